@@ -1,0 +1,11 @@
+//! `tagfall` reads CloudTrail archives and tells the life of every container image: who pushed it, who took its tag,
+//! which lifecycle run took it, and who still needed it.
+
+pub mod decode;
+pub mod detect;
+pub mod explain;
+pub mod model;
+pub mod pipeline;
+pub mod recognize;
+pub mod source;
+pub mod timeline;

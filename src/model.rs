@@ -1,0 +1,34 @@
+//! The nouns. This module imports nothing of ours: everything else speaks in these types.
+//!
+//! Two families live here. The *input* side ([`Event`], [`Action`]) is what one CloudTrail record means, borrowed from
+//! the buffer it was read from. The *output* side ([`Timeline`], [`Finding`], [`Coverage`] …) is what a user holds in
+//! hand: owned, serialisable, field names as promised.
+
+mod action;
+mod coverage;
+mod digest;
+mod event;
+mod filter;
+mod finding;
+mod reference;
+mod repository;
+mod text;
+mod time;
+mod timeline;
+mod verdict;
+
+pub use action::{
+    Action, AlreadyExists, Deletion, ImageDescription, ImageId, ImageRun, LifecycleRule, ManifestKind, PolicyRun, Push, PushOrigin, Refusal,
+    RunFailure, StorageClass, TaskImage,
+};
+pub use coverage::{Coverage, Gap, ReadFailure};
+pub use digest::Digest;
+pub use event::{Addendum, Event, EventRef, Recognized};
+pub use filter::Filter;
+pub use finding::{Deleted, Finding, FindingKind, KeptImage, LostImage, Severity, Usage};
+pub use reference::ImageReference;
+pub use repository::{Repository, RepositoryRef};
+pub use text::LogText;
+pub use time::Timestamp;
+pub use timeline::{ImageState, Order, StepKind, Timeline, TimelineStep, UntaggedBy};
+pub use verdict::{Cause, Exists, Gone, Sentence, Verdict};

@@ -1,0 +1,244 @@
+//! What one record means for images. Borrowed; the fold keeps what it needs in a compact form of its own.
+
+use std::borrow::Cow;
+
+use super::{Digest, ImageReference, RepositoryRef, Timestamp};
+
+/// The meaning of a record. A call with an `errorCode` becomes one of the `…Failed` variants (or is not recognised).
+#[derive(Debug, Clone)]
+pub enum Action<'r> {
+    /// An image (or another tag of it) now exists in the repository.
+    Push(Push<'r>),
+    /// `PutImage` that was refused. Changes nothing; may prove which digest held a tag.
+    PushFailed(Refusal<'r>),
+    /// `BatchDeleteImage`: what went, and what was asked for but stayed.
+    Delete {
+        removed: Vec<ImageId<'r>>,
+        requested: Vec<ImageId<'r>>,
+        failures: Vec<Deletion<'r>>,
+    },
+    /// `BatchDeleteImage` that failed as a whole, with what it asked for.
+    DeleteFailed {
+        requested: Vec<ImageId<'r>>,
+    },
+    /// `PolicyExecutionEvent`: one lifecycle run, or one part of it.
+    PolicyRun(PolicyRun<'r>),
+    /// `DryRunEvent`: a preview. Nothing is gone.
+    PolicyPreview(PolicyRun<'r>),
+    CreateRepository {
+        mutability: Option<Cow<'r, str>>,
+    },
+    DeleteRepository,
+    /// `PutLifecyclePolicy`, with the policy's JSON text.
+    PutLifecyclePolicy {
+        text: Cow<'r, str>,
+    },
+    DeleteLifecyclePolicy,
+    /// `PutImageTagMutability`: `MUTABLE`, `IMMUTABLE`, `MUTABLE_WITH_EXCLUSION`, `IMMUTABLE_WITH_EXCLUSION`.
+    SetTagMutability {
+        mutability: Cow<'r, str>,
+    },
+    /// `UpdateImageStorageClass`. `STANDARD` asks for a restore; `Restored` tells when it is done.
+    SetStorageClass {
+        image: ImageId<'r>,
+        class: StorageClass,
+    },
+    /// `ImageActivationEvent` with result `SUCCESS`.
+    Restored {
+        digest: Digest,
+    },
+    /// `BatchGetImage`: the manifests asked for. `failed` when the call had an `errorCode`.
+    Pull {
+        images: Vec<ImageId<'r>>,
+        failed: bool,
+    },
+    /// `GetDownloadUrlForLayer`: one layer (or config) asked for.
+    PullLayer {
+        layer: Digest,
+        failed: bool,
+    },
+    /// `SetRepositoryPolicy`, `DeleteRepositoryPolicy`: who may pull has changed.
+    AccessChanged,
+    /// `GetAuthorizationToken`: where a principal really calls from, when the registry's proxy hides it later.
+    Login,
+    /// `RegisterTaskDefinition` and its like: a definition names images. `definition` is an ARN or `family:revision`.
+    Define {
+        definition: Cow<'r, str>,
+        images: Vec<TaskImage<'r>>,
+    },
+    /// `CreateService`, `UpdateService`, `RunTask`, `StartTask`: something runs a definition.
+    /// `deploys` is false for an `UpdateService` that neither names a definition nor forces a new deployment.
+    Run {
+        runner: Cow<'r, str>,
+        definition: Option<Cow<'r, str>>,
+        images: Vec<TaskImage<'r>>,
+        deploys: bool,
+    },
+    /// `DeleteService`: it needs nothing any more.
+    StopRunning {
+        runner: Cow<'r, str>,
+    },
+    /// `SubmitTaskStateChange`, `SubmitContainerStateChange`, or EventBridge's *ECS Task State Change*.
+    TaskState {
+        task: Cow<'r, str>,
+        /// `service:NAME`, where known.
+        group: Option<Cow<'r, str>>,
+        definition: Option<Cow<'r, str>>,
+        status: Option<Cow<'r, str>>,
+        /// Digests that the task resolved, with the container's reference where it is known.
+        images: Vec<TaskImage<'r>>,
+        /// All reasons given, joined by a newline: the text that may hold `CannotPullContainerError …`.
+        reason: Option<Cow<'r, str>>,
+    },
+    /// Another service names an image (`lambda` `CreateFunction`, `UpdateFunctionCode`, App Runner, Batch, SageMaker …).
+    Refer {
+        referrer: Cow<'r, str>,
+        images: Vec<TaskImage<'r>>,
+    },
+    /// Something happened to this repository, and what is unknown: request and response were over 100 KB.
+    Omitted,
+}
+
+/// A successful push.
+#[derive(Debug, Clone)]
+pub struct Push<'r> {
+    pub digest: Digest,
+    pub tag: Option<Cow<'r, str>>,
+    pub origin: PushOrigin,
+    /// What the manifest says, where it was readable.
+    pub manifest: Option<ImageDescription<'r>>,
+    /// Response digest and the SHA-256 of the manifest differ: evidence of tampering or of a bug, worth saying.
+    pub digest_mismatch: bool,
+}
+
+/// Who put the image there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PushOrigin {
+    /// A client called `PutImage`.
+    Client,
+    /// Registry replication.
+    Replication,
+    /// Pull-through cache.
+    PullThroughCache,
+}
+
+/// What a manifest says about its image.
+#[derive(Debug, Clone)]
+pub struct ImageDescription<'r> {
+    pub media_type: Option<Cow<'r, str>>,
+    pub kind: ManifestKind,
+    /// Digests in `manifests[]` of an index or manifest list.
+    pub children: Vec<Digest>,
+    /// `subject.digest` of a reference artifact (OCI 1.1).
+    pub subject: Option<Digest>,
+    /// Config and layer digests of a single image.
+    pub layers: Vec<Digest>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ManifestKind {
+    Image,
+    /// OCI index or Docker manifest list.
+    Index,
+}
+
+/// A refused push.
+#[derive(Debug, Clone)]
+pub struct Refusal<'r> {
+    pub code: Cow<'r, str>,
+    pub digest: Option<Digest>,
+    pub tag: Option<Cow<'r, str>>,
+    /// `ImageAlreadyExistsException` with both digest and tag: the tag was on that digest at that moment.
+    pub proves: Option<AlreadyExists<'r>>,
+}
+
+/// Tag `tag` was on `digest` when the call was refused.
+#[derive(Debug, Clone)]
+pub struct AlreadyExists<'r> {
+    pub digest: Digest,
+    pub tag: Cow<'r, str>,
+}
+
+/// `imageId`: by digest, by tag, or both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageId<'r> {
+    pub digest: Option<Digest>,
+    pub tag: Option<Cow<'r, str>>,
+}
+
+/// One entry of `failures[]` of a delete.
+#[derive(Debug, Clone)]
+pub struct Deletion<'r> {
+    pub image: ImageId<'r>,
+    pub code: Cow<'r, str>,
+    /// Parents named in the reason (`ImageReferencedByManifestList`).
+    pub parents: Vec<Digest>,
+}
+
+/// One lifecycle run, or one part of it: long runs come as several events.
+#[derive(Debug, Clone)]
+pub struct PolicyRun<'r> {
+    pub rules: Vec<LifecycleRule<'r>>,
+    pub images: Vec<ImageRun<'r>>,
+    pub failures: Vec<RunFailure<'r>>,
+}
+
+/// A rule in the prose enums of the event ("Time since image pushed", "Untagged"), kept as they stand.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct LifecycleRule<'r> {
+    pub priority: i64,
+    pub description: Option<Cow<'r, str>>,
+    /// `expire` or `transition`, lower case; empty if absent.
+    pub action: Cow<'r, str>,
+    pub tag_status: Option<Cow<'r, str>>,
+    pub tag_prefix_list: Vec<Cow<'r, str>>,
+    pub tag_pattern_list: Vec<Cow<'r, str>>,
+    pub count_type: Option<Cow<'r, str>>,
+    pub count_unit: Option<Cow<'r, str>>,
+    pub count_number: Option<i64>,
+    pub storage_class: Option<Cow<'r, str>>,
+}
+
+/// One image that a run acted on.
+#[derive(Debug, Clone)]
+pub struct ImageRun<'r> {
+    pub digest: Digest,
+    pub rule_priority: Option<i64>,
+    /// `Untagged` / `Tagged` as the event has it.
+    pub tag_status: Option<Cow<'r, str>>,
+    /// The tags it had, at most 100 of them.
+    pub tags: Vec<Cow<'r, str>>,
+    pub pushed_at: Option<Timestamp>,
+}
+
+/// One image that a run could not act on.
+#[derive(Debug, Clone)]
+pub struct RunFailure<'r> {
+    pub image: ImageRun<'r>,
+    pub code: Option<Cow<'r, str>>,
+    /// Parents named in the reason (`ImageReferencedByManifestList`).
+    pub parents: Vec<Digest>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StorageClass {
+    Archive,
+    Standard,
+}
+
+/// An image as a container definition or a task names it.
+#[derive(Debug, Clone)]
+pub struct TaskImage<'r> {
+    /// Parsed reference, when it points into an ECR registry.
+    pub reference: Option<ImageReference>,
+    /// The digest the task resolved, when it says so.
+    pub digest: Option<Digest>,
+    pub container: Option<Cow<'r, str>>,
+}
+
+impl RepositoryRef<'_> {
+    /// Whether `reference` points into this repository.
+    pub fn holds(&self, reference: &ImageReference) -> bool {
+        *self.registry_id == *reference.registry_id && *self.region == *reference.region && *self.name == *reference.repository
+    }
+}

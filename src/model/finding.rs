@@ -1,0 +1,102 @@
+//! What is wrong, who did it, and who was hurt.
+
+use serde::Serialize;
+
+use super::timeline::words;
+use super::{Digest, EventRef, LogText, Order, Repository, Timestamp};
+
+/// One image that was lost, or is about to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Stable: the same incident has the same id in every run over evidence that contains it.
+    pub id: String,
+    pub kind: FindingKind,
+    pub severity: Severity,
+    pub repository: Repository,
+    /// The tag it lost last, or a tag it had when it went.
+    pub tag: Option<LogText>,
+    pub lost: LostImage,
+    pub kept: KeptImage,
+    /// The last event that gave the lost image the tag it lost last; `None` when that lies before the logs.
+    pub first_push: Option<EventRef>,
+    /// The event that displaced it; for kinds without a displacement, the event that took it.
+    pub second_push: EventRef,
+    /// From `first_push` to `second_push`, in seconds.
+    pub gap_seconds: Option<i64>,
+    pub order: Order,
+    pub deletion: Option<Deleted>,
+    /// From losing its last tag to being gone, in seconds.
+    pub exposure_seconds: Option<i64>,
+    pub usage: Usage,
+    pub summary: String,
+    pub advice: Vec<String>,
+    /// Every event that the finding rests on, in order of time.
+    pub evidence: Vec<EventRef>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LostImage {
+    pub digest: Digest,
+    pub pushed_at: Option<Timestamp>,
+    pub untagged_at: Option<Timestamp>,
+    pub gone_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeptImage {
+    /// The digest that has the tag instead; `None` where no other took it.
+    pub digest: Option<Digest>,
+}
+
+/// The event that took the image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deleted {
+    pub event: EventRef,
+    pub rule_priority: Option<i64>,
+    /// The lifecycle rule as the event states it.
+    pub rule: Option<serde_json::Value>,
+    pub tag_status: Option<LogText>,
+    pub tag_list: Vec<LogText>,
+}
+
+/// Who used the image, and when.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// Pulls while it was there and tagged.
+    pub pulls_before: u64,
+    /// Pulls between losing its last tag and being gone.
+    pub pulls_while_untagged: u64,
+    /// Pulls at or after the moment it was gone: each of them failed.
+    pub pulls_after_gone: u64,
+    pub last_pull: Option<EventRef>,
+    /// ARNs of those who pulled, sorted.
+    pub principals: Vec<LogText>,
+    /// Task definitions, services and functions that refer to it, sorted.
+    pub references: Vec<LogText>,
+}
+
+words! {
+    FindingKind {
+        SameTagRace = "same-tag-race",
+        SameTagOverwrite = "same-tag-overwrite",
+        DisplacedAlive = "displaced-alive",
+        ExpiredWhileTagged = "expired-while-tagged",
+        DeletedByCall = "deleted-by-call",
+        RepositoryDeleted = "repository-deleted",
+        Archived = "archived",
+    }
+}
+
+words! {
+    /// Was anyone hurt? Declared from bad to harmless.
+    Severity {
+        /// Pulled after it was gone, named by a task's stop reason, or pinned by a running service.
+        Critical = "critical",
+        /// Pulled by digest while untagged, or pinned by a deployment that nothing newer replaced.
+        High = "high",
+        /// A race, and no evidence of use.
+        Medium = "medium",
+        /// An overwrite, and no evidence of use.
+        Low = "low",
+    }
+}

@@ -1,0 +1,26 @@
+//! Which repository.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::LogText;
+
+/// An ECR repository. The registry is the account that *owns* it, which on a cross-account call is not the caller's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Repository {
+    /// Twelve-digit account id of the owner.
+    pub registry_id: LogText,
+    /// AWS region, `eu-central-1`.
+    pub region: LogText,
+    /// Repository name, which may contain `/`.
+    pub name: LogText,
+}
+
+/// The same, borrowed from a record.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RepositoryRef<'r> {
+    pub registry_id: Cow<'r, str>,
+    pub region: Cow<'r, str>,
+    pub name: Cow<'r, str>,
+}

@@ -1,0 +1,131 @@
+//! The lifecycle of one image, as shown to users.
+
+use serde::Serialize;
+
+use super::{Digest, EventRef, LogText, Repository, Timestamp};
+
+/// Everything the logs say about one digest in one repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Timeline {
+    pub repository: Repository,
+    pub digest: Digest,
+    pub state: ImageState,
+    /// Tags now, or at the end.
+    pub tags: Vec<LogText>,
+    /// Push of the current (or last) life. From the push itself, else from `pushedAt` of a lifecycle event.
+    pub pushed_at: Option<Timestamp>,
+    /// When it lost its last tag (or was pushed without one), if it has none since.
+    pub untagged_at: Option<Timestamp>,
+    pub untagged_by: Option<UntaggedBy>,
+    pub gone_at: Option<Timestamp>,
+    /// First seen in an event other than its push: what came before is not in the logs.
+    pub open_start: bool,
+    /// How often it came to be: a digest pushed again after it was gone has another life.
+    pub lives: u32,
+    /// Indexes that list it.
+    pub parents: Vec<Digest>,
+    /// Digests that it lists, if it is an index.
+    pub children: Vec<Digest>,
+    pub media_type: Option<LogText>,
+    pub steps: Vec<TimelineStep>,
+}
+
+/// One thing that happened to an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TimelineStep {
+    pub time: Timestamp,
+    pub kind: StepKind,
+    pub tag: Option<LogText>,
+    /// For `tag_lost`, the digest that took the tag; for `push`, the digest that lost it.
+    pub other_digest: Option<Digest>,
+    pub order: Order,
+    pub event: EventRef,
+}
+
+/// A closed list of words: serialised, shown and sorted by the same name.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $word:literal),* $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$variant_meta])* $variant),* }
+
+        impl $name {
+            /// All values, in declared order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The word used in JSON, tables and SQL.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word),* }
+            }
+
+            /// The value with that word.
+            pub fn from_word(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|value| value.word() == word)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.word())
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+words! {
+    /// What became of an image.
+    ImageState {
+        Tagged = "tagged",
+        Untagged = "untagged",
+        Expired = "expired",
+        Deleted = "deleted",
+        RepositoryDeleted = "repository_deleted",
+        Archived = "archived",
+        /// Known only by mention: the logs do not say whether it is there.
+        Unknown = "unknown",
+    }
+}
+
+words! {
+    /// Why an image has no tag.
+    UntaggedBy {
+        /// Another push took its last tag.
+        Displaced = "displaced",
+        /// Pushed without a tag: a child of an index, or a push by digest.
+        PushedUntagged = "pushed_untagged",
+    }
+}
+
+words! {
+    /// How sure the order of events is. Declared from strong to weak, so that `max` is the weakest.
+    Order {
+        /// Distinct seconds.
+        Observed = "observed",
+        /// The same second, settled by later evidence.
+        Inferred = "inferred",
+        /// The same second, and nothing settles it; broken by `eventID` so that the output is always the same.
+        Ambiguous = "ambiguous",
+    }
+}
+
+words! {
+    StepKind {
+        Push = "push",
+        PushFailed = "push_failed",
+        TagLost = "tag_lost",
+        Untag = "untag",
+        Delete = "delete",
+        DeleteFailed = "delete_failed",
+        Expire = "expire",
+        ExpireFailed = "expire_failed",
+        Archive = "archive",
+        Restore = "restore",
+        RepositoryDeleted = "repository_deleted",
+        Replicate = "replicate",
+        Pull = "pull",
+        PullFailed = "pull_failed",
+        Referenced = "referenced",
+        TaskStopped = "task_stopped",
+    }
+}
