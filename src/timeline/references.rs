@@ -119,6 +119,13 @@ impl<'f> Reader<'f> {
         if !replaces {
             return;
         }
+        if self.text(runner).contains(":task/") {
+            // A task of its own runs once and is never redeployed: it names an image, and pins nothing.
+            let defined = definition.some().and_then(|definition| self.definitions.get(&definition).copied()).unwrap_or_default();
+            self.mention_all(defined, event, runner, MentionKind::Named);
+            self.mention_all(images, event, runner, MentionKind::Named);
+            return;
+        }
         let before = self.runners.remove(&runner).unwrap_or_default();
         self.close(&before.open, event);
         let definition = definition.some().map(|given| self.families.get(self.text(given)).copied().unwrap_or(given)).or(before.definition);
