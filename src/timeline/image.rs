@@ -1,7 +1,7 @@
 //! The compact life of one image, as the replay writes it and the detectors read it.
 
 use super::names::{DigestNo, EventNo, Sym};
-use crate::model::{ImageState, Order, StepKind, UntaggedBy};
+use crate::model::{ImageState, Order, PushOrigin, StepKind, UntaggedBy};
 
 /// Everything known about one digest in one repository.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Image {
     pub gone_at: Option<i64>,
     pub open_start: bool,
     pub lives: u32,
+    /// Who put it there last.
+    pub origin: PushOrigin,
     pub media_type: Sym,
     pub children: Box<[DigestNo]>,
     pub layers: Box<[u64]>,
@@ -133,6 +135,7 @@ impl Image {
             gone_at: None,
             open_start: true,
             lives: 1,
+            origin: PushOrigin::Client,
             media_type: Sym::NONE,
             children: Box::default(),
             layers: Box::default(),

@@ -207,9 +207,9 @@ impl Replay<'_> {
         let kind = if origin == PushOrigin::Replication { StepKind::Replicate } else { StepKind::Push };
         self.state.images[at].step(event, kind, image.tag, from, order);
         let image = &mut self.state.images[at];
+        image.origin = origin;
         if image.tags.is_empty() && image.untagged_at.is_none() {
             image.state = ImageState::Untagged;
-            // Its tags from before the logs are not known: then the push proves nothing about being untagged.
             image.untagged_at = Some(now);
             image.untagged_by = Some(UntaggedBy::PushedUntagged);
         }
