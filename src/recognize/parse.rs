@@ -76,9 +76,9 @@ fn flatten<'v>(value: &'v serde_json::Value, nodes: &mut Vec<Node<'v>>) {
 }
 
 fn static_number(number: &serde_json::Number) -> StaticNode {
-    match (number.as_i64(), number.as_u64()) {
-        (Some(number), _) => StaticNode::I64(number),
-        (None, Some(number)) => StaticNode::U64(number),
+    match (number.as_u64(), number.as_i64()) {
+        (Some(number), _) => StaticNode::U64(number),
+        (None, Some(number)) => StaticNode::I64(number),
         (None, None) => number.as_f64().map_or(StaticNode::Null, StaticNode::F64),
     }
 }
