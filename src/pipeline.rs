@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use crate::model::{Coverage, Filter};
+use crate::model::{Coverage, Filter, Seen};
 use crate::source::Feed;
 use crate::timeline::History;
 
@@ -29,11 +29,13 @@ pub struct Progress {
 pub struct Evidence {
     pub coverage: Coverage,
     pub history: History,
+    /// Accounts, regions and repositories before the filters.
+    pub seen: Seen,
 }
 
 /// Reads everything that `feeds` have, with `budget.jobs` workers. `cancelled` is looked at between objects: when it
 /// turns true, what is in flight is finished and the result is marked partial.
 pub fn read(feeds: &[Box<dyn Feed>], filter: &Filter, budget: Budget, progress: &Progress, cancelled: &AtomicBool) -> Evidence {
     let _ = (feeds, filter, budget, progress, cancelled);
-    Evidence { coverage: Coverage::default(), history: History::default() }
+    Evidence { coverage: Coverage::default(), history: History::default(), seen: Seen::default() }
 }
