@@ -17,3 +17,8 @@ pub mod timelines;
 pub mod verdict;
 
 pub use format::{Format, Look};
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;

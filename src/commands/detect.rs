@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::gather::{Run, look};
 use super::options::Common;
-use super::{Ending, after_help, sources};
+use super::{Ending, after_help, nothing, sources};
 use crate::failure::Failure;
 use crate::ui::output::Destination;
 use crate::ui::quantity::counted;
@@ -17,8 +17,10 @@ Examples:
   tagfall detect ./logs --repository 'shop/*' --format json -o findings.json
   zcat logs/*.json.gz | tagfall detect - --fail-on high";
 
-/// Find every image that was lost: a race or an overwrite of its tag that a lifecycle rule made final, and images that were
-/// expired, deleted or archived while something needed them
+/// Find every image that was lost, who did it, and who was hurt
+///
+/// A race or an overwrite of its tag that a lifecycle rule made final; images that were expired, deleted or archived while
+/// something needed them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES))]
 pub struct Args {
@@ -26,7 +28,7 @@ pub struct Args {
     pub common: Common,
 
     /// Only list: say what would be read (objects, bytes, requests), and fetch nothing
-    #[arg(long)]
+    #[arg(long, help_heading = "Limits")]
     dry_run: bool,
 }
 
@@ -43,7 +45,11 @@ impl Args {
 
     fn plan(&self) -> Result<Ending, Failure> {
         let destination = Destination::prepare(self.common.show.output.as_deref())?;
-        let plan = sources::plan(&self.common, &self.common.filter()?)?;
+        let filter = self.common.filter()?;
+        let plan = sources::plan(&self.common, &filter)?;
+        if plan.iter().all(|source| source.plan.objects == 0) {
+            return Err(nothing::no_objects(&self.common.sources, &filter, &sources::pruned_by(&plan)));
+        }
         let look = look(&self.common, &destination);
         destination.write(|out| ui::plan::write(out, look, "detect", &plan))?;
         Ok(Ending::default())

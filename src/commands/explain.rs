@@ -16,7 +16,9 @@ Examples:
   tagfall explain 111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api:v7 s3://my-trail/AWSLogs/ --since 30d
   tagfall explain sha256:65bc5c81… ./logs";
 
-/// Tell why one image cannot be pulled: does it exist, when and by what did it go, and why was it eligible
+/// Tell why one image cannot be pulled
+///
+/// In three steps: does it exist, when and by what did it go, and why was it eligible. Each with its evidence.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES))]
 pub struct Args {

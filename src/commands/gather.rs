@@ -41,8 +41,11 @@ impl<'a> Run<'a> {
         let destination = Destination::prepare(common.show.output.as_deref())?;
         let cancelled = interrupt::flag(talk);
         let feeds = sources::open(common, &filter)?;
-        let evidence = read(common, talk, &feeds, &filter, &cancelled);
-        nothing::check(&common.sources, &filter, &evidence.coverage, &evidence.seen)?;
+        let mut evidence = read(common, talk, &feeds, &filter, &cancelled);
+        if let Some(failure) = sources::check(&feeds, &mut evidence.coverage)? {
+            talk.failure(&failure);
+        }
+        nothing::check(&common.sources, &filter, &evidence.coverage, &evidence.seen, &sources::pruned(&feeds))?;
         Ok(Self { common, talk, destination, started, evidence })
     }
 
@@ -68,7 +71,7 @@ impl<'a> Run<'a> {
             return;
         }
         let mut text = if coverage.partial {
-            "the run was interrupted: this is a partial result".to_owned()
+            "the run ended before its time: this is a partial result".to_owned()
         } else {
             "some evidence could not be read".to_owned()
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::failure::Failure;
 use crate::model::{Coverage, Filter, LogText, Seen};
+use crate::source::Pruned;
 use crate::ui::escape::Escape;
 use crate::ui::quantity::counted;
 
@@ -13,11 +14,16 @@ const ALIKE: f64 = 0.8;
 const TOLD_MAX: usize = 5;
 
 /// Fails when there was nothing to judge. A run that lost evidence is no such run: its coverage tells.
-pub fn check(sources: &[String], filter: &Filter, coverage: &Coverage, seen: &Seen) -> Result<(), Failure> {
+pub fn check(sources: &[String], filter: &Filter, coverage: &Coverage, seen: &Seen, pruned: &Pruned) -> Result<(), Failure> {
     if coverage.partial {
         return Ok(());
     }
-    no_objects(sources, filter, coverage)?;
+    if coverage.objects_listed == 0 {
+        return Err(no_objects(sources, filter, pruned));
+    }
+    if coverage.objects_read == 0 && coverage.objects_failed == 0 {
+        return Err(no_events(sources, coverage));
+    }
     if !coverage.is_complete() || coverage.records_relevant > 0 && !names_nothing_seen(filter, seen) {
         return Ok(());
     }
@@ -33,29 +39,31 @@ fn names_nothing_seen(filter: &Filter, seen: &Seen) -> bool {
     !seen.repositories.is_empty() && !seen.repositories.iter().any(|name| filter.admits_repository(name.raw()))
 }
 
-fn no_objects(sources: &[String], filter: &Filter, coverage: &Coverage) -> Result<(), Failure> {
-    let places = sources.join(", ");
-    if coverage.objects_listed == 0 {
-        let failure = Failure::new(format!("nothing to read in {places}"));
-        return Err(if prunes(filter) {
-            let failure = failure.because("no object's key lies within --since, --until, --account and --region");
-            failure.advise("leave these options out one by one; detect --dry-run lists what would be read")
-        } else {
-            let failure = failure.because("there is not one object");
-            failure.advise("check the folder or prefix: keys of a trail look like AWSLogs/111122223333/CloudTrail/eu-central-1/2024/10/01/…")
-        });
+/// There is not one object: the filters left out all of them by key, or the place is empty.
+pub fn no_objects(sources: &[String], filter: &Filter, pruned: &Pruned) -> Failure {
+    let failure = Failure::new(format!("nothing to read in {}", sources.join(", ")));
+    if pruned.places == 0 {
+        let failure = failure.because("there is not one object");
+        return failure.advise("check the folder or prefix: keys of a trail look like AWSLogs/111122223333/CloudTrail/eu-central-1/2024/10/01/…");
     }
-    if coverage.objects_read == 0 && coverage.objects_failed == 0 {
-        let skipped = counted(coverage.objects_skipped, "object", "objects");
-        let failure = Failure::new(format!("nothing to read in {places}"));
-        let failure = failure.because(format!("{skipped} of another kind (log digest files, Insights, network activity), and none with events"));
-        return Err(failure.advise("name the folder or prefix CloudTrail/, not CloudTrail-Digest/ or CloudTrail-Insight/"));
+    let names = |names: &BTreeSet<String>| names.iter().map(|name| LogText::from(name.as_str())).collect();
+    let named = no_such_name("--account", "account", &filter.accounts, &names(&pruned.accounts), |name| filter.admits_account(name))
+        .and_then(|()| no_such_name("--region", "region", &filter.regions, &names(&pruned.regions), |name| filter.admits_region(name)));
+    if let Err(named) = named {
+        return named;
     }
-    Ok(())
+    let failure = failure.because("the filters leave out every object by its key");
+    match &pruned.days {
+        Some((first, last)) => failure.because(format!("objects were delivered from {first} to {last}")).advise("widen --since and --until"),
+        None => failure.advise("leave out --since, --until, --account and --region one by one; detect --dry-run tells what would be read"),
+    }
 }
 
-const fn prunes(filter: &Filter) -> bool {
-    filter.since.is_some() || filter.until.is_some() || !filter.accounts.is_empty() || !filter.regions.is_empty()
+fn no_events(sources: &[String], coverage: &Coverage) -> Failure {
+    let skipped = counted(coverage.objects_skipped, "object", "objects");
+    let failure = Failure::new(format!("nothing to read in {}", sources.join(", ")));
+    let failure = failure.because(format!("{skipped} of another kind (log digest files, Insights, network activity), and none with events"));
+    failure.advise("name the folder or prefix CloudTrail/, not CloudTrail-Digest/ or CloudTrail-Insight/")
 }
 
 fn no_such_time(filter: &Filter, coverage: &Coverage) -> Result<(), Failure> {
@@ -124,7 +132,10 @@ mod tests {
     }
 
     fn told(filter: &Filter, coverage: &Coverage) -> Option<String> {
-        let failure = check(&["logs".to_owned()], filter, coverage, &seen()).err()?;
+        text(check(&["logs".to_owned()], filter, coverage, &seen(), &Pruned::default()).err()?)
+    }
+
+    fn text(failure: Failure) -> Option<String> {
         Some(failure.lines().map(|(label, text)| format!("{label}: {text}")).collect::<Vec<_>>().join("\n"))
     }
 
@@ -168,10 +179,20 @@ mod tests {
     fn no_objects_and_objects_of_another_kind() {
         let none = Coverage::default();
         assert!(told(&Filter::default(), &none).unwrap().contains("not one object"));
-        let pruned = Filter { accounts: vec!["444455556666".into()], ..Filter::default() };
-        assert!(told(&pruned, &none).unwrap().contains("--account"));
         let skipped = Coverage { objects_listed: 4, objects_skipped: 4, ..Coverage::default() };
         assert!(told(&Filter::default(), &skipped).unwrap().contains("4 objects of another kind"));
+    }
+
+    #[test]
+    fn keys_that_were_left_out_tell_which_filter_did_it() {
+        let days = Some(("2026-03-01".to_owned(), "2026-03-09".to_owned()));
+        let pruned = Pruned { places: 3, accounts: ["111122223333".to_owned()].into(), regions: BTreeSet::new(), days };
+        let failed =
+            |filter: &Filter| text(check(&["s3://trail".to_owned()], filter, &Coverage::default(), &Seen::default(), &pruned).unwrap_err()).unwrap();
+        let typo = Filter { accounts: vec!["111122223334".into()], ..Filter::default() };
+        assert_eq!(failed(&typo), "error: no account in these logs matches --account 111122223334\ntry: did you mean 111122223333?");
+        let since = Filter { since: Timestamp::parse("2026-05-01T00:00:00Z"), ..Filter::default() };
+        assert!(failed(&since).contains("objects were delivered from 2026-03-01 to 2026-03-09"));
     }
 
     #[test]

@@ -20,7 +20,9 @@ Examples:
   tagfall timeline ./logs --repository shop/api --tag v7
   tagfall timeline s3://my-trail/AWSLogs/ --since 30d --state expired --format csv -o expired.csv";
 
-/// Show the life of each image: its pushes, the tags it got and lost, its pulls, and how it ended
+/// Show the life of each image
+///
+/// Its pushes, the tags it got and lost, its pulls, who referred to it, and how it ended.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES))]
 pub struct Args {

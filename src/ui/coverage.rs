@@ -15,7 +15,7 @@ pub fn write(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     page.item(0, "", &records(coverage))?;
     page.item(0, "Period", &period(coverage))?;
     if coverage.partial {
-        page.item(0, "Partial", "the run was interrupted; what follows is true, and not all")?;
+        page.item(0, "Partial", "the run ended before its time; what follows is true, and not all")?;
     }
     for failure in coverage.failures.iter().take(LISTED_MAX) {
         page.item(0, "Not read", &describe(failure))?;

@@ -5,6 +5,7 @@
 //! shows goes through here, our own sentences too: they quote log text.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
 
 use crate::model::LogText;
 
@@ -70,6 +71,36 @@ fn spell_out(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(safe)
+}
+
+/// JSON text on its way out: what is not plainly visible becomes JSON's own `\\uXXXX`, which every parser reads back as the
+/// same character. Only strings hold such characters, so that the document stays what it is.
+pub struct JsonText<'w>(pub &'w mut dyn Write);
+
+impl Write for JsonText<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let plain = |byte: &u8| matches!(byte, b'\n' | b' '..=b'~');
+        match std::str::from_utf8(bytes) {
+            Ok(text) if !bytes.iter().all(plain) => self.0.write_all(spell_out_json(text).as_bytes()).map(|()| bytes.len()),
+            _ => self.0.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+fn spell_out_json(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if character == '\n' || is_visible(character) {
+            safe.push(character);
+        } else {
+            character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| safe.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    safe
 }
 
 /// Visible, of its own width, and where it stands. The standard library's tables know controls, format characters (bidi

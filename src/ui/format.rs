@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::escape::Escape;
+use super::escape::{Escape, JsonText};
 use crate::model::{Coverage, EventRef, LogText};
 
 /// Version of the JSON documents. Fields may be added under one version; a change of meaning needs another.
@@ -43,13 +43,13 @@ pub struct Document<'a, B> {
 
 /// Writes a document, two spaces a level, with a newline at its end.
 pub fn write_document<B: Serialize>(out: &mut dyn Write, command: &'static str, coverage: &Coverage, body: B) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, &Document { schema_version: SCHEMA_VERSION, command, coverage, body })?;
+    serde_json::to_writer_pretty(JsonText(out), &Document { schema_version: SCHEMA_VERSION, command, coverage, body })?;
     writeln!(out)
 }
 
 /// Writes a value on a line of its own.
 pub fn write_line<T: Serialize>(out: &mut dyn Write, value: &T) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, value)?;
+    serde_json::to_writer(JsonText(out), value)?;
     writeln!(out)
 }
 

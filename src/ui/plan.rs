@@ -2,25 +2,48 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::format::{Cell, Format, Look, Rows, SCHEMA_VERSION, write_line};
 use super::page::Page;
 use super::quantity::{bytes, count, counted};
+use crate::source::{PRICES_AS_OF, Plan};
 
-/// What one source would cost to read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// What one source would take to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedSource {
     /// As the user named it.
     pub source: String,
-    /// Objects left after pruning by key.
-    pub objects: u64,
-    /// Bytes as stored.
-    pub bytes: u64,
-    /// Requests that list; 0 for local sources.
-    pub list_requests: u64,
-    /// Requests that fetch; 0 for local sources.
-    pub get_requests: u64,
+    pub plan: Plan,
+}
+
+/// Names and order of the fields, and of the CSV's columns.
+const COLUMNS: [&str; 8] = ["source", "objects", "objects_other_kind", "bytes", "list_requests", "get_requests", "unlistable", "request_cost_usd"];
+
+impl PlannedSource {
+    fn numbers(&self) -> [u64; 6] {
+        let Plan { objects, objects_other_kind, bytes, list_requests, get_requests, unlistable, .. } = self.plan;
+        [objects, objects_other_kind, bytes, list_requests, get_requests, unlistable]
+    }
+
+    /// To a hundredth of a cent: more digits than the estimate is worth would only differ from machine to machine.
+    fn cost_usd(&self) -> f64 {
+        (self.plan.request_cost_usd() * 10_000.0).round() / 10_000.0
+    }
+}
+
+impl Serialize for PlannedSource {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+        let mut map = serializer.serialize_map(Some(COLUMNS.len()))?;
+        let [source, numbers @ .., cost] = COLUMNS;
+        map.serialize_entry(source, &self.source)?;
+        for (name, number) in numbers.iter().zip(self.numbers()) {
+            map.serialize_entry(name, &number)?;
+        }
+        map.serialize_entry(cost, &self.cost_usd())?;
+        map.end()
+    }
 }
 
 #[derive(Serialize)]
@@ -45,39 +68,39 @@ pub fn write(out: &mut dyn Write, look: Look, command: &'static str, plan: &[Pla
 
 fn write_page(page: &mut Page<'_>, plan: &[PlannedSource]) -> io::Result<()> {
     page.line("Would read (nothing was fetched):")?;
+    let mut total = PlannedSource { source: "in all".to_owned(), plan: Plan::default() };
     for source in plan {
-        page.point(2, "", &format!("{}: {}", source.source, costs(source)))?;
+        write_source(page, source)?;
+        total.plan.add(source.plan.clone());
     }
-    if plan.len() > 1 {
-        page.point(2, "", &format!("in all: {}", costs(&total(plan))))?;
+    if plan.len() > 1 { write_source(page, &total) } else { Ok(()) }
+}
+
+fn write_source(page: &mut Page<'_>, source: &PlannedSource) -> io::Result<()> {
+    let plan = &source.plan;
+    let objects = plan.objects.saturating_sub(plan.objects_other_kind);
+    page.point(2, "", &format!("{}: {}, {}", source.source, counted(objects, "object", "objects"), bytes(plan.bytes)))?;
+    if plan.objects_other_kind > 0 {
+        page.point(4, "", &format!("{} of another kind would be skipped", count(plan.objects_other_kind)))?;
+    }
+    if plan.unlistable > 0 {
+        page.point(4, "", &format!("{} cannot be listed", counted(plan.unlistable, "folder", "folders")))?;
+    }
+    if plan.pruned.places > 0 {
+        page.point(4, "", &format!("{} left out by the filters", counted(plan.pruned.places, "folder or object", "folders and objects")))?;
+    }
+    if plan.list_requests + plan.get_requests > 0 {
+        let requests = format!("S3 requests: {} to list, {} to fetch", count(plan.list_requests), count(plan.get_requests));
+        page.point(4, "", &format!("{requests}; about ${:.4} (list prices of us-east-1, {PRICES_AS_OF}; no transfer)", source.cost_usd()))?;
     }
     Ok(())
 }
 
-fn costs(source: &PlannedSource) -> String {
-    let mut text = format!("{}, {}", counted(source.objects, "object", "objects"), bytes(source.bytes));
-    if source.list_requests + source.get_requests > 0 {
-        text.push_str(&format!("; S3 requests: {} to list, {} to fetch", count(source.list_requests), count(source.get_requests)));
-    }
-    text
-}
-
-fn total(plan: &[PlannedSource]) -> PlannedSource {
-    let sum = |of: fn(&PlannedSource) -> u64| plan.iter().map(of).fold(0, u64::saturating_add);
-    PlannedSource {
-        source: String::new(),
-        objects: sum(|source| source.objects),
-        bytes: sum(|source| source.bytes),
-        list_requests: sum(|source| source.list_requests),
-        get_requests: sum(|source| source.get_requests),
-    }
-}
-
 fn write_rows(out: &mut dyn Write, plan: &[PlannedSource]) -> io::Result<()> {
-    let mut rows = Rows::new(out, &["source", "objects", "bytes", "list_requests", "get_requests"])?;
+    let mut rows = Rows::new(out, &COLUMNS)?;
     for source in plan {
-        let numbers = [source.objects, source.bytes, source.list_requests, source.get_requests].map(Cell::plain);
-        rows.row(std::iter::once(Cell::text(&source.source)).chain(numbers))?;
+        let cost = Cell::plain(format!("{:.4}", source.cost_usd()));
+        rows.row(std::iter::once(Cell::text(&source.source)).chain(source.numbers().map(Cell::plain)).chain([cost]))?;
     }
     rows.finish()
 }

@@ -52,6 +52,7 @@ impl Watch<'_> {
             listed.objects += feed.objects;
             listed.bytes += feed.bytes;
             listed.complete &= feed.complete;
+            listed.retries += feed.retries;
         }
         let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         Look {
@@ -83,6 +84,9 @@ impl Look {
             text.push_str(&format!(", {}/s", bytes(rate)));
         }
         text.push_str(&format!(", {}", counted(self.records, "record", "records")));
+        if self.listed.retries > 0 {
+            text.push_str(&format!(", {} tried again", counted(self.listed.retries, "request", "requests")));
+        }
         if let Some(left) = self.seconds_left() {
             text.push_str(&format!(", about {} left", span(left)));
         }
@@ -106,7 +110,7 @@ mod tests {
     use super::*;
 
     fn look(complete: bool, seconds: u64) -> Look {
-        let listed = Listed { objects: 3_000, bytes: 10 << 20, complete };
+        let listed = Listed { objects: 3_000, bytes: 10 << 20, complete, retries: 0 };
         Look { listed, objects: 1_204, bytes: 4 << 20, records: 88_000, elapsed: Duration::from_secs(seconds) }
     }
 
@@ -118,8 +122,15 @@ mod tests {
     }
 
     #[test]
+    fn retries_are_told() {
+        let mut slow = look(false, 0);
+        slow.listed.retries = 1;
+        assert!(slow.line().ends_with("88,000 records, 1 request tried again"));
+    }
+
+    #[test]
     fn stdin_has_no_size_and_no_time_left() {
-        let stdin = Look { listed: Listed { objects: 1, bytes: 0, complete: true }, ..look(true, 4) };
+        let stdin = Look { listed: Listed { objects: 1, bytes: 0, complete: true, retries: 0 }, ..look(true, 4) };
         assert_eq!(stdin.seconds_left(), None);
     }
 }
