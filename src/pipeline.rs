@@ -5,12 +5,13 @@
 
 mod tally;
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::decode::seen::SeenIds;
 use crate::decode::{Decoder, Limits, RawRecord, RecordSink, Wanted};
-use crate::model::{Coverage, Filter, Recognized};
+use crate::model::{Coverage, Filter, LogText, Recognized, Seen};
 use crate::recognize::{Recognizer, SOURCES};
 use crate::source::{Delivery, Feed, Fetched};
 use crate::timeline::{Fold, History};
@@ -38,6 +39,8 @@ pub struct Progress {
 pub struct Evidence {
     pub coverage: Coverage,
     pub history: History,
+    /// Accounts, regions and repositories before the filters.
+    pub seen: Seen,
 }
 
 /// Takes the records of one worker. An error is one record's failure and stands in the coverage.
@@ -65,12 +68,16 @@ pub struct Run<'a> {
 
 /// Reads everything and folds it into the history of every image.
 pub fn read(run: Run<'_>, filter: &Filter) -> Evidence {
-    let make = || StepCollector { recognizer: Recognizer::default(), fold: Fold::default(), filter, relevant: 0 };
+    let make = || StepCollector { recognizer: Recognizer::default(), fold: Fold::default(), filter, seen: Seen::default(), relevant: 0 };
     let (mut coverage, collectors) = scan(run, Wanted::Sources(SOURCES), make);
-    let fold = collectors.into_iter().map(|collector| collector.fold).reduce(merged).unwrap_or_default();
+    let (mut fold, mut seen) = (Fold::default(), Seen::default());
+    for collector in collectors {
+        fold.merge(collector.fold);
+        seen.merge(collector.seen);
+    }
     let history = fold.finish(filter);
     tally::describe(&mut coverage, &history);
-    Evidence { coverage, history }
+    Evidence { coverage, history, seen }
 }
 
 /// Reads every wanted record into collectors, one for each worker.
@@ -124,13 +131,15 @@ struct StepCollector<'f> {
     recognizer: Recognizer,
     fold: Fold,
     filter: &'f Filter,
+    seen: Seen,
     relevant: u64,
 }
 
 impl Collector for StepCollector<'_> {
     fn record(&mut self, object: &str, record: RawRecord<'_>) -> Result<(), String> {
-        let (fold, filter) = (&mut self.fold, self.filter);
+        let (fold, filter, seen) = (&mut self.fold, self.filter, &mut self.seen);
         let taken = self.recognizer.recognize(record, |recognized| {
+            note_names(seen, &recognized);
             let admitted = admits(filter, &recognized);
             if admitted {
                 fold.absorb(&recognized, object, record.index);
@@ -152,9 +161,17 @@ fn admits(filter: &Filter, recognized: &Recognized<'_>) -> bool {
     filter.admits_time(event.time) && filter.admits_account(&event.recipient_account) && filter.admits_region(&event.region)
 }
 
-fn merged(mut left: Fold, right: Fold) -> Fold {
-    left.merge(right);
-    left
+fn note_names(seen: &mut Seen, recognized: &Recognized<'_>) {
+    let note = |names: &mut BTreeSet<LogText>, name: &str| {
+        if !names.contains(name) {
+            names.insert(name.into());
+        }
+    };
+    note(&mut seen.accounts, &recognized.event.recipient_account);
+    note(&mut seen.regions, &recognized.event.region);
+    if let Some(repository) = &recognized.repository {
+        note(&mut seen.repositories, &repository.name);
+    }
 }
 
 impl Progress {

@@ -1,0 +1,113 @@
+//! What every verb over logs does before and after its own part: open, read with progress, check, sum up.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Instant;
+
+use super::options::Common;
+use super::{Ending, interrupt, nothing, sources};
+use crate::failure::Failure;
+use crate::model::{Coverage, Filter, Finding};
+use crate::pipeline::{self, Budget, Evidence, Progress};
+use crate::source::Feed;
+use crate::ui::coverage::describe;
+use crate::ui::output::Destination;
+use crate::ui::progress::Watch;
+use crate::ui::quantity::{bytes, count, counted, elapsed};
+use crate::ui::talk::Talk;
+use crate::ui::{Format, Look};
+
+/// Part of the memory budget that one inflated object may take.
+const OBJECT_SHARE: u64 = 4;
+/// How many failures are said on stderr; the coverage of the table and of the JSON document has more.
+const FAILURES_SAID_MAX: usize = 3;
+
+/// A run between reading and reporting.
+pub struct Run<'a> {
+    common: &'a Common,
+    talk: &'a Talk,
+    destination: Destination,
+    started: Instant,
+    pub evidence: Evidence,
+}
+
+impl<'a> Run<'a> {
+    /// Reads everything that the sources have for the filters.
+    pub fn gather(common: &'a Common, talk: &'a Arc<Talk>) -> Result<Self, Failure> {
+        let started = Instant::now();
+        let filter = common.filter()?;
+        let destination = Destination::prepare(common.show.output.as_deref())?;
+        let cancelled = interrupt::flag(talk);
+        let feeds = sources::open(common, &filter)?;
+        let mut evidence = read(common, talk, &feeds, &filter, &cancelled);
+        if let Some(failure) = sources::check(&feeds, &mut evidence.coverage)? {
+            talk.failure(&failure);
+        }
+        nothing::check(&common.sources, &filter, &evidence.coverage, &evidence.seen, &sources::pruned(&feeds))?;
+        Ok(Self { common, talk, destination, started, evidence })
+    }
+
+    /// Writes the data; `None` when the reader of stdout closed it early.
+    pub fn write<T>(&self, render: impl FnOnce(&mut dyn std::io::Write, Look, &Coverage) -> std::io::Result<T>) -> Result<Option<T>, Failure> {
+        let look = look(self.common, &self.destination);
+        self.destination.write(|out| render(out, look, &self.evidence.coverage))
+    }
+
+    /// Sums up on stderr, and gives what the exit code is made of. `findings` are those that `--fail-on` judges.
+    pub fn end<'f>(&self, summary: &str, findings: impl IntoIterator<Item = &'f Finding>) -> Ending {
+        let coverage = &self.evidence.coverage;
+        self.talk.note(&format!("{}, {summary} in {}", read_text(coverage), elapsed(self.started.elapsed())));
+        self.say_what_is_missing(coverage);
+        let incomplete = !coverage.is_complete() && !self.common.allow_incomplete();
+        // Severities are declared from bad to harmless.
+        let alarming = self.common.fail_on().is_some_and(|limit| findings.into_iter().any(|finding| finding.severity <= limit));
+        Ending { alarming, incomplete }
+    }
+
+    fn say_what_is_missing(&self, coverage: &Coverage) {
+        if coverage.is_complete() {
+            return;
+        }
+        let mut text = if coverage.partial {
+            "the run ended before its time: this is a partial result".to_owned()
+        } else {
+            "some evidence could not be read".to_owned()
+        };
+        for (number, one, many) in [(coverage.objects_failed, "object", "objects"), (coverage.records_failed, "record", "records")] {
+            if number > 0 {
+                text.push_str(&format!(", {} failed", counted(number, one, many)));
+            }
+        }
+        self.talk.warn(&text);
+        // A page shows the failures itself.
+        if self.common.show.format != Format::Table || self.common.show.output.is_some() {
+            coverage.failures.iter().take(FAILURES_SAID_MAX).for_each(|failure| self.talk.warn(&describe(failure)));
+        }
+    }
+}
+
+/// How data is to look where it goes.
+pub fn look(common: &Common, destination: &Destination) -> Look {
+    Look { format: common.show.format, columns: destination.columns() }
+}
+
+fn read(common: &Common, talk: &Talk, feeds: &[Box<dyn Feed>], filter: &Filter, cancelled: &AtomicBool) -> Evidence {
+    let progress = Progress::default();
+    let budget = Budget { jobs: common.jobs(), object_bytes_max: common.limits.max_memory / OBJECT_SHARE };
+    let (finished, done) = mpsc::channel();
+    thread::scope(|scope| {
+        let watch = Watch { talk, feeds, progress: &progress, cancelled };
+        scope.spawn(move || watch.run(&done));
+        let evidence = pipeline::read(feeds, filter, budget, &progress, cancelled);
+        drop(finished);
+        evidence
+    })
+}
+
+/// `read 12 of 13 objects (34.0 KiB), 1,204 records`.
+fn read_text(coverage: &Coverage) -> String {
+    let objects = format!("{} of {}", count(coverage.objects_read), counted(coverage.objects_listed, "object", "objects"));
+    format!("read {objects} ({}), {}", bytes(coverage.bytes_compressed), counted(coverage.records, "record", "records"))
+}
