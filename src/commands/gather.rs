@@ -100,7 +100,7 @@ fn read(common: &Common, talk: &Talk, feeds: &[Box<dyn Feed>], filter: &Filter, 
     thread::scope(|scope| {
         let watch = Watch { talk, feeds, progress: &progress, cancelled };
         scope.spawn(move || watch.run(&done));
-        let evidence = pipeline::read(feeds, filter, budget, &progress, cancelled);
+        let evidence = pipeline::read(pipeline::Run { feeds, budget, progress: &progress, cancelled }, filter);
         drop(finished);
         evidence
     })

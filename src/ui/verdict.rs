@@ -45,6 +45,7 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, verdict: &Verdict) -> io
     for (number, sentence) in verdict.narrative.iter().enumerate() {
         write_sentence(page, &format!("{}. ", number + 1), sentence)?;
     }
+    write_sentences(page, "Who needs it:", &verdict.used_by)?;
     write_sentences(page, "Not this:", &verdict.not_this)?;
     write_texts(page, "What the logs cannot show:", &verdict.unknown)?;
     write_texts(page, "What to do:", &verdict.advice)
@@ -90,6 +91,7 @@ const fn in_words(cause: Cause) -> &'static str {
     match cause {
         Cause::TagMovedThenExpired => "its tag moved to another image, and then a lifecycle rule took it",
         Cause::ExpiredWhileTagged => "a lifecycle rule took it while it had this tag",
+        Cause::ExpiredUntagged => "a lifecycle rule took it while it had no tag; how it lost it is not in these logs",
         Cause::ExpiredByOtherTag => "a lifecycle rule matched another of its tags and took it",
         Cause::DeletedByDigest => "someone deleted it by its digest",
         Cause::DeletedByLastTag => "someone deleted its last tag, and the image went with it",
@@ -122,6 +124,7 @@ const COLUMNS: &[&str] = &[
     "why",
     "narrative",
     "not_this",
+    "used_by",
     "unknown",
     "advice",
 ];
@@ -146,7 +149,7 @@ fn cells(verdict: &Verdict) -> Vec<Cell> {
     cells.push(Cell::maybe(gone.as_ref(), |gone| Cell::plain(gone.by.word())));
     cells.push(Cell::maybe(gone.as_ref(), |gone| Cell::log(&gone.event.event_id)));
     cells.push(Cell::maybe(verdict.why.as_ref(), Cell::text));
-    cells.extend([&verdict.narrative, &verdict.not_this].map(|sentences| Cell::list(sentences.iter().map(|sentence| sentence.text.as_str()))));
+    cells.extend([&verdict.narrative, &verdict.not_this, &verdict.used_by].map(|sentences| Cell::list(sentences.iter().map(|sentence| sentence.text.as_str()))));
     cells.extend([&verdict.unknown, &verdict.advice].map(|texts| Cell::list(texts.iter().map(String::as_str))));
     cells
 }
