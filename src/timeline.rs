@@ -12,6 +12,8 @@ mod openings;
 mod order;
 mod references;
 mod replay;
+#[cfg(test)]
+mod tests;
 
 pub use fact::Noted;
 pub use fold::Fold;

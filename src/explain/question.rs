@@ -24,7 +24,7 @@ impl Question {
     /// Understands a pasted error line, an image reference, or a digest. `None`: none of these is in `text`.
     pub fn parse(text: &str) -> Option<Self> {
         let denied = ["403", "Forbidden", "AccessDenied", "denied", "not authorized"].iter().any(|word| text.contains(word));
-        let about = registry_reference(text).or_else(|| words(text).find_map(|word| name_with_digest(word))).or_else(|| bare(text))?;
+        let about = registry_reference(text).or_else(|| words(text).find_map(name_with_digest)).or_else(|| bare(text))?;
         Some(Self { about, denied })
     }
 }

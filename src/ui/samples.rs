@@ -154,6 +154,7 @@ pub fn verdict() -> Verdict {
             sentence("It had lost its tag 9 s after its push.", vec![event("PutImage", "2026-03-02T10:00:09Z", BUILD_B)]),
         ],
         not_this: vec![sentence("Not deleted by a call: there is no BatchDeleteImage of it.", Vec::new())],
+        used_by: Vec::new(),
         unknown: vec!["Whether a node still has it in its cache.".into()],
         advice: vec!["Deploy the digest that v7 points to.".into()],
     }
