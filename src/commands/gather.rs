@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::options::Common;
 use super::{Ending, interrupt, nothing, sources};
 use crate::failure::Failure;
-use crate::model::{Coverage, Filter, Finding};
+use crate::model::{Coverage, Filter, Finding, Severity};
 use crate::pipeline::{self, Budget, Evidence, Progress};
 use crate::source::Feed;
 use crate::ui::coverage::describe;
@@ -19,8 +19,6 @@ use crate::ui::quantity::{bytes, count, counted, elapsed};
 use crate::ui::talk::Talk;
 use crate::ui::{Format, Look};
 
-/// Part of the memory budget that one inflated object may take.
-const OBJECT_SHARE: u64 = 4;
 /// How many failures are said on stderr; the coverage of the table and of the JSON document has more.
 const FAILURES_SAID_MAX: usize = 3;
 
@@ -60,10 +58,7 @@ impl<'a> Run<'a> {
         let coverage = &self.evidence.coverage;
         self.talk.note(&format!("{}, {summary} in {}", read_text(coverage), elapsed(self.started.elapsed())));
         self.say_what_is_missing(coverage);
-        let incomplete = !coverage.is_complete() && !self.common.allow_incomplete();
-        // Severities are declared from bad to harmless.
-        let alarming = self.common.fail_on().is_some_and(|limit| findings.into_iter().any(|finding| finding.severity <= limit));
-        Ending { alarming, incomplete }
+        ending(self.common, coverage, findings.into_iter().map(|finding| finding.severity))
     }
 
     fn say_what_is_missing(&self, coverage: &Coverage) {
@@ -88,6 +83,14 @@ impl<'a> Run<'a> {
     }
 }
 
+/// What the exit code is made of: the evidence, the findings, and what the user said about both.
+fn ending(common: &Common, coverage: &Coverage, mut severities: impl Iterator<Item = Severity>) -> Ending {
+    let incomplete = !coverage.is_complete() && !common.allow_incomplete();
+    // Severities are declared from bad to harmless.
+    let alarming = common.fail_on().is_some_and(|limit| severities.any(|severity| severity <= limit));
+    Ending { alarming, incomplete }
+}
+
 /// How data is to look where it goes.
 pub fn look(common: &Common, destination: &Destination) -> Look {
     Look { format: common.show.format, columns: destination.columns() }
@@ -95,7 +98,8 @@ pub fn look(common: &Common, destination: &Destination) -> Look {
 
 fn read(common: &Common, talk: &Talk, feeds: &[Box<dyn Feed>], filter: &Filter, cancelled: &AtomicBool) -> Evidence {
     let progress = Progress::default();
-    let budget = Budget { jobs: common.jobs(), object_bytes_max: common.limits.max_memory / OBJECT_SHARE };
+    // One object may take all of the budget: a large one inflates to a gigabyte, and standard input is one object.
+    let budget = Budget { jobs: common.jobs(), object_bytes_max: common.limits.max_memory };
     let (finished, done) = mpsc::channel();
     thread::scope(|scope| {
         let watch = Watch { talk, feeds, progress: &progress, cancelled };
@@ -110,4 +114,39 @@ fn read(common: &Common, talk: &Talk, feeds: &[Box<dyn Feed>], filter: &Filter, 
 fn read_text(coverage: &Coverage) -> String {
     let objects = format!("{} of {}", count(coverage.objects_read), counted(coverage.objects_listed, "object", "objects"));
     format!("read {objects} ({}), {}", bytes(coverage.bytes_compressed), counted(coverage.records, "record", "records"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        common: Common,
+    }
+
+    fn code(options: &[&str], failed: u64, severities: &[Severity]) -> u8 {
+        let line = Line::try_parse_from([&["tagfall", "logs"], options].concat()).unwrap();
+        let coverage = Coverage { objects_failed: failed, ..Coverage::default() };
+        ending(&line.common, &coverage, severities.iter().copied()).code()
+    }
+
+    #[test]
+    fn a_limit_takes_in_everything_worse() {
+        for (limit, expected) in [("critical", 0), ("high", 1), ("medium", 1), ("low", 1)] {
+            assert_eq!(code(&["--fail-on", limit], 0, &[Severity::High]), expected, "{limit}");
+        }
+        assert_eq!(code(&[], 0, &[Severity::Critical]), 0);
+    }
+
+    #[test]
+    fn findings_come_before_missing_evidence() {
+        assert_eq!(code(&["--fail-on", "low"], 1, &[Severity::Low]), 1);
+        assert_eq!(code(&["--fail-on", "low"], 1, &[]), 3);
+        assert_eq!(code(&["--fail-on", "low", "--allow-incomplete"], 1, &[]), 0);
+        assert_eq!(code(&["--fail-on", "low", "--allow-incomplete"], 1, &[Severity::Low]), 1);
+    }
 }
