@@ -71,7 +71,9 @@ impl FatalError {
             FatalKind::GetDenied => {
                 "Allow the IAM action s3:GetObject on arn:aws:s3:::BUCKET/*, and kms:Decrypt on the key if the trail encrypts with KMS; across accounts in the bucket's and the key's policy, too."
             }
-            FatalKind::KmsDenied => "Allow the IAM action kms:Decrypt on the trail's KMS key, in the role's policy and in the key's policy; the key must be enabled.",
+            FatalKind::KmsDenied => {
+                "Allow the IAM action kms:Decrypt on the trail's KMS key, in the role's policy and in the key's policy; the key must be enabled."
+            }
             FatalKind::Unreachable => "Check the network, --endpoint-url (or AWS_ENDPOINT_URL), --region and proxies.",
             FatalKind::OtherRegion => "Name the bucket's region with --region.",
             FatalKind::Refused => "The service's own words say why. A bucket with `requester pays` needs --request-payer.",

@@ -28,7 +28,8 @@ pub const SEEN_MAX: usize = 64;
 /// Folders of a log bucket, under an account, that hold objects of another kind. They are delivered unread.
 const OTHER_KINDS: [&str; 4] = ["CloudTrail-Digest", "CloudTrail-Insight", "CloudTrail-NetworkActivity", "CloudTrail-Aggregated"];
 
-/// Other services that log into the same `AWSLogs/ACCOUNT/` of a shared bucket. Unknown ones are read, and judged by content.
+/// Other services that log into the same `AWSLogs/ACCOUNT/` of a shared bucket, often far more than CloudTrail does. Unknown
+/// ones are read, and judged by content.
 const OTHER_SERVICES: [&str; 9] =
     ["Config", "elasticloadbalancing", "vpcflowlogs", "vpcdnsquerylogs", "WAFLogs", "GuardDuty", "network-firewall", "redshift", "S3"];
 
@@ -36,8 +37,10 @@ const OTHER_SERVICES: [&str; 9] =
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Events,
-    /// Log digest file, Insight, NetworkActivity, Aggregated, or another service's log.
+    /// Log digest file, Insight, NetworkActivity, Aggregated: delivered unread.
     Other,
+    /// Another service's log in a shared bucket: left out, as if the filters had said so.
+    OtherService,
 }
 
 /// Days since 0001-01-01, both ends included: one day for a day folder, 28 to 31 for a month, 365 for a year.
@@ -127,7 +130,7 @@ impl<'k> Place<'k> {
         }
         if let Some(service) = rest.next() {
             place.level = Level::Outside;
-            place.kind = OTHER_SERVICES.contains(&service).then_some(Kind::Other);
+            place.kind = OTHER_SERVICES.contains(&service).then_some(Kind::OtherService);
         }
         place
     }
@@ -159,7 +162,11 @@ fn is_account(part: &str) -> bool {
 fn is_region(part: &str) -> bool {
     let Some((words, number)) = part.rsplit_once('-') else { return false };
     let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
-    part.len() <= 32 && (1..=2).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit()) && words.contains('-') && words.split('-').all(is_word)
+    part.len() <= 32
+        && (1..=2).contains(&number.len())
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && words.contains('-')
+        && words.split('-').all(is_word)
 }
 
 /// `["2024"]`, `["2024", "10"]`, `["2024", "10", "01"]`.
@@ -220,7 +227,8 @@ impl Selection {
 
     /// Whether something at `place`, or below it, may hold events that are asked for.
     pub fn admits(&self, place: &Place<'_>) -> bool {
-        place.account.is_none_or(|account| self.filter.admits_account(account))
+        place.kind != Some(Kind::OtherService)
+            && place.account.is_none_or(|account| self.filter.admits_account(account))
             && place.region.is_none_or(|region| self.filter.admits_region(region))
             && place.days.is_none_or(|days| self.admits_days(days))
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::layout::{Selection, Seen};
+use super::layout::{Seen, Selection};
 use super::options::cannot_open;
 use super::{Delivery, Feed, Fetched, Listed, OpenError, Options, Pruned};
 
@@ -94,12 +94,7 @@ impl Feed for Local {
 
     fn listed(&self) -> Listed {
         let complete = lock(&self.shared.queue).complete;
-        Listed {
-            objects: self.shared.objects.load(Ordering::Relaxed),
-            bytes: self.shared.bytes_read.load(Ordering::Relaxed),
-            complete,
-            retries: 0,
-        }
+        Listed { objects: self.shared.objects.load(Ordering::Relaxed), bytes: self.shared.bytes_read.load(Ordering::Relaxed), complete, retries: 0 }
     }
 
     fn stop(&self) {

@@ -30,7 +30,13 @@ impl Single {
     }
 
     fn new(origin: Origin, name: &str, bytes: u64, options: &Options) -> Self {
-        Self { origin, name: name.to_owned(), bytes: AtomicU64::new(bytes), taken: AtomicBool::new(false), object_bytes_max: options.memory_bytes_max }
+        Self {
+            origin,
+            name: name.to_owned(),
+            bytes: AtomicU64::new(bytes),
+            taken: AtomicBool::new(false),
+            object_bytes_max: options.memory_bytes_max,
+        }
     }
 }
 
