@@ -54,7 +54,9 @@ pub fn no_objects(sources: &[String], filter: &Filter, pruned: &Pruned) -> Failu
     }
     let failure = failure.because("the filters leave out every object by its key");
     match &pruned.days {
-        Some((first, last)) => failure.because(format!("what they leave out was delivered between {first} and {last}")).advise("widen --since and --until"),
+        Some((first, last)) => {
+            failure.because(format!("what they leave out was delivered between {first} and {last}")).advise("widen --since and --until")
+        }
         None => failure.advise("leave out --since, --until, --account and --region one by one; detect --dry-run tells what would be read"),
     }
 }

@@ -101,7 +101,11 @@ fn render(args: &[&str], output: &Output) -> String {
         args.iter().map(|arg| if arg.contains([' ', '*']) || arg.is_empty() { format!("'{arg}'") } else { (*arg).to_owned() }).collect();
     let code = output.status.code().map_or("none".to_owned(), |code| code.to_string());
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    format!("$ {}\nexit code {code}\n--- stdout\n{stdout}--- stderr\n{}", ["tagfall"].into_iter().chain(quoted.iter().map(String::as_str)).collect::<Vec<_>>().join(" "), without_times(&stderr))
+    format!(
+        "$ {}\nexit code {code}\n--- stdout\n{stdout}--- stderr\n{}",
+        ["tagfall"].into_iter().chain(quoted.iter().map(String::as_str)).collect::<Vec<_>>().join(" "),
+        without_times(&stderr)
+    )
 }
 
 /// `… in 0.4 s` at the end of the summary line → `… in [TIME]`.
