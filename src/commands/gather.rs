@@ -1,5 +1,7 @@
 //! What every verb over logs does before and after its own part: open, read with progress, check, sum up.
 
+use std::cell::Cell;
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
@@ -28,6 +30,10 @@ pub struct Run<'a> {
     talk: &'a Talk,
     destination: Destination,
     started: Instant,
+    /// Requests that were made again.
+    retries: u64,
+    /// The reader of stdout closed it before everything was written.
+    closed: Cell<bool>,
     pub evidence: Evidence,
 }
 
@@ -39,26 +45,38 @@ impl<'a> Run<'a> {
         let destination = Destination::prepare(common.show.output.as_deref())?;
         let cancelled = interrupt::flag(talk);
         let feeds = sources::open(common, &filter)?;
+        if common.sources.iter().any(|spec| spec == "-") && io::stdin().is_terminal() {
+            talk.note("reading standard input from the terminal; Ctrl-D ends it");
+        }
         let mut evidence = read(common, talk, &feeds, &filter, &cancelled);
         if let Some(failure) = sources::check(&feeds, &mut evidence.coverage)? {
             talk.failure(&failure);
         }
         nothing::check(&common.sources, &filter, &evidence.coverage, &evidence.seen, &sources::pruned(&feeds))?;
-        Ok(Self { common, talk, destination, started, evidence })
+        let retries = feeds.iter().map(|feed| feed.listed().retries).sum();
+        Ok(Self { common, talk, destination, started, retries, closed: Cell::new(false), evidence })
     }
 
     /// Writes the data; `None` when the reader of stdout closed it early.
-    pub fn write<T>(&self, render: impl FnOnce(&mut dyn std::io::Write, Look, &Coverage) -> std::io::Result<T>) -> Result<Option<T>, Failure> {
+    pub fn write<T>(&self, render: impl FnOnce(&mut dyn Write, Look, &Coverage) -> io::Result<T>) -> Result<Option<T>, Failure> {
         let look = look(self.common, &self.destination);
-        self.destination.write(|out| render(out, look, &self.evidence.coverage))
+        let written = self.destination.write(|out| render(out, look, &self.evidence.coverage))?;
+        self.closed.set(written.is_none());
+        Ok(written)
     }
 
     /// Sums up on stderr, and gives what the exit code is made of. `findings` are those that `--fail-on` judges.
     pub fn end<'f>(&self, summary: &str, findings: impl IntoIterator<Item = &'f Finding>) -> Ending {
         let coverage = &self.evidence.coverage;
-        self.talk.note(&format!("{}, {summary} in {}", read_text(coverage), elapsed(self.started.elapsed())));
+        if !self.closed.get() {
+            self.talk.note(&format!("{}{}, {summary} in {}", read_text(coverage), self.retries_text(), elapsed(self.started.elapsed())));
+        }
         self.say_what_is_missing(coverage);
         ending(self.common, coverage, findings.into_iter().map(|finding| finding.severity))
+    }
+
+    fn retries_text(&self) -> String {
+        if self.retries == 0 { String::new() } else { format!(", {} tried again", counted(self.retries, "request", "requests")) }
     }
 
     fn say_what_is_missing(&self, coverage: &Coverage) {
