@@ -54,7 +54,9 @@ pub fn no_objects(sources: &[String], filter: &Filter, pruned: &Pruned) -> Failu
     }
     let failure = failure.because("the filters leave out every object by its key");
     match &pruned.days {
-        Some((first, last)) => failure.because(format!("objects were delivered from {first} to {last}")).advise("widen --since and --until"),
+        Some((first, last)) => {
+            failure.because(format!("what they leave out was delivered between {first} and {last}")).advise("widen --since and --until")
+        }
         None => failure.advise("leave out --since, --until, --account and --region one by one; detect --dry-run tells what would be read"),
     }
 }
@@ -192,7 +194,7 @@ mod tests {
         let typo = Filter { accounts: vec!["111122223334".into()], ..Filter::default() };
         assert_eq!(failed(&typo), "error: no account in these logs matches --account 111122223334\ntry: did you mean 111122223333?");
         let since = Filter { since: Timestamp::parse("2026-05-01T00:00:00Z"), ..Filter::default() };
-        assert!(failed(&since).contains("objects were delivered from 2026-03-01 to 2026-03-09"));
+        assert!(failed(&since).contains("delivered between 2026-03-01 and 2026-03-09"));
     }
 
     #[test]

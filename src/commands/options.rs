@@ -170,7 +170,8 @@ impl Common {
         if let (Some(since), Some(until)) = (since, until)
             && since >= until
         {
-            let failure = Failure::new("no time lies between --since and --until").because(format!("{since} is not before {until}"));
+            let failure =
+                Failure::new("no time lies between --since and --until").because(format!("the first begins at {since}, the second ends at {until}"));
             return Err(failure.advise("swap them, or leave one out"));
         }
         let (accounts, regions, repositories) = (narrow.account.clone(), narrow.region.clone(), narrow.repository.clone());

@@ -46,7 +46,7 @@ fn more(page: &mut Page<'_>, number: usize) -> io::Result<()> {
 
 fn objects(coverage: &Coverage) -> String {
     let mut text = format!("{} of {}", count(coverage.objects_read), counted(coverage.objects_listed, "object", "objects"));
-    for (number, word) in [(coverage.objects_skipped, "hold no events and were skipped"), (coverage.objects_failed, "failed")] {
+    for (number, word) in [(coverage.objects_skipped, "of another kind skipped"), (coverage.objects_failed, "failed")] {
         if number > 0 {
             text.push_str(&format!(", {} {word}", count(number)));
         }

@@ -96,7 +96,8 @@ fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    let failure = Failure::new(format!("cannot write to {}", path.display())).because(error);
+    // By its kind: the message would name the temporary file, which nobody knows.
+    let failure = Failure::new(format!("cannot write to {}", path.display())).because(error.kind());
     match error.kind() {
         io::ErrorKind::NotFound => failure.advise("create the folder first, or name another file with -o"),
         io::ErrorKind::IsADirectory => failure.advise("name a file in it: -o FOLDER/findings.json"),

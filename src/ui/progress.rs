@@ -97,11 +97,14 @@ impl Look {
         (self.elapsed >= RATE_AFTER).then(|| (self.bytes as f64 / self.elapsed.as_secs_f64()) as u64)
     }
 
-    /// Known only when the listing is complete and says how many bytes there are; stdin does not.
+    /// Known only when the listing is complete: by bytes where their number is known (S3), else by objects (folders).
     fn seconds_left(&self) -> Option<i64> {
-        let rate = self.bytes_per_second().filter(|rate| *rate > 0)?;
-        let left = self.listed.bytes.checked_sub(self.bytes).filter(|left| *left > 0 && self.listed.complete)?;
-        i64::try_from(left.div_ceil(rate)).ok()
+        if !self.listed.complete || self.elapsed < RATE_AFTER {
+            return None;
+        }
+        let (done, all) = if self.listed.bytes > self.bytes { (self.bytes, self.listed.bytes) } else { (self.objects, self.listed.objects) };
+        let left = all.checked_sub(done).filter(|left| *left > 0 && done > 0)?;
+        Some((left as f64 / done as f64 * self.elapsed.as_secs_f64()).ceil() as i64)
     }
 }
 
@@ -129,8 +132,14 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_has_no_bytes_ahead_and_counts_by_objects() {
+        let folder = Look { listed: Listed { objects: 2_408, bytes: 4 << 20, complete: true, retries: 0 }, ..look(true, 4) };
+        assert_eq!(folder.seconds_left(), Some(4));
+    }
+
+    #[test]
     fn stdin_has_no_size_and_no_time_left() {
-        let stdin = Look { listed: Listed { objects: 1, bytes: 0, complete: true, retries: 0 }, ..look(true, 4) };
+        let stdin = Look { listed: Listed { objects: 1, bytes: 0, complete: true, retries: 0 }, objects: 0, ..look(true, 4) };
         assert_eq!(stdin.seconds_left(), None);
     }
 }
