@@ -1,0 +1,42 @@
+//! A naive reader of CloudTrail archives: one thread, plain maps, `serde_json` for everything, written to be checked by eye.
+//!
+//! It shares nothing with the engine but the specification. `read` turns a folder into records and coverage, `meaning` says what each
+//! record means, `order` settles pushes within one second, `fold` lives through all of it, `findings` judges. The engine must agree.
+#![allow(dead_code, reason = "each test binary uses its own part of the oracle")]
+
+pub mod calls;
+pub mod compare;
+pub mod deployments;
+pub mod findings;
+pub mod fold;
+pub mod meaning;
+pub mod order;
+pub mod policy;
+pub mod read;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+pub use findings::Finding;
+pub use fold::Folded;
+pub use read::Coverage;
+
+/// Everything the oracle says about an archive.
+pub struct Verdict {
+    pub coverage: Coverage,
+    pub folded: Folded,
+    pub findings: Vec<Finding>,
+    /// eventID → the id that stands for the call: twins and corrections share one.
+    pub calls: BTreeMap<String, String>,
+}
+
+/// Reads a folder and judges it.
+pub fn judge(folder: &Path) -> Verdict {
+    let archive = read::folder(folder);
+    let calls = calls::distinct(archive.records);
+    let mut events = meaning::events(&calls.kept);
+    order::settle(&mut events);
+    let folded = fold::fold(&events);
+    let findings = findings::find(&folded);
+    Verdict { coverage: archive.coverage, folded, findings, calls: calls.names }
+}
