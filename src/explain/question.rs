@@ -91,9 +91,9 @@ fn bare(text: &str) -> Option<About> {
     if text.is_empty() || text.contains("sha256:") || !text.chars().all(plain) || !text.starts_with(|letter: char| letter.is_ascii_alphanumeric()) {
         return None;
     }
+    // A name alone could be anything, a folder or a typing error: an image without a tag has to be asked for as `repo:latest`.
     let (repository, tag) = split_tag(text);
-    let tag = tag.or_else(|| Some("latest".to_owned()));
-    Some(About::Name { repository, tag, digest: None })
+    tag.is_some().then_some(About::Name { repository, tag, digest: None })
 }
 
 fn split_tag(name: &str) -> (String, Option<String>) {
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(about(HEX), digest.map(About::Digest));
         assert_eq!(about(&format!("sha256:{HEX}")), digest.map(About::Digest));
         assert_eq!(about("shop/api:v1"), Some(About::Name { repository: "shop/api".into(), tag: Some("v1".into()), digest: None }));
-        assert_eq!(about("shop/api"), Some(About::Name { repository: "shop/api".into(), tag: Some("latest".into()), digest: None }));
+        assert_eq!(about("shop/api"), None);
         assert_eq!(
             about(&format!("shop/api:v1@sha256:{HEX}: not found")),
             Some(About::Name { repository: "shop/api".into(), tag: Some("v1".into()), digest })
