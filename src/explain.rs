@@ -7,6 +7,8 @@ mod against;
 mod cause;
 mod lost;
 mod question;
+#[cfg(test)]
+mod tests;
 mod there;
 mod used_by;
 

@@ -107,7 +107,11 @@ fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenIds, mut coll
                 _ => Some(decoder.object(&stored, wanted, limits, &mut Sink { collector: &mut collector, object })),
             };
             tally.duplicates += seen.insert_all(decoder.event_ids());
-            run.progress.count(&delivery, report.as_ref().map_or(0, |report| report.bytes_decompressed), report.as_ref().map_or(0, |report| report.records));
+            run.progress.count(
+                &delivery,
+                report.as_ref().map_or(0, |report| report.bytes_decompressed),
+                report.as_ref().map_or(0, |report| report.records),
+            );
             tally.add(delivery, report);
         }
     }

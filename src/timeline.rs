@@ -13,7 +13,7 @@ mod order;
 mod references;
 mod replay;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use fact::Noted;
 pub use fold::Fold;

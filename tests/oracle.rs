@@ -36,7 +36,8 @@ fn timelines_are_what_happened() {
             let seen = seen.unwrap_or_else(|| panic!("SEED={seed}: {} is not in the logs", image.digest));
             let life = seen.lives.last().expect("a life");
             let tags: BTreeSet<String> = image.tags.iter().cloned().collect();
-            let shown = (seen.state(), seen.lives.len(), life.pushed_at, life.untagged_at, life.gone.as_ref().map(|gone| gone.cause.time), seen.open_start);
+            let shown =
+                (seen.state(), seen.lives.len(), life.pushed_at, life.untagged_at, life.gone.as_ref().map(|gone| gone.cause.time), seen.open_start);
             let real = (image.state, image.lives, Some(image.pushed_at), image.untagged_at, image.gone_at, false);
             assert_eq!(shown, real, "SEED={seed}: {image:?}");
             assert_eq!(seen.tags().into_iter().collect::<BTreeSet<_>>(), tags, "SEED={seed}: {image:?}");
@@ -70,7 +71,13 @@ fn pairs_are_what_happened() {
             }
             let key = (finding.repo.clone(), finding.lost.clone(), finding.gone_at.unwrap_or_default());
             let first = finding.first.as_deref().map(call).unwrap_or_default();
-            let events = (finding.tags[0].clone(), finding.kept.clone().unwrap_or_default(), first, call(&finding.second), finding.deletion.as_deref().map(call).unwrap_or_default());
+            let events = (
+                finding.tags[0].clone(),
+                finding.kept.clone().unwrap_or_default(),
+                first,
+                call(&finding.second),
+                finding.deletion.as_deref().map(call).unwrap_or_default(),
+            );
             let gap = finding.gap_seconds.unwrap_or_default();
             shown.insert(key, (events, (gap, finding.severity, finding.pulls_before, finding.pulls_while_untagged, finding.pulls_after_gone)));
             assert_eq!(finding.order, "observed", "SEED={seed}");
@@ -91,16 +98,21 @@ fn an_inferred_order_is_true() {
             let losers = group.involved.iter().filter(|digest| **digest != group.winner);
             for loser in losers.filter(|_| certain) {
                 let image = &verdict.folded.repositories[&repo(&group.repo)].images[loser];
-                let named = image.lives.iter().filter_map(|life| life.loss.as_ref()).filter(|loss| loss.tag == group.tag && loss.second.time == group.second);
-                for loss in named.filter(|loss| loss.second.order == "inferred" && loss.second.time == loss.first.as_ref().map_or(0, |first| first.time)) {
+                let named =
+                    image.lives.iter().filter_map(|life| life.loss.as_ref()).filter(|loss| loss.tag == group.tag && loss.second.time == group.second);
+                for loss in
+                    named.filter(|loss| loss.second.order == "inferred" && loss.second.time == loss.first.as_ref().map_or(0, |first| first.time))
+                {
                     assert_eq!(loss.kept, group.winner, "SEED={seed}: {group:?}");
                     inferred += 1;
                 }
             }
             let winner = &verdict.folded.repositories[&repo(&group.repo)].images[&group.winner];
-            let wrongly = winner.lives.iter().filter_map(|life| life.loss.as_ref()).find(|loss| {
-                loss.tag == group.tag && loss.second.time == group.second && loss.second.order == "inferred"
-            });
+            let wrongly = winner
+                .lives
+                .iter()
+                .filter_map(|life| life.loss.as_ref())
+                .find(|loss| loss.tag == group.tag && loss.second.time == group.second && loss.second.order == "inferred");
             assert!(wrongly.is_none() || !certain, "SEED={seed}: {wrongly:?} {group:?}");
         }
     }

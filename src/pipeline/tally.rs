@@ -85,7 +85,8 @@ pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenIds, partial: boo
     }
     if seen.exhausted() {
         coverage.warnings.push(
-            "More records than the set of event ids can hold: records_duplicate is not known. No event counts twice for an image all the same.".to_owned(),
+            "More records than the set of event ids can hold: records_duplicate is not known. No event counts twice for an image all the same."
+                .to_owned(),
         );
         coverage.records_duplicate = 0;
     }

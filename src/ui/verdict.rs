@@ -149,7 +149,10 @@ fn cells(verdict: &Verdict) -> Vec<Cell> {
     cells.push(Cell::maybe(gone.as_ref(), |gone| Cell::plain(gone.by.word())));
     cells.push(Cell::maybe(gone.as_ref(), |gone| Cell::log(&gone.event.event_id)));
     cells.push(Cell::maybe(verdict.why.as_ref(), Cell::text));
-    cells.extend([&verdict.narrative, &verdict.not_this, &verdict.used_by].map(|sentences| Cell::list(sentences.iter().map(|sentence| sentence.text.as_str()))));
+    cells.extend(
+        [&verdict.narrative, &verdict.not_this, &verdict.used_by]
+            .map(|sentences| Cell::list(sentences.iter().map(|sentence| sentence.text.as_str()))),
+    );
     cells.extend([&verdict.unknown, &verdict.advice].map(|texts| Cell::list(texts.iter().map(String::as_str))));
     cells
 }

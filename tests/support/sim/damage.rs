@@ -51,7 +51,17 @@ impl Object {
 /// Everything that can befall an object; the first ones leave it whole.
 pub const WHOLE: &[&str] = &["gzip", "plain", "pretty", "multi_member", "no_newline"];
 pub const DAMAGES: &[&str] = &[
-    "cut_gzip", "bad_crc", "trailing_garbage", "not_json", "cut_json", "cut_plain", "wrong_types", "not_utf8", "empty_file", "cut_member", "not_gzip",
+    "cut_gzip",
+    "bad_crc",
+    "trailing_garbage",
+    "not_json",
+    "cut_json",
+    "cut_plain",
+    "wrong_types",
+    "not_utf8",
+    "empty_file",
+    "cut_member",
+    "not_gzip",
 ];
 
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
