@@ -86,7 +86,7 @@ impl Happening<'_> {
 
 /// Replays `happenings`, sorted by time and `eventID`.
 pub fn replay(repository: RepositoryNo, happenings: &[Happening<'_>], events: &[Noted]) -> RepositoryHistory {
-    let mut replay = Replay { events, state: RepositoryHistory::new(repository) };
+    let mut replay = Replay { events, state: RepositoryHistory::new(repository), waiting: HashMap::new(), unconfirmed: Vec::new() };
     let mut evidence = None;
     let second = |happening: &Happening<'_>| events[happening.event().index()].time.div_euclid(1000);
     let mut start = 0;
@@ -151,7 +151,21 @@ impl RepositoryHistory {
 struct Replay<'e> {
     events: &'e [Noted],
     state: RepositoryHistory,
+    /// Mentions of tags that nothing has yet: a pipeline may deploy before it has pushed.
+    waiting: HashMap<Sym, Vec<Mention>>,
+    /// Deployments whose first task has not asked for the tag yet.
+    unconfirmed: Vec<Unconfirmed>,
 }
+
+/// A deployment takes its digest when its first task asks for the tag, not when the service is updated.
+struct Unconfirmed {
+    mention: Mention,
+    /// The image that had the tag at the call, and the use noted there.
+    bound: (usize, usize),
+}
+
+/// A first task that asks for the tag later than this after the deployment is not taken for its first, in milliseconds.
+const FIRST_TASK_MILLIS: i64 = 15 * 60_000;
 
 impl Replay<'_> {
     fn time(&self, event: EventNo) -> i64 {
@@ -291,6 +305,12 @@ impl Replay<'_> {
         image.untagged_by = None;
         image.displaced = None;
         image.state = ImageState::Tagged;
+        let now = if event.is_some() { self.time(event) } else { i64::MIN };
+        for mention in self.waiting.remove(&tag).unwrap_or_default() {
+            if mention.until > now {
+                self.note_use(at, &mention, Order::Observed);
+            }
+        }
     }
 
     fn lose_tag(&mut self, event: EventNo, loser: usize, tag: Sym, winner: usize, order: Order) {
@@ -572,6 +592,9 @@ impl Replay<'_> {
         let kind = if failed { StepKind::PullFailed } else { StepKind::Pull };
         if let Some(at) = self.resolve(image) {
             self.state.images[at].step(event, kind, image.tag, DigestNo::NONE, order);
+            if image.digest.is_none() && !failed && self.state.images[at].has_tag(image.tag) {
+                self.confirm(image.tag, at, self.time(event));
+            }
         }
     }
 
@@ -592,7 +615,17 @@ impl Replay<'_> {
     }
 
     fn mention(&mut self, mention: &Mention, order: Order) {
-        let Some(at) = self.resolve(mention.image) else { return };
+        let has_holder = self.state.tags.get(&mention.image.tag).is_some_and(|tag| tag.holder.is_some());
+        if mention.image.digest.is_none() && !has_holder && mention.kind != MentionKind::Missing {
+            self.waiting.entry(mention.image.tag).or_default().push(mention.clone());
+            return;
+        }
+        if let Some(at) = self.resolve(mention.image) {
+            self.note_use(at, mention, order);
+        }
+    }
+
+    fn note_use(&mut self, at: usize, mention: &Mention, order: Order) {
         let kind = if mention.kind == MentionKind::Missing { StepKind::TaskStopped } else { StepKind::Referenced };
         let by_digest = mention.image.digest.is_some();
         let use_kind = match mention.kind {
@@ -606,6 +639,27 @@ impl Replay<'_> {
         let image = &mut self.state.images[at];
         image.step(mention.event, kind, mention.image.tag, DigestNo::NONE, order);
         image.uses.push(Use { by: mention.by, kind: use_kind, event: mention.event, from, until: mention.until });
+        if use_kind == UseKind::DeployedByTag {
+            let bound = (at, image.uses.len() - 1);
+            self.unconfirmed.push(Unconfirmed { mention: mention.clone(), bound });
+        }
+    }
+
+    /// Somebody asks for `tag`, which is on the image at `holder`: that is what recent deployments of the tag now run.
+    fn confirm(&mut self, tag: Sym, holder: usize, now: i64) {
+        let events = self.events;
+        self.unconfirmed.retain(|deployment| now - events[deployment.mention.event.index()].time <= FIRST_TASK_MILLIS);
+        let (asked, others): (Vec<Unconfirmed>, Vec<Unconfirmed>) =
+            std::mem::take(&mut self.unconfirmed).into_iter().partition(|deployment| deployment.mention.image.tag == tag);
+        self.unconfirmed = others;
+        for Unconfirmed { mention, bound: (image, index) } in asked {
+            if image != holder {
+                let found = &mut self.state.images[image].uses[index];
+                found.until = found.from;
+                self.note_use(holder, &mention, Order::Observed);
+                self.unconfirmed.pop();
+            }
+        }
     }
 }
 
