@@ -1,4 +1,4 @@
-//! CloudTrail record → what it means for images. A service per file; every one of them reads the same parsed [`Record`].
+//! CloudTrail record → what it means for images. A service per file; every one of them reads the same parsed record.
 //!
 //! A record is parsed once, onto a tape whose strings lie in a buffer that is reused, so what comes out borrows from that
 //! buffer and lives as long as the call of `then`. Reading is tolerant: a field of a wrong type is a field that is absent.
