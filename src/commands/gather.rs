@@ -21,6 +21,8 @@ use crate::ui::quantity::{bytes, count, counted, elapsed};
 use crate::ui::talk::Talk;
 use crate::ui::{Format, Look};
 
+/// Part of the memory budget that one inflated object may take: inflated, it stands beside its stored form and the others.
+const OBJECT_SHARE: u64 = 2;
 /// How many failures are said on stderr; the coverage of the table and of the JSON document has more.
 const FAILURES_SAID_MAX: usize = 3;
 
@@ -117,7 +119,7 @@ pub fn look(common: &Common, destination: &Destination) -> Look {
 fn read(common: &Common, talk: &Talk, feeds: &[Box<dyn Feed>], filter: &Filter, cancelled: &AtomicBool) -> Evidence {
     let progress = Progress::default();
     // One object may take all of the budget: a large one inflates to a gigabyte, and standard input is one object.
-    let budget = Budget { jobs: common.jobs(), object_bytes_max: common.limits.max_memory };
+    let budget = Budget { jobs: common.jobs(), object_bytes_max: common.limits.max_memory / OBJECT_SHARE };
     let (finished, done) = mpsc::channel();
     thread::scope(|scope| {
         let watch = Watch { talk, feeds, progress: &progress, cancelled };

@@ -49,7 +49,7 @@ struct Narrow {
     #[arg(long, value_name = "TIME", value_parser = values::when)]
     since: Option<When>,
 
-    /// Only events before this time; a day counts to its last second, so that `--until 2024-10-03` includes the third
+    /// Only events before this time; a day means its first second (UTC), so that `--until 2024-10-03` ends with the second
     #[arg(long, value_name = "TIME", value_parser = values::when)]
     until: Option<When>,
 
@@ -166,7 +166,7 @@ impl Common {
 
     fn filter_at(&self, now: Timestamp) -> Result<Filter, Failure> {
         let narrow = &self.narrow;
-        let (since, until) = (narrow.since.map(|since| since.start(now)), narrow.until.map(|until| until.end(now)));
+        let (since, until) = (narrow.since.map(|since| since.resolve(now)), narrow.until.map(|until| until.resolve(now)));
         if let (Some(since), Some(until)) = (since, until)
             && since >= until
         {

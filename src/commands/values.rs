@@ -1,6 +1,6 @@
 //! What users type, parsed: times, spans, sizes, accounts, regions, globs. An error says what would be understood.
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime};
+use chrono::{DateTime, NaiveDate, NaiveTime};
 use wildmatch::WildMatch;
 
 use crate::model::Timestamp;
@@ -9,28 +9,15 @@ use crate::model::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
     At(Timestamp),
-    /// A whole day, UTC.
-    Day(NaiveDate),
-    Ago {
-        seconds: i64,
-    },
+    Ago { seconds: i64 },
 }
 
 impl When {
-    /// `--since`: a day counts from its first second.
-    pub fn start(self, now: Timestamp) -> Timestamp {
+    /// The point itself; a span of time counts back from `now`.
+    pub fn resolve(self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(time) => time,
-            Self::Day(day) => midnight(day),
             Self::Ago { seconds } => now.plus_seconds(-seconds),
-        }
-    }
-
-    /// `--until`, as the first moment that is out: a day counts to its last second.
-    pub fn end(self, now: Timestamp) -> Timestamp {
-        match self {
-            Self::Day(day) => midnight(day.checked_add_days(Days::new(1)).unwrap_or(day)),
-            other => other.start(now),
         }
     }
 }
@@ -41,7 +28,7 @@ fn midnight(day: NaiveDate) -> Timestamp {
 
 pub fn when(text: &str) -> Result<When, String> {
     if let (10, Ok(day)) = (text.len(), NaiveDate::parse_from_str(text, "%Y-%m-%d")) {
-        return Ok(When::Day(day));
+        return Ok(When::At(midnight(day)));
     }
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(When::At(Timestamp::from_millis(time.timestamp_millis())));
@@ -181,13 +168,13 @@ mod tests {
     }
 
     #[test]
-    fn a_day_counts_whole_at_both_ends() {
+    fn a_day_means_its_first_second() {
         let now = time("2024-10-20T12:00:00Z");
         let day = when("2024-10-01").unwrap();
-        assert_eq!((day.start(now), day.end(now)), (time("2024-10-01T00:00:00Z"), time("2024-10-02T00:00:00Z")));
-        assert_eq!(when("14d").unwrap().start(now), time("2024-10-06T12:00:00Z"));
-        assert_eq!(when("36h").unwrap().end(now), time("2024-10-19T00:00:00Z"));
-        assert_eq!(when("2024-10-01T12:00:00+02:00").unwrap().end(now), time("2024-10-01T10:00:00Z"));
+        assert_eq!(day.resolve(now), time("2024-10-01T00:00:00Z"));
+        assert_eq!(when("14d").unwrap().resolve(now), time("2024-10-06T12:00:00Z"));
+        assert_eq!(when("36h").unwrap().resolve(now), time("2024-10-19T00:00:00Z"));
+        assert_eq!(when("2024-10-01T12:00:00+02:00").unwrap().resolve(now), time("2024-10-01T10:00:00Z"));
     }
 
     #[test]
