@@ -6,18 +6,21 @@ use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{Builder, Credentials, Region, ResponseChecksumValidation, SharedHttpClient, StalledStreamProtectionConfig};
+use aws_sdk_s3::config::{
+    Builder, Credentials as SdkCredentials, Region, ResponseChecksumValidation, SharedHttpClient, StalledStreamProtectionConfig,
+};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::Mutex;
 
 use super::address::Address;
-use crate::source::{FatalError, FatalKind, Options};
+use crate::source::{Credentials, FatalError, FatalKind, Options};
 
 /// Where S3 is asked when nobody says where the bucket is. S3 answers there for every bucket of the partition, with the
 /// region where it really is.
@@ -123,24 +126,23 @@ async fn client(http: &SharedHttpClient, address: &Address, options: &Options, r
 }
 
 async fn shared_config(http: &SharedHttpClient, options: &Options, region: Option<&str>) -> SdkConfig {
-    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http.clone());
+    let region = match region {
+        Some(region) => Some(Region::new(region.to_owned())),
+        None => region_chain(options).region().await,
+    };
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http.clone()).region(region.clone());
     if let Some(profile) = &options.profile {
         loader = loader.profile_name(profile);
     }
-    loader = match region {
-        Some(region) => loader.region(Region::new(region.to_owned())),
-        None => loader.region(region_chain(options)),
-    };
     if options.no_sign_request {
         loader = loader.no_credentials();
     } else if let Some(given) = &options.credentials {
-        loader = loader.credentials_provider(Credentials::new(
-            &given.access_key_id,
-            &given.secret_access_key,
-            given.session_token.clone(),
-            None,
-            "tagfall",
-        ));
+        let Credentials { access_key_id, secret_access_key, session_token } = given.clone();
+        loader = loader.credentials_provider(SdkCredentials::new(access_key_id, secret_access_key, session_token, None, "tagfall"));
+    } else if let Some(profile) = &options.profile {
+        // As with the AWS CLI, a profile that is named goes before keys in the environment; in the SDK's chain it would not.
+        let config = ProviderConfig::without_region().with_http_client(http.clone()).with_region(region);
+        loader = loader.credentials_provider(ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build());
     }
     loader.load().await
 }

@@ -294,7 +294,9 @@ impl Lister {
             TroubleKind::Fatal(kind) => *kind,
             TroubleKind::Frozen | TroubleKind::Refused => FatalKind::Refused,
         };
-        self.session.fatal(kind, defeat.trouble.detail)
+        let profile = self.session.shared.options.profile.as_ref().filter(|_| kind == FatalKind::NoCredentials);
+        let profile = profile.map_or_else(String::new, |profile| format!("profile {profile}: "));
+        self.session.fatal(kind, profile + &defeat.trouble.detail)
     }
 }
 
@@ -340,9 +342,10 @@ impl Page {
     }
 }
 
-/// Undoes `encoding-type=url`: `%XX`, and `+` for a space.
+/// Undoes `encoding-type=url`: `%XX`, and `+` for a space. What the encoding never leaves as it is shows that the server only
+/// says that it encodes; such servers exist.
 fn decode(text: &str) -> String {
-    if !text.contains(['%', '+']) {
+    if !text.contains(['%', '+']) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return text.to_owned();
     }
     let hex = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16)).map(|digit| digit as u8);
@@ -373,5 +376,6 @@ mod tests {
         assert_eq!(decode("a+b%2Bc%0A%C3%A4"), "a b+c\nä");
         assert_eq!(decode("100%"), "100%");
         assert_eq!(decode("%zz%4"), "%zz%4");
+        assert_eq!(decode("not encoded+%41"), "not encoded+%41");
     }
 }
