@@ -97,7 +97,15 @@ impl Case<'_> {
         let severity = self.evidence()?;
         let mut tags = if self.life.gone.is_some() { self.life.tags_at_end.clone() } else { self.life.tags.keys().cloned().collect() };
         tags.extend(self.life.loss.as_ref().map(|loss| loss.tag.clone()));
-        Some(Finding { kind, severity, tags, second: taken_by.id.clone(), gone_at: Some(taken_by.time), deletion: Some(taken_by.id.clone()), ..self.frame() })
+        Some(Finding {
+            kind,
+            severity,
+            tags,
+            second: taken_by.id.clone(),
+            gone_at: Some(taken_by.time),
+            deletion: Some(taken_by.id.clone()),
+            ..self.frame()
+        })
     }
 
     /// What all kinds have in common.

@@ -41,21 +41,68 @@ pub struct Reference {
 
 #[derive(Debug, Clone)]
 pub enum Act {
-    Push { repo: Repo, digest: String, tag: Option<String>, children: Vec<String> },
-    AlreadyThere { repo: Repo, digest: String, tag: String },
+    Push {
+        repo: Repo,
+        digest: String,
+        tag: Option<String>,
+        children: Vec<String>,
+    },
+    AlreadyThere {
+        repo: Repo,
+        digest: String,
+        tag: String,
+    },
     /// Digests removed whole, and (digest, tag) pairs of which only the tag was asked for.
-    Delete { repo: Repo, images: Vec<String>, tags: Vec<(String, String)>, listed: Vec<(String, String)> },
-    Run { repo: Repo, images: Vec<RunImage>, policy: Value },
-    Preview { repo: Repo, digests: Vec<String> },
-    DeleteRepository { repo: Repo },
-    Policy { repo: Repo, policy: Option<Value> },
-    Archived { repo: Repo, digest: String },
-    Restored { repo: Repo, digest: String },
-    Pull { repo: Repo, digest: Option<String>, tag: Option<String> },
-    Define { definition: String, family: String, images: Vec<Reference> },
-    Deploy { service: String, definition: Option<String> },
-    StopService { service: String },
-    TaskReason { digests: Vec<(Repo, String)> },
+    Delete {
+        repo: Repo,
+        images: Vec<String>,
+        tags: Vec<(String, String)>,
+        listed: Vec<(String, String)>,
+    },
+    Run {
+        repo: Repo,
+        images: Vec<RunImage>,
+        policy: Value,
+    },
+    Preview {
+        repo: Repo,
+        digests: Vec<String>,
+    },
+    DeleteRepository {
+        repo: Repo,
+    },
+    Policy {
+        repo: Repo,
+        policy: Option<Value>,
+    },
+    Archived {
+        repo: Repo,
+        digest: String,
+    },
+    Restored {
+        repo: Repo,
+        digest: String,
+    },
+    Pull {
+        repo: Repo,
+        digest: Option<String>,
+        tag: Option<String>,
+    },
+    Define {
+        definition: String,
+        family: String,
+        images: Vec<Reference>,
+    },
+    Deploy {
+        service: String,
+        definition: Option<String>,
+    },
+    StopService {
+        service: String,
+    },
+    TaskReason {
+        digests: Vec<(Repo, String)>,
+    },
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -74,7 +121,7 @@ pub fn is_omitted(value: &Value) -> bool {
 pub fn seconds(time: &str) -> u64 {
     let number = |from: usize, to: usize| time.get(from..to).and_then(|part| part.parse::<u64>().ok()).unwrap_or_default();
     let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
-    let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let lengths = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let years: u64 = (1970..year).map(|year| if leap(year) { 366 } else { 365 }).sum();
     let months: u64 = lengths.iter().take(month.saturating_sub(1) as usize).sum();
@@ -183,8 +230,7 @@ fn delete(value: &Value, repo: Repo) -> Act {
     let response = &value["responseElements"];
     let by_digest = |id: &Value| id["imageTag"].is_null().then(|| text(&id["imageDigest"])).flatten();
     let refused: Vec<String> = list(&response["failures"]).filter_map(|failure| by_digest(&failure["imageId"])).collect();
-    let asked: Vec<String> =
-        list(&value["requestParameters"]["imageIds"]).filter_map(by_digest).filter(|digest| !refused.contains(digest)).collect();
+    let asked: Vec<String> = list(&value["requestParameters"]["imageIds"]).filter_map(by_digest).filter(|digest| !refused.contains(digest)).collect();
     let (mut images, mut tags, mut listed) = (Vec::new(), Vec::new(), Vec::new());
     for id in list(&response["imageIds"]) {
         let (Some(digest), tag) = (text(&id["imageDigest"]), text(&id["imageTag"])) else { continue };

@@ -51,7 +51,18 @@ impl World {
     fn ecs_call(&mut self, service: usize, name: &str, second: u64, request: Value, response: Value) {
         let Service { account, region, .. } = self.services[service].clone();
         let caller = Caller::new(&account, "deployer", "pipeline", false);
-        let call = Call { source: "ecs.amazonaws.com", name, caller: &caller, region: &region, second, request, response, repo: None, read_only: false, error: None };
+        let call = Call {
+            source: "ecs.amazonaws.com",
+            name,
+            caller: &caller,
+            region: &region,
+            second,
+            request,
+            response,
+            repo: None,
+            read_only: false,
+            error: None,
+        };
         self.log_call(&call);
     }
 
@@ -136,7 +147,18 @@ impl World {
     fn batch_get(&mut self, repo: usize, caller: &Caller, image_id: Value, second: u64) {
         let id = self.repos[repo].id.clone();
         let request = json!({"registryId": id.registry, "repositoryName": id.name, "imageIds": [image_id], "acceptedMediaTypes": ["application/vnd.oci.image.index.v1+json"]});
-        let call = Call { source: "ecr.amazonaws.com", name: "BatchGetImage", caller, region: &id.region, second, request, response: Value::Null, repo: Some(&id), read_only: true, error: None };
+        let call = Call {
+            source: "ecr.amazonaws.com",
+            name: "BatchGetImage",
+            caller,
+            region: &id.region,
+            second,
+            request,
+            response: Value::Null,
+            repo: Some(&id),
+            read_only: true,
+            error: None,
+        };
         self.log_call(&call);
     }
 
@@ -144,7 +166,18 @@ impl World {
         let id = self.repos[repo].id.clone();
         let Some(layer) = self.repos[repo].manifests.get(digest).and_then(|manifest| manifest.layers.first().cloned()) else { return };
         let request = json!({"registryId": id.registry, "repositoryName": id.name, "layerDigest": layer});
-        let call = Call { source: "ecr.amazonaws.com", name: "GetDownloadUrlForLayer", caller, region: &id.region, second, request, response: Value::Null, repo: Some(&id), read_only: true, error: None };
+        let call = Call {
+            source: "ecr.amazonaws.com",
+            name: "GetDownloadUrlForLayer",
+            caller,
+            region: &id.region,
+            second,
+            request,
+            response: Value::Null,
+            repo: Some(&id),
+            read_only: true,
+            error: None,
+        };
         self.log_call(&call);
     }
 
@@ -196,7 +229,9 @@ impl World {
             }
         } else if self.services[service].on_ec2 {
             let reference = format!("{}:{}@{digest}", self.repos[repo].id.uri(), self.services[service].tag);
-            let reason = format!("CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref {reference}: {reference}: not found");
+            let reason = format!(
+                "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref {reference}: {reference}: not found"
+            );
             self.task_state(service, &digest, "STOPPED", Some(reason), second + 20);
         }
     }
@@ -242,7 +277,18 @@ impl World {
         let id = self.repos[repo].id.clone();
         let message = format!("User: {} is not authorized to perform: ecr:BatchGetImage", caller.arn());
         let request = json!({"registryId": id.registry, "repositoryName": id.name, "imageIds": [{"imageDigest": digest}]});
-        let call = Call { source: "ecr.amazonaws.com", name: "BatchGetImage", caller, region: &id.region, second, request, response: Value::Null, repo: Some(&id), read_only: true, error: Some(("AccessDenied", message)) };
+        let call = Call {
+            source: "ecr.amazonaws.com",
+            name: "BatchGetImage",
+            caller,
+            region: &id.region,
+            second,
+            request,
+            response: Value::Null,
+            repo: Some(&id),
+            read_only: true,
+            error: Some(("AccessDenied", message)),
+        };
         self.log_call(&call);
     }
 
@@ -264,8 +310,10 @@ impl World {
         let account = if self.rng.chance(70) { OWNER } else { OTHER };
         let region = if self.rng.chance(70) { "eu-central-1" } else { "us-east-1" };
         let caller = Caller::new(account, "engineer", "someone", self.rng.chance(30));
-        let request = json!({"nested": {"text": "{\"Records\":[{\"eventName\":\"PutImage\"}]}", "braces": "}]{["}, "repositoryName": "not-a-repository"});
-        let call = Call { source, name, caller: &caller, region, second: now, request, response: Value::Null, repo: None, read_only: true, error: None };
+        let request =
+            json!({"nested": {"text": "{\"Records\":[{\"eventName\":\"PutImage\"}]}", "braces": "}]{["}, "repositoryName": "not-a-repository"});
+        let call =
+            Call { source, name, caller: &caller, region, second: now, request, response: Value::Null, repo: None, read_only: true, error: None };
         self.log_call(&call);
     }
 }

@@ -32,7 +32,8 @@ impl World {
         for (number, part) in chunks.into_iter().enumerate() {
             let second = if number == 0 { second } else { self.tick(repo, second) };
             let entries: Vec<&Value> = part.iter().map(|taken| &taken.entry).collect();
-            let mut details = json!({"repositoryName": self.repos[repo].id.name, "lifecycleEventPolicy": policy_part, "lifecycleEventImageActions": entries});
+            let mut details =
+                json!({"repositoryName": self.repos[repo].id.name, "lifecycleEventPolicy": policy_part, "lifecycleEventImageActions": entries});
             if number == 0 {
                 details["lifecycleEventFailureDetails"] = json!(failures);
             }
@@ -91,7 +92,18 @@ impl World {
         let id = self.repos[repo].id.clone();
         let caller = Caller::new(&id.registry, "Admin", "mary_major", false);
         request["repositoryName"] = json!(id.name);
-        let call = Call { source: "ecr.amazonaws.com", name, caller: &caller, region: &id.region, second, request, response, repo: Some(&id), read_only: false, error: None };
+        let call = Call {
+            source: "ecr.amazonaws.com",
+            name,
+            caller: &caller,
+            region: &id.region,
+            second,
+            request,
+            response,
+            repo: Some(&id),
+            read_only: false,
+            error: None,
+        };
         self.log_call(&call);
     }
 
@@ -114,7 +126,8 @@ impl World {
     }
 
     fn set_mutability(&mut self, repo: usize, second: u64) {
-        let (word, excluded) = *self.rng.pick(&[("MUTABLE", None), ("MUTABLE", None), ("IMMUTABLE", Some("")), ("IMMUTABLE_WITH_EXCLUSION", Some("latest"))]);
+        let (word, excluded) =
+            *self.rng.pick(&[("MUTABLE", None), ("MUTABLE", None), ("IMMUTABLE", Some("")), ("IMMUTABLE_WITH_EXCLUSION", Some("latest"))]);
         let mut request = json!({"imageTagMutability": word});
         if word == "IMMUTABLE_WITH_EXCLUSION" {
             request["imageTagMutabilityExclusionFilters"] = json!([{"filterType": "WILDCARD", "filter": "latest*"}]);
@@ -174,7 +187,18 @@ impl World {
         let caller = Caller::new(&id.registry, "Admin", "mary_major", false);
         let request = json!({"repositoryName": id.name, "force": true});
         let response = json!({"repository": described(&id, second)});
-        let call = Call { source: "ecr.amazonaws.com", name: "DeleteRepository", caller: &caller, region: &id.region, second, request, response, repo: Some(&id), read_only: false, error: None };
+        let call = Call {
+            source: "ecr.amazonaws.com",
+            name: "DeleteRepository",
+            caller: &caller,
+            region: &id.region,
+            second,
+            request,
+            response,
+            repo: Some(&id),
+            read_only: false,
+            error: None,
+        };
         let stamp = self.log_call(&call);
         self.repos[repo].delete_all(&stamp);
         let back = second + self.rng.range(HOUR, 20 * HOUR);

@@ -160,7 +160,11 @@ impl Policy {
         let mut rules = Vec::new();
         if rng.chance(30) {
             let mut tagged = rule(TagStatus::Tagged, Count::MoreThan(rng.range(2, 5)), rng.chance(25));
-            if rng.chance(50) { tagged.prefixes = vec!["release-".into()] } else { tagged.patterns = vec!["*lease-*".into()] }
+            if rng.chance(50) {
+                tagged.prefixes = vec!["release-".into()]
+            } else {
+                tagged.patterns = vec!["*lease-*".into()]
+            }
             rules.push(tagged);
         }
         if rng.chance(85) {

@@ -212,7 +212,10 @@ impl World {
             return self.refuse(repo, image, tag, caller, second, "RepositoryNotFoundException", message);
         }
         if let Some(tag) = tag.filter(|tag| self.repos[repo].refuses(tag)) {
-            let message = format!("The image tag '{tag}' already exists in the '{}' repository and cannot be overwritten because the tag is immutable.", id.name);
+            let message = format!(
+                "The image tag '{tag}' already exists in the '{}' repository and cannot be overwritten because the tag is immutable.",
+                id.name
+            );
             return self.refuse(repo, image, Some(tag), caller, second, "ImageTagAlreadyExistsException", message);
         }
         if let Some(tag) = tag.filter(|tag| self.repos[repo].tags.get(*tag) == Some(&image.digest)) {
@@ -244,8 +247,9 @@ impl World {
         }
         let second = self.tick(repo, now);
         let mut ids = Vec::new();
-        for _ in 0..self.rng.range(1, 4) {
-            let digest = self.rng.pick(&living).clone();
+        let mut chosen = living.clone();
+        self.rng.shuffle(&mut chosen);
+        for digest in chosen.into_iter().take(self.rng.range(1, 4) as usize) {
             let tag = self.repos[repo].alive(&digest).and_then(|life| life.tags.keys().next().cloned());
             match tag {
                 Some(tag) if self.rng.chance(40) => ids.push(json!({"imageTag": tag})),
@@ -256,7 +260,6 @@ impl World {
         if self.rng.chance(20) {
             ids.push(json!({"imageTag": "no-such-tag"}));
         }
-        ids.dedup();
         self.delete(repo, &ids, second);
     }
 
@@ -269,7 +272,18 @@ impl World {
         let (removed, failures) = delete_answer(&mut after, ids, &stamp);
         let request = json!({"registryId": id.registry, "repositoryName": id.name, "imageIds": ids});
         let response = json!({"imageIds": removed, "failures": failures});
-        let call = Call { source: "ecr.amazonaws.com", name: "BatchDeleteImage", caller: &caller, region: &id.region, second, request, response, repo: Some(&id), read_only: false, error: None };
+        let call = Call {
+            source: "ecr.amazonaws.com",
+            name: "BatchDeleteImage",
+            caller: &caller,
+            region: &id.region,
+            second,
+            request,
+            response,
+            repo: Some(&id),
+            read_only: false,
+            error: None,
+        };
         let stamp = self.log_call(&call);
         delete_answer(&mut self.repos[repo], ids, &stamp);
     }
@@ -318,7 +332,8 @@ fn delete_answer(repo: &mut Repo, ids: &[Value], at: &Stamp) -> (Vec<Value>, Vec
 
 /// Request and response of a PutImage.
 fn put_image(id: &record::RepoId, image: &Manifest, tag: Option<&str>) -> (Value, Value) {
-    let mut request = json!({"registryId": id.registry, "repositoryName": id.name, "imageManifest": image.text, "imageManifestMediaType": image.media_type});
+    let mut request =
+        json!({"registryId": id.registry, "repositoryName": id.name, "imageManifest": image.text, "imageManifestMediaType": image.media_type});
     let mut image_id = json!({"imageDigest": image.digest});
     if let Some(tag) = tag {
         request["imageTag"] = json!(tag);
@@ -329,6 +344,24 @@ fn put_image(id: &record::RepoId, image: &Manifest, tag: Option<&str>) -> (Value
     (request, response)
 }
 
-fn put_call<'a>(id: &'a record::RepoId, caller: &'a Caller, second: u64, request: Value, response: Value, error: Option<(&'a str, String)>) -> Call<'a> {
-    Call { source: "ecr.amazonaws.com", name: "PutImage", caller, region: &id.region, second, request, response, repo: Some(id), read_only: false, error }
+fn put_call<'a>(
+    id: &'a record::RepoId,
+    caller: &'a Caller,
+    second: u64,
+    request: Value,
+    response: Value,
+    error: Option<(&'a str, String)>,
+) -> Call<'a> {
+    Call {
+        source: "ecr.amazonaws.com",
+        name: "PutImage",
+        caller,
+        region: &id.region,
+        second,
+        request,
+        response,
+        repo: Some(id),
+        read_only: false,
+        error,
+    }
 }

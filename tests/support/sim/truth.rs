@@ -75,7 +75,16 @@ fn image(repo: &Repo, digest: &str, lives: &[Life]) -> ImageTruth {
     };
     let tags = life.gone.as_ref().map_or_else(|| life.tags.keys().cloned().collect(), |gone| gone.tags.clone());
     let gone_at = life.gone.as_ref().map(|gone| gone.at.second);
-    ImageTruth { repo: repo.id.clone(), digest: digest.to_owned(), state, tags, lives: lives.len(), pushed_at: life.start, untagged_at: life.untagged_at, gone_at }
+    ImageTruth {
+        repo: repo.id.clone(),
+        digest: digest.to_owned(),
+        state,
+        tags,
+        lives: lives.len(),
+        pushed_at: life.start,
+        untagged_at: life.untagged_at,
+        gone_at,
+    }
 }
 
 fn pairs(world: &World, repo: usize, digest: &str, lives: &[Life]) -> Vec<PairTruth> {
