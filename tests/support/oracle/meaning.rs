@@ -121,7 +121,7 @@ pub fn is_omitted(value: &Value) -> bool {
 pub fn seconds(time: &str) -> u64 {
     let number = |from: usize, to: usize| time.get(from..to).and_then(|part| part.parse::<u64>().ok()).unwrap_or_default();
     let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
-    let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let lengths = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let years: u64 = (1970..year).map(|year| if leap(year) { 366 } else { 365 }).sum();
     let months: u64 = lengths.iter().take(month.saturating_sub(1) as usize).sum();

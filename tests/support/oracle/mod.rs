@@ -15,7 +15,6 @@ pub mod policy;
 pub mod read;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 pub use findings::Finding;
 pub use fold::Folded;
@@ -30,13 +29,19 @@ pub struct Verdict {
     pub calls: BTreeMap<String, String>,
 }
 
-/// Reads a folder and judges it.
-pub fn judge(folder: &Path) -> Verdict {
-    let archive = read::folder(folder);
+/// Judges what was read.
+pub fn judge(archive: read::Archive) -> Verdict {
     let calls = calls::distinct(archive.records);
     let mut events = meaning::events(&calls.kept);
     order::settle(&mut events);
     let folded = fold::fold(&events);
     let findings = findings::find(&folded);
     Verdict { coverage: archive.coverage, folded, findings, calls: calls.names }
+}
+
+impl Verdict {
+    /// The name that all copies of a call share.
+    pub fn call<'v>(&'v self, event: &'v str) -> &'v str {
+        self.calls.get(event).map_or(event, String::as_str)
+    }
 }

@@ -49,10 +49,16 @@ pub fn folder(folder: &Path) -> Archive {
     let mut paths = Vec::new();
     list(folder, &mut paths);
     paths.sort();
+    let name = |path: &PathBuf| path.strip_prefix(folder).unwrap_or(path).display().to_string();
+    let files: Vec<(String, Vec<u8>)> = paths.iter().map(|path| (name(path), fs::read(path).unwrap_or_default())).collect();
+    objects(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())))
+}
+
+/// Reads objects that are at hand, in the order given.
+pub fn objects<'o>(objects: impl Iterator<Item = (&'o str, &'o [u8])>) -> Archive {
     let mut archive = Archive { records: Vec::new(), coverage: Coverage::default() };
-    for path in paths {
-        let object = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
-        object_into(&object, &fs::read(&path).unwrap_or_default(), &mut archive);
+    for (name, bytes) in objects {
+        object_into(name, bytes, &mut archive);
     }
     count(&mut archive);
     archive
@@ -69,7 +75,7 @@ fn list(folder: &Path, paths: &mut Vec<PathBuf>) {
 fn object_into(object: &str, bytes: &[u8], archive: &mut Archive) {
     let (text, inflated) = inflate(bytes);
     let mut elements = Vec::new();
-    let mut content = contents(&text, &mut elements);
+    let mut content = whole(&text, &mut elements).unwrap_or_else(|| contents(&text, &mut elements));
     if !inflated {
         content = Content::Damaged;
     }
@@ -87,7 +93,7 @@ fn object_into(object: &str, bytes: &[u8], archive: &mut Archive) {
         return;
     }
     for (index, element) in elements.into_iter().enumerate() {
-        match record(element) {
+        match element.and_then(record) {
             Some(value) => archive.records.push(Record { object: object.to_owned(), index, value }),
             None => {
                 coverage.records_failed += 1;
@@ -119,53 +125,51 @@ fn inflate(bytes: &[u8]) -> (Vec<u8>, bool) {
     (text, true)
 }
 
-/// Takes the elements that may be records out of a file's text, and says what kind of file it is.
-fn contents<'t>(text: &'t [u8], elements: &mut Vec<&'t [u8]>) -> Content {
-    let mut at = skip_space(text, 0);
-    if at == text.len() {
-        return Content::Damaged;
-    }
-    let mut kind = Content::Events;
-    while at < text.len() {
-        let Some(end) = value_end(text, at) else {
-            inner_records(&text[at..], elements);
-            return Content::Damaged;
-        };
-        match document(&text[at..end], elements) {
+/// A file that is JSON from its first byte to its last: one value or many. `None` when it is not.
+fn whole(text: &[u8], elements: &mut Vec<Option<Value>>) -> Option<Content> {
+    let documents: Vec<Value> = serde_json::Deserializer::from_slice(text).into_iter().collect::<Result<_, _>>().ok()?;
+    let mut kind = (!documents.is_empty()).then_some(Content::Events)?;
+    for document in documents {
+        match value_elements(document, elements) {
             Content::Events => {}
             other => kind = other,
         }
-        at = skip_space(text, end);
     }
-    kind
+    Some(kind)
 }
 
-/// One whole JSON value of a file.
-fn document<'t>(text: &'t [u8], elements: &mut Vec<&'t [u8]>) -> Content {
-    if text.starts_with(b"[") {
-        array_elements(text, elements);
-        return Content::Events;
-    }
-    let members = members(text);
-    let member = |name: &str| members.iter().find(|(key, _)| *key == name.as_bytes()).map(|(_, value)| *value);
-    if let Some(records) = member("Records").or_else(|| member("Events")) {
-        let before = elements.len();
-        array_elements(records, elements);
-        let foreign = |text: &&[u8]| serde_json::from_slice::<Value>(text).is_ok_and(|value| is_foreign(&value));
-        if elements.len() > before && elements[before..].iter().all(foreign) {
-            elements.truncate(before);
-            return Content::Other;
+/// What one whole value of a file holds.
+fn value_elements(mut document: Value, elements: &mut Vec<Option<Value>>) -> Content {
+    for list in ["Records", "Events"] {
+        if let Some(Value::Array(records)) = document.get_mut(list).map(Value::take) {
+            if !records.is_empty() && records.iter().all(is_foreign) {
+                return Content::Other;
+            }
+            elements.extend(records.into_iter().map(Some));
+            return Content::Events;
         }
-        return Content::Events;
     }
-    if member("digestS3Object").is_some() || member("logFiles").is_some() {
-        return Content::Other;
+    match document {
+        Value::Array(records) => elements.extend(records.into_iter().map(Some)),
+        _ if document["digestS3Object"].is_string() => return Content::Other,
+        _ if document["eventName"].is_string() || document["detail"].is_object() || document["CloudTrailEvent"].is_string() => {
+            elements.push(Some(document))
+        }
+        _ => return Content::Damaged,
     }
-    if member("eventName").is_some() || member("detail").is_some() || member("CloudTrailEvent").is_some() {
-        elements.push(text);
-        return Content::Events;
-    }
-    Content::Damaged
+    Content::Events
+}
+
+/// Takes what can be had out of a file that is not whole: the elements of its `Records`, as far as they go.
+fn contents(text: &[u8], elements: &mut Vec<Option<Value>>) -> Content {
+    elements.clear();
+    let Some(end) = value_end(text, skip_space(text, 0)) else {
+        inner_records(text, elements);
+        return Content::Damaged;
+    };
+    inner_records(&text[..end], elements);
+    let went_to_its_end = skip_space(text, end) == text.len() && !elements.is_empty();
+    if went_to_its_end { Content::Events } else { Content::Damaged }
 }
 
 /// Events of CloudTrail that are no calls and no service events.
@@ -175,7 +179,7 @@ fn is_foreign(value: &Value) -> bool {
 }
 
 /// The elements of a `Records` that the file ends in the middle of.
-fn inner_records<'t>(text: &'t [u8], elements: &mut Vec<&'t [u8]>) {
+fn inner_records(text: &[u8], elements: &mut Vec<Option<Value>>) {
     const NAME: &[u8] = b"\"Records\"";
     let Some(found) = text.windows(NAME.len()).position(|window| window == NAME) else { return };
     let colon = skip_space(text, found + NAME.len());
@@ -185,33 +189,19 @@ fn inner_records<'t>(text: &'t [u8], elements: &mut Vec<&'t [u8]>) {
 }
 
 /// Elements of the array that `text` begins with, up to its end or to the first that is cut.
-fn array_elements<'t>(text: &'t [u8], elements: &mut Vec<&'t [u8]>) {
+fn array_elements(text: &[u8], elements: &mut Vec<Option<Value>>) {
     if text.first() != Some(&b'[') {
         return;
     }
     let mut at = skip_space(text, 1);
     while let Some(end) = value_end(text, at) {
-        elements.push(&text[at..end]);
+        elements.push(serde_json::from_slice(&text[at..end]).ok());
         at = skip_space(text, end);
         if text.get(at) != Some(&b',') {
             return;
         }
         at = skip_space(text, at + 1);
     }
-}
-
-/// Name (without quotes) and value of each member of a whole object.
-fn members(text: &[u8]) -> Vec<(&[u8], &[u8])> {
-    let mut found = Vec::new();
-    let mut at = skip_space(text, 1);
-    while text.get(at) == Some(&b'"') {
-        let Some(name_end) = value_end(text, at) else { break };
-        let start = skip_space(text, skip_space(text, name_end) + 1);
-        let Some(end) = value_end(text, start) else { break };
-        found.push((&text[at + 1..name_end - 1], &text[start..end]));
-        at = skip_space(text, skip_space(text, end) + 1);
-    }
-    found
 }
 
 fn skip_space(text: &[u8], mut at: usize) -> usize {
@@ -251,8 +241,7 @@ fn value_end(text: &[u8], at: usize) -> Option<usize> {
 }
 
 /// A record out of one element, whatever wraps it.
-fn record(text: &[u8]) -> Option<Value> {
-    let value: Value = serde_json::from_slice(text).ok()?;
+fn record(value: Value) -> Option<Value> {
     let value = match value["CloudTrailEvent"].as_str() {
         Some(inner) => serde_json::from_str(inner).ok()?,
         None if value["detail"].is_object() => value["detail"].clone(),

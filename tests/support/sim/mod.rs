@@ -21,8 +21,6 @@ pub mod truth;
 pub mod world;
 
 pub use archive::Archive;
-pub use damage::Outcome;
-pub use truth::Truth;
 pub use world::World;
 
 /// The seeds of a run: `SEED=7` replays one, `SIM_RUNS=n` asks for more.

@@ -247,8 +247,9 @@ impl World {
         }
         let second = self.tick(repo, now);
         let mut ids = Vec::new();
-        for _ in 0..self.rng.range(1, 4) {
-            let digest = self.rng.pick(&living).clone();
+        let mut chosen = living.clone();
+        self.rng.shuffle(&mut chosen);
+        for digest in chosen.into_iter().take(self.rng.range(1, 4) as usize) {
             let tag = self.repos[repo].alive(&digest).and_then(|life| life.tags.keys().next().cloned());
             match tag {
                 Some(tag) if self.rng.chance(40) => ids.push(json!({"imageTag": tag})),
@@ -259,7 +260,6 @@ impl World {
         if self.rng.chance(20) {
             ids.push(json!({"imageTag": "no-such-tag"}));
         }
-        ids.dedup();
         self.delete(repo, &ids, second);
     }
 
