@@ -267,10 +267,7 @@ impl Replay<'_> {
             }
             // A child is held by its parent and is no orphan, whatever took its tag.
             if let Some(&at) = self.state.by_digest.get(&child) {
-                let child = &mut self.state.images[at];
-                if child.displaced.take().is_some() {
-                    child.untagged_by = None;
-                }
+                self.state.images[at].displaced = None;
             }
         }
     }
@@ -315,9 +312,10 @@ impl Replay<'_> {
 
     fn lose_tag(&mut self, event: EventNo, loser: usize, tag: Sym, winner: usize, order: Order) {
         let now = self.time(event);
-        let by = self.state.images[winner].digest;
-        let held =
-            self.state.images[winner].children.contains(&self.state.images[loser].digest) || self.state.is_held(self.state.images[loser].digest);
+        let (by, lost) = (self.state.images[winner].digest, self.state.images[loser].digest);
+        // An index that lists the digest it displaces orphans nobody.
+        let taken_by_index = self.state.images[winner].children.contains(&lost);
+        let held = taken_by_index || self.state.is_held(lost);
         let image = &mut self.state.images[loser];
         let first_push = image.tags.iter().find(|(own, _)| *own == tag).map_or(EventNo::NONE, |(_, given)| *given);
         image.tags.retain(|(own, _)| *own != tag);
@@ -330,7 +328,7 @@ impl Replay<'_> {
             image.state = ImageState::Untagged;
         }
         image.untagged_at = Some(now);
-        image.untagged_by = (!held).then_some(UntaggedBy::Displaced);
+        image.untagged_by = (!taken_by_index).then_some(UntaggedBy::Displaced);
         image.displaced = (!held).then(|| Box::new(Displacement { tag, first_push, second_push: event, by, order, at: now, step }));
     }
 
