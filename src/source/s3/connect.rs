@@ -112,7 +112,8 @@ async fn client(http: &SharedHttpClient, address: &Address, options: &Options, r
         // Gunzip checks what it reads, and log digest files are what proves an archive whole.
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .use_arn_region(true);
-    if custom_endpoint(options, &shared).is_some_and(|endpoint| needs_path_style(&endpoint)) {
+    // An access point is a host of its own, wherever it is.
+    if !address.bucket.starts_with("arn:") && custom_endpoint(options, &shared).is_some_and(|endpoint| needs_path_style(&endpoint)) {
         builder = builder.force_path_style(true);
     }
     // Only here, not in the shared configuration: SSO and STS, which may be asked for credentials, are not at that address.
