@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::decode::seen::SeenIds;
-use crate::decode::{Decoder, Limits, RawRecord, RecordSink, Wanted};
+use crate::decode::{Decoder, Limits, ObjectReport, RawRecord, RecordSink, Wanted};
 use crate::model::{Coverage, Filter, LogText, Recognized, Seen};
 use crate::recognize::{Recognizer, SOURCES};
 use crate::source::{Delivery, Feed, Fetched};
@@ -106,12 +106,11 @@ fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenIds, mut coll
                 Fetched::Failed(_) if stored.is_empty() => None,
                 _ => Some(decoder.object(&stored, wanted, limits, &mut Sink { collector: &mut collector, object })),
             };
-            tally.duplicates += seen.insert_all(decoder.event_ids());
-            run.progress.count(
-                &delivery,
-                report.as_ref().map_or(0, |report| report.bytes_decompressed),
-                report.as_ref().map_or(0, |report| report.records),
-            );
+            if let Some(report) = &report {
+                tally.duplicates += seen.insert_all(decoder.event_ids());
+                run.progress.decoded(report);
+            }
+            run.progress.delivered(&delivery);
             tally.add(delivery, report);
         }
     }
@@ -179,10 +178,13 @@ fn note_names(seen: &mut Seen, recognized: &Recognized<'_>) {
 }
 
 impl Progress {
-    fn count(&self, delivery: &Delivery, bytes: u64, records: u64) {
+    fn delivered(&self, delivery: &Delivery) {
         self.objects.fetch_add(1, Ordering::Relaxed);
         self.bytes_compressed.fetch_add(delivery.size, Ordering::Relaxed);
-        self.bytes_decompressed.fetch_add(bytes, Ordering::Relaxed);
-        self.records.fetch_add(records, Ordering::Relaxed);
+    }
+
+    fn decoded(&self, report: &ObjectReport) {
+        self.bytes_decompressed.fetch_add(report.bytes_decompressed, Ordering::Relaxed);
+        self.records.fetch_add(report.records, Ordering::Relaxed);
     }
 }

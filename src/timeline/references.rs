@@ -142,8 +142,7 @@ impl<'f> Reader<'f> {
         if task.missing.is_empty() && !task.stopped {
             let made = self.mention_all(&task.images, event, by, MentionKind::Resolved);
             // The pin outlives the task: it ends when the service is deployed anew.
-            let runner = self.runners.values_mut().find(|runner| task.definition.is_some() && runner.definition == Some(task.definition));
-            match runner {
+            match self.service_of(task).and_then(|runner| self.runners.get_mut(&runner)) {
                 Some(runner) => runner.open.extend(made),
                 None => self.tasks.entry(task.task).or_default().extend(made),
             }
@@ -153,6 +152,16 @@ impl<'f> Reader<'f> {
             let open = self.tasks.remove(&task.task).unwrap_or_default();
             self.close(&open, event);
         }
+    }
+
+    /// The service that a task runs for: one that is deployed with its definition, by name if several are.
+    fn service_of(&self, task: &Task) -> Option<Sym> {
+        let definition = task.definition.some()?;
+        let name = self.text(task.group).strip_prefix("service:").unwrap_or_default();
+        let named = |runner: Sym| !name.is_empty() && self.text(runner).rsplit('/').next() == Some(name);
+        let deployed = self.runners.iter().filter(|(_, runner)| runner.definition == Some(definition)).map(|(runner, _)| *runner);
+        // Texts, not numbers: which service it is must not depend on who read what first.
+        deployed.min_by_key(|runner| (!named(*runner), self.text(*runner)))
     }
 
     fn close(&mut self, open: &[usize], event: EventNo) {
