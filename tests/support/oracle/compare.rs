@@ -103,7 +103,7 @@ pub fn timelines(engine: &Value, verdict: &Verdict) -> Vec<String> {
     for (repo, repository) in &verdict.folded.repositories {
         for (digest, image) in &repository.images {
             match theirs.remove(&(repo.clone(), digest.clone())) {
-                Some(timeline) => compare_timeline(timeline, &repo.2, digest, image, &mut lines),
+                Some(timeline) => compare_timeline(timeline, (&repo.2, digest), image, repository.is_child(digest), &mut lines),
                 None if image.state() == "unknown" => {}
                 None => lines.push(format!("timeline {} {}: only the oracle has it, {}", repo.2, short(digest), image.state())),
             }
@@ -116,7 +116,7 @@ pub fn timelines(engine: &Value, verdict: &Verdict) -> Vec<String> {
     lines
 }
 
-fn compare_timeline(engine: &Value, repo: &str, digest: &str, image: &Image, lines: &mut Vec<String>) {
+fn compare_timeline(engine: &Value, (repo, digest): (&str, &str), image: &Image, is_child: bool, lines: &mut Vec<String>) {
     let mut differences = Differences { subject: format!("timeline {repo} {}", short(digest)), lines };
     let Some(life) = image.lives.last() else { return };
     differences.check("state", text(&engine["state"]), Some(image.state().to_owned()));
@@ -128,7 +128,7 @@ fn compare_timeline(engine: &Value, repo: &str, digest: &str, image: &Image, lin
     differences.check("tags", texts(&engine["tags"]), image.tags().into_iter().collect());
     differences.check("pushed_at", time(&engine["pushed_at"]), life.pushed_at);
     differences.check("untagged_at", time(&engine["untagged_at"]), life.untagged_at);
-    if life.loss.as_ref().is_none_or(|loss| !loss.by_parent) {
+    if !is_child {
         differences.check("untagged_by", text(&engine["untagged_by"]), life.untagged_by.map(str::to_owned));
     }
     if image.state() != "archived" {

@@ -61,7 +61,7 @@ pub fn find(folded: &Folded) -> Vec<Finding> {
 
 impl Case<'_> {
     fn judge(&self) -> Option<Finding> {
-        let orphaned = self.life.loss.as_ref().filter(|loss| !loss.by_parent);
+        let orphaned = self.life.loss.as_ref().filter(|_| !self.repository.is_child(self.digest));
         match (&self.life.gone, orphaned) {
             (Some(gone), Some(loss)) if gone.state == "expired" && !went_tagged(gone) => Some(self.displaced(loss, kind_of_pair(loss))),
             (Some(gone), _) => self.needed(gone_kind(gone)?, &gone.cause),
@@ -72,7 +72,7 @@ impl Case<'_> {
     }
 
     fn is_at_risk(&self) -> bool {
-        !self.repository.is_held(self.digest) && policy::will_take_untagged(self.repository, self.digest)
+        policy::will_take_untagged(self.repository, self.digest)
     }
 
     /// A finding about a tag that went to another push.

@@ -23,8 +23,6 @@ pub struct Loss {
     pub first: Option<Cause>,
     pub second: Cause,
     pub kept: String,
-    /// The taker is an index that lists it, so that nothing was orphaned.
-    pub by_parent: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -178,18 +176,17 @@ impl Repository {
         life.tags.insert(tag.to_owned(), Some(cause.clone()));
         (life.loss, life.untagged_at, life.untagged_by) = (None, None, None);
         if let Some(former) = former {
-            self.displace(&former, tag, digest, children, cause);
+            self.displace(&former, tag, digest, cause);
         }
     }
 
-    fn displace(&mut self, former: &str, tag: &str, taker: &str, listed: &[String], cause: &Cause) {
+    fn displace(&mut self, former: &str, tag: &str, taker: &str, cause: &Cause) {
         let life = self.mention(former);
         let first = life.tags.remove(tag).flatten();
         if life.tags.is_empty() {
-            let by_parent = listed.iter().any(|child| child == former);
             life.untagged_at = Some(cause.time);
             life.untagged_by = Some("displaced");
-            life.loss = Some(Loss { tag: tag.to_owned(), first, second: cause.clone(), kept: taker.to_owned(), by_parent });
+            life.loss = Some(Loss { tag: tag.to_owned(), first, second: cause.clone(), kept: taker.to_owned() });
         }
     }
 
@@ -256,10 +253,9 @@ impl Repository {
         }
     }
 
-    /// The digest is listed by an index that is still here.
-    pub fn is_held(&self, digest: &str) -> bool {
-        let here = |image: &&Image| image.lives.last().is_some_and(|life| life.known && life.gone.is_none());
-        self.images.values().filter(here).any(|parent| parent.children.iter().any(|child| child == digest))
+    /// The digest is listed by an index that was pushed here: it stays and goes with that, and is no orphan.
+    pub fn is_child(&self, digest: &str) -> bool {
+        self.images.values().any(|parent| parent.children.iter().any(|child| child == digest))
     }
 }
 

@@ -15,8 +15,6 @@ pub struct Loss {
     /// The push that took it away.
     pub second: Stamp,
     pub kept: String,
-    /// The taker is an index that lists it: nothing was orphaned.
-    pub by_parent: bool,
 }
 
 /// An event, and the second it carries.
@@ -142,12 +140,11 @@ impl Repo {
     }
 
     fn displace(&mut self, former: &str, tag: &str, taker: &Manifest, at: &Stamp) {
-        let by_parent = taker.children.iter().any(|child| child == former);
         let Some(life) = self.last_life(former) else { return };
         let Some(first) = life.tags.remove(tag) else { return };
         if life.tags.is_empty() {
             life.untagged_at = Some(at.second);
-            life.loss = Some(Loss { tag: tag.to_owned(), first, second: at.clone(), kept: taker.digest.clone(), by_parent });
+            life.loss = Some(Loss { tag: tag.to_owned(), first, second: at.clone(), kept: taker.digest.clone() });
         }
     }
 
@@ -195,6 +192,11 @@ impl Repo {
     pub fn parents(&self, digest: &str) -> Vec<String> {
         let lists = |parent: &String| self.manifests.get(parent).is_some_and(|manifest| manifest.children.iter().any(|child| child == digest));
         self.living().into_iter().filter(lists).collect()
+    }
+
+    /// Whether some index that was ever pushed here lists it: such an image stays and goes with its index.
+    pub fn is_child(&self, digest: &str) -> bool {
+        self.manifests.values().any(|manifest| manifest.children.iter().any(|child| child == digest))
     }
 
     /// What a lifecycle run looks at: living images outside the archive.
