@@ -195,12 +195,12 @@ impl Fields {
         std::str::from_utf8(&self.text(text, Key::Time)?).ok().and_then(Timestamp::parse)
     }
 
-    /// A string in one of the spellings that [`Timestamp::parse`] knows, or a number: milliseconds since 1970.
+    /// A string in one of the spellings that [`Timestamp::parse`] knows, or a number since the epoch.
     fn time(&self, text: &[u8]) -> Result<Timestamp, String> {
         let Some(raw) = self.raw(text, Key::EventTime) else { return Err("no eventTime".to_owned()) };
         let time = match self.text(text, Key::EventTime) {
             Some(said) => std::str::from_utf8(&said).ok().and_then(Timestamp::parse),
-            None => std::str::from_utf8(raw).ok().and_then(|number| number.parse().ok()).map(Timestamp::from_millis),
+            None => std::str::from_utf8(raw).ok().and_then(|number| number.parse().ok()).and_then(Timestamp::from_epoch),
         };
         time.ok_or_else(|| format!("eventTime is no time: {}", excerpt(raw)))
     }
