@@ -238,12 +238,14 @@ impl Replay<'_> {
             image.revive(now);
             image.lives += 1;
             image.pushed_at = Some(now);
-            image.open_start = false;
+            image.tags_known = true;
         } else if image.state == ImageState::Archived {
             image.back_from_archive(now);
-        } else if image.pushed_at.is_none() && fresh {
+        } else if image.pushed_at.is_none() {
+            // It may have been there before, if something asked for it already; then this is the latest it can have come.
             image.pushed_at = Some(now);
-            image.open_start = false;
+            image.open_start = !fresh;
+            image.tags_known = fresh;
         }
         if image.state == ImageState::Unknown {
             image.state = image.state_by_tags();
@@ -404,9 +406,8 @@ impl Replay<'_> {
             return;
         }
         let image = &mut self.state.images[at];
-        if image.open_start {
+        if !image.tags_known {
             image.tags.clear();
-            image.untagged_at = Some(self.events[event.index()].time);
             return;
         }
         let (tag, _) = image.tags[0];
@@ -486,6 +487,7 @@ impl Replay<'_> {
             Some(known) if pushed_at.div_euclid(1000) < known.div_euclid(1000) && image.lives == 1 => {
                 image.pushed_at = Some(pushed_at);
                 image.open_start = true;
+                image.tags_known = false;
             }
             Some(_) => {}
         }
@@ -514,12 +516,16 @@ impl Replay<'_> {
             pushed_at: image.pushed_at,
             untagged_at: image.untagged_at,
             untagged_by: image.untagged_by,
-            open_start: image.open_start,
+            open_start: !image.tags_known,
             first_step: image.life_start,
             end_step: image.next_step().saturating_sub(1),
             next_life_step: u32::MAX,
             back_at: None,
         };
+        // What was archived and then went for good: pulls after that are the second end's.
+        if let Some(archived) = image.losses.last_mut().filter(|last| last.end == End::Archived && last.back_at.is_none()) {
+            archived.next_life_step = loss.end_step;
+        }
         image.losses.push(loss);
         image.gone_at = Some(now);
         image.state = match end {
