@@ -139,43 +139,39 @@ impl Fields {
         self.raw(text, key).is_some_and(|raw| raw.starts_with(b"\""))
     }
 
+    /// What this object is. A category decides where there is one; then what makes a record complete; then the rest.
     pub(super) fn shape(&self, text: &[u8]) -> Shape {
+        let has = |key| self.span(key).is_some();
+        let category = self.text(text, Key::EventCategory);
+        match category.as_deref() {
+            Some(b"Insight") => return Shape::Other(OtherKind::Insight),
+            Some(b"NetworkActivity") => return Shape::Other(OtherKind::NetworkActivity),
+            Some(b"Aggregated") => return Shape::Other(OtherKind::Aggregated),
+            None if self.is(text, Key::EventType, b"AwsCloudTrailInsight") => return Shape::Other(OtherKind::Insight),
+            _ => {}
+        }
+        if has(Key::EventTime) && has(Key::EventSource) && has(Key::EventName) {
+            Shape::Record
+        } else if has(Key::AggregateId) && (has(Key::TimeWindow) || has(Key::Summary)) {
+            Shape::Other(OtherKind::Aggregated)
+        } else if has(Key::LogFiles) && (has(Key::DigestObject) || has(Key::DigestStart)) {
+            Shape::Other(OtherKind::LogDigestFile)
+        } else if has(Key::EventVersion) || has(Key::EventName) && (has(Key::EventTime) || has(Key::EventSource)) {
+            Shape::Record
+        } else {
+            self.wrapping(text)
+        }
+    }
+
+    fn wrapping(&self, text: &[u8]) -> Shape {
         if self.is_string(text, Key::CloudTrailEvent) {
             Shape::Lookup
-        } else if let Some(kind) = self.other_kind(text) {
-            Shape::Other(kind)
-        } else if self.is_record() {
-            Shape::Record
         } else if self.span(Key::DetailType).is_some() && self.is_object(text, Key::Detail) {
             Shape::Envelope
         } else if self.is_string(text, Key::Message) {
             Shape::LogLine
         } else {
             Shape::Foreign
-        }
-    }
-
-    fn is_record(&self) -> bool {
-        let has = |key| self.span(key).is_some();
-        has(Key::EventVersion) || has(Key::EventName) && (has(Key::EventTime) || has(Key::EventSource))
-    }
-
-    fn other_kind(&self, text: &[u8]) -> Option<OtherKind> {
-        let has = |key| self.span(key).is_some();
-        match self.text(text, Key::EventCategory).as_deref() {
-            Some(b"Insight") => return Some(OtherKind::Insight),
-            Some(b"NetworkActivity") => return Some(OtherKind::NetworkActivity),
-            Some(b"Aggregated") => return Some(OtherKind::Aggregated),
-            _ => {}
-        }
-        if self.is(text, Key::EventType, b"AwsCloudTrailInsight") {
-            Some(OtherKind::Insight)
-        } else if has(Key::AggregateId) && (has(Key::TimeWindow) || has(Key::Summary)) {
-            Some(OtherKind::Aggregated)
-        } else if has(Key::LogFiles) && (has(Key::DigestObject) || has(Key::DigestStart)) {
-            Some(OtherKind::LogDigestFile)
-        } else {
-            None
         }
     }
 
