@@ -13,7 +13,8 @@
 
 use std::ops::Range;
 
-use memchr::memmem::Finder;
+use memchr::arch::all::packedpair::HeuristicFrequencyRank;
+use memchr::memmem::{Finder, FinderBuilder};
 
 use super::Wanted;
 use super::blocks::{self, Brackets, Classify, Strings, Task};
@@ -62,9 +63,53 @@ struct Keys {
     category: Finder<'static>,
 }
 
+/// How common bytes are in CloudTrail's JSON: a search looks for the two rarest of its key first.
+#[derive(Clone, Copy)]
+struct Rare;
+
+impl HeuristicFrequencyRank for Rare {
+    fn rank(&self, byte: u8) -> u8 {
+        match byte {
+            b'A'..=b'Z' => 20,
+            b'v' => 40,
+            b'"' | b',' | b':' => 255,
+            _ => 120,
+        }
+    }
+}
+
+/// The time that was read last. Neighbours mostly share its minute, and then only the seconds are new.
+#[derive(Default)]
+struct Minute {
+    text: [u8; 17],
+    starts: Option<Timestamp>,
+}
+
+impl Minute {
+    /// Reads `YYYY-MM-DDTHH:MM:SSZ`.
+    fn read(&mut self, said: &[u8; 20]) -> Option<Timestamp> {
+        let (minute, [tens, ones, b'Z']) = said.split_first_chunk::<17>().and_then(|(minute, rest)| Some((minute, rest.first_chunk::<3>()?)))? else {
+            return None;
+        };
+        let starts = match self.starts {
+            Some(starts) if self.text == *minute => starts,
+            _ => {
+                let [.., b':'] = minute else { return None };
+                let mut first = *said;
+                first.get_mut(17..19)?.copy_from_slice(b"00");
+                let starts = Timestamp::parse(std::str::from_utf8(&first).ok()?)?;
+                (self.text, self.starts) = (*minute, Some(starts));
+                starts
+            }
+        };
+        let (b'0'..=b'5', b'0'..=b'9') = (tens, ones) else { return None };
+        Some(starts.plus_seconds(i64::from(tens - b'0') * 10 + i64::from(ones - b'0')))
+    }
+}
+
 impl Default for HotPath {
     fn default() -> Self {
-        let finder = |key: &'static str| Finder::new(key);
+        let finder = |key: &'static str| FinderBuilder::new().build_forward_with_ranker(Rare, key);
         let keys = Keys { time: finder(",\"eventTime\":\""), id: finder(",\"eventID\":\""), category: finder(",\"eventCategory\":\"") };
         Self { keys, pieces: Vec::new(), blocks: Vec::new() }
     }
@@ -82,7 +127,7 @@ impl HotPath {
         self.blocks.clear();
         let (keys, pieces, blocks) = (&self.keys, &mut self.pieces, &mut self.blocks);
         let list = OPENING.len();
-        blocks::run(Scan { text, keys, wanted, tally, pieces, blocks, first_block: 0, start: list, end: list })?;
+        blocks::run(Scan { text, keys, wanted, tally, pieces, blocks, minute: Minute::default(), first_block: 0, start: list, end: list })?;
         Some(&self.pieces)
     }
 }
@@ -97,6 +142,7 @@ struct Scan<'s, 'd> {
     /// The blocks of the current record, from number `first_block` on.
     blocks: &'s mut Vec<Block>,
     first_block: usize,
+    minute: Minute,
     /// Where the current record began.
     start: usize,
     /// Where the last record ended, or the list began.
@@ -119,8 +165,11 @@ impl Task for Scan<'_, '_> {
             if depth + opened > DEPTH_MAX {
                 return None;
             }
-            // A block that cannot come back to the list of records holds no end and no beginning of one.
-            if depth > AROUND + closed {
+            // Most blocks cannot come back to the list of records, even if all their brackets but those that open before
+            // the first closing one were closing: no record begins or ends there.
+            let before_first_close = brackets.closes ^ brackets.closes.wrapping_sub(1);
+            let opened_first = (brackets.opens & before_first_close).count_ones();
+            if depth > AROUND && depth + opened_first > AROUND + closed {
                 depth = depth + opened - closed;
             } else if self.boundaries(number, brackets, &mut depth)? {
                 return Some(());
@@ -191,7 +240,7 @@ impl Scan<'_, '_> {
     }
 
     /// A record as CloudTrail writes it: time, source and name side by side, the id and the category behind them.
-    fn usual(&self, start: usize, end: usize) -> Option<Usual> {
+    fn usual(&mut self, start: usize, end: usize) -> Option<Usual> {
         let record = self.text.get(..end)?;
         let time = self.own(&self.keys.time, record, start)?;
         let (said, rest) = record.get(time..)?.split_first_chunk::<20>()?;
@@ -206,7 +255,7 @@ impl Scan<'_, '_> {
         if !category.starts_with(b"Management\"") && !category.starts_with(b"Data\"") {
             return None;
         }
-        let time = Timestamp::parse(std::str::from_utf8(said).ok()?)?;
+        let time = self.minute.read(said)?;
         Some(Usual { time, wanted: self.wanted.source(source), id: fingerprint(value) })
     }
 
