@@ -163,7 +163,7 @@ impl Portable {
         const LOW_BITS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
         let mut bits = 0;
         for (n, word) in block.as_chunks::<8>().0.iter().enumerate() {
-            let differs = (u64::from_le_bytes(*word) | ONES * u64::from(fold)) ^ (ONES * u64::from(byte));
+            let differs = (u64::from_le_bytes(*word) | (ONES * u64::from(fold))) ^ (ONES * u64::from(byte));
             // The high bit of each byte that is zero in `differs`; exact, no carry leaves a byte.
             let equal = !(((differs & LOW_BITS) + LOW_BITS) | differs | LOW_BITS);
             // The multiplication gathers the eight high bits in the top byte.
