@@ -62,7 +62,7 @@ impl Cause {
 
     /// Whether the service answered at all.
     pub const fn is_answer(self) -> bool {
-        !matches!(self, Self::Connect | Self::Timeout)
+        !matches!(self, Self::Connect | Self::Timeout | Self::Reset)
     }
 }
 
