@@ -281,3 +281,34 @@ fn standard_input_is_one_object() {
         assert!(output.status.success() && text.contains(expected), "{bytes}: {text}");
     }
 }
+
+/// A measurement: `cargo test --test source_local -- --ignored --nocapture`. Listing must not dominate reading.
+#[test]
+#[ignore = "a measurement"]
+fn forty_thousand_small_files() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..40_000 {
+        let day = 1 + number / 1_500;
+        let name = format!(
+            "AWSLogs/111122223333/CloudTrail/us-east-1/2024/10/{day:02}/111122223333_CloudTrail_us-east-1_202410{day:02}T0000Z_{number:016}.json.gz"
+        );
+        put(folder.path(), &name, &[b'x'; 4096]);
+    }
+    for _ in 0..3 {
+        let begun = std::time::Instant::now();
+        let feed = open(folder.path());
+        while !feed.listed().complete {
+            std::thread::yield_now();
+        }
+        let walked = begun.elapsed();
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let mut buffer = Vec::new();
+                    while feed.next(&mut buffer).is_some() {}
+                });
+            }
+        });
+        println!("walked in {walked:?}, all read after {:?}", begun.elapsed());
+    }
+}

@@ -192,6 +192,17 @@ fn what_never_passes_fails_alone_with_its_reason() {
     }
 }
 
+/// A scanner on the way that lets everything pass but one object: the last request of the run is no sign that S3 is gone.
+#[test]
+fn a_connection_that_always_breaks_for_the_only_object_is_that_objects_failure() {
+    let (objects, _, server) = world(1, 5_000);
+    let proxy = Proxy::start(server.address, |request| if request.target.contains("000000.json") { Fault::Reset } else { Fault::None });
+    let feed = open(&proxy.endpoint());
+    let read = read(&*feed);
+    assert_eq!((read.failed.len(), feed.fatal()), (1, None));
+    assert_rule(&objects, &read);
+}
+
 #[test]
 fn a_body_that_stalls_or_drips_is_not_waited_for() {
     let (objects, _, server) = world(12, 20_000);

@@ -142,7 +142,12 @@ impl Request<'_> {
         }
         let jitter = lock(&self.session.jitter).draw();
         match self.tries.failed(cause, self.begun.elapsed(), jitter) {
-            Verdict::GiveUp { tries } => Err(self.defeat(trouble, tries)),
+            Verdict::GiveUp { tries } => {
+                if !cause.is_answer() && self.session.silent_since(self.begun) {
+                    self.knock().await;
+                }
+                Err(self.defeat(trouble, tries))
+            }
             Verdict::Again { after } => {
                 self.count_retry();
                 tokio::time::sleep(after).await;
@@ -172,6 +177,15 @@ impl Request<'_> {
         match client.head_bucket().bucket(self.session.bucket()).send().await {
             Ok(answer) => answer.bucket_region().map(str::to_owned),
             Err(error) => error.raw_response().and_then(bucket_region),
+        }
+    }
+
+    /// Nobody has answered for a while: is it this object, or everything? A question about the bucket itself tells.
+    async fn knock(&self) {
+        let (client, _) = self.session.connection.client();
+        let answer = client.head_bucket().bucket(self.session.bucket()).send().await;
+        if answer.is_ok() || answer.is_err_and(|error| error.raw_response().is_some()) {
+            self.session.answered();
         }
     }
 
