@@ -312,3 +312,25 @@ fn forty_thousand_small_files() {
         println!("walked in {walked:?}, all read after {:?}", begun.elapsed());
     }
 }
+
+/// Archives of others, where they are at hand: an organisation's layout, and a flat folder that only its file names tell about.
+#[test]
+fn real_archives_are_pruned_by_account() {
+    let shared = std::env::var_os("TAGFALL_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), Into::into);
+    let archives = [
+        ("data/cloud-snitch/backend/report/testdata/aws-cloudtrail-logs", "222222222222", 1, 2),
+        ("data/invictus-ir_aws_dataset/CloudTrail", "218007301253", 55, 55),
+    ];
+    for (path, account, of_account, all) in archives {
+        let path = shared.join(path);
+        let Some(path) = path.to_str().filter(|path| Path::new(path).is_dir()) else {
+            eprintln!("SKIPPED: {} is not here", path.display());
+            continue;
+        };
+        let count = |accounts: &[&str]| {
+            let filter = Filter { accounts: accounts.iter().map(ToString::to_string).collect(), ..Filter::default() };
+            read(&*source::open(path, &Options::default(), &filter).unwrap()).len()
+        };
+        assert_eq!((count(&[]), count(&[account]), count(&["000000000000"])), (all, of_account, 0), "{path}");
+    }
+}

@@ -216,7 +216,7 @@ impl Lister {
         if given.is_empty() || given.ends_with('/') || rest.starts_with('/') {
             return rest.trim_start_matches('/');
         }
-        &key[given.rfind('/').map_or(0, |at| at + 1)..]
+        key.get(given.rfind('/').map_or(0, |at| at + 1)..).unwrap_or(key)
     }
 
     async fn send_objects(&self, objects: Vec<(String, u64)>) -> Result<(), Stop> {
