@@ -128,7 +128,7 @@ fn compare_timeline(engine: &Value, (repo, digest): (&str, &str), image: &Image,
     differences.check("tags", texts(&engine["tags"]), image.tags().into_iter().collect());
     differences.check("pushed_at", time(&engine["pushed_at"]), life.pushed_at);
     differences.check("untagged_at", time(&engine["untagged_at"]), life.untagged_at);
-    if !is_child {
+    if !is_child && life.untagged_by != Some("unknown") {
         differences.check("untagged_by", text(&engine["untagged_by"]), life.untagged_by.map(str::to_owned));
     }
     if image.state() != "archived" {
