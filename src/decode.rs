@@ -6,9 +6,11 @@
 //! the grammar of the whole text, keeps what stands before damage, and lets one bad element cost only itself. Both give the
 //! same answer on every object that both can read.
 
+mod blocks;
 mod fields;
 mod fingerprint;
 mod foreign;
+mod hot;
 mod inflate;
 mod json;
 mod lines;
@@ -21,6 +23,7 @@ pub use fingerprint::fingerprint;
 
 use crate::model::Timestamp;
 
+use hot::HotPath;
 use inflate::{Inflated, Inflater, is_gzip};
 use tally::Tally;
 use walk::Walk;
@@ -121,6 +124,7 @@ pub struct Decoder {
     /// For gzip inside gzip, as upload tools make it.
     inner: Inflater,
     event_ids: Vec<u64>,
+    hot: HotPath,
 }
 
 impl Decoder {
@@ -139,11 +143,11 @@ impl Decoder {
         let outer = self.outer.inflate(stored, limits.object_bytes_max);
         let text = self.outer.text(outer.length);
         if !is_gzip(text) {
-            return inflated(text, outer, Walk { wanted, sink, tally });
+            return inflated(text, outer, &mut self.hot, Walk { wanted, sink, tally });
         }
         let mut inner = self.inner.inflate(text, limits.object_bytes_max);
         inner.damage = outer.damage.or(inner.damage);
-        inflated(self.inner.text(inner.length), inner, Walk { wanted, sink, tally })
+        inflated(self.inner.text(inner.length), inner, &mut self.hot, Walk { wanted, sink, tally })
     }
 
     /// Fingerprints of the `eventID`s of the last object's records, wanted or not, in order; see [`fingerprint()`]. Records
@@ -153,17 +157,31 @@ impl Decoder {
     }
 }
 
-/// A text that no checksum vouches for.
+/// A text that no checksum vouches for: never the hot path.
 fn plain<S: RecordSink + ?Sized>(stored: &[u8], walk: Walk<'_, '_, S>, limits: Limits) -> ObjectReport {
     let length = usize::try_from(limits.object_bytes_max).map_or(stored.len(), |max| max.min(stored.len()));
     let damage = (length < stored.len()).then(|| format!("larger than the limit of {length} bytes"));
-    inflated(stored.get(..length).unwrap_or(stored), Inflated { length, damage }, walk)
+    full(stored.get(..length).unwrap_or(stored), damage, walk)
 }
 
-fn inflated<S: RecordSink + ?Sized>(text: &[u8], source: Inflated, mut walk: Walk<'_, '_, S>) -> ObjectReport {
+/// A text that came out of gzip.
+fn inflated<S: RecordSink + ?Sized>(text: &[u8], source: Inflated, hot: &mut HotPath, mut walk: Walk<'_, '_, S>) -> ObjectReport {
+    if source.damage.is_none()
+        && let Ok(utf8) = simdutf8::basic::from_utf8(text)
+    {
+        if let Some(pieces) = hot.scan(utf8, walk.wanted, &mut walk.tally) {
+            walk.cut(utf8, pieces);
+            return walk.tally.finish(None, text.len() as u64);
+        }
+        walk.tally.restart();
+    }
+    full(text, source.damage, walk)
+}
+
+fn full<S: RecordSink + ?Sized>(text: &[u8], damage: Option<String>, mut walk: Walk<'_, '_, S>) -> ObjectReport {
     let result = read(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text), &mut walk);
     // Where the bytes themselves are damaged, that is the reason; that the JSON breaks off there follows from it.
-    walk.tally.finish(source.damage.or(result.err()), text.len() as u64)
+    walk.tally.finish(damage.or(result.err()), text.len() as u64)
 }
 
 /// Reads a text to its end, or says where and why not.

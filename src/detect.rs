@@ -12,8 +12,6 @@ use sha2::{Digest as _, Sha256};
 use crate::model::{Finding, Severity};
 use crate::timeline::{History, Image, RepositoryHistory};
 
-pub use usage::usage_of_loss;
-
 /// What tells a race from an overwrite.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
@@ -28,6 +26,13 @@ pub struct Subject<'h> {
     pub repository: &'h RepositoryHistory,
     pub image: &'h Image,
     pub settings: Settings,
+}
+
+impl Subject<'_> {
+    /// Whether an index lists the image.
+    fn is_child(&self) -> bool {
+        self.repository.parents.contains_key(&self.image.digest)
+    }
 }
 
 /// Looks at one image and says what is wrong with it. Detectors do not see each other's findings.

@@ -12,4 +12,8 @@ pub mod model;
 pub mod pipeline;
 pub mod recognize;
 pub mod source;
+#[cfg(feature = "sql")]
+pub mod sql;
+#[cfg(feature = "sql")]
+pub mod tables;
 pub mod timeline;

@@ -408,3 +408,36 @@ fn addresses_that_cannot_be_one() {
         assert!(matches!(error, source::OpenError::BadAddress { .. }), "{spec}: {error}");
     }
 }
+
+/// A second opinion from another server: `TAGFALL_TEST_ENDPOINT=http://127.0.0.1:5000 cargo test --test source_s3 -- --ignored`, with
+/// keys and region from the environment. Fills a bucket of its own there and leaves it.
+#[test]
+#[ignore = "needs a server: TAGFALL_TEST_ENDPOINT"]
+fn another_server_says_the_same() {
+    let endpoint = std::env::var("TAGFALL_TEST_ENDPOINT").expect("TAGFALL_TEST_ENDPOINT names the server");
+    let archive = archive();
+    let bucket = format!("trail-{}", std::process::id());
+    tokio::runtime::Runtime::new().unwrap().block_on(fill(&endpoint, &bucket, &archive));
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &archive);
+    let options = Options { endpoint_url: Some(endpoint), ..Options::default() };
+    for filter in filters() {
+        let local = read(&*source::open(folder.path().to_str().unwrap(), &Options::default(), &filter).unwrap());
+        let begun = std::time::Instant::now();
+        let remote = read(&*source::open(&format!("s3://{bucket}"), &options, &filter).unwrap());
+        eprintln!("{} objects in {:?}", remote.listed, begun.elapsed());
+        assert_same("the other server", &remote, &local, &filter);
+        assert_eq!(remote.pruned, local.pruned);
+    }
+}
+
+async fn fill(endpoint: &str, bucket: &str, archive: &BTreeMap<String, Vec<u8>>) {
+    let http = aws_smithy_http_client::Builder::new().build_http();
+    let shared = aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12()).http_client(http).endpoint_url(endpoint).load().await;
+    let config = aws_sdk_s3::config::Builder::from(&shared).force_path_style(true).build();
+    let client = aws_sdk_s3::Client::from_conf(config);
+    client.create_bucket().bucket(bucket).send().await.unwrap();
+    for (key, bytes) in archive {
+        client.put_object().bucket(bucket).key(key).body(bytes.clone().into()).send().await.unwrap();
+    }
+}

@@ -139,43 +139,39 @@ impl Fields {
         self.raw(text, key).is_some_and(|raw| raw.starts_with(b"\""))
     }
 
+    /// What this object is. A category decides where there is one; then what makes a record complete; then the rest.
     pub(super) fn shape(&self, text: &[u8]) -> Shape {
+        let has = |key| self.span(key).is_some();
+        let category = self.text(text, Key::EventCategory);
+        match category.as_deref() {
+            Some(b"Insight") => return Shape::Other(OtherKind::Insight),
+            Some(b"NetworkActivity") => return Shape::Other(OtherKind::NetworkActivity),
+            Some(b"Aggregated") => return Shape::Other(OtherKind::Aggregated),
+            None if self.is(text, Key::EventType, b"AwsCloudTrailInsight") => return Shape::Other(OtherKind::Insight),
+            _ => {}
+        }
+        if has(Key::EventTime) && has(Key::EventSource) && has(Key::EventName) {
+            Shape::Record
+        } else if has(Key::AggregateId) && (has(Key::TimeWindow) || has(Key::Summary)) {
+            Shape::Other(OtherKind::Aggregated)
+        } else if has(Key::LogFiles) && (has(Key::DigestObject) || has(Key::DigestStart)) {
+            Shape::Other(OtherKind::LogDigestFile)
+        } else if has(Key::EventVersion) || has(Key::EventName) && (has(Key::EventTime) || has(Key::EventSource)) {
+            Shape::Record
+        } else {
+            self.wrapping(text)
+        }
+    }
+
+    fn wrapping(&self, text: &[u8]) -> Shape {
         if self.is_string(text, Key::CloudTrailEvent) {
             Shape::Lookup
-        } else if let Some(kind) = self.other_kind(text) {
-            Shape::Other(kind)
-        } else if self.is_record() {
-            Shape::Record
         } else if self.span(Key::DetailType).is_some() && self.is_object(text, Key::Detail) {
             Shape::Envelope
         } else if self.is_string(text, Key::Message) {
             Shape::LogLine
         } else {
             Shape::Foreign
-        }
-    }
-
-    fn is_record(&self) -> bool {
-        let has = |key| self.span(key).is_some();
-        has(Key::EventVersion) || has(Key::EventName) && (has(Key::EventTime) || has(Key::EventSource))
-    }
-
-    fn other_kind(&self, text: &[u8]) -> Option<OtherKind> {
-        let has = |key| self.span(key).is_some();
-        match self.text(text, Key::EventCategory).as_deref() {
-            Some(b"Insight") => return Some(OtherKind::Insight),
-            Some(b"NetworkActivity") => return Some(OtherKind::NetworkActivity),
-            Some(b"Aggregated") => return Some(OtherKind::Aggregated),
-            _ => {}
-        }
-        if self.is(text, Key::EventType, b"AwsCloudTrailInsight") {
-            Some(OtherKind::Insight)
-        } else if has(Key::AggregateId) && (has(Key::TimeWindow) || has(Key::Summary)) {
-            Some(OtherKind::Aggregated)
-        } else if has(Key::LogFiles) && (has(Key::DigestObject) || has(Key::DigestStart)) {
-            Some(OtherKind::LogDigestFile)
-        } else {
-            None
         }
     }
 
@@ -195,12 +191,12 @@ impl Fields {
         std::str::from_utf8(&self.text(text, Key::Time)?).ok().and_then(Timestamp::parse)
     }
 
-    /// A string in one of the spellings that [`Timestamp::parse`] knows, or a number: milliseconds since 1970.
+    /// A string in one of the spellings that [`Timestamp::parse`] knows, or a number since the epoch.
     fn time(&self, text: &[u8]) -> Result<Timestamp, String> {
         let Some(raw) = self.raw(text, Key::EventTime) else { return Err("no eventTime".to_owned()) };
         let time = match self.text(text, Key::EventTime) {
             Some(said) => std::str::from_utf8(&said).ok().and_then(Timestamp::parse),
-            None => std::str::from_utf8(raw).ok().and_then(|number| number.parse().ok()).map(Timestamp::from_millis),
+            None => std::str::from_utf8(raw).ok().and_then(|number| number.parse().ok()).and_then(Timestamp::from_epoch),
         };
         time.ok_or_else(|| format!("eventTime is no time: {}", excerpt(raw)))
     }

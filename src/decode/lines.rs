@@ -63,10 +63,10 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         if cut.is_err() {
             self.tally.fail("the last line is cut off".to_owned());
         }
-        if !self.tally.recognised {
-            self.tally.forget();
+        if !self.tally.is_recognised() {
+            self.tally.restart();
         }
-        self.tally.recognised
+        self.tally.is_recognised()
     }
 
     /// One line, or the lines of a document that begins on it; where the next line begins.
@@ -108,7 +108,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             return None;
         }
         let tried = skip_value(text, start);
-        let reached = tried.map_or_else(|fault| fault.offset, |end| end);
+        let reached = tried.unwrap_or_else(|fault| fault.offset);
         *look_ahead = look_ahead.saturating_sub(reached.saturating_sub(start));
         tried.ok().and_then(|_| self.document(text, start).ok())
     }

@@ -16,7 +16,7 @@ pub(super) struct Tally<'d> {
     last: Option<Timestamp>,
     other: Option<OtherKind>,
     /// Something in the object belongs to CloudTrail.
-    pub recognised: bool,
+    recognised: bool,
     /// The first thing that does not.
     foreign: Option<String>,
 }
@@ -39,11 +39,22 @@ impl<'d> Tally<'d> {
         }
     }
 
-    /// Drops failures of a reading that turned out to be wrong. Only where no record was counted.
-    pub(super) fn forget(&mut self) {
-        (self.index, self.records, self.failed_total) = (0, 0, 0);
+    /// Forgets everything: a reading turned out to be the wrong one.
+    pub(super) fn restart(&mut self) {
+        self.event_ids.clear();
         self.failed.clear();
-        self.foreign = None;
+        (self.index, self.records, self.failed_total) = (0, 0, 0);
+        (self.first, self.last, self.other, self.foreign) = (None, None, None, None);
+        self.recognised = false;
+    }
+
+    /// There is a list of records, even if it is empty.
+    pub(super) const fn recognise(&mut self) {
+        self.recognised = true;
+    }
+
+    pub(super) const fn is_recognised(&self) -> bool {
+        self.recognised
     }
 
     /// How many elements have been seen, of whatever kind.

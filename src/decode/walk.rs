@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::fields::{Fields, Key, Shape, excerpt};
 use super::fingerprint::fingerprint;
+use super::hot::Piece;
 use super::json::{Elements, Fault, Members, skip_brackets, skip_space, skip_value};
 use super::tally::Tally;
 use super::{RawRecord, RecordSink, Wanted};
@@ -31,6 +32,16 @@ enum Place {
 }
 
 impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
+    /// Hands out records that were cut before.
+    pub(super) fn cut(&mut self, text: &str, pieces: &[Piece]) {
+        self.tally.recognise();
+        for piece in pieces {
+            if let Some(json) = text.get(piece.start..piece.end) {
+                self.hand_out(RawRecord { index: piece.index, json, native: false });
+            }
+        }
+    }
+
     /// JSON documents one after another, with or without white space between them.
     pub(super) fn documents(&mut self, text: &[u8]) -> Result<(), Fault> {
         let mut at = skip_space(text, 0);
@@ -89,7 +100,8 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         let mut contained = false;
         while let Some(member) = members.next()? {
             let end = if place != Place::Contained && is_container(text, &member.key, member.value) {
-                (contained, self.tally.recognised) = (true, true);
+                contained = true;
+                self.tally.recognise();
                 self.array(text, member.value, Place::Contained)?
             } else {
                 skip_value(text, member.value)?
@@ -117,7 +129,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
 
     fn record(&mut self, text: &[u8], span: Range<usize>, fields: &Fields) {
         // Whatever else is wrong with it, this is a record of CloudTrail's and says what the object is.
-        self.tally.recognised = true;
+        self.tally.recognise();
         let json = match utf8(text, span) {
             Ok(json) => json,
             Err(reason) => return self.tally.fail(reason),

@@ -7,7 +7,7 @@ use super::story::{evidence, place};
 use super::usage::usage_of_displaced;
 use super::{Detector, Subject, id};
 use crate::model::{Finding, FindingKind, ImageState, KeptImage, LostImage, Timestamp};
-use crate::timeline::{Displacement, History, PolicyInForce, PolicyText};
+use crate::timeline::{Displacement, History, Image, PolicyInForce, PolicyText};
 
 /// Every image that lost its last tag to another push, is held by no index, and matches a rule in force.
 pub struct DisplacedAlive;
@@ -19,37 +19,66 @@ impl Detector for DisplacedAlive {
             return;
         }
         let Some(policy) = subject.repository.policy else { return };
-        if let Some(rule) = rule_for_untagged(subject.history, policy) {
-            found.push(finding(subject, displaced, policy, &rule));
+        if let Some(rule) = rules_for_untagged(subject.history, policy).iter().find(|rule| rule.takes(subject)) {
+            found.push(finding(subject, displaced, policy, &rule.words));
         }
     }
 }
 
-/// The first rule, by priority, that takes untagged images, in words.
-fn rule_for_untagged(history: &History, policy: PolicyInForce) -> Option<String> {
-    let (rules, prose) = match policy.text {
-        PolicyText::Policy(text) => (serde_json::from_str::<Value>(history.text(text)).ok()?["rules"].take(), false),
-        PolicyText::Rules(rules) => (serde_json::from_str::<Value>(history.text(rules)).ok()?, true),
-    };
-    let mut matching: Vec<(i64, String)> = rules.as_array()?.iter().filter_map(|rule| takes_untagged(rule, prose)).collect();
-    matching.sort();
-    matching.into_iter().next().map(|(_, words)| words)
+/// A rule that untagged images match.
+struct Rule {
+    priority: i64,
+    /// `Some(n)`: all but the newest `n` go. `None`: it goes by age.
+    keeps: Option<usize>,
+    /// Tagged images match, too.
+    any: bool,
+    words: String,
 }
 
-/// Priority and words of a rule that takes untagged images: of a policy as it was put, or in the prose of a run's event.
-fn takes_untagged(rule: &Value, prose: bool) -> Option<(i64, String)> {
+impl Rule {
+    /// By age, every untagged image goes in the end; by count, the ones beyond the count go, as things stand.
+    fn takes(&self, subject: Subject<'_>) -> bool {
+        let Some(keeps) = self.keeps else { return true };
+        let matches = |image: &&Image| image.state == ImageState::Untagged || (self.any && image.state == ImageState::Tagged);
+        let newer = |image: &&Image| {
+            (image.pushed_at, subject.history.digest(image.digest)) > (subject.image.pushed_at, subject.history.digest(subject.image.digest))
+        };
+        subject.repository.images.iter().filter(matches).filter(newer).count() >= keeps
+    }
+}
+
+/// The rules that untagged images match, by priority.
+fn rules_for_untagged(history: &History, policy: PolicyInForce) -> Vec<Rule> {
+    let (text, prose) = match policy.text {
+        PolicyText::Policy(text) => (text, false),
+        PolicyText::Rules(rules) => (rules, true),
+    };
+    let Ok(document) = serde_json::from_str::<Value>(history.text(text)) else { return Vec::new() };
+    let rules = if prose { &document } else { &document["rules"] };
+    let mut matching: Vec<Rule> = rules.as_array().into_iter().flatten().filter_map(|rule| rule_for_untagged(rule, prose)).collect();
+    matching.sort_by_key(|rule| rule.priority);
+    matching
+}
+
+/// A rule of a policy as it was put, or in the prose of a run's event.
+fn rule_for_untagged(rule: &Value, prose: bool) -> Option<Rule> {
     let selection = if prose { rule } else { &rule["selection"] };
-    let name = |policy: &str, event: &str| if prose { event.to_owned() } else { policy.to_owned() };
-    let status = selection[name("tagStatus", "tag_status").as_str()].as_str()?;
+    let name = |policy: &'static str, event: &'static str| if prose { event } else { policy };
+    let status = selection[name("tagStatus", "tag_status")].as_str()?;
     let action = if prose { rule["action"].as_str() } else { rule["action"]["type"].as_str() }?;
-    let takes = (status.eq_ignore_ascii_case("untagged") || status.eq_ignore_ascii_case("any")) && !action.is_empty();
+    let any = status.eq_ignore_ascii_case("any");
     // A rule for archived images leaves those in standard storage alone.
-    let archived = selection[name("storageClass", "storage_class").as_str()].as_str().is_some_and(|class| class.eq_ignore_ascii_case("archive"));
-    let priority = rule[name("rulePriority", "priority").as_str()].as_i64()?;
-    let count = &selection[name("countNumber", "count_number").as_str()];
-    let count_type = selection[name("countType", "count_type").as_str()].as_str().unwrap_or_default();
-    let unit = selection[name("countUnit", "count_unit").as_str()].as_str().unwrap_or_default();
-    (takes && !archived).then(|| (priority, format!("lifecycle rule {priority} ({status}, {count_type} {count} {unit}").trim_end().to_owned() + ")"))
+    let archived = selection[name("storageClass", "storage_class")].as_str().is_some_and(|class| class.eq_ignore_ascii_case("archive"));
+    if !(any || status.eq_ignore_ascii_case("untagged")) || action.is_empty() || archived {
+        return None;
+    }
+    let priority = rule[name("rulePriority", "priority")].as_i64()?;
+    let count = selection[name("countNumber", "count_number")].as_u64()?;
+    let count_type = selection[name("countType", "count_type")].as_str().unwrap_or_default();
+    let unit = selection[name("countUnit", "count_unit")].as_str().unwrap_or_default();
+    let by_count = count_type.to_ascii_lowercase().contains("count");
+    let words = format!("lifecycle rule {priority} ({})", format!("{status}, {count_type} {count} {unit}").trim_end());
+    Some(Rule { priority, keeps: by_count.then(|| usize::try_from(count).unwrap_or(usize::MAX)), any, words })
 }
 
 fn finding(subject: Subject<'_>, displaced: &Displacement, policy: PolicyInForce, rule: &str) -> Finding {

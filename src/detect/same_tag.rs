@@ -44,7 +44,7 @@ pub fn severity(harm: &Harm, kind: FindingKind) -> Severity {
 fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Finding {
     let history = subject.history;
     let kind = kind(subject, displaced, loss.pushed_at);
-    let harm = usage_of_loss(history, subject.image, loss);
+    let harm = usage_of_loss(history, subject.image, loss, subject.is_child());
     let deletion = deleted(history, loss);
     let second_push = history.event(displaced.second_push);
     let mut events = vec![displaced.first_push, displaced.second_push, loss.event];

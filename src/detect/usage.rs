@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{LogText, Severity, StepKind, Usage};
+use crate::model::{LogText, Severity, StepKind, UntaggedBy, Usage};
 use crate::timeline::{EventNo, History, Image, Loss, Step, UseKind};
 
 /// What a loss did to those who use the image.
@@ -26,14 +26,25 @@ struct Stretch {
 }
 
 /// Usage around the end of a life.
-pub fn usage_of_loss(history: &History, image: &Image, loss: &Loss) -> Harm {
+///
+/// `is_held`: an index lists the image. Its pulls belong to pulls of the index then, and being untagged is its nature.
+pub fn usage_of_loss(history: &History, image: &Image, loss: &Loss, is_held: bool) -> Harm {
     let stretch = Stretch {
         first: loss.first_step as usize,
-        untagged: loss.displaced.as_ref().map(|displaced| displaced.step as usize),
+        untagged: untagged_step(loss, is_held),
         end: loss.end_step as usize,
         next_life: (loss.next_life_step as usize).min(image.steps.len()),
     };
     harm(history, image, stretch, loss.at, loss.back_at.unwrap_or(i64::MAX))
+}
+
+/// The step with which the image had no tag any more: losing the last one, or a push without any.
+fn untagged_step(loss: &Loss, is_held: bool) -> Option<usize> {
+    match &loss.displaced {
+        Some(displaced) => Some(displaced.step as usize),
+        None if loss.untagged_by == Some(UntaggedBy::PushedUntagged) && !is_held => Some(loss.first_step as usize),
+        None => None,
+    }
 }
 
 /// Usage of an image that is displaced and still there.
@@ -86,11 +97,13 @@ fn references(history: &History, image: &Image, stretch: Stretch, gone: i64, bac
     let mut pinned: BTreeSet<LogText> = BTreeSet::new();
     for found in image.uses.iter().filter(|found| found.from >= born && found.from < back) {
         names.extend(history.log_text(found.by));
-        let in_force = found.from <= gone && found.until > gone || gone == i64::MAX && found.until == i64::MAX;
+        let needed_then = found.from <= gone && found.until > gone.min(i64::MAX - 1);
+        // Nothing newer has replaced it to the end of the logs, or until the image came back: the next task start fails.
+        let needed_still = needed_then && found.until >= back;
         let severity = match found.kind {
             UseKind::TaskStopped if found.from >= gone => Severity::Critical,
-            UseKind::DeployedByDigest if in_force => Severity::Critical,
-            UseKind::DeployedByTag | UseKind::ResolvedByTask if in_force => Severity::High,
+            UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask if needed_still => Severity::Critical,
+            UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask if needed_then => Severity::High,
             _ => continue,
         };
         harm.worsen(severity);

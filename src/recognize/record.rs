@@ -172,13 +172,7 @@ impl<'r> Fields<'r> {
 
 /// Text, or a number since the epoch, as some tools re-export it.
 pub(super) fn time(value: Json<'_>) -> Option<Timestamp> {
-    value.as_text().and_then(Timestamp::parse).or_else(|| value.as_integer().filter(|number| *number > 0).map(epoch))
-}
-
-/// A number since the epoch: seconds or milliseconds, told apart by size (in milliseconds the limit is March 1973).
-fn epoch(number: i64) -> Timestamp {
-    const MILLIS_MIN: i64 = 100_000_000_000;
-    Timestamp::from_millis(if number < MILLIS_MIN { number * 1000 } else { number })
+    value.as_text().and_then(Timestamp::parse).or_else(|| value.as_integer().and_then(Timestamp::from_epoch))
 }
 
 /// The `eventID`, or one made from the text; see the module's head.

@@ -15,7 +15,10 @@ pub struct Image {
     pub untagged_at: Option<i64>,
     pub untagged_by: Option<UntaggedBy>,
     pub gone_at: Option<i64>,
+    /// First seen in another event than its push.
     pub open_start: bool,
+    /// All tags of the life it is in are known: it began with a push in the logs.
+    pub tags_known: bool,
     pub lives: u32,
     /// Who put it there last.
     pub origin: PushOrigin,
@@ -134,6 +137,7 @@ impl Image {
             untagged_by: None,
             gone_at: None,
             open_start: true,
+            tags_known: false,
             lives: 1,
             origin: PushOrigin::Client,
             media_type: Sym::NONE,

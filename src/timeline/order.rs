@@ -55,7 +55,9 @@ const RANK_PUSH: u32 = 4;
 const RANK_CONTESTED: u32 = 5;
 const RANK_REFUSED: u32 = RANK_CONTESTED + RANK_SPAN + 1;
 const RANK_USE: u32 = RANK_REFUSED + 1;
-const RANK_REMOVE: u32 = RANK_USE + 1;
+/// Layers come after the manifest that names them.
+const RANK_LAYER: u32 = RANK_USE + 1;
+const RANK_REMOVE: u32 = RANK_LAYER + 1;
 const RANK_DELETE_REPOSITORY: u32 = RANK_REMOVE + 1;
 
 /// The usual way of things within a second: create, set up, push, use, remove.
@@ -67,7 +69,8 @@ fn rank(happening: &Happening<'_>, pushes: &[(usize, Named)], state: &Repository
         What::CreateRepository { .. } => RANK_CREATE,
         What::Push { .. } => RANK_PUSH,
         What::PushFailed { .. } => RANK_REFUSED,
-        What::Pull { .. } | What::PullLayer { .. } => RANK_USE,
+        What::Pull { .. } => RANK_USE,
+        What::PullLayer { .. } => RANK_LAYER,
         What::Delete(_) | What::Run(_) | What::Archive { .. } | What::Restored { .. } => {
             return if removes_what_was_there(fact, pushes, state) { (RANK_REMOVED_FIRST, Order::Inferred) } else { (RANK_REMOVE, Order::Observed) };
         }

@@ -73,8 +73,6 @@ struct Reader<'f> {
     /// Newest definition of a family, `arn:…:task-definition/family`.
     families: HashMap<&'f str, Sym>,
     runners: HashMap<Sym, Runner>,
-    /// Open mentions of tasks that belong to no known service.
-    tasks: HashMap<Sym, Vec<usize>>,
 }
 
 /// A service, and what it is deployed with.
@@ -141,17 +139,13 @@ impl<'f> Reader<'f> {
         let by = task.group.some().or(task.definition.some()).unwrap_or(task.task);
         if task.missing.is_empty() && !task.stopped {
             let made = self.mention_all(&task.images, event, by, MentionKind::Resolved);
-            // The pin outlives the task: it ends when the service is deployed anew.
+            // The pin outlives the task: it ends when the service is deployed anew. A task of no known service pins nothing.
             match self.service_of(task).and_then(|runner| self.runners.get_mut(&runner)) {
                 Some(runner) => runner.open.extend(made),
-                None => self.tasks.entry(task.task).or_default().extend(made),
+                None => self.close(&made, event),
             }
         }
         self.mention_all(&task.missing, event, by, MentionKind::Missing);
-        if task.stopped {
-            let open = self.tasks.remove(&task.task).unwrap_or_default();
-            self.close(&open, event);
-        }
     }
 
     /// The service that a task runs for: one that is deployed with its definition, by name if several are.

@@ -238,12 +238,14 @@ impl Replay<'_> {
             image.revive(now);
             image.lives += 1;
             image.pushed_at = Some(now);
-            image.open_start = false;
+            image.tags_known = true;
         } else if image.state == ImageState::Archived {
             image.back_from_archive(now);
-        } else if image.pushed_at.is_none() && fresh {
+        } else if image.pushed_at.is_none() {
+            // It may have been there before, if something asked for it already; then this is the latest it can have come.
             image.pushed_at = Some(now);
-            image.open_start = false;
+            image.open_start = !fresh;
+            image.tags_known = fresh;
         }
         if image.state == ImageState::Unknown {
             image.state = image.state_by_tags();
@@ -267,10 +269,7 @@ impl Replay<'_> {
             }
             // A child is held by its parent and is no orphan, whatever took its tag.
             if let Some(&at) = self.state.by_digest.get(&child) {
-                let child = &mut self.state.images[at];
-                if child.displaced.take().is_some() {
-                    child.untagged_by = None;
-                }
+                self.state.images[at].displaced = None;
             }
         }
     }
@@ -315,9 +314,10 @@ impl Replay<'_> {
 
     fn lose_tag(&mut self, event: EventNo, loser: usize, tag: Sym, winner: usize, order: Order) {
         let now = self.time(event);
-        let by = self.state.images[winner].digest;
-        let held =
-            self.state.images[winner].children.contains(&self.state.images[loser].digest) || self.state.is_held(self.state.images[loser].digest);
+        let (by, lost) = (self.state.images[winner].digest, self.state.images[loser].digest);
+        // An index that lists the digest it displaces orphans nobody.
+        let taken_by_index = self.state.images[winner].children.contains(&lost);
+        let held = taken_by_index || self.state.is_held(lost);
         let image = &mut self.state.images[loser];
         let first_push = image.tags.iter().find(|(own, _)| *own == tag).map_or(EventNo::NONE, |(_, given)| *given);
         image.tags.retain(|(own, _)| *own != tag);
@@ -330,7 +330,7 @@ impl Replay<'_> {
             image.state = ImageState::Untagged;
         }
         image.untagged_at = Some(now);
-        image.untagged_by = (!held).then_some(UntaggedBy::Displaced);
+        image.untagged_by = (!taken_by_index).then_some(UntaggedBy::Displaced);
         image.displaced = (!held).then(|| Box::new(Displacement { tag, first_push, second_push: event, by, order, at: now, step }));
     }
 
@@ -406,9 +406,8 @@ impl Replay<'_> {
             return;
         }
         let image = &mut self.state.images[at];
-        if image.open_start {
+        if !image.tags_known {
             image.tags.clear();
-            image.untagged_at = Some(self.events[event.index()].time);
             return;
         }
         let (tag, _) = image.tags[0];
@@ -488,6 +487,7 @@ impl Replay<'_> {
             Some(known) if pushed_at.div_euclid(1000) < known.div_euclid(1000) && image.lives == 1 => {
                 image.pushed_at = Some(pushed_at);
                 image.open_start = true;
+                image.tags_known = false;
             }
             Some(_) => {}
         }
@@ -516,12 +516,16 @@ impl Replay<'_> {
             pushed_at: image.pushed_at,
             untagged_at: image.untagged_at,
             untagged_by: image.untagged_by,
-            open_start: image.open_start,
+            open_start: !image.tags_known,
             first_step: image.life_start,
             end_step: image.next_step().saturating_sub(1),
             next_life_step: u32::MAX,
             back_at: None,
         };
+        // What was archived and then went for good: pulls after that are the second end's.
+        if let Some(archived) = image.losses.last_mut().filter(|last| last.end == End::Archived && last.back_at.is_none()) {
+            archived.next_life_step = loss.end_step;
+        }
         image.losses.push(loss);
         image.gone_at = Some(now);
         image.state = match end {

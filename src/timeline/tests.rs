@@ -55,7 +55,7 @@ fn old_buildkit_orphans_nobody() {
     let mut log = Log::default();
     log.push(1, "v1").push(2, "v1").push_image(3, Some("v1"), &[1, 2]).at(90_000).expire(1, &[]).expire(2, &[]);
     assert_eq!(log.pairs(), vec![]);
-    assert_eq!(log.image(1).untagged_by, None);
+    assert_eq!((log.image(1).untagged_by, log.image(2).untagged_by), (Some(UntaggedBy::Displaced), None));
     assert_eq!(log.image(1).parents, vec![digest(3)]);
 }
 

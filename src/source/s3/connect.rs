@@ -112,7 +112,8 @@ async fn client(http: &SharedHttpClient, address: &Address, options: &Options, r
         // Gunzip checks what it reads, and log digest files are what proves an archive whole.
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .use_arn_region(true);
-    if custom_endpoint(options, &shared).is_some_and(|endpoint| needs_path_style(&endpoint)) {
+    // An access point is a host of its own, wherever it is.
+    if !address.bucket.starts_with("arn:") && custom_endpoint(options, &shared).is_some_and(|endpoint| needs_path_style(&endpoint)) {
         builder = builder.force_path_style(true);
     }
     // Only here, not in the shared configuration: SSO and STS, which may be asked for credentials, are not at that address.
@@ -191,5 +192,41 @@ mod tests {
         ] {
             assert!(!needs_path_style(endpoint), "{endpoint}");
         }
+    }
+
+    /// The URL that a GET of `key` would go to: presigning decides that without a network.
+    async fn url(address: &str, options: &Options, region: Option<&str>) -> String {
+        let http = aws_smithy_http_client::Builder::new().build_http();
+        let address = Address::parse(address).unwrap();
+        let (client, _) = client(&http, &address, options, region).await;
+        let soon = aws_sdk_s3::presigning::PresigningConfig::expires_in(Duration::from_secs(60)).unwrap();
+        let request = client.get_object().bucket(&address.bucket).key("a/b c.json").presigned(soon).await.unwrap();
+        request.uri().split('?').next().unwrap_or_default().to_owned()
+    }
+
+    fn given(region: &str, endpoint: Option<&str>) -> Options {
+        let credentials = Credentials { access_key_id: "AKIAIOSFODNN7EXAMPLE".into(), secret_access_key: "secret".into(), session_token: None };
+        Options { region: Some(region.into()), endpoint_url: endpoint.map(Into::into), credentials: Some(credentials), ..Options::default() }
+    }
+
+    #[tokio::test]
+    async fn partitions_access_points_and_endpoints_have_their_own_hosts() {
+        let arn = "arn:aws:s3:eu-west-1:111122223333:accesspoint/logs";
+        let minio = Some("http://127.0.0.1:9000");
+        let vpc = Some("https://vpce-1a2b.s3.eu-west-1.vpce.amazonaws.com");
+        for (address, options, expected) in [
+            ("trail", given("eu-west-1", None), "https://trail.s3.eu-west-1.amazonaws.com/a/b%20c.json"),
+            ("dotted.trail", given("eu-west-1", None), "https://s3.eu-west-1.amazonaws.com/dotted.trail/a/b%20c.json"),
+            ("trail", given("us-gov-west-1", None), "https://trail.s3.us-gov-west-1.amazonaws.com/a/b%20c.json"),
+            ("trail", given("cn-north-1", None), "https://trail.s3.cn-north-1.amazonaws.com.cn/a/b%20c.json"),
+            ("trail", given("eu-west-1", minio), "http://127.0.0.1:9000/trail/a/b%20c.json"),
+            ("trail", given("eu-west-1", vpc), "https://trail.vpce-1a2b.s3.eu-west-1.vpce.amazonaws.com/a/b%20c.json"),
+            (arn, given("eu-west-1", None), "https://logs-111122223333.s3-accesspoint.eu-west-1.amazonaws.com/a/b%20c.json"),
+            (arn, given("us-east-1", None), "https://logs-111122223333.s3-accesspoint.eu-west-1.amazonaws.com/a/b%20c.json"),
+        ] {
+            assert_eq!(url(address, &options, None).await, expected);
+        }
+        // What the service told goes before what the user said.
+        assert_eq!(url("trail", &given("us-east-1", None), Some("sa-east-1")).await, "https://trail.s3.sa-east-1.amazonaws.com/a/b%20c.json");
     }
 }

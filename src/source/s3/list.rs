@@ -149,10 +149,11 @@ impl Lister {
     /// Lists one branch; returns the branches it falls into.
     async fn list(&self, branch: Branch) -> Result<Vec<Branch>, Stop> {
         let Branch { prefix, how } = branch;
-        let mut token = None;
+        let (mut token, mut order) = (None, Order::default());
         let mut children = Vec::new();
         loop {
             let page = self.page(&prefix, &how, token.take(), None).await?;
+            order.check(&prefix, &page)?;
             if how == How::Level && children.is_empty() && Place::of(&prefix).level == Level::Outside && are_strangers(&page.folders) {
                 return Ok(vec![Branch { prefix, how: How::Keys { after: None, splits: false } }]);
             }
@@ -170,10 +171,11 @@ impl Lister {
     /// What is left of `prefix` after the key `last`, folder by folder. Keys are listed in the order of their bytes, so that
     /// whole folders are known to be done.
     async fn split(&self, prefix: &str, last: &str) -> Result<Vec<Branch>, Stop> {
-        let mut token = None;
+        let (mut token, mut order) = (None, Order::default());
         let mut children = Vec::new();
         loop {
             let page = self.page(prefix, &How::Level, token.take(), None).await?;
+            order.check(prefix, &page)?;
             for folder in page.folders {
                 let begun = last.starts_with(&folder);
                 if (begun || folder.as_str() > last) && self.enters(&folder) {
@@ -297,6 +299,29 @@ impl Lister {
         let profile = self.session.shared.options.profile.as_ref().filter(|_| kind == FatalKind::NoCredentials);
         let profile = profile.map_or_else(String::new, |profile| format!("profile {profile}: "));
         self.session.fatal(kind, profile + &defeat.trouble.detail)
+    }
+}
+
+/// Pages must go on where the last one ended: a listing that goes in circles would never end.
+#[derive(Default)]
+struct Order {
+    last_object: Option<String>,
+    last_folder: Option<String>,
+}
+
+impl Order {
+    fn check(&mut self, prefix: &str, page: &Page) -> Result<(), Stop> {
+        let goes_on = |last: &mut Option<String>, first: Option<&String>, end: Option<&String>| {
+            let ordered = !(last.is_some() && first.is_some() && last.as_ref() >= first);
+            *last = end.cloned().or(last.take());
+            ordered
+        };
+        let objects = goes_on(&mut self.last_object, page.objects.first().map(|(key, _)| key), page.objects.last().map(|(key, _)| key));
+        if objects && goes_on(&mut self.last_folder, page.folders.first(), page.folders.last()) {
+            return Ok(());
+        }
+        let trouble = Trouble::passing(Cause::Garbled, format!("listing {prefix}: a page begins before the last one ended"));
+        Err(Stop::Defeat(Defeat { trouble, tries: 1, nobody_answers: false }))
     }
 }
 

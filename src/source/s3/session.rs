@@ -140,7 +140,7 @@ impl Request<'_> {
         if cause == Cause::Throttled {
             self.session.throttled.fetch_add(1, Ordering::Relaxed);
         }
-        let jitter = lock(&self.session.jitter).next();
+        let jitter = lock(&self.session.jitter).draw();
         match self.tries.failed(cause, self.begun.elapsed(), jitter) {
             Verdict::GiveUp { tries } => Err(self.defeat(trouble, tries)),
             Verdict::Again { after } => {

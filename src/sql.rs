@@ -1,0 +1,49 @@
+//! Ask anything: the SQL that an Athena user types, over CloudTrail records.
+//!
+//! A query goes through four stages, a module each:
+//!
+//! 1. [`parse`](Query::parse): text → syntax tree, in Trino's dialect; names lose their case;
+//! 2. `scan`: what the `WHERE` clauses say about source, name, time, region and account becomes a [`Scan`], so that the
+//!    reader can leave out objects by their key and records by a glance;
+//! 3. the caller loads what the scan asks for into a [`Catalog`];
+//! 4. [`run`](Query::run): the tree is evaluated column by column on polars' arrays.
+//!
+//! Why an evaluator of our own, and not polars' SQL: Trino's three-valued logic, `UNNEST`, lambdas, correlated subqueries
+//! and JSON paths have no counterpart there, and an error has to name the function and its place in the text.
+//!
+//! Two promises keep the stages honest. The scan only ever leaves out rows that the query would drop: every condition is
+//! applied again. And a query is run over empty tables before anything is read, so that a mistake in it costs no time.
+
+mod aggregate;
+mod answer;
+mod arithmetic;
+mod bounds;
+mod cast;
+mod clock;
+mod compare;
+mod dialect;
+mod error;
+mod eval;
+mod from;
+mod functions;
+mod group;
+mod join;
+mod lambda;
+mod like;
+mod names;
+mod order;
+mod params;
+mod predicate;
+mod query;
+mod relation;
+mod scan;
+mod select;
+mod subquery;
+mod values;
+mod walk;
+mod window;
+
+pub use answer::Answer;
+pub use error::{Place, SqlError};
+pub use query::{Catalog, Query};
+pub use scan::Scan;

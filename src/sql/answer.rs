@@ -1,0 +1,95 @@
+//! What a query gave: named, typed columns.
+
+use polars_core::prelude::{Column, DataFrame, DataType, IntoColumn, Series, StructChunked, TimeUnit};
+
+use super::cast;
+use super::error::{Result, SqlError};
+use super::relation::Relation;
+use crate::tables::Kind;
+use crate::tables::builder::lists;
+
+/// Rows of an answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    rows: Relation,
+}
+
+impl Answer {
+    pub(super) fn new(rows: Relation) -> Self {
+        Self { rows }
+    }
+
+    /// How many rows.
+    pub fn height(&self) -> usize {
+        self.rows.height
+    }
+
+    /// Names and types of the columns.
+    pub fn columns(&self) -> impl Iterator<Item = (&str, &Kind)> {
+        self.rows.fields.iter().map(|field| (field.name.as_str(), &field.kind))
+    }
+
+    /// One cell as Athena would show it; `None` is NULL.
+    pub fn text(&self, row: usize, column: usize) -> Option<String> {
+        let (field, data) = (self.rows.fields.get(column)?, self.rows.columns.get(column)?);
+        cast::show(&field.kind, data, row)
+    }
+
+    /// One row as a JSON object; times are RFC 3339.
+    pub fn json(&self, row: usize) -> String {
+        let mut out = String::from("{");
+        for (at, (field, data)) in self.rows.fields.iter().zip(&self.rows.columns).enumerate() {
+            if at > 0 {
+                out.push(',');
+            }
+            out.push_str(&cast::json_string(&field.name));
+            out.push(':');
+            cast::write_json(&field.kind, data, row, &mut out);
+        }
+        out.push('}');
+        out
+    }
+
+    /// The answer as a polars frame: times as times, two columns of one name told apart by a number.
+    ///
+    /// # Errors
+    /// The columns cannot be put together.
+    pub fn frame(&self) -> std::result::Result<DataFrame, SqlError> {
+        let mut columns: Vec<Column> = Vec::new();
+        for (field, data) in self.rows.fields.iter().zip(&self.rows.columns) {
+            let mut name = field.name.clone();
+            let mut count = 2;
+            while columns.iter().any(|column| column.name().as_str() == name) {
+                name = format!("{}_{count}", field.name);
+                count += 1;
+            }
+            columns.push(outward(&field.kind, data)?.with_name(name.as_str().into()).into_column());
+        }
+        Ok(DataFrame::new(self.rows.height, columns)?)
+    }
+}
+
+/// Times as what they are; nested ones, too.
+fn outward(kind: &Kind, data: &Series) -> Result<Series> {
+    Ok(match kind {
+        Kind::Timestamp { .. } => data.cast(&DataType::Datetime(TimeUnit::Milliseconds, None))?,
+        Kind::Date => data.cast(&DataType::Int32)?.cast(&DataType::Date)?,
+        Kind::Row(fields) => {
+            let columns = data.struct_().map(StructChunked::fields_as_series)?;
+            let columns = columns.iter().zip(fields).map(|(column, (name, kind))| Ok(outward(kind, column)?.with_name(name.as_str().into())));
+            let columns = columns.collect::<Result<Vec<_>>>()?;
+            polars_core::prelude::IntoSeries::into_series(StructChunked::from_series("".into(), data.len(), columns.iter())?)
+        }
+        Kind::Array(element) if has_time(element) => {
+            let (elements, lengths) = cast::explode(&super::values::Values::new(kind.clone(), data.clone()))?;
+            // An array of times goes out as texts: rare, and readable everywhere.
+            let texts = cast::texts(&elements, elements.data.len())?;
+            lists("", &<String as super::values::Cell>::column(texts), &Kind::Varchar, &lengths)
+        }
+        _ => data.clone(),
+    })
+}
+
+fn has_time(kind: &Kind) -> bool {
+    kind.is_time()
+}

@@ -1,0 +1,324 @@
+//! `CAST` and `TRY_CAST`, typed literals, and values → text.
+
+use polars_core::prelude::{AnyValue, DataType as Physical, IntoSeries, Series, StructChunked};
+use serde_json::value::RawValue;
+use sqlparser::ast::{ArrayElemTypeDef, DataType, TimezoneInfo, Value};
+
+use super::clock::{self, DAY_MILLIS};
+use super::error::{Result, SqlError};
+use super::values::Values;
+use crate::tables::Kind;
+use crate::tables::builder::{Builder, lists, text_of};
+use crate::tables::kind::entry;
+
+/// The type that a type name means. All whole numbers are `bigint`, all others `double`.
+pub(super) fn kind_of(data_type: &DataType) -> Result<Kind> {
+    Ok(match data_type {
+        DataType::Varchar(_) | DataType::String(_) | DataType::Text | DataType::Char(_) | DataType::CharVarying(_) | DataType::Character(_) => {
+            Kind::Varchar
+        }
+        DataType::Int(_) | DataType::Integer(_) | DataType::BigInt(_) | DataType::SmallInt(_) | DataType::TinyInt(_) => Kind::Bigint,
+        DataType::Double(_) | DataType::DoublePrecision | DataType::Real | DataType::Float(_) | DataType::Decimal(_) | DataType::Numeric(_) => {
+            Kind::Double
+        }
+        DataType::Boolean | DataType::Bool => Kind::Boolean,
+        DataType::Date => Kind::Date,
+        DataType::Timestamp(_, zone) => Kind::Timestamp { zoned: matches!(zone, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) },
+        DataType::JSON => Kind::Json,
+        DataType::Array(ArrayElemTypeDef::AngleBracket(inner) | ArrayElemTypeDef::Parenthesis(inner) | ArrayElemTypeDef::SquareBracket(inner, _)) => {
+            Kind::array(kind_of(inner)?)
+        }
+        DataType::Map(key, value) => Kind::Map(Box::new(kind_of(key)?), Box::new(kind_of(value)?)),
+        DataType::Struct(fields, _) => {
+            let fields = fields.iter().enumerate().map(|(at, field)| {
+                let name = field.field_name.as_ref().map_or_else(|| format!("field{at}"), |ident| ident.value.to_lowercase());
+                Ok((name, kind_of(&field.field_type)?))
+            });
+            Kind::Row(fields.collect::<Result<_>>()?)
+        }
+        other => return Err(SqlError::new(format!("type {other} is not supported"))),
+    })
+}
+
+/// `timestamp '2026-03-02 10:00:00'`, `date '2026-03-02'`, `varchar 'x'` …
+pub(super) fn typed_literal(data_type: &DataType, value: &Value) -> Result<Values> {
+    let text = value.clone().into_string().ok_or_else(|| SqlError::new("a quoted text is needed here"))?;
+    cast(&Values::constant(Kind::Varchar, Some(text)), &kind_of(data_type)?, 1, false)
+}
+
+/// Values as another type. What cannot be read as that type is an error, or NULL if `lenient`.
+pub(super) fn cast(values: &Values, to: &Kind, height: usize, lenient: bool) -> Result<Values> {
+    if values.kind == *to {
+        return Ok(values.clone());
+    }
+    let constant = values.constant;
+    let refuse = |text: &str| match lenient {
+        true => Ok(()),
+        false => Err(SqlError::value(format!("'{}' cannot be read as {to}", text.chars().take(80).collect::<String>()))),
+    };
+    match (&values.kind, to) {
+        (Kind::Unknown, _) => {
+            let data = Series::full_null("".into(), values.data.len(), &to.dtype());
+            Ok(Values { kind: to.clone(), data, constant })
+        }
+        (Kind::Varchar, Kind::Json) => {
+            let texts = values.texts()?;
+            Values::build(Kind::Json, height, constant, |row| Ok(texts.get(row).map(json_string)))
+        }
+        (_, Kind::Varchar) => {
+            let texts = texts(values, height)?;
+            Values::build(Kind::Varchar, height, constant, |row| Ok(texts.get(row).cloned().flatten()))
+        }
+        (_, Kind::Json) => {
+            let texts = json_texts(values, height)?;
+            Values::build(Kind::Json, height, constant, |row| Ok(texts.get(row).cloned().flatten()))
+        }
+        (Kind::Varchar | Kind::Json, Kind::Bigint) => read(values, to, height, |text| text.parse::<i64>().ok(), refuse),
+        (Kind::Varchar | Kind::Json, Kind::Double) => read(values, to, height, |text| text.parse::<f64>().ok(), refuse),
+        (Kind::Varchar | Kind::Json, Kind::Boolean) => read(values, to, height, truth, refuse),
+        (Kind::Varchar, Kind::Timestamp { .. }) => read(values, to, height, clock::read, refuse),
+        (Kind::Varchar, Kind::Date) => read(values, to, height, |text| clock::read(text).map(|millis| millis.div_euclid(DAY_MILLIS)), refuse),
+        (Kind::Json, Kind::Array(_) | Kind::Row(_) | Kind::Map(..)) => from_json(values, to, lenient),
+        (Kind::Bigint, Kind::Double) => {
+            let cells = values.doubles()?;
+            Values::build(Kind::Double, height, constant, |row| Ok(cells.get(row)))
+        }
+        (Kind::Double, Kind::Bigint) => {
+            let cells = values.doubles()?;
+            Values::build(Kind::Bigint, height, constant, |row| match cells.get(row).map(f64::round) {
+                Some(value) if value.abs() < 9.2e18 => Ok(Some(value as i64)),
+                Some(value) => refuse(&value.to_string()).map(|()| None),
+                None => Ok(None),
+            })
+        }
+        (Kind::Boolean, Kind::Bigint) => {
+            let cells = values.truths()?;
+            Values::build(Kind::Bigint, height, constant, |row| Ok(cells.get(row).map(i64::from)))
+        }
+        (Kind::Bigint, Kind::Boolean) => {
+            let cells = values.wholes()?;
+            Values::build(Kind::Boolean, height, constant, |row| Ok(cells.get(row).map(|value| value != 0)))
+        }
+        (Kind::Date, Kind::Timestamp { .. }) => {
+            let cells = clock::millis(values, height)?;
+            Values::build(to.clone(), height, constant, |row| Ok(cells.get(row)))
+        }
+        (Kind::Timestamp { .. }, Kind::Timestamp { .. }) => Ok(Values { kind: to.clone(), ..values.clone() }),
+        (Kind::Timestamp { .. }, Kind::Date) => {
+            let cells = values.wholes()?;
+            Values::build(Kind::Date, height, constant, |row| Ok(cells.get(row).map(|millis| millis.div_euclid(DAY_MILLIS))))
+        }
+        (Kind::Array(_), Kind::Array(element)) => cast_elements(values, element, lenient),
+        (Kind::Row(from), Kind::Row(fields)) if from.len() == fields.len() => cast_fields(values, from, fields, lenient),
+        (from, to) => Err(SqlError::new(format!("{from} cannot be made {to}"))),
+    }
+}
+
+fn read<T: super::values::Cell>(
+    values: &Values,
+    to: &Kind,
+    height: usize,
+    parse: impl Fn(&str) -> Option<T>,
+    refuse: impl Fn(&str) -> Result<()>,
+) -> Result<Values> {
+    let texts = values.texts()?;
+    let is_json = values.kind == Kind::Json;
+    Values::build(to.clone(), height, values.constant, |row| {
+        let Some(text) = texts.get(row) else { return Ok(None) };
+        let plain = if is_json { scalar_text(text) } else { Some(text.to_owned()) };
+        let Some(plain) = plain else { return Ok(None) };
+        match parse(plain.trim()) {
+            Some(value) => Ok(Some(value)),
+            None => refuse(text).map(|()| None),
+        }
+    })
+}
+
+fn truth(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "t" | "1" => Some(true),
+        "false" | "f" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// The text that a JSON value is as `varchar`: a string without quotes, everything else as it stands, `null` as NULL.
+pub(super) fn scalar_text(json: &str) -> Option<String> {
+    let value: &RawValue = serde_json::from_str(json).ok()?;
+    text_of(value).map(|text| text.into_owned())
+}
+
+pub(super) fn json_string(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn from_json(values: &Values, to: &Kind, lenient: bool) -> Result<Values> {
+    let texts = values.data.str()?;
+    let mut builder = Builder::new(to);
+    for text in texts.iter() {
+        let value = text.and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
+        let fits = value.is_none_or(|value| value.get() == "null" || value.get().starts_with(if matches!(to, Kind::Array(_)) { '[' } else { '{' }));
+        if !fits && !lenient {
+            return Err(SqlError::value(format!("a JSON value cannot be read as {to}")));
+        }
+        builder.push_json(value.filter(|_| fits));
+    }
+    Ok(Values { kind: to.clone(), data: builder.take(""), constant: values.constant })
+}
+
+fn cast_elements(values: &Values, element: &Kind, lenient: bool) -> Result<Values> {
+    let (elements, lengths) = explode(values)?;
+    let height = elements.data.len();
+    let elements = cast(&elements, element, height, lenient)?;
+    Ok(Values { kind: Kind::array(element.clone()), data: lists("", &elements.data, element, &lengths), constant: values.constant })
+}
+
+fn cast_fields(values: &Values, from: &[(String, Kind)], to: &[(String, Kind)], lenient: bool) -> Result<Values> {
+    let height = values.data.len();
+    let mut fields = Vec::new();
+    for ((field, (_, from)), (name, to)) in values.data.struct_()?.fields_as_series().into_iter().zip(from).zip(to) {
+        let field = Values { kind: from.clone(), data: field, constant: false };
+        fields.push(cast(&field, to, height, lenient)?.spread(height).with_name(name.as_str().into()));
+    }
+    let data = StructChunked::from_series("".into(), height, fields.iter())?.into_series();
+    Ok(Values { kind: Kind::Row(to.to_vec()), data, constant: values.constant })
+}
+
+/// All elements of a column of arrays or maps under each other, and how many each row has; `None` for a NULL.
+pub(super) fn explode(values: &Values) -> Result<(Values, Vec<Option<usize>>)> {
+    let element = match &values.kind {
+        Kind::Array(element) => (**element).clone(),
+        Kind::Map(key, value) => entry(key, value),
+        Kind::Unknown => return Ok((Values::new(Kind::Unknown, Series::new_empty("".into(), &Physical::Boolean)), vec![None; values.data.len()])),
+        other => return Err(SqlError::new(format!("an array is needed here, and this is {other}"))),
+    };
+    let mut all = Series::new_empty("".into(), &element.dtype());
+    let mut lengths = Vec::with_capacity(values.data.len());
+    let column = values.data.list()?;
+    for row in 0..column.len() {
+        let list = column.get_as_series(row);
+        lengths.push(list.as_ref().map(|list| list.len()));
+        if let Some(list) = list.filter(|list| !list.is_empty()) {
+            all.append_owned(list)?;
+        }
+    }
+    Ok((Values::new(element, all.rechunk()), lengths))
+}
+
+/// Values as `varchar`, the way Trino shows them.
+pub(super) fn texts(values: &Values, height: usize) -> Result<Vec<Option<String>>> {
+    let rows = if values.constant { 1 } else { height };
+    Ok(match &values.kind {
+        Kind::Varchar => {
+            let cells = values.texts()?;
+            (0..rows).map(|row| cells.get(row).map(str::to_owned)).collect()
+        }
+        Kind::Json => {
+            let cells = values.texts()?;
+            (0..rows).map(|row| cells.get(row).and_then(scalar_text)).collect()
+        }
+        _ => (0..rows).map(|row| show(&values.kind, &values.data, row)).collect(),
+    })
+}
+
+/// One value as text; `None` is NULL.
+pub(super) fn show(kind: &Kind, data: &Series, row: usize) -> Option<String> {
+    let cell = data.get(row).ok()?;
+    match (kind, cell) {
+        (_, AnyValue::Null) => None,
+        (Kind::Date, AnyValue::Int64(days)) => Some(clock::show_date(days)),
+        (Kind::Timestamp { .. }, AnyValue::Int64(millis)) => Some(clock::show(millis, kind)),
+        (Kind::Span, AnyValue::Int64(millis)) => Some(clock::show_span(millis)),
+        (Kind::Months, AnyValue::Int64(months)) => Some(format!("{}-{}", months / 12, months.abs() % 12)),
+        (_, AnyValue::Int64(number)) => Some(number.to_string()),
+        (_, AnyValue::Float64(number)) => Some(show_double(number)),
+        (_, AnyValue::Boolean(truth)) => Some(truth.to_string()),
+        (_, AnyValue::String(text)) => Some(text.to_owned()),
+        (_, AnyValue::StringOwned(text)) => Some(text.to_string()),
+        _ => {
+            let mut json = String::new();
+            write_json(kind, data, row, &mut json);
+            (json != "null").then_some(json)
+        }
+    }
+}
+
+fn show_double(number: f64) -> String {
+    if number.is_finite() && number.fract() == 0.0 && number.abs() < 1e15 { format!("{number:.1}") } else { format!("{number}") }
+}
+
+/// Values as JSON text.
+pub(super) fn json_texts(values: &Values, height: usize) -> Result<Vec<Option<String>>> {
+    let rows = if values.constant { 1 } else { height };
+    let mut texts: Vec<_> = (0..rows).map(|row| json(&values.kind, &values.data, row)).collect();
+    if values.constant && height != 1 {
+        let first = texts.pop().flatten();
+        texts = vec![first; height];
+    }
+    Ok(texts)
+}
+
+/// One value as JSON; `None` is NULL.
+pub(super) fn json(kind: &Kind, data: &Series, row: usize) -> Option<String> {
+    let mut text = String::new();
+    write_json(kind, data, row, &mut text);
+    (text != "null").then_some(text)
+}
+
+/// Appends one value as JSON; times are RFC 3339.
+pub(super) fn write_json(kind: &Kind, data: &Series, row: usize, out: &mut String) {
+    match (kind, data.get(row).unwrap_or(AnyValue::Null)) {
+        (_, AnyValue::Null) => out.push_str("null"),
+        (Kind::Timestamp { .. }, AnyValue::Int64(millis)) => {
+            out.push_str(&json_string(&crate::model::Timestamp::from_millis(millis).to_string()));
+        }
+        (Kind::Json, AnyValue::String(text)) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => out.push_str(text),
+        (Kind::Row(fields), _) => write_row(fields, data, row, out),
+        (Kind::Array(element), AnyValue::List(list)) => write_list(element, &list, out),
+        (Kind::Map(key, value), AnyValue::List(list)) => write_map(key, value, &list, out),
+        (Kind::Bigint, AnyValue::Int64(number)) => out.push_str(&number.to_string()),
+        (Kind::Double, AnyValue::Float64(number)) => out.push_str(&serde_json::Value::from(number).to_string()),
+        (Kind::Boolean, AnyValue::Boolean(truth)) => out.push_str(if truth { "true" } else { "false" }),
+        _ => out.push_str(&show(kind, data, row).map_or_else(|| "null".to_owned(), |text| json_string(&text))),
+    }
+}
+
+fn write_row(fields: &[(String, Kind)], data: &Series, row: usize, out: &mut String) {
+    let Ok(columns) = data.struct_().map(StructChunked::fields_as_series) else { return out.push_str("null") };
+    out.push('{');
+    for (at, ((name, kind), column)) in fields.iter().zip(&columns).enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        out.push_str(&json_string(name));
+        out.push(':');
+        write_json(kind, column, row, out);
+    }
+    out.push('}');
+}
+
+fn write_list(element: &Kind, list: &Series, out: &mut String) {
+    out.push('[');
+    for at in 0..list.len() {
+        if at > 0 {
+            out.push(',');
+        }
+        write_json(element, list, at, out);
+    }
+    out.push(']');
+}
+
+fn write_map(key: &Kind, value: &Kind, list: &Series, out: &mut String) {
+    let Ok(columns) = list.struct_().map(StructChunked::fields_as_series) else { return out.push_str("{}") };
+    let [keys, values] = columns.as_slice() else { return out.push_str("{}") };
+    out.push('{');
+    for at in 0..list.len() {
+        if at > 0 {
+            out.push(',');
+        }
+        out.push_str(&json_string(&show(key, keys, at).unwrap_or_default()));
+        out.push(':');
+        write_json(value, values, at, out);
+    }
+    out.push('}');
+}

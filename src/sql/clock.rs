@@ -1,0 +1,253 @@
+//! Times: literals, intervals, parts, truncation, formats. Everything is UTC, like CloudTrail.
+
+use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
+use sqlparser::ast::{Interval, UnaryOperator};
+
+use super::error::{Result, SqlError};
+use super::values::{Values, Wholes};
+use crate::model::Timestamp;
+use crate::tables::Kind;
+
+pub(super) const DAY_MILLIS: i64 = 86_400_000;
+pub(super) const ZONED: Kind = Kind::Timestamp { zoned: true };
+pub(super) const UNZONED: Kind = Kind::Timestamp { zoned: false };
+
+/// Milliseconds of a time, whatever kind of time it is. A text is read as a time, NULL where it is none.
+pub(super) fn millis(values: &Values, height: usize) -> Result<Wholes> {
+    let built = match values.kind {
+        Kind::Date => {
+            let days = values.wholes()?;
+            Values::build(ZONED, height, values.constant, |row| Ok(days.get(row).and_then(|days| days.checked_mul(DAY_MILLIS))))?
+        }
+        Kind::Varchar => {
+            let texts = values.texts()?;
+            Values::build(ZONED, height, values.constant, |row| Ok(texts.get(row).and_then(read)))?
+        }
+        Kind::Timestamp { .. } | Kind::Unknown => values.clone(),
+        ref other => return Err(SqlError::new(format!("a time is needed here, and this is {other}"))),
+    };
+    built.wholes()
+}
+
+/// A time as people and tools write it; a zone is honoured, none means UTC.
+pub(super) fn read(text: &str) -> Option<i64> {
+    let text = text.trim();
+    if let Some(time) = Timestamp::parse(text) {
+        return Some(time.millis());
+    }
+    let text = text.strip_suffix(" UTC").unwrap_or(text);
+    if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        return Some(date.and_time(NaiveTime::MIN).and_utc().timestamp_millis());
+    }
+    for format in ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%MZ"] {
+        if let Ok(time) = NaiveDateTime::parse_from_str(text, format) {
+            return Some(time.and_utc().timestamp_millis());
+        }
+    }
+    ["%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f %:z"]
+        .iter()
+        .find_map(|format| DateTime::parse_from_str(text, format).ok())
+        .map(|time| time.timestamp_millis())
+}
+
+pub(super) fn to_chrono(millis: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_millis(millis)
+}
+
+/// `2026-03-02 10:00:00.000`, and ` UTC` after it where the type has a zone.
+pub(super) fn show(millis: i64, kind: &Kind) -> String {
+    let Some(time) = to_chrono(millis) else { return format!("{millis} ms") };
+    match kind {
+        Kind::Timestamp { zoned: true } => time.format("%Y-%m-%d %H:%M:%S%.3f UTC").to_string(),
+        _ => time.format("%Y-%m-%d %H:%M:%S%.3f").to_string(),
+    }
+}
+
+/// `2026-03-02` from days.
+pub(super) fn show_date(days: i64) -> String {
+    match days.checked_mul(DAY_MILLIS).and_then(to_chrono) {
+        Some(time) => time.format("%Y-%m-%d").to_string(),
+        None => format!("{days} days"),
+    }
+}
+
+/// `3 04:05:06.000`, as Trino shows an interval.
+pub(super) fn show_span(millis: i64) -> String {
+    let sign = if millis < 0 { "-" } else { "" };
+    let left = millis.unsigned_abs();
+    let (days, rest) = (left / 86_400_000, left % 86_400_000);
+    format!("{sign}{days} {:02}:{:02}:{:02}.{:03}", rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60, rest % 1000)
+}
+
+/// Names that mean a moment without being called.
+pub(super) fn is_moment(name: &str) -> bool {
+    matches!(name, "current_timestamp" | "current_date" | "localtimestamp")
+}
+
+/// `current_timestamp`, `now()`, `current_date` …
+pub(super) fn moment(name: &str, now: i64) -> Result<Values> {
+    Ok(match name {
+        "current_date" => Values::constant(Kind::Date, Some(now.div_euclid(DAY_MILLIS))),
+        "localtimestamp" => Values::constant(UNZONED, Some(now)),
+        _ => Values::constant(ZONED, Some(now)),
+    })
+}
+
+/// `interval '7' day`, `interval 7 day`, `interval '1' month`.
+pub(super) fn interval(interval: &Interval) -> Result<Values> {
+    let text = amount_text(&interval.value).ok_or_else(|| SqlError::new("an interval needs a quoted number, such as interval '7' day"))?;
+    if interval.last_field.is_some() {
+        return Err(SqlError::new("intervals of two units (… TO …) are not supported; add two intervals"));
+    }
+    let (number, unit) = match &interval.leading_field {
+        Some(unit) => (text.as_str(), unit.to_string()),
+        // Spark lets the unit stand inside the quotes.
+        None => match text.trim().split_once(' ') {
+            Some((number, unit)) => (number, unit.to_owned()),
+            None => return Err(SqlError::new("an interval needs a unit, such as interval '7' day")),
+        },
+    };
+    let number: i64 = number.trim().parse().map_err(|_| SqlError::new(format!("{number} is no whole number")))?;
+    let too_long = || SqlError::new("the interval is too long");
+    match unit_millis(&unit) {
+        Some(millis) => Ok(Values::constant(Kind::Span, Some(number.checked_mul(millis).ok_or_else(too_long)?))),
+        None => match unit_months(&unit) {
+            Some(months) => Ok(Values::constant(Kind::Months, Some(number.checked_mul(months).ok_or_else(too_long)?))),
+            None => Err(SqlError::new(format!("{unit} is no unit of time"))),
+        },
+    }
+}
+
+fn amount_text(value: &sqlparser::ast::Expr) -> Option<String> {
+    use sqlparser::ast::{Expr, Value};
+    match value {
+        Expr::Value(value) => match &value.value {
+            Value::Number(text, _) => Some(text.clone()),
+            other => other.clone().into_string(),
+        },
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => amount_text(expr).map(|text| format!("-{text}")),
+        Expr::Nested(inner) => amount_text(inner),
+        _ => None,
+    }
+}
+
+/// Length of a unit in milliseconds, if it always has the same.
+pub(super) fn unit_millis(unit: &str) -> Option<i64> {
+    Some(match singular(unit).as_str() {
+        "millisecond" => 1,
+        "second" => 1000,
+        "minute" => 60_000,
+        "hour" => 3_600_000,
+        "day" => DAY_MILLIS,
+        "week" => 7 * DAY_MILLIS,
+        _ => return None,
+    })
+}
+
+/// Length of a unit in months, if it is one of those.
+pub(super) fn unit_months(unit: &str) -> Option<i64> {
+    Some(match singular(unit).as_str() {
+        "month" => 1,
+        "quarter" => 3,
+        "year" => 12,
+        _ => return None,
+    })
+}
+
+fn singular(unit: &str) -> String {
+    let unit = unit.to_ascii_lowercase();
+    unit.strip_suffix('s').map(str::to_owned).unwrap_or(unit)
+}
+
+pub(super) fn plus_months(millis: i64, months: i64) -> Option<i64> {
+    let time = to_chrono(millis)?;
+    let count = Months::new(u32::try_from(months.unsigned_abs()).ok()?);
+    let moved = if months < 0 { time.checked_sub_months(count) } else { time.checked_add_months(count) };
+    moved.map(|time| time.timestamp_millis())
+}
+
+/// Whole months from one time to another, towards zero.
+pub(super) fn months_between(from: i64, to: i64) -> Option<i64> {
+    let (a, b) = (to_chrono(from)?, to_chrono(to)?);
+    let months = i64::from(b.year() - a.year()) * 12 + i64::from(b.month()) - i64::from(a.month());
+    let reached = plus_months(from, months)?;
+    Some(match (months > 0 && reached > to, months < 0 && reached < to) {
+        (true, _) => months - 1,
+        (_, true) => months + 1,
+        _ => months,
+    })
+}
+
+/// One part of a time, by its name in `extract(… FROM …)`.
+pub(super) fn part(name: &str, millis: i64) -> Option<i64> {
+    let time = to_chrono(millis)?;
+    Some(match name {
+        "year" => i64::from(time.year()),
+        "quarter" => i64::from((time.month() - 1) / 3 + 1),
+        "month" => i64::from(time.month()),
+        "week" | "week_of_year" => i64::from(time.iso_week().week()),
+        "year_of_week" | "yow" => i64::from(time.iso_week().year()),
+        "day" | "day_of_month" => i64::from(time.day()),
+        "day_of_week" | "dow" => i64::from(time.weekday().number_from_monday()),
+        "day_of_year" | "doy" => i64::from(time.ordinal()),
+        "hour" => i64::from(time.hour()),
+        "minute" => i64::from(time.minute()),
+        "second" => i64::from(time.second()),
+        "millisecond" => millis.rem_euclid(1000),
+        "timezone_hour" | "timezone_minute" => 0,
+        _ => return None,
+    })
+}
+
+/// One part of an interval.
+fn span_part(name: &str, millis: i64) -> Option<i64> {
+    Some(match name {
+        "day" => millis / DAY_MILLIS,
+        "hour" => millis / 3_600_000 % 24,
+        "minute" => millis / 60_000 % 60,
+        "second" => millis / 1000 % 60,
+        "millisecond" => millis % 1000,
+        _ => return None,
+    })
+}
+
+/// `extract(unit FROM value)`, also under the unit's own name: `hour(value)`.
+pub(super) fn extract(unit: &str, values: &Values, height: usize) -> Result<Values> {
+    let unit = unit.to_ascii_lowercase();
+    if values.kind == Kind::Span {
+        span_part(&unit, 0).ok_or_else(|| SqlError::new(format!("an interval has no {unit}")))?;
+        let cells = values.wholes()?;
+        return Values::build(Kind::Bigint, height, values.constant, |row| Ok(cells.get(row).and_then(|millis| span_part(&unit, millis))));
+    }
+    part(&unit, 0).ok_or_else(|| SqlError::new(format!("a time has no part {unit}")))?;
+    let cells = millis(values, height)?;
+    Values::build(Kind::Bigint, height, values.constant, |row| Ok(cells.get(row).and_then(|millis| part(&unit, millis))))
+}
+
+/// The start of the unit in which a time lies.
+pub(super) fn truncate(unit: &str, millis: i64) -> Option<i64> {
+    if let Some(length) = unit_millis(unit).filter(|length| *length < 7 * DAY_MILLIS) {
+        return Some(millis.div_euclid(length) * length);
+    }
+    let date = to_chrono(millis)?.date_naive();
+    let start = match unit {
+        "week" => date.checked_sub_signed(TimeDelta::days(i64::from(date.weekday().num_days_from_monday())))?,
+        "month" => date.with_day(1)?,
+        "quarter" => date.with_day(1)?.with_month(date.month0() / 3 * 3 + 1)?,
+        "year" => date.with_ordinal(1)?,
+        _ => return None,
+    };
+    Some(start.and_time(NaiveTime::MIN).and_utc().timestamp_millis())
+}
+
+/// UTC stays as it is, a fixed offset moves the clock; names of zones need a zone database, which a log in UTC does not.
+pub(super) fn at_time_zone(values: &Values, zone: &Values, height: usize) -> Result<Values> {
+    let zone = zone.constant_text().ok_or_else(|| SqlError::new("the time zone must be a text"))?;
+    match zone.as_str() {
+        "UTC" | "utc" | "Z" | "GMT" | "Etc/UTC" | "+00:00" => {
+            let cells = millis(values, height)?;
+            Values::build(ZONED, height, values.constant, |row| Ok(cells.get(row)))
+        }
+        other => Err(SqlError::new(format!("time zone {other} is not supported: every CloudTrail time is UTC"))),
+    }
+}

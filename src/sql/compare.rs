@@ -1,0 +1,123 @@
+//! Comparisons, and making two values of one type first.
+
+use std::cmp::Ordering;
+
+use polars_core::prelude::{BooleanChunked, ChunkCompareEq, ChunkCompareIneq, DataType, Series};
+use sqlparser::ast::BinaryOperator;
+
+use super::cast;
+use super::error::{Result, SqlError};
+use super::values::Values;
+use crate::tables::Kind;
+
+/// `left op right`; NULL where either is NULL.
+pub(super) fn compare(op: &BinaryOperator, left: &Values, right: &Values, height: usize, lenient: bool) -> Result<Values> {
+    let (left, right) = unify(left, right, height, lenient).map_err(|error| match error.by_value {
+        true => error,
+        false => SqlError::new(format!("{} and {} cannot be compared with {op}", left.kind, right.kind)),
+    })?;
+    let constant = left.constant && right.constant;
+    if matches!(left.kind, Kind::Array(_) | Kind::Row(_) | Kind::Map(..)) {
+        return nested(op, &left, &right, height);
+    }
+    let height = if constant { 1 } else { height };
+    let (a, b) = (side(&left, height), side(&right, height));
+    let data = match op {
+        BinaryOperator::Eq => a.equal(&b)?,
+        BinaryOperator::NotEq => a.not_equal(&b)?,
+        BinaryOperator::Lt => a.lt(&b)?,
+        BinaryOperator::LtEq => a.lt_eq(&b)?,
+        BinaryOperator::Gt => a.gt(&b)?,
+        BinaryOperator::GtEq => a.gt_eq(&b)?,
+        other => return Err(SqlError::new(format!("operator {other} is not supported"))),
+    };
+    Ok(Values::booleans(data, constant))
+}
+
+/// A single value stays single, so that polars' kernels compare against a scalar; without rows there is none.
+fn side(values: &Values, height: usize) -> Series {
+    if values.constant && height == 0 { values.spread(0) } else { values.data.clone() }
+}
+
+/// Arrays, rows and maps can only be equal or not; they are when their JSON is.
+fn nested(op: &BinaryOperator, left: &Values, right: &Values, height: usize) -> Result<Values> {
+    let (a, b) = (cast::json_texts(left, height)?, cast::json_texts(right, height)?);
+    let wanted = match op {
+        BinaryOperator::Eq => true,
+        BinaryOperator::NotEq => false,
+        other => return Err(SqlError::new(format!("{} values cannot be compared with {other}", left.kind))),
+    };
+    let cells = a.iter().zip(&b).map(|(a, b)| Some((a.as_ref()? == b.as_ref()?) == wanted));
+    Ok(Values::booleans(cells.collect::<BooleanChunked>(), false))
+}
+
+/// Both values in the type that both fit. Trino's rules, and one more: where a table of another definition has a number,
+/// a truth value or a time and ours has its text, the text is read as that.
+pub(super) fn unify(left: &Values, right: &Values, height: usize, lenient: bool) -> Result<(Values, Values)> {
+    let kind = common(&left.kind, &right.kind)?;
+    // A text that is no number or time compares as NULL unless it is the query's own literal.
+    let coerce = |values: &Values| cast::cast(values, &kind, height, lenient || !values.constant);
+    Ok((coerce(left)?, coerce(right)?))
+}
+
+/// The type that both fit.
+pub(super) fn common(a: &Kind, b: &Kind) -> Result<Kind> {
+    Ok(match (a, b) {
+        (a, b) if a == b => a.clone(),
+        (Kind::Unknown, other) | (other, Kind::Unknown) => other.clone(),
+        (Kind::Bigint, Kind::Double) | (Kind::Double, Kind::Bigint) => Kind::Double,
+        (Kind::Varchar, Kind::Json) | (Kind::Json, Kind::Varchar) => Kind::Varchar,
+        (Kind::Date, Kind::Timestamp { zoned }) | (Kind::Timestamp { zoned }, Kind::Date) => Kind::Timestamp { zoned: *zoned },
+        (Kind::Timestamp { .. }, Kind::Timestamp { .. }) => Kind::Timestamp { zoned: true },
+        (Kind::Varchar, other @ (Kind::Date | Kind::Timestamp { .. } | Kind::Boolean | Kind::Bigint | Kind::Double))
+        | (other @ (Kind::Date | Kind::Timestamp { .. } | Kind::Boolean | Kind::Bigint | Kind::Double), Kind::Varchar) => other.clone(),
+        (Kind::Array(a), Kind::Array(b)) => Kind::array(common(a, b)?),
+        (Kind::Row(a), Kind::Row(b)) if a.len() == b.len() => {
+            let fields = a.iter().zip(b).map(|((name, a), (_, b))| Ok((name.clone(), common(a, b)?)));
+            Kind::Row(fields.collect::<Result<_>>()?)
+        }
+        (a, b) => return Err(SqlError::new(format!("{a} and {b} do not go together"))),
+    })
+}
+
+/// Compares rows of one column, NULLs left out by the caller.
+pub(super) enum Ordered {
+    Wholes(super::values::Wholes),
+    Doubles(super::values::Doubles),
+    Texts(super::values::Texts),
+    Truths(super::values::Truths),
+}
+
+impl Ordered {
+    pub fn of(values: &Values) -> Result<Self> {
+        Ok(match values.kind.dtype() {
+            DataType::Int64 => Self::Wholes(values.wholes()?),
+            DataType::Float64 => Self::Doubles(values.doubles()?),
+            DataType::String => Self::Texts(values.texts()?),
+            DataType::Boolean => Self::Truths(values.truths()?),
+            _ => return Err(SqlError::new(format!("{} values have no order", values.kind))),
+        })
+    }
+
+    pub fn is_null(&self, row: usize) -> bool {
+        match self {
+            Self::Wholes(cells) => cells.get(row).is_none(),
+            Self::Doubles(cells) => cells.get(row).is_none(),
+            Self::Texts(cells) => cells.get(row).is_none(),
+            Self::Truths(cells) => cells.get(row).is_none(),
+        }
+    }
+
+    /// NULL comes before everything.
+    pub fn compare(&self, a: usize, b: usize) -> Ordering {
+        match self {
+            Self::Wholes(cells) => cells.get(a).cmp(&cells.get(b)),
+            Self::Doubles(cells) => match (cells.get(a), cells.get(b)) {
+                (Some(a), Some(b)) => a.total_cmp(&b),
+                (a, b) => a.is_some().cmp(&b.is_some()),
+            },
+            Self::Texts(cells) => cells.get(a).cmp(&cells.get(b)),
+            Self::Truths(cells) => cells.get(a).cmp(&cells.get(b)),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Trino's dialect, as far as sqlparser has to be told about it, and text → tree.
+
+use std::any::TypeId;
+
+use sqlparser::ast::{Query, Statement};
+use sqlparser::dialect::{Dialect, GenericDialect};
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
+
+use super::error::{Place, Result, SqlError};
+
+/// Longest query that is looked at, in bytes.
+const TEXT_BYTES_MAX: usize = 1 << 20;
+
+#[derive(Debug)]
+struct Trino;
+
+impl Dialect for Trino {
+    fn dialect(&self) -> TypeId {
+        TypeId::of::<GenericDialect>()
+    }
+
+    fn is_delimited_identifier_start(&self, ch: char) -> bool {
+        ch == '"' || ch == '`'
+    }
+
+    fn is_identifier_start(&self, ch: char) -> bool {
+        ch.is_alphabetic() || ch == '_'
+    }
+
+    fn is_identifier_part(&self, ch: char) -> bool {
+        ch.is_alphanumeric() || ch == '_' || ch == '$'
+    }
+
+    fn supports_filter_during_aggregation(&self) -> bool {
+        true
+    }
+
+    fn supports_group_by_expr(&self) -> bool {
+        true
+    }
+
+    fn supports_lambda_functions(&self) -> bool {
+        true
+    }
+
+    fn supports_window_function_null_treatment_arg(&self) -> bool {
+        true
+    }
+
+    fn supports_parens_around_table_factor(&self) -> bool {
+        true
+    }
+
+    fn supports_values_as_table_factor(&self) -> bool {
+        true
+    }
+
+    fn supports_limit_comma(&self) -> bool {
+        true
+    }
+
+    fn supports_struct_literal(&self) -> bool {
+        true
+    }
+
+    fn supports_window_clause_named_window_reference(&self) -> bool {
+        true
+    }
+
+    fn supports_projection_trailing_commas(&self) -> bool {
+        true
+    }
+
+    fn supports_within_after_array_aggregation(&self) -> bool {
+        true
+    }
+
+    fn allow_extract_custom(&self) -> bool {
+        true
+    }
+}
+
+/// The one `SELECT` in `text`.
+pub(super) fn parse(text: &str) -> Result<Query> {
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(SqlError::new(format!("the query is longer than {TEXT_BYTES_MAX} bytes")));
+    }
+    let tokens = Tokenizer::new(&Trino, text).tokenize_with_location().map_err(|error| SqlError {
+        message: error.message,
+        place: Some(Place { line: error.location.line, column: error.location.column }),
+        ..SqlError::new("")
+    })?;
+    let mut parser = Parser::new(&Trino).with_tokens_with_locations(with_angle_brackets(tokens));
+    let mut statements = parser.parse_statements().map_err(syntax_error)?;
+    match (statements.pop(), statements.is_empty()) {
+        (Some(Statement::Query(query)), true) => Ok(*query),
+        (Some(_), true) => Err(SqlError::new("only SELECT can be asked: logs are read, never written")),
+        (Some(_), false) => Err(SqlError::new("one statement at a time: there is more than one here")),
+        (None, _) => Err(SqlError::new("the query is empty")),
+    }
+}
+
+/// sqlparser puts the place at the end of its message; it is moved to where ours stands.
+fn syntax_error(error: ParserError) -> SqlError {
+    let message = match error {
+        ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
+        ParserError::RecursionLimitExceeded => return SqlError::new("the query is nested too deeply"),
+    };
+    let Some((before, after)) = message.rsplit_once(" at Line: ") else { return SqlError::new(message) };
+    let mut numbers = after.split(", Column: ").map(|number| number.trim().parse::<u64>());
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(line)), Some(Ok(column))) => SqlError { place: Some(Place { line, column }), ..SqlError::new(before) },
+        _ => SqlError::new(message),
+    }
+}
+
+/// Trino writes nested types with parentheses, `CAST(x AS ARRAY(ROW(arn VARCHAR)))`; the parser knows them with angle
+/// brackets. Inside the type of a cast, and nowhere else, one becomes the other.
+fn with_angle_brackets(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    // For each open parenthesis: does it open a CAST, and is it one that was turned?
+    let mut open: Vec<(bool, bool)> = Vec::new();
+    let mut in_type: Option<usize> = None;
+    let mut before: Option<Keyword> = None;
+    let mut before_text = String::new();
+    for token in &mut tokens {
+        let mut keyword = None;
+        let mut text = String::new();
+        match &mut token.token {
+            Token::Whitespace(Whitespace::Space | Whitespace::Newline | Whitespace::Tab) => continue,
+            Token::Whitespace(_) => continue,
+            Token::Word(word) if word.quote_style.is_none() => {
+                text = word.value.to_ascii_uppercase();
+                if in_type.is_some() && text == "ROW" {
+                    word.value = "STRUCT".to_owned();
+                    word.keyword = Keyword::STRUCT;
+                }
+                if word.keyword == Keyword::AS && open.last().is_some_and(|(cast, _)| *cast) {
+                    in_type = Some(open.len());
+                }
+                keyword = Some(word.keyword);
+            }
+            Token::LParen => {
+                let cast = matches!(before_text.as_str(), "CAST" | "TRY_CAST");
+                let turned = in_type.is_some() && matches!(before, Some(Keyword::ARRAY | Keyword::STRUCT));
+                open.push((cast, turned));
+                if turned {
+                    token.token = Token::Lt;
+                }
+            }
+            Token::RParen => {
+                if open.pop().is_some_and(|(_, turned)| turned) {
+                    token.token = Token::Gt;
+                }
+                if in_type.is_some_and(|depth| open.len() < depth) {
+                    in_type = None;
+                }
+            }
+            _ => {}
+        }
+        before = keyword;
+        before_text = text;
+    }
+    tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_syntax_error_has_its_place() {
+        let error = parse("SELECT a\nFROM t WHERE WHERE").unwrap_err();
+        assert_eq!(error.place.map(|place| place.line), Some(2), "{error}");
+        let error = parse("SELECT 'open").unwrap_err();
+        assert!(error.place.is_some(), "{error}");
+    }
+
+    #[test]
+    fn nested_types_as_trino_writes_them() {
+        for text in [
+            "SELECT CAST(a AS ARRAY(VARCHAR)) FROM t",
+            "SELECT CAST(json_parse(a) AS ARRAY(ROW(arn VARCHAR, n BIGINT))) FROM t",
+            "SELECT try_cast(a AS map(varchar, json)), (a + 1) FROM t",
+            "SELECT CAST(a AS ARRAY<VARCHAR>), CAST(b AS varchar(20)), ARRAY[1, 2] FROM t",
+        ] {
+            parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        }
+    }
+
+    #[test]
+    fn only_one_select() {
+        assert!(parse("DROP TABLE t").is_err());
+        assert!(parse("SELECT 1; SELECT 2").is_err());
+        assert!(parse("").is_err());
+        assert!(parse("SELECT 1;").is_ok());
+    }
+}

@@ -1,0 +1,73 @@
+//! What can be wrong with a query, and where in its text.
+
+use std::fmt;
+
+use sqlparser::ast::Spanned;
+use sqlparser::tokenizer::{Location, Span};
+
+/// Why a query cannot be answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlError {
+    pub message: String,
+    /// Where in the text; `None` where nothing in it can be pointed at.
+    pub place: Option<Place>,
+    /// The query is fine, a value is not (a cast that fails, a division by zero). `try(…)` turns these into NULL.
+    pub(super) by_value: bool,
+    /// A column is not there; in a subquery, the query around it may have it.
+    pub(super) unknown_name: bool,
+}
+
+/// A place in the query's text, both numbers from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub line: u64,
+    pub column: u64,
+}
+
+pub(super) type Result<T> = std::result::Result<T, SqlError>;
+
+impl SqlError {
+    /// The query asks for something that cannot be done.
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), place: None, by_value: false, unknown_name: false }
+    }
+
+    /// A value cannot be worked with.
+    pub(super) fn value(message: impl Into<String>) -> Self {
+        Self { message: message.into(), place: None, by_value: true, unknown_name: false }
+    }
+
+    /// The same error, placed at `node` unless it has a place already.
+    pub(super) fn at(mut self, node: &impl Spanned) -> Self {
+        self.place = self.place.or_else(|| place_of(node.span()));
+        self
+    }
+
+    /// The same error, placed at `span` unless it has a place already.
+    pub(super) fn at_span(mut self, span: Span) -> Self {
+        self.place = self.place.or_else(|| place_of(span));
+        self
+    }
+}
+
+fn place_of(span: Span) -> Option<Place> {
+    let Location { line, column } = span.start;
+    (line > 0).then_some(Place { line, column })
+}
+
+impl fmt::Display for SqlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place {
+            Some(Place { line, column }) => write!(f, "line {line}, column {column}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for SqlError {}
+
+impl From<polars_core::error::PolarsError> for SqlError {
+    fn from(error: polars_core::error::PolarsError) -> Self {
+        Self::new(error.to_string())
+    }
+}

@@ -1,0 +1,301 @@
+//! Expressions → values, a column at a time.
+
+use polars_core::prelude::BooleanChunked;
+use sqlparser::ast::{AccessExpr, Expr, Ident, Spanned, Subscript, UnaryOperator, Value};
+
+use super::error::{Result, SqlError};
+use super::query::{Ctes, Session};
+use super::relation::Relation;
+use super::values::Values;
+use super::{arithmetic, cast, clock, compare, functions, like, names, predicate, subquery};
+use crate::tables::Kind;
+
+/// What an expression can see.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'a> {
+    pub session: &'a Session<'a>,
+    pub ctes: &'a Ctes,
+    pub relation: &'a Relation,
+    /// Expressions that have been computed: group keys, aggregates, window functions, columns of the `SELECT` list.
+    pub known: &'a [(Expr, Values)],
+    /// After grouping, the scope before it: columns are there only if they are keys.
+    pub ungrouped: Option<&'a Scope<'a>>,
+    /// Where a subquery or a lambda stands, and which of its rows are meant.
+    pub outer: Option<(&'a Scope<'a>, Via<'a>)>,
+    /// Inside `try(…)`: a value that cannot be worked with is NULL.
+    pub lenient: bool,
+}
+
+/// How rows of this scope stand to rows of the outer one.
+#[derive(Clone, Copy)]
+pub(super) enum Via<'a> {
+    /// All to one.
+    Row(usize),
+    /// One to one, by index.
+    Rows(&'a [Option<u32>]),
+}
+
+impl<'a> Scope<'a> {
+    pub fn new(session: &'a Session<'a>, ctes: &'a Ctes, relation: &'a Relation) -> Self {
+        Self { session, ctes, relation, known: &[], ungrouped: None, outer: None, lenient: false }
+    }
+
+    pub fn height(&self) -> usize {
+        self.relation.height
+    }
+
+    /// The value of `expr` for every row. Errors are placed where they arose.
+    pub fn eval(&self, expr: &Expr) -> Result<Values> {
+        if let Some((_, values)) = self.known.iter().find(|(known, _)| known == expr) {
+            return Ok(values.clone());
+        }
+        self.dispatch(expr).map_err(|error| error.at(expr))
+    }
+
+    /// `expr` as a column of this scope's height.
+    pub fn column(&self, expr: &Expr) -> Result<Values> {
+        let values = self.eval(expr)?;
+        Ok(Values::new(values.kind.clone(), values.spread(self.height())))
+    }
+
+    fn dispatch(&self, expr: &Expr) -> Result<Values> {
+        match expr {
+            Expr::Identifier(ident) => self.name(std::slice::from_ref(ident)),
+            Expr::CompoundIdentifier(parts) => self.name(parts),
+            Expr::CompoundFieldAccess { root, access_chain } => self.access(root, access_chain),
+            Expr::Nested(inner) => self.eval(inner),
+            Expr::Value(value) => literal(&value.value),
+            Expr::TypedString(typed) => cast::typed_literal(&typed.data_type, &typed.value.value),
+            Expr::Interval(interval) => clock::interval(interval),
+            Expr::UnaryOp { op, expr } => self.unary(*op, expr),
+            Expr::BinaryOp { left, op, right } => self.binary(expr, left, op, right),
+            Expr::Cast { kind, expr, data_type, .. } => {
+                let lenient = self.lenient || !matches!(kind, sqlparser::ast::CastKind::Cast | sqlparser::ast::CastKind::DoubleColon);
+                cast::cast(&self.eval(expr)?, &cast::kind_of(data_type)?, self.height(), lenient)
+            }
+            Expr::AtTimeZone { timestamp, time_zone } => clock::at_time_zone(&self.eval(timestamp)?, &self.eval(time_zone)?, self.height()),
+            Expr::Extract { field, expr, .. } => clock::extract(&field.to_string(), &self.eval(expr)?, self.height()),
+            Expr::Case { operand, conditions, else_result, .. } => predicate::case(self, operand.as_deref(), conditions, else_result.as_deref()),
+            Expr::Like { negated, any: false, expr, pattern, escape_char } => like::like(self, expr, pattern, escape_char.as_ref(), *negated, false),
+            Expr::ILike { negated, any: false, expr, pattern, escape_char } => like::like(self, expr, pattern, escape_char.as_ref(), *negated, true),
+            Expr::RLike { negated, expr, pattern, .. } => like::rlike(self, expr, pattern, *negated),
+            Expr::Function(function) => functions::call(self, function),
+            Expr::Exists { subquery, negated } => subquery::exists(self, subquery, *negated),
+            Expr::Subquery(query) => subquery::scalar(self, query),
+            Expr::InSubquery { expr, subquery, negated } => subquery::contains(self, expr, subquery, *negated),
+            Expr::Array(array) => functions::array_of(self, &array.elem),
+            Expr::Tuple(elements) => functions::row_of(self, elements),
+            Expr::Position { expr, r#in } => functions::plain(self, "strpos", &[r#in, expr]),
+            Expr::Substring { expr, substring_from, substring_for, .. } => {
+                let arguments: Vec<&Expr> =
+                    [Some(expr), substring_from.as_ref(), substring_for.as_ref()].into_iter().flatten().map(|e| &**e).collect();
+                functions::plain(self, "substr", &arguments)
+            }
+            Expr::Trim { trim_where, trim_what, expr, .. } => functions::trim(self, *trim_where, trim_what.as_deref(), expr),
+            Expr::Ceil { expr, .. } => functions::plain(self, "ceil", &[expr]),
+            Expr::Floor { expr, .. } => functions::plain(self, "floor", &[expr]),
+            other => predicate::eval(self, other),
+        }
+    }
+
+    /// A dotted name: a column here, a field of it, or a column of an outer query.
+    fn name(&self, parts: &[Ident]) -> Result<Values> {
+        match self.lookup(parts)? {
+            Some(values) => Ok(values),
+            None => match parts {
+                [only] if only.quote_style.is_none() && clock::is_moment(&only.value) => clock::moment(&only.value, self.session.now),
+                _ => Err(self.unknown_name(parts)),
+            },
+        }
+    }
+
+    fn lookup(&self, parts: &[Ident]) -> Result<Option<Values>> {
+        if let Some(before) = self.ungrouped {
+            if let Some(found) = names::find(before.relation, parts)? {
+                return self.key(before, parts, found).map(Some);
+            }
+        } else if let Some((index, used)) = names::find(self.relation, parts)? {
+            return self.relation.values(index).and_then(|values| fields(values, parts.get(used..).unwrap_or_default())).map(Some);
+        }
+        let Some((outer, via)) = &self.outer else { return Ok(None) };
+        let Some(values) = outer.lookup(parts)? else { return Ok(None) };
+        Ok(Some(match via {
+            Via::Row(row) => {
+                let row = u32::try_from(*row).map_err(|_| SqlError::new("too many rows"))?;
+                let mut one = values.take(&[Some(row)])?;
+                one.constant = true;
+                one
+            }
+            Via::Rows(rows) => values.take(rows)?,
+        }))
+    }
+
+    /// After grouping, a column is what the group key says that names it, or a field of that.
+    fn key(&self, before: &Scope<'_>, parts: &[Ident], (index, used): (usize, usize)) -> Result<Values> {
+        let path = parts.get(used..).unwrap_or_default();
+        for (key, values) in self.known {
+            let key_parts = match key {
+                Expr::Identifier(ident) => std::slice::from_ref(ident),
+                Expr::CompoundIdentifier(parts) => parts.as_slice(),
+                _ => continue,
+            };
+            if let Some((key_index, key_used)) = names::find(before.relation, key_parts)?
+                && key_index == index
+                && let Some(rest) = path.strip_prefix(key_parts.get(key_used..).unwrap_or_default())
+            {
+                return fields(values.clone(), rest);
+            }
+        }
+        Err(SqlError::new(format!("{} must stand in GROUP BY, or in an aggregate such as max(…)", dotted(parts))))
+    }
+
+    fn unknown_name(&self, parts: &[Ident]) -> SqlError {
+        let first = parts.first().map(|ident| ident.value.as_str()).unwrap_or_default();
+        let relation = self.ungrouped.map_or(self.relation, |before| before.relation);
+        let known = relation.fields.iter().map(|field| field.name.as_str());
+        let hint = names::suggestion(parts.last().map_or(first, |ident| ident.value.as_str()), known);
+        SqlError { unknown_name: true, ..SqlError::new(format!("there is no column {}{hint}", dotted(parts))) }
+    }
+
+    fn access(&self, root: &Expr, chain: &[AccessExpr]) -> Result<Values> {
+        let mut values = self.eval(root)?;
+        for step in chain {
+            values = match step {
+                AccessExpr::Subscript(Subscript::Index { index }) => functions::subscript(&values, &self.eval(index)?, self.height())?,
+                AccessExpr::Dot(Expr::Identifier(name)) => fields(values, std::slice::from_ref(name))?,
+                AccessExpr::Dot(other) => return Err(SqlError::new("a field name is needed here").at(other)),
+                AccessExpr::Subscript(Subscript::Slice { .. }) => {
+                    return Err(SqlError::new("slices are not supported; use slice(array, start, length)"));
+                }
+            };
+        }
+        Ok(values)
+    }
+
+    fn unary(&self, op: UnaryOperator, operand: &Expr) -> Result<Values> {
+        match op {
+            UnaryOperator::Not => predicate::not(&self.eval(operand)?),
+            UnaryOperator::Minus => arithmetic::negate(&self.eval(operand)?, self.height()),
+            UnaryOperator::Plus => self.eval(operand),
+            other => Err(SqlError::new(format!("operator {other} is not supported"))),
+        }
+    }
+
+    fn binary(&self, whole: &Expr, left: &Expr, op: &sqlparser::ast::BinaryOperator, right: &Expr) -> Result<Values> {
+        use sqlparser::ast::BinaryOperator as Op;
+        match op {
+            Op::And | Op::Or => predicate::chain(self, whole, op),
+            Op::Eq | Op::NotEq | Op::Lt | Op::LtEq | Op::Gt | Op::GtEq => {
+                compare::compare(op, &self.eval(left)?, &self.eval(right)?, self.height(), self.lenient)
+            }
+            Op::Plus | Op::Minus | Op::Multiply | Op::Divide | Op::Modulo => {
+                arithmetic::binary(op, &self.eval(left)?, &self.eval(right)?, self.height(), self.lenient)
+            }
+            Op::StringConcat => functions::plain(self, "concat", &[left, right]),
+            other => Err(SqlError::new(format!("operator {other} is not supported")).at_span(whole.span())),
+        }
+    }
+
+    /// Evaluates `then` over some of the rows only.
+    pub fn narrowed<T>(&self, rows: &[Option<u32>], then: impl FnOnce(&Scope<'_>) -> Result<T>) -> Result<T> {
+        let relation = self.relation.take(rows)?;
+        let known = self.known.iter().map(|(expr, values)| Ok((expr.clone(), values.take(rows)?))).collect::<Result<Vec<_>>>()?;
+        let through: Vec<Option<u32>> = match self.outer {
+            Some((_, Via::Rows(outer))) => rows.iter().map(|row| row.and_then(|row| outer.get(row as usize).copied().flatten())).collect(),
+            _ => Vec::new(),
+        };
+        let outer = self.outer.map(|(scope, via)| match via {
+            Via::Row(row) => (scope, Via::Row(row)),
+            Via::Rows(_) => (scope, Via::Rows(&through)),
+        });
+        let scope = Scope { relation: &relation, known: &known, outer, ..*self };
+        then(&scope)
+    }
+
+    /// The rows for which `condition` is true.
+    pub fn truth(&self, condition: &Expr) -> Result<Vec<bool>> {
+        let values = self.eval(condition)?;
+        let truths = values.truths().map_err(|error| error.at(condition))?;
+        Ok((0..self.height()).map(|row| truths.get(row) == Some(true)).collect())
+    }
+
+    /// Sets `keep` for every row for which all of `conditions` are true.
+    pub fn mark(&self, conditions: &[Expr], keep: &mut [bool]) -> Result<()> {
+        let mut all = vec![true; self.height()];
+        for condition in conditions {
+            match self.truth_among(condition, &all) {
+                Ok(truth) => all.iter_mut().zip(truth).for_each(|(slot, holds)| *slot = *slot && holds),
+                // A condition that is not tried here may exclude the row whose value is at fault.
+                Err(error) if error.by_value => {}
+                Err(error) => return Err(error),
+            }
+        }
+        keep.iter_mut().zip(all).for_each(|(slot, holds)| *slot = *slot || holds);
+        Ok(())
+    }
+
+    /// Like [`truth`](Self::truth), but a value that cannot be worked with is an error only in rows that `among` has.
+    pub fn truth_among(&self, condition: &Expr, among: &[bool]) -> Result<Vec<bool>> {
+        match self.truth(condition) {
+            Err(error) if error.by_value => {
+                let rows: Vec<Option<u32>> = (0_u32..).zip(among).filter(|(_, keep)| **keep).map(|(row, _)| Some(row)).collect();
+                let some = self.narrowed(&rows, |scope| scope.truth(condition))?;
+                let mut all = vec![false; self.height()];
+                for (row, holds) in rows.into_iter().flatten().zip(some) {
+                    if let Some(slot) = all.get_mut(row as usize) {
+                        *slot = holds;
+                    }
+                }
+                Ok(all)
+            }
+            result => result,
+        }
+    }
+}
+
+/// Fields of a row, one inside the other.
+pub(super) fn fields(mut values: Values, path: &[Ident]) -> Result<Values> {
+    for ident in path {
+        let Kind::Row(members) = &values.kind else {
+            let hint = if values.kind.is_text() { "; it is text: use json_extract_scalar(…, '$.…')" } else { "" };
+            return Err(SqlError::new(format!("there is no field {} in a {}{hint}", ident.value, values.kind)).at_span(ident.span));
+        };
+        let Some((name, kind)) = members.iter().find(|(name, _)| name.eq_ignore_ascii_case(&ident.value)) else {
+            let hint = names::suggestion(&ident.value, members.iter().map(|(name, _)| name.as_str()));
+            return Err(SqlError::new(format!("there is no field {}{hint}", ident.value)).at_span(ident.span));
+        };
+        let data = values.data.struct_()?.field_by_name(name)?;
+        values = Values { kind: kind.clone(), data, constant: values.constant };
+    }
+    Ok(values)
+}
+
+pub(super) fn dotted(parts: &[Ident]) -> String {
+    parts.iter().map(|ident| ident.value.as_str()).collect::<Vec<_>>().join(".")
+}
+
+fn literal(value: &Value) -> Result<Values> {
+    Ok(match value {
+        Value::Null => Values::null(Kind::Unknown),
+        Value::Boolean(value) => Values::constant(Kind::Boolean, Some(*value)),
+        Value::Number(text, _) => match text.parse::<i64>() {
+            Ok(number) => Values::constant(Kind::Bigint, Some(number)),
+            Err(_) => {
+                let number: f64 = text.parse().map_err(|_| SqlError::new(format!("{text} is no number")))?;
+                Values::constant(Kind::Double, Some(number))
+            }
+        },
+        Value::Placeholder(name) => {
+            return Err(SqlError::new(format!("parameter {name} has no value; put the value in its place, or in a params table")));
+        }
+        other => match other.clone().into_string() {
+            Some(text) => Values::constant(Kind::Varchar, Some(text)),
+            None => return Err(SqlError::new(format!("literal {other} is not supported"))),
+        },
+    })
+}
+
+/// A mask from row flags.
+pub(super) fn mask(keep: &[bool]) -> BooleanChunked {
+    keep.iter().copied().map(Some).collect()
+}

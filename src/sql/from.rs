@@ -1,0 +1,196 @@
+//! `FROM`: tables, subqueries, joins, `UNNEST`.
+
+use polars_core::prelude::StructChunked;
+use sqlparser::ast::{BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, Spanned, TableAlias, TableFactor, TableWithJoins};
+
+use super::cast::explode;
+use super::error::{Result, SqlError};
+use super::eval::Scope;
+use super::join::{self, Keeps};
+use super::relation::{Field, Relation};
+use super::values::{Cell, Values};
+use super::{names, select};
+use crate::tables::{self, Kind};
+
+/// The rows of a `FROM` clause. `like` lends session, common tables and outer scopes.
+pub(super) fn from(like: &Scope<'_>, tables: &[TableWithJoins]) -> Result<Relation> {
+    let mut all: Option<Relation> = None;
+    for table in tables {
+        let mut rows = match all.take() {
+            None => factor(like, &table.relation)?,
+            Some(left) => cross(like, left, &table.relation)?,
+        };
+        for join in &table.joins {
+            rows = joined(like, rows, join)?;
+        }
+        all = Some(rows);
+    }
+    Ok(all.unwrap_or_else(Relation::single_row))
+}
+
+fn cross(like: &Scope<'_>, left: Relation, right: &TableFactor) -> Result<Relation> {
+    match right {
+        TableFactor::UNNEST { .. } => unnest(like, &left, right, false),
+        other => join::join(like, &left, &factor(like, other)?, None, Keeps { left: false, right: false }),
+    }
+}
+
+fn joined(like: &Scope<'_>, left: Relation, join: &Join) -> Result<Relation> {
+    use JoinOperator as Op;
+    let keeps = |left, right| Keeps { left, right };
+    let (constraint, keeps) = match &join.join_operator {
+        Op::CrossJoin(JoinConstraint::None) => return cross(like, left, &join.relation),
+        Op::Join(constraint) | Op::Inner(constraint) => (constraint, keeps(false, false)),
+        Op::Left(constraint) | Op::LeftOuter(constraint) => (constraint, keeps(true, false)),
+        Op::Right(constraint) | Op::RightOuter(constraint) => (constraint, keeps(false, true)),
+        Op::FullOuter(constraint) => (constraint, keeps(true, true)),
+        Op::Semi(JoinConstraint::On(on)) | Op::LeftSemi(JoinConstraint::On(on)) => {
+            return join::semi(like, &left, &factor(like, &join.relation)?, Some(on), false);
+        }
+        Op::Anti(JoinConstraint::On(on)) | Op::LeftAnti(JoinConstraint::On(on)) => {
+            return join::semi(like, &left, &factor(like, &join.relation)?, Some(on), true);
+        }
+        _ => return Err(SqlError::new("this kind of join is not supported").at(&join.relation)),
+    };
+    if matches!(join.relation, TableFactor::UNNEST { .. }) {
+        return unnest(like, &left, &join.relation, keeps.left);
+    }
+    let right = factor(like, &join.relation)?;
+    match constraint {
+        JoinConstraint::On(on) => join::join(like, &left, &right, Some(on), keeps),
+        JoinConstraint::None => join::join(like, &left, &right, None, keeps),
+        JoinConstraint::Using(columns) => using(like, &left, &right, columns.iter().map(names::last).collect(), keeps),
+        JoinConstraint::Natural => Err(SqlError::new("NATURAL JOIN is not supported; name the columns with ON or USING").at(&join.relation)),
+    }
+}
+
+/// `USING (a, b)`: the columns stand once in the result, with the left side's values.
+fn using(like: &Scope<'_>, left: &Relation, right: &Relation, columns: Vec<String>, keeps: Keeps) -> Result<Relation> {
+    let side = |relation: &Relation, name: &str| {
+        let field = relation.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name));
+        let field = field.ok_or_else(|| SqlError::new(format!("USING: there is no column {name} on both sides")))?;
+        let qualifier = field.qualifier.iter().map(Ident::new);
+        Ok::<_, SqlError>(Expr::CompoundIdentifier(qualifier.chain([Ident::new(&field.name)]).collect()))
+    };
+    let mut condition: Option<Expr> = None;
+    for name in &columns {
+        let equal = Expr::BinaryOp { left: Box::new(side(left, name)?), op: BinaryOperator::Eq, right: Box::new(side(right, name)?) };
+        condition = Some(match condition {
+            None => equal,
+            Some(before) => Expr::BinaryOp { left: Box::new(before), op: BinaryOperator::And, right: Box::new(equal) },
+        });
+    }
+    let mut rows = join::join(like, left, right, condition.as_ref(), keeps)?;
+    let mut at = left.fields.len();
+    while at < rows.fields.len() {
+        if rows.fields.get(at).is_some_and(|field| columns.iter().any(|name| field.name.eq_ignore_ascii_case(name))) {
+            rows.fields.remove(at);
+            drop(rows.columns.remove(at));
+        } else {
+            at += 1;
+        }
+    }
+    Ok(rows)
+}
+
+fn factor(like: &Scope<'_>, factor: &TableFactor) -> Result<Relation> {
+    match factor {
+        TableFactor::Table { name, alias, args: None, .. } => {
+            let table = names::last(name);
+            let rows = match (like.ctes.get(&table).filter(|_| name.0.len() == 1), tables::find(&table)) {
+                (Some(rows), _) => (*rows).clone(),
+                (None, Some(declared)) => match like.session.catalog.get(declared.name) {
+                    Some(rows) => (*rows).clone(),
+                    None => return Err(SqlError::new(format!("table {} has not been loaded", declared.name)).at(name)),
+                },
+                (None, None) => {
+                    let known: Vec<&str> = tables::ALL.iter().map(|table| table.name).collect();
+                    return Err(SqlError::new(format!("there is no table {table}; there are {}", known.join(", "))).at(name));
+                }
+            };
+            Ok(aliased(rows, alias.as_ref(), Some(&table)))
+        }
+        TableFactor::Derived { subquery, alias, .. } => {
+            let rows = select::query(like.session, like.ctes, like.outer, subquery)?;
+            Ok(aliased(rows, alias.as_ref(), None))
+        }
+        TableFactor::UNNEST { .. } => unnest(like, &Relation::single_row(), factor, false),
+        TableFactor::NestedJoin { table_with_joins, alias } => {
+            let rows = from(like, std::slice::from_ref(table_with_joins))?;
+            Ok(match alias {
+                Some(_) => aliased(rows, alias.as_ref(), None),
+                None => rows,
+            })
+        }
+        other => Err(SqlError::new("this is not supported in FROM").at_span(other.span())),
+    }
+}
+
+fn aliased(rows: Relation, alias: Option<&TableAlias>, table: Option<&str>) -> Relation {
+    match (alias, table) {
+        (Some(alias), _) => rows.renamed(&alias.name.value.to_lowercase(), &column_names(alias)),
+        (None, Some(table)) => rows.renamed(table, &[]),
+        (None, None) => rows,
+    }
+}
+
+fn column_names(alias: &TableAlias) -> Vec<String> {
+    alias.columns.iter().map(|column| column.name.value.clone()).collect()
+}
+
+/// `left CROSS JOIN UNNEST(array, …) [WITH ORDINALITY] AS t(x, …)`: one row for each element; arrays of different length
+/// are filled up with NULL. `keep` keeps rows of `left` whose arrays are empty.
+fn unnest(like: &Scope<'_>, left: &Relation, factor: &TableFactor, keep: bool) -> Result<Relation> {
+    let TableFactor::UNNEST { alias, array_exprs, with_ordinality, .. } = factor else {
+        return Err(SqlError::new("UNNEST is needed here").at(factor));
+    };
+    let scope = Scope { relation: left, known: &[], ungrouped: None, ..*like };
+    let mut arrays = Vec::new();
+    for expr in array_exprs {
+        let (elements, lengths) = explode(&scope.column(expr)?).map_err(|error| error.at(expr))?;
+        arrays.push((elements, lengths));
+    }
+    // For each new row: the row of `left`, and for each array the element's place.
+    let mut rows: Vec<Option<u32>> = Vec::new();
+    let mut places: Vec<Vec<Option<u32>>> = vec![Vec::new(); arrays.len()];
+    let mut ordinals: Vec<Option<i64>> = Vec::new();
+    let mut starts = vec![0_u32; arrays.len()];
+    for row in 0..left.height {
+        let lengths: Vec<u32> = arrays.iter().map(|(_, lengths)| lengths.get(row).copied().flatten().unwrap_or(0) as u32).collect();
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let count = if longest == 0 && keep { 1 } else { longest };
+        for at in 0..count {
+            rows.push(u32::try_from(row).ok());
+            ordinals.push((longest > 0).then_some(i64::from(at) + 1));
+            for ((place, start), length) in places.iter_mut().zip(&starts).zip(&lengths) {
+                place.push((at < *length).then_some(start + at));
+            }
+        }
+        starts.iter_mut().zip(lengths).for_each(|(start, length)| *start += length);
+    }
+    let alias_names = alias.as_ref().map(column_names).unwrap_or_default();
+    let given = alias_names.len().saturating_sub(usize::from(*with_ordinality));
+    let mut right = Relation { height: rows.len(), ..Relation::default() };
+    for (at, ((elements, _), places)) in arrays.iter().zip(&places).enumerate() {
+        let whole = given == arrays.len() && given > 0;
+        for (name, values) in columns_of(&elements.take(places)?, whole, at)? {
+            right.push(Field { qualifier: None, name, kind: values.kind }, values.data);
+        }
+    }
+    if *with_ordinality {
+        right.push(Field { qualifier: None, name: "ordinality".to_owned(), kind: Kind::Bigint }, i64::column(ordinals));
+    }
+    let right = aliased(right, alias.as_ref(), None);
+    Ok(left.take(&rows)?.beside(right))
+}
+
+/// An array of rows, and a map, become a column for each field; an array of rows stays whole where one name is given for it.
+fn columns_of(elements: &Values, whole: bool, at: usize) -> Result<Vec<(String, Values)>> {
+    match &elements.kind {
+        Kind::Row(fields) if !whole || fields.len() == 1 => {
+            let columns = elements.data.struct_().map(StructChunked::fields_as_series)?;
+            Ok(fields.iter().zip(columns).map(|((name, kind), data)| (name.clone(), Values::new(kind.clone(), data))).collect())
+        }
+        _ => Ok(vec![(format!("_col{at}"), elements.clone())]),
+    }
+}

@@ -1,0 +1,217 @@
+//! Function calls: finding the function, its arguments, and what all functions share.
+//!
+//! A function is a name in one of the modules below. It gets its arguments as columns and gives a column back; those
+//! that must not look at every argument in every row (`if`, `coalesce`, `try`) and those that take a lambda are handled
+//! before their arguments are evaluated.
+
+mod array;
+mod json;
+mod math;
+mod regexp;
+mod text;
+mod time;
+
+use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, TrimWhereField};
+
+use super::error::{Result, SqlError};
+use super::eval::Scope;
+use super::values::{Cell, Doubles, Texts, Values, Wholes};
+use super::{aggregate, clock, lambda, names, predicate, window};
+use crate::tables::Kind;
+
+pub(super) use array::{array_of, row_of, subscript};
+pub(super) use json::object_json;
+
+/// One call: the arguments' values, and what the function may need to know.
+pub(super) struct Call<'a> {
+    pub name: &'a str,
+    pub args: Vec<Values>,
+    pub height: usize,
+    /// Milliseconds.
+    pub now: i64,
+    /// Inside `try(…)`.
+    pub lenient: bool,
+}
+
+/// A module's functions: the values, or `None` if the name is not one of its own.
+type Module = fn(&Call<'_>) -> Option<Result<Values>>;
+
+const MODULES: &[Module] = &[text::call, regexp::call, json::call, time::call, array::call, math::call];
+
+/// Names that [`call`] treats itself.
+const SPECIAL: &[&str] = &["if", "coalesce", "nullif", "try", "typeof", "current_timestamp", "now", "current_date", "localtimestamp"];
+
+/// Every name of a scalar function, for suggestions and documentation.
+pub(super) fn known_names() -> impl Iterator<Item = &'static str> {
+    let modules = [text::NAMES, regexp::NAMES, json::NAMES, time::NAMES, array::NAMES, math::NAMES, lambda::NAMES, SPECIAL];
+    modules.into_iter().flatten().copied()
+}
+
+/// Calls a scalar function by its place in the query.
+pub(super) fn call(scope: &Scope<'_>, function: &Function) -> Result<Values> {
+    let name = names::of_function(function);
+    if function.over.is_some() {
+        return Err(SqlError::new(format!("{name}(…) OVER (…) may stand only in SELECT and ORDER BY; put it in a subquery to filter by it")));
+    }
+    if aggregate::is_aggregate(&name) {
+        return Err(SqlError::new(format!("{name}(…) is an aggregate: it may stand only in SELECT, HAVING and ORDER BY")));
+    }
+    let args = arguments(function)?;
+    if let Some(values) = special(scope, &name, &args)? {
+        return Ok(values);
+    }
+    if lambda::NAMES.contains(&name.as_str()) {
+        return lambda::call(scope, &name, &args);
+    }
+    plain(scope, &name, &args)
+}
+
+/// Calls a scalar function that looks at all its arguments.
+pub(super) fn plain(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Values> {
+    let values = args.iter().map(|arg| scope.eval(arg)).collect::<Result<Vec<_>>>()?;
+    let call = Call { name, args: values, height: scope.height(), now: scope.session.now, lenient: scope.lenient };
+    match MODULES.iter().find_map(|module| module(&call)) {
+        Some(result) => result.map_err(|error| SqlError { message: format!("{name}: {}", error.message), ..error }),
+        None => Err(unknown(name)),
+    }
+}
+
+fn unknown(name: &str) -> SqlError {
+    let hint = names::suggestion(name, known_names().chain(aggregate::NAMES.iter().copied()).chain(window::NAMES.iter().copied()));
+    SqlError::new(format!("function {name} is not supported{hint}"))
+}
+
+/// The arguments of a call, which are plain expressions or lambdas.
+pub(super) fn arguments(function: &Function) -> Result<Vec<&Expr>> {
+    let list = match &function.args {
+        FunctionArguments::None => return Ok(Vec::new()),
+        FunctionArguments::Subquery(_) => return Err(SqlError::new("a subquery as an argument needs its own parentheses")),
+        FunctionArguments::List(list) => list,
+    };
+    list.args
+        .iter()
+        .map(|arg| match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok(expr),
+            FunctionArg::Unnamed(_) => Err(SqlError::new(format!("{}(*) is not possible", names::of_function(function)))),
+            _ => Err(SqlError::new("named arguments are not supported")),
+        })
+        .collect()
+}
+
+fn special(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Option<Values>> {
+    Ok(Some(match (name, args) {
+        ("if", [condition, then]) => predicate::choose(scope, &[(condition, then)], None)?,
+        ("if", [condition, then, otherwise]) => predicate::choose(scope, &[(condition, then)], Some(otherwise))?,
+        ("coalesce", [_, ..]) => coalesce(scope, args)?,
+        ("nullif", [value, other]) => {
+            let equal =
+                Expr::BinaryOp { left: Box::new((*value).clone()), op: sqlparser::ast::BinaryOperator::Eq, right: Box::new((*other).clone()) };
+            let equal = scope.eval(&equal)?;
+            let (equal, value) = (equal.truths()?, scope.eval(value)?);
+            let chosen: Vec<Option<usize>> = (0..scope.height()).map(|row| (equal.get(row) != Some(true)).then_some(0)).collect();
+            predicate::merge(&[value], &chosen, scope)?
+        }
+        ("try", [value]) => Scope { lenient: true, ..*scope }.eval(value)?,
+        ("typeof", [value]) => Values::constant(Kind::Varchar, Some(scope.eval(value)?.kind.to_string())),
+        ("now", []) => clock::moment("current_timestamp", scope.session.now)?,
+        (name, []) if clock::is_moment(name) => clock::moment(name, scope.session.now)?,
+        (name, _) if SPECIAL.contains(&name) => return Err(SqlError::new(format!("{name} does not take {} arguments", args.len()))),
+        _ => return Ok(None),
+    }))
+}
+
+/// The first value that is not NULL. Later arguments are evaluated even where they are not needed, unless they fail.
+fn coalesce(scope: &Scope<'_>, args: &[&Expr]) -> Result<Values> {
+    let mut chosen: Vec<Option<usize>> = vec![None; scope.height()];
+    let mut results: Vec<Values> = Vec::new();
+    for arg in args {
+        let values = match scope.eval(arg) {
+            Err(error) if error.by_value && chosen.iter().all(Option::is_some) => continue,
+            result => result?,
+        };
+        let nulls = predicate::nulls(&values)?;
+        for (row, slot) in chosen.iter_mut().enumerate().filter(|(_, slot)| slot.is_none()) {
+            let row = if values.constant { 0 } else { row };
+            *slot = (!nulls.get(row).copied().unwrap_or(true)).then_some(results.len());
+        }
+        results.push(values);
+    }
+    predicate::merge(&results, &chosen, scope)
+}
+
+/// `trim(LEADING 'x' FROM value)` and its shorter forms.
+pub(super) fn trim(scope: &Scope<'_>, side: Option<TrimWhereField>, what: Option<&Expr>, value: &Expr) -> Result<Values> {
+    let name = match side {
+        None | Some(TrimWhereField::Both) => "trim",
+        Some(TrimWhereField::Leading) => "ltrim",
+        Some(TrimWhereField::Trailing) => "rtrim",
+    };
+    match what {
+        Some(what) => plain(scope, name, &[value, what]),
+        None => plain(scope, name, &[value]),
+    }
+}
+
+impl Call<'_> {
+    /// Whether one row stands for all.
+    fn constant(&self) -> bool {
+        self.args.iter().all(|arg| arg.constant)
+    }
+
+    /// Builds the result row by row.
+    fn build<T: Cell>(&self, kind: Kind, cell: impl FnMut(usize) -> Result<Option<T>>) -> Result<Values> {
+        Values::build(kind, self.height, self.constant(), cell)
+    }
+
+    fn arg(&self, at: usize) -> Result<&Values> {
+        self.args.get(at).ok_or_else(|| SqlError::new(format!("argument {} is missing", at + 1)))
+    }
+
+    /// Refuses a wrong number of arguments.
+    fn arity(&self, least: usize, most: usize) -> Result<()> {
+        match self.args.len() {
+            count if (least..=most).contains(&count) => Ok(()),
+            count => Err(SqlError::new(format!(
+                "takes {} arguments, not {count}",
+                if least == most { least.to_string() } else { format!("{least} to {most}") }
+            ))),
+        }
+    }
+
+    fn texts(&self, at: usize) -> Result<Texts> {
+        self.arg(at)?.texts().map_err(|error| SqlError { message: format!("argument {}: {}", at + 1, error.message), ..error })
+    }
+
+    fn wholes(&self, at: usize) -> Result<Wholes> {
+        match self.arg(at)? {
+            Values { kind: Kind::Bigint | Kind::Unknown, .. } => self.arg(at)?.wholes(),
+            other => Err(SqlError::new(format!("argument {}: a whole number is needed here, and this is {}", at + 1, other.kind))),
+        }
+    }
+
+    fn doubles(&self, at: usize) -> Result<Doubles> {
+        self.arg(at)?.doubles().map_err(|error| SqlError { message: format!("argument {}: {}", at + 1, error.message), ..error })
+    }
+
+    /// Milliseconds of a time.
+    fn millis(&self, at: usize) -> Result<Wholes> {
+        clock::millis(self.arg(at)?, self.height)
+    }
+
+    /// A text that must be the same in every row.
+    fn literal(&self, at: usize) -> Result<String> {
+        self.arg(at)?.constant_text().ok_or_else(|| SqlError::new(format!("argument {} must be a literal text", at + 1)))
+    }
+
+    /// A value that cannot be worked with: an error, or NULL inside `try(…)`.
+    fn refuse<T>(&self, message: impl FnOnce() -> String) -> Result<Option<T>> {
+        if self.lenient { Ok(None) } else { Err(SqlError::value(message())) }
+    }
+
+    /// A function of one text.
+    fn text_to<T: Cell>(&self, kind: Kind, cell: impl Fn(&str) -> Option<T>) -> Result<Values> {
+        self.arity(1, 1)?;
+        let texts = self.texts(0)?;
+        self.build(kind, |row| Ok(texts.get(row).and_then(&cell)))
+    }
+}

@@ -1,0 +1,165 @@
+//! Functions on numbers, and the greatest and least of several values.
+
+use super::super::compare::{self, Ordered};
+use super::super::error::{Result, SqlError};
+use super::super::values::Values;
+use super::super::{cast, predicate};
+use super::Call;
+use crate::tables::Kind;
+
+pub(super) const NAMES: &[&str] = &[
+    "abs",
+    "ceil",
+    "ceiling",
+    "floor",
+    "round",
+    "truncate",
+    "sqrt",
+    "cbrt",
+    "exp",
+    "ln",
+    "log2",
+    "log10",
+    "power",
+    "pow",
+    "mod",
+    "sign",
+    "greatest",
+    "least",
+    "pi",
+    "to_base",
+    "from_base",
+];
+
+pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
+    Some(match call.name {
+        "abs" => either(call, i64::saturating_abs, f64::abs),
+        "sign" => either(call, i64::signum, |value| if value == 0.0 { 0.0 } else { value.signum() }),
+        "ceil" | "ceiling" => either(call, |value| value, f64::ceil),
+        "floor" => either(call, |value| value, f64::floor),
+        "round" => round(call, f64::round),
+        "truncate" => round(call, f64::trunc),
+        "sqrt" => double(call, f64::sqrt),
+        "cbrt" => double(call, f64::cbrt),
+        "exp" => double(call, f64::exp),
+        "ln" => double(call, f64::ln),
+        "log2" => double(call, f64::log2),
+        "log10" => double(call, f64::log10),
+        "power" | "pow" => power(call),
+        "mod" => modulo(call),
+        "greatest" => extreme(call, std::cmp::Ordering::Greater),
+        "least" => extreme(call, std::cmp::Ordering::Less),
+        "pi" => Ok(Values::constant(Kind::Double, Some(std::f64::consts::PI))),
+        "from_base" => from_base(call),
+        "to_base" => to_base(call),
+        _ => return None,
+    })
+}
+
+fn either(call: &Call<'_>, whole: impl Fn(i64) -> i64, double: impl Fn(f64) -> f64) -> Result<Values> {
+    call.arity(1, 1)?;
+    if call.arg(0)?.kind == Kind::Bigint {
+        let cells = call.wholes(0)?;
+        return call.build(Kind::Bigint, |row| Ok(cells.get(row).map(&whole)));
+    }
+    let cells = call.doubles(0)?;
+    call.build(Kind::Double, |row| Ok(cells.get(row).map(&double)))
+}
+
+fn double(call: &Call<'_>, function: impl Fn(f64) -> f64) -> Result<Values> {
+    call.arity(1, 1)?;
+    let cells = call.doubles(0)?;
+    call.build(Kind::Double, |row| Ok(cells.get(row).map(&function)))
+}
+
+fn round(call: &Call<'_>, function: impl Fn(f64) -> f64) -> Result<Values> {
+    call.arity(1, 2)?;
+    if call.arg(0)?.kind == Kind::Bigint {
+        return Ok(call.arg(0)?.clone());
+    }
+    let cells = call.doubles(0)?;
+    let digits = if call.args.len() > 1 { Some(call.wholes(1)?) } else { None };
+    call.build(Kind::Double, |row| {
+        let digits = digits.as_ref().map_or(Some(0), |digits| digits.get(row));
+        Ok(cells.get(row).zip(digits).map(|(value, digits)| {
+            let scale = 10_f64.powi(i32::try_from(digits).unwrap_or(0));
+            function(value * scale) / scale
+        }))
+    })
+}
+
+fn power(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 2)?;
+    let (base, exponent) = (call.doubles(0)?, call.doubles(1)?);
+    call.build(Kind::Double, |row| Ok(base.get(row).zip(exponent.get(row)).map(|(base, exponent)| base.powf(exponent))))
+}
+
+fn modulo(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 2)?;
+    super::super::arithmetic::binary(&sqlparser::ast::BinaryOperator::Modulo, call.arg(0)?, call.arg(1)?, call.height, call.lenient)
+}
+
+/// NULL if any argument is, as in Trino.
+fn extreme(call: &Call<'_>, wanted: std::cmp::Ordering) -> Result<Values> {
+    let first = call.arg(0)?;
+    let mut kind = first.kind.clone();
+    for arg in &call.args {
+        kind = compare::common(&kind, &arg.kind)?;
+    }
+    let mut best = cast::cast(first, &kind, call.height, call.lenient)?;
+    for arg in call.args.iter().skip(1) {
+        let next = cast::cast(arg, &kind, call.height, call.lenient)?;
+        // Both under each other, so that rows can be compared and taken by index.
+        let both = Values::new(kind.clone(), best.spread(call.height));
+        let mut data = both.data;
+        data.append_owned(next.spread(call.height))?;
+        let both = Values::new(kind.clone(), data.rechunk());
+        let order = Ordered::of(&both)?;
+        let nulls = predicate::nulls(&both)?;
+        let rows: Vec<Option<u32>> = (0..call.height)
+            .map(|row| {
+                let other = row + call.height;
+                let null = |at: usize| nulls.get(at).copied().unwrap_or(true);
+                if null(row) || null(other) {
+                    return None;
+                }
+                u32::try_from(if order.compare(other, row) == wanted { other } else { row }).ok()
+            })
+            .collect();
+        best = both.take(&rows)?;
+    }
+    Ok(best)
+}
+
+fn from_base(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 2)?;
+    let (texts, radix) = (call.texts(0)?, call.wholes(1)?);
+    call.build(Kind::Bigint, |row| {
+        let Some((text, radix)) = texts.get(row).zip(radix.get(row)) else { return Ok(None) };
+        match u32::try_from(radix).ok().filter(|radix| (2..=36).contains(radix)).and_then(|radix| i64::from_str_radix(text, radix).ok()) {
+            Some(number) => Ok(Some(number)),
+            None => call.refuse(|| format!("'{text}' is no number in base {radix}")),
+        }
+    })
+}
+
+fn to_base(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 2)?;
+    let (numbers, radix) = (call.wholes(0)?, call.wholes(1)?);
+    call.build(Kind::Varchar, |row| {
+        let Some((number, radix)) = numbers.get(row).zip(radix.get(row)) else { return Ok(None) };
+        let radix = u32::try_from(radix).ok().filter(|radix| (2..=36).contains(radix)).ok_or_else(|| SqlError::new("the base must be 2 to 36"))?;
+        let mut left = number.unsigned_abs();
+        let mut digits = Vec::new();
+        loop {
+            let digit = u32::try_from(left % u64::from(radix)).unwrap_or(0);
+            digits.push(char::from_digit(digit, radix).unwrap_or('0'));
+            left /= u64::from(radix);
+            if left == 0 {
+                break;
+            }
+        }
+        let sign = if number < 0 { "-" } else { "" };
+        Ok(Some(format!("{sign}{}", digits.iter().rev().collect::<String>())))
+    })
+}

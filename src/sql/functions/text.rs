@@ -1,0 +1,317 @@
+//! Functions on text. Positions count characters from 1.
+
+use super::super::cast;
+use super::super::error::{Result, SqlError};
+use super::super::values::Values;
+use super::Call;
+use super::array::{self, lists_of_texts};
+use crate::tables::Kind;
+
+pub(super) const NAMES: &[&str] = &[
+    "lower",
+    "upper",
+    "lcase",
+    "ucase",
+    "length",
+    "char_length",
+    "character_length",
+    "trim",
+    "ltrim",
+    "rtrim",
+    "btrim",
+    "substr",
+    "substring",
+    "concat",
+    "concat_ws",
+    "replace",
+    "split",
+    "split_part",
+    "strpos",
+    "instr",
+    "position",
+    "reverse",
+    "lpad",
+    "rpad",
+    "starts_with",
+    "ends_with",
+    "chr",
+    "codepoint",
+    "translate",
+    "url_decode",
+    "url_extract_host",
+    "url_extract_path",
+    "repeat",
+    "left",
+    "right",
+    "initcap",
+    "split_to_map",
+];
+
+/// Longest text that padding or repeating may make.
+const TEXT_LENGTH_MAX: usize = 1 << 20;
+
+pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
+    Some(match call.name {
+        "lower" | "lcase" => call.text_to(Kind::Varchar, |text| Some(text.to_lowercase())),
+        "upper" | "ucase" => call.text_to(Kind::Varchar, |text| Some(text.to_uppercase())),
+        "length" | "char_length" | "character_length" => call.text_to(Kind::Bigint, |text| i64::try_from(text.chars().count()).ok()),
+        "trim" | "btrim" | "ltrim" | "rtrim" => trim(call),
+        "substr" | "substring" => substr(call),
+        "concat" if call.args.iter().any(|arg| matches!(arg.kind, Kind::Array(_))) => array::concat(call),
+        "concat" => concat(call),
+        "concat_ws" => concat_ws(call),
+        "replace" => replace(call),
+        "split" => split(call),
+        "split_part" => split_part(call),
+        "strpos" | "instr" | "position" => strpos(call),
+        "reverse" if matches!(call.args.first().map(|arg| &arg.kind), Some(Kind::Array(_))) => return None,
+        "reverse" => call.text_to(Kind::Varchar, |text| Some(text.chars().rev().collect::<String>())),
+        "lpad" | "rpad" => pad(call),
+        "starts_with" => pair(call, |text, part| text.starts_with(part)),
+        "ends_with" => pair(call, |text, part| text.ends_with(part)),
+        "chr" => chr(call),
+        "codepoint" => call.text_to(Kind::Bigint, |text| text.chars().next().map(|char| i64::from(u32::from(char)))),
+        "translate" => translate(call),
+        "url_decode" => call.text_to(Kind::Varchar, |text| Some(url_decode(text))),
+        "url_extract_host" => call.text_to(Kind::Varchar, |text| url_parts(text).map(|(host, _)| host.to_owned())),
+        "url_extract_path" => call.text_to(Kind::Varchar, |text| url_parts(text).map(|(_, path)| path.to_owned())),
+        "repeat" => repeat(call),
+        "left" => part(call, |chars, count| chars.iter().take(count).collect()),
+        "right" => part(call, |chars, count| chars.iter().skip(chars.len().saturating_sub(count)).collect()),
+        "initcap" => call.text_to(Kind::Varchar, |text| Some(initcap(text))),
+        "split_to_map" => split_to_map(call),
+        _ => return None,
+    })
+}
+
+fn trim(call: &Call<'_>) -> Result<Values> {
+    call.arity(1, 2)?;
+    let texts = call.texts(0)?;
+    let set = if call.args.len() > 1 { Some(call.texts(1)?) } else { None };
+    call.build(Kind::Varchar, |row| {
+        let Some(text) = texts.get(row) else { return Ok(None) };
+        let chars: Vec<char> = match &set {
+            Some(set) => match set.get(row) {
+                Some(set) => set.chars().collect(),
+                None => return Ok(None),
+            },
+            None => vec![' ', '\t', '\n', '\r'],
+        };
+        Ok(Some(match call.name {
+            "ltrim" => text.trim_start_matches(chars.as_slice()).to_owned(),
+            "rtrim" => text.trim_end_matches(chars.as_slice()).to_owned(),
+            _ => text.trim_matches(chars.as_slice()).to_owned(),
+        }))
+    })
+}
+
+fn substr(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 3)?;
+    let (texts, starts) = (call.texts(0)?, call.wholes(1)?);
+    let lengths = if call.args.len() > 2 { Some(call.wholes(2)?) } else { None };
+    call.build(Kind::Varchar, |row| {
+        let Some((text, start)) = texts.get(row).zip(starts.get(row)) else { return Ok(None) };
+        let length = match &lengths {
+            Some(lengths) => match lengths.get(row) {
+                Some(length) => usize::try_from(length).unwrap_or(0),
+                None => return Ok(None),
+            },
+            None => usize::MAX,
+        };
+        let skip = match start {
+            0 => return Ok(Some(String::new())),
+            start if start > 0 => usize::try_from(start - 1).unwrap_or(usize::MAX),
+            start => {
+                let back = usize::try_from(start.unsigned_abs()).unwrap_or(usize::MAX);
+                match text.chars().count().checked_sub(back) {
+                    Some(skip) => skip,
+                    None => return Ok(Some(String::new())),
+                }
+            }
+        };
+        Ok(Some(text.chars().skip(skip).take(length).collect::<String>()))
+    })
+}
+
+fn concat(call: &Call<'_>) -> Result<Values> {
+    let parts = call.args.iter().map(|arg| cast::texts(arg, call.height)).collect::<Result<Vec<_>>>()?;
+    call.build(Kind::Varchar, |row| {
+        let cells = parts.iter().zip(&call.args).map(|(part, arg)| part.get(if arg.constant { 0 } else { row }).and_then(Option::as_deref));
+        Ok(cells.collect::<Option<Vec<_>>>().map(|cells| cells.concat()))
+    })
+}
+
+fn concat_ws(call: &Call<'_>) -> Result<Values> {
+    let separators = call.texts(0)?;
+    let parts = call.args.iter().skip(1).map(|arg| cast::texts(arg, call.height)).collect::<Result<Vec<_>>>()?;
+    call.build(Kind::Varchar, |row| {
+        let cells = parts.iter().zip(call.args.iter().skip(1));
+        let cells: Vec<&str> = cells.filter_map(|(part, arg)| part.get(if arg.constant { 0 } else { row }).and_then(Option::as_deref)).collect();
+        Ok(separators.get(row).map(|separator| cells.join(separator)))
+    })
+}
+
+fn replace(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 3)?;
+    let (texts, from) = (call.texts(0)?, call.texts(1)?);
+    let to = if call.args.len() > 2 { Some(call.texts(2)?) } else { None };
+    call.build(Kind::Varchar, |row| {
+        let to = to.as_ref().map_or(Some(""), |to| to.get(row));
+        Ok(texts.get(row).zip(from.get(row)).zip(to).map(|((text, from), to)| text.replace(from, to)))
+    })
+}
+
+fn split(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 3)?;
+    let (texts, separators) = (call.texts(0)?, call.texts(1)?);
+    let limits = if call.args.len() > 2 { Some(call.wholes(2)?) } else { None };
+    let limit = |row| limits.as_ref().and_then(|limits| limits.get(row)).and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    lists_of_texts(call, |row| {
+        let (text, separator) = texts.get(row).zip(separators.get(row))?;
+        Some(text.splitn(limit(row), separator).map(|part| Some(part.to_owned())).collect())
+    })
+}
+
+fn split_part(call: &Call<'_>) -> Result<Values> {
+    call.arity(3, 3)?;
+    let (texts, separators, indices) = (call.texts(0)?, call.texts(1)?, call.wholes(2)?);
+    call.build(Kind::Varchar, |row| {
+        let Some(((text, separator), index)) = texts.get(row).zip(separators.get(row)).zip(indices.get(row)) else { return Ok(None) };
+        match index {
+            1.. => Ok(text.split(separator).nth(usize::try_from(index - 1).unwrap_or(usize::MAX)).map(str::to_owned)),
+            // Spark counts from the end.
+            ..0 => Ok(text.rsplit(separator).nth(usize::try_from(-(index + 1)).unwrap_or(usize::MAX)).map(str::to_owned)),
+            0 => call.refuse(|| "parts count from 1".to_owned()),
+        }
+    })
+}
+
+fn strpos(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 2)?;
+    let (texts, parts) = (call.texts(0)?, call.texts(1)?);
+    call.build(Kind::Bigint, |row| {
+        let Some((text, part)) = texts.get(row).zip(parts.get(row)) else { return Ok(None) };
+        let before = text.split_once(part).map(|(before, _)| before.chars().count() + 1);
+        Ok(i64::try_from(before.unwrap_or(0)).ok())
+    })
+}
+
+fn pair(call: &Call<'_>, test: impl Fn(&str, &str) -> bool) -> Result<Values> {
+    call.arity(2, 2)?;
+    let (texts, parts) = (call.texts(0)?, call.texts(1)?);
+    call.build(Kind::Boolean, |row| Ok(texts.get(row).zip(parts.get(row)).map(|(text, part)| test(text, part))))
+}
+
+fn pad(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 3)?;
+    let (texts, sizes) = (call.texts(0)?, call.wholes(1)?);
+    let fill = if call.args.len() > 2 { call.literal(2)? } else { " ".to_owned() };
+    if fill.is_empty() {
+        return Err(SqlError::new("the padding is empty"));
+    }
+    call.build(Kind::Varchar, |row| {
+        let Some((text, size)) = texts.get(row).zip(sizes.get(row)) else { return Ok(None) };
+        let size = usize::try_from(size).unwrap_or(0).min(TEXT_LENGTH_MAX);
+        let length = text.chars().count();
+        if length >= size {
+            return Ok(Some(text.chars().take(size).collect::<String>()));
+        }
+        let padding: String = fill.chars().cycle().take(size - length).collect();
+        Ok(Some(if call.name == "lpad" { format!("{padding}{text}") } else { format!("{text}{padding}") }))
+    })
+}
+
+fn chr(call: &Call<'_>) -> Result<Values> {
+    call.arity(1, 1)?;
+    let codes = call.wholes(0)?;
+    call.build(Kind::Varchar, |row| Ok(codes.get(row).and_then(|code| u32::try_from(code).ok()).and_then(char::from_u32).map(String::from)))
+}
+
+fn translate(call: &Call<'_>) -> Result<Values> {
+    call.arity(3, 3)?;
+    let texts = call.texts(0)?;
+    let (from, to): (Vec<char>, Vec<char>) = (call.literal(1)?.chars().collect(), call.literal(2)?.chars().collect());
+    call.build(Kind::Varchar, |row| {
+        let map = |char: char| match from.iter().position(|known| *known == char) {
+            Some(at) => to.get(at).copied(),
+            None => Some(char),
+        };
+        Ok(texts.get(row).map(|text| text.chars().filter_map(map).collect::<String>()))
+    })
+}
+
+fn url_decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let escaped = match (first, after) {
+            (b'%', [high, low, ..]) => std::str::from_utf8(&[*high, *low]).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok()),
+            _ => None,
+        };
+        match escaped {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(if *first == b'+' { b' ' } else { *first });
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Host and path of a URL.
+fn url_parts(url: &str) -> Option<(&str, &str)> {
+    let (_, rest) = url.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority.rsplit('@').next().unwrap_or(authority).split(':').next().unwrap_or_default();
+    Some((host, path.split(['?', '#']).next().unwrap_or_default()))
+}
+
+fn repeat(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 2)?;
+    let (texts, counts) = (call.texts(0)?, call.wholes(1)?);
+    call.build(Kind::Varchar, |row| {
+        let Some((text, count)) = texts.get(row).zip(counts.get(row)) else { return Ok(None) };
+        let count = usize::try_from(count).unwrap_or(0);
+        match text.len().checked_mul(count) {
+            Some(size) if size <= TEXT_LENGTH_MAX => Ok(Some(text.repeat(count))),
+            _ => call.refuse(|| "the text would be too long".to_owned()),
+        }
+    })
+}
+
+fn part(call: &Call<'_>, cut: impl Fn(&[char], usize) -> String) -> Result<Values> {
+    call.arity(2, 2)?;
+    let (texts, counts) = (call.texts(0)?, call.wholes(1)?);
+    call.build(Kind::Varchar, |row| {
+        let cells = texts.get(row).zip(counts.get(row));
+        Ok(cells.map(|(text, count)| cut(&text.chars().collect::<Vec<_>>(), usize::try_from(count).unwrap_or(0))))
+    })
+}
+
+fn initcap(text: &str) -> String {
+    let mut start = true;
+    text.chars()
+        .map(|char| {
+            let shown = if start { char.to_ascii_uppercase() } else { char.to_ascii_lowercase() };
+            start = !char.is_alphanumeric();
+            shown
+        })
+        .collect()
+}
+
+fn split_to_map(call: &Call<'_>) -> Result<Values> {
+    call.arity(3, 3)?;
+    let (texts, entries, pairs) = (call.texts(0)?, call.literal(1)?, call.literal(2)?);
+    let objects = Values::build(Kind::Json, call.height, call.constant(), |row| {
+        Ok(texts.get(row).map(|text| {
+            let members = text.split(entries.as_str()).filter_map(|entry| entry.split_once(pairs.as_str()));
+            super::object_json(members)
+        }))
+    })?;
+    cast::cast(&objects, &Kind::Map(Box::new(Kind::Varchar), Box::new(Kind::Varchar)), call.height, true)
+}

@@ -1,0 +1,326 @@
+//! Functions on times.
+
+use chrono::format::{Parsed, StrftimeItems, parse};
+use chrono::{NaiveDate, NaiveTime};
+
+use super::super::clock::{self, DAY_MILLIS, UNZONED, ZONED};
+use super::super::error::{Result, SqlError};
+use super::super::values::Values;
+use super::super::{cast, clock::to_chrono};
+use super::Call;
+use crate::model::Timestamp;
+use crate::tables::Kind;
+
+pub(super) const NAMES: &[&str] = &[
+    "from_iso8601_timestamp",
+    "from_iso8601_date",
+    "to_iso8601",
+    "date_parse",
+    "date_format",
+    "parse_datetime",
+    "format_datetime",
+    "date_add",
+    "date_diff",
+    "date_trunc",
+    "year",
+    "quarter",
+    "month",
+    "week",
+    "week_of_year",
+    "day",
+    "day_of_month",
+    "day_of_week",
+    "dow",
+    "day_of_year",
+    "doy",
+    "hour",
+    "minute",
+    "second",
+    "millisecond",
+    "from_unixtime",
+    "to_unixtime",
+    "unix_timestamp",
+    "date",
+    "timestamp",
+    "at_timezone",
+    "with_timezone",
+    "last_day_of_month",
+    "to_milliseconds",
+    "year_of_week",
+    "yow",
+];
+
+pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
+    Some(match call.name {
+        "from_iso8601_timestamp" => from_text(call, ZONED, clock::read),
+        "from_iso8601_date" => from_text(call, Kind::Date, |text| clock::read(text).map(|millis| millis.div_euclid(DAY_MILLIS))),
+        "date" => call.arg(0).and_then(|arg| cast::cast(arg, &Kind::Date, call.height, call.lenient)),
+        "timestamp" => call.arg(0).and_then(|arg| cast::cast(arg, &UNZONED, call.height, call.lenient)),
+        "to_iso8601" => to_iso8601(call),
+        "date_parse" => parse_with(call, UNZONED, mysql_format),
+        "parse_datetime" => parse_with(call, ZONED, joda_format),
+        "date_format" => format_with(call, mysql_format),
+        "format_datetime" => format_with(call, joda_format),
+        "date_add" => date_add(call),
+        "date_diff" => date_diff(call),
+        "date_trunc" => date_trunc(call),
+        "from_unixtime" => from_unixtime(call),
+        "to_unixtime" => to_unixtime(call),
+        "unix_timestamp" => to_unixtime(call).and_then(|values| cast::cast(&values, &Kind::Bigint, call.height, true)),
+        "at_timezone" | "with_timezone" => call.arity(2, 2).and_then(|()| clock::at_time_zone(call.arg(0)?, call.arg(1)?, call.height)),
+        "last_day_of_month" => last_day(call),
+        "to_milliseconds" => call.arg(0).and_then(|arg| Ok(Values { kind: Kind::Bigint, ..arg.clone() })),
+        name if NAMES.contains(&name) => call.arity(1, 1).and_then(|()| clock::extract(name, call.arg(0)?, call.height)),
+        _ => return None,
+    })
+}
+
+fn from_text(call: &Call<'_>, kind: Kind, read: impl Fn(&str) -> Option<i64>) -> Result<Values> {
+    call.arity(1, 1)?;
+    let texts = call.texts(0)?;
+    call.build(kind, |row| match texts.get(row) {
+        None => Ok(None),
+        Some(text) => match read(text) {
+            Some(value) => Ok(Some(value)),
+            None => call.refuse(|| format!("'{}' is no ISO 8601 time", text.chars().take(80).collect::<String>())),
+        },
+    })
+}
+
+fn to_iso8601(call: &Call<'_>) -> Result<Values> {
+    call.arity(1, 1)?;
+    let (kind, millis) = (call.arg(0)?.kind.clone(), call.millis(0)?);
+    call.build(Kind::Varchar, |row| {
+        Ok(millis.get(row).map(|millis| match kind {
+            Kind::Date => clock::show_date(millis.div_euclid(DAY_MILLIS)),
+            Kind::Timestamp { zoned: false } => to_chrono(millis).map(|time| time.format("%Y-%m-%dT%H:%M:%S%.3f").to_string()).unwrap_or_default(),
+            _ => to_chrono(millis).map(|time| time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()).unwrap_or_default(),
+        }))
+    })
+}
+
+fn parse_with(call: &Call<'_>, kind: Kind, format: fn(&str) -> Result<String>) -> Result<Values> {
+    call.arity(2, 2)?;
+    let (texts, format) = (call.texts(0)?, format(&call.literal(1)?)?);
+    call.build(kind, |row| match texts.get(row) {
+        None => Ok(None),
+        Some(text) => match parse_as(text, &format) {
+            Some(millis) => Ok(Some(millis)),
+            None => call.refuse(|| format!("'{}' does not have the form {format}", text.chars().take(80).collect::<String>())),
+        },
+    })
+}
+
+/// Reads a time of which only a part may be given: what is missing is the start of it.
+fn parse_as(text: &str, format: &str) -> Option<i64> {
+    let mut parsed = Parsed::new();
+    parse(&mut parsed, text, StrftimeItems::new(format)).ok()?;
+    let date = parsed.to_naive_date().ok().or_else(|| {
+        let year = parsed.year().unwrap_or(1970);
+        NaiveDate::from_ymd_opt(year, parsed.month().unwrap_or(1), parsed.day().unwrap_or(1))
+    })?;
+    let time = parsed.to_naive_time().ok().or_else(|| {
+        let hour = parsed.hour_div_12().map_or(0, |half| half * 12) + parsed.hour_mod_12().unwrap_or(0);
+        NaiveTime::from_hms_opt(hour, parsed.minute().unwrap_or(0), parsed.second().unwrap_or(0))
+    })?;
+    let offset = i64::from(parsed.offset().unwrap_or(0));
+    Some(date.and_time(time).and_utc().timestamp_millis() - offset * 1000)
+}
+
+fn format_with(call: &Call<'_>, format: fn(&str) -> Result<String>) -> Result<Values> {
+    call.arity(2, 2)?;
+    let (millis, format) = (call.millis(0)?, format(&call.literal(1)?)?);
+    call.build(Kind::Varchar, |row| Ok(millis.get(row).and_then(to_chrono).map(|time| time.format(&format).to_string())))
+}
+
+/// MySQL's format letters, which `date_parse` and `date_format` take, as chrono's.
+fn mysql_format(format: &str) -> Result<String> {
+    let mut out = String::new();
+    let mut chars = format.chars();
+    while let Some(char) = chars.next() {
+        if char != '%' {
+            out.push(char);
+            continue;
+        }
+        out.push_str(match chars.next() {
+            Some('Y') => "%Y",
+            Some('y') => "%y",
+            Some('m') => "%m",
+            Some('c') => "%-m",
+            Some('M') => "%B",
+            Some('b') => "%b",
+            Some('d') => "%d",
+            Some('e') => "%-d",
+            Some('j') => "%j",
+            Some('H') => "%H",
+            Some('k') => "%-H",
+            Some('h' | 'I') => "%I",
+            Some('l') => "%-I",
+            Some('i') => "%M",
+            Some('s' | 'S') => "%S",
+            Some('f') => "%6f",
+            Some('p') => "%p",
+            Some('r') => "%I:%M:%S %p",
+            Some('T') => "%H:%M:%S",
+            Some('W') => "%A",
+            Some('a') => "%a",
+            Some('v') => "%V",
+            Some('x') => "%G",
+            Some('%') => "%%",
+            Some(other) => return Err(SqlError::new(format!("format %{other} is not supported"))),
+            None => return Err(SqlError::new("the format ends with %")),
+        });
+    }
+    Ok(out)
+}
+
+/// Joda's format letters, which `parse_datetime` and `format_datetime` take, as chrono's.
+fn joda_format(format: &str) -> Result<String> {
+    let mut out = String::new();
+    let mut chars = format.chars().peekable();
+    while let Some(char) = chars.next() {
+        if char == '\'' {
+            let quoted: String = chars.by_ref().take_while(|char| *char != '\'').collect();
+            out.push_str(if quoted.is_empty() { "'" } else { &quoted });
+            continue;
+        }
+        let mut count = 1;
+        while chars.next_if_eq(&char).is_some() {
+            count += 1;
+        }
+        let letters = match (char, count) {
+            ('y' | 'Y', 2) => "%y",
+            ('y' | 'Y', _) => "%Y",
+            ('M', 1) => "%-m",
+            ('M', 2) => "%m",
+            ('M', 3) => "%b",
+            ('M', _) => "%B",
+            ('d', 1) => "%-d",
+            ('d', _) => "%d",
+            ('D', _) => "%j",
+            ('H', 1) => "%-H",
+            ('H', _) => "%H",
+            ('h', _) => "%I",
+            ('m', _) => "%M",
+            ('s', _) => "%S",
+            ('S', 1..=3) => "%3f",
+            ('S', _) => "%6f",
+            ('a', _) => "%p",
+            ('E', 1..=3) => "%a",
+            ('E', _) => "%A",
+            ('Z' | 'z' | 'X', 1) => "%z",
+            ('Z' | 'z' | 'X', _) => "%:z",
+            ('%', _) => "%%",
+            (letter, _) if letter.is_ascii_alphabetic() => return Err(SqlError::new(format!("format letter {letter} is not supported"))),
+            (other, count) => {
+                out.extend(std::iter::repeat_n(other, count));
+                continue;
+            }
+        };
+        out.push_str(letters);
+    }
+    Ok(out)
+}
+
+fn date_add(call: &Call<'_>) -> Result<Values> {
+    call.arity(3, 3)?;
+    let (unit, amounts, time) = (call.literal(0)?, call.wholes(1)?, call.arg(2)?);
+    let (unit_millis, unit_months) = (clock::unit_millis(&unit), clock::unit_months(&unit));
+    if unit_millis.is_none() && unit_months.is_none() {
+        return Err(SqlError::new(format!("'{unit}' is no unit of time")));
+    }
+    let millis = call.millis(2)?;
+    let moved = |row: usize| {
+        let (start, amount) = millis.get(row).zip(amounts.get(row))?;
+        match (unit_millis, unit_months) {
+            (Some(length), _) => start.checked_add(amount.checked_mul(length)?),
+            (_, Some(months)) => clock::plus_months(start, amount.checked_mul(months)?),
+            _ => None,
+        }
+    };
+    match time.kind {
+        Kind::Date => call.build(Kind::Date, |row| Ok(moved(row).map(|millis| millis.div_euclid(DAY_MILLIS)))),
+        Kind::Timestamp { zoned } => call.build(Kind::Timestamp { zoned }, |row| Ok(moved(row))),
+        _ => call.build(ZONED, |row| Ok(moved(row))),
+    }
+}
+
+fn date_diff(call: &Call<'_>) -> Result<Values> {
+    if call.args.len() == 2 {
+        // Spark's form counts days: the end first.
+        let (end, start) = (call.millis(0)?, call.millis(1)?);
+        return call.build(Kind::Bigint, |row| {
+            Ok(end.get(row).zip(start.get(row)).map(|(end, start)| end.div_euclid(DAY_MILLIS) - start.div_euclid(DAY_MILLIS)))
+        });
+    }
+    call.arity(3, 3)?;
+    let (unit, from, to) = (call.literal(0)?, call.millis(1)?, call.millis(2)?);
+    let (unit_millis, unit_months) = (clock::unit_millis(&unit), clock::unit_months(&unit));
+    if unit_millis.is_none() && unit_months.is_none() {
+        return Err(SqlError::new(format!("'{unit}' is no unit of time")));
+    }
+    call.build(Kind::Bigint, |row| {
+        let Some((from, to)) = from.get(row).zip(to.get(row)) else { return Ok(None) };
+        Ok(match (unit_millis, unit_months) {
+            (Some(length), _) => Some((to - from) / length),
+            (_, Some(months)) => clock::months_between(from, to).map(|count| count / months),
+            _ => None,
+        })
+    })
+}
+
+fn date_trunc(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 2)?;
+    let unit = call.literal(0)?.to_ascii_lowercase();
+    clock::truncate(&unit, 0).ok_or_else(|| SqlError::new(format!("'{unit}' is no unit of time")))?;
+    let millis = call.millis(1)?;
+    match call.arg(1)?.kind {
+        Kind::Date => call.build(Kind::Date, |row| {
+            Ok(millis.get(row).and_then(|millis| clock::truncate(&unit, millis)).map(|millis| millis.div_euclid(DAY_MILLIS)))
+        }),
+        Kind::Timestamp { zoned } => {
+            call.build(Kind::Timestamp { zoned }, |row| Ok(millis.get(row).and_then(|millis| clock::truncate(&unit, millis))))
+        }
+        _ => call.build(ZONED, |row| Ok(millis.get(row).and_then(|millis| clock::truncate(&unit, millis)))),
+    }
+}
+
+fn from_unixtime(call: &Call<'_>) -> Result<Values> {
+    call.arity(1, 2)?;
+    let seconds = call.doubles(0)?;
+    call.build(ZONED, |row| Ok(seconds.get(row).filter(|seconds| seconds.abs() < 1e12).map(|seconds| (seconds * 1000.0).round() as i64)))
+}
+
+fn to_unixtime(call: &Call<'_>) -> Result<Values> {
+    call.arity(0, 1)?;
+    if call.args.is_empty() {
+        return Ok(Values::constant(Kind::Double, Some(Timestamp::from_millis(call.now).seconds() as f64)));
+    }
+    let millis = call.millis(0)?;
+    call.build(Kind::Double, |row| Ok(millis.get(row).map(|millis| millis as f64 / 1000.0)))
+}
+
+fn last_day(call: &Call<'_>) -> Result<Values> {
+    call.arity(1, 1)?;
+    let millis = call.millis(0)?;
+    call.build(Kind::Date, |row| {
+        let next = millis.get(row).and_then(|millis| clock::truncate("month", millis)).and_then(|start| clock::plus_months(start, 1));
+        Ok(next.map(|next| next.div_euclid(DAY_MILLIS) - 1))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_of_both_families() {
+        let noon = 1_772_452_800_000; // 2026-03-02T12:00:00Z
+        assert_eq!(parse_as("2026-03-02T12:00:00Z", &mysql_format("%Y-%m-%dT%H:%i:%sZ").unwrap()), Some(noon));
+        assert_eq!(parse_as("2026/03/02", &mysql_format("%Y/%m/%d").unwrap()), Some(noon - noon % DAY_MILLIS));
+        assert_eq!(parse_as("2026-03-02 12", &joda_format("yyyy-MM-dd HH").unwrap()), Some(noon));
+        assert_eq!(parse_as("2026-03-02T12:00:00Z", &joda_format("yyyy-MM-dd'T'HH:mm:ss'Z'").unwrap()), Some(noon));
+        assert_eq!(parse_as("2026-03-02:13:00:00 +0100", &joda_format("yyyy-MM-dd:HH:mm:ss Z").unwrap()), Some(noon));
+        assert!(mysql_format("%Q").is_err());
+    }
+}

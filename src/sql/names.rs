@@ -1,0 +1,102 @@
+//! Names: their case, which column they mean, and what was probably meant.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Expr, Function, Ident, ObjectName, ObjectNamePart, Query, VisitMut, VisitorMut};
+
+use super::error::{Result, SqlError};
+use super::relation::Relation;
+
+/// Makes every name in expressions lower case, so that equal expressions are equal trees. Aliases keep the case in which
+/// they are shown; they are compared without it.
+pub(super) fn lower(query: &mut Query) {
+    struct Lower;
+    impl VisitorMut for Lower {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+            match expr {
+                Expr::Identifier(ident) => lower_ident(ident),
+                Expr::CompoundIdentifier(parts) => parts.iter_mut().for_each(lower_ident),
+                Expr::Function(function) => lower_name(&mut function.name),
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let _ = VisitMut::visit(query, &mut Lower);
+}
+
+fn lower_ident(ident: &mut Ident) {
+    ident.value = ident.value.to_lowercase();
+    ident.quote_style = None;
+}
+
+fn lower_name(name: &mut ObjectName) {
+    for part in &mut name.0 {
+        if let ObjectNamePart::Identifier(ident) = part {
+            lower_ident(ident);
+        }
+    }
+}
+
+/// The last part of a name, lower case: the table of `"db"."table"`, the function of a call.
+pub(super) fn last(name: &ObjectName) -> String {
+    name.0.last().and_then(ObjectNamePart::as_ident).map(|ident| ident.value.to_lowercase()).unwrap_or_default()
+}
+
+/// The name of the function that is called.
+pub(super) fn of_function(function: &Function) -> String {
+    last(&function.name)
+}
+
+/// Finds the column that a dotted name means, and how many parts name it; the rest are fields of its row. A name with a
+/// table in front wins over a column that happens to be called like a table.
+pub(super) fn find(relation: &Relation, parts: &[Ident]) -> Result<Option<(usize, usize)>> {
+    for (qualifier, name, used) in spellings(parts) {
+        let mut matches = relation.fields.iter().enumerate().filter(|(_, field)| {
+            field.name.eq_ignore_ascii_case(name)
+                && qualifier.is_none_or(|asked| field.qualifier.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(asked)))
+        });
+        if let Some((index, _)) = matches.next() {
+            if matches.next().is_some() {
+                return Err(SqlError::new(format!("column {name} is ambiguous: more than one table has it")));
+            }
+            return Ok(Some((index, used)));
+        }
+    }
+    Ok(None)
+}
+
+/// `db.table.column`, `table.column`, `column`: whichever the parts allow.
+fn spellings(parts: &[Ident]) -> impl Iterator<Item = (Option<&str>, &str, usize)> {
+    let at = |index: usize| parts.get(index).map(|ident| ident.value.as_str());
+    let three = at(1).zip(at(2)).map(|(table, column)| (Some(table), column, 3));
+    let two = at(0).zip(at(1)).map(|(table, column)| (Some(table), column, 2));
+    let one = at(0).map(|column| (None, column, 1));
+    // `a.b.c` is first `table.column.field`: a database in front is the rarer case.
+    [two, three, one].into_iter().flatten()
+}
+
+/// ", did you mean …?" if one of `names` is close to `name`.
+pub(super) fn suggestion<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> String {
+    let close = names.map(|known| (distance(name, known), known)).filter(|(distance, _)| *distance <= 1 + name.len() / 4).min();
+    close.map(|(_, known)| format!("; did you mean {known}?")).unwrap_or_default()
+}
+
+/// Edit distance, for short names.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.chars().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, right) in b.iter().enumerate() {
+            let replace = row.get(j).copied().unwrap_or(usize::MAX) + usize::from(left != *right);
+            let insert = next.get(j).copied().unwrap_or(usize::MAX).saturating_add(1);
+            let delete = row.get(j + 1).copied().unwrap_or(usize::MAX).saturating_add(1);
+            next.push(replace.min(insert).min(delete));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(usize::MAX)
+}

@@ -1,0 +1,149 @@
+//! A query from its text to its answer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sqlparser::ast;
+
+use super::answer::Answer;
+use super::error::{Result, SqlError};
+use super::eval::Scope;
+use super::relation::Relation;
+use super::scan::{self, Scan};
+use super::{dialect, names, params, select};
+use crate::model::Timestamp;
+use crate::tables::{self, Rows, Table};
+
+/// A query that has been read and checked.
+#[derive(Debug, Clone)]
+pub struct Query {
+    tree: ast::Query,
+    now: Timestamp,
+    scan: Scan,
+    tables: Vec<&'static Table>,
+}
+
+/// The tables that a query runs over, by name.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    tables: HashMap<&'static str, Arc<Relation>>,
+}
+
+impl Catalog {
+    /// Puts a table in, in place of what was there under its name.
+    pub fn insert(&mut self, table: &'static Table, rows: &Rows) {
+        self.tables.insert(table.name, Arc::new(Relation::of_table(table, rows)));
+    }
+
+    /// Puts a table in piece by piece: the pieces have the same columns.
+    ///
+    /// # Errors
+    /// The pieces do not fit together.
+    pub fn insert_pieces(&mut self, table: &'static Table, pieces: Vec<Rows>) -> std::result::Result<(), SqlError> {
+        let mut pieces = pieces.into_iter().map(|rows| Relation::of_table(table, &rows));
+        let Some(mut whole) = pieces.next() else { return Ok(()) };
+        for piece in pieces {
+            for (column, more) in whole.columns.iter_mut().zip(piece.columns) {
+                column.append_owned(more)?;
+            }
+            whole.height += piece.height;
+        }
+        whole.columns = whole.columns.iter().map(|column| column.rechunk()).collect();
+        self.tables.insert(table.name, Arc::new(whole));
+        Ok(())
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<Arc<Relation>> {
+        self.tables.get(name).cloned()
+    }
+}
+
+/// What does not change while a query runs.
+pub(super) struct Session<'a> {
+    pub catalog: &'a Catalog,
+    /// `current_timestamp`, milliseconds.
+    pub now: i64,
+}
+
+/// The tables that `WITH` names, innermost last.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ctes(Vec<(String, Arc<Relation>)>);
+
+impl Ctes {
+    pub fn with(&self, name: String, relation: Relation) -> Self {
+        let mut all = self.0.clone();
+        all.push((name, Arc::new(relation)));
+        Self(all)
+    }
+
+    pub fn get(&self, name: &str) -> Option<Arc<Relation>> {
+        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, relation)| relation.clone())
+    }
+}
+
+impl Query {
+    /// Reads and checks a query. `params` replace the values of the columns of that name in the query's `params` table;
+    /// `now` is what `current_timestamp` says.
+    ///
+    /// # Errors
+    /// The text is not SQL, or asks for what is not there or not supported; the error says where.
+    pub fn parse(text: &str, params: &[(String, String)], now: Timestamp) -> std::result::Result<Self, SqlError> {
+        let mut tree = dialect::parse(text)?;
+        names::lower(&mut tree);
+        params::set(&mut tree, params)?;
+        let tables = scan::tables(&tree);
+        let mut query = Self { tree, now, scan: Scan::default(), tables };
+        // The dry run finds every mistake that does not depend on values.
+        let mut empty = Catalog::default();
+        for table in tables::ALL {
+            empty.insert(table, &table.empty());
+        }
+        query.run(&empty)?;
+        query.scan = scan::scan(&query.tree, now);
+        Ok(query)
+    }
+
+    /// What the query needs of `cloudtrail_logs`.
+    pub fn scan(&self) -> &Scan {
+        &self.scan
+    }
+
+    /// The tables that the query names.
+    pub fn tables(&self) -> &[&'static Table] {
+        &self.tables
+    }
+
+    /// Of a piece of `cloudtrail_logs`, the rows that the query may need: conditions of its own on single records are
+    /// applied early. To be called on each piece as it comes in; [`run`](Self::run) applies every condition again.
+    ///
+    /// # Errors
+    /// A condition cannot be evaluated on these rows.
+    pub fn keep(&self, rows: Rows) -> std::result::Result<Rows, SqlError> {
+        let filters = scan::filters(&self.tree);
+        let Some(filters) = filters else { return Ok(rows) };
+        let relation = Relation::of_table(&tables::cloudtrail::TABLE, &rows);
+        let catalog = Catalog::default();
+        let session = Session { catalog: &catalog, now: self.now.millis() };
+        let ctes = Ctes::default();
+        let mut keep = vec![false; relation.height];
+        for (qualifiers, conditions) in filters {
+            let relation = relation.clone().renamed(&qualifiers, &[]);
+            let scope = Scope::new(&session, &ctes, &relation);
+            scope.mark(&conditions, &mut keep)?;
+        }
+        let mask = keep.into_iter().map(Some).collect();
+        let kept = relation.filter(&mask)?;
+        let columns = rows.columns.iter().map(|(name, column)| Ok((*name, column.filter(&mask)?))).collect::<Result<Vec<_>>>()?;
+        Ok(Rows { columns, height: kept.height })
+    }
+
+    /// Answers the query over `catalog`.
+    ///
+    /// # Errors
+    /// A value cannot be worked with (a cast that fails, a division by zero), or a table is missing.
+    pub fn run(&self, catalog: &Catalog) -> std::result::Result<Answer, SqlError> {
+        let session = Session { catalog, now: self.now.millis() };
+        let relation = select::query(&session, &Ctes::default(), None, &self.tree)?;
+        Ok(Answer::new(relation))
+    }
+}

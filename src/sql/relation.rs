@@ -1,0 +1,139 @@
+//! Rows with named columns: what `FROM` gives and every stage after it hands on.
+
+use polars_core::prelude::{BooleanChunked, DataFrame, IntoColumn, Series};
+
+use super::error::{Result, SqlError};
+use super::values::{Values, take};
+use crate::tables::{Kind, Rows, Table};
+
+/// A column's name, its table's name or alias, and its type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Field {
+    pub qualifier: Option<String>,
+    pub name: String,
+    pub kind: Kind,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Relation {
+    pub fields: Vec<Field>,
+    /// As many as `fields`, each `height` long.
+    pub columns: Vec<Series>,
+    pub height: usize,
+}
+
+impl Relation {
+    /// One row without columns: what a `SELECT` without `FROM` works on.
+    pub fn single_row() -> Self {
+        Self { height: 1, ..Self::default() }
+    }
+
+    /// Rows of a declared table. A column that was not loaded is not there.
+    pub fn of_table(table: &Table, rows: &Rows) -> Self {
+        let mut relation = Self { height: rows.height, ..Self::default() };
+        for column in (table.columns)() {
+            if let Some((_, data)) = rows.columns.iter().find(|(name, _)| *name == column.name) {
+                relation.push(Field { qualifier: None, name: column.name.to_owned(), kind: column.kind }, data.clone());
+            }
+        }
+        relation
+    }
+
+    pub fn push(&mut self, field: Field, column: Series) {
+        self.fields.push(field);
+        self.columns.push(column);
+    }
+
+    pub fn values(&self, index: usize) -> Result<Values> {
+        match (self.fields.get(index), self.columns.get(index)) {
+            (Some(field), Some(column)) => Ok(Values::new(field.kind.clone(), column.clone())),
+            _ => Err(SqlError::new("a column is missing")),
+        }
+    }
+
+    /// The rows where `mask` is true.
+    pub fn filter(&self, mask: &BooleanChunked) -> Result<Self> {
+        let columns = self.columns.iter().map(|column| column.filter(mask)).collect::<std::result::Result<Vec<_>, _>>()?;
+        // A NULL in the mask is not true; both counts leave it out.
+        let height = mask.iter().filter(|keep| *keep == Some(true)).count();
+        Ok(Self { fields: self.fields.clone(), columns, height })
+    }
+
+    /// The rows that `rows` names, in that order; `None` gives a row of NULLs.
+    pub fn take(&self, rows: &[Option<u32>]) -> Result<Self> {
+        let columns = self.columns.iter().map(|column| take(column, rows)).collect::<Result<Vec<_>>>()?;
+        Ok(Self { fields: self.fields.clone(), columns, height: rows.len() })
+    }
+
+    /// `count` rows from `offset` on.
+    pub fn slice(&self, offset: usize, count: usize) -> Self {
+        let offset = offset.min(self.height);
+        let height = count.min(self.height - offset);
+        let columns = self.columns.iter().map(|column| column.slice(i64::try_from(offset).unwrap_or(i64::MAX), height)).collect();
+        Self { fields: self.fields.clone(), columns, height }
+    }
+
+    /// Columns of both, side by side; both have the same height.
+    pub fn beside(mut self, other: Self) -> Self {
+        self.fields.extend(other.fields);
+        self.columns.extend(other.columns);
+        self
+    }
+
+    /// The same columns under another table name, and other names if given.
+    pub fn renamed(mut self, qualifier: &str, names: &[String]) -> Self {
+        for (at, field) in self.fields.iter_mut().enumerate() {
+            field.qualifier = Some(qualifier.to_owned());
+            if let Some(name) = names.get(at) {
+                field.name.clone_from(name);
+            }
+        }
+        self
+    }
+}
+
+/// Equal rows get equal numbers, from 0 in order of first appearance; NULLs are equal to each other here.
+#[derive(Debug, Clone)]
+pub(super) struct Groups {
+    pub of_row: Vec<u32>,
+    /// The first row of each group.
+    pub first: Vec<Option<u32>>,
+}
+
+impl Groups {
+    /// All rows in one group; one group even if there are no rows.
+    pub fn one(height: usize) -> Self {
+        Self { of_row: vec![0; height], first: vec![(height > 0).then_some(0)] }
+    }
+
+    pub fn count(&self) -> usize {
+        self.first.len()
+    }
+
+    /// Groups rows by `keys`, each `height` long.
+    pub fn by(keys: &[Series], height: usize) -> Result<Self> {
+        if keys.is_empty() {
+            let first = if height > 0 { vec![Some(0)] } else { Vec::new() };
+            return Ok(Self { of_row: vec![0; height], first });
+        }
+        let columns: Vec<_> = keys.iter().enumerate().map(|(at, key)| key.clone().with_name(format!("{at}").into()).into_column()).collect();
+        let frame = DataFrame::new(height, columns.clone())?;
+        let grouped = frame.group_by_with_series(columns, true, true)?;
+        let mut of_row = vec![0_u32; height];
+        let mut first = Vec::new();
+        for group in grouped.get_groups().iter() {
+            let id = u32::try_from(first.len()).map_err(|_| SqlError::new("too many groups"))?;
+            let rows = match group {
+                polars_core::prelude::GroupsIndicator::Idx((_, rows)) => rows.iter().copied().collect::<Vec<_>>(),
+                polars_core::prelude::GroupsIndicator::Slice([start, length]) => (start..start + length).collect(),
+            };
+            first.push(rows.iter().min().copied());
+            for row in rows {
+                if let Some(slot) = of_row.get_mut(row as usize) {
+                    *slot = id;
+                }
+            }
+        }
+        Ok(Self { of_row, first })
+    }
+}

@@ -1,0 +1,398 @@
+//! What a query needs of `cloudtrail_logs`: found in its text, before anything is read.
+//!
+//! Every mention of the table says by its WHERE what it can use; the scan is what any of them can. It may let in too much,
+//! never too little: times are rounded outwards to whole days, and what is not understood limits nothing.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    BinaryOperator, Expr, GroupByExpr, JoinConstraint, JoinOperator, LimitClause, Query, Select, SelectItem, SetExpr, TableFactor, Value, Visit,
+    Visitor,
+};
+
+use super::bounds::Bounds;
+use super::{names, walk};
+use crate::model::{Filter, Timestamp};
+use crate::tables::{self, Table, cloudtrail};
+
+/// What to read. `None` and empty lists mean: no limit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// `eventSource`s.
+    pub sources: Option<Vec<String>>,
+    /// `eventName`s.
+    pub names: Option<Vec<String>>,
+    pub since: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+    /// `recipientAccountId`s.
+    pub accounts: Option<Vec<String>>,
+    /// `awsRegion`s.
+    pub regions: Option<Vec<String>>,
+    /// Columns of `cloudtrail_logs`; `None` for all.
+    pub columns: Option<Vec<String>>,
+    /// Rows after which reading may stop: the query takes any, and no more.
+    pub limit: Option<u64>,
+}
+
+impl Scan {
+    /// The limits by which objects and events can be left out, inside those of `filter`.
+    pub fn narrow(&self, filter: &Filter) -> Filter {
+        let later = |a: Option<Timestamp>, b: Option<Timestamp>| a.max(b);
+        let earlier = |a: Option<Timestamp>, b: Option<Timestamp>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        Filter {
+            since: later(filter.since, self.since),
+            until: earlier(filter.until, self.until),
+            accounts: both(&filter.accounts, self.accounts.as_deref()),
+            regions: both(&filter.regions, self.regions.as_deref()),
+            repositories: filter.repositories.clone(),
+        }
+    }
+
+    /// Whether `WHERE` can be true for no event at all.
+    pub fn is_nothing(&self) -> bool {
+        let none = |list: &Option<Vec<String>>| list.as_ref().is_some_and(Vec::is_empty);
+        none(&self.sources) || none(&self.names) || none(&self.accounts) || none(&self.regions)
+    }
+}
+
+/// The narrower of two lists, where an empty first one means everything. If they share nothing, the first one stays: it
+/// lets in too much, and the query drops it.
+fn both(asked: &[String], scan: Option<&[String]>) -> Vec<String> {
+    let Some(scan) = scan else { return asked.to_vec() };
+    if asked.is_empty() {
+        return scan.to_vec();
+    }
+    let shared: Vec<String> = asked.iter().filter(|item| scan.contains(item)).cloned().collect();
+    if shared.is_empty() { asked.to_vec() } else { shared }
+}
+
+impl fmt::Display for Scan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |list: &Option<Vec<String>>| match list {
+            None => "any".to_owned(),
+            Some(list) if list.is_empty() => "none".to_owned(),
+            Some(list) => list.join(", "),
+        };
+        let time = |time: Option<Timestamp>| time.map_or_else(|| "any".to_owned(), |time| time.to_string());
+        writeln!(f, "event source: {}", list(&self.sources))?;
+        writeln!(f, "event name:   {}", list(&self.names))?;
+        writeln!(f, "account:      {}", list(&self.accounts))?;
+        writeln!(f, "region:       {}", list(&self.regions))?;
+        writeln!(f, "from:         {}", time(self.since))?;
+        writeln!(f, "until:        {}", time(self.until))?;
+        match &self.columns {
+            None => writeln!(f, "columns:      all")?,
+            Some(columns) => writeln!(f, "columns:      {} of {}: {}", columns.len(), cloudtrail::ORIGINS.len(), columns.join(", "))?,
+        }
+        match self.limit {
+            None => write!(f, "stops early:  no"),
+            Some(limit) => write!(f, "stops early:  after {limit} rows"),
+        }
+    }
+}
+
+/// The tables that a query names, common tables left out.
+pub(super) fn tables(query: &Query) -> Vec<&'static Table> {
+    let mut found: Vec<&'static Table> = Vec::new();
+    let shadowed = shadowed(query);
+    for name in table_names(query).into_iter().filter(|name| !shadowed.contains(name)) {
+        if let Some(table) = tables::find(&name)
+            && !found.iter().any(|known| known.name == table.name)
+        {
+            found.push(table);
+        }
+    }
+    found
+}
+
+fn table_names(query: &Query) -> Vec<String> {
+    let mut found = Vec::new();
+    let _ = sqlparser::ast::visit_relations(query, |name| {
+        found.push(names::last(name));
+        ControlFlow::<()>::Continue(())
+    });
+    found
+}
+
+/// Names of common tables that hide a table of ours. A common table that is made from the table of its own name hides
+/// nothing here: which of the two a name means depends on where it stands.
+fn shadowed(query: &Query) -> BTreeSet<String> {
+    struct Finder(BTreeSet<String>, BTreeSet<String>);
+    impl Visitor for Finder {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+            for table in query.with.iter().flat_map(|with| &with.cte_tables) {
+                let name = table.alias.name.value.to_lowercase();
+                if table_names(&table.query).contains(&name) {
+                    self.1.insert(name);
+                } else {
+                    self.0.insert(name);
+                }
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut finder = Finder(BTreeSet::new(), BTreeSet::new());
+    let _ = query.visit(&mut finder);
+    finder.0.difference(&finder.1).cloned().collect()
+}
+
+/// One mention of `cloudtrail_logs`, and the conditions that every row of it must meet.
+struct Mention<'q> {
+    alias: String,
+    conditions: Vec<&'q Expr>,
+    /// `SELECT *`, or columns renamed by position: all columns are needed.
+    all_columns: bool,
+}
+
+/// Every `SELECT` of a query, subqueries and common tables included, in no special order.
+fn selects(query: &Query) -> Vec<&Select> {
+    // The visitor hands out short borrows; the tree is walked by hand where the select itself must be kept.
+    fn of_set<'q>(body: &'q SetExpr, found: &mut Vec<&'q Select>) {
+        match body {
+            SetExpr::Select(select) => found.push(select),
+            SetExpr::Query(query) => of_query(query, found),
+            SetExpr::SetOperation { left, right, .. } => {
+                of_set(left, found);
+                of_set(right, found);
+            }
+            _ => {}
+        }
+    }
+    fn of_query<'q>(query: &'q Query, found: &mut Vec<&'q Select>) {
+        query.with.iter().flat_map(|with| &with.cte_tables).for_each(|table| of_query(&table.query, found));
+        let start = found.len();
+        of_set(&query.body, found);
+        let own: Vec<&'q Select> = found.get(start..).unwrap_or_default().to_vec();
+        for select in own {
+            for table in &select.from {
+                of_factor(&table.relation, found);
+                table.joins.iter().for_each(|join| of_factor(&join.relation, found));
+            }
+        }
+    }
+    fn of_factor<'q>(factor: &'q TableFactor, found: &mut Vec<&'q Select>) {
+        match factor {
+            TableFactor::Derived { subquery, .. } => of_query(subquery, found),
+            TableFactor::NestedJoin { table_with_joins, .. } => {
+                of_factor(&table_with_joins.relation, found);
+                table_with_joins.joins.iter().for_each(|join| of_factor(&join.relation, found));
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    of_query(query, &mut found);
+    found
+}
+
+/// The mentions of `cloudtrail_logs`. `None`: some cannot be followed (they stand in expressions, or in nested joins), and
+/// nothing may be concluded.
+fn mentions(query: &Query) -> Option<Vec<Mention<'_>>> {
+    let shadowed = shadowed(query);
+    let is_events = |name: &str| !shadowed.contains(name) && tables::find(name).is_some_and(|table| table.name == cloudtrail::TABLE.name);
+    let total = table_names(query).iter().filter(|name| is_events(name)).count();
+    let mut found = Vec::new();
+    for select in selects(query) {
+        let star = select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+        let wheres = select.selection.as_ref().map(walk::conjuncts).unwrap_or_default();
+        let outer = select.from.iter().flat_map(|table| &table.joins).any(|join| !is_inner(&join.join_operator));
+        for table in &select.from {
+            for (at, factor) in std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation)).enumerate() {
+                let TableFactor::Table { name, alias, .. } = factor else { continue };
+                if !is_events(&names::last(name)) {
+                    continue;
+                }
+                let mut conditions = Vec::new();
+                // With outer joins about, a condition in WHERE limits only the first table, which none of them can NULL.
+                if !outer || (at == 0 && select.from.len() == 1 && table.joins.iter().all(|join| is_left_or_inner(&join.join_operator))) {
+                    conditions.extend(&wheres);
+                }
+                for (joined, join) in table.joins.iter().enumerate() {
+                    let own = joined + 1 == at;
+                    let inner = !outer && is_inner(&join.join_operator);
+                    if (inner || (own && is_left_or_inner(&join.join_operator)))
+                        && let Some(on) = on(&join.join_operator)
+                    {
+                        conditions.extend(walk::conjuncts(on));
+                    }
+                }
+                let renamed = alias.as_ref().is_some_and(|alias| !alias.columns.is_empty());
+                let alias = alias.as_ref().map_or_else(|| names::last(name), |alias| alias.name.value.to_lowercase());
+                if renamed {
+                    conditions.clear();
+                }
+                found.push(Mention { alias, conditions, all_columns: star || renamed });
+            }
+        }
+    }
+    (found.len() == total).then_some(found)
+}
+
+fn is_inner(operator: &JoinOperator) -> bool {
+    matches!(operator, JoinOperator::Join(_) | JoinOperator::Inner(_) | JoinOperator::CrossJoin(_))
+}
+
+fn is_left_or_inner(operator: &JoinOperator) -> bool {
+    is_inner(operator) || matches!(operator, JoinOperator::Left(_) | JoinOperator::LeftOuter(_))
+}
+
+fn on(operator: &JoinOperator) -> Option<&Expr> {
+    match operator {
+        JoinOperator::Join(JoinConstraint::On(on))
+        | JoinOperator::Inner(JoinConstraint::On(on))
+        | JoinOperator::Left(JoinConstraint::On(on))
+        | JoinOperator::LeftOuter(JoinConstraint::On(on)) => Some(on),
+        _ => None,
+    }
+}
+
+/// The scan of a query.
+pub(super) fn scan(query: &Query, now: Timestamp) -> Scan {
+    let Some(mentions) = mentions(query) else { return Scan::default() };
+    let mut scan = Scan { columns: columns(query, &mentions), limit: limit(query, &mentions), ..Scan::default() };
+    let bounds = mentions.iter().map(|mention| {
+        let each = mention.conditions.iter().map(|condition| Bounds::of(condition, &mention.alias, now));
+        each.fold(Bounds::default(), Bounds::and)
+    });
+    if let Some(bounds) = bounds.reduce(Bounds::or) {
+        bounds.write(&mut scan);
+    }
+    scan
+}
+
+fn columns(query: &Query, mentions: &[Mention<'_>]) -> Option<Vec<String>> {
+    if mentions.iter().any(|mention| mention.all_columns) {
+        return None;
+    }
+    struct Names(BTreeSet<String>);
+    impl Visitor for Names {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            match expr {
+                Expr::Identifier(ident) => {
+                    self.0.insert(ident.value.to_lowercase());
+                }
+                Expr::CompoundIdentifier(parts) => self.0.extend(parts.iter().map(|ident| ident.value.to_lowercase())),
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut found = Names(BTreeSet::new());
+    let _ = query.visit(&mut found);
+    for select in selects(query) {
+        for join in select.from.iter().flat_map(|table| &table.joins) {
+            if let JoinOperator::Join(JoinConstraint::Using(columns))
+            | JoinOperator::Inner(JoinConstraint::Using(columns))
+            | JoinOperator::Left(JoinConstraint::Using(columns))
+            | JoinOperator::LeftOuter(JoinConstraint::Using(columns))
+            | JoinOperator::Right(JoinConstraint::Using(columns))
+            | JoinOperator::RightOuter(JoinConstraint::Using(columns))
+            | JoinOperator::FullOuter(JoinConstraint::Using(columns)) = &join.join_operator
+            {
+                found.0.extend(columns.iter().map(names::last));
+            }
+        }
+    }
+    Some(cloudtrail::ORIGINS.iter().map(|(name, _)| (*name).to_owned()).filter(|name| found.0.contains(name)).collect())
+}
+
+/// LIMIT (and OFFSET) of a query that takes any rows: nothing sorts, groups, joins or counts them.
+fn limit(query: &Query, mentions: &[Mention<'_>]) -> Option<u64> {
+    let SetExpr::Select(select) = &*query.body else { return None };
+    let [mention] = mentions else { return None };
+    let [table] = select.from.as_slice() else { return None };
+    let plain = table.joins.is_empty() && matches!(table.relation, TableFactor::Table { .. }) && query.with.is_none() && query.order_by.is_none();
+    let ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(exprs, _) if exprs.is_empty());
+    let mut calls = walk::Calls::default();
+    for item in &select.projection {
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+            calls.collect(expr);
+        }
+    }
+    let counted = !calls.aggregates.is_empty() || !calls.windows.is_empty() || select.distinct.is_some() || select.having.is_some();
+    let all_early = mention.conditions.iter().all(|condition| is_early(condition, &mention.alias));
+    if !plain || !ungrouped || counted || !all_early {
+        return None;
+    }
+    let number = |expr: &Expr| match expr {
+        Expr::Value(value) => match &value.value {
+            Value::Number(text, _) => text.parse::<u64>().ok(),
+            _ => None,
+        },
+        _ => None,
+    };
+    match &query.limit_clause {
+        Some(LimitClause::LimitOffset { limit: Some(limit), offset, .. }) => {
+            let offset = offset.as_ref().map_or(Some(0), |offset| number(&offset.value))?;
+            number(limit)?.checked_add(offset)
+        }
+        _ => None,
+    }
+}
+
+/// For each mention of the table, its alias and the conditions that can be tried on a record alone; `None` if some mention
+/// has none, so that every record may be needed.
+pub(super) fn filters(query: &Query) -> Option<Vec<(String, Vec<Expr>)>> {
+    let mentions = mentions(query)?;
+    let filters: Vec<(String, Vec<Expr>)> = mentions
+        .into_iter()
+        .map(|mention| {
+            let early = mention.conditions.into_iter().filter(|condition| is_early(condition, &mention.alias)).cloned().collect();
+            (mention.alias, early)
+        })
+        .collect();
+    (!filters.is_empty() && filters.iter().all(|(_, conditions)| !conditions.is_empty())).then_some(filters)
+}
+
+/// Whether a condition looks at nothing but columns of this mention of the table.
+fn is_early(condition: &Expr, alias: &str) -> bool {
+    struct Foreign<'a>(&'a str);
+    impl Visitor for Foreign<'_> {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            let own = match expr {
+                Expr::Identifier(ident) => is_column(&ident.value) || super::clock::is_moment(&ident.value),
+                Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+                    [first, second, ..] => (first.value == self.0 && is_column(&second.value)) || (first.value != self.0 && is_column(&first.value)),
+                    _ => false,
+                },
+                Expr::Lambda(_) => false,
+                _ => true,
+            };
+            if own { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        }
+    }
+    !walk::has_subquery(condition) && condition.visit(&mut Foreign(alias)).is_continue()
+}
+
+fn is_column(name: &str) -> bool {
+    cloudtrail::ORIGINS.iter().any(|(column, _)| *column == name)
+}
+
+/// The column of this mention that an expression is.
+pub(super) fn column_of<'e>(expr: &'e Expr, alias: &str) -> Option<&'e str> {
+    match expr {
+        Expr::Identifier(ident) if is_column(&ident.value) => Some(&ident.value),
+        Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+            [table, column] if table.value == alias && is_column(&column.value) => Some(&column.value),
+            _ => None,
+        },
+        Expr::Nested(inner) => column_of(inner, alias),
+        _ => None,
+    }
+}
+
+/// A chain of one operator, or a single condition.
+pub(super) fn is_chain_of(expr: &Expr, operator: &BinaryOperator) -> bool {
+    matches!(expr, Expr::BinaryOp { op, .. } if op == operator)
+}

@@ -1,0 +1,326 @@
+//! `SELECT` and what is around it: WITH, UNION, ORDER BY, LIMIT.
+
+use sqlparser::ast::{
+    Distinct, Expr, Ident, LimitClause, OrderBy, OrderByKind, OrderByOptions, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
+    SetOperator, SetQuantifier, Value, Values as ValueRows,
+};
+
+use super::compare::common;
+use super::error::{Result, SqlError};
+use super::eval::{Scope, Via, mask};
+use super::group::{self, key_column};
+use super::query::{Ctes, Session};
+use super::relation::{Field, Groups, Relation};
+use super::values::Values;
+use super::walk::{Calls, conjuncts};
+use super::{aggregate, cast, from, names, order, window};
+use crate::tables::Kind;
+
+/// The rows of a query. `outer` is the row that a correlated subquery stands at.
+pub(super) fn query(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_>, Via<'_>)>, query: &Query) -> Result<Relation> {
+    let ctes = with(session, ctes, outer, query)?;
+    let empty = Relation::single_row();
+    let like = Scope { outer, ..Scope::new(session, &ctes, &empty) };
+    let rows = match &*query.body {
+        SetExpr::Select(select) => return limited(&like, query, self::select(&like, select, query.order_by.as_ref())?),
+        other => set(&like, other)?,
+    };
+    let sorted = match &query.order_by {
+        None => rows,
+        Some(by) => {
+            let scope = Scope { relation: &rows, ..like };
+            let keys = order_exprs(by)?.iter().map(|(expr, options)| Ok((order_key(&scope, expr, &rows)?, *options))).collect::<Result<Vec<_>>>()?;
+            rows.take(&order::sorted(&keys, rows.height)?)?
+        }
+    };
+    limited(&like, query, sorted)
+}
+
+fn with(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_>, Via<'_>)>, query: &Query) -> Result<Ctes> {
+    let mut ctes = ctes.clone();
+    let Some(with) = &query.with else { return Ok(ctes) };
+    if with.recursive {
+        return Err(SqlError::new("WITH RECURSIVE is not supported").at(with));
+    }
+    for table in &with.cte_tables {
+        let name = table.alias.name.value.to_lowercase();
+        let columns: Vec<String> = table.alias.columns.iter().map(|column| column.name.value.clone()).collect();
+        let rows = self::query(session, &ctes, outer, &table.query)?.renamed(&name, &columns);
+        ctes = ctes.with(name, rows);
+    }
+    Ok(ctes)
+}
+
+fn set(like: &Scope<'_>, body: &SetExpr) -> Result<Relation> {
+    match body {
+        SetExpr::Select(select) => self::select(like, select, None),
+        SetExpr::Query(inner) => query(like.session, like.ctes, like.outer, inner),
+        SetExpr::Values(values) => value_rows(like, values),
+        SetExpr::SetOperation { left, op, set_quantifier, right } => combine(set(like, left)?, set(like, right)?, *op, *set_quantifier),
+        _ => Err(SqlError::new("only SELECT can be asked: logs are read, never written").at(body)),
+    }
+}
+
+/// `VALUES (1, 'a'), (2, 'b')`.
+fn value_rows(like: &Scope<'_>, values: &ValueRows) -> Result<Relation> {
+    let mut all: Option<Relation> = None;
+    for row in &values.rows {
+        let mut one = Relation::single_row();
+        for (at, expr) in row.content.iter().enumerate() {
+            let values = like.column(expr)?;
+            one.push(Field { qualifier: None, name: format!("_col{at}"), kind: values.kind }, values.data);
+        }
+        all = Some(match all {
+            None => one,
+            Some(before) => combine(before, one, SetOperator::Union, SetQuantifier::All)?,
+        });
+    }
+    all.ok_or_else(|| SqlError::new("VALUES needs a row"))
+}
+
+fn combine(left: Relation, right: Relation, op: SetOperator, quantifier: SetQuantifier) -> Result<Relation> {
+    if left.fields.len() != right.fields.len() {
+        return Err(SqlError::new(format!("{op}: one side has {} columns and the other {}", left.fields.len(), right.fields.len())));
+    }
+    let mut rows = Relation { height: left.height + right.height, ..Relation::default() };
+    for at in 0..left.fields.len() {
+        let (a, b) = (left.values(at)?, right.values(at)?);
+        let kind = common(&a.kind, &b.kind)
+            .map_err(|_| SqlError::new(format!("{op}: column {} is {} on one side and {} on the other", at + 1, a.kind, b.kind)))?;
+        let mut column = cast::cast(&a, &kind, left.height, false)?.data;
+        column.append_owned(cast::cast(&b, &kind, right.height, false)?.data)?;
+        let name = left.fields.get(at).map(|field| field.name.clone()).unwrap_or_default();
+        rows.push(Field { qualifier: None, name, kind }, column.rechunk());
+    }
+    let all = matches!(quantifier, SetQuantifier::All);
+    if op == SetOperator::Union && all {
+        return Ok(rows);
+    }
+    let groups = groups_of(&rows)?;
+    let mut on_right = vec![false; groups.count()];
+    for row in left.height..rows.height {
+        if let Some(slot) = groups.of_row.get(row).and_then(|group| on_right.get_mut(*group as usize)) {
+            *slot = true;
+        }
+    }
+    let keep = |group: usize, first: u32| {
+        let on_left = (first as usize) < left.height;
+        let on_right = on_right.get(group) == Some(&true);
+        match op {
+            SetOperator::Intersect => on_left && on_right,
+            SetOperator::Except | SetOperator::Minus => on_left && !on_right,
+            SetOperator::Union => true,
+        }
+    };
+    let kept: Vec<Option<u32>> =
+        groups.first.iter().enumerate().filter_map(|(group, first)| first.filter(|first| keep(group, *first))).map(Some).collect();
+    rows.take(&kept)
+}
+
+/// Equal rows of a relation.
+fn groups_of(rows: &Relation) -> Result<Groups> {
+    let keys = (0..rows.fields.len()).map(|at| key_column(&rows.values(at)?, rows.height)).collect::<Result<Vec<_>>>()?;
+    Groups::by(&keys, rows.height)
+}
+
+/// One `SELECT`, sorted by what its query says.
+fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<Relation> {
+    refuse_unknown(select)?;
+    let rows = from::from(like, &select.from)?;
+    let rows = filtered(like, rows, select.selection.as_ref())?;
+    let scope = Scope { relation: &rows, ..*like };
+    let orders = by.map(order_exprs).transpose()?.unwrap_or_default();
+    let calls = calls(select, &orders);
+    match group::keys(&scope, select, &calls)? {
+        None => project(&scope, select, &calls, &orders),
+        Some(keys) => {
+            let (count, known) = group::grouped(&scope, &keys, &calls)?;
+            let groups = Relation { height: count, ..Relation::default() };
+            let after = Scope { relation: &groups, known: &known, ungrouped: Some(&scope), ..*like };
+            let Some(having) = &select.having else { return project(&after, select, &calls, &orders) };
+            let keep: Vec<Option<u32>> = (0_u32..).zip(after.truth(having)?).filter(|(_, keep)| *keep).map(|(row, _)| Some(row)).collect();
+            after.narrowed(&keep, |after| project(after, select, &calls, &orders))
+        }
+    }
+}
+
+fn refuse_unknown(select: &Select) -> Result<()> {
+    let refused = [
+        (select.top.is_some(), "TOP (use LIMIT)"),
+        (select.into.is_some(), "INTO"),
+        (select.qualify.is_some(), "QUALIFY (filter in an outer query)"),
+        (!select.lateral_views.is_empty(), "LATERAL VIEW (use CROSS JOIN UNNEST)"),
+        (!select.sort_by.is_empty() || !select.cluster_by.is_empty() || !select.distribute_by.is_empty(), "SORT/CLUSTER/DISTRIBUTE BY"),
+        (!select.connect_by.is_empty(), "CONNECT BY"),
+        (!select.named_window.is_empty(), "WINDOW (write the window in OVER)"),
+        (matches!(select.distinct, Some(Distinct::On(_))), "DISTINCT ON"),
+    ];
+    match refused.iter().find(|(found, _)| *found) {
+        Some((_, what)) => Err(SqlError::new(format!("{what} is not supported")).at(select)),
+        None => Ok(()),
+    }
+}
+
+fn filtered(like: &Scope<'_>, mut rows: Relation, condition: Option<&Expr>) -> Result<Relation> {
+    // One condition after the other: the later ones look at fewer rows, and never at those that the first ones exclude.
+    for condition in condition.map(conjuncts).unwrap_or_default() {
+        let scope = Scope { relation: &rows, ..*like };
+        let keep = scope.truth(condition)?;
+        if keep.contains(&false) {
+            rows = rows.filter(&mask(&keep))?;
+        }
+    }
+    Ok(rows)
+}
+
+fn calls(select: &Select, orders: &[(Expr, OrderByOptions)]) -> Calls {
+    let mut calls = Calls::default();
+    for item in &select.projection {
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+            calls.collect(expr);
+        }
+    }
+    select.having.iter().for_each(|having| calls.collect(having));
+    orders.iter().for_each(|(expr, _)| calls.collect(expr));
+    calls
+}
+
+/// Window functions, the `SELECT` list, DISTINCT and ORDER BY.
+fn project(scope: &Scope<'_>, select: &Select, calls: &Calls, orders: &[(Expr, OrderByOptions)]) -> Result<Relation> {
+    let mut known = scope.known.to_vec();
+    for call in &calls.windows {
+        let scope = Scope { known: &known, ..*scope };
+        let values = window::evaluate(&scope, aggregate::as_call(call)?).map_err(|error| error.at(call))?;
+        known.push((call.clone(), values));
+    }
+    let scope = Scope { known: &known, ..*scope };
+    let mut rows = Relation { height: scope.height(), ..Relation::default() };
+    for item in &select.projection {
+        list_item(&scope, item, &mut rows)?;
+    }
+    let keys = orders.iter().map(|(expr, options)| Ok((order_key(&scope, expr, &rows)?, *options))).collect::<Result<Vec<_>>>()?;
+    let (rows, keys) = match select.distinct {
+        Some(Distinct::Distinct) => {
+            let first = groups_of(&rows)?.first;
+            let keys = keys.iter().map(|(values, options)| Ok((values.take(&first)?, *options))).collect::<Result<Vec<_>>>()?;
+            (rows.take(&first)?, keys)
+        }
+        _ => (rows, keys),
+    };
+    if keys.is_empty() { Ok(rows) } else { rows.take(&order::sorted(&keys, rows.height)?) }
+}
+
+fn list_item(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relation) -> Result<()> {
+    let mut push = |name: String, values: Values| {
+        let data = values.spread(scope.height());
+        rows.push(Field { qualifier: None, name, kind: values.kind }, data);
+    };
+    match item {
+        SelectItem::ExprWithAlias { expr, alias } => push(alias.value.clone(), scope.eval(expr)?),
+        SelectItem::UnnamedExpr(expr) => {
+            let values = scope.eval(expr)?;
+            let at = rows.fields.len();
+            let name = name_of(expr).unwrap_or_else(|| format!("_col{at}"));
+            let data = values.spread(scope.height());
+            rows.push(Field { qualifier: None, name, kind: values.kind }, data);
+        }
+        SelectItem::Wildcard(_) => {
+            let before = scope.ungrouped.is_some();
+            if before || scope.relation.fields.is_empty() {
+                return Err(SqlError::new("SELECT * needs a table, and no GROUP BY").at(item));
+            }
+            for (field, column) in scope.relation.fields.iter().zip(&scope.relation.columns) {
+                push(field.name.clone(), Values::new(field.kind.clone(), column.clone()));
+            }
+        }
+        SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
+            let table = names::last(name);
+            let of_table: Vec<_> =
+                scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| field.qualifier.as_deref() == Some(&table)).collect();
+            if of_table.is_empty() {
+                return Err(SqlError::new(format!("there is no table {table} here")).at(name));
+            }
+            for (field, column) in of_table {
+                push(field.name.clone(), Values::new(field.kind.clone(), column.clone()));
+            }
+        }
+        _ => return Err(SqlError::new("this is not supported in a SELECT list").at(item)),
+    }
+    Ok(())
+}
+
+/// The name of a column without an alias.
+fn name_of(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(ident) => Some(ident.value.clone()),
+        Expr::CompoundIdentifier(parts) => parts.last().map(|ident| ident.value.clone()),
+        Expr::CompoundFieldAccess { access_chain, .. } => match access_chain.last() {
+            Some(sqlparser::ast::AccessExpr::Dot(Expr::Identifier(ident))) => Some(ident.value.clone()),
+            _ => None,
+        },
+        Expr::Nested(inner) => name_of(inner),
+        _ => None,
+    }
+}
+
+fn order_exprs(by: &OrderBy) -> Result<Vec<(Expr, OrderByOptions)>> {
+    match &by.kind {
+        OrderByKind::Expressions(exprs) => Ok(exprs.iter().map(|key| (key.expr.clone(), key.options)).collect()),
+        OrderByKind::All(_) => Err(SqlError::new("ORDER BY ALL is not supported").at(by)),
+    }
+}
+
+/// What a key of ORDER BY means: the number of a column, its name in the `SELECT` list, or an expression.
+fn order_key(scope: &Scope<'_>, expr: &Expr, rows: &Relation) -> Result<Values> {
+    if let Expr::Value(value) = expr
+        && let Value::Number(text, _) = &value.value
+    {
+        let index = text.parse::<usize>().ok().and_then(|ordinal| ordinal.checked_sub(1)).filter(|index| *index < rows.fields.len());
+        return match index {
+            Some(index) => rows.values(index),
+            None => Err(SqlError::new(format!("ORDER BY {text}: there is no such column in the SELECT list")).at(expr)),
+        };
+    }
+    let mut known: Vec<(Expr, Values)> = Vec::new();
+    for (at, field) in rows.fields.iter().enumerate() {
+        known.push((Expr::Identifier(Ident::new(field.name.to_lowercase())), rows.values(at)?));
+    }
+    known.extend(scope.known.iter().cloned());
+    Scope { known: &known, ..*scope }.column(expr)
+}
+
+fn limited(like: &Scope<'_>, query: &Query, rows: Relation) -> Result<Relation> {
+    let (mut offset, mut count) = (0, usize::MAX);
+    match &query.limit_clause {
+        None => {}
+        Some(LimitClause::LimitOffset { limit, offset: skip, limit_by }) if limit_by.is_empty() => {
+            offset = skip.as_ref().map(|skip| number(like, &skip.value)).transpose()?.unwrap_or(0);
+            count = limit.as_ref().map(|limit| number(like, limit)).transpose()?.unwrap_or(usize::MAX);
+        }
+        Some(LimitClause::OffsetCommaLimit { offset: skip, limit }) => {
+            offset = number(like, skip)?;
+            count = number(like, limit)?;
+        }
+        Some(other) => return Err(SqlError::new(format!("{other} is not supported"))),
+    }
+    if let Some(fetch) = &query.fetch {
+        if fetch.percent || fetch.with_ties {
+            return Err(SqlError::new("FETCH … PERCENT and WITH TIES are not supported"));
+        }
+        count = fetch.quantity.as_ref().map(|quantity| number(like, quantity)).transpose()?.unwrap_or(1);
+    }
+    Ok(if offset == 0 && count >= rows.height { rows } else { rows.slice(offset, count) })
+}
+
+fn number(like: &Scope<'_>, expr: &Expr) -> Result<usize> {
+    if let Expr::Identifier(ident) = expr
+        && ident.value == "all"
+    {
+        return Ok(usize::MAX);
+    }
+    let values = like.eval(expr)?;
+    match (values.kind == Kind::Bigint).then(|| values.constant_whole()).flatten().and_then(|number| usize::try_from(number).ok()) {
+        Some(number) => Ok(number),
+        None => Err(SqlError::new("LIMIT and OFFSET need a whole number").at(expr)),
+    }
+}

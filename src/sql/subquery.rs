@@ -1,0 +1,269 @@
+//! Subqueries inside expressions: `EXISTS (…)`, `x IN (…)`, `(SELECT …)`.
+//!
+//! A subquery that looks only at its own tables runs once. One that looks at a row of the query around it runs once for
+//! each different combination of the values it looks at; `EXISTS` becomes a join where it can.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{BinaryOperator, Expr, GroupByExpr, Ident, Query, Select, SetExpr, Visit, VisitMut, Visitor, VisitorMut};
+
+use super::compare::common;
+use super::error::{Result, SqlError};
+use super::eval::{Scope, Via};
+use super::group::key_column;
+use super::relation::{Groups, Relation};
+use super::values::{Values, take};
+use super::{cast, from, join, names, select, walk};
+use crate::tables::Kind;
+
+/// How often a subquery may run.
+const RUNS_MAX: usize = 10_000;
+
+pub(super) fn exists(scope: &Scope<'_>, query: &Query, negated: bool) -> Result<Values> {
+    match alone(scope, query)? {
+        Some(rows) => return Ok(Values::constant(Kind::Boolean, Some((rows.height > 0) != negated))),
+        None if scope.ungrouped.is_none() => {
+            if let Some(select) = plain(query)
+                && let Some(found) = as_join(scope, select)?
+            {
+                return Values::build(Kind::Boolean, scope.height(), false, |row| Ok(found.get(row).map(|found| *found != negated)));
+            }
+        }
+        None => {}
+    }
+    let (groups, results) = each(scope, query)?;
+    Values::build(Kind::Boolean, scope.height(), false, |row| Ok(result(&groups, &results, row).map(|rows| (rows.height > 0) != negated)))
+}
+
+pub(super) fn scalar(scope: &Scope<'_>, query: &Query) -> Result<Values> {
+    if let Some(rows) = alone(scope, query)? {
+        return single(&rows);
+    }
+    let (groups, results) = each(scope, query)?;
+    let singles = results.iter().map(single).collect::<Result<Vec<_>>>()?;
+    let kind = match singles.first() {
+        Some(first) => first.kind.clone(),
+        None => kinds(scope, query)?.into_iter().next().unwrap_or(Kind::Unknown),
+    };
+    let mut all = polars_core::prelude::Series::new_empty("".into(), &kind.dtype());
+    for single in singles {
+        all.append_owned(single.data)?;
+    }
+    let rows: Vec<Option<u32>> = groups.of_row.iter().copied().map(Some).collect();
+    Ok(Values::new(kind, take(&all.rechunk(), &rows)?))
+}
+
+pub(super) fn contains(scope: &Scope<'_>, expr: &Expr, query: &Query, negated: bool) -> Result<Values> {
+    let value = scope.eval(expr)?;
+    if let Some(rows) = alone(scope, query)? {
+        let set = Set::of(&value, &rows)?;
+        let keys = set.keys(&value, scope.height())?;
+        return Values::build(Kind::Boolean, scope.height(), false, |row| Ok(set.has(keys.get(row).cloned().flatten()).map(|has| has != negated)));
+    }
+    let (groups, results) = each(scope, query)?;
+    let sets = results.iter().map(|rows| Set::of(&value, rows)).collect::<Result<Vec<_>>>()?;
+    let keys = match sets.first() {
+        Some(set) => set.keys(&value, scope.height())?,
+        None => Vec::new(),
+    };
+    Values::build(Kind::Boolean, scope.height(), false, |row| {
+        let set = groups.of_row.get(row).and_then(|group| sets.get(*group as usize));
+        Ok(set.and_then(|set| set.has(keys.get(row).cloned().flatten())).map(|has| has != negated))
+    })
+}
+
+/// What a subquery of one column (or several, for row values) gave, to look values up in.
+struct Set {
+    kind: Kind,
+    keys: HashSet<String>,
+    has_null: bool,
+    is_empty: bool,
+}
+
+impl Set {
+    fn of(value: &Values, rows: &Relation) -> Result<Self> {
+        let column = match rows.fields.len() {
+            1 => rows.values(0)?,
+            _ => {
+                let fields: Vec<_> =
+                    rows.columns.iter().enumerate().map(|(at, column)| column.clone().with_name(format!("field{at}").into())).collect();
+                let data = polars_core::prelude::StructChunked::from_series("".into(), rows.height, fields.iter())?;
+                let kinds = rows.fields.iter().enumerate().map(|(at, field)| (format!("field{at}"), field.kind.clone())).collect();
+                Values::new(Kind::Row(kinds), polars_core::prelude::IntoSeries::into_series(data))
+            }
+        };
+        let kind =
+            common(&value.kind, &column.kind).map_err(|_| SqlError::new(format!("{} and {} cannot be compared with IN", value.kind, column.kind)))?;
+        let keys = cast::json_texts(&cast::cast(&column, &kind, rows.height, true)?, rows.height)?;
+        let has_null = keys.iter().any(Option::is_none);
+        Ok(Self { kind, keys: keys.into_iter().flatten().collect(), has_null, is_empty: rows.height == 0 })
+    }
+
+    fn keys(&self, value: &Values, height: usize) -> Result<Vec<Option<String>>> {
+        cast::json_texts(&cast::cast(value, &self.kind, height, true)?, height)
+    }
+
+    /// Three-valued: NULL in the set makes "not found" unknown.
+    fn has(&self, key: Option<String>) -> Option<bool> {
+        match key {
+            _ if self.is_empty => Some(false),
+            Some(key) if self.keys.contains(&key) => Some(true),
+            Some(_) if !self.has_null => Some(false),
+            _ => None,
+        }
+    }
+}
+
+/// The subquery's rows, if it needs nothing from outside.
+fn alone(scope: &Scope<'_>, query: &Query) -> Result<Option<Relation>> {
+    match select::query(scope.session, scope.ctes, None, query) {
+        Ok(rows) => Ok(Some(rows)),
+        Err(error) if error.unknown_name => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn single(rows: &Relation) -> Result<Values> {
+    if rows.fields.len() != 1 {
+        return Err(SqlError::new(format!("a subquery used as a value must have one column, not {}", rows.fields.len())));
+    }
+    match rows.height {
+        0 => Ok(Values::null(rows.values(0)?.kind)),
+        1 => Ok(Values { constant: true, ..rows.values(0)? }),
+        count => Err(SqlError::value(format!("a subquery used as a value gave {count} rows"))),
+    }
+}
+
+/// Runs the subquery for each combination of outer values that it may look at.
+fn each(scope: &Scope<'_>, query: &Query) -> Result<(Groups, Vec<Relation>)> {
+    let mut keys = Vec::new();
+    let outer = scope.ungrouped.map_or(scope.relation, |before| before.relation);
+    for parts in names_in(query) {
+        if names::find(outer, &parts).is_ok_and(|found| found.is_some())
+            && let Ok(values) = scope.column(&Expr::CompoundIdentifier(parts))
+        {
+            keys.push(key_column(&values, scope.height())?);
+        }
+    }
+    if scope.height() == 0 {
+        // Still looked at, so that mistakes are found before anything is read.
+        kinds(scope, query)?;
+    }
+    let groups = Groups::by(&keys, scope.height())?;
+    if groups.count() > RUNS_MAX {
+        return Err(SqlError::new(format!("this subquery would run {} times, more than {RUNS_MAX}; join instead", groups.count())));
+    }
+    let mut results = Vec::with_capacity(groups.count());
+    for first in groups.first.iter().flatten() {
+        results.push(select::query(scope.session, scope.ctes, Some((scope, Via::Row(*first as usize))), query)?);
+    }
+    Ok((groups, results))
+}
+
+/// The types of a correlated subquery's columns, from a run for a row of NULLs.
+fn kinds(scope: &Scope<'_>, query: &Query) -> Result<Vec<Kind>> {
+    let rows = scope.narrowed(&[None], |scope| select::query(scope.session, scope.ctes, Some((scope, Via::Row(0))), query))?;
+    Ok(rows.fields.into_iter().map(|field| field.kind).collect())
+}
+
+fn result<'r>(groups: &Groups, results: &'r [Relation], row: usize) -> Option<&'r Relation> {
+    groups.of_row.get(row).and_then(|group| results.get(*group as usize))
+}
+
+/// Every column name in a query, however deep.
+fn names_in(query: &Query) -> Vec<Vec<Ident>> {
+    struct Names(Vec<Vec<Ident>>);
+    impl Visitor for Names {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            let parts = match expr {
+                Expr::Identifier(ident) => vec![ident.clone()],
+                Expr::CompoundIdentifier(parts) => parts.clone(),
+                _ => return ControlFlow::Continue(()),
+            };
+            if !self.0.contains(&parts) {
+                self.0.push(parts);
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut names = Names(Vec::new());
+    let _ = query.visit(&mut names);
+    names.0
+}
+
+/// A subquery that is nothing but FROM and WHERE.
+fn plain(query: &Query) -> Option<&Select> {
+    let SetExpr::Select(select) = &*query.body else { return None };
+    let ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(exprs, _) if exprs.is_empty());
+    (query.with.is_none() && query.limit_clause.is_none() && query.fetch.is_none() && ungrouped && select.having.is_none()).then_some(select)
+}
+
+/// For each row outside, whether the subquery has a row for it; `None` if that cannot be asked as a join.
+fn as_join(scope: &Scope<'_>, select: &Select) -> Result<Option<Vec<bool>>> {
+    let mut calls = walk::Calls::default();
+    for item in &select.projection {
+        if let sqlparser::ast::SelectItem::UnnamedExpr(expr) | sqlparser::ast::SelectItem::ExprWithAlias { expr, .. } = item {
+            calls.collect(expr);
+        }
+    }
+    let like = Scope { outer: None, known: &[], ungrouped: None, ..*scope };
+    let mut inner = match from::from(&like, &select.from) {
+        Ok(rows) if calls.aggregates.is_empty() => rows,
+        Ok(_) => return Ok(None),
+        Err(error) if error.unknown_name => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut condition: Option<Expr> = None;
+    for conjunct in select.selection.iter().flat_map(walk::conjuncts) {
+        let own = Scope { relation: &inner, ..like };
+        match own.truth(conjunct) {
+            Ok(keep) => inner = inner.filter(&super::eval::mask(&keep))?,
+            Err(error) if error.unknown_name && !walk::has_subquery(conjunct) => {
+                let qualified = qualified(conjunct, &inner);
+                condition = Some(match condition {
+                    None => qualified,
+                    Some(before) => Expr::BinaryOp { left: Box::new(before), op: BinaryOperator::And, right: Box::new(qualified) },
+                });
+            }
+            Err(error) if error.unknown_name => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    let outer = Scope { known: &[], ..*scope };
+    let pairs = join::pairs(&outer, scope.relation, &inner, condition.as_ref())?;
+    let mut found = vec![false; scope.height()];
+    for row in pairs.left {
+        if let Some(slot) = found.get_mut(row as usize) {
+            *slot = true;
+        }
+    }
+    Ok(Some(found))
+}
+
+/// Names that the inner tables have mean them: written out, so that they mean the same beside the outer ones.
+fn qualified(condition: &Expr, inner: &Relation) -> Expr {
+    struct Qualify<'r>(&'r Relation);
+    impl VisitorMut for Qualify<'_> {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+            let parts = match expr {
+                Expr::Identifier(ident) => vec![ident.clone()],
+                Expr::CompoundIdentifier(parts) => parts.clone(),
+                _ => return ControlFlow::Continue(()),
+            };
+            if let Ok(Some((index, 1))) = names::find(self.0, &parts)
+                && let Some(qualifier) = self.0.fields.get(index).and_then(|field| field.qualifier.clone())
+            {
+                *expr = Expr::CompoundIdentifier([Ident::new(qualifier)].into_iter().chain(parts).collect());
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut condition = condition.clone();
+    let _ = VisitMut::visit(&mut condition, &mut Qualify(inner));
+    condition
+}

@@ -1,0 +1,95 @@
+//! Looks through expressions for aggregates, window functions and subqueries, without going into subqueries.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Expr, Function, Query, Visit, Visitor};
+
+use super::aggregate;
+use super::names;
+
+/// Calls found in an expression.
+#[derive(Default)]
+pub(super) struct Calls {
+    /// `count(*)`, `max(x)` …, outermost first, each once.
+    pub aggregates: Vec<Expr>,
+    /// `row_number() OVER (…)` …, each once.
+    pub windows: Vec<Expr>,
+}
+
+struct Collector<'c> {
+    calls: &'c mut Calls,
+    depth: usize,
+}
+
+impl Visitor for Collector<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        if self.depth == 0
+            && let Expr::Function(function) = expr
+        {
+            let list = match function {
+                Function { over: Some(_), .. } => Some(&mut self.calls.windows),
+                _ if aggregate::is_aggregate(&names::of_function(function)) => Some(&mut self.calls.aggregates),
+                _ => None,
+            };
+            if let Some(list) = list
+                && !list.contains(expr)
+            {
+                list.push(expr.clone());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Calls {
+    pub fn collect(&mut self, expr: &Expr) {
+        let _ = expr.visit(&mut Collector { calls: self, depth: 0 });
+    }
+}
+
+/// Whether a subquery stands anywhere in `expr`.
+pub(super) fn has_subquery(expr: &Expr) -> bool {
+    struct Finder;
+    impl Visitor for Finder {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
+            ControlFlow::Break(())
+        }
+    }
+    expr.visit(&mut Finder).is_break()
+}
+
+/// The conditions that are joined by AND at the top of `expr`, in order.
+pub(super) fn conjuncts(expr: &Expr) -> Vec<&Expr> {
+    chain(expr, &sqlparser::ast::BinaryOperator::And)
+}
+
+/// The operands of a chain of one operator, in order. Long chains lean to the left; this does not recurse on them.
+pub(super) fn chain<'e>(expr: &'e Expr, operator: &sqlparser::ast::BinaryOperator) -> Vec<&'e Expr> {
+    let mut found = Vec::new();
+    let mut open = vec![expr];
+    while let Some(expr) = open.pop() {
+        match expr {
+            Expr::BinaryOp { left, op, right } if op == operator => {
+                open.push(right);
+                open.push(left);
+            }
+            Expr::Nested(inner) => open.push(inner),
+            other => found.push(other),
+        }
+    }
+    found
+}

@@ -1,0 +1,280 @@
+//! Window functions: `row_number() OVER (PARTITION BY … ORDER BY …)` and its relatives.
+
+use sqlparser::ast::{Expr, Function, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType};
+
+use super::error::{Result, SqlError};
+use super::eval::Scope;
+use super::functions::arguments;
+use super::group::key_column;
+use super::relation::Groups;
+use super::values::{Cell, Values};
+use super::{aggregate, names, order};
+use crate::tables::Kind;
+
+pub(super) const NAMES: &[&str] =
+    &["row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead", "first_value", "last_value", "nth_value"];
+
+/// Rows of each partition in order, and which of them are equal in it.
+struct Partitions {
+    /// For each partition its rows, in order.
+    rows: Vec<Vec<u32>>,
+    /// For each row the number of its peers' group; peers are equal in ORDER BY.
+    peers: Vec<u32>,
+    ordered: bool,
+    height: usize,
+}
+
+pub(super) fn evaluate(scope: &Scope<'_>, function: &Function) -> Result<Values> {
+    let name = names::of_function(function);
+    let spec = match &function.over {
+        Some(WindowType::WindowSpec(spec)) if spec.window_name.is_none() => spec,
+        _ => return Err(SqlError::new("named windows are not supported; write the window in OVER (…)")),
+    };
+    let partitions = partitions(scope, spec)?;
+    if aggregate::is_aggregate(&name) {
+        return over_frames(scope, function, spec, &partitions);
+    }
+    let args = arguments(function)?;
+    match name.as_str() {
+        "row_number" => partitions.numbers(|at, _, _| at + 1),
+        "rank" => partitions.numbers(|_, first_peer, _| first_peer + 1),
+        "dense_rank" => partitions.numbers(|_, _, peer| peer + 1),
+        "percent_rank" | "cume_dist" => partitions.shares(name == "cume_dist"),
+        "ntile" => partitions.tiles(scope, &args),
+        "lag" | "lead" => partitions.shifted(scope, &args, name == "lag"),
+        "first_value" | "last_value" | "nth_value" => partitions.chosen(scope, &name, &args, spec.window_frame.as_ref()),
+        other => Err(SqlError::new(format!("{other} is not a window function that is supported"))),
+    }
+}
+
+fn partitions(scope: &Scope<'_>, spec: &WindowSpec) -> Result<Partitions> {
+    let height = scope.height();
+    let key = |expr: &Expr| key_column(&scope.column(expr)?, height);
+    let by = spec.partition_by.iter().map(key).collect::<Result<Vec<_>>>()?;
+    let groups = Groups::by(&by, height)?;
+    let keys = spec.order_by.iter().map(|key| Ok((scope.column(&key.expr)?, key.options))).collect::<Result<Vec<_>>>()?;
+    let peers = keys.iter().map(|(values, _)| key_column(values, height)).collect::<Result<Vec<_>>>()?;
+    let mut rows: Vec<Vec<u32>> = vec![Vec::new(); groups.count()];
+    for row in order::sorted(&keys, height)?.into_iter().flatten() {
+        if let Some(list) = groups.of_row.get(row as usize).and_then(|group| rows.get_mut(*group as usize)) {
+            list.push(row);
+        }
+    }
+    Ok(Partitions { rows, peers: Groups::by(&peers, height)?.of_row, ordered: !keys.is_empty(), height })
+}
+
+impl Partitions {
+    fn peer(&self, row: u32) -> u32 {
+        self.peers.get(row as usize).copied().unwrap_or(0)
+    }
+
+    /// A number for each row from its position, its first peer's position, and its peers' number, all from 0.
+    fn numbers(&self, number: impl Fn(i64, i64, i64) -> i64) -> Result<Values> {
+        let mut numbers: Vec<Option<i64>> = vec![None; self.height];
+        for rows in &self.rows {
+            let (mut first_peer, mut peer, mut last) = (0, 0, None);
+            for (at, row) in (0_i64..).zip(rows) {
+                if last.is_some_and(|last| last != self.peer(*row)) {
+                    first_peer = at;
+                    peer += 1;
+                }
+                last = Some(self.peer(*row));
+                if let Some(slot) = numbers.get_mut(*row as usize) {
+                    *slot = Some(number(at, first_peer, peer));
+                }
+            }
+        }
+        Ok(Values::new(Kind::Bigint, i64::column(numbers)))
+    }
+
+    fn shares(&self, with_peers: bool) -> Result<Values> {
+        let mut shares: Vec<Option<f64>> = vec![None; self.height];
+        for rows in &self.rows {
+            for (at, row) in rows.iter().enumerate() {
+                let before = rows.iter().position(|other| self.peer(*other) == self.peer(*row)).unwrap_or(at);
+                let until = rows.iter().rposition(|other| self.peer(*other) == self.peer(*row)).unwrap_or(at);
+                let share = match (with_peers, rows.len()) {
+                    (true, count) => (until + 1) as f64 / count as f64,
+                    (false, 1) => 0.0,
+                    (false, count) => before as f64 / (count - 1) as f64,
+                };
+                if let Some(slot) = shares.get_mut(*row as usize) {
+                    *slot = Some(share);
+                }
+            }
+        }
+        Ok(Values::new(Kind::Double, f64::column(shares)))
+    }
+
+    fn tiles(&self, scope: &Scope<'_>, args: &[&Expr]) -> Result<Values> {
+        let count = args.first().map(|arg| scope.eval(arg)).transpose()?.and_then(|values| values.constant_whole());
+        let count = count.and_then(|count| usize::try_from(count).ok()).filter(|count| *count > 0);
+        let count = count.ok_or_else(|| SqlError::new("ntile needs a whole number above 0"))?;
+        let mut tiles: Vec<Option<i64>> = vec![None; self.height];
+        for rows in &self.rows {
+            let (size, larger) = (rows.len() / count, rows.len() % count);
+            for (at, row) in rows.iter().enumerate() {
+                let in_larger = larger * (size + 1);
+                let tile = if at < in_larger { at / (size + 1) } else { larger + (at - in_larger) / size.max(1) };
+                if let Some(slot) = tiles.get_mut(*row as usize) {
+                    *slot = i64::try_from(tile + 1).ok();
+                }
+            }
+        }
+        Ok(Values::new(Kind::Bigint, i64::column(tiles)))
+    }
+
+    /// `lag(x, n, default)`, `lead(…)`.
+    fn shifted(&self, scope: &Scope<'_>, args: &[&Expr], back: bool) -> Result<Values> {
+        let value = args.first().ok_or_else(|| SqlError::new("lag and lead need a value"))?;
+        let values = scope.column(value)?;
+        let by = args.get(1).map(|arg| scope.eval(arg)).transpose()?.and_then(|values| values.constant_whole()).unwrap_or(1);
+        let by = usize::try_from(by).map_err(|_| SqlError::new("the offset must not be negative"))?;
+        let mut places: Vec<Option<u32>> = vec![None; self.height];
+        let mut outside = vec![true; self.height];
+        for rows in &self.rows {
+            for (at, row) in rows.iter().enumerate() {
+                let from = if back { at.checked_sub(by) } else { at.checked_add(by) }.and_then(|from| rows.get(from));
+                if let (Some(slot), Some(out), Some(from)) = (places.get_mut(*row as usize), outside.get_mut(*row as usize), from) {
+                    *slot = Some(*from);
+                    *out = false;
+                }
+            }
+        }
+        let shifted = values.take(&places)?;
+        match args.get(2) {
+            None => Ok(shifted),
+            Some(default) => {
+                let chosen: Vec<Option<usize>> = outside.iter().map(|out| Some(usize::from(*out))).collect();
+                super::predicate::merge(&[shifted, scope.eval(default)?], &chosen, scope)
+            }
+        }
+    }
+
+    fn chosen(&self, scope: &Scope<'_>, name: &str, args: &[&Expr], frame: Option<&WindowFrame>) -> Result<Values> {
+        let value = args.first().ok_or_else(|| SqlError::new(format!("{name} needs a value")))?;
+        let values = scope.column(value)?;
+        let nth = args.get(1).map(|arg| scope.eval(arg)).transpose()?.and_then(|values| values.constant_whole()).unwrap_or(1);
+        let nth = usize::try_from(nth).unwrap_or(1).saturating_sub(1);
+        let mut places: Vec<Option<u32>> = vec![None; self.height];
+        for (row, inside) in self.frames(scope, frame)? {
+            let from = match name {
+                "first_value" => inside.first(),
+                "last_value" => inside.last(),
+                _ => inside.get(nth),
+            };
+            if let Some(slot) = places.get_mut(row as usize) {
+                *slot = from.copied();
+            }
+        }
+        values.take(&places)
+    }
+
+    /// Each row with the rows of its frame.
+    fn frames<'p>(&'p self, scope: &Scope<'_>, frame: Option<&WindowFrame>) -> Result<Vec<(u32, &'p [u32])>> {
+        let bounds = bounds(scope, frame, self.ordered)?;
+        let mut frames = Vec::with_capacity(self.height);
+        for rows in &self.rows {
+            for (at, row) in rows.iter().enumerate() {
+                let (start, end) = self.range(rows, at, &bounds);
+                frames.push((*row, rows.get(start..end.max(start)).unwrap_or_default()));
+            }
+        }
+        Ok(frames)
+    }
+
+    fn range(&self, rows: &[u32], at: usize, (units, start, end): &(WindowFrameUnits, Bound, Bound)) -> (usize, usize) {
+        let peers = matches!(units, WindowFrameUnits::Range | WindowFrameUnits::Groups);
+        let own = rows.get(at).map(|row| self.peer(*row));
+        let mut first = at;
+        let mut last = at;
+        if peers {
+            let same = |row: &u32| Some(self.peer(*row)) == own;
+            first -= rows.get(..at).unwrap_or_default().iter().rev().take_while(|row| same(row)).count();
+            last += rows.get(at + 1..).unwrap_or_default().iter().take_while(|row| same(row)).count();
+        }
+        let from = match start {
+            Bound::Unbounded => 0,
+            Bound::Current => first,
+            Bound::Before(count) => at.saturating_sub(*count),
+            Bound::After(count) => at.saturating_add(*count).min(rows.len()),
+        };
+        let until = match end {
+            Bound::Unbounded => rows.len(),
+            Bound::Current => last + 1,
+            Bound::Before(count) => (at + 1).saturating_sub(*count),
+            Bound::After(count) => (at + 1).saturating_add(*count).min(rows.len()),
+        };
+        (from, until)
+    }
+}
+
+enum Bound {
+    Unbounded,
+    Current,
+    Before(usize),
+    After(usize),
+}
+
+/// The frame of a window. Without one: up to the current row and its peers if there is an order, else everything.
+fn bounds(scope: &Scope<'_>, frame: Option<&WindowFrame>, ordered: bool) -> Result<(WindowFrameUnits, Bound, Bound)> {
+    let Some(frame) = frame else {
+        return Ok((WindowFrameUnits::Range, Bound::Unbounded, if ordered { Bound::Current } else { Bound::Unbounded }));
+    };
+    let bound = |bound: &WindowFrameBound| {
+        let count = |expr: &Expr| {
+            if frame.units != WindowFrameUnits::Rows {
+                return Err(SqlError::new("RANGE and GROUPS with a distance are not supported; use ROWS").at(expr));
+            }
+            let number = scope.eval(expr)?.constant_whole().and_then(|number| usize::try_from(number).ok());
+            number.ok_or_else(|| SqlError::new("a frame needs a whole number").at(expr))
+        };
+        Ok::<_, SqlError>(match bound {
+            WindowFrameBound::CurrentRow => Bound::Current,
+            WindowFrameBound::Preceding(None) | WindowFrameBound::Following(None) => Bound::Unbounded,
+            WindowFrameBound::Preceding(Some(expr)) => Bound::Before(count(expr)?),
+            WindowFrameBound::Following(Some(expr)) => Bound::After(count(expr)?),
+        })
+    };
+    let end = frame.end_bound.as_ref().map_or(Ok(Bound::Current), &bound)?;
+    Ok((frame.units, bound(&frame.start_bound)?, end))
+}
+
+/// An aggregate over each row's frame. Where all rows of a partition share one frame, it is computed once.
+fn over_frames(scope: &Scope<'_>, function: &Function, spec: &WindowSpec, partitions: &Partitions) -> Result<Values> {
+    let call = Function { over: None, ..function.clone() };
+    if !partitions.ordered && spec.window_frame.is_none() {
+        let mut of_row = vec![0_u32; partitions.height];
+        for (group, rows) in (0_u32..).zip(&partitions.rows) {
+            rows.iter().for_each(|row| {
+                if let Some(slot) = of_row.get_mut(*row as usize) {
+                    *slot = group;
+                }
+            });
+        }
+        let first = partitions.rows.iter().map(|rows| rows.first().copied()).collect();
+        let groups = Groups { of_row, first };
+        let values = aggregate::evaluate(scope, &call, &groups)?;
+        return values.take(&groups.of_row.iter().copied().map(Some).collect::<Vec<_>>());
+    }
+    // Each frame becomes a group of its own: its rows are copied under each other.
+    let frames = partitions.frames(scope, spec.window_frame.as_ref())?;
+    let total: usize = frames.iter().map(|(_, inside)| inside.len()).sum();
+    if total > FRAME_ROWS_MAX {
+        return Err(SqlError::new(format!("the window's frames hold {total} rows, more than {FRAME_ROWS_MAX}; use a smaller frame")));
+    }
+    let (mut copied, mut of_row, mut target) = (Vec::with_capacity(total), Vec::with_capacity(total), vec![None; partitions.height]);
+    for (frame, (row, inside)) in (0_u32..).zip(&frames) {
+        copied.extend(inside.iter().copied().map(Some));
+        of_row.extend(std::iter::repeat_n(frame, inside.len()));
+        if let Some(slot) = target.get_mut(*row as usize) {
+            *slot = Some(frame);
+        }
+    }
+    let groups = Groups { of_row, first: vec![None; frames.len()] };
+    let values = scope.narrowed(&copied, |scope| aggregate::evaluate(scope, &call, &groups))?;
+    values.take(&target)
+}
+
+/// Rows that all frames of a window may hold together.
+const FRAME_ROWS_MAX: usize = 20_000_000;

@@ -1,0 +1,106 @@
+//! The one declaration of every table: its names, its columns and their types.
+//!
+//! Whatever shows events as rows speaks from here: the SQL engine, the Parquet lake, `tagfall queries`. `cloudtrail_logs`
+//! has the columns of the table that the CloudTrail console creates in Athena, so that queries written there run here;
+//! the other tables are what the engine itself found out.
+//!
+//! - [`kind`]: the types, in Trino's terms, and how they lie in memory;
+//! - [`cloudtrail`], [`engine`]: the declarations;
+//! - `builder`: JSON values → a column of any type;
+//! - [`events`]: CloudTrail records → rows of `cloudtrail_logs`, only the columns that are asked for;
+//! - [`rows`]: timelines, findings, coverage → rows of the engine's tables.
+
+pub(crate) mod builder;
+pub mod cloudtrail;
+pub mod engine;
+pub mod events;
+pub mod kind;
+pub mod rows;
+
+pub use events::EventRows;
+pub use kind::Kind;
+
+use polars_core::prelude::Series;
+
+/// A table's declaration.
+#[derive(Debug)]
+pub struct Table {
+    /// Its name in SQL.
+    pub name: &'static str,
+    /// What one row is, in a sentence.
+    pub about: &'static str,
+    pub columns: fn() -> Vec<Column>,
+}
+
+/// A column's declaration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// Lower case, as Athena shows it.
+    pub name: &'static str,
+    pub kind: Kind,
+}
+
+/// Rows of a table: columns of one height, by name. A table may be held with fewer columns than it declares.
+#[derive(Debug, Clone, Default)]
+pub struct Rows {
+    pub columns: Vec<(&'static str, Series)>,
+    pub height: usize,
+}
+
+/// Every table, in the order in which they are shown.
+pub const ALL: &[&Table] =
+    &[&cloudtrail::TABLE, &engine::STEPS, &engine::IMAGES, &engine::FINDINGS, &engine::POLICIES, &engine::REFERENCES, &engine::COVERAGE];
+
+/// The table that `name` means, in any case. `events`, `cloudtrail` and every name that starts with `cloudtrail` mean
+/// `cloudtrail_logs`: the console names its table after the bucket, and people name theirs as they like.
+pub fn find(name: &str) -> Option<&'static Table> {
+    let name = name.to_ascii_lowercase();
+    if name == "events" || name.contains("cloudtrail") {
+        return Some(&cloudtrail::TABLE);
+    }
+    ALL.iter().copied().find(|table| table.name == name)
+}
+
+impl Table {
+    /// The table without rows, with all its columns.
+    pub fn empty(&self) -> Rows {
+        let columns = (self.columns)().into_iter().map(|column| (column.name, Series::new_empty(column.name.into(), &column.kind.dtype())));
+        Rows { columns: columns.collect(), height: 0 }
+    }
+
+    /// The type of the column `name`.
+    pub fn kind_of(&self, name: &str) -> Option<Kind> {
+        (self.columns)().into_iter().find(|column| column.name == name).map(|column| column.kind)
+    }
+}
+
+/// Shorthand for declarations.
+pub(crate) fn column(name: &'static str, kind: Kind) -> Column {
+    Column { name, kind }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_name_that_athena_users_give_their_trail_table_is_the_trail_table() {
+        for name in ["cloudtrail_logs", "events", "CloudTrail", "cloudtrail_logs_pp", "cloudtrail_logs_my_bucket", "org_cloudtrail"] {
+            assert_eq!(find(name).map(|table| table.name), Some("cloudtrail_logs"), "{name}");
+        }
+        assert_eq!(find("Steps").map(|table| table.name), Some("steps"));
+        assert!(find("vpc_flow_logs").is_none());
+    }
+
+    #[test]
+    fn column_names_are_lower_case_and_unique() {
+        for table in ALL {
+            let mut names: Vec<_> = (table.columns)().into_iter().map(|column| column.name).collect();
+            assert!(names.iter().all(|name| *name == name.to_ascii_lowercase()), "{}", table.name);
+            names.sort_unstable();
+            let count = names.len();
+            names.dedup();
+            assert_eq!(names.len(), count, "{}", table.name);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The engine's own tables: what it found out, in the words of its JSON.
+
+use super::kind::Kind;
+use super::{Column, Table, column};
+
+pub const STEPS: Table = Table { name: "steps", about: "One thing that happened to one image.", columns: steps };
+pub const IMAGES: Table = Table { name: "images", about: "One image: a digest in a repository, and what became of it.", columns: images };
+pub const FINDINGS: Table = Table { name: "findings", about: "One image that was lost, or is about to be.", columns: findings };
+pub const POLICIES: Table = Table { name: "policies", about: "One lifecycle rule that took images, and how many.", columns: policies };
+pub const REFERENCES: Table =
+    Table { name: "references", about: "One mention of an image by a task definition, a service or a function.", columns: references };
+pub const COVERAGE: Table = Table { name: "coverage", about: "What was read: a single row.", columns: coverage };
+
+const TIME: Kind = Kind::Timestamp { zoned: true };
+
+fn text(name: &'static str) -> Column {
+    column(name, Kind::Varchar)
+}
+
+fn number(name: &'static str) -> Column {
+    column(name, Kind::Bigint)
+}
+
+fn time(name: &'static str) -> Column {
+    column(name, TIME)
+}
+
+fn texts(name: &'static str) -> Column {
+    column(name, Kind::array(Kind::Varchar))
+}
+
+/// Which image: the first columns of most tables.
+fn image() -> Vec<Column> {
+    vec![text("registry_id"), text("region"), text("repository"), text("digest")]
+}
+
+/// Which record a row rests on.
+fn event() -> Vec<Column> {
+    vec![
+        text("event_id"),
+        text("event_name"),
+        time("event_time"),
+        text("actor"),
+        text("source_ip"),
+        text("user_agent"),
+        text("object"),
+        number("record"),
+    ]
+}
+
+fn steps() -> Vec<Column> {
+    let mut columns = image();
+    columns.extend([time("time"), text("kind"), text("tag"), text("other_digest"), text("order_certainty")]);
+    columns.extend(event());
+    columns
+}
+
+fn images() -> Vec<Column> {
+    let mut columns = image();
+    columns.extend([
+        text("state"),
+        texts("tags"),
+        time("pushed_at"),
+        time("untagged_at"),
+        text("untagged_by"),
+        time("gone_at"),
+        column("open_start", Kind::Boolean),
+        number("lives"),
+        texts("parents"),
+        texts("children"),
+        text("media_type"),
+        number("pulls"),
+    ]);
+    columns
+}
+
+fn findings() -> Vec<Column> {
+    let mut columns = vec![text("id"), text("kind"), text("severity"), text("registry_id"), text("region"), text("repository")];
+    columns.extend([
+        text("tag"),
+        text("lost_digest"),
+        text("kept_digest"),
+        time("pushed_at"),
+        time("untagged_at"),
+        time("gone_at"),
+        time("first_push_time"),
+        text("first_push_actor"),
+        text("first_push_event_id"),
+        time("second_push_time"),
+        text("second_push_actor"),
+        text("second_push_event_id"),
+        number("gap_seconds"),
+        text("order_certainty"),
+        text("deletion_event_id"),
+        number("rule_priority"),
+        number("exposure_seconds"),
+        number("pulls_before"),
+        number("pulls_while_untagged"),
+        number("pulls_after_gone"),
+        texts("principals"),
+        texts("references_seen"),
+        text("summary"),
+        texts("advice"),
+    ]);
+    columns
+}
+
+fn policies() -> Vec<Column> {
+    vec![
+        text("registry_id"),
+        text("region"),
+        text("repository"),
+        number("rule_priority"),
+        text("rule"),
+        text("action"),
+        number("images"),
+        time("first_time"),
+        time("last_time"),
+    ]
+}
+
+fn references() -> Vec<Column> {
+    let mut columns = image();
+    columns.extend([time("time"), text("kind"), text("tag")]);
+    columns.extend(event());
+    columns
+}
+
+fn coverage() -> Vec<Column> {
+    vec![
+        number("objects_listed"),
+        number("objects_read"),
+        number("objects_skipped"),
+        number("objects_failed"),
+        number("bytes_compressed"),
+        number("bytes_decompressed"),
+        number("records"),
+        number("records_relevant"),
+        number("records_duplicate"),
+        number("records_failed"),
+        time("first_event_time"),
+        time("last_event_time"),
+        column("partial", Kind::Boolean),
+        texts("warnings"),
+    ]
+}

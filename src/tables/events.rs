@@ -1,0 +1,229 @@
+//! CloudTrail records → rows of `cloudtrail_logs`.
+//!
+//! Only the columns that are asked for are built: a record is walked once, key by key, and values that nobody wants are
+//! stepped over without being looked into. JSON columns (`requestparameters` …) are the raw slices as they stand.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserializer as _;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::Rows;
+use super::builder::{Builder, text_of};
+use super::cloudtrail::{ORIGINS, Origin, TABLE};
+use crate::decode::RawRecord;
+
+/// Collects rows, column by column.
+pub struct EventRows {
+    columns: Vec<Target>,
+    /// Names of JSON fields to pick up; the first ones are those that partition columns are made from.
+    wanted: Vec<&'static str>,
+    height: usize,
+}
+
+struct Target {
+    name: &'static str,
+    source: Source,
+    builder: Builder,
+}
+
+#[derive(Clone, Copy)]
+enum Source {
+    /// Index into `wanted`.
+    Field(usize),
+    Partition(&'static str),
+    Object,
+    Record,
+}
+
+/// Fields that partition columns are made from, at the front of `wanted`.
+const PARTITION_FIELDS: &[&str] = &["recipientAccountId", "awsRegion", "eventTime"];
+
+impl EventRows {
+    /// Rows with the columns `names`; names that are no columns are passed over. `None` asks for all columns.
+    pub fn new(names: Option<&[String]>) -> Self {
+        let mut wanted = PARTITION_FIELDS.to_vec();
+        let mut columns = Vec::new();
+        for (name, origin) in ORIGINS {
+            if names.is_some_and(|names| !names.iter().any(|asked| asked == name)) {
+                continue;
+            }
+            let source = match origin {
+                Origin::Field(field) => Source::Field(position(&mut wanted, field)),
+                Origin::Partition => Source::Partition(name),
+                Origin::Place if *name == "record" => Source::Record,
+                Origin::Place => Source::Object,
+            };
+            let Some(kind) = TABLE.kind_of(name) else { continue };
+            columns.push(Target { name, source, builder: Builder::new(&kind) });
+        }
+        Self { columns, wanted, height: 0 }
+    }
+
+    /// How many rows have been collected.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Adds one record. Native EventBridge envelopes are no CloudTrail events and are passed over. An error says why the
+    /// record cannot be read; no row is added then.
+    pub fn push(&mut self, object: &str, record: RawRecord<'_>) -> Result<(), String> {
+        if record.native {
+            return Ok(());
+        }
+        let fields = pick(record.json, &self.wanted)?;
+        let partition = Partition::of(&fields);
+        for target in &mut self.columns {
+            match target.source {
+                Source::Field(at) => target.builder.push_json(fields.get(at).copied().flatten()),
+                Source::Partition(name) => target.builder.push_text(partition.get(name).as_deref()),
+                Source::Object => target.builder.push_text(Some(object)),
+                Source::Record => target.builder.push_number(i64::try_from(record.index).ok()),
+            }
+        }
+        self.height += 1;
+        Ok(())
+    }
+
+    /// Hands out what was collected and starts anew.
+    pub fn take(&mut self) -> Rows {
+        let height = std::mem::take(&mut self.height);
+        let columns = self.columns.iter_mut().map(|target| (target.name, target.builder.take(target.name))).collect();
+        Rows { columns, height }
+    }
+}
+
+/// Index of `field` in `wanted`, where it is put if it is not there yet.
+fn position(wanted: &mut Vec<&'static str>, field: &'static str) -> usize {
+    wanted.iter().position(|name| *name == field).unwrap_or_else(|| {
+        wanted.push(field);
+        wanted.len() - 1
+    })
+}
+
+/// What the partition columns of one record say.
+struct Partition<'r> {
+    account: Option<Cow<'r, str>>,
+    region: Option<Cow<'r, str>>,
+    /// `2026-03-02T10:00:00Z`.
+    time: Option<Cow<'r, str>>,
+}
+
+impl<'r> Partition<'r> {
+    fn of(fields: &[Option<&'r RawValue>]) -> Self {
+        let text = |at: usize| fields.get(at).copied().flatten().and_then(text_of);
+        Self { account: text(0), region: text(1), time: text(2) }
+    }
+
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        let day = |range: std::ops::Range<usize>| self.time.as_deref().and_then(|time| time.get(range)).map(Cow::Borrowed);
+        match name {
+            "account" => self.account.as_deref().map(Cow::Borrowed),
+            "region" => self.region.as_deref().map(Cow::Borrowed),
+            "year" => day(0..4),
+            "month" => day(5..7),
+            "day" => day(8..10),
+            "date" => day(0..10),
+            _ => day(0..10).map(|date| Cow::Owned(date.replace('-', "/"))),
+        }
+    }
+}
+
+/// The values of `wanted` in a JSON object, unparsed. Names are compared without case, as Athena's reader does; a name
+/// that stands twice counts with its last value.
+fn pick<'r>(json: &'r str, wanted: &[&str]) -> Result<Vec<Option<&'r RawValue>>, String> {
+    let mut reader = serde_json::Deserializer::from_str(json);
+    let fields = reader.deserialize_map(Picker { wanted, values: vec![None; wanted.len()] }).map_err(|error| error.to_string())?;
+    reader.end().map_err(|error| error.to_string())?;
+    Ok(fields)
+}
+
+struct Picker<'w, 'r> {
+    wanted: &'w [&'w str],
+    values: Vec<Option<&'r RawValue>>,
+}
+
+impl<'r> Visitor<'r> for Picker<'_, 'r> {
+    type Value = Vec<Option<&'r RawValue>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a CloudTrail record")
+    }
+
+    fn visit_map<A: MapAccess<'r>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
+        while let Some(Key(key)) = map.next_key::<Key<'r>>()? {
+            match self.wanted.iter().position(|name| name.eq_ignore_ascii_case(&key)) {
+                Some(at) => match self.values.get_mut(at) {
+                    Some(slot) => *slot = Some(map.next_value()?),
+                    None => return Err(A::Error::custom("too many fields")),
+                },
+                None => {
+                    map.next_value::<serde::de::IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(self.values)
+    }
+}
+
+/// A key, borrowed where it has no escapes.
+#[derive(serde::Deserialize)]
+pub(super) struct Key<'r>(#[serde(borrow)] pub(super) Cow<'r, str>);
+
+#[cfg(test)]
+mod tests {
+    use polars_core::prelude::Series;
+
+    use super::*;
+
+    fn record(json: &str) -> RawRecord<'_> {
+        RawRecord { index: 7, json, native: false }
+    }
+
+    fn column<'a>(rows: &'a Rows, name: &str) -> &'a Series {
+        rows.columns.iter().find(|(column, _)| *column == name).map(|(_, series)| series).unwrap()
+    }
+
+    #[test]
+    fn json_columns_are_the_text_as_it_stands() {
+        let mut rows = EventRows::new(None);
+        let json = r#"{"eventTime":"2026-03-02T10:00:00Z","awsRegion":"eu-central-1","recipientAccountId":"111122223333","readOnly":false,
+            "requestParameters": {"b" : 1,  "a":[ ]},"responseElements":null,"useridentity":{"sessionContext":{"sessionIssuer":{"userName":"ci"}}},
+            "resources":[{"ARN":"arn:1"},{"accountId":"2"}]}"#;
+        rows.push("key", record(json)).unwrap();
+        let rows = rows.take();
+        assert_eq!(rows.height, 1);
+        assert_eq!(column(&rows, "requestparameters").str().unwrap().get(0), Some(r#"{"b" : 1,  "a":[ ]}"#));
+        assert_eq!(column(&rows, "responseelements").str().unwrap().get(0), None);
+        assert_eq!(column(&rows, "readonly").str().unwrap().get(0), Some("false"));
+        assert_eq!(column(&rows, "timestamp").str().unwrap().get(0), Some("2026/03/02"));
+        assert_eq!(column(&rows, "account").str().unwrap().get(0), Some("111122223333"));
+        assert_eq!(column(&rows, "record").i64().unwrap().get(0), Some(7));
+        let issuer = column(&rows, "useridentity").struct_().unwrap().field_by_name("sessioncontext").unwrap();
+        let issuer = issuer.struct_().unwrap().field_by_name("sessionissuer").unwrap();
+        assert_eq!(issuer.struct_().unwrap().field_by_name("username").unwrap().str().unwrap().get(0), Some("ci"));
+        let resources = column(&rows, "resources").list().unwrap().get_as_series(0).unwrap();
+        assert_eq!(resources.len(), 2);
+        assert_eq!(resources.struct_().unwrap().field_by_name("arn").unwrap().str().unwrap().get(0), Some("arn:1"));
+    }
+
+    #[test]
+    fn a_damaged_record_adds_no_row_and_says_why() {
+        let mut rows = EventRows::new(None);
+        assert!(rows.push("key", record(r#"{"eventName":"PutImage","#)).is_err());
+        assert!(rows.push("key", record("[1]")).is_err());
+        rows.push("key", record("{}")).unwrap();
+        assert_eq!(rows.take().height, 1);
+    }
+
+    #[test]
+    fn columns_that_nobody_asked_for_are_not_built() {
+        let asked = ["eventname".to_owned(), "region".to_owned()];
+        let mut rows = EventRows::new(Some(&asked));
+        rows.push("key", record(r#"{"eventName":"PutImage","awsRegion":"us-east-1"}"#)).unwrap();
+        let names: Vec<_> = rows.take().columns.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["eventname", "region"]);
+    }
+}

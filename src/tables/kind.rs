@@ -1,0 +1,106 @@
+//! Types as an Athena user knows them, and how their values lie in memory.
+//!
+//! Points in time are kept as whole numbers (milliseconds or days since 1970-01-01, UTC) and JSON as its text; only on the
+//! way out, to Parquet, they become what their name says. That keeps every comparison, sort and grouping on numbers and
+//! text, where polars' kernels are quickest and null handling is one rule.
+
+use std::fmt;
+
+use polars_core::prelude::{DataType, Field};
+
+/// A column's type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// The type of a bare `NULL`: fits everywhere.
+    Unknown,
+    Boolean,
+    Bigint,
+    Double,
+    Varchar,
+    /// JSON text, as `json_extract` gives it. A CloudTrail column such as `requestparameters` is `Varchar`.
+    Json,
+    /// Days since 1970-01-01.
+    Date,
+    /// Milliseconds since 1970-01-01T00:00:00Z. Without a zone it is read as UTC, the zone of every CloudTrail time.
+    Timestamp {
+        zoned: bool,
+    },
+    /// `interval '…' day`: milliseconds.
+    Span,
+    /// `interval '…' month`: months.
+    Months,
+    Array(Box<Kind>),
+    Row(Vec<(String, Kind)>),
+    /// A list of key/value rows.
+    Map(Box<Kind>, Box<Kind>),
+}
+
+impl Kind {
+    /// `ARRAY<element>`.
+    pub fn array(element: Kind) -> Kind {
+        Kind::Array(Box::new(element))
+    }
+
+    /// A row of text fields.
+    pub fn text_row(names: &[&str]) -> Kind {
+        Kind::Row(names.iter().map(|name| ((*name).to_owned(), Kind::Varchar)).collect())
+    }
+
+    /// How values lie in memory.
+    pub fn dtype(&self) -> DataType {
+        match self {
+            Kind::Unknown | Kind::Boolean => DataType::Boolean,
+            Kind::Bigint | Kind::Date | Kind::Timestamp { .. } | Kind::Span | Kind::Months => DataType::Int64,
+            Kind::Double => DataType::Float64,
+            Kind::Varchar | Kind::Json => DataType::String,
+            Kind::Array(element) => DataType::List(Box::new(element.dtype())),
+            Kind::Row(fields) => DataType::Struct(fields.iter().map(|(name, kind)| Field::new(name.as_str().into(), kind.dtype())).collect()),
+            Kind::Map(key, value) => DataType::List(Box::new(entry(key, value).dtype())),
+        }
+    }
+
+    pub fn is_number(&self) -> bool {
+        matches!(self, Kind::Bigint | Kind::Double)
+    }
+
+    pub fn is_text(&self) -> bool {
+        matches!(self, Kind::Varchar | Kind::Json)
+    }
+
+    /// `Date` and both kinds of `Timestamp`.
+    pub fn is_time(&self) -> bool {
+        matches!(self, Kind::Date | Kind::Timestamp { .. })
+    }
+}
+
+/// The row that a map's entry is.
+pub fn entry(key: &Kind, value: &Kind) -> Kind {
+    Kind::Row(vec![("key".to_owned(), key.clone()), ("value".to_owned(), value.clone())])
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Unknown => f.write_str("unknown"),
+            Kind::Boolean => f.write_str("boolean"),
+            Kind::Bigint => f.write_str("bigint"),
+            Kind::Double => f.write_str("double"),
+            Kind::Varchar => f.write_str("varchar"),
+            Kind::Json => f.write_str("json"),
+            Kind::Date => f.write_str("date"),
+            Kind::Timestamp { zoned: false } => f.write_str("timestamp"),
+            Kind::Timestamp { zoned: true } => f.write_str("timestamp with time zone"),
+            Kind::Span => f.write_str("interval day to second"),
+            Kind::Months => f.write_str("interval year to month"),
+            Kind::Array(element) => write!(f, "array({element})"),
+            Kind::Map(key, value) => write!(f, "map({key}, {value})"),
+            Kind::Row(fields) => {
+                f.write_str("row(")?;
+                for (at, (name, kind)) in fields.iter().enumerate() {
+                    write!(f, "{}{name} {kind}", if at == 0 { "" } else { ", " })?;
+                }
+                f.write_str(")")
+            }
+        }
+    }
+}

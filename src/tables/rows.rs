@@ -1,0 +1,1 @@
+//! Timelines, findings, coverage → rows of the engine's tables.
