@@ -77,7 +77,7 @@ impl Case<'_> {
                 let rule = gone.run.as_ref().and_then(|run| run.rule_priority);
                 self.needed(gone_kind(gone)?, &gone.cause, rule, absence)
             }
-            (None, Some(loss)) if !self.life.is_archived() && policy::will_take_untagged(self.repository) => {
+            (None, Some(loss)) if !self.life.is_archived() && policy::will_take_untagged(self.repository, self.digest) => {
                 Some(self.displaced(loss, "displaced-alive", absence))
             }
             (None, _) => None,

@@ -71,7 +71,6 @@ pub struct Image {
     pub open_start: bool,
     pub lives: Vec<Life>,
     pub children: Vec<String>,
-    pub layers: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -104,10 +103,7 @@ impl Folded {
 
     fn absorb(&mut self, event: &Event, cause: Cause) {
         match &event.act {
-            Act::Push { repo, digest, tag, children, layers } => {
-                self.repository(repo).push(digest, tag.as_deref(), children, &cause);
-                self.repository(repo).images.entry(digest.clone()).or_default().layers = layers.clone();
-            }
+            Act::Push { repo, digest, tag, children } => self.repository(repo).push(digest, tag.as_deref(), children, &cause),
             Act::AlreadyThere { repo, digest, tag } => self.repository(repo).already_there(digest, tag),
             Act::Delete { repo, images, tags, .. } => self.repository(repo).delete(images, tags, &cause),
             Act::Run { repo, images, policy } => {
@@ -128,10 +124,6 @@ impl Folded {
             Act::Pull { repo, digest, tag } => {
                 let pull = Pull { time: event.time, by_digest: digest.is_some(), actor: event.actor.clone() };
                 self.repository(repo).pull(digest.as_deref(), tag.as_deref(), pull);
-            }
-            Act::PullLayer { repo, layer } => {
-                let pull = Pull { time: event.time, by_digest: true, actor: event.actor.clone() };
-                self.repository(repo).pull_layer(layer, pull);
             }
             Act::Task { task, stopped, resolved, named } => {
                 for (repo, digest) in named {
@@ -308,15 +300,6 @@ impl Repository {
     fn pull(&mut self, digest: Option<&str>, tag: Option<&str>, pull: Pull) {
         let digest = digest.map(str::to_owned).or_else(|| self.tags.get(tag?).cloned());
         if let Some(digest) = digest {
-            self.mention(&digest).pulls.push(pull);
-        }
-    }
-
-    /// A layer is asked for: the image that has it is pulled, if only one has.
-    fn pull_layer(&mut self, layer: &str, pull: Pull) {
-        let has = |image: &Image| image.layers.iter().any(|held| held == layer);
-        let mut holders = self.images.iter().filter(|(_, image)| has(image)).map(|(digest, _)| digest.clone());
-        if let (Some(digest), None) = (holders.next(), holders.next()) {
             self.mention(&digest).pulls.push(pull);
         }
     }

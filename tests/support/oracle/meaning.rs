@@ -46,7 +46,6 @@ pub enum Act {
         digest: String,
         tag: Option<String>,
         children: Vec<String>,
-        layers: Vec<String>,
     },
     AlreadyThere {
         repo: Repo,
@@ -100,11 +99,6 @@ pub enum Act {
     },
     StopService {
         service: String,
-    },
-    /// Stands for the image that has the layer, where a push told.
-    PullLayer {
-        repo: Repo,
-        layer: String,
     },
     /// A task reports: the digests it resolved, and those that its reasons name.
     Task {
@@ -211,7 +205,6 @@ fn ecr(value: &Value, acts: &mut Vec<Act>) {
                 acts.push(Act::Pull { repo: repo.clone(), digest: text(&id["imageDigest"]), tag: text(&id["imageTag"]) });
             }
         }
-        "GetDownloadUrlForLayer" => acts.extend(text(&request["layerDigest"]).map(|layer| Act::PullLayer { repo, layer })),
         _ => {}
     }
 }
@@ -228,8 +221,7 @@ fn push(value: &Value, repo: Repo) -> Option<Act> {
     let tag = text(&request["imageTag"]).or_else(|| text(&image["imageId"]["imageTag"]));
     let parsed: Value = manifest.and_then(|manifest| serde_json::from_str(&manifest).ok()).unwrap_or_default();
     let children = list(&parsed["manifests"]).filter_map(|child| text(&child["digest"])).collect();
-    let layers = list(&parsed["layers"]).chain([&parsed["config"]]).filter_map(|layer| text(&layer["digest"])).collect();
-    Some(Act::Push { repo, digest, tag, children, layers })
+    Some(Act::Push { repo, digest, tag, children })
 }
 
 /// A refused call changes nothing; one kind of refusal proves something.

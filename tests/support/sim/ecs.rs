@@ -180,7 +180,6 @@ impl World {
     fn download_layer(&mut self, repo: usize, caller: &Caller, digest: &str, second: u64) {
         let id = self.repos[repo].id.clone();
         let Some(layer) = self.repos[repo].manifests.get(digest).and_then(|manifest| manifest.layers.first().cloned()) else { return };
-        self.note_pull(repo, digest, true, second);
         let request = json!({"registryId": id.registry, "repositoryName": id.name, "layerDigest": layer});
         let call = Call {
             source: "ecr.amazonaws.com",
