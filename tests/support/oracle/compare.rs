@@ -74,7 +74,10 @@ fn compare_finding(engine: &Value, finding: &Finding, verdict: &Verdict, lines: 
     differences.check("severity", text(&engine["severity"]), Some(finding.severity.to_owned()));
     differences.check("tag is one of", text(&engine["tag"]).is_none_or(|tag| finding.tags.contains(&tag)), true);
     differences.check("pushed_at", time(&engine["lost"]["pushed_at"]), finding.pushed_at);
-    differences.check("untagged_at", time(&engine["lost"]["untagged_at"]), finding.untagged_at);
+    if finding.kind != "archived" {
+        // An archived image may lose its tags while it is there.
+        differences.check("untagged_at", time(&engine["lost"]["untagged_at"]), finding.untagged_at);
+    }
     differences.check("second_push", event(&engine["second_push"]), call(&Some(finding.second.clone())));
     if has_pair {
         differences.check("kept", text(&engine["kept"]["digest"]), finding.kept.clone());
@@ -87,8 +90,12 @@ fn compare_finding(engine: &Value, finding: &Finding, verdict: &Verdict, lines: 
     differences.check("rule_priority", engine["deletion"]["rule_priority"].as_i64(), finding.rule_priority);
     let usage = &engine["usage"];
     let count = |name: &str| usage[name].as_u64().unwrap_or_default() as usize;
-    differences.check("pulls_before", count("pulls_before"), finding.pulls_before);
-    differences.check("pulls_while_untagged", count("pulls_while_untagged"), finding.pulls_while_untagged);
+    if has_pair {
+        differences.check("pulls_before", count("pulls_before"), finding.pulls_before);
+        differences.check("pulls_while_untagged", count("pulls_while_untagged"), finding.pulls_while_untagged);
+    }
+    let while_there = count("pulls_before") + count("pulls_while_untagged");
+    differences.check("pulls while it was there", while_there, finding.pulls_before + finding.pulls_while_untagged);
     differences.check("pulls_after_gone", count("pulls_after_gone"), finding.pulls_after_gone);
     differences.check("principals", texts(&usage["principals"]), finding.principals.clone());
 }
@@ -103,7 +110,7 @@ pub fn timelines(engine: &Value, verdict: &Verdict) -> Vec<String> {
     for (repo, repository) in &verdict.folded.repositories {
         for (digest, image) in &repository.images {
             match theirs.remove(&(repo.clone(), digest.clone())) {
-                Some(timeline) => compare_timeline(timeline, (&repo.2, digest), image, repository.is_child(digest), &mut lines),
+                Some(timeline) => compare_timeline(timeline, (&repo.2, digest), image, repository.is_child_since(digest, 0), &mut lines),
                 None if image.state() == "unknown" => {}
                 None => lines.push(format!("timeline {} {}: only the oracle has it, {}", repo.2, short(digest), image.state())),
             }

@@ -92,7 +92,7 @@ impl Case<'_> {
     }
 
     fn orphaned(&self) -> Option<&Loss> {
-        self.life.loss.as_ref().filter(|_| !self.repository.is_child(self.digest))
+        self.life.loss.as_ref().filter(|loss| !self.repository.is_child_since(self.digest, loss.second.time))
     }
 
     /// A finding about a tag that went to another push.
@@ -164,9 +164,10 @@ impl Case<'_> {
         if after_gone || named || pinned(absence.until) {
             return Some("critical");
         }
-        // Whoever pulls an image that was never tagged by its digest does what is usual; a displaced one is asked for by those who pinned it.
+        // A child is asked for by its digest whenever its index is pulled: that shows no need of its own.
         let untagged = self.life.untagged_at.unwrap_or(u64::MAX)..absence.from.unwrap_or(u64::MAX);
-        let used = self.orphaned().is_some() && self.life.pulls.iter().any(|pull| pull.by_digest && untagged.contains(&pull.time));
+        let used = !self.repository.is_child_since(self.digest, untagged.start)
+            && self.life.pulls.iter().any(|pull| pull.by_digest && untagged.contains(&pull.time));
         (used || absence.from.is_some_and(pinned)).then_some("high")
     }
 }

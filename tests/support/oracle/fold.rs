@@ -304,9 +304,11 @@ impl Repository {
         }
     }
 
-    /// The digest is listed by an index that was pushed here: it stays and goes with that, and is no orphan.
-    pub fn is_child(&self, digest: &str) -> bool {
-        self.images.values().any(|parent| parent.children.iter().any(|child| child == digest))
+    /// The digest is listed by an index that was here at `time` or came later: it stays and goes with that, and is no orphan.
+    pub fn is_child_since(&self, digest: &str, time: u64) -> bool {
+        let lists = |parent: &&Image| parent.children.iter().any(|child| child == digest);
+        let lasts = |life: &Life| life.gone.as_ref().is_none_or(|gone| gone.cause.time > time);
+        self.images.values().filter(lists).any(|parent| parent.lives.iter().any(lasts))
     }
 }
 
