@@ -32,6 +32,8 @@ pub struct Finding {
     pub pulls_while_untagged: usize,
     pub pulls_after_gone: usize,
     pub principals: BTreeSet<String>,
+    /// How many pulls more there may be, by layers alone.
+    pub layer_pulls: usize,
 }
 
 /// One life of one image, and what surrounds it.
@@ -118,8 +120,7 @@ impl Case<'_> {
     /// A finding about an image that went another way: only where something needs it.
     fn needed(&self, kind: &'static str, taken_by: &Cause, rule_priority: Option<i64>, absence: Absence) -> Option<Finding> {
         let severity = self.evidence(absence)?;
-        let mut tags: Vec<String> = self.life.tags.keys().cloned().chain(self.life.tags_at_end.iter().cloned()).collect();
-        tags.extend(self.life.loss.as_ref().map(|loss| loss.tag.clone()));
+        let tags = self.life.ever_tags.iter().chain(&self.life.tags_at_end).cloned().collect();
         let (second, deletion) = (taken_by.id.clone(), Some(taken_by.id.clone()));
         Some(Finding { kind, severity, tags, second, deletion, rule_priority, ..self.frame(absence) })
     }
@@ -151,6 +152,7 @@ impl Case<'_> {
             pulls_before: count(0, alone),
             pulls_while_untagged: count(alone, end),
             pulls_after_gone: count(end, u64::MAX),
+            layer_pulls: self.life.layer_pulls,
             principals: pulls().filter_map(|pull| pull.actor.clone()).collect(),
         }
     }
@@ -159,7 +161,7 @@ impl Case<'_> {
     fn evidence(&self, absence: Absence) -> Option<&'static str> {
         let missed = |time: u64| absence.from.is_some_and(|from| (from..absence.until).contains(&time));
         let after_gone = self.life.pulls.iter().any(|pull| missed(pull.time));
-        let named = self.life.stops.iter().any(|stop| *stop < absence.until);
+        let named = self.life.stops.iter().any(|stop| (absence.from.unwrap_or(0)..absence.until).contains(stop));
         let pinned = |time: u64| self.folded.deployments.pinned_at(self.repo, self.digest, time);
         if after_gone || named || pinned(absence.until) {
             return Some("critical");

@@ -1,6 +1,6 @@
 //! Lives through all events in order, and remembers what became of every image.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -63,6 +63,10 @@ pub struct Life {
     pub tags_at_end: Vec<String>,
     pub archives: Vec<Archived>,
     pub pulls: Vec<Pull>,
+    /// Layers asked for: parts of pulls, or all that is left of pulls whose manifest requests are not in the logs.
+    pub layer_pulls: usize,
+    /// All tags it ever had in this life.
+    pub ever_tags: BTreeSet<String>,
     pub stops: Vec<u64>,
 }
 
@@ -71,12 +75,15 @@ pub struct Image {
     pub open_start: bool,
     pub lives: Vec<Life>,
     pub children: Vec<String>,
+    pub layers: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default)]
 pub struct Repository {
     pub images: BTreeMap<String, Image>,
     pub tags: BTreeMap<String, String>,
+    /// Tags that went with an image, and the image.
+    pub lost_tags: BTreeMap<String, String>,
     pub policy: Option<Value>,
 }
 
@@ -103,7 +110,10 @@ impl Folded {
 
     fn absorb(&mut self, event: &Event, cause: Cause) {
         match &event.act {
-            Act::Push { repo, digest, tag, children } => self.repository(repo).push(digest, tag.as_deref(), children, &cause),
+            Act::Push { repo, digest, tag, children, layers } => {
+                self.repository(repo).push(digest, tag.as_deref(), children, &cause);
+                self.repository(repo).images.entry(digest.clone()).or_default().layers = layers.clone();
+            }
             Act::AlreadyThere { repo, digest, tag } => self.repository(repo).already_there(digest, tag),
             Act::Delete { repo, images, tags, .. } => self.repository(repo).delete(images, tags, &cause),
             Act::Run { repo, images, policy } => {
@@ -117,6 +127,7 @@ impl Folded {
                     self.repository(repo).mention(digest);
                 }
             }
+            Act::CreateRepository { repo } => self.repository(repo).begin_again(event.time),
             Act::DeleteRepository { repo } => self.repository(repo).delete_all(&cause),
             Act::Policy { repo, policy } => self.repository(repo).policy = policy.clone(),
             Act::Archived { repo, digest } => self.repository(repo).archive(digest, &cause, None),
@@ -125,6 +136,7 @@ impl Folded {
                 let pull = Pull { time: event.time, by_digest: digest.is_some(), actor: event.actor.clone() };
                 self.repository(repo).pull(digest.as_deref(), tag.as_deref(), pull);
             }
+            Act::PullLayer { repo, layer } => self.repository(repo).pull_layer(layer),
             Act::Task { task, stopped, resolved, named } => {
                 for (repo, digest) in named {
                     self.repository(repo).mention(digest).stops.push(event.time);
@@ -177,12 +189,14 @@ impl Repository {
             self.mention(child);
         }
         let Some(tag) = tag else { return };
+        self.lost_tags.remove(tag);
         let former = self.tags.insert(tag.to_owned(), digest.to_owned());
         if former.as_deref() == Some(digest) {
             return;
         }
         let life = self.open(digest);
         life.tags.insert(tag.to_owned(), Some(cause.clone()));
+        life.ever_tags.insert(tag.to_owned());
         (life.loss, life.untagged_at, life.untagged_by) = (None, None, None);
         if let Some(former) = former {
             self.displace(&former, tag, digest, cause);
@@ -223,7 +237,9 @@ impl Repository {
                 }
             } else if self.open(digest).start.is_none() {
                 // Whether that was its last tag depends on what lies before the logs.
-                self.open(digest).tags.remove(tag);
+                let life = self.open(digest);
+                life.tags.remove(tag);
+                life.known = false;
                 self.tags.remove(tag);
             } else {
                 self.open(digest).tags.entry(tag.clone()).or_default();
@@ -248,6 +264,8 @@ impl Repository {
 
     fn remove(&mut self, digest: &str, state: &'static str, cause: &Cause, run: Option<RunImage>) {
         self.tags.retain(|_, holder| holder != digest);
+        let held: Vec<String> = self.open(digest).tags.keys().cloned().collect();
+        self.lost_tags.extend(held.into_iter().map(|tag| (tag, digest.to_owned())));
         let life = self.open(digest);
         life.tags_at_end = run.as_ref().map_or_else(|| life.tags.keys().cloned().collect(), |run| run.tag_list.clone());
         life.gone = Some(Gone { state, cause: cause.clone(), run });
@@ -265,6 +283,8 @@ impl Repository {
         life.tags.retain(|tag, _| image.tag_list.contains(tag));
         for tag in &image.tag_list {
             life.tags.entry(tag.clone()).or_default();
+            life.ever_tags.insert(tag.clone());
+            (life.loss, life.untagged_at, life.untagged_by) = (None, None, None);
         }
         self.tags.retain(|tag, holder| *holder != image.digest || image.tag_list.contains(tag));
         for tag in &image.tag_list {
@@ -298,10 +318,36 @@ impl Repository {
     }
 
     fn pull(&mut self, digest: Option<&str>, tag: Option<&str>, pull: Pull) {
-        let digest = digest.map(str::to_owned).or_else(|| self.tags.get(tag?).cloned());
+        // Whoever asks for a tag that went with its image asks for that image.
+        let by_tag = |tag: &str| self.tags.get(tag).or_else(|| self.lost_tags.get(tag)).cloned();
+        let digest = digest.map(str::to_owned).or_else(|| by_tag(tag?));
         if let Some(digest) = digest {
             self.mention(&digest).pulls.push(pull);
         }
+    }
+
+    /// A layer is asked for: a part of pulling the image that has it, if only one has.
+    fn pull_layer(&mut self, layer: &str) {
+        let has = |image: &Image| image.layers.iter().any(|held| held == layer);
+        let mut holders = self.images.iter().filter(|(_, image)| has(image)).map(|(digest, _)| digest.clone());
+        if let (Some(digest), None) = (holders.next(), holders.next()) {
+            self.mention(&digest).layer_pulls += 1;
+        }
+    }
+
+    /// The repository is created: whatever was thought to be in it is not, and when it went is not known.
+    fn begin_again(&mut self, time: u64) {
+        for life in self.images.values_mut().filter_map(|image| image.lives.last_mut()).filter(|life| life.gone.is_none()) {
+            life.known = false;
+            life.tags.clear();
+            (life.loss, life.untagged_at, life.untagged_by) = (None, None, None);
+            if let Some(stay) = life.archives.last_mut() {
+                stay.until.get_or_insert(time);
+            }
+        }
+        self.tags.clear();
+        self.lost_tags.clear();
+        self.policy = None;
     }
 
     /// The digest is listed by an index that was here at `time` or came later: it stays and goes with that, and is no orphan.

@@ -46,6 +46,7 @@ pub enum Act {
         digest: String,
         tag: Option<String>,
         children: Vec<String>,
+        layers: Vec<String>,
     },
     AlreadyThere {
         repo: Repo,
@@ -69,6 +70,10 @@ pub enum Act {
         digests: Vec<String>,
     },
     DeleteRepository {
+        repo: Repo,
+    },
+    /// A new life of the name: what was here before is not here any more, whether or not the logs show its end.
+    CreateRepository {
         repo: Repo,
     },
     Policy {
@@ -99,6 +104,11 @@ pub enum Act {
     },
     StopService {
         service: String,
+    },
+    /// A part of a pull of the image that has the layer.
+    PullLayer {
+        repo: Repo,
+        layer: String,
     },
     /// A task reports: the digests it resolved, and those that its reasons name.
     Task {
@@ -189,6 +199,7 @@ fn ecr(value: &Value, acts: &mut Vec<Act>) {
         }
         "DryRunEvent" => acts.push(Act::Preview { repo, digests: run_images(details).into_iter().map(|image| image.digest).collect() }),
         "DeleteRepository" => acts.push(Act::DeleteRepository { repo }),
+        "CreateRepository" => acts.push(Act::CreateRepository { repo }),
         "PutLifecyclePolicy" => {
             let policy = text(&request["lifecyclePolicyText"]).and_then(|text| serde_json::from_str(&text).ok());
             acts.push(Act::Policy { repo, policy });
@@ -205,6 +216,7 @@ fn ecr(value: &Value, acts: &mut Vec<Act>) {
                 acts.push(Act::Pull { repo: repo.clone(), digest: text(&id["imageDigest"]), tag: text(&id["imageTag"]) });
             }
         }
+        "GetDownloadUrlForLayer" => acts.extend(text(&request["layerDigest"]).map(|layer| Act::PullLayer { repo, layer })),
         _ => {}
     }
 }
@@ -221,7 +233,8 @@ fn push(value: &Value, repo: Repo) -> Option<Act> {
     let tag = text(&request["imageTag"]).or_else(|| text(&image["imageId"]["imageTag"]));
     let parsed: Value = manifest.and_then(|manifest| serde_json::from_str(&manifest).ok()).unwrap_or_default();
     let children = list(&parsed["manifests"]).filter_map(|child| text(&child["digest"])).collect();
-    Some(Act::Push { repo, digest, tag, children })
+    let layers = list(&parsed["layers"]).chain([&parsed["config"]]).filter_map(|layer| text(&layer["digest"])).collect();
+    Some(Act::Push { repo, digest, tag, children, layers })
 }
 
 /// A refused call changes nothing; one kind of refusal proves something.
