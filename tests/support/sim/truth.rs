@@ -91,7 +91,7 @@ fn pairs(world: &World, repo: usize, digest: &str, lives: &[Life]) -> Vec<PairTr
     let mut found = Vec::new();
     for (number, life) in lives.iter().enumerate() {
         let (Some(gone), Some(loss)) = (&life.gone, &life.loss) else { continue };
-        if gone.state != "expired" || world.repos[repo].is_child(digest) || loss.first.second < world.trail_start {
+        if gone.state != "expired" || world.repos[repo].is_child_since(digest, loss.second.second) || loss.first.second < world.trail_start {
             continue;
         }
         let next_start = lives.get(number + 1).map_or(u64::MAX, |next| next.start);
