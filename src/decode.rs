@@ -1,8 +1,32 @@
 //! Bytes → records: gunzip, find the container's shape, hand out each CloudTrail record as a slice of JSON text.
 //!
-//! The hot path never builds a JSON tree for a record that nobody wants. See [`records`].
+//! An object goes one of two ways. The hot path (`hot`) is for what CloudTrail itself writes: a gzip member whose checksum
+//! holds, one compact `{"Records":[…]}`; records are cut out by searching, and those that nobody wants are never parsed.
+//! The full path (`walk`, `lines`) takes every other container and everything that is odd or damaged: it checks
+//! the grammar of the whole text, keeps what stands before damage, and lets one bad element cost only itself. Both give the
+//! same answer on every object that both can read.
+
+mod blocks;
+mod fields;
+mod fingerprint;
+mod foreign;
+mod hot;
+mod inflate;
+mod json;
+mod lines;
+mod tally;
+mod walk;
+
+pub mod seen;
+
+pub use fingerprint::fingerprint;
 
 use crate::model::Timestamp;
+
+use hot::HotPath;
+use inflate::{Inflated, Inflater, is_gzip};
+use tally::Tally;
+use walk::Walk;
 
 /// Which records a sink wants to see. The others are counted, not parsed.
 #[derive(Debug, Clone, Copy)]
@@ -13,12 +37,24 @@ pub enum Wanted<'a> {
     Sources(&'a [&'a str]),
 }
 
+impl Wanted<'_> {
+    /// Whether records of this `eventSource` are wanted.
+    fn source(&self, source: &[u8]) -> bool {
+        match self {
+            Self::All => true,
+            Self::Sources(sources) => sources.iter().any(|wanted| wanted.as_bytes() == source),
+        }
+    }
+}
+
 /// One event as it stands in an object: JSON text of the record itself, whatever it was wrapped in.
 #[derive(Debug, Clone, Copy)]
 pub struct RawRecord<'b> {
-    /// Position in the object, from 0, counting every record of the object.
+    /// Position in the object, from 0, counting every element of the object that stands where a record may stand: records
+    /// that failed and events of other kinds, too.
     pub index: u64,
-    /// One JSON object, valid UTF-8; not yet known to be well formed inside.
+    /// One JSON object, valid UTF-8. Its `eventTime`, `eventSource` and `eventName` were found and are what they should be;
+    /// the rest is not yet known to be well formed.
     pub json: &'b str,
     /// A native EventBridge envelope (`ECS Task State Change`, `ECR Image Action`), not a CloudTrail record.
     pub native: bool,
@@ -54,11 +90,129 @@ pub enum Outcome {
 pub struct ObjectReport {
     pub outcome: Outcome,
     pub bytes_decompressed: u64,
-    /// All records, wanted or not.
+    /// All records, wanted or not; failed ones too.
     pub records: u64,
-    /// `(index, reason)` of records that could not be understood.
+    /// `(index, reason)` of records that could not be understood; the first [`Limits::failures_max`] of them.
     pub failed: Vec<(u64, String)>,
-    /// Over all records, wanted or not.
+    /// How many records could not be understood, listed in `failed` or not.
+    pub failed_total: u64,
+    /// Over all records that have a time, wanted or not.
     pub first_event_time: Option<Timestamp>,
     pub last_event_time: Option<Timestamp>,
+}
+
+/// Bounds on what one object may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest text that is taken from one object, in bytes. What an object inflates to beyond that is left, and the object
+    /// has failed.
+    pub object_bytes_max: u64,
+    /// Most failed records of one object that are listed one by one; more are only counted.
+    pub failures_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { object_bytes_max: 1 << 30, failures_max: 1000 }
+    }
+}
+
+/// Reads objects, one after another, with buffers that are reused: one per worker.
+#[derive(Default)]
+pub struct Decoder {
+    outer: Inflater,
+    /// For gzip inside gzip, as upload tools make it.
+    inner: Inflater,
+    event_ids: Vec<u64>,
+    hot: HotPath,
+}
+
+impl Decoder {
+    /// A decoder with empty buffers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads one object: `stored` bytes as they lie in the bucket or folder, compressed or not. Hands the `wanted` records to
+    /// `sink`, in order; what could not be read is in the report. Never panics, whatever the bytes.
+    pub fn object<S: RecordSink + ?Sized>(&mut self, stored: &[u8], wanted: Wanted<'_>, limits: Limits, sink: &mut S) -> ObjectReport {
+        let tally = Tally::new(limits, &mut self.event_ids);
+        if !is_gzip(stored) {
+            return plain(stored, Walk { wanted, sink, tally }, limits);
+        }
+        let outer = self.outer.inflate(stored, limits.object_bytes_max);
+        let text = self.outer.text(outer.length);
+        if !is_gzip(text) {
+            return inflated(text, outer, &mut self.hot, Walk { wanted, sink, tally });
+        }
+        let mut inner = self.inner.inflate(text, limits.object_bytes_max);
+        inner.damage = outer.damage.or(inner.damage);
+        inflated(self.inner.text(inner.length), inner, &mut self.hot, Walk { wanted, sink, tally })
+    }
+
+    /// Fingerprints of the `eventID`s of the last object's records, wanted or not, in order; see [`fingerprint()`]. Records
+    /// that could not be placed have none here.
+    pub fn event_ids(&self) -> &[u64] {
+        &self.event_ids
+    }
+}
+
+/// A text that no checksum vouches for: never the hot path.
+fn plain<S: RecordSink + ?Sized>(stored: &[u8], walk: Walk<'_, '_, S>, limits: Limits) -> ObjectReport {
+    let length = usize::try_from(limits.object_bytes_max).map_or(stored.len(), |max| max.min(stored.len()));
+    let damage = (length < stored.len()).then(|| format!("larger than the limit of {length} bytes"));
+    full(stored.get(..length).unwrap_or(stored), damage, walk)
+}
+
+/// A text that came out of gzip.
+fn inflated<S: RecordSink + ?Sized>(text: &[u8], source: Inflated, hot: &mut HotPath, mut walk: Walk<'_, '_, S>) -> ObjectReport {
+    if source.damage.is_none()
+        && let Ok(utf8) = simdutf8::basic::from_utf8(text)
+    {
+        if let Some(pieces) = hot.scan(utf8, walk.wanted, &mut walk.tally) {
+            walk.cut(utf8, pieces);
+            return walk.tally.finish(None, text.len() as u64);
+        }
+        walk.tally.restart();
+    }
+    full(text, source.damage, walk)
+}
+
+fn full<S: RecordSink + ?Sized>(text: &[u8], damage: Option<String>, mut walk: Walk<'_, '_, S>) -> ObjectReport {
+    let result = read(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text), &mut walk);
+    // Where the bytes themselves are damaged, that is the reason; that the JSON breaks off there follows from it.
+    walk.tally.finish(damage.or(result.err()), text.len() as u64)
+}
+
+/// Reads a text to its end, or says where and why not.
+fn read<S: RecordSink + ?Sized>(text: &[u8], walk: &mut Walk<'_, '_, S>) -> Result<(), String> {
+    let start = json::skip_space(text, 0);
+    if text.is_empty() {
+        return Err("empty".to_owned());
+    }
+    let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) else {
+        return Err("empty: nothing but white space".to_owned());
+    };
+    if let Some(reason) = foreign::refusal(rest) {
+        return Err(reason);
+    }
+    if lines::is_lines(rest) {
+        return walk.lines(text).map_err(|fault| describe(fault, walk.tally.seen()));
+    }
+    let Err(fault) = walk.documents(text) else { return Ok(()) };
+    if walk.tally.seen() == 0 && walk.salvage_lines(text) {
+        return Ok(());
+    }
+    Err(describe(fault, walk.tally.seen()))
+}
+
+/// A fault for people.
+fn describe(fault: json::Fault, seen: u64) -> String {
+    let json::Fault { offset, reason } = fault;
+    match (fault.is_cut(), offset, seen) {
+        (true, ..) => format!("the JSON is cut off at byte {offset}, after {seen} records"),
+        (false, 0, _) => format!("not JSON: {reason} at its first byte"),
+        (false, _, 0) => format!("not JSON: {reason} at byte {offset}"),
+        (false, ..) => format!("the JSON is damaged at byte {offset}, after {seen} records: {reason}"),
+    }
 }

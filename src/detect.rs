@@ -1,7 +1,16 @@
-//! Timelines → findings.
+//! Timelines → findings: a detector per way of losing an image that something still needs.
 
-use crate::model::Finding;
-use crate::timeline::History;
+mod at_risk;
+mod loss;
+mod same_tag;
+mod story;
+mod usage;
+
+use rayon::prelude::*;
+use sha2::{Digest as _, Sha256};
+
+use crate::model::{Finding, Severity};
+use crate::timeline::{History, Image, RepositoryHistory};
 
 /// What tells a race from an overwrite.
 #[derive(Debug, Clone, Copy)]
@@ -10,8 +19,58 @@ pub struct Settings {
     pub race_window_seconds: i64,
 }
 
+/// What a detector looks at: one image, in its repository, in the whole history.
+#[derive(Clone, Copy)]
+pub struct Subject<'h> {
+    pub history: &'h History,
+    pub repository: &'h RepositoryHistory,
+    pub image: &'h Image,
+    pub settings: Settings,
+}
+
+impl Subject<'_> {
+    /// Whether an index lists the image.
+    fn is_child(&self) -> bool {
+        self.repository.parents.contains_key(&self.image.digest)
+    }
+}
+
+/// Looks at one image and says what is wrong with it. Detectors do not see each other's findings.
+pub trait Detector: Sync {
+    fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>);
+}
+
+/// All detectors. A life of an image ends once, so that no two of them speak about the same loss.
+pub const ALL: &[&dyn Detector] =
+    &[&same_tag::SameTag, &at_risk::DisplacedAlive, &loss::ExpiredWhileTagged, &loss::DeletedByCall, &loss::RepositoryDeleted, &loss::Archived];
+
 /// Every finding: worst first, then by repository, time and id.
 pub fn findings(history: &History, settings: Settings) -> Vec<Finding> {
-    let _ = (history, settings);
-    Vec::new()
+    let per_repository = |repository: &RepositoryHistory| {
+        let mut found = Vec::new();
+        for image in &repository.images {
+            let subject = Subject { history, repository, image, settings };
+            ALL.iter().for_each(|detector| detector.detect(subject, &mut found));
+        }
+        found
+    };
+    let mut all: Vec<Finding> = history.repositories().par_iter().flat_map_iter(per_repository).collect();
+    all.sort_by_cached_key(|finding| {
+        let when = finding.lost.gone_at.or(finding.lost.untagged_at);
+        (finding.severity, finding.repository.clone(), when, finding.id.clone())
+    });
+    all
+}
+
+/// The worst severity among `findings`.
+pub fn worst(findings: &[Finding]) -> Option<Severity> {
+    findings.iter().map(|finding| finding.severity).min()
+}
+
+/// Stable name of an incident: the image, and the events that displaced and took it.
+fn id(subject: Subject<'_>, second: &str, deletion: &str) -> String {
+    let repository = subject.history.repository(subject.repository);
+    let digest = subject.history.digest_or_zero(subject.image.digest);
+    let text = format!("{}\n{}\n{}\n{digest}\n{second}\n{deletion}", repository.registry_id.raw(), repository.region.raw(), repository.name.raw());
+    Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,29 +1,148 @@
-//! One reference → a verdict.
+//! One reference → a verdict: does it exist, when and by what did it go, why was it eligible, and who still needs it.
+//!
+//! Where the logs are not from the account, region or repository of the reference, that is the answer: never "not found".
 
-use crate::model::{Coverage, Digest, Finding, ImageReference, Verdict};
-use crate::timeline::History;
+mod absent;
+mod against;
+mod cause;
+mod lost;
+mod question;
+#[cfg(test)]
+mod tests;
+mod there;
+mod used_by;
 
-/// What the user asks about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Question {
-    /// A reference into a registry, found in an error message or given bare.
-    Reference(ImageReference),
-    /// `repo:tag`, `repo@sha256:…` or `repo:tag@sha256:…` without a registry.
-    Name { repository: String, tag: Option<String>, digest: Option<Digest> },
-    /// A digest alone.
-    Digest(Digest),
+pub use question::{About, Question};
+
+use crate::model::{Cause, Coverage, Digest, EventRef, Exists, Finding, LogText, Sentence, Verdict};
+use crate::timeline::{EventNo, History, Image, Loss, RepositoryHistory};
+
+/// Everything that an answer is made from.
+#[derive(Clone, Copy)]
+struct Case<'h> {
+    question: &'h Question,
+    history: &'h History,
+    findings: &'h [Finding],
+    coverage: &'h Coverage,
 }
 
-impl Question {
-    /// Understands a pasted error line, an image reference, or a digest. `None`: none of these is in `text`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let _ = text;
-        None
-    }
+/// The image in question, where the logs know it.
+#[derive(Clone, Copy)]
+struct Known<'h> {
+    repository: &'h RepositoryHistory,
+    image: &'h Image,
 }
 
 /// Why the reference does not resolve, as far as the logs tell.
 pub fn explain(question: &Question, history: &History, findings: &[Finding], coverage: &Coverage) -> Verdict {
-    let _ = (question, history, findings, coverage);
-    unreachable!()
+    let case = Case { question, history, findings, coverage };
+    let repositories = case.repositories();
+    let Some(&first) = repositories.first() else { return absent::no_repository(case) };
+    let known = repositories.iter().find_map(|repository| case.image_in(repository).map(|image| Known { repository, image }));
+    let mut verdict = match known {
+        None => absent::no_image(case, first),
+        Some(known) => match known.image.losses.last() {
+            Some(loss) if known.image.gone_at.is_some() => lost::verdict(case, known, loss),
+            _ => there::verdict(case, known),
+        },
+    };
+    let also = repositories.iter().skip(1).filter(|other| case.image_in(other).is_some()).count();
+    if also > 0 {
+        verdict.unknown.push(format!(
+            "{also} more repositories have an image that fits; name the registry (ACCOUNT.dkr.ecr.REGION.amazonaws.com/…) to ask about one of them."
+        ));
+    }
+    verdict.unknown.extend(limits(case));
+    verdict
+}
+
+impl<'h> Case<'h> {
+    /// Repositories that the reference can mean, those that know the image first.
+    fn repositories(self) -> Vec<&'h RepositoryHistory> {
+        let fits = |repository: &&RepositoryHistory| {
+            let own = self.history.repository(repository);
+            match &self.question.about {
+                About::Reference(wanted) => own.registry_id == *wanted.registry_id && own.region == *wanted.region && own.name == *wanted.repository,
+                About::Name { repository, .. } => own.name == **repository,
+                About::Digest(_) => self.image_in(repository).is_some(),
+            }
+        };
+        let mut found: Vec<&RepositoryHistory> = self.history.repositories().iter().filter(fits).collect();
+        // One that has lost it first, then one that knows it at all: that is what the question is about.
+        found.sort_by_key(|repository| self.image_in(repository).map_or(2, |image| u8::from(image.gone_at.is_none())));
+        found.retain(|repository| repository.logged || self.image_in(repository).is_some());
+        found
+    }
+
+    /// The image by digest; without one, by where the tag points or pointed last.
+    fn image_in(self, repository: &'h RepositoryHistory) -> Option<&'h Image> {
+        if let Some(digest) = self.question.about.digest() {
+            return repository.image(self.history.find_digest(&digest)?);
+        }
+        let tag = repository.tags.get(&self.history.find_string(self.question.about.tag()?)?)?;
+        tag.holder.or(tag.last_holder).map(|at| &repository.images[at])
+    }
+
+    fn event(self, event: EventNo) -> Vec<EventRef> {
+        event.some().map(|event| self.history.event(event)).into_iter().collect()
+    }
+
+    fn digest(self, known: Known<'_>) -> Digest {
+        self.history.digest_or_zero(known.image.digest)
+    }
+
+    fn exists(self, known: Known<'_>, digest_exists: Option<bool>) -> Exists {
+        let tag = self.question.about.tag().map(|tag| self.history.find_string(tag).and_then(|tag| known.repository.tags.get(&tag)));
+        let holder = tag.flatten().and_then(|tag| tag.holder).map(|at| &known.repository.images[at]);
+        Exists {
+            tag_exists: tag.map(|tag| tag.map(|tag| tag.holder.is_some())).unwrap_or_default(),
+            digest_exists,
+            tag_points_to: holder.and_then(|image| self.history.digest(image.digest)),
+        }
+    }
+
+    /// The finding that tells the same loss.
+    fn finding(self, known: Known<'_>, loss: Option<&Loss>) -> Option<String> {
+        let (digest, repository) = (self.digest(known), self.history.repository(known.repository));
+        let gone = loss.map(|loss| crate::model::Timestamp::from_millis(loss.at));
+        let same = |finding: &&Finding| finding.lost.digest == digest && finding.repository == repository && finding.lost.gone_at == gone;
+        self.findings.iter().find(same).map(|finding| finding.id.clone())
+    }
+
+    /// A verdict with nothing but the question in it.
+    fn blank(self, cause: Cause) -> Verdict {
+        Verdict {
+            reference: LogText::from(self.question.about.to_text()),
+            repository: None,
+            exists: Exists::default(),
+            cause,
+            gone: None,
+            why: None,
+            narrative: Vec::new(),
+            not_this: Vec::new(),
+            used_by: Vec::new(),
+            unknown: Vec::new(),
+            advice: Vec::new(),
+        }
+    }
+}
+
+fn sentence(text: impl Into<String>, evidence: Vec<EventRef>) -> Sentence {
+    Sentence { text: text.into(), evidence }
+}
+
+/// What this reading of the logs could not show, whatever the answer.
+fn limits(case: Case<'_>) -> Vec<String> {
+    let coverage = case.coverage;
+    let mut limits = coverage.warnings.clone();
+    if coverage.objects_failed > 0 || coverage.records_failed > 0 {
+        limits.push(format!(
+            "{} object(s) and {} record(s) could not be read: see coverage.failures.",
+            coverage.objects_failed, coverage.records_failed
+        ));
+    }
+    if coverage.partial {
+        limits.push("The run was interrupted: not all of the logs were read.".to_owned());
+    }
+    limits
 }

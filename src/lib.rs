@@ -1,6 +1,10 @@
 //! `tagfall` reads CloudTrail archives and tells the life of every container image: who pushed it, who took its tag,
 //! which lifecycle run took it, and who still needed it.
 
+pub mod commands;
+mod failure;
+mod ui;
+
 pub mod decode;
 pub mod detect;
 pub mod explain;

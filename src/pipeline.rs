@@ -1,11 +1,21 @@
 //! The data path, on one screen: list → fetch → gunzip → records → recognise → fold → timelines + coverage.
+//!
+//! Every worker takes objects from the feeds, decodes them into buffers of its own, and collects into a collector of its
+//! own; nothing is shared but the feeds, the counters, and the set of event ids. Collectors are merged when all is read.
 
+mod tally;
+
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::model::{Coverage, Filter};
-use crate::source::Feed;
-use crate::timeline::History;
+use crate::decode::seen::SeenIds;
+use crate::decode::{Decoder, Limits, ObjectReport, RawRecord, RecordSink, Wanted};
+use crate::model::{Coverage, Filter, LogText, Recognized, Seen};
+use crate::recognize::{Recognizer, SOURCES};
+use crate::source::{Delivery, Feed, Fetched};
+use crate::timeline::{Fold, History};
+use tally::Tally;
 
 /// A limit on everything.
 #[derive(Debug, Clone, Copy)]
@@ -29,11 +39,152 @@ pub struct Progress {
 pub struct Evidence {
     pub coverage: Coverage,
     pub history: History,
+    /// Accounts, regions and repositories before the filters.
+    pub seen: Seen,
 }
 
-/// Reads everything that `feeds` have, with `budget.jobs` workers. `cancelled` is looked at between objects: when it
-/// turns true, what is in flight is finished and the result is marked partial.
-pub fn read(feeds: &[Box<dyn Feed>], filter: &Filter, budget: Budget, progress: &Progress, cancelled: &AtomicBool) -> Evidence {
-    let _ = (feeds, filter, budget, progress, cancelled);
-    Evidence { coverage: Coverage::default(), history: History::default() }
+/// Takes the records of one worker. An error is one record's failure and stands in the coverage.
+pub trait Collector: Send {
+    fn record(&mut self, object: &str, record: RawRecord<'_>) -> Result<(), String>;
+
+    /// Records that the collector had a use for, second copies included.
+    fn relevant(&self) -> u64;
+
+    /// Nothing more is needed (a `LIMIT` is reached): the worker stops at the next object.
+    fn is_full(&self) -> bool {
+        false
+    }
+}
+
+/// What all workers share.
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    pub feeds: &'a [Box<dyn Feed>],
+    pub budget: Budget,
+    pub progress: &'a Progress,
+    /// Looked at between objects: when it turns true, what is in flight is finished and the result is marked partial.
+    pub cancelled: &'a AtomicBool,
+}
+
+/// Reads everything and folds it into the history of every image.
+pub fn read(run: Run<'_>, filter: &Filter) -> Evidence {
+    let make = || StepCollector { recognizer: Recognizer::default(), fold: Fold::default(), filter, seen: Seen::default(), relevant: 0 };
+    let (mut coverage, collectors) = scan(run, Wanted::Sources(SOURCES), make);
+    let (mut fold, mut seen) = (Fold::default(), Seen::default());
+    for collector in collectors {
+        fold.merge(collector.fold);
+        seen.merge(collector.seen);
+    }
+    let history = fold.finish(filter);
+    tally::describe(&mut coverage, &history);
+    Evidence { coverage, history, seen }
+}
+
+/// Reads every wanted record into collectors, one for each worker.
+pub fn scan<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C + Sync) -> (Coverage, Vec<C>) {
+    let seen = SeenIds::default();
+    let done: Vec<(Tally, C)> = match rayon::ThreadPoolBuilder::new().num_threads(run.budget.jobs.get()).build() {
+        Ok(pool) => pool.broadcast(|_| work(run, wanted, &seen, make())),
+        // No threads to be had: the work is the same with one.
+        Err(_) => vec![work(run, wanted, &seen, make())],
+    };
+    let (tallies, collectors): (Vec<Tally>, Vec<C>) = done.into_iter().unzip();
+    let relevant = collectors.iter().map(Collector::relevant).sum();
+    (tally::coverage(tallies, relevant, &seen, run.cancelled.load(Ordering::Relaxed)), collectors)
+}
+
+/// One worker: object after object, until the feeds are empty.
+fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenIds, mut collector: C) -> (Tally, C) {
+    let (mut tally, mut decoder, mut stored) = (Tally::default(), Decoder::default(), Vec::new());
+    let limits = Limits { object_bytes_max: run.budget.object_bytes_max, ..Limits::default() };
+    for feed in run.feeds {
+        while !run.cancelled.load(Ordering::Relaxed) && !collector.is_full() {
+            let Some(delivery) = feed.next(&mut stored) else { break };
+            let object = delivery.object.raw();
+            let report = match &delivery.outcome {
+                Fetched::OtherKind => None,
+                Fetched::Failed(_) if stored.is_empty() => None,
+                _ => Some(decoder.object(&stored, wanted, limits, &mut Sink { collector: &mut collector, object })),
+            };
+            if let Some(report) = &report {
+                tally.duplicates += seen.insert_all(decoder.event_ids());
+                run.progress.decoded(report);
+            }
+            run.progress.delivered(&delivery);
+            tally.add(delivery, report);
+        }
+    }
+    (tally, collector)
+}
+
+/// Gives the collector the object's name along with each of its records.
+struct Sink<'a, C> {
+    collector: &'a mut C,
+    object: &'a str,
+}
+
+impl<C: Collector> RecordSink for Sink<'_, C> {
+    fn record(&mut self, record: RawRecord<'_>) -> Result<(), String> {
+        self.collector.record(self.object, record)
+    }
+}
+
+/// Recognises steps and folds them.
+struct StepCollector<'f> {
+    recognizer: Recognizer,
+    fold: Fold,
+    filter: &'f Filter,
+    seen: Seen,
+    relevant: u64,
+}
+
+impl Collector for StepCollector<'_> {
+    fn record(&mut self, object: &str, record: RawRecord<'_>) -> Result<(), String> {
+        let (fold, filter, seen) = (&mut self.fold, self.filter, &mut self.seen);
+        let taken = self.recognizer.recognize(record, |recognized| {
+            note_names(seen, &recognized);
+            let admitted = admits(filter, &recognized);
+            if admitted {
+                fold.absorb(&recognized, object, record.index);
+            }
+            admitted
+        })?;
+        self.relevant += u64::from(taken == Some(true));
+        Ok(())
+    }
+
+    fn relevant(&self) -> u64 {
+        self.relevant
+    }
+}
+
+/// The repository is looked at when everything is folded: what was seen is needed to explain an empty result.
+fn admits(filter: &Filter, recognized: &Recognized<'_>) -> bool {
+    let event = &recognized.event;
+    filter.admits_time(event.time) && filter.admits_account(&event.recipient_account) && filter.admits_region(&event.region)
+}
+
+fn note_names(seen: &mut Seen, recognized: &Recognized<'_>) {
+    let note = |names: &mut BTreeSet<LogText>, name: &str| {
+        if !names.contains(name) {
+            names.insert(name.into());
+        }
+    };
+    note(&mut seen.accounts, &recognized.event.recipient_account);
+    note(&mut seen.regions, &recognized.event.region);
+    if let Some(repository) = &recognized.repository {
+        note(&mut seen.repositories, &repository.name);
+    }
+}
+
+impl Progress {
+    fn delivered(&self, delivery: &Delivery) {
+        self.objects.fetch_add(1, Ordering::Relaxed);
+        self.bytes_compressed.fetch_add(delivery.size, Ordering::Relaxed);
+    }
+
+    fn decoded(&self, report: &ObjectReport) {
+        self.bytes_decompressed.fetch_add(report.bytes_decompressed, Ordering::Relaxed);
+        self.records.fetch_add(report.records, Ordering::Relaxed);
+    }
 }

@@ -1,4 +1,25 @@
 //! Where objects come from. A [`Feed`] hands stored bytes to many workers at once; nothing here knows what is in them.
+//!
+//! [`open`] turns what the user typed into a feed: `s3://bucket/prefix`, a folder, a file, or `-` for standard input. What is
+//! skipped, what is pruned, and how objects are named is decided in [`layout`] and nowhere else, so that a bucket and a
+//! folder that mirrors it give the same objects under the same names.
+
+mod fatal;
+pub mod layout;
+mod local;
+mod options;
+mod plan;
+pub mod retry;
+#[cfg(feature = "s3")]
+mod s3;
+mod single;
+mod walk;
+
+pub use fatal::{FatalError, FatalKind};
+pub use options::{Credentials, MEMORY_BYTES_DEFAULT, OpenError, Options, Patience, open};
+pub use plan::{GET_USD_PER_1000, LIST_USD_PER_1000, PRICES_AS_OF, Plan, PlanError, plan};
+
+use std::collections::BTreeSet;
 
 use crate::model::LogText;
 
@@ -13,19 +34,31 @@ pub trait Feed: Sync {
 
     /// Asks the feed to hand out nothing more (Ctrl-C). What was handed out already stays valid.
     fn stop(&self);
+
+    /// What ended this feed before its time: access, credentials, a bucket that is not there. To be looked at once `next`
+    /// has returned `None`; what was handed out before is then not the whole of the evidence, and the run could not run.
+    fn fatal(&self) -> Option<FatalError> {
+        None
+    }
+
+    /// What the filters left out by key. Tells "there is nothing here" from "the filters took everything".
+    fn pruned(&self) -> Pruned {
+        Pruned::default()
+    }
 }
 
 /// One object, or the reason why it could not be had.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// Name for evidence: the full key (S3), the path relative to the folder, the path as given (file), `-` (stdin).
+    /// Name for evidence: the full key (S3), the path relative to the folder, the path as given (file), `-` (stdin). With
+    /// several sources, the source stands before it: `s3://bucket/key`, `folder/path`.
     pub object: LogText,
-    /// Bytes as stored.
+    /// Bytes that were read: the size as stored, unless the object failed or is of another kind (0, for it is not read).
     pub size: u64,
     pub outcome: Fetched,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fetched {
     /// The bytes are in the buffer.
     Whole,
@@ -38,8 +71,25 @@ pub enum Fetched {
 /// A listing's state, for progress and for coverage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Listed {
+    /// Objects to be handed out, those of another kind and those that will fail included.
     pub objects: u64,
+    /// Their size as stored, as far as it is known: S3 lists sizes, a folder's files are known when they have been read.
     pub bytes: u64,
     /// No more will come.
     pub complete: bool,
+    /// Requests that were made again because the first try failed.
+    pub retries: u64,
+}
+
+/// What the filters left out by key, before anything was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Folders (common prefixes) and single objects left out. A folder counts as one, whatever it holds.
+    pub places: u64,
+    /// Accounts seen in what was left out, at most [`layout::SEEN_MAX`].
+    pub accounts: BTreeSet<String>,
+    /// Regions seen in what was left out, at most [`layout::SEEN_MAX`].
+    pub regions: BTreeSet<String>,
+    /// First and last delivery day seen in what was left out, `2024-10-01`.
+    pub days: Option<(String, String)>,
 }

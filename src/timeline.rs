@@ -1,14 +1,23 @@
 //! Steps → the life of each image.
+//!
+//! [`Fold`]s collect, one per worker, and are merged in any order. [`Fold::finish`] drops second copies, sorts by time and
+//! `eventID`, and replays each repository by itself, in parallel: [`History`].
 
-use crate::model::Timeline;
+mod fact;
+mod fold;
+mod history;
+mod image;
+mod names;
+mod openings;
+mod order;
+mod references;
+mod replay;
+#[cfg(test)]
+pub(crate) mod tests;
 
-/// Everything known after the last event: repositories and their images, in a compact form, ordered.
-#[derive(Default)]
-pub struct History {}
-
-impl History {
-    /// Timelines in order of repository and digest, built one at a time.
-    pub fn timelines(&self) -> impl Iterator<Item = Timeline> + '_ {
-        std::iter::empty()
-    }
-}
+pub use fact::Noted;
+pub use fold::Fold;
+pub use history::History;
+pub use image::{Displacement, End, Image, Loss, RunFacts, Step, Use, UseKind};
+pub use names::{DigestNo, EventNo, RepositoryNo, Sym};
+pub use replay::{PolicyInForce, PolicyText, RepositoryHistory, TagState};

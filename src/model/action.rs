@@ -47,7 +47,7 @@ pub enum Action<'r> {
     Restored {
         digest: Digest,
     },
-    /// `BatchGetImage`: the manifests asked for. `failed` when the call had an `errorCode`.
+    /// `BatchGetImage`: the manifests asked for. `failed` when the call had an `errorCode`; then `images` is often empty.
     Pull {
         images: Vec<ImageId<'r>>,
         failed: bool,
@@ -66,8 +66,9 @@ pub enum Action<'r> {
         definition: Cow<'r, str>,
         images: Vec<TaskImage<'r>>,
     },
-    /// `CreateService`, `UpdateService`, `RunTask`, `StartTask`: something runs a definition.
-    /// `deploys` is false for an `UpdateService` that neither names a definition nor forces a new deployment.
+    /// `CreateService`, `UpdateService`, `CreateTaskSet`, `CreateDaemon`, `RunTask`, `StartTask`: something runs a definition.
+    /// `runner` is the ARN of the service or daemon, or of the (first) task that was started. `deploys` is false for an
+    /// update that starts no new deployment (only another count, for one), and so keeps the digests it has resolved.
     Run {
         runner: Cow<'r, str>,
         definition: Option<Cow<'r, str>>,
@@ -95,7 +96,8 @@ pub enum Action<'r> {
         referrer: Cow<'r, str>,
         images: Vec<TaskImage<'r>>,
     },
-    /// Something happened to this repository, and what is unknown: request and response were over 100 KB.
+    /// Something happened to this repository, and what is unknown: the payload that would tell was over 100 KB (CloudTrail
+    /// leaves it out), or the event lacks it. A run without its list of images is one, a delete without a response too.
     Omitted,
 }
 

@@ -10,6 +10,9 @@ use sha2::{Digest as _, Sha256};
 pub struct Digest([u8; 32]);
 
 impl Digest {
+    /// The digest of nothing: stands where a digest cannot be missing by construction.
+    pub const ZERO: Self = Self([0; 32]);
+
     /// Parses `sha256:` followed by 64 hex digits; `None` for anything else, so that a placeholder or a cut digest
     /// never becomes an identity.
     pub fn parse(text: &str) -> Option<Self> {

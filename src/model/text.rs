@@ -30,6 +30,13 @@ impl fmt::Debug for LogText {
     }
 }
 
+/// Sets of texts can be asked for a plain string.
+impl std::borrow::Borrow<str> for LogText {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl PartialEq<str> for LogText {
     fn eq(&self, other: &str) -> bool {
         &*self.0 == other

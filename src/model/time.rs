@@ -49,6 +49,17 @@ impl Timestamp {
         Some(Self(naive.and_utc().timestamp_millis()))
     }
 
+    /// A number since the epoch, as some tools re-export `eventTime`: seconds or milliseconds, told apart by size. `None`
+    /// for what lies outside the years 2000 to 2100: that is some other number.
+    pub const fn from_epoch(number: i64) -> Option<Self> {
+        const YEAR_2000: i64 = 946_684_800;
+        const YEAR_2100: i64 = 4_102_444_800;
+        if number >= YEAR_2000 * 1000 && number < YEAR_2100 * 1000 {
+            return Some(Self(number));
+        }
+        if number >= YEAR_2000 && number < YEAR_2100 { Some(Self(number * 1000)) } else { None }
+    }
+
     /// The same point as a `chrono` time; `None` outside chrono's range.
     pub fn to_chrono(self) -> Option<DateTime<Utc>> {
         Utc.timestamp_millis_opt(self.0).single()
@@ -116,6 +127,9 @@ mod tests {
         assert!(expected.is_some());
         assert_eq!(Timestamp::parse("2020-11-20 06:19:05.000"), expected);
         assert_eq!(Timestamp::parse("2020-11-20T07:19:05+01:00"), expected);
+        assert_eq!(expected, Timestamp::from_epoch(1_605_853_145));
+        assert_eq!(expected, Timestamp::from_epoch(1_605_853_145_000));
+        assert_eq!(Timestamp::from_epoch(17), None, "a wrong type is no time");
         assert_eq!(Timestamp::parse("2020-13-20T07:19:05Z"), None);
         assert_eq!(Timestamp::parse("Jul 11, 2018 10:17:44 PM"), None);
     }

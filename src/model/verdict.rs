@@ -21,6 +21,8 @@ pub struct Verdict {
     pub narrative: Vec<Sentence>,
     /// The other causes, and the evidence against each.
     pub not_this: Vec<Sentence>,
+    /// Who needed it after it was gone, or needs it now.
+    pub used_by: Vec<Sentence>,
     /// What the logs could not show.
     pub unknown: Vec<String>,
     pub advice: Vec<String>,
@@ -54,6 +56,8 @@ words! {
     Cause {
         TagMovedThenExpired = "tag-moved-then-expired",
         ExpiredWhileTagged = "expired-while-tagged",
+        /// Taken by an untagged rule; how it came to be untagged is not in the logs.
+        ExpiredUntagged = "expired-untagged",
         ExpiredByOtherTag = "expired-by-other-tag",
         DeletedByDigest = "deleted-by-digest",
         DeletedByLastTag = "deleted-by-last-tag",

@@ -1,0 +1,110 @@
+//! The command line: one verb per file, its arguments beside its `run`; here stands the frame they share.
+//!
+//! Only this layer reads the clock and the environment. A verb gives an [`Ending`] (what the exit code is made of) or a
+//! [`Failure`] (exit code 2). A new verb needs a file, a line in [`Command`] and a line in [`Command::run`].
+
+mod completions;
+mod detect;
+mod ending;
+mod explain;
+mod gather;
+mod interrupt;
+mod man;
+mod nothing;
+mod options;
+mod sources;
+mod timeline;
+mod values;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+use crate::ui::talk::Talk;
+use ending::Ending;
+
+/// Shown under the help of every verb that reads logs.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  findings at or above --fail-on
+  2  could not run: usage, access, nothing to read
+  3  ran, but some evidence could not be read (see coverage); --allow-incomplete makes this 0";
+
+/// What stands under the help of a verb.
+fn after_help(examples: &str) -> String {
+    format!("{examples}\n\n{EXIT_CODES}")
+}
+
+/// Tells from CloudTrail logs why a container image vanished from ECR: which push took its tag, which lifecycle run took
+/// the image, and who still needed it
+#[derive(Debug, Parser)]
+#[command(name = "tagfall", version, arg_required_else_help = true, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Detect(detect::Args),
+    Explain(explain::Args),
+    Timeline(timeline::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+impl Command {
+    fn quiet(&self) -> bool {
+        match self {
+            Self::Detect(args) => args.common.quiet(),
+            Self::Explain(args) => args.common.quiet(),
+            Self::Timeline(args) => args.common.quiet(),
+            Self::Completions(_) | Self::Man(_) => false,
+        }
+    }
+
+    fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
+        match self {
+            Self::Detect(args) => args.run(talk),
+            Self::Explain(args) => args.run(talk),
+            Self::Timeline(args) => args.run(talk),
+            Self::Completions(args) => args.run(),
+            Self::Man(args) => args.run(),
+        }
+    }
+}
+
+/// The whole program: parses the command line, runs the verb, and gives the exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // `--help` and `--version` come here, too: they go to stdout with exit code 0.
+        Err(usage) => {
+            let _ = usage.print();
+            return if usage.use_stderr() { ExitCode::from(Failure::EXIT_CODE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let talk = Arc::new(Talk::new(cli.command.quiet()));
+    match cli.command.run(&talk) {
+        Ok(ending) => ExitCode::from(ending.code()),
+        Err(failure) => {
+            talk.failure(&failure);
+            ExitCode::from(Failure::EXIT_CODE)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

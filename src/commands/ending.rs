@@ -1,0 +1,32 @@
+//! How a run ended, as a number.
+
+/// What the exit code of a run that could be done is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ending {
+    /// There are findings at or above `--fail-on`.
+    pub alarming: bool,
+    /// Evidence is missing, and the user did not say that this is fine.
+    pub incomplete: bool,
+}
+
+impl Ending {
+    /// A finding says more than a hole in the evidence; 2 is for runs that could not be done at all.
+    pub const fn code(self) -> u8 {
+        match (self.alarming, self.incomplete) {
+            (true, _) => 1,
+            (false, true) => 3,
+            (false, false) => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_comes_before_three() {
+        let codes = [(false, false), (true, false), (false, true), (true, true)].map(|(alarming, incomplete)| Ending { alarming, incomplete }.code());
+        assert_eq!(codes, [0, 1, 3, 1]);
+    }
+}

@@ -1,0 +1,57 @@
+//! `tagfall explain REF SOURCE…`.
+
+use std::sync::Arc;
+
+use super::gather::Run;
+use super::options::Common;
+use super::{Ending, after_help};
+use crate::explain::{Question, explain};
+use crate::failure::Failure;
+use crate::ui::talk::Talk;
+use crate::{detect, ui};
+
+const EXAMPLES: &str = "\
+Examples:
+  tagfall explain 'CannotPullContainerError: … failed to resolve ref …/shop/api:v7@sha256:…: not found' ./logs
+  tagfall explain 111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api:v7 s3://my-trail/AWSLogs/ --since 30d
+  tagfall explain sha256:65bc5c81… ./logs";
+
+/// Tell why one image cannot be pulled
+///
+/// In three steps: does it exist, when and by what did it go, and why was it eligible. Each with its evidence.
+#[derive(Debug, clap::Args)]
+#[command(after_help = after_help(EXAMPLES))]
+pub struct Args {
+    /// The whole error line as pasted from the ECS console (in quotes), an image reference, or a digest
+    #[arg(value_name = "REF")]
+    reference: String,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+impl Args {
+    pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
+        let question = self.question()?;
+        let run = Run::gather(&self.common, talk)?;
+        let findings = detect::findings(&run.evidence.history, self.common.settings());
+        let verdict = explain(&question, &run.evidence.history, &findings, &run.evidence.coverage);
+        run.write(|out, look, coverage| ui::verdict::write(out, look, coverage, &verdict))?;
+        // `--fail-on` judges the one finding that the verdict is about.
+        let about = findings.iter().filter(|finding| Some(&finding.id) == verdict.why.as_ref());
+        Ok(run.end(verdict.cause.word(), about))
+    }
+
+    /// What is asked; the usual ways to get it wrong are told apart.
+    fn question(&self) -> Result<Question, Failure> {
+        if let Some(question) = Question::parse(&self.reference) {
+            return Ok(question);
+        }
+        let failure = Failure::new(format!("no image reference and no digest in {:?}", self.reference));
+        Err(if self.common.sources.iter().any(|source| Question::parse(source).is_some()) {
+            failure.advise("put the reference first, then the sources; an error line needs quotes around it: tagfall explain '…' SOURCE")
+        } else {
+            failure.advise("give the whole error line in quotes, REPOSITORY:TAG, REPOSITORY@sha256:…, or a digest with its 64 hex digits")
+        })
+    }
+}

@@ -1,0 +1,172 @@
+//! What every verb over logs does before and after its own part: open, read with progress, check, sum up.
+
+use std::cell::Cell;
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Instant;
+
+use super::options::Common;
+use super::{Ending, interrupt, nothing, sources};
+use crate::failure::Failure;
+use crate::model::{Coverage, Filter, Finding, Severity};
+use crate::pipeline::{self, Budget, Evidence, Progress};
+use crate::source::Feed;
+use crate::ui::coverage::describe;
+use crate::ui::output::Destination;
+use crate::ui::progress::Watch;
+use crate::ui::quantity::{bytes, count, counted, elapsed};
+use crate::ui::talk::Talk;
+use crate::ui::{Format, Look};
+
+/// Part of the memory budget that one inflated object may take: inflated, it stands beside its stored form and the others.
+const OBJECT_SHARE: u64 = 2;
+/// How many failures are said on stderr; the coverage of the table and of the JSON document has more.
+const FAILURES_SAID_MAX: usize = 3;
+
+/// A run between reading and reporting.
+pub struct Run<'a> {
+    common: &'a Common,
+    talk: &'a Talk,
+    destination: Destination,
+    started: Instant,
+    /// Requests that were made again.
+    retries: u64,
+    /// The reader of stdout closed it before everything was written.
+    closed: Cell<bool>,
+    pub evidence: Evidence,
+}
+
+impl<'a> Run<'a> {
+    /// Reads everything that the sources have for the filters.
+    pub fn gather(common: &'a Common, talk: &'a Arc<Talk>) -> Result<Self, Failure> {
+        let started = Instant::now();
+        let filter = common.filter()?;
+        let destination = Destination::prepare(common.show.output.as_deref())?;
+        let cancelled = interrupt::flag(talk);
+        let feeds = sources::open(common, &filter)?;
+        if common.sources.iter().any(|spec| spec == "-") && io::stdin().is_terminal() {
+            talk.note("reading standard input from the terminal; Ctrl-D ends it");
+        }
+        let mut evidence = read(common, talk, &feeds, &filter, &cancelled);
+        if let Some(failure) = sources::check(&feeds, &mut evidence.coverage)? {
+            talk.failure(&failure);
+        }
+        nothing::check(&common.sources, &filter, &evidence.coverage, &evidence.seen, &sources::pruned(&feeds))?;
+        let retries = feeds.iter().map(|feed| feed.listed().retries).sum();
+        Ok(Self { common, talk, destination, started, retries, closed: Cell::new(false), evidence })
+    }
+
+    /// Writes the data; `None` when the reader of stdout closed it early.
+    pub fn write<T>(&self, render: impl FnOnce(&mut dyn Write, Look, &Coverage) -> io::Result<T>) -> Result<Option<T>, Failure> {
+        let look = look(self.common, &self.destination);
+        let written = self.destination.write(|out| render(out, look, &self.evidence.coverage))?;
+        self.closed.set(written.is_none());
+        Ok(written)
+    }
+
+    /// Sums up on stderr, and gives what the exit code is made of. `findings` are those that `--fail-on` judges.
+    pub fn end<'f>(&self, summary: &str, findings: impl IntoIterator<Item = &'f Finding>) -> Ending {
+        let coverage = &self.evidence.coverage;
+        if !self.closed.get() {
+            self.talk.note(&format!("{}{}, {summary} in {}", read_text(coverage), self.retries_text(), elapsed(self.started.elapsed())));
+        }
+        self.say_what_is_missing(coverage);
+        ending(self.common, coverage, findings.into_iter().map(|finding| finding.severity))
+    }
+
+    fn retries_text(&self) -> String {
+        if self.retries == 0 { String::new() } else { format!(", {} tried again", counted(self.retries, "request", "requests")) }
+    }
+
+    fn say_what_is_missing(&self, coverage: &Coverage) {
+        if coverage.is_complete() {
+            return;
+        }
+        let mut text = if coverage.partial {
+            "the run ended before its time: this is a partial result".to_owned()
+        } else {
+            "some evidence could not be read".to_owned()
+        };
+        for (number, one, many) in [(coverage.objects_failed, "object", "objects"), (coverage.records_failed, "record", "records")] {
+            if number > 0 {
+                text.push_str(&format!(", {} failed", counted(number, one, many)));
+            }
+        }
+        self.talk.warn(&text);
+        // A page shows the failures itself.
+        if self.common.show.format != Format::Table || self.common.show.output.is_some() {
+            coverage.failures.iter().take(FAILURES_SAID_MAX).for_each(|failure| self.talk.warn(&describe(failure)));
+        }
+    }
+}
+
+/// What the exit code is made of: the evidence, the findings, and what the user said about both.
+fn ending(common: &Common, coverage: &Coverage, mut severities: impl Iterator<Item = Severity>) -> Ending {
+    let incomplete = !coverage.is_complete() && !common.allow_incomplete();
+    // Severities are declared from bad to harmless.
+    let alarming = common.fail_on().is_some_and(|limit| severities.any(|severity| severity <= limit));
+    Ending { alarming, incomplete }
+}
+
+/// How data is to look where it goes.
+pub fn look(common: &Common, destination: &Destination) -> Look {
+    Look { format: common.show.format, columns: destination.columns() }
+}
+
+fn read(common: &Common, talk: &Talk, feeds: &[Box<dyn Feed>], filter: &Filter, cancelled: &AtomicBool) -> Evidence {
+    let progress = Progress::default();
+    // One object may take all of the budget: a large one inflates to a gigabyte, and standard input is one object.
+    let budget = Budget { jobs: common.jobs(), object_bytes_max: common.limits.max_memory / OBJECT_SHARE };
+    let (finished, done) = mpsc::channel();
+    thread::scope(|scope| {
+        let watch = Watch { talk, feeds, progress: &progress, cancelled };
+        scope.spawn(move || watch.run(&done));
+        let evidence = pipeline::read(pipeline::Run { feeds, budget, progress: &progress, cancelled }, filter);
+        drop(finished);
+        evidence
+    })
+}
+
+/// `read 12 of 13 objects (34.0 KiB), 1,204 records`.
+fn read_text(coverage: &Coverage) -> String {
+    let objects = format!("{} of {}", count(coverage.objects_read), counted(coverage.objects_listed, "object", "objects"));
+    format!("read {objects} ({}), {}", bytes(coverage.bytes_compressed), counted(coverage.records, "record", "records"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        common: Common,
+    }
+
+    fn code(options: &[&str], failed: u64, severities: &[Severity]) -> u8 {
+        let line = Line::try_parse_from([&["tagfall", "logs"], options].concat()).unwrap();
+        let coverage = Coverage { objects_failed: failed, ..Coverage::default() };
+        ending(&line.common, &coverage, severities.iter().copied()).code()
+    }
+
+    #[test]
+    fn a_limit_takes_in_everything_worse() {
+        for (limit, expected) in [("critical", 0), ("high", 1), ("medium", 1), ("low", 1)] {
+            assert_eq!(code(&["--fail-on", limit], 0, &[Severity::High]), expected, "{limit}");
+        }
+        assert_eq!(code(&[], 0, &[Severity::Critical]), 0);
+    }
+
+    #[test]
+    fn findings_come_before_missing_evidence() {
+        assert_eq!(code(&["--fail-on", "low"], 1, &[Severity::Low]), 1);
+        assert_eq!(code(&["--fail-on", "low"], 1, &[]), 3);
+        assert_eq!(code(&["--fail-on", "low", "--allow-incomplete"], 1, &[]), 0);
+        assert_eq!(code(&["--fail-on", "low", "--allow-incomplete"], 1, &[Severity::Low]), 1);
+    }
+}

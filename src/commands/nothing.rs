@@ -1,0 +1,206 @@
+//! "Nothing to read" is an error, never an empty success: a typo in a filter must not look like a clean archive.
+
+use std::collections::BTreeSet;
+
+use crate::failure::Failure;
+use crate::model::{Coverage, Filter, LogText, Seen};
+use crate::source::Pruned;
+use crate::ui::escape::Escape;
+use crate::ui::quantity::counted;
+
+/// Names this much alike may be meant (Jaro-Winkler; 1 is the same).
+const ALIKE: f64 = 0.8;
+/// How many near matches, or seen names, are told.
+const TOLD_MAX: usize = 5;
+
+/// Fails when there was nothing to judge. A run that lost evidence is no such run: its coverage tells.
+pub fn check(sources: &[String], filter: &Filter, coverage: &Coverage, seen: &Seen, pruned: &Pruned) -> Result<(), Failure> {
+    if coverage.partial {
+        return Ok(());
+    }
+    if coverage.objects_listed == 0 {
+        return Err(no_objects(sources, filter, pruned));
+    }
+    if coverage.objects_read == 0 && coverage.objects_failed == 0 {
+        return Err(no_events(sources, coverage));
+    }
+    if !coverage.is_complete() || coverage.records_relevant > 0 && !names_nothing_seen(filter, seen) {
+        return Ok(());
+    }
+    no_such_time(filter, coverage)?;
+    no_such_name("--account", "account", &filter.accounts, &seen.accounts, |name| filter.admits_account(name))?;
+    no_such_name("--region", "region", &filter.regions, &seen.regions, |name| filter.admits_region(name))?;
+    let globs: Vec<String> = filter.repositories.iter().map(ToString::to_string).collect();
+    no_such_name("--repository", "repository", &globs, &seen.repositories, |name| filter.admits_repository(name))
+}
+
+/// Cheap and usual: relevant records may be ECS events, which name no repository, so that the names decide, too.
+fn names_nothing_seen(filter: &Filter, seen: &Seen) -> bool {
+    !seen.repositories.is_empty() && !seen.repositories.iter().any(|name| filter.admits_repository(name.raw()))
+}
+
+/// There is not one object: the filters left out all of them by key, or the place is empty.
+pub fn no_objects(sources: &[String], filter: &Filter, pruned: &Pruned) -> Failure {
+    let failure = Failure::new(format!("nothing to read in {}", sources.join(", ")));
+    if pruned.places == 0 {
+        let failure = failure.because("there is not one object");
+        return failure.advise("check the folder or prefix: keys of a trail look like AWSLogs/111122223333/CloudTrail/eu-central-1/2024/10/01/…");
+    }
+    let names = |names: &BTreeSet<String>| names.iter().map(|name| LogText::from(name.as_str())).collect();
+    let named = no_such_name("--account", "account", &filter.accounts, &names(&pruned.accounts), |name| filter.admits_account(name))
+        .and_then(|()| no_such_name("--region", "region", &filter.regions, &names(&pruned.regions), |name| filter.admits_region(name)));
+    if let Err(named) = named {
+        return named;
+    }
+    let failure = failure.because("the filters leave out every object by its key");
+    match &pruned.days {
+        Some((first, last)) => {
+            failure.because(format!("what they leave out was delivered between {first} and {last}")).advise("widen --since and --until")
+        }
+        None => failure.advise("leave out --since, --until, --account and --region one by one; detect --dry-run tells what would be read"),
+    }
+}
+
+fn no_events(sources: &[String], coverage: &Coverage) -> Failure {
+    let skipped = counted(coverage.objects_skipped, "object", "objects");
+    let failure = Failure::new(format!("nothing to read in {}", sources.join(", ")));
+    let failure = failure.because(format!("{skipped} of another kind (log digest files, Insights, network activity), and none with events"));
+    failure.advise("name the folder or prefix CloudTrail/, not CloudTrail-Digest/ or CloudTrail-Insight/")
+}
+
+fn no_such_time(filter: &Filter, coverage: &Coverage) -> Result<(), Failure> {
+    let (Some(first), Some(last)) = (coverage.first_event_time, coverage.last_event_time) else { return Ok(()) };
+    let late = filter.since.filter(|since| last < *since).map(|since| format!("--since is {since}"));
+    let early = filter.until.filter(|until| first >= *until).map(|until| format!("--until is {until}"));
+    match late.or(early) {
+        None => Ok(()),
+        Some(limit) => {
+            let failure = Failure::new("no event lies in the time asked for").because(format!("{limit}, and the logs reach from {first} to {last}"));
+            Err(failure.advise("widen --since and --until"))
+        }
+    }
+}
+
+fn no_such_name(option: &str, noun: &str, wanted: &[String], seen: &BTreeSet<LogText>, admits: impl Fn(&str) -> bool) -> Result<(), Failure> {
+    if wanted.is_empty() || seen.is_empty() || seen.iter().any(|name| admits(name.raw())) {
+        return Ok(());
+    }
+    let failure = Failure::new(format!("no {noun} in these logs matches {option} {}", wanted.join(", ")));
+    let near = near(wanted, seen);
+    Err(if near.is_empty() {
+        failure.advise(format!("the logs speak of {}", some(seen)))
+    } else {
+        failure.advise(format!("did you mean {}?", near.join(" or ")))
+    })
+}
+
+/// The seen names that are most like what was wanted, best first.
+fn near(wanted: &[String], seen: &BTreeSet<LogText>) -> Vec<String> {
+    let plain: Vec<String> = wanted.iter().map(|glob| glob.replace(['*', '?'], "")).filter(|name| !name.is_empty()).collect();
+    let likeness = |name: &LogText| plain.iter().map(|wanted| like(wanted, name.raw())).fold(0.0, f64::max);
+    let mut scored: Vec<_> = seen.iter().map(|name| (likeness(name), name)).filter(|(score, _)| *score >= ALIKE).collect();
+    scored.sort_by(|(a, left), (b, right)| b.total_cmp(a).then_with(|| left.cmp(right)));
+    scored.into_iter().take(TOLD_MAX).map(|(_, name)| name.for_terminal().into_owned()).collect()
+}
+
+fn like(wanted: &str, name: &str) -> f64 {
+    if name.contains(wanted) { 1.0 } else { strsim::jaro_winkler(wanted, name) }
+}
+
+fn some(seen: &BTreeSet<LogText>) -> String {
+    let mut names: Vec<_> = seen.iter().take(TOLD_MAX).map(|name| name.for_terminal().into_owned()).collect();
+    if seen.len() > TOLD_MAX {
+        names.push(format!("{} more", seen.len() - TOLD_MAX));
+    }
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use wildmatch::WildMatch;
+
+    use super::*;
+    use crate::model::Timestamp;
+
+    fn coverage() -> Coverage {
+        let time = |text| Timestamp::parse(text);
+        let (first_event_time, last_event_time) = (time("2026-03-01T00:00:00Z"), time("2026-03-09T00:00:00Z"));
+        Coverage { objects_listed: 2, objects_read: 2, records: 9, records_relevant: 0, first_event_time, last_event_time, ..Coverage::default() }
+    }
+
+    fn seen() -> Seen {
+        let names = |names: &[&str]| names.iter().map(|name| LogText::from(*name)).collect();
+        Seen { accounts: names(&["111122223333"]), regions: names(&["eu-central-1"]), repositories: names(&["shop/api", "shop/web", "tools"]) }
+    }
+
+    fn told(filter: &Filter, coverage: &Coverage) -> Option<String> {
+        text(check(&["logs".to_owned()], filter, coverage, &seen(), &Pruned::default()).err()?)
+    }
+
+    fn text(failure: Failure) -> Option<String> {
+        Some(failure.lines().map(|(label, text)| format!("{label}: {text}")).collect::<Vec<_>>().join("\n"))
+    }
+
+    fn repository(glob: &str) -> Filter {
+        Filter { repositories: vec![WildMatch::new(glob)], ..Filter::default() }
+    }
+
+    #[test]
+    fn a_quiet_archive_is_fine() {
+        assert_eq!(told(&Filter::default(), &coverage()), None);
+        assert_eq!(told(&repository("shop/*"), &coverage()), None);
+        let since = Filter { since: Timestamp::parse("2026-03-08T00:00:00Z"), ..Filter::default() };
+        assert_eq!(told(&since, &coverage()), None);
+    }
+
+    #[test]
+    fn a_typo_is_told_with_what_may_be_meant() {
+        assert_eq!(told(&repository("shop/apy"), &coverage()).unwrap().lines().last(), Some("try: did you mean shop/api or shop/web?"));
+        assert_eq!(told(&repository("api*"), &coverage()).unwrap().lines().last(), Some("try: did you mean shop/api?"));
+        assert_eq!(told(&repository("zzz"), &coverage()).unwrap().lines().last(), Some("try: the logs speak of shop/api, shop/web, tools"));
+        let account = Filter { accounts: vec!["444455556666".into()], ..Filter::default() };
+        assert_eq!(
+            told(&account, &coverage()).unwrap(),
+            "error: no account in these logs matches --account 444455556666\ntry: the logs speak of 111122223333"
+        );
+    }
+
+    #[test]
+    fn events_of_ecs_do_not_hide_a_typo_in_a_repository() {
+        assert!(told(&repository("zzz"), &Coverage { records_relevant: 3, ..coverage() }).is_some());
+    }
+
+    #[test]
+    fn a_time_outside_the_logs_is_told_with_theirs() {
+        let until = Filter { until: Timestamp::parse("2026-03-01T00:00:00Z"), ..Filter::default() };
+        let cause = "because: --until is 2026-03-01T00:00:00Z, and the logs reach from 2026-03-01T00:00:00Z to 2026-03-09T00:00:00Z";
+        assert_eq!(told(&until, &coverage()).unwrap().lines().nth(1), Some(cause));
+    }
+
+    #[test]
+    fn no_objects_and_objects_of_another_kind() {
+        let none = Coverage::default();
+        assert!(told(&Filter::default(), &none).unwrap().contains("not one object"));
+        let skipped = Coverage { objects_listed: 4, objects_skipped: 4, ..Coverage::default() };
+        assert!(told(&Filter::default(), &skipped).unwrap().contains("4 objects of another kind"));
+    }
+
+    #[test]
+    fn keys_that_were_left_out_tell_which_filter_did_it() {
+        let days = Some(("2026-03-01".to_owned(), "2026-03-09".to_owned()));
+        let pruned = Pruned { places: 3, accounts: ["111122223333".to_owned()].into(), regions: BTreeSet::new(), days };
+        let failed =
+            |filter: &Filter| text(check(&["s3://trail".to_owned()], filter, &Coverage::default(), &Seen::default(), &pruned).unwrap_err()).unwrap();
+        let typo = Filter { accounts: vec!["111122223334".into()], ..Filter::default() };
+        assert_eq!(failed(&typo), "error: no account in these logs matches --account 111122223334\ntry: did you mean 111122223333?");
+        let since = Filter { since: Timestamp::parse("2026-05-01T00:00:00Z"), ..Filter::default() };
+        assert!(failed(&since).contains("delivered between 2026-03-01 and 2026-03-09"));
+    }
+
+    #[test]
+    fn missing_evidence_is_not_nothing() {
+        let failed = Coverage { objects_listed: 1, objects_failed: 1, ..Coverage::default() };
+        assert_eq!(told(&repository("zzz"), &failed), None);
+        assert_eq!(told(&Filter::default(), &Coverage { partial: true, ..Coverage::default() }), None);
+    }
+}

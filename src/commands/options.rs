@@ -1,0 +1,195 @@
+//! The options that every verb over logs has.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use chrono::Utc;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use wildmatch::WildMatch;
+
+use super::values::{self, When};
+use crate::detect::Settings;
+use crate::failure::Failure;
+use crate::model::{Filter, Severity, Timestamp};
+use crate::ui::Format;
+
+/// Most worker threads that make sense on any machine.
+const JOBS_MAX: usize = 1_024;
+
+#[derive(Debug, clap::Args)]
+pub struct Common {
+    /// Where the logs are: `s3://bucket/prefix`, a folder, a file, or `-` for stdin; any mix of them
+    ///
+    /// Files are recognised by content: CloudTrail objects, JSON arrays, JSON lines, `aws cloudtrail lookup-events` output
+    /// and EventBridge envelopes, each plain or gzip.
+    #[arg(value_name = "SOURCE", required = true)]
+    pub sources: Vec<String>,
+
+    #[command(flatten)]
+    narrow: Narrow,
+
+    #[command(flatten)]
+    pub judge: Judge,
+
+    #[command(flatten)]
+    pub show: Show,
+
+    #[command(flatten)]
+    pub limits: Limits,
+
+    #[command(flatten)]
+    pub s3: S3,
+}
+
+/// Time, account and region also keep objects from being fetched, where their keys tell.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Which events")]
+struct Narrow {
+    /// Only events at or after this time: 2024-10-01T12:00:00Z, 2024-10-01 (from its first second, UTC), or 14d, 36h ago
+    #[arg(long, value_name = "TIME", value_parser = values::when)]
+    since: Option<When>,
+
+    /// Only events before this time; a day means its first second (UTC), so that `--until 2024-10-03` ends with the second
+    #[arg(long, value_name = "TIME", value_parser = values::when)]
+    until: Option<When>,
+
+    /// Only trails of this account (12 digits; repeatable)
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = values::account)]
+    account: Vec<String>,
+
+    /// Only events of this region (repeatable); the bucket's own region is found by itself
+    #[arg(long, value_name = "REGION", value_delimiter = ',', value_parser = values::region)]
+    region: Vec<String>,
+
+    /// Only repositories whose name matches; `*` also crosses `/` (repeatable)
+    #[arg(long, value_name = "GLOB", value_parser = values::repository)]
+    repository: Vec<WildMatch>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Judgement")]
+pub struct Judge {
+    /// Two pushes of one tag at most this far apart are a race, else an overwrite
+    #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = values::span)]
+    race_window: i64,
+
+    /// Exit with 1 when there are findings of this severity or worse
+    #[arg(long, value_name = "SEVERITY", value_parser = severity())]
+    fail_on: Option<Severity>,
+
+    /// Exit with 0 where some evidence could not be read (3 otherwise)
+    #[arg(long)]
+    allow_incomplete: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub struct Show {
+    /// How to write what was found
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+
+    /// Write to this file instead of stdout; it appears whole or not at all
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// No progress, no notes: stderr only says why the exit code is 2 or 3
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub struct Limits {
+    /// Worker threads (default: one per processor)
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    jobs: Option<NonZeroUsize>,
+
+    /// Memory for objects in flight: 512MiB, 2GiB
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = values::memory)]
+    pub max_memory: u64,
+}
+
+/// As in the AWS CLI. Region and credentials come from its environment variables, profiles, SSO and instance roles.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "S3 (profile, region and credentials as in the AWS CLI)")]
+pub struct S3 {
+    /// Profile of the AWS configuration
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+
+    /// Another S3 endpoint, such as http://127.0.0.1:9000
+    #[arg(long, value_name = "URL", value_parser = endpoint_url)]
+    pub endpoint_url: Option<String>,
+
+    /// Send requests unsigned: for public buckets
+    #[arg(long)]
+    pub no_sign_request: bool,
+
+    /// Agree to pay for requests to a requester-pays bucket
+    #[arg(long, value_name = "PAYER", num_args = 0..=1, require_equals = true, default_missing_value = "requester", value_parser = ["requester"])]
+    request_payer: Option<String>,
+}
+
+impl S3 {
+    pub fn request_payer(&self) -> bool {
+        self.request_payer.is_some()
+    }
+}
+
+impl Common {
+    pub const fn quiet(&self) -> bool {
+        self.show.quiet
+    }
+
+    pub const fn fail_on(&self) -> Option<Severity> {
+        self.judge.fail_on
+    }
+
+    pub const fn allow_incomplete(&self) -> bool {
+        self.judge.allow_incomplete
+    }
+
+    pub const fn settings(&self) -> Settings {
+        Settings { race_window_seconds: self.judge.race_window }
+    }
+
+    /// Worker threads: as asked for, else one per processor.
+    pub fn jobs(&self) -> NonZeroUsize {
+        self.limits.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    }
+
+    /// What to look at, relative times resolved by the clock.
+    pub fn filter(&self) -> Result<Filter, Failure> {
+        self.filter_at(Timestamp::from_millis(Utc::now().timestamp_millis()))
+    }
+
+    fn filter_at(&self, now: Timestamp) -> Result<Filter, Failure> {
+        let narrow = &self.narrow;
+        let (since, until) = (narrow.since.map(|since| since.resolve(now)), narrow.until.map(|until| until.resolve(now)));
+        if let (Some(since), Some(until)) = (since, until)
+            && since >= until
+        {
+            let failure =
+                Failure::new("no time lies between --since and --until").because(format!("the first begins at {since}, the second ends at {until}"));
+            return Err(failure.advise("swap them, or leave one out"));
+        }
+        let (accounts, regions, repositories) = (narrow.account.clone(), narrow.region.clone(), narrow.repository.clone());
+        Ok(Filter { since, until, accounts, regions, repositories })
+    }
+}
+
+fn severity() -> impl TypedValueParser<Value = Severity> {
+    let words = PossibleValuesParser::new(Severity::ALL.iter().map(|severity| severity.word()));
+    words.try_map(|word| Severity::from_word(&word).ok_or("not a severity"))
+}
+
+fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    let jobs = text.parse::<NonZeroUsize>().ok().filter(|jobs| jobs.get() <= JOBS_MAX);
+    jobs.ok_or_else(|| format!("write a number from 1 to {JOBS_MAX}"))
+}
+
+fn endpoint_url(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).filter(|host| !host.is_empty());
+    host.map(|_| text.to_owned()).ok_or_else(|| "write a URL with its scheme, such as http://127.0.0.1:9000".to_owned())
+}

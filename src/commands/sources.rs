@@ -1,0 +1,112 @@
+//! From the SOURCE arguments to feeds: the one place that knows how sources are opened, and what people read when they
+//! cannot be.
+
+use super::options::Common;
+use crate::failure::Failure;
+use crate::model::{Coverage, Filter};
+use crate::source::{self, FatalError, FatalKind, Feed, OpenError, Options, PlanError, Pruned};
+use crate::ui::plan::PlannedSource;
+
+/// Opens every source, in the order given.
+pub fn open(common: &Common, filter: &Filter) -> Result<Vec<Box<dyn Feed>>, Failure> {
+    if common.sources.iter().filter(|spec| *spec == "-").count() > 1 {
+        return Err(Failure::new("standard input is named twice").advise("give - once"));
+    }
+    let options = options(common);
+    common.sources.iter().map(|spec| source::open(spec, &options, filter).map_err(|error| not_opened(&error))).collect()
+}
+
+/// What reading the sources would fetch.
+pub fn plan(common: &Common, filter: &Filter) -> Result<Vec<PlannedSource>, Failure> {
+    let options = options(common);
+    let plan = |spec: &String| {
+        let plan = source::plan(spec, &options, filter).map_err(|error| not_planned(&error))?;
+        Ok(PlannedSource { source: spec.clone(), plan })
+    };
+    common.sources.iter().map(plan).collect()
+}
+
+fn options(common: &Common) -> Options {
+    Options {
+        endpoint_url: common.s3.endpoint_url.clone(),
+        profile: common.s3.profile.clone(),
+        no_sign_request: common.s3.no_sign_request,
+        request_payer: common.s3.request_payer(),
+        memory_bytes_max: common.limits.max_memory,
+        jobs: common.jobs(),
+        many: common.sources.len() > 1,
+        ..Options::default()
+    }
+}
+
+/// What the filters left out by key, over all sources.
+pub fn pruned(feeds: &[Box<dyn Feed>]) -> Pruned {
+    let mut all = Pruned::default();
+    for pruned in feeds.iter().map(|feed| feed.pruned()) {
+        add(&mut all, pruned);
+    }
+    all
+}
+
+/// The same over the sources of a plan.
+pub fn pruned_by(plan: &[PlannedSource]) -> Pruned {
+    let mut all = Pruned::default();
+    plan.iter().for_each(|source| add(&mut all, source.plan.pruned.clone()));
+    all
+}
+
+fn add(all: &mut Pruned, more: Pruned) {
+    all.places = all.places.saturating_add(more.places);
+    all.accounts.extend(more.accounts);
+    all.regions.extend(more.regions);
+    all.days = match (all.days.take(), more.days) {
+        (Some(ours), Some(theirs)) => Some((ours.0.min(theirs.0), ours.1.max(theirs.1))),
+        (ours, theirs) => ours.or(theirs),
+    };
+}
+
+/// Fails when a feed ended before its time. Credentials that ran out on the way leave what was read before: that is a
+/// partial result, and `coverage` says so. The failure to tell is given back then.
+pub fn check(feeds: &[Box<dyn Feed>], coverage: &mut Coverage) -> Result<Option<Failure>, Failure> {
+    let Some(error) = feeds.iter().find_map(|feed| feed.fatal()) else { return Ok(None) };
+    if error.kind == FatalKind::ExpiredCredentials && coverage.objects_read > 0 {
+        coverage.partial = true;
+        return Ok(Some(fatal(&error)));
+    }
+    Err(fatal(&error))
+}
+
+fn fatal(error: &FatalError) -> Failure {
+    Failure::new(error.what()).because(&error.detail).advise(error.advice())
+}
+
+fn not_opened(error: &OpenError) -> Failure {
+    match error {
+        OpenError::NotFound { path } => {
+            let failure = Failure::new(format!("cannot read {path}")).because("there is no such file or folder");
+            if looks_like_bucket(path) { failure.advise(format!("a bucket needs its scheme: s3://{path}")) } else { failure.advise("check the path") }
+        }
+        OpenError::Unreadable { path, reason } => Failure::new(format!("cannot read {path}")).because(reason).advise("check its permissions"),
+        OpenError::BadAddress { address, reason } => {
+            Failure::new(format!("{address} is no address in S3")).because(reason).advise("write s3://bucket or s3://bucket/prefix")
+        }
+        OpenError::WithoutS3 { address } => {
+            let failure = Failure::new(format!("cannot read {address}")).because("this tagfall was built without S3");
+            failure.advise("build it with the feature `s3`, or copy the objects (aws s3 sync) and name the folder")
+        }
+        OpenError::Start { address, reason } => Failure::new(format!("cannot read {address}")).because(reason),
+    }
+}
+
+/// `my-trail/AWSLogs/…`, typed without `s3://`.
+fn looks_like_bucket(path: &str) -> bool {
+    path.contains("/AWSLogs") || path.starts_with("arn:aws:s3")
+}
+
+fn not_planned(error: &PlanError) -> Failure {
+    match error {
+        PlanError::Open(error) => not_opened(error),
+        PlanError::Fatal(error) => fatal(error),
+        PlanError::Stdin => Failure::new("cannot plan standard input").because("what it holds is known only once it is read").advise("leave out -"),
+    }
+}

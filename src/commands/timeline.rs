@@ -1,0 +1,95 @@
+//! `tagfall timeline SOURCE…`.
+
+use std::sync::Arc;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use wildmatch::WildMatch;
+
+use super::gather::Run;
+use super::options::Common;
+use super::values::{self, DigestPrefix};
+use super::{Ending, after_help};
+use crate::failure::Failure;
+use crate::model::{ImageState, Timeline};
+use crate::ui::quantity::counted;
+use crate::ui::talk::Talk;
+use crate::{detect, ui};
+
+const EXAMPLES: &str = "\
+Examples:
+  tagfall timeline ./logs --repository shop/api --tag v7
+  tagfall timeline s3://my-trail/AWSLogs/ --since 30d --state expired --format csv -o expired.csv";
+
+/// Show the life of each image
+///
+/// Its pushes, the tags it got and lost, its pulls, who referred to it, and how it ended.
+#[derive(Debug, clap::Args)]
+#[command(after_help = after_help(EXAMPLES))]
+pub struct Args {
+    #[command(flatten)]
+    pub common: Common,
+
+    #[command(flatten)]
+    view: View,
+}
+
+/// Everything is read all the same; these only choose what is shown.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Which timelines")]
+struct View {
+    /// Only this image; the first digits are enough (repeatable)
+    #[arg(long, value_name = "DIGEST", value_parser = values::digest_prefix)]
+    digest: Vec<DigestPrefix>,
+
+    /// Only images that have or once had this tag; `*` and `?` match (repeatable)
+    #[arg(long, value_name = "TAG", value_parser = values::tag)]
+    tag: Vec<WildMatch>,
+
+    /// Only images that ended in this state (repeatable)
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state())]
+    state: Vec<ImageState>,
+}
+
+impl Args {
+    pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
+        let run = Run::gather(&self.common, talk)?;
+        let history = &run.evidence.history;
+        let written = run.write(|out, look, coverage| {
+            ui::timelines::write(out, look, coverage, history.timelines().filter(|timeline| self.view.shows(timeline)))
+        })?;
+        if written == Some(0) && self.view.narrows() {
+            talk.note("no timeline matches --digest, --tag and --state");
+        }
+        let findings = match self.common.fail_on() {
+            Some(_) => detect::findings(history, self.common.settings()),
+            None => Vec::new(),
+        };
+        Ok(run.end(&counted(written.unwrap_or_default(), "timeline", "timelines"), &findings))
+    }
+}
+
+impl View {
+    fn narrows(&self) -> bool {
+        !self.digest.is_empty() || !self.tag.is_empty() || !self.state.is_empty()
+    }
+
+    fn shows(&self, timeline: &Timeline) -> bool {
+        let state = self.state.is_empty() || self.state.contains(&timeline.state);
+        state && self.shows_digest(timeline) && (self.tag.is_empty() || self.shows_tag(timeline))
+    }
+
+    fn shows_digest(&self, timeline: &Timeline) -> bool {
+        let digest = timeline.digest.to_string();
+        self.digest.is_empty() || self.digest.iter().any(|prefix| prefix.begins(&digest))
+    }
+
+    fn shows_tag(&self, timeline: &Timeline) -> bool {
+        let steps = timeline.steps.iter().filter_map(|step| step.tag.as_ref());
+        timeline.tags.iter().chain(steps).any(|tag| self.tag.iter().any(|wanted| wanted.matches(tag.raw())))
+    }
+}
+
+fn state() -> impl TypedValueParser<Value = ImageState> {
+    let words = PossibleValuesParser::new(ImageState::ALL.iter().map(|state| state.word()));
+    words.try_map(|word| ImageState::from_word(&word).ok_or("not a state"))
+}

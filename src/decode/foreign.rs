@@ -1,0 +1,46 @@
+//! Content that is no JSON at all: what it is, and what to do instead.
+
+/// Why `text` cannot hold records; `None` if it may. An empty text is handled elsewhere.
+pub(super) fn refusal(text: &[u8]) -> Option<String> {
+    let known: &[(&[u8], &str)] = &[
+        (b"PK\x03\x04", "a zip archive: unpack it first"),
+        (b"PK\x05\x06", "an empty zip archive"),
+        (b"\x28\xb5\x2f\xfd", "zstd data: decompress it first"),
+        (b"BZh", "bzip2 data: decompress it first"),
+        (b"\xfd7zXZ\0", "xz data: decompress it first"),
+        (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it first"),
+        (b"PAR1", "a Parquet file, not CloudTrail JSON"),
+        (b"\xff\xfe", "UTF-16 text: convert it to UTF-8 first"),
+        (b"\xfe\xff", "UTF-16 text: convert it to UTF-8 first"),
+        (b"<", "XML or HTML, not JSON: an error page instead of the object?"),
+    ];
+    if let Some((_, reason)) = known.iter().find(|(magic, _)| text.starts_with(magic)) {
+        return Some((*reason).to_owned());
+    }
+    if text.get(257..262) == Some(b"ustar") {
+        return Some("a tar archive: unpack it first".to_owned());
+    }
+    let head = text.get(..text.len().min(512)).unwrap_or(text);
+    if memchr::memchr(0, head).is_some() {
+        let utf16 = head.len() > 3 && (head[0] == 0 && head[2] == 0 || head[1] == 0 && head[3] == 0);
+        return Some(if utf16 { "UTF-16 text: convert it to UTF-8 first" } else { "binary data, not JSON" }.to_owned());
+    }
+    csv(text)
+}
+
+/// CSV exports of the same events: their header line gives them away.
+fn csv(text: &[u8]) -> Option<String> {
+    let line = text.split(|&byte| byte == b'\n').next()?;
+    let header = String::from_utf8_lossy(line.get(..line.len().min(4096))?).to_lowercase();
+    if text.starts_with(b"{") || text.starts_with(b"[") || header.matches(',').count() < 2 {
+        return None;
+    }
+    let has = |name: &str| header.split(',').any(|column| column.trim().trim_matches('"') == name);
+    if has("event name") && has("event time") {
+        return Some("CSV from the CloudTrail console, which leaves the request parameters out: download the event history as JSON".to_owned());
+    }
+    if has("eventname") || has("eventtime") || has("eventsource") || has("eventjson") {
+        return Some("CSV (CloudTrail Lake or Athena), whose columns are no records: export the trail's .json.gz objects instead".to_owned());
+    }
+    None
+}

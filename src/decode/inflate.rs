@@ -1,0 +1,175 @@
+//! Stored bytes → text. A sane gzip member goes through libdeflate in one call; everything else through a stream, which
+//! also serves damaged input: what inflates before the damage is kept.
+
+use std::io::{ErrorKind, Read};
+
+use flate2::bufread::GzDecoder;
+use libdeflater::{Crc, Decompressor};
+
+/// The first bytes of every gzip member: the magic, and "deflate", the only method there is.
+const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 0x08];
+/// A member is at least a header of 10 bytes, an empty deflate block of 2, and a trailer of 8.
+const MEMBER_BYTES_MIN: usize = 20;
+/// Deflate cannot do better than 1032 : 1. A size that claims more is a lie.
+const RATIO_MAX: u64 = 1032;
+/// A buffer that has grown beyond this is given back after the object that needed it.
+const BUFFER_BYTES_KEPT: usize = 64 << 20;
+/// How much text is inflated at a time in a stream: at a damaged byte, what was inflated in the same step is lost.
+const STEP_BYTES: usize = 1 << 10;
+
+pub(super) fn is_gzip(bytes: &[u8]) -> bool {
+    bytes.starts_with(&GZIP_MAGIC)
+}
+
+/// Inflates into a buffer that is reused from object to object.
+pub(super) struct Inflater {
+    decompressor: Decompressor,
+    second_member: memchr::memmem::Finder<'static>,
+    buffer: Vec<u8>,
+}
+
+/// How inflating ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Inflated {
+    /// Length of the text in the buffer.
+    pub length: usize,
+    /// Why there is no more; `None` for sound input, checksums verified.
+    pub damage: Option<String>,
+}
+
+impl Default for Inflater {
+    fn default() -> Self {
+        Self { decompressor: Decompressor::new(), second_member: memchr::memmem::Finder::new(&GZIP_MAGIC).into_owned(), buffer: Vec::new() }
+    }
+}
+
+impl Inflater {
+    /// The text of the last [`Self::inflate`].
+    pub(super) fn text(&self, length: usize) -> &[u8] {
+        self.buffer.get(..length).unwrap_or(&self.buffer)
+    }
+
+    /// Inflates `stored`, which [`is_gzip`].
+    pub(super) fn inflate(&mut self, stored: &[u8], bytes_max: u64) -> Inflated {
+        if self.buffer.len() > BUFFER_BYTES_KEPT {
+            self.buffer = Vec::new();
+        }
+        match self.whole(stored, bytes_max) {
+            Some(length) => Inflated { length, damage: None },
+            None => self.stream(stored, bytes_max),
+        }
+    }
+
+    /// One sound member and nothing behind it; `None` for anything else.
+    ///
+    /// libdeflate does not say how much input it used and ignores what follows the first member, so a second member must
+    /// be ruled out otherwise: none begins without the magic. Other things behind the member are found because the last
+    /// eight bytes of the *object* must be this member's checksum and size.
+    fn whole(&mut self, stored: &[u8], bytes_max: u64) -> Option<usize> {
+        let header = header_length(stored)?;
+        let (rest, size) = stored.split_last_chunk::<4>()?;
+        let (body, checksum) = rest.split_last_chunk::<4>()?;
+        let size = u64::from(u32::from_le_bytes(*size));
+        if size > bytes_max || size > (stored.len() as u64).saturating_mul(RATIO_MAX) {
+            return None;
+        }
+        let body = body.get(header..)?;
+        if self.second_member.find(body).is_some() {
+            return None;
+        }
+        let length = usize::try_from(size).ok()?;
+        self.make_room(length);
+        let out = self.buffer.get_mut(..length)?;
+        let written = self.decompressor.deflate_decompress(body, out).ok()?;
+        let mut crc = Crc::new();
+        crc.update(out);
+        (written == length && crc.sum() == u32::from_le_bytes(*checksum)).then_some(length)
+    }
+
+    /// A fresh buffer rather than a grown one: nothing is copied, and the system hands out zeroed pages lazily.
+    fn make_room(&mut self, length: usize) {
+        if self.buffer.len() < length {
+            self.buffer = Vec::new();
+            self.buffer = vec![0; length + length / 4];
+        }
+    }
+
+    /// Any number of members, in pieces, as far as it goes. Zeros behind the last are padding, as tapes leave it.
+    fn stream(&mut self, stored: &[u8], bytes_max: u64) -> Inflated {
+        let mut rest = stored;
+        let mut length = 0;
+        loop {
+            let mut member = GzDecoder::new(rest);
+            if let Err(damage) = self.member(&mut member, &mut length, bytes_max) {
+                return Inflated { length, damage: Some(damage) };
+            }
+            rest = member.into_inner();
+            if rest.iter().all(|&byte| byte == 0) {
+                return Inflated { length, damage: None };
+            }
+            if !is_gzip(rest) {
+                return Inflated { length, damage: Some(format!("{} bytes of something else stand behind the gzip data", rest.len())) };
+            }
+        }
+    }
+
+    /// One member, appended to the text. What it holds more than `bytes_max` is the damage.
+    fn member(&mut self, member: &mut GzDecoder<&[u8]>, length: &mut usize, bytes_max: u64) -> Result<(), String> {
+        let limit = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+        loop {
+            // One byte beyond the limit shows whether the text ends there.
+            let room = limit.saturating_add(1).min(*length + STEP_BYTES);
+            if self.buffer.len() < room {
+                self.buffer.resize(room.max(self.buffer.len() * 2).max(64 << 10), 0);
+            }
+            let read = match self.buffer.get_mut(*length..room).map(|free| member.read(free)) {
+                Some(Ok(read)) => read,
+                Some(Err(error)) if error.kind() == ErrorKind::Interrupted => continue,
+                Some(Err(error)) => return Err(stream_damage(&error, *length)),
+                None => 0,
+            };
+            *length += read;
+            if *length > limit {
+                *length = limit;
+                return Err(format!("inflates to more than the limit of {bytes_max} bytes"));
+            }
+            if read == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn stream_damage(error: &std::io::Error, length: usize) -> String {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => format!("the gzip data is cut off after {length} bytes of text"),
+        _ => format!("damaged gzip data after {length} bytes of text: {error}"),
+    }
+}
+
+/// The length of a member's header: 10 bytes and what its flags announce. `None` if it is cut or not gzip.
+fn header_length(stored: &[u8]) -> Option<usize> {
+    const HEADER_CHECKSUM: u8 = 2;
+    const EXTRA: u8 = 4;
+    const NAME: u8 = 8;
+    const COMMENT: u8 = 16;
+    if !is_gzip(stored) || stored.len() < MEMBER_BYTES_MIN {
+        return None;
+    }
+    let flags = *stored.get(3)?;
+    // Unknown flags, and a header checksum that somebody should verify, are the stream's business.
+    if flags & !(1 | EXTRA | NAME | COMMENT) != 0 || flags & HEADER_CHECKSUM != 0 {
+        return None;
+    }
+    let mut at = 10;
+    if flags & EXTRA != 0 {
+        let length = stored.get(at..at + 2)?;
+        at += 2 + usize::from(u16::from_le_bytes([*length.first()?, *length.last()?]));
+    }
+    for flag in [NAME, COMMENT] {
+        if flags & flag != 0 {
+            at += memchr::memchr(0, stored.get(at..)?)? + 1;
+        }
+    }
+    Some(at)
+}

@@ -1,0 +1,407 @@
+//! A cursor over JSON text that finds where things end and checks the grammar on its way, without building anything.
+//!
+//! Everything works on bytes: whether the text is UTF-8 is asked once, of each record that is cut out.
+
+use std::ops::Range;
+
+/// Deepest nesting of arrays and objects that is followed, the same as serde_json's.
+pub(super) const DEPTH_MAX: u32 = 127;
+
+/// Where the text stops being JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub offset: usize,
+    pub reason: &'static str,
+}
+
+/// The reason of a fault at the end of the text: nothing is wrong but that there is no more.
+pub(super) const CUT: &str = "the text ends in the middle";
+
+impl Fault {
+    const fn new(offset: usize, reason: &'static str) -> Self {
+        Self { offset, reason }
+    }
+
+    /// Whether the text is sound as far as it goes.
+    pub(super) fn is_cut(self) -> bool {
+        std::ptr::eq(self.reason, CUT) || self.reason == CUT
+    }
+}
+
+/// A fault at `at`: `reason`, unless the text ends there.
+fn fault<T>(text: &[u8], at: usize, reason: &'static str) -> Result<T, Fault> {
+    if at >= text.len() { Err(Fault::new(text.len(), CUT)) } else { Err(Fault::new(at, reason)) }
+}
+
+/// The first position from `at` on that is not JSON white space.
+pub(super) fn skip_space(text: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = text.get(at) {
+        at += 1;
+    }
+    at
+}
+
+/// The end of the value that begins at `at` (no white space before it).
+pub(super) fn skip_value(text: &[u8], at: usize) -> Result<usize, Fault> {
+    match text.get(at) {
+        Some(b'{' | b'[') => skip_nested(text, at),
+        _ => skip_scalar(text, at),
+    }
+}
+
+fn skip_scalar(text: &[u8], at: usize) -> Result<usize, Fault> {
+    match text.get(at) {
+        Some(b'"') => skip_string(text, at),
+        Some(b't') => skip_literal(text, at, b"true"),
+        Some(b'f') => skip_literal(text, at, b"false"),
+        Some(b'n') => skip_literal(text, at, b"null"),
+        Some(b'-' | b'0'..=b'9') => skip_number(text, at),
+        _ => fault(text, at, "expected a value"),
+    }
+}
+
+/// Open brackets, innermost last: one bit each, set for an object.
+struct Nest {
+    kinds: u128,
+    depth: u32,
+}
+
+impl Nest {
+    fn push(&mut self, at: usize, object: bool) -> Result<(), Fault> {
+        if self.depth >= DEPTH_MAX {
+            return Err(Fault::new(at, "nested too deeply"));
+        }
+        self.kinds = (self.kinds << 1) | u128::from(object);
+        self.depth += 1;
+        Ok(())
+    }
+
+    fn pop(&mut self) {
+        self.kinds >>= 1;
+        self.depth -= 1;
+    }
+
+    const fn in_object(&self) -> bool {
+        self.kinds & 1 == 1
+    }
+}
+
+/// The end of the array or object at `at`. A loop, not recursion: depth costs a bit, not a stack frame.
+fn skip_nested(text: &[u8], at: usize) -> Result<usize, Fault> {
+    let mut nest = Nest { kinds: 0, depth: 0 };
+    let mut at = at;
+    loop {
+        at = match text.get(at) {
+            Some(&open @ (b'{' | b'[')) => {
+                nest.push(at, open == b'{')?;
+                let inside = skip_space(text, at + 1);
+                match text.get(inside) {
+                    // An empty one: the closing below takes it.
+                    Some(b'}') if open == b'{' => inside,
+                    Some(b']') if open == b'[' => inside,
+                    _ if open == b'{' => {
+                        at = skip_key(text, inside)?;
+                        continue;
+                    }
+                    _ => {
+                        at = inside;
+                        continue;
+                    }
+                }
+            }
+            _ => skip_scalar(text, at)?,
+        };
+        match close(text, at, &mut nest)? {
+            Step::Value(next) => at = next,
+            Step::Done(end) => return Ok(end),
+        }
+    }
+}
+
+enum Step {
+    /// Another value begins here.
+    Value(usize),
+    /// The outermost bracket is closed.
+    Done(usize),
+}
+
+/// After a value: closes what ends here and goes to the next value.
+fn close(text: &[u8], mut at: usize, nest: &mut Nest) -> Result<Step, Fault> {
+    loop {
+        at = skip_space(text, at);
+        match (text.get(at), nest.in_object()) {
+            (Some(b','), true) => return skip_key(text, skip_space(text, at + 1)).map(Step::Value),
+            (Some(b','), false) => return Ok(Step::Value(skip_space(text, at + 1))),
+            (Some(b'}'), true) | (Some(b']'), false) => nest.pop(),
+            (_, true) => return fault(text, at, "expected `,` or `}`"),
+            (_, false) => return fault(text, at, "expected `,` or `]`"),
+        }
+        at += 1;
+        if nest.depth == 0 {
+            return Ok(Step::Done(at));
+        }
+    }
+}
+
+/// From a key to the beginning of its value.
+fn skip_key(text: &[u8], at: usize) -> Result<usize, Fault> {
+    member(text, at).map(|member| member.value)
+}
+
+/// The member whose key is at `at`.
+fn member(text: &[u8], at: usize) -> Result<Member, Fault> {
+    if text.get(at) != Some(&b'"') {
+        return fault(text, at, "expected a key in quotes");
+    }
+    let end = skip_string(text, at)?;
+    let colon = skip_space(text, end);
+    if text.get(colon) != Some(&b':') {
+        return fault(text, colon, "expected `:`");
+    }
+    Ok(Member { key: at + 1..end - 1, value: skip_space(text, colon + 1) })
+}
+
+/// The end of the string whose opening quote is at `at`.
+pub(super) fn skip_string(text: &[u8], at: usize) -> Result<usize, Fault> {
+    let mut at = at + 1;
+    loop {
+        at += plain_run(text.get(at..).unwrap_or_default());
+        match text.get(at) {
+            Some(b'"') => return Ok(at + 1),
+            Some(b'\\') => at = skip_escape(text, at)?,
+            _ => return fault(text, at, "a control character in a string"),
+        }
+    }
+}
+
+/// How many bytes go by before a quote, a backslash or a control character; eight at a time.
+fn plain_run(text: &[u8]) -> usize {
+    let mut run = 0;
+    for chunk in text.chunks_exact(8) {
+        let special = specials(u64::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3], chunk[4], chunk[5], chunk[6], chunk[7]]));
+        if special != 0 {
+            return run + (special.trailing_zeros() / 8) as usize;
+        }
+        run += 8;
+    }
+    let rest = text.get(run..).unwrap_or_default();
+    run + rest.iter().position(|&byte| matches!(byte, b'"' | b'\\') || byte < 0x20).unwrap_or(rest.len())
+}
+
+/// The high bit of each byte that is special. Only the lowest set bit is exact: a borrow can spill upwards, never down.
+fn specials(word: u64) -> u64 {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let quote = word ^ (LOW * b'"' as u64);
+    let backslash = word ^ (LOW * b'\\' as u64);
+    let zero_in = |word: u64| word.wrapping_sub(LOW) & !word;
+    (zero_in(quote) | zero_in(backslash) | (word.wrapping_sub(LOW * 0x20) & !word)) & HIGH
+}
+
+fn skip_escape(text: &[u8], at: usize) -> Result<usize, Fault> {
+    match text.get(at + 1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
+        Some(b'u') => {
+            for digit in at + 2..at + 6 {
+                if !text.get(digit).is_some_and(u8::is_ascii_hexdigit) {
+                    return fault(text, digit, "a bad \\u escape");
+                }
+            }
+            Ok(at + 6)
+        }
+        _ => fault(text, at + 1, "an unknown escape"),
+    }
+}
+
+fn skip_literal(text: &[u8], at: usize, literal: &[u8]) -> Result<usize, Fault> {
+    for (offset, byte) in literal.iter().enumerate() {
+        if text.get(at + offset) != Some(byte) {
+            return fault(text, at + offset, "expected true, false or null");
+        }
+    }
+    Ok(at + literal.len())
+}
+
+fn skip_number(text: &[u8], at: usize) -> Result<usize, Fault> {
+    let mut at = at + usize::from(text.get(at) == Some(&b'-'));
+    at = if text.get(at) == Some(&b'0') { at + 1 } else { skip_digits(text, at)? };
+    if text.get(at) == Some(&b'.') {
+        at = skip_digits(text, at + 1)?;
+    }
+    if let Some(b'e' | b'E') = text.get(at) {
+        at += 1;
+        at += usize::from(matches!(text.get(at), Some(b'+' | b'-')));
+        at = skip_digits(text, at)?;
+    }
+    Ok(at)
+}
+
+/// At least one digit.
+fn skip_digits(text: &[u8], at: usize) -> Result<usize, Fault> {
+    let digits = text.get(at..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if digits == 0 { fault(text, at, "expected a digit") } else { Ok(at + digits) }
+}
+
+/// The end of the array or object at `at` by its brackets and quotes alone, whatever is wrong between them. `None` if it
+/// does not close, or a string runs over a line's end (the quotes are out of step then, and so would be the brackets).
+pub(super) fn skip_brackets(text: &[u8], at: usize) -> Option<usize> {
+    let mut depth = 0_u64;
+    let mut at = at;
+    loop {
+        match text.get(at)? {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    return Some(at + 1);
+                }
+            }
+            b'"' => at = close_quote(text, at + 1)?,
+            _ => {}
+        }
+        at += 1;
+    }
+}
+
+/// The closing quote of a string that may hold anything but a line's end.
+fn close_quote(text: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match text.get(at)? {
+            b'"' => return Some(at),
+            b'\n' => return None,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+}
+
+/// Walks the members of an object, one at a time. After each, the caller says where its value ended.
+pub(super) struct Members<'t> {
+    text: &'t [u8],
+    at: usize,
+    opened: bool,
+}
+
+/// A member: its key without quotes, as it is written, and where its value begins.
+pub(super) struct Member {
+    pub key: Range<usize>,
+    pub value: usize,
+}
+
+impl<'t> Members<'t> {
+    /// `at` is the opening brace.
+    pub(super) const fn of(text: &'t [u8], at: usize) -> Self {
+        Self { text, at: at + 1, opened: false }
+    }
+
+    /// The next member; `None` at the closing brace, with [`Self::end`] behind it.
+    pub(super) fn next(&mut self) -> Result<Option<Member>, Fault> {
+        let mut at = skip_space(self.text, self.at);
+        match (self.text.get(at), self.opened) {
+            (Some(b'}'), _) => {
+                self.at = at + 1;
+                return Ok(None);
+            }
+            (Some(b','), true) => at = skip_space(self.text, at + 1),
+            (_, true) => return fault(self.text, at, "expected `,` or `}`"),
+            (_, false) => self.opened = true,
+        }
+        member(self.text, at).map(Some)
+    }
+
+    /// The value of the last member ended at `end`.
+    pub(super) const fn go_on(&mut self, end: usize) {
+        self.at = end;
+    }
+
+    pub(super) const fn end(&self) -> usize {
+        self.at
+    }
+}
+
+/// Walks the elements of an array in the same way.
+pub(super) struct Elements<'t> {
+    text: &'t [u8],
+    at: usize,
+    opened: bool,
+}
+
+impl<'t> Elements<'t> {
+    /// `at` is the opening bracket.
+    pub(super) const fn of(text: &'t [u8], at: usize) -> Self {
+        Self { text, at: at + 1, opened: false }
+    }
+
+    /// Where the next element begins; `None` at the closing bracket, with [`Self::end`] behind it.
+    pub(super) fn next(&mut self) -> Result<Option<usize>, Fault> {
+        let at = skip_space(self.text, self.at);
+        match (self.text.get(at), self.opened) {
+            (Some(b']'), _) => {
+                self.at = at + 1;
+                Ok(None)
+            }
+            (Some(b','), true) => Ok(Some(skip_space(self.text, at + 1))),
+            (_, true) => fault(self.text, at, "expected `,` or `]`"),
+            (None, false) => fault(self.text, at, CUT),
+            (_, false) => {
+                self.opened = true;
+                Ok(Some(at))
+            }
+        }
+    }
+
+    /// The last element ended at `end`.
+    pub(super) const fn go_on(&mut self, end: usize) {
+        self.at = end;
+    }
+
+    pub(super) const fn end(&self) -> usize {
+        self.at
+    }
+}
+
+/// Appends what a string says (`raw` without its quotes, sound as [`skip_string`] finds it) to `out`. Half a surrogate
+/// pair has no character: `None`.
+pub(super) fn unescape(raw: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let mut at = 0;
+    while let Some(found) = memchr::memchr(b'\\', raw.get(at..)?) {
+        out.extend_from_slice(raw.get(at..at + found)?);
+        at += found;
+        let plain = match raw.get(at + 1)? {
+            b'u' => {
+                at = unescape_unicode(raw, at, out)?;
+                continue;
+            }
+            b'b' => 0x08,
+            b'f' => 0x0c,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            other => *other,
+        };
+        out.push(plain);
+        at += 2;
+    }
+    out.extend_from_slice(raw.get(at..)?);
+    Some(())
+}
+
+/// The `\uXXXX` at `at`, with its second half where it is a pair; returns what follows.
+fn unescape_unicode(raw: &[u8], at: usize, out: &mut Vec<u8>) -> Option<usize> {
+    let unit = |at: usize| u32::from_str_radix(std::str::from_utf8(raw.get(at + 2..at + 6)?).ok()?, 16).ok();
+    let first = unit(at)?;
+    let (code, end) = match first {
+        0xd800..=0xdbff if raw.get(at + 6..at + 8) == Some(b"\\u") => match unit(at + 6)? {
+            second @ 0xdc00..=0xdfff => (0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00), at + 12),
+            _ => return None,
+        },
+        _ => (first, at + 6),
+    };
+    let mut utf8 = [0; 4];
+    out.extend_from_slice(char::from_u32(code)?.encode_utf8(&mut utf8).as_bytes());
+    Some(end)
+}
+
+#[cfg(test)]
+#[path = "json_tests.rs"]
+mod tests;

@@ -1,0 +1,129 @@
+//! The incident this exists for: two pushes of one tag, and a lifecycle run that took what the first had pushed.
+
+use super::story::{deleted, evidence, lost, order_of, place, rule_in_words, span};
+use super::usage::{Harm, usage_of_loss};
+use super::{Detector, Subject, id};
+use crate::model::{Deleted, Finding, FindingKind, KeptImage, Order, Severity};
+use crate::timeline::{Displacement, End, Loss};
+
+/// Every image that was expired while untagged because another push took its last tag.
+pub struct SameTag;
+
+impl Detector for SameTag {
+    fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
+        for loss in subject.image.losses.iter().filter(|loss| loss.end == End::Expired) {
+            if let Some(displaced) = &loss.displaced {
+                found.push(finding(subject, loss, displaced));
+            }
+        }
+    }
+}
+
+/// Seconds between the pair's pushes; where the first is not in the logs, `None`.
+pub fn gap(subject: Subject<'_>, displaced: &Displacement) -> Option<i64> {
+    let first = displaced.first_push.some()?;
+    Some((displaced.at - subject.history.noted(first).time).div_euclid(1000))
+}
+
+/// A race or an overwrite. Where the first push is not in the logs, `pushedAt` of the lifecycle event stands in.
+pub fn kind(subject: Subject<'_>, displaced: &Displacement, pushed_at: Option<i64>) -> FindingKind {
+    let gap = gap(subject, displaced).or_else(|| pushed_at.map(|pushed| (displaced.at - pushed).div_euclid(1000)));
+    if gap.is_some_and(|gap| gap <= subject.settings.race_window_seconds) { FindingKind::SameTagRace } else { FindingKind::SameTagOverwrite }
+}
+
+/// The weakest order that the pair rests on.
+pub fn order(subject: Subject<'_>, displaced: &Displacement) -> Order {
+    displaced.order.max(order_of(subject.image, displaced.first_push))
+}
+
+/// Without evidence of use: a race is worth a look, an overwrite is routine.
+pub fn severity(harm: &Harm, kind: FindingKind) -> Severity {
+    harm.severity.unwrap_or(if kind == FindingKind::SameTagRace { Severity::Medium } else { Severity::Low })
+}
+
+fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Finding {
+    let history = subject.history;
+    let kind = kind(subject, displaced, loss.pushed_at);
+    let harm = usage_of_loss(history, subject.image, loss, subject.is_child());
+    let deletion = deleted(history, loss);
+    let second_push = history.event(displaced.second_push);
+    let mut events = vec![displaced.first_push, displaced.second_push, loss.event];
+    events.extend(&harm.evidence);
+    Finding {
+        id: id(subject, second_push.event_id.raw(), deletion.event.event_id.raw()),
+        kind,
+        severity: severity(&harm, kind),
+        repository: history.repository(subject.repository),
+        tag: history.log_text(displaced.tag),
+        lost: lost(history, subject.image, loss),
+        kept: KeptImage { digest: history.digest(displaced.by) },
+        first_push: displaced.first_push.some().map(|event| history.event(event)),
+        second_push,
+        gap_seconds: gap(subject, displaced),
+        order: order(subject, displaced).max(loss.order),
+        exposure_seconds: loss.untagged_at.map(|untagged| (loss.at - untagged).div_euclid(1000)),
+        summary: summary(subject, loss, displaced, &deletion, kind, &harm),
+        advice: advice(subject, loss, displaced, kind, &harm),
+        evidence: evidence(history, events),
+        deletion: Some(deletion),
+        usage: harm.usage,
+    }
+}
+
+fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, deletion: &Deleted, kind: FindingKind, harm: &Harm) -> String {
+    let history = subject.history;
+    let digest = history.digest_or_zero(subject.image.digest).short();
+    let kept = history.digest_or_zero(displaced.by).short();
+    let tag = history.text(displaced.tag);
+    let after = match gap(subject, displaced) {
+        Some(gap) => format!("{} after it was pushed", span(gap)),
+        None => "(its own push lies before the logs)".to_owned(),
+    };
+    let verb = if kind == FindingKind::SameTagRace { "raced for" } else { "replaced" };
+    let hurt = match (harm.usage.pulls_after_gone, harm.pinned.len()) {
+        (0, 0) => String::new(),
+        (0, pinned) => format!("; {pinned} deployment(s) still needed it"),
+        (pulls, _) => format!("; {pulls} pull(s) after that found nothing"),
+    };
+    let untagged_for = loss.untagged_at.map_or(0, |untagged| (loss.at - untagged).div_euclid(1000));
+    format!(
+        "In {}, {kept} {verb} tag {tag}, which {digest} lost {after}; {} took {digest} {} later{hurt}.",
+        place(&history.repository(subject.repository)),
+        rule_in_words(deletion),
+        span(untagged_for),
+    )
+}
+
+fn advice(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, kind: FindingKind, harm: &Harm) -> Vec<String> {
+    let mut advice = Vec::new();
+    if loss.back_at.is_some() {
+        advice.push("The digest was pushed again later: it can be pulled now.".to_owned());
+    } else if harm.severity.is_some() {
+        advice.push(
+            "Deploy anew what refers to the lost digest (ECS: `aws ecs update-service --force-new-deployment`), or push the very same image again."
+                .to_owned(),
+        );
+    }
+    if kind == FindingKind::SameTagRace {
+        advice.push("Let one pipeline push a tag, or give every build a tag of its own.".to_owned());
+    }
+    advice.push("Make the repository's tags immutable, so that the second push fails instead of orphaning the first image.".to_owned());
+    if no_grace(loss) {
+        advice.push("No grace: age counts from the push, so the image could go at the very next run after it lost its tag. Protect by count, or keep untagged images longer than the oldest deployment.".to_owned());
+    }
+    if displaced.first_push.is_none() {
+        advice.push("The lost image was pushed before the logs begin: widen --since to see its push.".to_owned());
+    }
+    if displaced.order == Order::Ambiguous {
+        advice.push(format!(
+            "The pushes of {} fall into one second and nothing tells their order: the two digests may be the other way round.",
+            subject.history.text(displaced.tag)
+        ));
+    }
+    advice
+}
+
+/// Whether the image was gone within a day of losing its tag: it was older than the rule asks already.
+fn no_grace(loss: &Loss) -> bool {
+    loss.untagged_at.is_some_and(|untagged| loss.at - untagged < 86_400_000)
+}

@@ -1,0 +1,68 @@
+//! What a finding says in words, and the parts that all findings are made of.
+
+use crate::model::{Deleted, EventRef, LostImage, Order, Repository, Timestamp};
+use crate::timeline::{EventNo, History, Image, Loss, RunFacts};
+
+/// Events in order of time, each once.
+pub fn evidence(history: &History, mut events: Vec<EventNo>) -> Vec<EventRef> {
+    events.retain(|event| event.is_some());
+    let mut all: Vec<EventRef> = events.into_iter().map(|event| history.event(event)).collect();
+    all.sort_by(|a, b| (a.event_time, &a.event_id).cmp(&(b.event_time, &b.event_id)));
+    all.dedup_by(|a, b| a.event_id == b.event_id);
+    all
+}
+
+/// The event that took the image, with the rule as the event states it.
+pub fn deleted(history: &History, loss: &Loss) -> Deleted {
+    let run = loss.run.as_ref();
+    let tags = run.map(|run| run.tags.to_vec()).unwrap_or_else(|| loss.tags.iter().map(|(tag, _)| *tag).collect());
+    Deleted {
+        event: history.event(loss.event),
+        rule_priority: run.map(|run| run.rule_priority).filter(|priority| *priority >= 0),
+        rule: run.and_then(|run| rule(history, run)),
+        tag_status: run.and_then(|run| history.log_text(run.tag_status)),
+        tag_list: tags.into_iter().filter_map(|tag| history.log_text(tag)).collect(),
+    }
+}
+
+fn rule(history: &History, run: &RunFacts) -> Option<serde_json::Value> {
+    let rules: Vec<serde_json::Value> = serde_json::from_str(history.text(run.rules)).ok()?;
+    rules.into_iter().find(|rule| rule["priority"].as_i64() == Some(run.rule_priority))
+}
+
+/// The image as it was when it went.
+pub fn lost(history: &History, image: &Image, loss: &Loss) -> LostImage {
+    LostImage {
+        digest: history.digest_or_zero(image.digest),
+        pushed_at: loss.pushed_at.map(Timestamp::from_millis),
+        untagged_at: loss.untagged_at.map(Timestamp::from_millis),
+        gone_at: Some(Timestamp::from_millis(loss.at)),
+    }
+}
+
+/// How sure the step is with which `event` reached the image; observed where the event is not known.
+pub fn order_of(image: &Image, event: EventNo) -> Order {
+    image.steps.iter().filter(|step| step.event == event).map(|step| step.order).max().unwrap_or(Order::Observed)
+}
+
+/// `eu-central-1/111122223333/shop/api`: enough to find the repository.
+pub fn place(repository: &Repository) -> String {
+    format!("{} ({}, {})", repository.name.raw(), repository.registry_id.raw(), repository.region.raw())
+}
+
+/// `9 s`, `14 min`, `6 h`, `3 d`: a span for people, rounded down.
+pub fn span(seconds: i64) -> String {
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// "the untagged rule (priority 1, "expire untagged after 3 days")".
+pub fn rule_in_words(deleted: &Deleted) -> String {
+    let description = deleted.rule.as_ref().and_then(|rule| rule["description"].as_str()).unwrap_or_default();
+    let described = if description.is_empty() { String::new() } else { format!(", \"{description}\"") };
+    deleted.rule_priority.map_or_else(|| "a lifecycle rule".to_owned(), |priority| format!("lifecycle rule {priority}{described}"))
+}

@@ -1,0 +1,122 @@
+//! Was anyone hurt? Pulls and references around the end of a life, and the severity that follows.
+
+use std::collections::BTreeSet;
+
+use crate::model::{LogText, Severity, StepKind, UntaggedBy, Usage};
+use crate::timeline::{EventNo, History, Image, Loss, Step, UseKind};
+
+/// What a loss did to those who use the image.
+pub struct Harm {
+    pub usage: Usage,
+    /// The severity that usage alone gives; `None`: no evidence of use.
+    pub severity: Option<Severity>,
+    /// The events that the severity rests on.
+    pub evidence: Vec<EventNo>,
+    /// Services that were pinned to it when it went, as text for the advice.
+    pub pinned: Vec<LogText>,
+}
+
+/// The stretch of an image's life that a finding is about, as indexes into its steps.
+#[derive(Clone, Copy)]
+struct Stretch {
+    first: usize,
+    untagged: Option<usize>,
+    end: usize,
+    next_life: usize,
+}
+
+/// Usage around the end of a life.
+///
+/// `is_held`: an index lists the image. Its pulls belong to pulls of the index then, and being untagged is its nature.
+pub fn usage_of_loss(history: &History, image: &Image, loss: &Loss, is_held: bool) -> Harm {
+    let stretch = Stretch {
+        first: loss.first_step as usize,
+        untagged: untagged_step(loss, is_held),
+        end: loss.end_step as usize,
+        next_life: (loss.next_life_step as usize).min(image.steps.len()),
+    };
+    harm(history, image, stretch, loss.at, loss.back_at.unwrap_or(i64::MAX))
+}
+
+/// The step with which the image had no tag any more: losing the last one, or a push without any.
+fn untagged_step(loss: &Loss, is_held: bool) -> Option<usize> {
+    match &loss.displaced {
+        Some(displaced) => Some(displaced.step as usize),
+        None if loss.untagged_by == Some(UntaggedBy::PushedUntagged) && !is_held => Some(loss.first_step as usize),
+        None => None,
+    }
+}
+
+/// Usage of an image that is displaced and still there.
+pub fn usage_of_displaced(history: &History, image: &Image, displaced_step: u32) -> Harm {
+    let steps = image.steps.len();
+    let stretch = Stretch { first: image.life_start as usize, untagged: Some(displaced_step as usize), end: steps, next_life: steps };
+    harm(history, image, stretch, i64::MAX, i64::MAX)
+}
+
+fn harm(history: &History, image: &Image, stretch: Stretch, gone: i64, back: i64) -> Harm {
+    let mut harm = Harm { usage: Usage::default(), severity: None, evidence: Vec::new(), pinned: Vec::new() };
+    let mut principals: BTreeSet<LogText> = BTreeSet::new();
+    let mut last_pull = EventNo::NONE;
+    let mut after: Vec<EventNo> = Vec::new();
+    for (index, step) in image.steps.iter().enumerate().take(stretch.next_life).skip(stretch.first) {
+        if !is_pull(step, index > stretch.end) {
+            continue;
+        }
+        match stretch.untagged {
+            _ if index > stretch.end => {
+                harm.usage.pulls_after_gone += 1;
+                after.push(step.event);
+            }
+            Some(untagged) if index > untagged => harm.usage.pulls_while_untagged += 1,
+            _ => harm.usage.pulls_before += 1,
+        }
+        principals.extend(history.log_text(history.noted(step.event).actor));
+        last_pull = step.event;
+    }
+    harm.usage.last_pull = last_pull.some().map(|event| history.event(event));
+    harm.usage.principals = principals.into_iter().collect();
+    harm.evidence.extend(after.first().into_iter().chain(after.last()).chain(last_pull.some().as_ref()));
+    references(history, image, stretch, gone, back, &mut harm);
+    if harm.usage.pulls_after_gone > 0 {
+        harm.severity = Some(Severity::Critical);
+    } else if harm.usage.pulls_while_untagged > 0 {
+        harm.worsen(Severity::High);
+    }
+    harm
+}
+
+/// A pull that failed shows need only where the image was gone: before, something else was wrong.
+fn is_pull(step: &Step, gone: bool) -> bool {
+    step.kind == StepKind::Pull || (gone && step.kind == StepKind::PullFailed)
+}
+
+fn references(history: &History, image: &Image, stretch: Stretch, gone: i64, back: i64, harm: &mut Harm) {
+    let born = image.steps.get(stretch.first).map_or(i64::MIN, |step| history.noted(step.event).time);
+    let mut names: BTreeSet<LogText> = BTreeSet::new();
+    let mut pinned: BTreeSet<LogText> = BTreeSet::new();
+    for found in image.uses.iter().filter(|found| found.from >= born && found.from < back) {
+        names.extend(history.log_text(found.by));
+        let needed_then = found.from <= gone && found.until > gone.min(i64::MAX - 1);
+        // Nothing newer has replaced it to the end of the logs, or until the image came back: the next task start fails.
+        let needed_still = needed_then && found.until >= back;
+        let severity = match found.kind {
+            UseKind::TaskStopped if found.from >= gone => Severity::Critical,
+            UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask if needed_still => Severity::Critical,
+            UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask if needed_then => Severity::High,
+            _ => continue,
+        };
+        harm.worsen(severity);
+        harm.evidence.push(found.event);
+        pinned.extend(history.log_text(found.by));
+    }
+    harm.usage.references = names.into_iter().collect();
+    harm.pinned = pinned.into_iter().collect();
+}
+
+impl Harm {
+    /// `Severity` is declared from bad to harmless.
+    fn worsen(&mut self, severity: Severity) {
+        self.severity = Some(self.severity.map_or(severity, |known| known.min(severity)));
+    }
+}

@@ -1,0 +1,111 @@
+//! What each worker has read, added up into coverage.
+
+use crate::decode::seen::SeenIds;
+use crate::decode::{ObjectReport, Outcome};
+use crate::model::{Coverage, LogText, ReadFailure, Timestamp};
+use crate::source::{Delivery, Fetched};
+use crate::timeline::History;
+
+/// Failures that are named one by one; beyond that, they are only counted, and said to be.
+const FAILURES_LISTED_MAX: usize = 10_000;
+
+/// One worker's counts.
+#[derive(Default)]
+pub struct Tally {
+    pub duplicates: u64,
+    coverage: Coverage,
+}
+
+impl Tally {
+    /// Adds one object; `report` is `None` where nothing of it could be decoded.
+    pub fn add(&mut self, delivery: Delivery, report: Option<ObjectReport>) {
+        let coverage = &mut self.coverage;
+        coverage.objects_listed += 1;
+        let Delivery { object, size, outcome } = delivery;
+        let mut decoded = Outcome::Read;
+        coverage.bytes_compressed += size;
+        if let Some(report) = report {
+            coverage.bytes_decompressed += report.bytes_decompressed;
+            coverage.records += report.records;
+            coverage.records_failed += report.failed.len() as u64;
+            coverage.widen(report.first_event_time);
+            coverage.widen(report.last_event_time);
+            for (record, reason) in report.failed {
+                coverage.failures.push(ReadFailure { object: object.clone(), record: Some(record), reason });
+            }
+            decoded = report.outcome;
+        }
+        match (outcome, decoded) {
+            (Fetched::Failed(reason), _) | (Fetched::Whole, Outcome::Failed(reason)) => coverage.fail(object, reason),
+            (Fetched::OtherKind, _) | (Fetched::Whole, Outcome::Skipped(_)) => coverage.objects_skipped += 1,
+            (Fetched::Whole, Outcome::Read) => coverage.objects_read += 1,
+        }
+    }
+}
+
+impl Coverage {
+    fn fail(&mut self, object: LogText, reason: String) {
+        self.objects_failed += 1;
+        self.failures.push(ReadFailure { object, record: None, reason });
+    }
+
+    fn widen(&mut self, time: Option<Timestamp>) {
+        let Some(time) = time else { return };
+        self.first_event_time = Some(self.first_event_time.map_or(time, |first| first.min(time)));
+        self.last_event_time = Some(self.last_event_time.map_or(time, |last| last.max(time)));
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.objects_listed += other.objects_listed;
+        self.objects_read += other.objects_read;
+        self.objects_skipped += other.objects_skipped;
+        self.objects_failed += other.objects_failed;
+        self.bytes_compressed += other.bytes_compressed;
+        self.bytes_decompressed += other.bytes_decompressed;
+        self.records += other.records;
+        self.records_failed += other.records_failed;
+        self.widen(other.first_event_time);
+        self.widen(other.last_event_time);
+        self.failures.extend(other.failures);
+    }
+}
+
+/// All workers' counts in one, in an order that does not depend on who read what.
+pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenIds, partial: bool) -> Coverage {
+    let mut coverage = Coverage { partial, records_relevant: relevant, ..Coverage::default() };
+    for tally in tallies {
+        coverage.records_duplicate += tally.duplicates;
+        coverage.merge(tally.coverage);
+    }
+    coverage.failures.sort_unstable();
+    if coverage.failures.len() > FAILURES_LISTED_MAX {
+        let left_out = coverage.failures.len() - FAILURES_LISTED_MAX;
+        coverage.failures.truncate(FAILURES_LISTED_MAX);
+        coverage.warnings.push(format!("{left_out} more failures are counted and not listed."));
+    }
+    if seen.exhausted() {
+        coverage.warnings.push(
+            "More records than the set of event ids can hold: records_duplicate is not known. No event counts twice for an image all the same."
+                .to_owned(),
+        );
+        coverage.records_duplicate = 0;
+    }
+    coverage
+}
+
+/// What the history adds: what was left out by CloudTrail, and what such logs cannot show.
+pub fn describe(coverage: &mut Coverage, history: &History) {
+    coverage.omitted = history.gaps();
+    let omitted: u64 = coverage.omitted.iter().map(|gap| gap.records).sum();
+    if omitted > 0 {
+        coverage.warnings.push(format!(
+            "{omitted} record(s) of {} repositories had their content left out by CloudTrail (over 100 KB): something was done there, and what is unknown.",
+            coverage.omitted.len()
+        ));
+    }
+    if history.pushes() > 0 && history.read_only_events() == 0 {
+        coverage.warnings.push(
+            "Blind trail: pushes, and not a single read-only event. PolicyExecutionEvent and BatchGetImage are read-only events, so a trail of write events alone shows neither expiries nor pulls: no finding here is not a clean bill.".to_owned(),
+        );
+    }
+}

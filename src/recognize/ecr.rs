@@ -1,0 +1,103 @@
+//! ECR: pushes, deletes, lifecycle runs, archive and restore, pulls, and the settings of a repository.
+//!
+//! A call with an `errorCode` changed nothing. A call that succeeded and whose effect cannot be read (payload above
+//! 100 KB, or lists that an old record lacks) is [`Action::Omitted`]: never silence.
+
+mod delete;
+mod lifecycle;
+mod push;
+mod storage;
+
+use std::borrow::Cow;
+
+use crate::model::Action;
+
+use super::parse::Parser;
+use super::record::Record;
+use super::{Meaning, identity, image};
+
+/// The `eventName`s that mean something.
+pub(super) const EVENTS: &[&str] = &[
+    "PutImage",
+    "ReplicateImage",
+    "BatchImportUpstreamImage",
+    "BatchDeleteImage",
+    "PolicyExecutionEvent",
+    "DryRunEvent",
+    "CreateRepository",
+    "DeleteRepository",
+    "PutLifecyclePolicy",
+    "DeleteLifecyclePolicy",
+    "PutImageTagMutability",
+    "UpdateImageStorageClass",
+    "ImageActivationEvent",
+    "BatchGetImage",
+    "GetDownloadUrlForLayer",
+    "SetRepositoryPolicy",
+    "DeleteRepositoryPolicy",
+    "GetAuthorizationToken",
+];
+
+/// What an ECR record means. An error is a change to a repository that the record does not name.
+pub(super) fn recognize<'r>(record: &Record<'r>, manifests: &mut Parser) -> Result<Option<Meaning<'r>>, String> {
+    if record.name == "GetAuthorizationToken" {
+        return Ok((!record.failed()).then_some((None, Action::Login)));
+    }
+    let Some(action) = action(record, manifests) else { return Ok(None) };
+    match identity::repository(record) {
+        Some(repository) => Ok(Some((Some(repository), action))),
+        None if record.failed() || !changes_images(&action) => Ok(None),
+        None => Err(format!("{} names no repository", record.name)),
+    }
+}
+
+fn action<'r>(record: &Record<'r>, manifests: &mut Parser) -> Option<Action<'r>> {
+    match record.name {
+        "PutImage" => Some(push::put_image(record, manifests)),
+        "ReplicateImage" => Some(push::replicate_image(record, manifests)),
+        "BatchImportUpstreamImage" => push::import_upstream(record, manifests),
+        "BatchDeleteImage" => Some(delete::batch_delete_image(record)),
+        "BatchGetImage" => pull(record),
+        "GetDownloadUrlForLayer" => pull_layer(record),
+        _ if record.failed() => None,
+        "PolicyExecutionEvent" => Some(lifecycle::execution(record)),
+        "DryRunEvent" => lifecycle::preview(record),
+        "CreateRepository" => Some(Action::CreateRepository { mutability: mutability(record) }),
+        "DeleteRepository" => Some(Action::DeleteRepository),
+        "PutLifecyclePolicy" => Some(put_lifecycle_policy(record)),
+        "DeleteLifecyclePolicy" => Some(Action::DeleteLifecyclePolicy),
+        "PutImageTagMutability" => Some(mutability(record).map_or(Action::Omitted, |mutability| Action::SetTagMutability { mutability })),
+        "UpdateImageStorageClass" => Some(storage::update(record)),
+        "ImageActivationEvent" => storage::activation(record),
+        "SetRepositoryPolicy" | "DeleteRepositoryPolicy" => Some(Action::AccessChanged),
+        _ => None,
+    }
+}
+
+/// Whether missing this action would leave a timeline wrong.
+fn changes_images(action: &Action<'_>) -> bool {
+    !matches!(action, Action::Pull { .. } | Action::PullLayer { .. } | Action::AccessChanged | Action::PolicyPreview(_))
+}
+
+/// `BatchGetImage`. One that failed as a whole often has no request; that it failed is worth keeping all the same.
+fn pull<'r>(record: &Record<'r>) -> Option<Action<'r>> {
+    let images = image::image_ids(record.request.get("imageIds"));
+    let failed = record.failed();
+    (failed || !images.is_empty()).then_some(Action::Pull { images, failed })
+}
+
+fn pull_layer<'r>(record: &Record<'r>) -> Option<Action<'r>> {
+    let layer = image::digest(record.request, "layerDigest")?;
+    Some(Action::PullLayer { layer, failed: record.failed() })
+}
+
+fn put_lifecycle_policy<'r>(record: &Record<'r>) -> Action<'r> {
+    let text = record.request.text("lifecyclePolicyText").or_else(|| record.response.text("lifecyclePolicyText"));
+    text.map_or(Action::Omitted, |text| Action::PutLifecyclePolicy { text: Cow::Borrowed(text) })
+}
+
+fn mutability<'r>(record: &Record<'r>) -> Option<Cow<'r, str>> {
+    let response = record.response;
+    let places = [record.request, response, response.get("repository")];
+    places.iter().find_map(|place| place.text("imageTagMutability")).map(Cow::Borrowed)
+}

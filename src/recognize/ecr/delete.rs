@@ -1,0 +1,29 @@
+//! `BatchDeleteImage`: the response is the truth, the request only a wish.
+
+use std::borrow::Cow;
+
+use crate::model::{Action, Deletion};
+use crate::recognize::image;
+use crate::recognize::json::Json;
+use crate::recognize::record::Record;
+
+/// What went and what stayed. A partial failure has no `errorCode`; so where the response is missing, what went is not
+/// known, however clear the request was.
+pub(super) fn batch_delete_image<'r>(record: &Record<'r>) -> Action<'r> {
+    let requested = image::image_ids(record.request.get("imageIds"));
+    if record.failed() {
+        return Action::DeleteFailed { requested };
+    }
+    let removed = record.response.get("imageIds");
+    let failures = record.response.get("failures");
+    if !removed.is_array() && !failures.is_array() {
+        return Action::Omitted;
+    }
+    Action::Delete { removed: image::image_ids(removed), requested, failures: failures.items().filter_map(failure).collect() }
+}
+
+fn failure(entry: Json<'_>) -> Option<Deletion<'_>> {
+    let image = image::image_id(entry.get("imageId"))?;
+    let code = Cow::Borrowed(entry.text("failureCode").unwrap_or_default());
+    Some(Deletion { image, code, parents: image::digests_in(entry.text("failureReason").unwrap_or_default()) })
+}

@@ -1,0 +1,84 @@
+//! Lifecycle runs (`PolicyExecutionEvent`) and previews (`DryRunEvent`).
+
+use std::borrow::Cow;
+
+use crate::model::{Action, ImageRun, LifecycleRule, PolicyRun, RunFailure};
+use crate::recognize::image;
+use crate::recognize::json::Json;
+use crate::recognize::record::{self, Record};
+
+/// A policy has at most 50 rules. This is no quota but a bound on what a hostile record costs: a rule takes two bytes of
+/// text (`{}`) and 300 in memory.
+const RULES_MAX: usize = 1000;
+
+/// One run, or one part of it. A run that took nothing has an empty list; an event *without* a list does not tell what the
+/// run took (such events are known from 2022), nor does one whose entries all lack a digest.
+pub(super) fn execution<'r>(record: &Record<'r>) -> Action<'r> {
+    let actions = record.details.get("lifecycleEventImageActions");
+    let run = policy_run(record);
+    let unreadable = run.images.is_empty() && actions.items().next().is_some();
+    if !actions.is_array() || unreadable { Action::Omitted } else { Action::PolicyRun(run) }
+}
+
+/// A preview that was left out tells nothing, and nothing happened.
+pub(super) fn preview<'r>(record: &Record<'r>) -> Option<Action<'r>> {
+    record.details.is_object().then(|| Action::PolicyPreview(policy_run(record)))
+}
+
+fn policy_run<'r>(record: &Record<'r>) -> PolicyRun<'r> {
+    let details = record.details;
+    PolicyRun {
+        rules: details.get("lifecycleEventPolicy").get("lifecycleEventRules").items().take(RULES_MAX).filter_map(rule).collect(),
+        images: details.get("lifecycleEventImageActions").items().filter_map(image_run).collect(),
+        failures: details.get("lifecycleEventFailureDetails").items().filter_map(run_failure).collect(),
+    }
+}
+
+/// A rule as the event words it ("Time since image pushed"); a rule without a priority cannot be what an image refers to.
+fn rule(entry: Json<'_>) -> Option<LifecycleRule<'_>> {
+    let selection = entry.get("lifecycleEventSelection");
+    let words = |key: &str| selection.text(key).map(Cow::Borrowed);
+    Some(LifecycleRule {
+        priority: entry.get("rulePriority").as_integer()?,
+        description: entry.text("description").map(Cow::Borrowed),
+        action: action(entry),
+        tag_status: words("tagStatus"),
+        tag_prefix_list: texts(selection.get("tagPrefixList")),
+        tag_pattern_list: texts(selection.get("tagPatternList")),
+        count_type: words("countType"),
+        count_unit: words("countUnit"),
+        count_number: selection.get("countNumber").as_integer(),
+        storage_class: words("storageClass").or_else(|| entry.text("targetStorageClass").map(Cow::Borrowed)),
+    })
+}
+
+/// `"expire"`; the policy's own form `{"type": "expire"}` is read as well.
+fn action(entry: Json<'_>) -> Cow<'_, str> {
+    let action = entry.get("action");
+    let text = action.as_text().or_else(|| action.text("type")).unwrap_or_default();
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) { Cow::Owned(text.to_ascii_lowercase()) } else { Cow::Borrowed(text) }
+}
+
+fn texts(list: Json<'_>) -> Vec<Cow<'_, str>> {
+    list.items().filter_map(|item| item.as_text()).map(Cow::Borrowed).collect()
+}
+
+fn image_run(entry: Json<'_>) -> Option<ImageRun<'_>> {
+    let image = entry.get("lifecycleEventImage");
+    Some(ImageRun {
+        digest: image::digest(image, "digest")?,
+        rule_priority: entry.get("rulePriority").as_integer(),
+        tag_status: image.text("tagStatus").map(Cow::Borrowed),
+        tags: texts(image.get("tagList")),
+        // Milliseconds since the epoch, of which ECR gives whole seconds.
+        pushed_at: record::time(image.get("pushedAt")),
+    })
+}
+
+fn run_failure(entry: Json<'_>) -> Option<RunFailure<'_>> {
+    Some(RunFailure {
+        image: image_run(entry)?,
+        code: entry.text("failureCode").map(Cow::Borrowed),
+        parents: image::digests_in(entry.text("failureReason").unwrap_or_default()),
+    })
+}

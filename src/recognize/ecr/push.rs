@@ -1,0 +1,145 @@
+//! `PutImage`, and the pushes that ECR makes itself: replication and pull-through cache.
+
+use std::borrow::Cow;
+
+use crate::model::{Action, AlreadyExists, Digest, Push, PushOrigin, Refusal};
+use crate::recognize::json::Json;
+use crate::recognize::parse::Parser;
+use crate::recognize::record::Record;
+use crate::recognize::{image, manifest};
+
+/// `PutImage`: a push, a refused push, or one of which nothing is known but that it happened.
+pub(super) fn put_image<'r>(record: &Record<'r>, manifests: &mut Parser) -> Action<'r> {
+    let stored = record.response.get("image");
+    let parts = Parts {
+        answered: image::digest(stored.get("imageId"), "imageDigest"),
+        asked: image::digest(record.request, "imageDigest"),
+        tag: record.request.text("imageTag").or_else(|| stored.get("imageId").text("imageTag")),
+        manifest: record.request.text("imageManifest").or_else(|| stored.text("imageManifest")),
+        media_type: record.request.text("imageManifestMediaType").or_else(|| stored.text("imageManifestMediaType")),
+    };
+    if record.failed() {
+        return Action::PushFailed(refusal(record, &parts));
+    }
+    parts.push(origin(record), manifests)
+}
+
+/// `ReplicateImage` is logged in the target account (the ECR user guide names the event); its shape is not published, so
+/// the image is looked for wherever ECR's other events have it.
+pub(super) fn replicate_image<'r>(record: &Record<'r>, manifests: &mut Parser) -> Action<'r> {
+    let parts = Parts::anywhere(record);
+    if record.failed() {
+        return Action::PushFailed(refusal(record, &parts));
+    }
+    parts.push(PushOrigin::Replication, manifests)
+}
+
+/// `BatchImportUpstreamImage` is a permission of the pull-through cache's role; whether it is logged with digests is not
+/// known, and without one it is no more than a sign that the cache asked upstream.
+pub(super) fn import_upstream<'r>(record: &Record<'r>, manifests: &mut Parser) -> Option<Action<'r>> {
+    let action = Parts::anywhere(record).push(PushOrigin::PullThroughCache, manifests);
+    (!record.failed() && matches!(action, Action::Push(_))).then_some(action)
+}
+
+/// What a push says about its image, before it is put together.
+struct Parts<'r> {
+    /// The digest in the response.
+    answered: Option<Digest>,
+    /// The digest in the request.
+    asked: Option<Digest>,
+    tag: Option<&'r str>,
+    manifest: Option<&'r str>,
+    media_type: Option<&'r str>,
+}
+
+impl<'r> Parts<'r> {
+    /// From any of the places where an ECR event may name an image.
+    fn anywhere(record: &Record<'r>) -> Self {
+        let places = [record.response, record.request, record.details].map(within);
+        let text = |keys: &[&str]| places.iter().flatten().find_map(|place| keys.iter().find_map(|key| place.text(key)));
+        Self {
+            answered: text(&["imageDigest", "image-digest", "digest"]).and_then(Digest::parse),
+            asked: None,
+            tag: text(&["imageTag", "image-tag", "tag"]),
+            manifest: text(&["imageManifest"]),
+            media_type: text(&["imageManifestMediaType", "manifest-media-type"]),
+        }
+    }
+
+    fn computed(&self) -> Option<Digest> {
+        self.manifest.map(Digest::of_manifest)
+    }
+
+    fn push(&self, origin: PushOrigin, manifests: &mut Parser) -> Action<'r> {
+        // Hashed even where the response names the digest: that both agree is what makes the log trustworthy.
+        let computed = self.computed();
+        let claimed = self.answered.or(self.asked);
+        let Some(digest) = self.answered.or(computed).or(self.asked) else { return Action::Omitted };
+        Action::Push(Push {
+            digest,
+            tag: self.tag.map(Cow::Borrowed),
+            origin,
+            manifest: manifest::describe(self.manifest, self.media_type, manifests),
+            digest_mismatch: matches!((claimed, computed), (Some(claimed), Some(computed)) if claimed != computed),
+        })
+    }
+}
+
+/// A payload and the objects in it that may name an image.
+fn within(payload: Json<'_>) -> [Json<'_>; 5] {
+    let first = payload.get("imageIds").items().next().unwrap_or(Json::NOTHING);
+    [payload, payload.get("image"), payload.get("imageId"), payload.get("image").get("imageId"), first]
+}
+
+fn refusal<'r>(record: &Record<'r>, parts: &Parts<'r>) -> Refusal<'r> {
+    let proves = already_exists(record).filter(|proof| agrees(proof, record, parts));
+    Refusal {
+        code: Cow::Borrowed(record.error_code.unwrap_or_default()),
+        digest: parts.asked.or_else(|| parts.computed()).or_else(|| proves.as_ref().map(|proof| proof.digest)),
+        tag: parts.tag.map(Cow::Borrowed).or_else(|| proves.as_ref().map(|proof| proof.tag.clone())),
+        proves,
+    }
+}
+
+/// `ImageAlreadyExistsException` says in prose which digest the tag was on:
+/// `Image with digest 'sha256:…' and tag 'T' already exists in the repository with name …`.
+fn already_exists<'r>(record: &Record<'r>) -> Option<AlreadyExists<'r>> {
+    record.error_code.filter(|code| *code == "ImageAlreadyExistsException")?;
+    let message = record.error_message?;
+    let digest = Digest::parse(quoted_after(message, "digest '")?)?;
+    let tag = quoted_after(message, "tag '")?;
+    (!tag.is_empty()).then_some(AlreadyExists { digest, tag: Cow::Borrowed(tag) })
+}
+
+/// A push without a tag would be refused with `tag 'null'`: a proof must not name a tag that the request did not.
+fn agrees(proof: &AlreadyExists<'_>, record: &Record<'_>, parts: &Parts<'_>) -> bool {
+    !record.request.is_object() || parts.tag == Some(&*proof.tag)
+}
+
+fn quoted_after<'t>(text: &'t str, before: &str) -> Option<&'t str> {
+    let (_, rest) = text.split_once(before)?;
+    Some(rest.split_once('\'')?.0)
+}
+
+/// Told by the role that only ECR can assume, or by the service it calls for. A session's name is free text, so the role's
+/// place in the ARN counts.
+fn origin(record: &Record<'_>) -> PushOrigin {
+    let identity = record.identity;
+    let invoked_by = identity.text("invokedBy").unwrap_or_default();
+    let issuer = identity.get("sessionContext").get("sessionIssuer").text("arn");
+    let roles = [identity.text("arn").and_then(assumed_role), issuer.and_then(|arn| arn.rsplit('/').next())];
+    let is = |role: &str, service: &str| invoked_by == service || roles.contains(&Some(role));
+    if is("AWSServiceRoleForECRReplication", "replication.ecr.amazonaws.com") {
+        PushOrigin::Replication
+    } else if is("AWSServiceRoleForECRPullThroughCache", "pullthroughcache.ecr.amazonaws.com") {
+        PushOrigin::PullThroughCache
+    } else {
+        PushOrigin::Client
+    }
+}
+
+/// ROLE in `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
+fn assumed_role(arn: &str) -> Option<&str> {
+    let (_, rest) = arn.split_once(":assumed-role/")?;
+    rest.split('/').next()
+}

@@ -1,0 +1,36 @@
+//! How records name images: `imageId` objects, digests inside sentences, references in container definitions.
+
+use std::borrow::Cow;
+
+use crate::model::{Digest, ImageId, ImageReference, TaskImage};
+
+use super::json::Json;
+
+/// The digest at `key`; `None` for a placeholder or a cut one.
+pub(super) fn digest(value: Json<'_>, key: &str) -> Option<Digest> {
+    value.text(key).and_then(Digest::parse)
+}
+
+/// `{"imageDigest": …, "imageTag": …}`; `None` if it names neither.
+pub(super) fn image_id(value: Json<'_>) -> Option<ImageId<'_>> {
+    let (digest, tag) = (digest(value, "imageDigest"), value.text("imageTag").map(Cow::Borrowed));
+    (digest.is_some() || tag.is_some()).then_some(ImageId { digest, tag })
+}
+
+/// A list of `imageId`s.
+pub(super) fn image_ids(list: Json<'_>) -> Vec<ImageId<'_>> {
+    list.items().filter_map(image_id).collect()
+}
+
+/// Every digest that stands in a sentence, in order.
+pub(super) fn digests_in(text: &str) -> Vec<Digest> {
+    const LENGTH: usize = "sha256:".len() + 64;
+    text.match_indices("sha256:").filter_map(|(at, _)| text.get(at..at + LENGTH).and_then(Digest::parse)).collect()
+}
+
+/// A container's image; `None` unless it points into an ECR registry or tells the digest that was resolved.
+pub(super) fn task_image<'r>(container: Option<&'r str>, image: Option<&str>, resolved: Option<Digest>) -> Option<TaskImage<'r>> {
+    let reference = image.and_then(ImageReference::parse);
+    let digest = resolved;
+    (reference.is_some() || digest.is_some()).then_some(TaskImage { reference, digest, container: container.map(Cow::Borrowed) })
+}

@@ -1,0 +1,128 @@
+//! A read-only view of parsed JSON: the tape's nodes, looked up in place.
+//!
+//! Every lookup answers: what is absent, `null` or of another type is the empty value, so that a path through a record is
+//! a chain of calls and a malformed record needs no special case.
+
+use simd_json::{Node, StaticNode};
+
+/// One value, or nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Json<'r>(&'r [Node<'r>]);
+
+impl<'r> Json<'r> {
+    pub const NOTHING: Json<'static> = Json(&[]);
+
+    /// The value that starts at the first of `nodes`.
+    pub fn new(nodes: &'r [Node<'r>]) -> Self {
+        Self(nodes)
+    }
+
+    pub fn is_object(self) -> bool {
+        matches!(self.0.first(), Some(Node::Object { .. }))
+    }
+
+    pub fn is_array(self) -> bool {
+        matches!(self.0.first(), Some(Node::Array { .. }))
+    }
+
+    /// Neither absent nor `null`.
+    pub fn is_something(self) -> bool {
+        !matches!(self.0.first(), None | Some(Node::Static(StaticNode::Null)))
+    }
+
+    /// The value of `key`. Of a key that stands twice the last one counts, as with other parsers.
+    pub fn get(self, key: &str) -> Self {
+        self.entries().filter(|(name, _)| *name == key).last().map_or(Json::NOTHING, |(_, value)| value)
+    }
+
+    /// The text at `key`; empty text is no text.
+    pub fn text(self, key: &str) -> Option<&'r str> {
+        self.get(key).as_text()
+    }
+
+    /// The value itself as text; empty text is no text.
+    pub fn as_text(self) -> Option<&'r str> {
+        match self.0.first() {
+            Some(Node::String(text)) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A whole number; of a float the whole part, of a numeric string its number.
+    pub fn as_integer(self) -> Option<i64> {
+        match self.0.first()? {
+            Node::Static(StaticNode::I64(number)) => Some(*number),
+            Node::Static(StaticNode::U64(number)) => i64::try_from(*number).ok(),
+            // The cast saturates, which is good enough for a number no field has.
+            Node::Static(StaticNode::F64(number)) if number.is_finite() => Some(*number as i64),
+            Node::String(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// `true`, `false`, or the same as text.
+    pub fn as_bool(self) -> Option<bool> {
+        match self.0.first()? {
+            Node::Static(StaticNode::Bool(truth)) => Some(*truth),
+            Node::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+            Node::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+            _ => None,
+        }
+    }
+
+    /// Key and value of each entry of an object; nothing for anything else.
+    pub fn entries(self) -> Entries<'r> {
+        Entries(if self.is_object() { self.inner() } else { &[] })
+    }
+
+    /// The elements of an array; nothing for anything else.
+    pub fn items(self) -> Items<'r> {
+        Items(if self.is_array() { self.inner() } else { &[] })
+    }
+
+    fn inner(self) -> &'r [Node<'r>] {
+        self.0.get(1..size(self.0)).unwrap_or_default()
+    }
+}
+
+/// How many nodes the first value of `nodes` takes.
+fn size(nodes: &[Node<'_>]) -> usize {
+    match nodes.first() {
+        Some(Node::Object { count, .. } | Node::Array { count, .. }) => count.saturating_add(1),
+        _ => 1,
+    }
+}
+
+/// Splits the first value off.
+fn split_first<'r>(nodes: &'r [Node<'r>]) -> Option<(Json<'r>, &'r [Node<'r>])> {
+    let (value, rest) = nodes.split_at_checked(size(nodes))?;
+    Some((Json(value), rest))
+}
+
+pub(super) struct Entries<'r>(&'r [Node<'r>]);
+
+impl<'r> Iterator for Entries<'r> {
+    type Item = (&'r str, Json<'r>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (Node::String(key), rest) = self.0.split_first()? else { return None };
+        let (value, rest) = split_first(rest)?;
+        self.0 = rest;
+        Some((key, value))
+    }
+}
+
+pub(super) struct Items<'r>(&'r [Node<'r>]);
+
+impl<'r> Iterator for Items<'r> {
+    type Item = Json<'r>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let (value, rest) = split_first(self.0)?;
+        self.0 = rest;
+        Some(value)
+    }
+}

@@ -1,0 +1,64 @@
+//! What a manifest says about its image.
+
+use std::borrow::Cow;
+
+use crate::model::{Digest, ImageDescription, ManifestKind};
+
+use super::image::digest;
+use super::json::Json;
+use super::parse::Parser;
+
+const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+
+/// The media types in use; a manifest that states one of them itself costs no allocation.
+const KNOWN: &[&str] = &[OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST];
+
+/// Describes the image of `manifest`. `stated` is the media type that the call gives beside it, which comes first. `None`
+/// if there is neither a readable manifest nor a media type.
+pub(super) fn describe<'r>(manifest: Option<&str>, stated: Option<&'r str>, parser: &mut Parser) -> Option<ImageDescription<'r>> {
+    let read = manifest.and_then(|text| parser.parse(text, |root| root.is_object().then(|| read(root))).ok().flatten());
+    match read {
+        Some(mut image) => {
+            image.media_type = stated.map(Cow::Borrowed).or(image.media_type);
+            image.kind = image.media_type.as_deref().and_then(kind_of).unwrap_or(image.kind);
+            Some(image)
+        }
+        None => stated.map(|media_type| ImageDescription {
+            media_type: Some(Cow::Borrowed(media_type)),
+            kind: kind_of(media_type).unwrap_or(ManifestKind::Image),
+            children: Vec::new(),
+            subject: None,
+            layers: Vec::new(),
+        }),
+    }
+}
+
+/// Nothing in the result borrows from the manifest: its buffer is another one than the record's.
+fn read(root: Json<'_>) -> ImageDescription<'static> {
+    let digests = |list: Json<'_>| list.items().filter_map(|entry| digest(entry, "digest")).collect::<Vec<Digest>>();
+    let children = digests(root.get("manifests"));
+    let layers = digest(root.get("config"), "digest").into_iter().chain(digests(root.get("layers"))).collect();
+    ImageDescription {
+        media_type: root.text("mediaType").map(keep),
+        kind: if root.get("manifests").is_array() { ManifestKind::Index } else { ManifestKind::Image },
+        children,
+        subject: digest(root.get("subject"), "digest"),
+        layers,
+    }
+}
+
+fn keep(media_type: &str) -> Cow<'static, str> {
+    KNOWN.iter().find(|known| **known == media_type).map_or_else(|| Cow::Owned(media_type.to_owned()), |known| Cow::Borrowed(*known))
+}
+
+/// `None` for a media type that tells neither.
+fn kind_of(media_type: &str) -> Option<ManifestKind> {
+    match media_type {
+        OCI_INDEX | DOCKER_LIST => Some(ManifestKind::Index),
+        OCI_MANIFEST | DOCKER_MANIFEST => Some(ManifestKind::Image),
+        _ => None,
+    }
+}

@@ -1,0 +1,155 @@
+//! JSON text → tape, in buffers that are reused.
+//!
+//! The fast parser is simd-json. It refuses some documents that others accept (integers beyond 64 bits), so what it
+//! refuses is parsed again by serde_json. Both refuse half a surrogate pair (`"\ud83d"`), which is what remains when a
+//! service cuts a message at a fixed number of characters; such halves are mended before the last attempt.
+
+use std::borrow::Cow;
+
+use simd_json::{Buffers, INPUT_PADDING, Node, StaticNode, Tape};
+
+use super::json::Json;
+
+/// Buffers for one document at a time.
+#[derive(Default)]
+pub(super) struct Parser {
+    /// A copy of the text: simd-json unescapes strings in place.
+    text: Vec<u8>,
+    buffers: Buffers,
+    /// Empty between two documents; kept for its allocation.
+    tape: Option<Tape<'static>>,
+}
+
+impl Parser {
+    /// Parses `text` and hands the root to `then`; an error says where the text stops being JSON.
+    pub fn parse<R>(&mut self, text: &str, then: impl FnOnce(Json<'_>) -> R) -> Result<R, String> {
+        self.text.clear();
+        self.text.extend_from_slice(text.as_bytes());
+        self.text.resize(text.len() + INPUT_PADDING, b' ');
+        let mut tape = self.tape.take().unwrap_or_else(|| Tape(Vec::new())).reset();
+        let parsed = simd_json::fill_tape_padded(&mut self.text, text.len(), &mut self.buffers, &mut tape);
+        let result = match parsed {
+            Ok(()) => Ok(then(Json::new(&tape.0))),
+            Err(_) => parse_slowly(text, then),
+        };
+        self.tape = Some(tape.reset());
+        result
+    }
+}
+
+/// The second attempt, with serde_json, brought into the form of a tape so that there is one reader for both.
+fn parse_slowly<R>(text: &str, then: impl FnOnce(Json<'_>) -> R) -> Result<R, String> {
+    let value: serde_json::Value = serde_json::from_str(text)
+        .or_else(|error| match mend_surrogates(text) {
+            Cow::Owned(mended) => serde_json::from_str(&mended),
+            Cow::Borrowed(_) => Err(error),
+        })
+        .map_err(|error| format!("not JSON: {error}"))?;
+    let mut nodes = Vec::new();
+    flatten(&value, &mut nodes);
+    Ok(then(Json::new(&nodes)))
+}
+
+/// Appends `value` to the tape. serde_json limits the depth, and with it this recursion.
+fn flatten<'v>(value: &'v serde_json::Value, nodes: &mut Vec<Node<'v>>) {
+    use serde_json::Value;
+    let start = nodes.len();
+    match value {
+        Value::Null => nodes.push(Node::Static(StaticNode::Null)),
+        Value::Bool(truth) => nodes.push(Node::Static(StaticNode::Bool(*truth))),
+        Value::Number(number) => nodes.push(Node::Static(static_number(number))),
+        Value::String(text) => nodes.push(Node::String(text)),
+        Value::Array(items) => {
+            nodes.push(Node::Array { len: items.len(), count: 0 });
+            items.iter().for_each(|item| flatten(item, nodes));
+            nodes[start] = Node::Array { len: items.len(), count: nodes.len() - start - 1 };
+        }
+        Value::Object(entries) => {
+            nodes.push(Node::Object { len: entries.len(), count: 0 });
+            for (key, item) in entries {
+                nodes.push(Node::String(key));
+                flatten(item, nodes);
+            }
+            nodes[start] = Node::Object { len: entries.len(), count: nodes.len() - start - 1 };
+        }
+    }
+}
+
+fn static_number(number: &serde_json::Number) -> StaticNode {
+    match (number.as_u64(), number.as_i64()) {
+        (Some(number), _) => StaticNode::U64(number),
+        (None, Some(number)) => StaticNode::I64(number),
+        (None, None) => number.as_f64().map_or(StaticNode::Null, StaticNode::F64),
+    }
+}
+
+/// Replaces each `\uD800`…`\uDFFF` without its other half by `\uFFFD`.
+fn mend_surrogates(text: &str) -> Cow<'_, str> {
+    let mut mended = String::new();
+    let mut kept = 0;
+    let mut at = 0;
+    while let Some(found) = memchr::memchr(b'\\', &text.as_bytes()[at..]) {
+        let start = at + found;
+        match (escaped_unit(text, start), escaped_unit(text, start + 6)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => at = start + 12,
+            (Some(0xD800..=0xDFFF), _) => {
+                mended.push_str(&text[kept..start]);
+                mended.push_str("\\ufffd");
+                at = start + 6;
+                kept = at;
+            }
+            (Some(_), _) => at = start + 6,
+            // Some other escape: `\\` must not be taken for the beginning of the next one.
+            (None, _) => at = (start + 2).min(text.len()),
+        }
+    }
+    if kept == 0 {
+        return Cow::Borrowed(text);
+    }
+    mended.push_str(&text[kept..]);
+    Cow::Owned(mended)
+}
+
+/// The UTF-16 unit of the escape `\uXXXX` at byte `at`.
+fn escaped_unit(text: &str, at: usize) -> Option<u16> {
+    let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+    u16::from_str_radix(digits, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_at(document: &str, key: &str) -> Option<String> {
+        Parser::default().parse(document, |root| root.text(key).map(str::to_owned)).unwrap()
+    }
+
+    #[test]
+    fn a_number_beyond_64_bits_does_not_lose_the_record() {
+        let document = r#"{"eventName": "PutImage", "originalSize": 123456789012345678901234567890}"#;
+        assert_eq!(text_at(document, "eventName").as_deref(), Some("PutImage"));
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_mended_and_a_whole_one_kept() {
+        let document = r#"{"cut": "so\ud83d", "whole": "\ud83d\ude80", "slash": "\\ud83d"}"#;
+        assert_eq!(text_at(document, "cut").as_deref(), Some("so\u{fffd}"));
+        assert_eq!(text_at(document, "whole").as_deref(), Some("\u{1f680}"));
+        assert_eq!(text_at(document, "slash").as_deref(), Some("\\ud83d"));
+    }
+
+    #[test]
+    fn both_parsers_give_the_same_view() {
+        let document = r#"{"a": [1, -2, 3.5, true, null, {"b": []}, {}], "c": {"d": "e\n"}, "f": 18446744073709551615}"#;
+        let fast = Parser::default().parse(document, |root| format!("{root:?}")).unwrap();
+        let slow = parse_slowly(document, |root| format!("{root:?}")).unwrap();
+        assert_eq!(fast, slow);
+    }
+
+    #[test]
+    fn a_parser_survives_its_errors() {
+        let mut parser = Parser::default();
+        assert!(parser.parse("{\"a\": ", |_| ()).is_err());
+        assert_eq!(parser.parse("{\"a\": 7}", |root| root.get("a").as_integer()), Ok(Some(7)));
+    }
+}

@@ -1,0 +1,195 @@
+//! The fields that all CloudTrail records share.
+//!
+//! `eventID` is missing from hand-made and some re-exported records, and a placeholder (`"..."`) in redacted ones. Such a
+//! record gets the id `sha256:` + SHA-256 of its text: copies of it still count once, and different records stay apart.
+//! The same record written with other spacing gets another id.
+
+use std::borrow::Cow;
+
+use crate::model::{Addendum, Digest, Event, Timestamp};
+
+use super::json::Json;
+
+/// One record, its fields found in a single walk over its top level.
+pub(super) struct Record<'r> {
+    pub source: &'r str,
+    pub name: &'r str,
+    pub time: Timestamp,
+    id: Cow<'r, str>,
+    shared_id: Option<&'r str>,
+    pub region: Option<&'r str>,
+    pub recipient_account: Option<&'r str>,
+    pub identity: Json<'r>,
+    source_ip: Option<&'r str>,
+    user_agent: Option<&'r str>,
+    pub error_code: Option<&'r str>,
+    pub error_message: Option<&'r str>,
+    read_only: Option<bool>,
+    pub resources: Json<'r>,
+    addendum: Json<'r>,
+    /// `requestParameters`, `responseElements`, `serviceEventDetails`; nothing where CloudTrail left them out.
+    pub request: Json<'r>,
+    pub response: Json<'r>,
+    pub details: Json<'r>,
+}
+
+impl<'r> Record<'r> {
+    /// Reads the top level of a record, whose text is needed only for want of an `eventID`.
+    pub fn read(root: Json<'r>, text: &str) -> Result<Self, String> {
+        if !root.is_object() {
+            return Err("not a JSON object".to_owned());
+        }
+        let fields = Fields::of(root);
+        let time = fields.time.ok_or("no eventTime that can be read")?;
+        let name = fields.name.ok_or("no eventName")?;
+        let source = fields.source.ok_or("no eventSource")?;
+        Ok(Self {
+            source,
+            name,
+            time,
+            id: event_id(fields.id, text),
+            shared_id: fields.shared_id,
+            region: fields.region,
+            recipient_account: fields.recipient_account,
+            identity: fields.identity,
+            source_ip: fields.source_ip,
+            user_agent: fields.user_agent,
+            error_code: fields.error_code,
+            error_message: fields.error_message,
+            read_only: fields.read_only,
+            resources: fields.resources,
+            addendum: fields.addendum,
+            request: unless_omitted(fields.request),
+            response: unless_omitted(fields.response),
+            details: unless_omitted(fields.details),
+        })
+    }
+
+    pub fn failed(&self) -> bool {
+        self.error_code.is_some()
+    }
+
+    /// The event as the rest of the program sees it.
+    pub fn event(&self) -> Event<'r> {
+        Event {
+            id: self.id.clone(),
+            shared_id: self.shared_id.map(Cow::Borrowed),
+            time: self.time,
+            name: Cow::Borrowed(self.name),
+            recipient_account: Cow::Borrowed(self.recipient_account.unwrap_or_default()),
+            region: Cow::Borrowed(self.region.unwrap_or_default()),
+            actor: actor(self.identity).map(Cow::Borrowed),
+            source_ip: self.source_ip.map(Cow::Borrowed),
+            user_agent: self.user_agent.map(Cow::Borrowed),
+            invoked_by: self.identity.text("invokedBy").map(Cow::Borrowed),
+            error_code: self.error_code.map(Cow::Borrowed),
+            read_only: self.read_only,
+            addendum: self.correction(),
+        }
+    }
+
+    /// Only `UPDATED_DATA` corrects another record; with `DELIVERY_DELAY` and `SERVICE_OUTAGE` this one is merely late.
+    fn correction(&self) -> Option<Addendum<'r>> {
+        self.addendum.text("reason").filter(|reason| *reason == "UPDATED_DATA")?;
+        self.addendum.text("originalEventID").map(|id| Addendum { original_event_id: Cow::Borrowed(id) })
+    }
+}
+
+/// The top level as it stands.
+struct Fields<'r> {
+    source: Option<&'r str>,
+    name: Option<&'r str>,
+    time: Option<Timestamp>,
+    id: Option<&'r str>,
+    shared_id: Option<&'r str>,
+    region: Option<&'r str>,
+    recipient_account: Option<&'r str>,
+    identity: Json<'r>,
+    source_ip: Option<&'r str>,
+    user_agent: Option<&'r str>,
+    error_code: Option<&'r str>,
+    error_message: Option<&'r str>,
+    read_only: Option<bool>,
+    resources: Json<'r>,
+    addendum: Json<'r>,
+    request: Json<'r>,
+    response: Json<'r>,
+    details: Json<'r>,
+}
+
+impl<'r> Fields<'r> {
+    fn of(root: Json<'r>) -> Self {
+        let mut fields = Self {
+            source: None,
+            name: None,
+            time: None,
+            id: None,
+            shared_id: None,
+            region: None,
+            recipient_account: None,
+            identity: Json::NOTHING,
+            source_ip: None,
+            user_agent: None,
+            error_code: None,
+            error_message: None,
+            read_only: None,
+            resources: Json::NOTHING,
+            addendum: Json::NOTHING,
+            request: Json::NOTHING,
+            response: Json::NOTHING,
+            details: Json::NOTHING,
+        };
+        for (key, value) in root.entries() {
+            fields.take(key, value);
+        }
+        fields
+    }
+
+    fn take(&mut self, key: &str, value: Json<'r>) {
+        match key {
+            "eventSource" => self.source = value.as_text(),
+            "eventName" => self.name = value.as_text(),
+            "eventTime" => self.time = time(value),
+            "eventID" => self.id = value.as_text(),
+            "sharedEventID" => self.shared_id = value.as_text(),
+            "awsRegion" => self.region = value.as_text(),
+            "recipientAccountId" => self.recipient_account = value.as_text(),
+            "userIdentity" => self.identity = value,
+            "sourceIPAddress" => self.source_ip = value.as_text(),
+            "userAgent" => self.user_agent = value.as_text(),
+            "errorCode" => self.error_code = value.as_text(),
+            "errorMessage" => self.error_message = value.as_text(),
+            "readOnly" => self.read_only = value.as_bool(),
+            "resources" => self.resources = value,
+            "addendum" => self.addendum = value,
+            "requestParameters" => self.request = value,
+            "responseElements" => self.response = value,
+            "serviceEventDetails" => self.details = value,
+            _ => {}
+        }
+    }
+}
+
+/// Text, or a number since the epoch, as some tools re-export it.
+pub(super) fn time(value: Json<'_>) -> Option<Timestamp> {
+    value.as_text().and_then(Timestamp::parse).or_else(|| value.as_integer().and_then(Timestamp::from_epoch))
+}
+
+/// The `eventID`, or one made from the text; see the module's head.
+pub(super) fn event_id<'r>(given: Option<&'r str>, text: &str) -> Cow<'r, str> {
+    match given {
+        Some(id) if id.bytes().any(|byte| byte.is_ascii_alphanumeric()) => Cow::Borrowed(id),
+        _ => Cow::Owned(Digest::of_manifest(text).to_string()),
+    }
+}
+
+/// Who called, in the clearest form that the record has.
+fn actor(identity: Json<'_>) -> Option<&str> {
+    ["arn", "principalId", "invokedBy", "accountId"].iter().find_map(|key| identity.text(key))
+}
+
+/// CloudTrail puts `{"reason": "… too large", "omitted": true, "originalSize": …}` in the place of an object above
+/// 100 KB; the values are seen as JSON values and as text.
+fn unless_omitted(payload: Json<'_>) -> Json<'_> {
+    if payload.get("omitted").as_bool() == Some(true) { Json::NOTHING } else { payload }
+}

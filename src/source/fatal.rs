@@ -1,0 +1,91 @@
+//! Errors that no retry helps: the feed stops, and says what happened, why, and what to do.
+
+use std::fmt;
+
+/// Why a feed stopped before its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FatalError {
+    pub kind: FatalKind,
+    /// The source as the user gave it.
+    pub origin: String,
+    /// What the service or the system said, in one line. Chosen by others: escape before showing.
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FatalKind {
+    /// The default chain found no credentials.
+    NoCredentials,
+    /// Unknown key, wrong secret, or a clock that is off.
+    BadCredentials,
+    /// A session that has ended, and the chain has no newer one.
+    ExpiredCredentials,
+    NoSuchBucket,
+    /// `s3:ListBucket` is missing.
+    ListDenied,
+    /// `s3:GetObject` is missing for everything that was tried.
+    GetDenied,
+    /// `kms:Decrypt` is missing, or the key cannot be used.
+    KmsDenied,
+    /// The endpoint does not answer at all.
+    Unreachable,
+    /// The bucket is in another region, and which one could not be found out.
+    OtherRegion,
+    /// The service refuses the request itself, or answers what S3 does not answer.
+    Refused,
+    /// This machine could not do its part (threads, certificates).
+    Local,
+}
+
+impl FatalError {
+    /// What happened, in one sentence without a full stop.
+    pub fn what(&self) -> String {
+        let origin = &self.origin;
+        match self.kind {
+            FatalKind::NoCredentials => format!("no AWS credentials found to read {origin}"),
+            FatalKind::BadCredentials => format!("AWS does not accept the credentials for {origin}"),
+            FatalKind::ExpiredCredentials => format!("the AWS credentials expired while reading {origin}"),
+            FatalKind::NoSuchBucket => format!("there is no bucket for {origin}"),
+            FatalKind::ListDenied => format!("access denied: may not list {origin}"),
+            FatalKind::GetDenied => format!("access denied: may list {origin}, but not read any of its objects"),
+            FatalKind::KmsDenied => format!("access denied: may not decrypt the objects of {origin}"),
+            FatalKind::Unreachable => format!("cannot reach the S3 endpoint for {origin}"),
+            FatalKind::OtherRegion => format!("the bucket of {origin} is in another region"),
+            FatalKind::Refused => format!("S3 refuses to serve {origin}"),
+            FatalKind::Local => format!("cannot start reading {origin}"),
+        }
+    }
+
+    /// What to do about it.
+    pub const fn advice(&self) -> &'static str {
+        match self.kind {
+            FatalKind::NoCredentials => {
+                "Log in (`aws sso login`), name a profile (--profile or AWS_PROFILE), or pass --no-sign-request for a public bucket."
+            }
+            FatalKind::BadCredentials => "Check the profile in use with `aws sts get-caller-identity`, and this machine's clock.",
+            FatalKind::ExpiredCredentials => "Log in again (`aws sso login`) or renew the session token, then run the same command.",
+            FatalKind::NoSuchBucket => "Check the bucket's name, and the partition of the profile in use.",
+            FatalKind::ListDenied => {
+                "Allow the IAM action s3:ListBucket on the bucket itself (arn:aws:s3:::BUCKET, not BUCKET/*), in the role's policy and, across accounts, in the bucket's policy."
+            }
+            FatalKind::GetDenied => {
+                "Allow the IAM action s3:GetObject on arn:aws:s3:::BUCKET/*, and kms:Decrypt on the key if the trail encrypts with KMS; across accounts in the bucket's and the key's policy, too."
+            }
+            FatalKind::KmsDenied => {
+                "Allow the IAM action kms:Decrypt on the trail's KMS key, in the role's policy and in the key's policy; the key must be enabled."
+            }
+            FatalKind::Unreachable => "Check the network, --endpoint-url (or AWS_ENDPOINT_URL), --region and proxies.",
+            FatalKind::OtherRegion => "Name the bucket's region with --region.",
+            FatalKind::Refused => "The service's own words say why. A bucket with `requester pays` needs --request-payer.",
+            FatalKind::Local => "The system's own words say why.",
+        }
+    }
+}
+
+impl fmt::Display for FatalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}. {}", self.what(), self.detail.trim_end_matches('.'), self.advice())
+    }
+}
+
+impl std::error::Error for FatalError {}

@@ -1,0 +1,286 @@
+//! CloudTrail's key layout, read from any key or relative path:
+//!
+//! ```text
+//! [prefix/]AWSLogs/[o-org/]ACCOUNT/CloudTrail/REGION/YYYY/MM/DD/ACCOUNT_CloudTrail_REGION_YYYYMMDDTHHmmZ_16chars.json.gz
+//! ```
+//!
+//! The prefix is free, and archives are copied in parts, so nothing is anchored at the root: the folders that are there
+//! tell what they can, and the file name fills in the rest. Where neither says anything the object is read and its content decides.
+//!
+//! The day folder is the day of *delivery*. Every event is older than its delivery, so nothing before `--since` has to be read;
+//! for `--until` see [`DELIVERY_SLACK_DAYS`].
+
+use std::collections::BTreeSet;
+
+use chrono::{Datelike, NaiveDate};
+
+use super::Pruned;
+use crate::model::{Filter, Timestamp};
+
+/// Days after the day of `--until` whose deliveries are still read. CloudTrail delivers within minutes (5 on average, 10 are
+/// rare), so one whole day is ample for everything but redelivery after trouble with the bucket, which AWS tries for up to 30
+/// days. Reading a month more on every run for that would undo pruning; whoever needs it asks for a later `--until`.
+pub const DELIVERY_SLACK_DAYS: i32 = 1;
+
+/// Most accounts, and most regions, that [`Pruned`] names.
+pub const SEEN_MAX: usize = 64;
+
+/// Folders of a log bucket, under an account, that hold objects of another kind. They are delivered unread.
+const OTHER_KINDS: [&str; 4] = ["CloudTrail-Digest", "CloudTrail-Insight", "CloudTrail-NetworkActivity", "CloudTrail-Aggregated"];
+
+/// Other services that log into the same `AWSLogs/ACCOUNT/` of a shared bucket, often far more than CloudTrail does. Unknown
+/// ones are read, and judged by content.
+const OTHER_SERVICES: [&str; 9] =
+    ["Config", "elasticloadbalancing", "vpcflowlogs", "vpcdnsquerylogs", "WAFLogs", "GuardDuty", "network-firewall", "redshift", "S3"];
+
+/// What an object is, as far as its key tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Events,
+    /// Log digest file, Insight, NetworkActivity, Aggregated: delivered unread.
+    Other,
+    /// Another service's log in a shared bucket: left out, as if the filters had said so.
+    OtherService,
+}
+
+/// Days since 0001-01-01, both ends included: one day for a day folder, 28 to 31 for a month, 365 for a year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Days {
+    pub first: i32,
+    pub last: i32,
+}
+
+/// How deep in the layout a folder stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Not in the layout, or above it.
+    Outside,
+    /// `AWSLogs/` or `AWSLogs/o-org/`.
+    Accounts,
+    /// `ACCOUNT/`.
+    Account,
+    /// `CloudTrail/` and its siblings.
+    Kind,
+    Region,
+    Year,
+    Month,
+    Day,
+}
+
+/// Where in the layout a key or a folder stands. What is `None` is not known, and never pruned by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place<'k> {
+    pub level: Level,
+    pub kind: Option<Kind>,
+    pub account: Option<&'k str>,
+    pub region: Option<&'k str>,
+    /// Delivery days.
+    pub days: Option<Days>,
+}
+
+impl<'k> Place<'k> {
+    const NOWHERE: Self = Self { level: Level::Outside, kind: None, account: None, region: None, days: None };
+
+    /// Reads a key or path with `/` separators; a folder ends in `/`.
+    pub fn of(path: &'k str) -> Self {
+        let (folders, file) = path.rsplit_once('/').unwrap_or(("", path));
+        let mut place = Self::of_folders(folders);
+        if !file.is_empty() {
+            place.fill_from_file_name(file);
+        }
+        place
+    }
+
+    fn of_folders(folders: &'k str) -> Self {
+        let parts: Vec<&str> = folders.split('/').collect();
+        match parts.iter().rposition(|part| kind_of_folder(part).is_some()) {
+            Some(at) if at == 0 || is_account(parts[at - 1]) => Self::from_kind_on(&parts, at),
+            _ => Self::above_kind(&parts),
+        }
+    }
+
+    /// `parts[at]` is `CloudTrail` or a sibling; region and date follow as far as the path goes.
+    fn from_kind_on(parts: &[&'k str], at: usize) -> Self {
+        let mut place = Self { level: Level::Kind, kind: kind_of_folder(parts[at]), ..Self::NOWHERE };
+        place.account = at.checked_sub(1).map(|before| parts[before]);
+        let rest = &parts[at + 1..];
+        let Some(region) = rest.first().copied().filter(|part| is_region(part)) else {
+            place.level = if rest.is_empty() { Level::Kind } else { Level::Outside };
+            return place;
+        };
+        place.region = Some(region);
+        let date = &rest[1..];
+        let known = (0..=date.len().min(3)).rev().find(|length| *length == 0 || days_of_folders(&date[..*length]).is_some()).unwrap_or(0);
+        place.days = days_of_folders(&date[..known]);
+        // A folder that is no date has left the layout: what it holds is listed and judged one by one.
+        place.level = if known == date.len() { [Level::Region, Level::Year, Level::Month, Level::Day][known] } else { Level::Outside };
+        place
+    }
+
+    /// `…/AWSLogs/`, `…/AWSLogs/o-org/`, `…/AWSLogs/[o-org/]ACCOUNT/[service/…]`.
+    fn above_kind(parts: &[&'k str]) -> Self {
+        let Some(logs) = parts.iter().rposition(|part| *part == "AWSLogs") else { return Self::NOWHERE };
+        let mut rest = parts[logs + 1..].iter().copied().peekable();
+        rest.next_if(|part| part.starts_with("o-"));
+        let mut place = Self { level: Level::Accounts, ..Self::NOWHERE };
+        match rest.next() {
+            None => return place,
+            Some(account) if is_account(account) => (place.level, place.account) = (Level::Account, Some(account)),
+            Some(_) => return Self::NOWHERE,
+        }
+        if let Some(service) = rest.next() {
+            place.level = Level::Outside;
+            place.kind = OTHER_SERVICES.contains(&service).then_some(Kind::OtherService);
+        }
+        place
+    }
+
+    /// `ACCOUNT_CloudTrail[-Kind]_REGION_…_YYYYMMDDTHHmm…`. Folders, where they say something, are believed before the name.
+    fn fill_from_file_name(&mut self, file: &'k str) {
+        let mut parts = file.split('_');
+        let (Some(account), Some(kind), Some(region)) = (parts.next(), parts.next(), parts.next()) else { return };
+        let (true, Some(kind), true) = (is_account(account), kind_of_folder(kind), is_region(region)) else { return };
+        self.kind = self.kind.or(Some(kind));
+        self.account = self.account.or(Some(account));
+        self.region = self.region.or(Some(region));
+        self.days = self.days.filter(|days| days.first == days.last).or_else(|| parts.find_map(day_of_stamp)).or(self.days);
+    }
+}
+
+fn kind_of_folder(name: &str) -> Option<Kind> {
+    if name == "CloudTrail" {
+        return Some(Kind::Events);
+    }
+    OTHER_KINDS.contains(&name).then_some(Kind::Other)
+}
+
+fn is_account(part: &str) -> bool {
+    part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `us-east-1`, `us-gov-west-1`, `cn-north-1`, `eusc-de-east-1`: at least two words, then a number.
+fn is_region(part: &str) -> bool {
+    let Some((words, number)) = part.rsplit_once('-') else { return false };
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    part.len() <= 32
+        && (1..=2).contains(&number.len())
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && words.contains('-')
+        && words.split('-').all(is_word)
+}
+
+/// `["2024"]`, `["2024", "10"]`, `["2024", "10", "01"]`.
+fn days_of_folders(date: &[&str]) -> Option<Days> {
+    let number = |at: usize, length: usize| date.get(at).map_or(Some(None), |part| digits(part, length).map(Some));
+    let year = number(0, 4)?? as i32;
+    let (month, day) = (number(1, 2)?, number(2, 2)?);
+    let first = NaiveDate::from_ymd_opt(year, month.unwrap_or(1), day.unwrap_or(1))?;
+    let after = match (month, day) {
+        (_, Some(_)) => first.succ_opt()?,
+        (Some(12), None) | (None, _) => NaiveDate::from_ymd_opt(year + 1, 1, 1)?,
+        (Some(month), None) => NaiveDate::from_ymd_opt(year, month + 1, 1)?,
+    };
+    Some(Days { first: first.num_days_from_ce(), last: after.num_days_from_ce() - 1 })
+}
+
+/// `20241001T0005Z`, `20241001T000500Z`, and the old form that runs into the name.
+fn day_of_stamp(part: &str) -> Option<Days> {
+    let (date, rest) = part.split_at_checked(8)?;
+    rest.starts_with('T').then_some(())?;
+    days_of_folders(&[date.get(..4)?, date.get(4..6)?, date.get(6..)?])
+}
+
+fn digits(part: &str, length: usize) -> Option<u32> {
+    (part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit())).then(|| part.parse().ok())?
+}
+
+/// `2024-10-01`, from days since 0001-01-01.
+pub fn day_name(day: i32) -> String {
+    NaiveDate::from_num_days_from_ce_opt(day).map_or_else(String::new, |date| date.format("%Y-%m-%d").to_string())
+}
+
+/// Whether a path relative to the source (a key without the source's folder) can be evidence. Not: dot files and what is in
+/// dot folders, `*.md` (documentation), and S3's folder markers. A file that the user names is read whatever it is called.
+pub fn is_evidence(relative: &str) -> bool {
+    let file = relative.rsplit('/').next().unwrap_or(relative);
+    let documentation = file.len() >= 3 && file.as_bytes()[file.len() - 3..].eq_ignore_ascii_case(b".md");
+    !file.is_empty() && !documentation && !relative.split('/').any(|part| part.starts_with('.'))
+}
+
+/// What the filters let through by key.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    filter: Filter,
+    first_day: Option<i32>,
+    last_day: Option<i32>,
+}
+
+impl Selection {
+    pub fn new(filter: &Filter) -> Self {
+        let day = |time: Timestamp| time.to_chrono().map(|time| time.date_naive().num_days_from_ce());
+        Self {
+            filter: filter.clone(),
+            first_day: filter.since.and_then(day),
+            last_day: filter.until.and_then(day).map(|day| day.saturating_add(DELIVERY_SLACK_DAYS)),
+        }
+    }
+
+    /// Whether something at `place`, or below it, may hold events that are asked for.
+    pub fn admits(&self, place: &Place<'_>) -> bool {
+        place.kind != Some(Kind::OtherService)
+            && place.account.is_none_or(|account| self.filter.admits_account(account))
+            && place.region.is_none_or(|region| self.filter.admits_region(region))
+            && place.days.is_none_or(|days| self.admits_days(days))
+    }
+
+    fn admits_days(&self, days: Days) -> bool {
+        self.first_day.is_none_or(|first| days.last >= first) && self.last_day.is_none_or(|last| days.first <= last)
+    }
+
+    /// Whether every delivery day in `days` (for `None`: whatever day) is asked for, so that there is nothing to prune by day.
+    pub fn takes_all_of(&self, days: Option<Days>) -> bool {
+        match days {
+            Some(days) => self.first_day.is_none_or(|first| days.first >= first) && self.last_day.is_none_or(|last| days.last <= last),
+            None => self.first_day.is_none() && self.last_day.is_none(),
+        }
+    }
+}
+
+/// Collects what was pruned.
+#[derive(Debug, Default)]
+pub struct Seen {
+    places: u64,
+    accounts: BTreeSet<String>,
+    regions: BTreeSet<String>,
+    days: Option<Days>,
+}
+
+impl Seen {
+    pub fn add(&mut self, place: &Place<'_>) {
+        self.places += 1;
+        insert_bounded(&mut self.accounts, place.account);
+        insert_bounded(&mut self.regions, place.region);
+        if let Some(days) = place.days {
+            let known = self.days.get_or_insert(days);
+            *known = Days { first: known.first.min(days.first), last: known.last.max(days.last) };
+        }
+    }
+
+    pub fn pruned(&self) -> Pruned {
+        Pruned {
+            places: self.places,
+            accounts: self.accounts.clone(),
+            regions: self.regions.clone(),
+            days: self.days.map(|days| (day_name(days.first), day_name(days.last))),
+        }
+    }
+}
+
+fn insert_bounded(set: &mut BTreeSet<String>, value: Option<&str>) {
+    if let Some(value) = value
+        && set.len() < SEEN_MAX
+        && !set.contains(value)
+    {
+        set.insert(value.to_owned());
+    }
+}

@@ -1,0 +1,223 @@
+//! A folder of objects. One thread walks ahead of the readers, in sorted order, without asking the system for more than names;
+//! the workers open and read the files themselves, straight into their buffers.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::layout::{Seen, Selection};
+use super::options::cannot_open;
+use super::{Delivery, Feed, Fetched, Listed, OpenError, Options, Pruned};
+
+/// How far the walk may run ahead. Most archives fit, so that the total is known early; the others stay in bounded memory.
+const WALK_AHEAD_MAX: usize = 65_536;
+
+/// Names handed over at once, so that walker and workers do not meet at the lock for every file.
+pub(super) const BATCH: usize = 256;
+
+/// A buffer that grew beyond this is given back instead of being kept by its worker for the rest of the run.
+pub(super) const BUFFER_KEPT_BYTES_MAX: usize = 64 << 20;
+
+/// What the walk found.
+pub(super) enum Found {
+    /// To be read.
+    File(PathBuf),
+    /// An object of another kind, by its name.
+    OtherKind(PathBuf),
+    /// A folder or a file that cannot even be listed.
+    Unreadable(PathBuf, String),
+}
+
+pub(super) struct Local {
+    root: PathBuf,
+    /// Stands before every name, when several sources were given: `folder/`.
+    label: String,
+    object_bytes_max: u64,
+    shared: Arc<Shared>,
+}
+
+/// Between the walker and the workers.
+#[derive(Default)]
+pub(super) struct Shared {
+    queue: Mutex<Queue>,
+    filled: Condvar,
+    drained: Condvar,
+    stopped: AtomicBool,
+    objects: AtomicU64,
+    bytes_read: AtomicU64,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Queue {
+    found: VecDeque<Found>,
+    complete: bool,
+}
+
+impl Local {
+    pub(super) fn open(spec: &str, options: &Options, selection: Selection) -> Result<Self, OpenError> {
+        std::fs::read_dir(spec).map_err(|error| cannot_open(spec, &error))?;
+        let root = PathBuf::from(spec);
+        let shared = Arc::new(Shared::default());
+        let walker = Walker { root: root.clone(), selection, shared: Arc::clone(&shared) };
+        std::thread::Builder::new()
+            .name("walk".to_owned())
+            .spawn(move || walker.run())
+            .map_err(|error| OpenError::Start { address: spec.to_owned(), reason: error.to_string() })?;
+        let label = if options.many { format!("{}/", spec.trim_end_matches('/')) } else { String::new() };
+        Ok(Self { root, label, object_bytes_max: options.memory_bytes_max, shared })
+    }
+
+    fn name(&self, path: &Path) -> String {
+        format!("{}{}", self.label, relative_name(&self.root, path))
+    }
+}
+
+impl Feed for Local {
+    fn next(&self, buffer: &mut Vec<u8>) -> Option<Delivery> {
+        prepare(buffer);
+        let (path, outcome) = match self.shared.take()? {
+            Found::OtherKind(path) => (path, Fetched::OtherKind),
+            Found::Unreadable(path, reason) => (path, Fetched::Failed(reason)),
+            Found::File(path) => {
+                let outcome = File::open(&path).map_or_else(failed, |file| read_file(file, buffer, self.object_bytes_max));
+                (path, outcome)
+            }
+        };
+        let size = buffer.len() as u64;
+        self.shared.bytes_read.fetch_add(size, Ordering::Relaxed);
+        Some(Delivery { object: self.name(&path).into(), size, outcome })
+    }
+
+    fn listed(&self) -> Listed {
+        let complete = lock(&self.shared.queue).complete;
+        Listed { objects: self.shared.objects.load(Ordering::Relaxed), bytes: self.shared.bytes_read.load(Ordering::Relaxed), complete, retries: 0 }
+    }
+
+    fn stop(&self) {
+        self.shared.stop();
+    }
+
+    fn pruned(&self) -> Pruned {
+        lock(&self.shared.seen).pruned()
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        self.shared.stop();
+    }
+}
+
+impl Shared {
+    /// The next in line; waits for the walker. `None` at the end, or when stopped.
+    fn take(&self) -> Option<Found> {
+        let mut queue = lock(&self.queue);
+        loop {
+            if self.stopped.load(Ordering::Acquire) {
+                return None;
+            }
+            if let Some(found) = queue.found.pop_front() {
+                if queue.found.len() == WALK_AHEAD_MAX - BATCH {
+                    self.drained.notify_one();
+                }
+                return Some(found);
+            }
+            if queue.complete {
+                return None;
+            }
+            queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Hands a batch over; waits while the workers are far behind. False when stopped.
+    fn put(&self, batch: &mut Vec<Found>) -> bool {
+        let mut queue = lock(&self.queue);
+        while queue.found.len() > WALK_AHEAD_MAX - BATCH && !self.stopped.load(Ordering::Acquire) {
+            queue = self.drained.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        self.objects.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        queue.found.extend(batch.drain(..));
+        self.filled.notify_all();
+        !self.stopped.load(Ordering::Acquire)
+    }
+
+    fn finish(&self) {
+        lock(&self.queue).complete = true;
+        self.filled.notify_all();
+    }
+
+    fn stop(&self) {
+        // Under the lock, so that nobody who has just looked at the flag goes to sleep for good.
+        let _queue = lock(&self.queue);
+        self.stopped.store(true, Ordering::Release);
+        self.filled.notify_all();
+        self.drained.notify_all();
+    }
+}
+
+struct Walker {
+    root: PathBuf,
+    selection: Selection,
+    shared: Arc<Shared>,
+}
+
+impl Walker {
+    fn run(self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        for found in super::walk::Walk::new(&self.root, &self.selection, &self.shared.seen) {
+            batch.push(found);
+            if batch.len() == BATCH && !self.shared.put(&mut batch) {
+                break;
+            }
+        }
+        self.shared.put(&mut batch);
+        self.shared.finish();
+    }
+}
+
+/// The path below `root`, with `/` between its parts whatever the system uses.
+pub(super) fn relative_name(root: &Path, path: &Path) -> String {
+    let relative = path.strip_prefix(root).unwrap_or(path).to_string_lossy();
+    if std::path::MAIN_SEPARATOR == '/' { relative.into_owned() } else { relative.replace(std::path::MAIN_SEPARATOR, "/") }
+}
+
+/// An empty buffer, and not a giant one.
+pub(super) fn prepare(buffer: &mut Vec<u8>) {
+    buffer.clear();
+    buffer.shrink_to(BUFFER_KEPT_BYTES_MAX);
+}
+
+/// Reads a file. Its size is not asked for: most objects fit into the buffer as it is, and a question per file is what makes
+/// many small files slow.
+pub(super) fn read_file(file: File, buffer: &mut Vec<u8>, bytes_max: u64) -> Fetched {
+    read_whole(file, buffer, bytes_max)
+}
+
+/// Reads to the end, or says why it could not. What was read stays in the buffer.
+pub(super) fn read_whole(source: impl Read, buffer: &mut Vec<u8>, bytes_max: u64) -> Fetched {
+    match source.take(bytes_max.saturating_add(1)).read_to_end(buffer) {
+        Err(error) => failed(error),
+        Ok(read) if read as u64 > bytes_max => {
+            *buffer = Vec::new();
+            Fetched::Failed(too_large(bytes_max))
+        }
+        Ok(_) => Fetched::Whole,
+    }
+}
+
+/// The reason why an object over the limit counts as failed.
+pub(super) fn too_large(bytes_max: u64) -> String {
+    format!("larger than --max-memory allows for one object ({bytes_max} bytes)")
+}
+
+pub(super) fn failed(error: io::Error) -> Fetched {
+    Fetched::Failed(error.to_string())
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

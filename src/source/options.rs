@@ -1,0 +1,165 @@
+//! How sources are opened.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::Duration;
+
+use super::layout::Selection;
+use super::{Feed, local, retry, single};
+use crate::model::Filter;
+
+/// `--max-memory` where it is not given: 1 GiB.
+pub const MEMORY_BYTES_DEFAULT: u64 = 1 << 30;
+
+/// What holds for all sources of a run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// `--endpoint-url`. `None`: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, the profile's, or AWS.
+    pub endpoint_url: Option<String>,
+    /// `--region`. `None`: the SDK's chain; where it knows none, the bucket's own region is found out.
+    pub region: Option<String>,
+    /// `--profile`. `None`: `AWS_PROFILE`, or the default profile.
+    pub profile: Option<String>,
+    pub no_sign_request: bool,
+    /// `--request-payer requester`.
+    pub request_payer: bool,
+    /// For the whole process. A feed keeps at most half of it in flight; one object may take all of it, and no more.
+    pub memory_bytes_max: u64,
+    /// Worker threads that will call [`Feed::next`].
+    pub jobs: NonZeroUsize,
+    /// More than one source was given: the source stands before each object's name.
+    pub many: bool,
+    /// Credentials from the program itself, before the SDK's chain is asked.
+    pub credentials: Option<Credentials>,
+    /// How often and how long one request is tried.
+    pub retry: retry::Policy,
+    pub patience: Patience,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            endpoint_url: None,
+            region: None,
+            profile: None,
+            no_sign_request: false,
+            request_payer: false,
+            memory_bytes_max: MEMORY_BYTES_DEFAULT,
+            jobs: NonZeroUsize::MIN,
+            many: false,
+            credentials: None,
+            retry: retry::Policy::DEFAULT,
+            patience: Patience::DEFAULT,
+        }
+    }
+}
+
+/// An access key. `Debug` shows the id only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    pub access_key_id: String,
+    pub secret_access_key: String,
+    pub session_token: Option<String>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+/// How long the network may keep us waiting within one try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// For a connection, TLS included.
+    pub connect: Duration,
+    /// From the request to the head of its response.
+    pub response: Duration,
+    /// Between two pieces of a body.
+    pub silence: Duration,
+    /// A body must bring at least `drip_bytes_min` in every such span: a peer that sends a byte a second is not alive.
+    pub drip: Duration,
+    pub drip_bytes_min: u64,
+}
+
+impl Patience {
+    pub const DEFAULT: Self = Self {
+        connect: Duration::from_secs(5),
+        response: Duration::from_secs(20),
+        silence: Duration::from_secs(10),
+        drip: Duration::from_secs(20),
+        drip_bytes_min: 16 * 1024,
+    };
+}
+
+/// Why a source could not be opened. Nothing was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OpenError {
+    /// Neither a file nor a folder is there.
+    NotFound { path: String },
+    /// It is there, and cannot be opened.
+    Unreadable { path: String, reason: String },
+    /// An `s3://` address that cannot be one.
+    BadAddress { address: String, reason: &'static str },
+    /// This build has no S3.
+    WithoutS3 { address: String },
+    /// This machine could not start what S3 needs.
+    Start { address: String, reason: String },
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound { path } => write!(f, "{path}: no such file or folder"),
+            Self::Unreadable { path, reason } => write!(f, "{path}: cannot be opened: {reason}"),
+            Self::BadAddress { address, reason } => write!(f, "{address}: {reason}"),
+            Self::WithoutS3 { address } => write!(f, "{address}: this build of tagfall reads no S3 (it was built without the feature `s3`)"),
+            Self::Start { address, reason } => write!(f, "{address}: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// Opens `s3://bucket/prefix`, a folder, a file, or `-`. What can only be known over the network (no such bucket, no access)
+/// is told by [`Feed::fatal`] after the feed has ended. A source that holds nothing opens, and lists no objects.
+pub fn open(spec: &str, options: &Options, filter: &Filter) -> Result<Box<dyn Feed>, OpenError> {
+    let selection = Selection::new(filter);
+    if spec == "-" {
+        return Ok(Box::new(single::Single::stdin(options)));
+    }
+    if let Some(rest) = strip_s3(spec) {
+        return open_s3(spec, rest, options, selection);
+    }
+    let path = Path::new(spec);
+    let metadata = std::fs::metadata(path).map_err(|error| cannot_open(spec, &error))?;
+    if metadata.is_dir() {
+        return Ok(Box::new(local::Local::open(spec, options, selection)?));
+    }
+    Ok(Box::new(single::Single::file(spec, metadata.len(), options)))
+}
+
+/// What stands after `s3://`, in any case.
+pub(super) fn strip_s3(spec: &str) -> Option<&str> {
+    let (scheme, rest) = spec.split_once("://")?;
+    scheme.eq_ignore_ascii_case("s3").then_some(rest)
+}
+
+#[cfg(feature = "s3")]
+fn open_s3(spec: &str, rest: &str, options: &Options, selection: Selection) -> Result<Box<dyn Feed>, OpenError> {
+    let address = super::s3::Address::parse(rest).map_err(|reason| OpenError::BadAddress { address: spec.to_owned(), reason })?;
+    Ok(Box::new(super::s3::S3::open(spec, address, options, selection)?))
+}
+
+#[cfg(not(feature = "s3"))]
+fn open_s3(spec: &str, _rest: &str, _options: &Options, _selection: Selection) -> Result<Box<dyn Feed>, OpenError> {
+    Err(OpenError::WithoutS3 { address: spec.to_owned() })
+}
+
+pub(super) fn cannot_open(spec: &str, error: &std::io::Error) -> OpenError {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => OpenError::NotFound { path: spec.to_owned() },
+        _ => OpenError::Unreadable { path: spec.to_owned(), reason: error.to_string() },
+    }
+}

@@ -1,0 +1,206 @@
+//! S3 as it is in the field. The only asynchronous module: a runtime of its own lists and fetches, and workers take what has
+//! arrived from a bounded queue without knowing about it.
+//!
+//! ```text
+//! list ──pages of keys──▶ dispatch ──▶ fetch (adaptive number, budget in bytes) ──▶ arrivals ──▶ Feed::next
+//! ```
+
+mod address;
+mod arrivals;
+mod buffers;
+mod connect;
+mod dispatch;
+mod fetch;
+mod list;
+mod pace;
+mod session;
+mod trouble;
+
+pub(super) use address::Address;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::runtime::Runtime;
+use tokio::sync::{Notify, mpsc};
+
+use self::arrivals::Arrivals;
+use self::connect::Connection;
+use self::list::{Found, Lister};
+use self::session::Session;
+use super::layout::{Seen, Selection};
+use super::local::{lock, prepare};
+use super::{Delivery, FatalError, Feed, Listed, OpenError, Options, Plan, PlanError, Pruned};
+
+/// Pages of keys between listing and fetching. With the 1,000 keys of a page, listing runs at most this far ahead.
+const PAGES_AHEAD_MAX: usize = 64;
+
+/// A bucket, or a part of it.
+pub(super) struct S3 {
+    shared: Arc<Shared>,
+    /// `Some` until dropped: a runtime must not be dropped by waiting for what it does.
+    runtime: Option<Runtime>,
+}
+
+/// What the feed, its listing and its fetching know of each other.
+struct Shared {
+    origin: String,
+    /// Stands before every name, when several sources were given: `s3://bucket/`.
+    label: String,
+    address: Address,
+    options: Options,
+    arrivals: Arrivals,
+    objects: AtomicU64,
+    bytes: AtomicU64,
+    listing_complete: AtomicBool,
+    /// Requests made again, by all sessions.
+    retries: AtomicU64,
+    fatal: Mutex<Option<FatalError>>,
+    seen: Mutex<Seen>,
+    ended: Notify,
+}
+
+impl Shared {
+    fn new(origin: &str, address: Address, options: &Options) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            label: if options.many { format!("s3://{}/", address.bucket) } else { String::new() },
+            address,
+            options: options.clone(),
+            arrivals: Arrivals::default(),
+            objects: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            listing_complete: AtomicBool::new(false),
+            retries: AtomicU64::new(0),
+            fatal: Mutex::default(),
+            seen: Mutex::default(),
+            ended: Notify::new(),
+        }
+    }
+
+    /// Ends the feed with an error. The first one counts.
+    fn fail(&self, error: FatalError) {
+        lock(&self.fatal).get_or_insert(error);
+        self.end();
+    }
+
+    fn end(&self) {
+        self.arrivals.close_now();
+        self.ended.notify_one();
+    }
+
+    fn name(&self, key: &str) -> String {
+        format!("{}{key}", self.label)
+    }
+}
+
+impl S3 {
+    pub(super) fn open(spec: &str, address: Address, options: &Options, selection: Selection) -> Result<Self, OpenError> {
+        let runtime = runtime().map_err(|error| OpenError::Start { address: spec.to_owned(), reason: error.to_string() })?;
+        let shared = Arc::new(Shared::new(spec, address, options));
+        runtime.spawn(run(Arc::clone(&shared), selection));
+        Ok(Self { shared, runtime: Some(runtime) })
+    }
+}
+
+fn runtime() -> std::io::Result<Runtime> {
+    let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8));
+    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("s3").enable_all().build()
+}
+
+/// Lists and fetches until there is no more, something fatal happens, or the feed is stopped.
+async fn run(shared: Arc<Shared>, selection: Selection) {
+    tokio::select! {
+        result = list_and_fetch(&shared, selection) => match result {
+            Ok(()) => shared.arrivals.close_after_last(),
+            Err(error) => shared.fail(error),
+        },
+        () = shared.ended.notified() => {}
+    }
+}
+
+async fn list_and_fetch(shared: &Arc<Shared>, selection: Selection) -> Result<(), FatalError> {
+    let connection = Connection::open(&shared.origin, &shared.address, &shared.options).await?;
+    let session = Arc::new(Session::new(connection, Arc::clone(shared)));
+    let (pages, listed) = mpsc::channel(PAGES_AHEAD_MAX);
+    let lister = Arc::new(Lister::new(Arc::clone(&session), selection, pages));
+    tokio::try_join!(list::run(lister), dispatch::run(session, listed)).map(|_| ())
+}
+
+impl Feed for S3 {
+    fn next(&self, buffer: &mut Vec<u8>) -> Option<Delivery> {
+        prepare(buffer);
+        self.shared.arrivals.take(buffer)
+    }
+
+    fn listed(&self) -> Listed {
+        Listed {
+            objects: self.shared.objects.load(Ordering::Relaxed),
+            bytes: self.shared.bytes.load(Ordering::Relaxed),
+            complete: self.shared.listing_complete.load(Ordering::Acquire),
+            retries: self.shared.retries.load(Ordering::Relaxed),
+        }
+    }
+
+    fn stop(&self) {
+        self.shared.end();
+    }
+
+    fn fatal(&self) -> Option<FatalError> {
+        lock(&self.shared.fatal).clone()
+    }
+
+    fn pruned(&self) -> Pruned {
+        lock(&self.shared.seen).pruned()
+    }
+}
+
+impl Drop for S3 {
+    fn drop(&mut self) {
+        self.shared.end();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Makes the LIST requests of a run, and counts what they show.
+pub(super) fn plan(spec: &str, address: Address, options: &Options, selection: Selection) -> Result<Plan, PlanError> {
+    let start = |error: std::io::Error| PlanError::Open(OpenError::Start { address: spec.to_owned(), reason: error.to_string() });
+    let shared = Arc::new(Shared::new(spec, address, options));
+    let runtime = runtime().map_err(start)?;
+    let plan = runtime.block_on(count(&shared, selection)).map_err(PlanError::Fatal)?;
+    runtime.shutdown_background();
+    Ok(plan)
+}
+
+async fn count(shared: &Arc<Shared>, selection: Selection) -> Result<Plan, FatalError> {
+    let connection = Connection::open(&shared.origin, &shared.address, &shared.options).await?;
+    let session = Arc::new(Session::new(connection, Arc::clone(shared)));
+    let (pages, mut listed) = mpsc::channel(PAGES_AHEAD_MAX);
+    let lister = Arc::new(Lister::new(Arc::clone(&session), selection, pages));
+    let counting = async {
+        let mut plan = Plan::default();
+        while let Some(page) = listed.recv().await {
+            page.iter().for_each(|found| add_to(&mut plan, found));
+        }
+        plan
+    };
+    let (listing, mut plan) = tokio::join!(list::run(lister), counting);
+    listing?;
+    plan.list_requests = session.list_requests();
+    plan.pruned = lock(&shared.seen).pruned();
+    Ok(plan)
+}
+
+fn add_to(plan: &mut Plan, found: &Found) {
+    plan.objects += 1;
+    match found {
+        Found::Object { size, .. } => {
+            plan.bytes += size;
+            plan.get_requests += 1;
+        }
+        Found::OtherKind { .. } => plan.objects_other_kind += 1,
+        Found::Unlistable { .. } => plan.unlistable += 1,
+    }
+}

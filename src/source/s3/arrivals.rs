@@ -1,0 +1,70 @@
+//! What has arrived and waits for a worker.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::buffers::Buffers;
+use crate::source::Delivery;
+use crate::source::local::lock;
+
+/// One object on its way to a worker, with what it holds of the budgets until it is taken.
+pub(super) struct Parcel {
+    pub delivery: Delivery,
+    pub bytes: Vec<u8>,
+    pub _permits: Vec<OwnedSemaphorePermit>,
+}
+
+/// A queue between the runtime and the workers. It needs no bound of its own: every parcel holds permits.
+#[derive(Default)]
+pub(super) struct Arrivals {
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+    pub buffers: Buffers,
+}
+
+#[derive(Default)]
+struct Queue {
+    parcels: VecDeque<Parcel>,
+    closed: bool,
+}
+
+impl Arrivals {
+    pub(super) fn put(&self, parcel: Parcel) {
+        let mut queue = lock(&self.queue);
+        if !queue.closed {
+            queue.parcels.push_back(parcel);
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Waits for the next parcel and swaps its bytes into `buffer`. `None` once closed and empty.
+    pub(super) fn take(&self, buffer: &mut Vec<u8>) -> Option<Delivery> {
+        let mut queue = lock(&self.queue);
+        let parcel = loop {
+            match queue.parcels.pop_front() {
+                Some(parcel) => break parcel,
+                None if queue.closed => return None,
+                None => queue = self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner),
+            }
+        };
+        drop(queue);
+        self.buffers.give(std::mem::replace(buffer, parcel.bytes));
+        Some(parcel.delivery)
+    }
+
+    /// No more will come; what is here is still handed out.
+    pub(super) fn close_after_last(&self) {
+        lock(&self.queue).closed = true;
+        self.arrived.notify_all();
+    }
+
+    /// No more is handed out.
+    pub(super) fn close_now(&self) {
+        let mut queue = lock(&self.queue);
+        queue.closed = true;
+        queue.parcels.clear();
+        self.arrived.notify_all();
+    }
+}

@@ -1,0 +1,82 @@
+//! Buffers that bodies are read into, kept by size so that a tiny object never holds a giant buffer and what the budget
+//! counts is what memory holds.
+
+use std::sync::Mutex;
+
+use crate::source::local::lock;
+
+/// 16 KiB: the least that an object costs.
+const CLASS_MIN: u32 = 14;
+/// 16 MiB: larger bodies get a buffer of their own, which is not kept.
+const CLASS_MAX: u32 = 24;
+/// What is kept per size, at most.
+const KEPT_BYTES_MAX: usize = 16 << 20;
+
+const CLASSES: usize = (CLASS_MAX - CLASS_MIN + 1) as usize;
+
+#[derive(Default)]
+pub(super) struct Buffers {
+    kept: [Mutex<Vec<Vec<u8>>>; CLASSES],
+}
+
+/// The capacity that a body of `bytes` gets: the memory it costs.
+pub(super) fn capacity_for(bytes: u64) -> u64 {
+    let capacity = bytes.max(1 << CLASS_MIN).checked_next_power_of_two().unwrap_or(bytes);
+    if capacity > 1 << CLASS_MAX { bytes } else { capacity }
+}
+
+impl Buffers {
+    /// An empty buffer with room for `bytes`.
+    pub(super) fn take(&self, bytes: u64) -> Vec<u8> {
+        let capacity = usize::try_from(capacity_for(bytes)).unwrap_or(usize::MAX);
+        let kept = class_of(capacity).and_then(|class| lock(&self.kept[class]).pop());
+        kept.unwrap_or_else(|| {
+            let mut buffer = Vec::new();
+            // A refused reservation is no reason to die: the body will grow the buffer as it comes.
+            let _ = buffer.try_reserve_exact(capacity);
+            buffer
+        })
+    }
+
+    /// Takes a buffer back. Its content does not matter.
+    pub(super) fn give(&self, mut buffer: Vec<u8>) {
+        let Some(class) = class_of(buffer.capacity()) else { return };
+        buffer.clear();
+        let mut kept = lock(&self.kept[class]);
+        if (kept.len() + 1) << (class as u32 + CLASS_MIN) <= KEPT_BYTES_MAX {
+            kept.push(buffer);
+        }
+    }
+}
+
+/// The class whose buffers hold at least, and less than twice, its size.
+fn class_of(capacity: usize) -> Option<usize> {
+    let log = capacity.checked_ilog2()?;
+    (CLASS_MIN..=CLASS_MAX).contains(&log).then(|| (log - CLASS_MIN) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_comes_back_for_its_own_size_only() {
+        let buffers = Buffers::default();
+        buffers.give(Vec::with_capacity(1 << 20));
+        assert!(buffers.take(100).capacity() < 1 << 20, "a tiny object got the giant's buffer");
+        assert_eq!(buffers.take(900_000).capacity(), 1 << 20);
+        assert_eq!(lock(&buffers.kept[6]).len(), 0);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let buffers = Buffers::default();
+        for _ in 0..10_000 {
+            buffers.give(Vec::with_capacity(1 << CLASS_MIN));
+        }
+        assert_eq!(lock(&buffers.kept[0]).len(), KEPT_BYTES_MAX >> CLASS_MIN);
+        assert_eq!(capacity_for(0), 1 << CLASS_MIN);
+        assert_eq!(capacity_for(50_000_000), 50_000_000);
+        assert_eq!(capacity_for(u64::MAX), u64::MAX);
+    }
+}

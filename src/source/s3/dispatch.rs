@@ -1,0 +1,231 @@
+//! Keeps as many requests in flight as pace and budgets allow, and stops everything when everything fails.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::arrivals::Parcel;
+use super::buffers::capacity_for;
+use super::fetch::{Fetch, fetch};
+use super::list::Found;
+use super::pace::{Pace, WINDOW, Window};
+use super::session::{Defeat, Session};
+use super::trouble::TroubleKind;
+use crate::source::local::too_large;
+use crate::source::retry::Cause;
+use crate::source::{Delivery, FatalError, FatalKind, Fetched};
+
+/// Objects in flight and arrived, together, at most.
+const PARCELS_MAX: usize = 1024;
+
+/// The budget's unit: permits are 32 bits wide.
+const UNIT_BYTES: u64 = 1024;
+
+/// So many refusals without one success are no matter of single objects.
+const DENIALS_MAX: u64 = 32;
+/// So many objects given up in a row, and nothing had in between: the service is down.
+const DEFEATS_IN_ROW_MAX: u64 = 32;
+
+/// A body of this size is as much work as a request.
+const BYTES_PER_WORK: f64 = 65_536.0;
+
+/// How fetching went so far.
+#[derive(Default)]
+struct Tally {
+    fetched: AtomicU64,
+    bytes: AtomicU64,
+    denied: AtomicU64,
+    kms_denied: AtomicU64,
+    defeats_in_row: AtomicU64,
+}
+
+struct Dispatch {
+    session: Arc<Session>,
+    tally: Tally,
+    budget: Arc<Semaphore>,
+    budget_units: u64,
+    parcels: Arc<Semaphore>,
+}
+
+/// Fetches what `pages` bring. `Err` when there is no sense in going on.
+pub(super) async fn run(session: Arc<Session>, mut pages: mpsc::Receiver<Vec<Found>>) -> Result<(), FatalError> {
+    let dispatch = Arc::new(Dispatch::new(session));
+    let mut lanes = Lanes { running: JoinSet::new(), gauge: Gauge::new() };
+    while let Some(page) = pages.recv().await {
+        for found in page {
+            dispatch.hand_on(&mut lanes, found).await?;
+        }
+    }
+    while let Some(result) = lanes.running.join_next().await {
+        dispatch.check(result)?;
+    }
+    dispatch.verdict_of_all()
+}
+
+/// Requests in flight, and how many there should be.
+struct Lanes {
+    running: JoinSet<Result<(), FatalError>>,
+    gauge: Gauge,
+}
+
+impl Dispatch {
+    fn new(session: Arc<Session>) -> Self {
+        // A quarter of the memory for what is in flight; the workers need the rest to inflate and parse it.
+        let units = (session.shared.options.memory_bytes_max / 4 / UNIT_BYTES).clamp(64, u64::from(u32::MAX));
+        let budget = Arc::new(Semaphore::new(units as usize));
+        Self { session, tally: Tally::default(), budget, budget_units: units, parcels: Arc::new(Semaphore::new(PARCELS_MAX)) }
+    }
+
+    async fn hand_on(self: &Arc<Self>, lanes: &mut Lanes, found: Found) -> Result<(), FatalError> {
+        match found {
+            Found::OtherKind { key } => self.arrived_unread(&key, Fetched::OtherKind).await,
+            Found::Unlistable { prefix, reason } => self.arrived_unread(&prefix, Fetched::Failed(reason)).await,
+            Found::Object { key, size } if size > self.session.shared.options.memory_bytes_max => {
+                let reason = too_large(self.session.shared.options.memory_bytes_max);
+                self.arrived_unread(&key, Fetched::Failed(reason)).await;
+            }
+            Found::Object { key, size } => {
+                self.wait_for_a_lane(lanes).await?;
+                let permits = self.permits(capacity_for(size)).await;
+                let dispatch = Arc::clone(self);
+                lanes.running.spawn(async move { dispatch.fetch(key, size, permits).await });
+            }
+        }
+        Ok(())
+    }
+
+    async fn wait_for_a_lane(&self, lanes: &mut Lanes) -> Result<(), FatalError> {
+        while let Some(result) = lanes.running.try_join_next() {
+            self.check(result)?;
+        }
+        let limited = lanes.running.len() >= lanes.gauge.pace.limit();
+        lanes.gauge.observe(&self.tally, &self.session, limited);
+        while lanes.running.len() >= lanes.gauge.pace.limit() {
+            let Some(result) = lanes.running.join_next().await else { break };
+            self.check(result)?;
+            lanes.gauge.observe(&self.tally, &self.session, true);
+        }
+        Ok(())
+    }
+
+    fn check(&self, result: Result<Result<(), FatalError>, tokio::task::JoinError>) -> Result<(), FatalError> {
+        result.map_err(|error| self.session.fatal(FatalKind::Local, error.to_string()))?
+    }
+
+    /// Waits for room. An object larger than the whole budget goes alone.
+    async fn permits(&self, bytes: u64) -> Vec<OwnedSemaphorePermit> {
+        let units = bytes.div_ceil(UNIT_BYTES).clamp(1, self.budget_units) as u32;
+        let room = Arc::clone(&self.budget).acquire_many_owned(units).await;
+        let place = Arc::clone(&self.parcels).acquire_owned().await;
+        // Neither semaphore is ever closed.
+        room.into_iter().chain(place).collect()
+    }
+
+    async fn arrived_unread(&self, key: &str, outcome: Fetched) {
+        let permits = self.permits(0).await;
+        let delivery = Delivery { object: self.session.shared.name(key).into(), size: 0, outcome };
+        self.session.shared.arrivals.put(Parcel { delivery, bytes: Vec::new(), _permits: permits });
+    }
+
+    async fn fetch(&self, key: String, size: u64, permits: Vec<OwnedSemaphorePermit>) -> Result<(), FatalError> {
+        let mut bytes = self.session.shared.arrivals.buffers.take(size);
+        let outcome = match fetch(&self.session, &key, &mut bytes).await {
+            Fetch::Whole => {
+                self.tally.success(bytes.len());
+                Fetched::Whole
+            }
+            Fetch::TooLarge(reason) => {
+                bytes = Vec::new();
+                Fetched::Failed(reason)
+            }
+            Fetch::Defeated(defeat) => {
+                self.after(&defeat)?;
+                Fetched::Failed(defeat.reason())
+            }
+        };
+        let delivery = Delivery { object: self.session.shared.name(&key).into(), size: bytes.len() as u64, outcome };
+        self.session.shared.arrivals.put(Parcel { delivery, bytes, _permits: permits });
+        Ok(())
+    }
+
+    /// Whether a defeat is one object's or everyone's.
+    fn after(&self, defeat: &Defeat) -> Result<(), FatalError> {
+        let detail = &defeat.trouble.detail;
+        let fatal = |kind| Err(self.session.fatal(kind, detail.clone()));
+        match &defeat.trouble.kind {
+            TroubleKind::Fatal(kind) => fatal(*kind),
+            TroubleKind::Expired => fatal(FatalKind::ExpiredCredentials),
+            TroubleKind::Denied => self.denied(&self.tally.denied, FatalKind::GetDenied, detail),
+            TroubleKind::KmsDenied => self.denied(&self.tally.kms_denied, FatalKind::KmsDenied, detail),
+            TroubleKind::Passing(Cause::Connect | Cause::Timeout | Cause::Reset) if defeat.nobody_answers => fatal(FatalKind::Unreachable),
+            TroubleKind::Passing(_) if self.tally.defeats_in_row.fetch_add(1, Ordering::Relaxed) + 1 >= DEFEATS_IN_ROW_MAX => {
+                fatal(FatalKind::Unreachable)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn denied(&self, counter: &AtomicU64, kind: FatalKind, detail: &str) -> Result<(), FatalError> {
+        let denied = counter.fetch_add(1, Ordering::Relaxed) + 1;
+        if denied >= DENIALS_MAX && self.tally.fetched.load(Ordering::Relaxed) == 0 {
+            return Err(self.session.fatal(kind, detail));
+        }
+        Ok(())
+    }
+
+    /// At the end: few objects, and every one of them refused.
+    fn verdict_of_all(&self) -> Result<(), FatalError> {
+        if self.tally.fetched.load(Ordering::Relaxed) > 0 {
+            return Ok(());
+        }
+        let detail = "every object that was tried";
+        if self.tally.kms_denied.load(Ordering::Relaxed) > 0 {
+            return Err(self.session.fatal(FatalKind::KmsDenied, detail));
+        }
+        if self.tally.denied.load(Ordering::Relaxed) > 0 {
+            return Err(self.session.fatal(FatalKind::GetDenied, detail));
+        }
+        Ok(())
+    }
+}
+
+impl Tally {
+    fn success(&self, bytes: usize) {
+        self.fetched.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.defeats_in_row.store(0, Ordering::Relaxed);
+    }
+
+    fn work(&self) -> f64 {
+        self.fetched.load(Ordering::Relaxed) as f64 + self.bytes.load(Ordering::Relaxed) as f64 / BYTES_PER_WORK
+    }
+}
+
+/// Cuts time into windows for [`Pace`].
+struct Gauge {
+    pace: Pace,
+    since: Instant,
+    work: f64,
+    throttled: u64,
+    limited: bool,
+}
+
+impl Gauge {
+    fn new() -> Self {
+        Self { pace: Pace::new(), since: Instant::now(), work: 0.0, throttled: 0, limited: false }
+    }
+
+    fn observe(&mut self, tally: &Tally, session: &Session, limited: bool) {
+        self.limited |= limited;
+        let elapsed = self.since.elapsed();
+        if elapsed < WINDOW {
+            return;
+        }
+        let (work, throttled) = (tally.work(), session.throttled());
+        self.pace.learn(Window { elapsed, work: work - self.work, throttled: throttled > self.throttled, limited: self.limited });
+        *self = Self { pace: self.pace.clone(), since: Instant::now(), work, throttled, limited: false };
+    }
+}

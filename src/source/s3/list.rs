@@ -1,0 +1,406 @@
+//! Listing that lists nothing in vain: goes down CloudTrail's layout with delimiters, prunes on the way, and lists many
+//! branches at once. Where the layout is not CloudTrail's, a plain listing does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use aws_sdk_s3::types::{EncodingType, RequestPayer};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::session::{Defeat, Session};
+use super::trouble::{Trouble, TroubleKind};
+use crate::source::layout::{self, Kind, Level, Place, Selection};
+use crate::source::local::lock;
+use crate::source::retry::Cause;
+use crate::source::{FatalError, FatalKind};
+
+/// Branches listed at once.
+const BRANCHES_MAX: usize = 16;
+
+/// Folders outside of CloudTrail's layout that are looked into one by one, in search of the layout. Beyond that, a plain
+/// listing is cheaper than looking.
+const LOOKS_MAX: usize = 64;
+
+/// More folders than that, none of them of the layout: no trail bucket, a plain listing is cheaper.
+const STRANGERS_MAX: usize = 16;
+
+/// What listing found.
+#[derive(Debug)]
+pub(super) enum Found {
+    Object {
+        key: String,
+        size: u64,
+    },
+    OtherKind {
+        key: String,
+    },
+    /// A branch that could not be listed to its end, though others could.
+    Unlistable {
+        prefix: String,
+        reason: String,
+    },
+}
+
+/// Work still to do.
+#[derive(Debug)]
+struct Branch {
+    prefix: String,
+    how: How,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum How {
+    /// One level, with `/` as delimiter.
+    Level,
+    /// All keys below. When there is more than a page and `splits` is true, what is left is split into its folders.
+    Keys { after: Option<String>, splits: bool },
+}
+
+pub(super) struct Lister {
+    session: Arc<Session>,
+    selection: Selection,
+    out: mpsc::Sender<Vec<Found>>,
+    looks: AtomicUsize,
+    pages: AtomicU64,
+}
+
+/// Why a branch ended early.
+enum Stop {
+    Defeat(Defeat),
+    /// Nobody takes pages any more.
+    Unwanted,
+}
+
+impl From<Defeat> for Stop {
+    fn from(defeat: Defeat) -> Self {
+        Self::Defeat(defeat)
+    }
+}
+
+/// Lists everything. `Err` when nothing can be listed at all, or nothing more.
+pub(super) async fn run(lister: Arc<Lister>) -> Result<(), FatalError> {
+    let mut waiting = match lister.roots().await {
+        Ok(roots) => roots,
+        Err(Stop::Unwanted) => return Ok(()),
+        Err(Stop::Defeat(defeat)) => return Err(lister.fatal(defeat)),
+    };
+    let mut running = JoinSet::new();
+    loop {
+        while running.len() < BRANCHES_MAX
+            && let Some(branch) = waiting.pop()
+        {
+            let lister = Arc::clone(&lister);
+            running.spawn(async move { (branch.prefix.clone(), lister.list(branch).await) });
+        }
+        match running.join_next().await {
+            None => break,
+            Some(Ok((_, Ok(children)))) => waiting.extend(children.into_iter().rev()),
+            Some(Ok((_, Err(Stop::Unwanted)))) => return Ok(()),
+            Some(Ok((prefix, Err(Stop::Defeat(defeat))))) => lister.unlistable(prefix, defeat).await?,
+            Some(Err(error)) => return Err(lister.session.fatal(FatalKind::Local, error.to_string())),
+        }
+    }
+    lister.session.shared.listing_complete.store(true, Ordering::Release);
+    Ok(())
+}
+
+impl Lister {
+    pub(super) fn new(session: Arc<Session>, selection: Selection, out: mpsc::Sender<Vec<Found>>) -> Self {
+        Self { session, selection, out, looks: AtomicUsize::new(0), pages: AtomicU64::new(0) }
+    }
+
+    /// What the user's prefix means: the folder of that name if there is one; else the object of exactly that name, which is
+    /// then read whatever it is; else the beginning of names.
+    async fn roots(&self) -> Result<Vec<Branch>, Stop> {
+        let prefix = self.session.shared.address.prefix.clone();
+        if prefix.is_empty() || prefix.ends_with('/') {
+            return Ok(vec![self.branch(prefix)]);
+        }
+        let folder = format!("{prefix}/");
+        if !self.page(&folder, &How::Level, None, Some(1)).await?.is_empty() {
+            return Ok(vec![self.branch(folder)]);
+        }
+        let mut first = self.page(&prefix, &How::Keys { after: None, splits: false }, None, Some(1)).await?;
+        match first.objects.pop() {
+            None => Ok(Vec::new()),
+            Some((key, size)) if key == prefix => {
+                self.send(vec![Found::Object { key, size }]).await?;
+                Ok(Vec::new())
+            }
+            Some(_) => Ok(vec![Branch { prefix, how: How::Level }]),
+        }
+    }
+
+    /// How to list the folder `prefix`, which is not pruned.
+    fn branch(&self, prefix: String) -> Branch {
+        let place = Place::of(&prefix);
+        let how = match place.level {
+            Level::Outside if self.looks.fetch_add(1, Ordering::Relaxed) < LOOKS_MAX => How::Level,
+            Level::Outside | Level::Day => How::Keys { after: None, splits: false },
+            Level::Accounts | Level::Account | Level::Kind => How::Level,
+            Level::Region | Level::Year | Level::Month if self.selection.takes_all_of(place.days) => How::Keys { after: None, splits: true },
+            Level::Region | Level::Year | Level::Month => How::Level,
+        };
+        Branch { prefix, how }
+    }
+
+    /// Lists one branch; returns the branches it falls into.
+    async fn list(&self, branch: Branch) -> Result<Vec<Branch>, Stop> {
+        let Branch { prefix, how } = branch;
+        let (mut token, mut order) = (None, Order::default());
+        let mut children = Vec::new();
+        loop {
+            let page = self.page(&prefix, &how, token.take(), None).await?;
+            order.check(&prefix, &page)?;
+            if how == How::Level && children.is_empty() && Place::of(&prefix).level == Level::Outside && are_strangers(&page.folders) {
+                return Ok(vec![Branch { prefix, how: How::Keys { after: None, splits: false } }]);
+            }
+            children.extend(page.folders.into_iter().filter(|folder| self.enters(folder)).map(|folder| self.branch(folder)));
+            let last = page.objects.last().map(|(key, _)| key.clone());
+            self.send_objects(page.objects).await?;
+            match (page.token, last) {
+                (None, _) => return Ok(children),
+                (Some(_), Some(last)) if matches!(how, How::Keys { splits: true, .. }) => return self.split(&prefix, &last).await,
+                (next, _) => token = next,
+            }
+        }
+    }
+
+    /// What is left of `prefix` after the key `last`, folder by folder. Keys are listed in the order of their bytes, so that
+    /// whole folders are known to be done.
+    async fn split(&self, prefix: &str, last: &str) -> Result<Vec<Branch>, Stop> {
+        let (mut token, mut order) = (None, Order::default());
+        let mut children = Vec::new();
+        loop {
+            let page = self.page(prefix, &How::Level, token.take(), None).await?;
+            order.check(prefix, &page)?;
+            for folder in page.folders {
+                let begun = last.starts_with(&folder);
+                if (begun || folder.as_str() > last) && self.enters(&folder) {
+                    let mut child = self.branch(folder);
+                    if begun {
+                        let splits = Place::of(&child.prefix).level < Level::Day;
+                        child.how = How::Keys { after: Some(last.to_owned()), splits };
+                    }
+                    children.push(child);
+                }
+            }
+            self.send_objects(page.objects.into_iter().filter(|(key, _)| key.as_str() > last).collect()).await?;
+            match page.token {
+                None => return Ok(children),
+                next => token = next,
+            }
+        }
+    }
+
+    /// Whether the folder is asked for.
+    fn enters(&self, folder: &str) -> bool {
+        let relative = self.relative(folder).trim_end_matches('/');
+        // A name for a file that could be in it: the rules for folders are in the rules for paths.
+        layout::is_evidence(&format!("{relative}/x")) && self.admits(&Place::of(folder))
+    }
+
+    fn admits(&self, place: &Place<'_>) -> bool {
+        let admits = self.selection.admits(place);
+        if !admits {
+            lock(&self.session.shared.seen).add(place);
+        }
+        admits
+    }
+
+    /// The key below the folder that the user named.
+    fn relative<'k>(&self, key: &'k str) -> &'k str {
+        let given = &self.session.shared.address.prefix;
+        let rest = key.strip_prefix(given.as_str()).unwrap_or(key);
+        if given.is_empty() || given.ends_with('/') || rest.starts_with('/') {
+            return rest.trim_start_matches('/');
+        }
+        &key[given.rfind('/').map_or(0, |at| at + 1)..]
+    }
+
+    async fn send_objects(&self, objects: Vec<(String, u64)>) -> Result<(), Stop> {
+        let found = objects.into_iter().filter_map(|(key, size)| self.object(key, size)).collect();
+        self.send(found).await
+    }
+
+    fn object(&self, key: String, size: u64) -> Option<Found> {
+        if !layout::is_evidence(self.relative(&key)) {
+            return None;
+        }
+        let place = Place::of(&key);
+        if !self.admits(&place) {
+            return None;
+        }
+        Some(if place.kind == Some(Kind::Other) { Found::OtherKind { key } } else { Found::Object { key, size } })
+    }
+
+    async fn send(&self, found: Vec<Found>) -> Result<(), Stop> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        let bytes: u64 = found.iter().map(|found| if let Found::Object { size, .. } = found { *size } else { 0 }).sum();
+        self.session.shared.objects.fetch_add(found.len() as u64, Ordering::Relaxed);
+        self.session.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.out.send(found).await.map_err(|_| Stop::Unwanted)
+    }
+
+    /// One page, with all tries.
+    async fn page(&self, prefix: &str, how: &How, token: Option<String>, keys_max: Option<i32>) -> Result<Page, Stop> {
+        let mut request = self.session.tries();
+        loop {
+            let client = request.client();
+            let payer = self.session.shared.options.request_payer.then_some(RequestPayer::Requester);
+            let mut call = client.list_objects_v2().bucket(self.session.bucket()).encoding_type(EncodingType::Url);
+            call = call.prefix(prefix).set_max_keys(keys_max).set_request_payer(payer).set_continuation_token(token.clone());
+            call = match how {
+                How::Level => call.delimiter("/"),
+                How::Keys { after, .. } => call.set_start_after(after.clone()),
+            };
+            self.session.count_list_request();
+            let page = match call.send().await {
+                Ok(output) => Page::read(output, prefix, token.as_deref()),
+                Err(error) => Err(Trouble::of(&error)),
+            };
+            match page {
+                Ok(page) => {
+                    self.session.answered();
+                    self.pages.fetch_add(1, Ordering::Relaxed);
+                    return Ok(page);
+                }
+                Err(trouble) => request.recover(trouble).await?,
+            }
+        }
+    }
+
+    /// A branch failed. If others were listed and it may pass, it stands in coverage; else nothing can be trusted to be whole.
+    async fn unlistable(&self, prefix: String, defeat: Defeat) -> Result<(), FatalError> {
+        let passing = matches!(defeat.trouble.kind, TroubleKind::Passing(_));
+        if !passing || defeat.nobody_answers || self.pages.load(Ordering::Relaxed) == 0 {
+            return Err(self.fatal(defeat));
+        }
+        let reason = format!("not all of it could be listed: {}", defeat.reason());
+        let _ = self.send(vec![Found::Unlistable { prefix, reason }]).await;
+        Ok(())
+    }
+
+    fn fatal(&self, defeat: Defeat) -> FatalError {
+        let kind = match &defeat.trouble.kind {
+            TroubleKind::Passing(_) => FatalKind::Unreachable,
+            TroubleKind::Elsewhere(_) => FatalKind::OtherRegion,
+            TroubleKind::Expired => FatalKind::ExpiredCredentials,
+            TroubleKind::Denied => FatalKind::ListDenied,
+            TroubleKind::KmsDenied => FatalKind::KmsDenied,
+            TroubleKind::Gone => FatalKind::NoSuchBucket,
+            TroubleKind::Fatal(kind) => *kind,
+            TroubleKind::Frozen | TroubleKind::Refused => FatalKind::Refused,
+        };
+        let profile = self.session.shared.options.profile.as_ref().filter(|_| kind == FatalKind::NoCredentials);
+        let profile = profile.map_or_else(String::new, |profile| format!("profile {profile}: "));
+        self.session.fatal(kind, profile + &defeat.trouble.detail)
+    }
+}
+
+/// Pages must go on where the last one ended: a listing that goes in circles would never end.
+#[derive(Default)]
+struct Order {
+    last_object: Option<String>,
+    last_folder: Option<String>,
+}
+
+impl Order {
+    fn check(&mut self, prefix: &str, page: &Page) -> Result<(), Stop> {
+        let goes_on = |last: &mut Option<String>, first: Option<&String>, end: Option<&String>| {
+            let ordered = !(last.is_some() && first.is_some() && last.as_ref() >= first);
+            *last = end.cloned().or(last.take());
+            ordered
+        };
+        let objects = goes_on(&mut self.last_object, page.objects.first().map(|(key, _)| key), page.objects.last().map(|(key, _)| key));
+        if objects && goes_on(&mut self.last_folder, page.folders.first(), page.folders.last()) {
+            return Ok(());
+        }
+        let trouble = Trouble::passing(Cause::Garbled, format!("listing {prefix}: a page begins before the last one ended"));
+        Err(Stop::Defeat(Defeat { trouble, tries: 1, nobody_answers: false }))
+    }
+}
+
+/// Many folders, and none that leads to a trail.
+fn are_strangers(folders: &[String]) -> bool {
+    folders.len() > STRANGERS_MAX && folders.iter().all(|folder| Place::of(folder).level == Level::Outside)
+}
+
+/// A page as we use it.
+#[derive(Debug, Default)]
+struct Page {
+    objects: Vec<(String, u64)>,
+    folders: Vec<String>,
+    token: Option<String>,
+}
+
+impl Page {
+    fn is_empty(&self) -> bool {
+        self.objects.is_empty() && self.folders.is_empty()
+    }
+
+    /// Refuses what no S3 says: keys outside of the prefix or out of order, and pages that lead to themselves. A listing is
+    /// taken at its word for what is *not* there, so its word has to be good.
+    fn read(output: ListObjectsV2Output, prefix: &str, token: Option<&str>) -> Result<Self, Trouble> {
+        let garbled = |detail: &str| Trouble::passing(Cause::Garbled, format!("listing {prefix}: {detail}"));
+        let encoded = output.encoding_type() == Some(&EncodingType::Url);
+        let text = |text: &str| if encoded { decode(text) } else { text.to_owned() };
+        let next = output.next_continuation_token().filter(|next| !next.is_empty()).map(str::to_owned);
+        if output.is_truncated() == Some(true) && (next.is_none() || next.as_deref() == token) {
+            return Err(garbled("there is more, and no way on"));
+        }
+        let sized = |object: &aws_sdk_s3::types::Object| Some((text(object.key()?), u64::try_from(object.size().unwrap_or(0)).unwrap_or(0)));
+        let objects: Vec<_> = output.contents().iter().filter_map(sized).collect();
+        let folders: Vec<_> = output.common_prefixes().iter().filter_map(|common| Some(text(common.prefix()?))).collect();
+        if objects.iter().map(|(key, _)| key).chain(&folders).any(|name| !name.starts_with(prefix)) {
+            return Err(garbled("a key is not below the prefix"));
+        }
+        if objects.windows(2).any(|pair| pair[0].0 >= pair[1].0) {
+            return Err(garbled("keys are out of order"));
+        }
+        let token = if output.is_truncated() == Some(true) { next } else { None };
+        Ok(Self { objects, folders, token })
+    }
+}
+
+/// Undoes `encoding-type=url`: `%XX`, and `+` for a space. What the encoding never leaves as it is shows that the server only
+/// says that it encodes; such servers exist.
+fn decode(text: &str) -> String {
+    if !text.contains(['%', '+']) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return text.to_owned();
+    }
+    let hex = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16)).map(|digit| digit as u8);
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match (*byte, hex(bytes.get(at + 1)), hex(bytes.get(at + 2))) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push(high * 16 + low);
+                at += 2;
+            }
+            (b'+', ..) => decoded.push(b' '),
+            (other, ..) => decoded.push(other),
+        }
+        at += 1;
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_percent_encoded_because_xml_cannot_hold_all_of_them() {
+        assert_eq!(decode("AWSLogs/a.json.gz"), "AWSLogs/a.json.gz");
+        assert_eq!(decode("a+b%2Bc%0A%C3%A4"), "a b+c\nä");
+        assert_eq!(decode("100%"), "100%");
+        assert_eq!(decode("%zz%4"), "%zz%4");
+        assert_eq!(decode("not encoded+%41"), "not encoded+%41");
+    }
+}

@@ -1,0 +1,209 @@
+//! Trying again: the part with the clock and the network, around the rules of [`retry`](crate::source::retry).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use tokio::time::Instant;
+
+use super::Shared;
+use super::connect::Connection;
+use super::trouble::{Trouble, TroubleKind, bucket_region};
+use crate::source::local::lock;
+use crate::source::retry::{Cause, Jitter, Policy, Tries, Verdict};
+use crate::source::{FatalError, FatalKind};
+
+/// An endpoint that has never answered gets fewer tries: it is more likely mistyped than restarting.
+const TRIES_UNANSWERED_MAX: u32 = 4;
+
+/// What all requests of a feed share.
+pub(super) struct Session {
+    connection: Connection,
+    pub shared: Arc<Shared>,
+    begun: Instant,
+    /// Milliseconds after `begun` when the service last answered, plus one; 0: never.
+    last_answer: AtomicU64,
+    throttled: AtomicU64,
+    list_requests: AtomicU64,
+    jitter: Mutex<Jitter>,
+}
+
+/// A request that was given up.
+#[derive(Debug)]
+pub(super) struct Defeat {
+    pub trouble: Trouble,
+    /// Tries made, the first included.
+    pub tries: u32,
+    /// The service has not answered anybody since this request was first made.
+    pub nobody_answers: bool,
+}
+
+impl Session {
+    pub(super) fn new(connection: Connection, shared: Arc<Shared>) -> Self {
+        // The address of a fresh allocation differs enough between processes; jitter needs no more.
+        let seed = Arc::as_ptr(&shared) as usize as u64 ^ u64::from(std::process::id()) << 32;
+        Self {
+            connection,
+            shared,
+            begun: Instant::now(),
+            last_answer: AtomicU64::new(0),
+            throttled: AtomicU64::new(0),
+            list_requests: AtomicU64::new(0),
+            jitter: Mutex::new(Jitter::new(seed)),
+        }
+    }
+
+    pub(super) fn bucket(&self) -> &str {
+        &self.shared.address.bucket
+    }
+
+    /// The service answered, whatever it said.
+    pub(super) fn answered(&self) {
+        self.last_answer.store(self.begun.elapsed().as_millis() as u64 + 1, Ordering::Relaxed);
+    }
+
+    /// How often the service asked to slow down.
+    pub(super) fn throttled(&self) -> u64 {
+        self.throttled.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_list_request(&self) {
+        self.list_requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn list_requests(&self) -> u64 {
+        self.list_requests.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn fatal(&self, kind: FatalKind, detail: impl Into<String>) -> FatalError {
+        FatalError { kind, origin: self.shared.origin.clone(), detail: detail.into() }
+    }
+
+    /// The tries of one request, from now on.
+    pub(super) fn tries(&self) -> Request<'_> {
+        Request { session: self, begun: Instant::now(), tries: Tries::new(self.policy()), renewed: false, generation: 0 }
+    }
+
+    fn policy(&self) -> Policy {
+        let policy = self.shared.options.retry;
+        let answered = self.last_answer.load(Ordering::Relaxed) > 0;
+        if answered { policy } else { Policy { tries_max: policy.tries_max.min(TRIES_UNANSWERED_MAX), ..policy } }
+    }
+
+    fn silent_since(&self, moment: Instant) -> bool {
+        let last = self.last_answer.load(Ordering::Relaxed);
+        last == 0 || self.begun + Duration::from_millis(last) < moment
+    }
+}
+
+/// One request and its tries.
+pub(super) struct Request<'s> {
+    session: &'s Session,
+    begun: Instant,
+    tries: Tries,
+    renewed: bool,
+    generation: u64,
+}
+
+impl Request<'_> {
+    /// The client for the next try.
+    pub(super) fn client(&mut self) -> Arc<Client> {
+        let (client, generation) = self.session.connection.client();
+        self.generation = generation;
+        client
+    }
+
+    /// Deals with a failed try: waits, or connects anew. `Ok`: try again. `Err`: that was it.
+    pub(super) async fn recover(&mut self, trouble: Trouble) -> Result<(), Defeat> {
+        match &trouble.kind {
+            TroubleKind::Passing(cause) => {
+                let cause = *cause;
+                self.wait(cause, trouble).await
+            }
+            TroubleKind::Elsewhere(region) => self.follow(region.clone(), trouble).await,
+            TroubleKind::Expired if !self.renewed => {
+                self.renewed = true;
+                self.renew(None).await
+            }
+            _ => {
+                self.session.answered();
+                Err(self.defeat(trouble, 1))
+            }
+        }
+    }
+
+    async fn wait(&mut self, cause: Cause, trouble: Trouble) -> Result<(), Defeat> {
+        if cause.is_answer() {
+            self.session.answered();
+        }
+        if cause == Cause::Throttled {
+            self.session.throttled.fetch_add(1, Ordering::Relaxed);
+        }
+        let jitter = lock(&self.session.jitter).draw();
+        match self.tries.failed(cause, self.begun.elapsed(), jitter) {
+            Verdict::GiveUp { tries } => Err(self.defeat(trouble, tries)),
+            Verdict::Again { after } => {
+                self.count_retry();
+                tokio::time::sleep(after).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// To the bucket's own region: as the answer told, or as S3 tells when asked.
+    async fn follow(&mut self, region: Option<String>, trouble: Trouble) -> Result<(), Defeat> {
+        self.session.answered();
+        let region = match region {
+            Some(region) => Some(region),
+            None => self.ask_for_region().await,
+        };
+        match region {
+            Some(region) if self.session.connection.region() != region || self.session.connection.client().1 != self.generation => {
+                self.renew(Some(&region)).await
+            }
+            _ => Err(self.defeat(Trouble { kind: TroubleKind::Fatal(FatalKind::OtherRegion), detail: trouble.detail }, 1)),
+        }
+    }
+
+    /// HeadBucket has no body to say anything in; its header does, in success and in error alike.
+    async fn ask_for_region(&self) -> Option<String> {
+        let (client, _) = self.session.connection.client();
+        match client.head_bucket().bucket(self.session.bucket()).send().await {
+            Ok(answer) => answer.bucket_region().map(str::to_owned),
+            Err(error) => error.raw_response().and_then(bucket_region),
+        }
+    }
+
+    async fn renew(&self, region: Option<&str>) -> Result<(), Defeat> {
+        self.count_retry();
+        self.session
+            .connection
+            .renew(self.generation, region)
+            .await
+            .map_err(|error| self.defeat(Trouble { kind: TroubleKind::Fatal(error.kind), detail: error.detail }, 1))
+    }
+
+    fn count_retry(&self) {
+        self.session.shared.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn defeat(&self, trouble: Trouble, tries: u32) -> Defeat {
+        Defeat { trouble, tries, nobody_answers: self.session.silent_since(self.begun) }
+    }
+}
+
+impl Defeat {
+    /// For coverage: why this object could not be had.
+    pub(super) fn reason(&self) -> String {
+        let Trouble { kind, detail } = &self.trouble;
+        match kind {
+            TroubleKind::Passing(cause) => format!("gave up after {} tries: {} ({detail})", self.tries, cause.words()),
+            TroubleKind::Gone => format!("gone between listing and reading ({detail})"),
+            TroubleKind::Denied => format!("access denied: s3:GetObject, or kms:Decrypt on its key, is missing for it ({detail})"),
+            TroubleKind::KmsDenied => format!("its KMS key cannot be used: kms:Decrypt is missing, or the key is disabled ({detail})"),
+            TroubleKind::Frozen => format!("archived in Glacier and not restored ({detail})"),
+            TroubleKind::Expired | TroubleKind::Elsewhere(_) | TroubleKind::Fatal(_) | TroubleKind::Refused => format!("S3 refused ({detail})"),
+        }
+    }
+}

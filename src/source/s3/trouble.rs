@@ -1,0 +1,186 @@
+//! What an error of the SDK means to us. Decided by types, codes and statuses, never by wording.
+
+use std::error::Error;
+use std::io;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+use crate::source::FatalKind;
+use crate::source::retry::Cause;
+
+/// A request that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub kind: TroubleKind,
+    /// What the service or the system said, in one line of bounded length.
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TroubleKind {
+    /// May be better next time.
+    Passing(Cause),
+    /// The bucket is in this region, as far as the answer told.
+    Elsewhere(Option<String>),
+    /// Session or token has ended; asking the chain again may give a new one.
+    Expired,
+    /// 403 on what was asked for.
+    Denied,
+    /// The KMS key refuses.
+    KmsDenied,
+    /// No such key (any more).
+    Gone,
+    /// In Glacier or Deep Archive, and not restored.
+    Frozen,
+    /// Helps nobody to try again, and concerns everything.
+    Fatal(FatalKind),
+    /// Helps nobody to try again, and concerns this request.
+    Refused,
+}
+
+impl Trouble {
+    pub(super) fn passing(cause: Cause, detail: impl Into<String>) -> Self {
+        Self { kind: TroubleKind::Passing(cause), detail: detail.into() }
+    }
+
+    /// From the SDK's error for a request without, or with, an answer.
+    pub(super) fn of<E>(error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        match error {
+            SdkError::ServiceError(context) => Self::of_answer(context.err(), context.raw()),
+            SdkError::ResponseError(_) => Self::passing(Cause::Garbled, chain(error)),
+            SdkError::TimeoutError(_) => Self::passing(Cause::Timeout, chain(error)),
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => Self::passing(Cause::Timeout, chain(error)),
+            _ => Self::before_the_answer(error),
+        }
+    }
+
+    /// The service answered with an error.
+    fn of_answer<E: ProvideErrorMetadata>(error: &E, raw: &HttpResponse) -> Self {
+        let status = raw.status().as_u16();
+        let code = error.code().unwrap_or_default();
+        let kind = match of_code(code) {
+            Some(TroubleKind::Elsewhere(_)) => TroubleKind::Elsewhere(bucket_region(raw)),
+            Some(kind) => kind,
+            None => of_status(status, raw),
+        };
+        let message = error.message().unwrap_or_default();
+        Self { kind, detail: one_line(&format!("HTTP {status} {code} {message}")) }
+    }
+
+    /// No credentials, no connection, or one that broke.
+    fn before_the_answer(error: &(dyn Error + 'static)) -> Self {
+        let kind = causes(error).find_map(of_cause).unwrap_or(TroubleKind::Passing(Cause::Reset));
+        Self { kind, detail: chain(error) }
+    }
+
+    /// A body that broke off.
+    pub(super) fn of_body(error: &(dyn Error + 'static)) -> Self {
+        let broken = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| error.kind() != io::ErrorKind::UnexpectedEof);
+        Self::passing(if broken { Cause::Reset } else { Cause::Short }, chain(error))
+    }
+}
+
+fn of_code(code: &str) -> Option<TroubleKind> {
+    Some(match code {
+        "SlowDown"
+        | "ServiceUnavailable"
+        | "Throttling"
+        | "ThrottlingException"
+        | "RequestLimitExceeded"
+        | "TooManyRequests"
+        | "BandwidthLimitExceeded" => TroubleKind::Passing(Cause::Throttled),
+        "InternalError" | "InternalFailure" | "OperationAborted" => TroubleKind::Passing(Cause::ServerError),
+        "RequestTimeout" | "RequestTimeoutException" => TroubleKind::Passing(Cause::Timeout),
+        "PreconditionFailed" => TroubleKind::Passing(Cause::Changed),
+        "PermanentRedirect" | "TemporaryRedirect" | "Redirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
+            TroubleKind::Elsewhere(None)
+        }
+        "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" | "RequestExpired" => TroubleKind::Expired,
+        "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "RequestTimeTooSkewed" | "UnrecognizedClientException" | "NotSignedUp" => {
+            TroubleKind::Fatal(FatalKind::BadCredentials)
+        }
+        "NoSuchBucket" | "InvalidBucketName" | "NoSuchAccessPoint" => TroubleKind::Fatal(FatalKind::NoSuchBucket),
+        "NoSuchKey" | "NoSuchVersion" => TroubleKind::Gone,
+        "InvalidObjectState" => TroubleKind::Frozen,
+        "AccessDenied" | "AccessDeniedException" | "AllAccessDisabled" => TroubleKind::Denied,
+        _ if code.starts_with("KMS.") => TroubleKind::KmsDenied,
+        _ => return None,
+    })
+}
+
+/// An answer without a code that we know: from a proxy, a server like S3, or one of S3's rarer errors.
+fn of_status(status: u16, raw: &HttpResponse) -> TroubleKind {
+    match status {
+        301 | 302 | 307 | 308 => TroubleKind::Elsewhere(bucket_region(raw)),
+        400 if bucket_region(raw).is_some() => TroubleKind::Elsewhere(bucket_region(raw)),
+        403 => TroubleKind::Denied,
+        404 => TroubleKind::Gone,
+        408 => TroubleKind::Passing(Cause::Timeout),
+        412 => TroubleKind::Passing(Cause::Changed),
+        429 | 503 => TroubleKind::Passing(Cause::Throttled),
+        500..=599 => TroubleKind::Passing(Cause::ServerError),
+        _ => TroubleKind::Refused,
+    }
+}
+
+/// What a link in the chain of causes says.
+fn of_cause(cause: &(dyn Error + 'static)) -> Option<TroubleKind> {
+    if let Some(error) = cause.downcast_ref::<CredentialsError>() {
+        return Some(match error {
+            CredentialsError::ProviderTimedOut(_) => TroubleKind::Passing(Cause::Timeout),
+            _ => TroubleKind::Fatal(FatalKind::NoCredentials),
+        });
+    }
+    let error = cause.downcast_ref::<io::Error>()?;
+    Some(TroubleKind::Passing(match error.kind() {
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => Cause::Reset,
+        io::ErrorKind::TimedOut => Cause::Timeout,
+        _ => Cause::Connect,
+    }))
+}
+
+/// Where the bucket really is: S3 says so in a header of nearly every answer that is about it.
+pub(super) fn bucket_region(raw: &HttpResponse) -> Option<String> {
+    raw.headers().get("x-amz-bucket-region").filter(|region| !region.is_empty()).map(str::to_owned)
+}
+
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let this = next?;
+        next = this.source();
+        Some(this)
+    })
+    .take(16)
+}
+
+/// The chain of causes as one line, without repetition.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = String::new();
+    for cause in causes(error) {
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&words);
+        }
+    }
+    one_line(&text)
+}
+
+/// Servers choose their words: no control characters, single spaces, and not more than 300 characters.
+pub(super) fn one_line(text: &str) -> String {
+    let printable: String = text.chars().map(|character| if character.is_control() { ' ' } else { character }).take(2_000).collect();
+    let mut line = printable.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = line.char_indices().nth(300) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}

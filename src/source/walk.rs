@@ -1,0 +1,92 @@
+//! The walk through a folder: sorted, pruned by the layout, without a question to the system per file.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use walkdir::{DirEntry, WalkDir};
+
+use super::layout::{self, Kind, Place, Seen, Selection};
+use super::local::{Found, lock, relative_name};
+
+/// Yields what is to be handed out, in the order of names. Symbolic links are followed; one that leads back to a folder it is
+/// in is left out, for what it shows is read already.
+pub(super) struct Walk<'w> {
+    root: &'w Path,
+    entries: walkdir::IntoIter,
+    selection: &'w Selection,
+    seen: &'w Mutex<Seen>,
+}
+
+impl<'w> Walk<'w> {
+    pub(super) fn new(root: &'w Path, selection: &'w Selection, seen: &'w Mutex<Seen>) -> Self {
+        Self { root, entries: WalkDir::new(root).follow_links(true).sort_by_file_name().into_iter(), selection, seen }
+    }
+
+    /// Decides about a folder. False: what is below it stays out.
+    fn enters(&self, folder: &DirEntry) -> bool {
+        if folder.depth() == 0 {
+            return true;
+        }
+        if folder.file_name().as_encoded_bytes().starts_with(b".") {
+            return false;
+        }
+        self.admits(&Place::of(&(relative_name(self.root, folder.path()) + "/")))
+    }
+
+    fn admits(&self, place: &Place<'_>) -> bool {
+        let admits = self.selection.admits(place);
+        if !admits {
+            lock(self.seen).add(place);
+        }
+        admits
+    }
+
+    fn file(&self, entry: DirEntry) -> Option<Found> {
+        let name = relative_name(self.root, entry.path());
+        if !layout::is_evidence(&name) {
+            return None;
+        }
+        let place = Place::of(&name);
+        if !self.admits(&place) {
+            return None;
+        }
+        Some(match place.kind {
+            Some(Kind::Other) => Found::OtherKind(entry.into_path()),
+            _ => Found::File(entry.into_path()),
+        })
+    }
+
+    /// A folder without permission, a link to nowhere, a name that went away while we looked.
+    fn unreadable(&self, error: &walkdir::Error) -> Option<Found> {
+        let path = error.path().unwrap_or(self.root);
+        if error.loop_ancestor().is_some() || !layout::is_evidence(&relative_name(self.root, path)) {
+            return None;
+        }
+        let reason = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
+        Some(Found::Unreadable(path.to_path_buf(), reason))
+    }
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Found;
+
+    fn next(&mut self) -> Option<Found> {
+        loop {
+            let found = match self.entries.next()? {
+                Err(error) => self.unreadable(&error),
+                Ok(entry) if entry.file_type().is_dir() => {
+                    if !self.enters(&entry) {
+                        self.entries.skip_current_dir();
+                    }
+                    None
+                }
+                Ok(entry) if entry.file_type().is_file() => self.file(entry),
+                // Sockets, pipes and devices are no log files, and a pipe would block for ever.
+                Ok(_) => None,
+            };
+            if found.is_some() {
+                return found;
+            }
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! What a fold keeps of a record: the borrowed [`Action`](crate::model::Action), made small and owned.
+
+use super::names::{DigestNo, EventNo, RepositoryNo, Sym, Translation};
+use crate::model::{PushOrigin, StorageClass};
+
+/// One record, as far as evidence needs it. 64 bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Noted {
+    pub id: EventId,
+    /// `sharedEventID`, else the `originalEventID` of an addendum, else `id`: records with the same key are one call.
+    pub key: EventId,
+    /// Milliseconds since the epoch.
+    pub time: i64,
+    pub name: Sym,
+    pub actor: Sym,
+    pub source_ip: Sym,
+    pub user_agent: Sym,
+    pub object: Sym,
+    pub record: u32,
+    pub recipient: Sym,
+    pub region: Sym,
+    pub addendum: bool,
+    pub read_only: bool,
+}
+
+/// An `eventID`: a UUID as its 128 bits; anything else as a string of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventId {
+    Uuid([u8; 16]),
+    Other(Sym),
+}
+
+/// What one event means for one repository (or, for ECS, for the images it names).
+#[derive(Debug)]
+pub struct Fact {
+    pub event: EventNo,
+    /// None for events that name no repository of their own.
+    pub repository: RepositoryNo,
+    pub what: What,
+}
+
+#[derive(Debug)]
+pub enum What {
+    Push { image: Named, origin: PushOrigin, manifest: Option<Box<Manifest>> },
+    PushFailed { image: Named, proves: Named },
+    Delete(Box<Deleted>),
+    Run(Box<Run>),
+    CreateRepository { mutability: Sym },
+    DeleteRepository,
+    SetPolicy { text: Sym },
+    DeletePolicy,
+    SetMutability { mutability: Sym },
+    Archive { image: Named },
+    Restored { image: Named },
+    Pull { image: Named, failed: bool },
+    PullLayer { layer: u64, failed: bool },
+    AccessChanged,
+    Login,
+    Omitted,
+    Define { definition: Sym, images: Box<[Reference]> },
+    Deploy { runner: Sym, definition: Sym, images: Box<[Reference]>, replaces: bool },
+    StopRunning { runner: Sym },
+    Task(Box<Task>),
+    Refer { referrer: Sym, images: Box<[Reference]> },
+}
+
+/// `imageId`: a digest, a tag, or both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named {
+    pub digest: DigestNo,
+    pub tag: Sym,
+}
+
+impl Named {
+    pub const NONE: Self = Self { digest: DigestNo::NONE, tag: Sym::NONE };
+}
+
+#[derive(Debug)]
+pub struct Manifest {
+    pub media_type: Sym,
+    pub is_index: bool,
+    pub children: Box<[DigestNo]>,
+    /// First eight bytes of the digests of config and layers: they only serve to find an image by one of its layers.
+    pub layers: Box<[u64]>,
+}
+
+#[derive(Debug)]
+pub struct Deleted {
+    /// What went. `by_digest`: the image and all its tags; else the tag alone.
+    pub removed: Box<[(Named, bool)]>,
+    pub failed: Box<[Named]>,
+}
+
+/// A lifecycle run, or a part of one.
+#[derive(Debug)]
+pub struct Run {
+    /// The policy's rules as JSON: the same text in run after run, so it is kept once.
+    pub rules: Sym,
+    pub images: Box<[RunImage]>,
+    pub failures: Box<[RunImage]>,
+}
+
+#[derive(Debug)]
+pub struct RunImage {
+    pub digest: DigestNo,
+    pub action: RunAction,
+    /// -1 if absent.
+    pub rule_priority: i64,
+    pub tag_status: Sym,
+    pub untagged: bool,
+    pub tags: Box<[Sym]>,
+    /// Milliseconds since the epoch; `i64::MIN` if absent.
+    pub pushed_at: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunAction {
+    Expire,
+    Transition,
+}
+
+/// An image as somebody names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reference {
+    /// None when only a digest is known.
+    pub repository: RepositoryNo,
+    pub image: Named,
+}
+
+#[derive(Debug)]
+pub struct Task {
+    pub task: Sym,
+    pub group: Sym,
+    pub definition: Sym,
+    pub stopped: bool,
+    /// What the task resolved or was to run.
+    pub images: Box<[Reference]>,
+    /// What its reasons name as not pullable.
+    pub missing: Box<[Reference]>,
+    pub reason: Sym,
+}
+
+/// The layer's short name in [`Manifest::layers`].
+pub fn layer_key(digest: &crate::model::Digest) -> u64 {
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest.as_bytes()[..8]);
+    u64::from_be_bytes(first)
+}
+
+impl StorageClass {
+    pub(super) fn archives(self) -> bool {
+        self == Self::Archive
+    }
+}
+
+impl EventId {
+    fn translate(&mut self, table: &Translation) {
+        if let Self::Other(sym) = self {
+            *sym = sym.translated(&table.strings);
+        }
+    }
+}
+
+impl Noted {
+    pub fn translate(&mut self, table: &Translation) {
+        self.id.translate(table);
+        self.key.translate(table);
+        for sym in
+            [&mut self.name, &mut self.actor, &mut self.source_ip, &mut self.user_agent, &mut self.object, &mut self.recipient, &mut self.region]
+        {
+            *sym = sym.translated(&table.strings);
+        }
+    }
+}
+
+impl Named {
+    fn translate(&mut self, table: &Translation) {
+        self.digest = self.digest.translated(&table.digests);
+        self.tag = self.tag.translated(&table.strings);
+    }
+}
+
+impl Reference {
+    fn translate(&mut self, table: &Translation) {
+        self.repository = self.repository.translated(&table.repositories);
+        self.image.translate(table);
+    }
+}
+
+impl RunImage {
+    fn translate(&mut self, table: &Translation) {
+        self.digest = self.digest.translated(&table.digests);
+        self.tag_status = self.tag_status.translated(&table.strings);
+        self.tags.iter_mut().for_each(|tag| *tag = tag.translated(&table.strings));
+    }
+}
+
+impl Fact {
+    /// Rewrites all numbers; events are renumbered by their offset in the merged list.
+    pub fn translate(&mut self, table: &Translation, event_offset: usize) {
+        self.event = EventNo::from_index(self.event.index() + event_offset);
+        self.repository = self.repository.translated(&table.repositories);
+        self.what.translate(table);
+    }
+}
+
+impl What {
+    fn translate(&mut self, table: &Translation) {
+        let string = |sym: &mut Sym| *sym = sym.translated(&table.strings);
+        let references = |images: &mut [Reference]| images.iter_mut().for_each(|image| image.translate(table));
+        match self {
+            Self::Push { image, manifest, .. } => {
+                image.translate(table);
+                if let Some(manifest) = manifest {
+                    string(&mut manifest.media_type);
+                    manifest.children.iter_mut().for_each(|child| *child = child.translated(&table.digests));
+                }
+            }
+            Self::PushFailed { image, proves } => {
+                image.translate(table);
+                proves.translate(table);
+            }
+            Self::Delete(deleted) => {
+                deleted.removed.iter_mut().for_each(|(image, _)| image.translate(table));
+                deleted.failed.iter_mut().for_each(|image| image.translate(table));
+            }
+            Self::Run(run) => {
+                string(&mut run.rules);
+                run.images.iter_mut().chain(run.failures.iter_mut()).for_each(|image| image.translate(table));
+            }
+            Self::Archive { image } | Self::Restored { image } | Self::Pull { image, .. } => image.translate(table),
+            Self::CreateRepository { mutability } | Self::SetMutability { mutability } => string(mutability),
+            Self::SetPolicy { text } => string(text),
+            Self::Define { definition: name, images } | Self::Refer { referrer: name, images } => {
+                string(name);
+                references(images);
+            }
+            Self::Deploy { runner, definition, images, .. } => {
+                string(runner);
+                string(definition);
+                references(images);
+            }
+            Self::StopRunning { runner } => string(runner),
+            Self::Task(task) => {
+                [&mut task.task, &mut task.group, &mut task.definition, &mut task.reason].into_iter().for_each(string);
+                references(&mut task.images);
+                references(&mut task.missing);
+            }
+            Self::DeleteRepository | Self::DeletePolicy | Self::PullLayer { .. } | Self::AccessChanged | Self::Login | Self::Omitted => {}
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Absorb, merge, finish: a fold per worker, merged in any order, and only then put in order.
+//!
+//! `absorb` and `merge` only collect; nothing in them depends on order. What depends on order (dropping second copies,
+//! tag movements, lives) happens in [`Fold::finish`], over events sorted by time and `eventID`.
+
+use std::collections::HashMap;
+
+use super::fact::{Deleted, EventId, Fact, Manifest, Named, Noted, Reference, Run, RunAction, RunImage, Task, What, layer_key};
+use super::names::{DigestNo, EventNo, Names, Sym};
+use crate::model::{Action, Event, ImageId, ImageReference, ImageRun, LifecycleRule, ManifestKind, PolicyRun, Recognized, TaskImage};
+
+/// What one worker has collected.
+#[derive(Default)]
+pub struct Fold {
+    pub(super) names: Names,
+    pub(super) events: Vec<Noted>,
+    pub(super) facts: Vec<Fact>,
+}
+
+impl Fold {
+    /// Keeps what `recognized` says; `object` and `record` say where it stands.
+    pub fn absorb(&mut self, recognized: &Recognized<'_>, object: &str, record: u64) {
+        let event = self.note(&recognized.event, object, record);
+        let repository = self.names.optional_repository(recognized.repository.as_ref());
+        let keep = |fold: &mut Self, what| fold.facts.push(Fact { event, repository, what });
+        match &recognized.action {
+            Action::Pull { images, failed } => {
+                for image in images {
+                    let image = self.named(image);
+                    keep(self, What::Pull { image, failed: *failed });
+                }
+            }
+            Action::PolicyPreview(_) => {}
+            other => {
+                if let Some(what) = self.what(other, &recognized.event) {
+                    keep(self, what);
+                }
+            }
+        }
+    }
+
+    /// Takes over everything that `other` has collected. The order of merging does not matter.
+    pub fn merge(&mut self, mut other: Self) {
+        if self.events.is_empty() {
+            std::mem::swap(self, &mut other);
+        }
+        let table = self.names.absorb(&other.names);
+        let offset = self.events.len();
+        other.events.iter_mut().for_each(|event| event.translate(&table));
+        other.facts.iter_mut().for_each(|fact| fact.translate(&table, offset));
+        self.events.append(&mut other.events);
+        self.facts.append(&mut other.facts);
+    }
+
+    fn note(&mut self, event: &Event<'_>, object: &str, record: u64) -> EventNo {
+        let id = self.event_id(&event.id);
+        let key = match (&event.addendum, &event.shared_id) {
+            (Some(addendum), _) => self.event_id(&addendum.original_event_id),
+            (None, Some(shared)) => self.event_id(shared),
+            (None, None) => id,
+        };
+        let noted = Noted {
+            id,
+            key,
+            time: event.time.millis(),
+            name: self.names.string(&event.name),
+            actor: self.names.optional_string(event.actor.as_deref()),
+            source_ip: self.names.optional_string(event.source_ip.as_deref()),
+            user_agent: self.names.optional_string(event.user_agent.as_deref()),
+            object: self.names.string(object),
+            record: u32::try_from(record).unwrap_or(u32::MAX),
+            recipient: self.names.string(&event.recipient_account),
+            region: self.names.string(&event.region),
+            addendum: event.addendum.is_some(),
+            read_only: event.read_only == Some(true),
+        };
+        self.events.push(noted);
+        EventNo::from_index(self.events.len() - 1)
+    }
+
+    fn event_id(&mut self, text: &str) -> EventId {
+        parse_uuid(text).map_or_else(|| EventId::Other(self.names.string(text)), EventId::Uuid)
+    }
+
+    fn named(&mut self, image: &ImageId<'_>) -> Named {
+        Named { digest: self.names.optional_digest(image.digest), tag: self.names.optional_string(image.tag.as_deref()) }
+    }
+
+    fn what(&mut self, action: &Action<'_>, event: &Event<'_>) -> Option<What> {
+        Some(match action {
+            Action::Push(push) => {
+                let image = Named { digest: self.names.digest(push.digest), tag: self.names.optional_string(push.tag.as_deref()) };
+                let manifest = push.manifest.as_ref().map(|manifest| Box::new(self.manifest(manifest)));
+                What::Push { image, origin: push.origin, manifest }
+            }
+            Action::PushFailed(refusal) => {
+                let image = Named { digest: self.names.optional_digest(refusal.digest), tag: self.names.optional_string(refusal.tag.as_deref()) };
+                let proves = refusal
+                    .proves
+                    .as_ref()
+                    .map_or(Named::NONE, |proof| Named { digest: self.names.digest(proof.digest), tag: self.names.string(&proof.tag) });
+                What::PushFailed { image, proves }
+            }
+            Action::Delete { removed, requested, failures } => {
+                let removed = removed.iter().map(|image| (self.named(image), by_digest(image, requested))).collect();
+                let failed = failures.iter().map(|failure| self.named(&failure.image)).collect();
+                What::Delete(Box::new(Deleted { removed, failed }))
+            }
+            Action::DeleteFailed { requested } => {
+                let failed = requested.iter().map(|image| self.named(image)).collect();
+                What::Delete(Box::new(Deleted { removed: Box::default(), failed }))
+            }
+            Action::PolicyRun(run) => What::Run(Box::new(self.run(run))),
+            Action::CreateRepository { mutability } => What::CreateRepository { mutability: self.names.optional_string(mutability.as_deref()) },
+            Action::DeleteRepository => What::DeleteRepository,
+            Action::PutLifecyclePolicy { text } => What::SetPolicy { text: self.names.string(text) },
+            Action::DeleteLifecyclePolicy => What::DeletePolicy,
+            Action::SetTagMutability { mutability } => What::SetMutability { mutability: self.names.string(mutability) },
+            Action::SetStorageClass { image, class } if class.archives() => What::Archive { image: self.named(image) },
+            Action::SetStorageClass { .. } => return None,
+            Action::Restored { digest } => What::Restored { image: Named { digest: self.names.digest(*digest), tag: Sym::NONE } },
+            Action::PullLayer { layer, failed } => What::PullLayer { layer: layer_key(layer), failed: *failed },
+            Action::AccessChanged => What::AccessChanged,
+            Action::Login => What::Login,
+            Action::Omitted => What::Omitted,
+            Action::Define { definition, images } => What::Define { definition: self.definition(definition, event), images: self.references(images) },
+            Action::Run { runner, definition, images, deploys } => What::Deploy {
+                runner: self.names.string(runner),
+                definition: definition.as_ref().map_or(Sym::NONE, |name| self.definition(name, event)),
+                images: self.references(images),
+                replaces: *deploys,
+            },
+            Action::StopRunning { runner } => What::StopRunning { runner: self.names.string(runner) },
+            Action::TaskState { task, group, definition, status, images, reason } => {
+                let reason_text = reason.as_deref().unwrap_or_default();
+                What::Task(Box::new(Task {
+                    task: self.names.string(task),
+                    group: self.names.optional_string(group.as_deref()),
+                    definition: definition.as_ref().map_or(Sym::NONE, |name| self.definition(name, event)),
+                    stopped: status.as_deref() == Some("STOPPED"),
+                    images: self.references(images),
+                    missing: missing_images(reason_text).iter().map(|image| self.reference(image)).collect(),
+                    reason: self.names.optional_string(reason.as_deref()),
+                }))
+            }
+            Action::Refer { referrer, images } => What::Refer { referrer: self.names.string(referrer), images: self.references(images) },
+            Action::Pull { .. } | Action::PolicyPreview(_) => return None,
+        })
+    }
+
+    fn manifest(&mut self, manifest: &crate::model::ImageDescription<'_>) -> Manifest {
+        Manifest {
+            media_type: self.names.optional_string(manifest.media_type.as_deref()),
+            is_index: manifest.kind == ManifestKind::Index,
+            children: manifest.children.iter().map(|child| self.names.digest(*child)).collect(),
+            layers: manifest.layers.iter().map(layer_key).collect(),
+        }
+    }
+
+    fn run(&mut self, run: &PolicyRun<'_>) -> Run {
+        let rules = serde_json::to_string(&run.rules).unwrap_or_default();
+        let images = run.images.iter().map(|image| self.run_image(image, &run.rules)).collect();
+        let failures = run.failures.iter().map(|failure| self.run_image(&failure.image, &run.rules)).collect();
+        Run { rules: self.names.string(&rules), images, failures }
+    }
+
+    fn run_image(&mut self, image: &ImageRun<'_>, rules: &[LifecycleRule<'_>]) -> RunImage {
+        let rule = rules.iter().find(|rule| Some(rule.priority) == image.rule_priority);
+        let transitions = rule.is_some_and(|rule| rule.action.eq_ignore_ascii_case("transition") || rule.action.eq_ignore_ascii_case("archive"));
+        let untagged = match image.tag_status.as_deref() {
+            Some(status) if status.eq_ignore_ascii_case("untagged") => true,
+            Some(status) if status.eq_ignore_ascii_case("tagged") => false,
+            _ => image.tags.is_empty(),
+        };
+        RunImage {
+            digest: self.names.digest(image.digest),
+            action: if transitions { RunAction::Transition } else { RunAction::Expire },
+            rule_priority: image.rule_priority.unwrap_or(-1),
+            tag_status: self.names.optional_string(image.tag_status.as_deref()),
+            untagged,
+            tags: image.tags.iter().map(|tag| self.names.string(tag)).collect(),
+            pushed_at: image.pushed_at.map_or(i64::MIN, crate::model::Timestamp::millis),
+        }
+    }
+
+    fn references(&mut self, images: &[TaskImage<'_>]) -> Box<[Reference]> {
+        images.iter().map(|image| self.task_image(image)).filter(|reference| reference.image != Named::NONE).collect()
+    }
+
+    fn task_image(&mut self, image: &TaskImage<'_>) -> Reference {
+        let mut reference = match &image.reference {
+            Some(reference) => self.reference(reference),
+            None => Reference { repository: super::names::RepositoryNo::NONE, image: Named::NONE },
+        };
+        if let Some(digest) = image.digest {
+            reference.image.digest = self.names.digest(digest);
+        }
+        reference
+    }
+
+    fn reference(&mut self, reference: &ImageReference) -> Reference {
+        // A reference without tag and digest means `latest`.
+        let tag = reference.tag.as_deref().or_else(|| reference.digest.is_none().then_some("latest"));
+        let image =
+            Named { digest: reference.digest.map_or(DigestNo::NONE, |digest| self.names.digest(digest)), tag: self.names.optional_string(tag) };
+        Reference { repository: self.names.repository(&reference.registry_id, &reference.region, &reference.repository), image }
+    }
+
+    /// One spelling for a task definition, its ARN: `family:revision` and `family` mean the caller's account and region.
+    fn definition(&mut self, name: &str, event: &Event<'_>) -> Sym {
+        if name.starts_with("arn:") {
+            return self.names.string(name);
+        }
+        self.names.string(&format!("arn:aws:ecs:{}:{}:task-definition/{name}", event.region, event.recipient_account))
+    }
+}
+
+/// References that a reason says could not be had. A reason that speaks of something else (out of memory, a failed
+/// health check) may name an image, too, and says nothing about it.
+fn missing_images(reason: &str) -> Vec<ImageReference> {
+    const MARKS: &[&str] = &["CannotPull", "pull image manifest", "failed to resolve ref", "not found", "manifest unknown", "Forbidden", "ImagePull"];
+    if MARKS.iter().any(|mark| reason.contains(mark)) { ImageReference::find_all(reason) } else { Vec::new() }
+}
+
+/// Whether an entry of the response was asked for by digest. An id with digest *and* tag asks for the tag.
+fn by_digest(removed: &ImageId<'_>, requested: &[ImageId<'_>]) -> bool {
+    if removed.tag.is_none() {
+        return true;
+    }
+    let tag_asked = requested.iter().any(|asked| asked.tag.is_some() && asked.tag == removed.tag);
+    !tag_asked && requested.iter().any(|asked| asked.tag.is_none() && asked.digest == removed.digest)
+}
+
+/// The 128 bits of a UUID in the one spelling that CloudTrail uses (lower case), so that it prints back as it stood.
+fn parse_uuid(text: &str) -> Option<[u8; 16]> {
+    let text = text.as_bytes();
+    if text.len() != 36 {
+        return None;
+    }
+    let mut bytes = [0_u8; 16];
+    let mut digits = 0;
+    for (at, &byte) in text.iter().enumerate() {
+        if matches!(at, 8 | 13 | 18 | 23) {
+            if byte != b'-' {
+                return None;
+            }
+            continue;
+        }
+        let nibble = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            _ => return None,
+        };
+        bytes[digits / 2] |= if digits % 2 == 0 { nibble << 4 } else { nibble };
+        digits += 1;
+    }
+    Some(bytes)
+}
+
+/// The text of an id.
+pub(super) fn id_text(id: EventId, names: &Names) -> String {
+    match id {
+        EventId::Other(sym) => names.text(sym).to_owned(),
+        EventId::Uuid(bytes) => {
+            let mut text = String::with_capacity(36);
+            for (at, byte) in bytes.iter().enumerate() {
+                if matches!(at, 4 | 6 | 8 | 10) {
+                    text.push('-');
+                }
+                text.push_str(&format!("{byte:02x}"));
+            }
+            text
+        }
+    }
+}
+
+/// Order of ids as texts.
+pub(super) fn compare_ids(a: EventId, b: EventId, names: &Names) -> std::cmp::Ordering {
+    match (a, b) {
+        (EventId::Uuid(a), EventId::Uuid(b)) => a.cmp(&b),
+        (a, b) => id_text(a, names).cmp(&id_text(b, names)),
+    }
+}
+
+/// Which of several copies and twins of one call stands for it: `true` for the events to keep.
+pub(super) fn one_of_each(events: &mut [Noted], owners: &HashMap<EventNo, Sym>, names: &Names) -> Vec<bool> {
+    point_addenda_at_twins(events);
+    let mut order: Vec<usize> = (0..events.len()).collect();
+    order.sort_unstable_by(|&a, &b| {
+        let (left, right) = (&events[a], &events[b]);
+        let key = compare_ids(left.key, right.key, names);
+        key.then_with(|| preference(a, left, owners).cmp(&preference(b, right, owners)))
+            .then_with(|| compare_ids(left.id, right.id, names))
+            .then_with(|| names.text(left.object).cmp(names.text(right.object)))
+            .then_with(|| left.record.cmp(&right.record))
+    });
+    let mut kept = vec![false; events.len()];
+    let named = |event: &Noted| names.text(event.actor).starts_with("arn:");
+    let mut first = 0;
+    while first < order.len() {
+        let best = order[first];
+        let mut next = first + 1;
+        kept[best] = true;
+        while next < order.len() && events[order[next]].key == events[best].key {
+            // The owner's copy of a cross-account call may show no more than the caller's account.
+            if !named(&events[best]) && named(&events[order[next]]) {
+                events[best].actor = events[order[next]].actor;
+            }
+            next += 1;
+        }
+        first = next;
+    }
+    kept
+}
+
+/// A correction first, then the copy in the trail of the repository's owner.
+fn preference(index: usize, event: &Noted, owners: &HashMap<EventNo, Sym>) -> u8 {
+    let owned = owners.get(&EventNo::from_index(index)) == Some(&event.recipient);
+    u8::from(!event.addendum) * 2 + u8::from(!owned)
+}
+
+/// An addendum names the `eventID` it corrects; where that event is known by its `sharedEventID`, so is the addendum.
+fn point_addenda_at_twins(events: &mut [Noted]) {
+    let corrected: HashMap<EventId, Option<EventId>> = events.iter().filter(|event| event.addendum).map(|event| (event.key, None)).collect();
+    if corrected.is_empty() {
+        return;
+    }
+    let mut shared = corrected;
+    for event in events.iter().filter(|event| !event.addendum && event.key != event.id) {
+        if let Some(key) = shared.get_mut(&event.id) {
+            *key = Some(event.key);
+        }
+    }
+    for event in events.iter_mut().filter(|event| event.addendum) {
+        if let Some(Some(key)) = shared.get(&event.key) {
+            event.key = *key;
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Everything known after the last event: repositories and their images in a compact form, and how to show them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rayon::prelude::*;
+
+use super::fact::{Fact, Noted, What};
+use super::fold::{Fold, compare_ids, id_text, one_of_each};
+use super::image::Image;
+use super::names::{DigestNo, EventNo, Names, RepositoryNo, Sym};
+use super::references::{Mention, mentions};
+use super::replay::{Happening, RepositoryHistory, replay};
+use crate::model::{Digest, EventRef, Filter, Gap, LogText, Repository, Timeline, TimelineStep, Timestamp};
+
+/// What the logs say about every image, ordered by repository and digest.
+#[derive(Default)]
+pub struct History {
+    names: Names,
+    events: Vec<Noted>,
+    repositories: Vec<RepositoryHistory>,
+    logins: Vec<EventNo>,
+    pushes: u64,
+    read_only_events: u64,
+    /// Repositories in the logs, those that the filter left out included.
+    seen: Vec<Repository>,
+}
+
+impl Fold {
+    /// Drops second copies, puts events in order, and replays each repository that `filter` admits.
+    pub fn finish(self, filter: &Filter) -> History {
+        let Self { names, mut events, mut facts } = self;
+        let kept = one_of_each(&mut events, &owners(&facts, &names), &names);
+        facts.retain(|fact| kept[fact.event.index()]);
+        // Stable: what one event says stays in the order in which it says it.
+        facts.par_sort_by(|a, b| by_time(a.event, b.event, &events, &names));
+        let read_only_events = events.iter().zip(&kept).filter(|(event, kept)| **kept && event.read_only).count() as u64;
+        let pushes = facts.iter().filter(|fact| matches!(fact.what, What::Push { .. })).count() as u64;
+        let logins = facts.iter().filter(|fact| matches!(fact.what, What::Login)).map(|fact| fact.event).collect();
+
+        let (own, foreign): (Vec<Fact>, Vec<Fact>) = facts.into_iter().partition(|fact| fact.repository.is_some());
+        let mentions = mentions(&foreign, &own, &events, &names);
+        let work = by_repository(&own, &mentions, &events, &names);
+        let admitted = |number: RepositoryNo| {
+            let name = names.repository_key(number).map_or(Sym::NONE, |key| key.name);
+            filter.admits_repository(names.text(name))
+        };
+        let seen = work.iter().map(|(number, _)| names.repository_of(*number)).collect();
+        let repositories = work
+            .into_par_iter()
+            .filter(|(number, _)| admitted(*number))
+            .map(|(number, happenings)| sorted(replay(number, &happenings, &events), &names))
+            .collect();
+        History { names, events, repositories, logins, pushes, read_only_events, seen }
+    }
+}
+
+/// Owner of the repository that an event is about.
+fn owners(facts: &[Fact], names: &Names) -> HashMap<EventNo, Sym> {
+    let owner = |fact: &Fact| names.repository_key(fact.repository).map(|key| (fact.event, key.registry_id));
+    facts.iter().filter_map(owner).collect()
+}
+
+fn by_time(a: EventNo, b: EventNo, events: &[Noted], names: &Names) -> std::cmp::Ordering {
+    let (left, right) = (&events[a.index()], &events[b.index()]);
+    left.time.cmp(&right.time).then_with(|| compare_ids(left.id, right.id, names))
+}
+
+/// Everything that concerns a repository, sorted; repositories ordered by registry, region and name.
+fn by_repository<'f>(facts: &'f [Fact], mentions: &'f [Mention], events: &[Noted], names: &Names) -> Vec<(RepositoryNo, Vec<Happening<'f>>)> {
+    let mut lists: BTreeMap<Repository, (RepositoryNo, Vec<Happening<'f>>)> = BTreeMap::new();
+    let mut slots: Vec<Vec<Happening<'f>>> = Vec::new();
+    slots.resize_with(names.repositories(), Vec::new);
+    for fact in facts {
+        slots[fact.repository.index()].push(Happening::Fact(fact));
+    }
+    for mention in mentions {
+        slots[mention.repository.index()].push(Happening::Mention(mention));
+    }
+    for (index, mut happenings) in slots.into_iter().enumerate() {
+        if happenings.is_empty() {
+            continue;
+        }
+        // Stable: what one event says stays in the order in which it says it.
+        happenings.sort_by(|a, b| by_time(a.event(), b.event(), events, names));
+        let number = RepositoryNo::from_index(index);
+        lists.insert(names.repository_of(number), (number, happenings));
+    }
+    lists.into_values().collect()
+}
+
+/// Images in order of digest, so that nothing depends on the order in which workers met them.
+fn sorted(mut history: RepositoryHistory, names: &Names) -> RepositoryHistory {
+    let mut order: Vec<usize> = (0..history.images.len()).collect();
+    order.sort_unstable_by_key(|&at| names.digest_of(history.images[at].digest));
+    let mut place = vec![0; order.len()];
+    for (new, &old) in order.iter().enumerate() {
+        place[old] = new;
+    }
+    let mut images: Vec<Option<Image>> = std::mem::take(&mut history.images).into_iter().map(Some).collect();
+    history.images = order.iter().filter_map(|&old| images[old].take()).collect();
+    history.by_digest.values_mut().for_each(|at| *at = place[*at]);
+    for tag in history.tags.values_mut() {
+        tag.holder = tag.holder.map(|at| place[at]);
+        tag.last_holder = tag.last_holder.map(|at| place[at]);
+    }
+    history
+}
+
+impl History {
+    /// Repositories in order.
+    pub fn repositories(&self) -> &[RepositoryHistory] {
+        &self.repositories
+    }
+
+    /// Every repository that the logs name, whether or not the filter admits it.
+    pub fn repositories_seen(&self) -> &[Repository] {
+        &self.seen
+    }
+
+    /// Timelines in order of repository and digest, built one at a time.
+    pub fn timelines(&self) -> impl Iterator<Item = Timeline> + '_ {
+        self.repositories.iter().flat_map(move |history| history.images.iter().map(move |image| self.timeline(history, image)))
+    }
+
+    /// One image, for people.
+    pub fn timeline(&self, history: &RepositoryHistory, image: &Image) -> Timeline {
+        let mut tags: Vec<LogText> = image.tags.iter().filter_map(|(tag, _)| self.log_text(*tag)).collect();
+        tags.sort_unstable();
+        let mut parents: Vec<Digest> = history.parents.get(&image.digest).into_iter().flatten().filter_map(|digest| self.digest(*digest)).collect();
+        parents.sort_unstable();
+        Timeline {
+            repository: self.names.repository_of(history.repository),
+            digest: self.digest_or_zero(image.digest),
+            state: image.state,
+            tags,
+            pushed_at: image.pushed_at.map(Timestamp::from_millis),
+            untagged_at: image.untagged_at.map(Timestamp::from_millis),
+            untagged_by: image.untagged_by,
+            gone_at: image.gone_at.map(Timestamp::from_millis),
+            open_start: image.open_start,
+            lives: image.lives,
+            parents,
+            children: image.children.iter().filter_map(|digest| self.digest(*digest)).collect(),
+            media_type: self.log_text(image.media_type),
+            steps: image.steps.iter().map(|step| self.step(step)).collect(),
+        }
+    }
+
+    fn step(&self, step: &super::image::Step) -> TimelineStep {
+        TimelineStep {
+            time: self.time(step.event),
+            kind: step.kind,
+            tag: self.log_text(step.tag),
+            other_digest: self.digest(step.other),
+            order: step.order,
+            event: self.event(step.event),
+        }
+    }
+
+    pub fn repository(&self, history: &RepositoryHistory) -> Repository {
+        self.names.repository_of(history.repository)
+    }
+
+    pub fn log_text(&self, sym: Sym) -> Option<LogText> {
+        self.names.log_text(sym)
+    }
+
+    pub fn text(&self, sym: Sym) -> &str {
+        self.names.text(sym)
+    }
+
+    pub fn find_string(&self, text: &str) -> Option<Sym> {
+        self.names.find_string(text)
+    }
+
+    pub fn find_digest(&self, digest: &Digest) -> Option<DigestNo> {
+        self.names.find_digest(digest)
+    }
+
+    pub fn digest(&self, number: DigestNo) -> Option<Digest> {
+        self.names.digest_of(number)
+    }
+
+    /// For numbers that stand for a digest by construction.
+    pub fn digest_or_zero(&self, number: DigestNo) -> Digest {
+        self.names.digest_of(number).unwrap_or(Digest::ZERO)
+    }
+
+    pub fn noted(&self, event: EventNo) -> &Noted {
+        &self.events[event.index()]
+    }
+
+    pub fn time(&self, event: EventNo) -> Timestamp {
+        Timestamp::from_millis(self.events[event.index()].time)
+    }
+
+    pub fn event(&self, event: EventNo) -> EventRef {
+        let noted = &self.events[event.index()];
+        EventRef {
+            event_id: id_text(noted.id, &self.names).into(),
+            event_name: self.names.text(noted.name).into(),
+            event_time: Timestamp::from_millis(noted.time),
+            actor: self.names.log_text(noted.actor),
+            source_ip: self.names.log_text(noted.source_ip),
+            user_agent: self.names.log_text(noted.user_agent),
+            object: self.names.text(noted.object).into(),
+            record: u64::from(noted.record),
+        }
+    }
+
+    /// Successful pushes.
+    pub fn pushes(&self) -> u64 {
+        self.pushes
+    }
+
+    /// Events with `readOnly: true`: without a single one, a trail of write events alone was read.
+    pub fn read_only_events(&self) -> u64 {
+        self.read_only_events
+    }
+
+    /// `GetAuthorizationToken` calls, in order of time.
+    pub fn logins(&self) -> &[EventNo] {
+        &self.logins
+    }
+
+    /// Records that CloudTrail left the content out of, by repository.
+    pub fn gaps(&self) -> Vec<Gap> {
+        let gap = |history: &RepositoryHistory| Gap { repository: self.repository(history), records: history.gaps.len() as u64 };
+        self.repositories.iter().filter(|history| !history.gaps.is_empty()).map(gap).collect()
+    }
+}

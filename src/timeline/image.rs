@@ -1,0 +1,174 @@
+//! The compact life of one image, as the replay writes it and the detectors read it.
+
+use super::names::{DigestNo, EventNo, Sym};
+use crate::model::{ImageState, Order, PushOrigin, StepKind, UntaggedBy};
+
+/// Everything known about one digest in one repository.
+#[derive(Debug)]
+pub struct Image {
+    pub digest: DigestNo,
+    pub state: ImageState,
+    /// Tags now (or when it went), each with the event that gave it; none where that lies before the logs.
+    pub tags: Vec<(Sym, EventNo)>,
+    /// Milliseconds since the epoch.
+    pub pushed_at: Option<i64>,
+    pub untagged_at: Option<i64>,
+    pub untagged_by: Option<UntaggedBy>,
+    pub gone_at: Option<i64>,
+    /// First seen in another event than its push.
+    pub open_start: bool,
+    /// All tags of the life it is in are known: it began with a push in the logs.
+    pub tags_known: bool,
+    pub lives: u32,
+    /// Who put it there last.
+    pub origin: PushOrigin,
+    pub media_type: Sym,
+    pub children: Box<[DigestNo]>,
+    pub layers: Box<[u64]>,
+    pub steps: Vec<Step>,
+    /// How it lost its last tag, while that counts: void once it has a tag again or is held by an index.
+    pub displaced: Option<Box<Displacement>>,
+    /// Ends of its lives, oldest first.
+    pub losses: Vec<Loss>,
+    pub uses: Vec<Use>,
+    /// First step of the life it is in.
+    pub life_start: u32,
+}
+
+/// One step, 16 bytes; time and actor stand in the event.
+#[derive(Debug, Clone, Copy)]
+pub struct Step {
+    pub event: EventNo,
+    pub tag: Sym,
+    pub other: DigestNo,
+    pub kind: StepKind,
+    pub order: Order,
+}
+
+/// How an image lost its last tag to another.
+#[derive(Debug, Clone)]
+pub struct Displacement {
+    pub tag: Sym,
+    /// The event that gave it the tag; none where that lies before the logs.
+    pub first_push: EventNo,
+    pub second_push: EventNo,
+    pub by: DigestNo,
+    pub order: Order,
+    pub at: i64,
+    /// Index of its `tag_lost` step.
+    pub step: u32,
+}
+
+/// What ended a life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Expired,
+    Archived,
+    /// `BatchDeleteImage` by digest, or of the last tag.
+    DeletedByDigest,
+    DeletedByLastTag,
+    RepositoryDeleted,
+}
+
+/// The end of a life.
+#[derive(Debug)]
+pub struct Loss {
+    pub end: End,
+    pub event: EventNo,
+    pub at: i64,
+    pub order: Order,
+    pub tags: Vec<(Sym, EventNo)>,
+    pub displaced: Option<Box<Displacement>>,
+    pub run: Option<RunFacts>,
+    pub pushed_at: Option<i64>,
+    pub untagged_at: Option<i64>,
+    pub untagged_by: Option<UntaggedBy>,
+    pub open_start: bool,
+    /// Steps of the life: from, its end, and the first of the next life.
+    pub first_step: u32,
+    pub end_step: u32,
+    pub next_life_step: u32,
+    /// When it came back (pushed again or restored), if it did.
+    pub back_at: Option<i64>,
+}
+
+/// What the lifecycle run said about the image it took.
+#[derive(Debug, Clone)]
+pub struct RunFacts {
+    pub rules: Sym,
+    pub rule_priority: i64,
+    pub tag_status: Sym,
+    pub tags: Box<[Sym]>,
+}
+
+/// Somebody refers to the image.
+#[derive(Debug, Clone, Copy)]
+pub struct Use {
+    pub by: Sym,
+    pub kind: UseKind,
+    pub event: EventNo,
+    /// From when, until when (exclusive; `i64::MAX` while nothing newer replaced it). Milliseconds.
+    pub from: i64,
+    pub until: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UseKind {
+    /// A task definition, function or the like names it.
+    Named,
+    /// A service was deployed with a tag that pointed to it.
+    DeployedByTag,
+    /// A service was deployed with its digest in the definition.
+    DeployedByDigest,
+    /// A task of a service resolved its tag to it.
+    ResolvedByTask,
+    /// A task could not start because of it.
+    TaskStopped,
+}
+
+impl Image {
+    pub fn new(digest: DigestNo) -> Self {
+        Self {
+            digest,
+            state: ImageState::Unknown,
+            tags: Vec::new(),
+            pushed_at: None,
+            untagged_at: None,
+            untagged_by: None,
+            gone_at: None,
+            open_start: true,
+            tags_known: false,
+            lives: 1,
+            origin: PushOrigin::Client,
+            media_type: Sym::NONE,
+            children: Box::default(),
+            layers: Box::default(),
+            steps: Vec::new(),
+            displaced: None,
+            losses: Vec::new(),
+            uses: Vec::new(),
+            life_start: 0,
+        }
+    }
+
+    /// There, for all the logs say: tagged, untagged, or known by mention only.
+    pub fn is_alive(&self) -> bool {
+        matches!(self.state, ImageState::Tagged | ImageState::Untagged | ImageState::Unknown)
+    }
+
+    pub fn is_gone(&self) -> bool {
+        matches!(self.state, ImageState::Expired | ImageState::Deleted | ImageState::RepositoryDeleted)
+    }
+
+    pub fn has_tag(&self, tag: Sym) -> bool {
+        self.tags.iter().any(|(own, _)| *own == tag)
+    }
+
+    pub(super) fn step(&mut self, event: EventNo, kind: StepKind, tag: Sym, other: DigestNo, order: Order) {
+        self.steps.push(Step { event, tag, other, kind, order });
+    }
+
+    pub(super) fn next_step(&self) -> u32 {
+        u32::try_from(self.steps.len()).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,164 @@
+//! Strings, digests and repositories by number: what a fold keeps of a record is a few small integers.
+//!
+//! Numbers mean something only inside one [`Names`]. Nothing that users see may depend on their values, only on what
+//! they stand for: workers number things in the order in which they happen to meet them.
+
+use indexmap::IndexSet;
+
+use crate::model::{Digest, LogText, Repository, RepositoryRef};
+
+macro_rules! number {
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(u32);
+
+        impl $name {
+            /// "There is none", without the room that an `Option` takes.
+            pub const NONE: Self = Self(u32::MAX);
+
+            pub fn is_some(self) -> bool {
+                self != Self::NONE
+            }
+
+            pub fn is_none(self) -> bool {
+                self == Self::NONE
+            }
+
+            /// `Some(self)`, unless it is [`Self::NONE`].
+            pub fn some(self) -> Option<Self> {
+                self.is_some().then_some(self)
+            }
+
+            pub fn index(self) -> usize {
+                self.0 as usize
+            }
+
+            /// Numbers are dense from 0. Four thousand million of one kind do not fit into memory anyway; should it
+            /// happen, what is beyond is treated as absent.
+            pub fn from_index(index: usize) -> Self {
+                u32::try_from(index).map_or(Self::NONE, Self)
+            }
+
+            /// The number that `table` gives to `self`; none stays none.
+            pub fn translated(self, table: &[Self]) -> Self {
+                table.get(self.index()).copied().unwrap_or(Self::NONE)
+            }
+        }
+    };
+}
+
+number! {
+    /// A string.
+    Sym
+}
+number! {
+    /// An image digest.
+    DigestNo
+}
+number! {
+    /// A repository.
+    RepositoryNo
+}
+number! {
+    /// An event.
+    EventNo
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RepositoryKey {
+    pub registry_id: Sym,
+    pub region: Sym,
+    pub name: Sym,
+}
+
+/// The tables behind the numbers.
+#[derive(Debug, Default)]
+pub struct Names {
+    strings: IndexSet<Box<str>>,
+    digests: IndexSet<Digest>,
+    repositories: IndexSet<RepositoryKey>,
+}
+
+/// How the numbers of one [`Names`] read in another.
+pub struct Translation {
+    pub strings: Vec<Sym>,
+    pub digests: Vec<DigestNo>,
+    pub repositories: Vec<RepositoryNo>,
+}
+
+impl Names {
+    pub fn string(&mut self, text: &str) -> Sym {
+        let index = self.strings.get_index_of(text).unwrap_or_else(|| self.strings.insert_full(text.into()).0);
+        Sym::from_index(index)
+    }
+
+    pub fn optional_string(&mut self, text: Option<&str>) -> Sym {
+        text.map_or(Sym::NONE, |text| self.string(text))
+    }
+
+    pub fn digest(&mut self, digest: Digest) -> DigestNo {
+        DigestNo::from_index(self.digests.insert_full(digest).0)
+    }
+
+    pub fn optional_digest(&mut self, digest: Option<Digest>) -> DigestNo {
+        digest.map_or(DigestNo::NONE, |digest| self.digest(digest))
+    }
+
+    pub fn repository(&mut self, registry_id: &str, region: &str, name: &str) -> RepositoryNo {
+        let key = RepositoryKey { registry_id: self.string(registry_id), region: self.string(region), name: self.string(name) };
+        RepositoryNo::from_index(self.repositories.insert_full(key).0)
+    }
+
+    pub fn optional_repository(&mut self, repository: Option<&RepositoryRef<'_>>) -> RepositoryNo {
+        repository.map_or(RepositoryNo::NONE, |found| self.repository(&found.registry_id, &found.region, &found.name))
+    }
+
+    /// The text of `sym`; empty for none.
+    pub fn text(&self, sym: Sym) -> &str {
+        self.strings.get_index(sym.index()).map_or("", |text| text)
+    }
+
+    pub fn log_text(&self, sym: Sym) -> Option<LogText> {
+        self.strings.get_index(sym.index()).map(|text| LogText::from(&**text))
+    }
+
+    pub fn digest_of(&self, number: DigestNo) -> Option<Digest> {
+        self.digests.get_index(number.index()).copied()
+    }
+
+    pub fn find_digest(&self, digest: &Digest) -> Option<DigestNo> {
+        self.digests.get_index_of(digest).map(DigestNo::from_index)
+    }
+
+    pub fn find_string(&self, text: &str) -> Option<Sym> {
+        self.strings.get_index_of(text).map(Sym::from_index)
+    }
+
+    pub fn repository_key(&self, number: RepositoryNo) -> Option<RepositoryKey> {
+        self.repositories.get_index(number.index()).copied()
+    }
+
+    pub fn repository_of(&self, number: RepositoryNo) -> Repository {
+        let text = |sym: Sym| LogText::from(self.text(sym));
+        let key = self.repository_key(number).unwrap_or(RepositoryKey { registry_id: Sym::NONE, region: Sym::NONE, name: Sym::NONE });
+        Repository { registry_id: text(key.registry_id), region: text(key.region), name: text(key.name) }
+    }
+
+    pub fn repositories(&self) -> usize {
+        self.repositories.len()
+    }
+
+    /// Takes over everything that `other` names.
+    pub fn absorb(&mut self, other: &Self) -> Translation {
+        let strings: Vec<Sym> = other.strings.iter().map(|text| self.string(text)).collect();
+        let digests = other.digests.iter().map(|digest| self.digest(*digest)).collect();
+        let translate = |key: &RepositoryKey| RepositoryKey {
+            registry_id: key.registry_id.translated(&strings),
+            region: key.region.translated(&strings),
+            name: key.name.translated(&strings),
+        };
+        let repositories = other.repositories.iter().map(|key| RepositoryNo::from_index(self.repositories.insert_full(translate(key)).0)).collect();
+        Translation { strings, digests, repositories }
+    }
+}

@@ -1,0 +1,87 @@
+//! The log window is finite: an image displaced inside it may have been pushed before it.
+//!
+//! An expiry lists it as untagged, and nothing tells what took its tag: only that some tag was pushed in the window whose
+//! holder before is not in the logs. A push displaces at most one image. So where exactly one such push fits one such
+//! image, and the other way round, that push took its tag. Where several fit, nothing is said.
+
+use super::fact::Noted;
+use super::image::{Displacement, End, Image, Loss, Step};
+use super::names::{EventNo, Sym};
+use super::replay::{Opening, RepositoryHistory};
+use crate::model::{Order, StepKind, UntaggedBy};
+
+/// Gives a displacement to the images for which the logs leave a single possibility.
+pub(super) fn match_openings(state: &mut RepositoryHistory, events: &[Noted]) {
+    if state.openings.is_empty() {
+        return;
+    }
+    let orphans: Vec<(usize, usize)> = state.images.iter().enumerate().flat_map(|(at, image)| orphaned(at, image, state)).collect();
+    let fitting: Vec<Vec<usize>> =
+        orphans.iter().map(|&(at, loss)| fitting_openings(&state.images[at], &state.images[at].losses[loss], state)).collect();
+    for (orphan, openings) in orphans.iter().zip(&fitting) {
+        let [opening] = openings[..] else { continue };
+        let rivals = fitting.iter().filter(|other| other.contains(&opening)).count();
+        if rivals == 1 {
+            let opening = state.openings[opening];
+            displace(&mut state.images[orphan.0], orphan.1, opening, events);
+        }
+    }
+}
+
+/// Losses of an image from before the window that was expired untagged, without any reason known.
+fn orphaned(at: usize, image: &Image, state: &RepositoryHistory) -> Vec<(usize, usize)> {
+    let unexplained = |loss: &Loss| {
+        let untagged = loss.run.as_ref().is_some_and(|run| run.tags.is_empty());
+        loss.end == End::Expired && loss.open_start && loss.displaced.is_none() && loss.untagged_by.is_none() && untagged
+    };
+    if state.parents.contains_key(&image.digest) {
+        return Vec::new();
+    }
+    image.losses.iter().enumerate().filter(|(_, loss)| unexplained(loss)).map(|(index, _)| (at, index)).collect()
+}
+
+fn fitting_openings(image: &Image, loss: &Loss, state: &RepositoryHistory) -> Vec<usize> {
+    let named = named_under(image);
+    let fits = |opening: &Opening| {
+        opening.at <= loss.at
+            && loss.pushed_at.is_none_or(|pushed| pushed <= opening.at)
+            && opening.digest != image.digest
+            && (named.is_empty() || named.contains(&opening.tag))
+    };
+    state.openings.iter().enumerate().filter(|(_, opening)| fits(opening)).map(|(index, _)| index).collect()
+}
+
+/// Tags under which tasks named this very digest (`repo:tag@sha256:…`).
+fn named_under(image: &Image) -> Vec<Sym> {
+    let names = |step: &&Step| matches!(step.kind, StepKind::Referenced | StepKind::TaskStopped) && step.tag.is_some();
+    image.steps.iter().filter(names).map(|step| step.tag).collect()
+}
+
+fn displace(image: &mut Image, loss: usize, opening: Opening, events: &[Noted]) {
+    let at = image.steps.iter().position(|step| events[step.event.index()].time > opening.at).unwrap_or(image.steps.len());
+    let lost = Step { event: opening.event, tag: opening.tag, other: opening.digest, kind: StepKind::TagLost, order: Order::Inferred };
+    image.steps.insert(at, lost);
+    let step = u32::try_from(at).unwrap_or(u32::MAX);
+    for loss in &mut image.losses {
+        loss.end_step += u32::from(loss.end_step >= step);
+        loss.next_life_step = loss.next_life_step.saturating_add(u32::from(loss.next_life_step >= step));
+    }
+    image.life_start += u32::from(image.life_start > step);
+    let last = loss + 1 == image.losses.len();
+    let loss = &mut image.losses[loss];
+    loss.untagged_at = Some(opening.at);
+    loss.untagged_by = Some(UntaggedBy::Displaced);
+    loss.displaced = Some(Box::new(Displacement {
+        tag: opening.tag,
+        first_push: EventNo::NONE,
+        second_push: opening.event,
+        by: opening.digest,
+        order: Order::Inferred,
+        at: opening.at,
+        step,
+    }));
+    if last && image.is_gone() {
+        image.untagged_at = Some(opening.at);
+        image.untagged_by = Some(UntaggedBy::Displaced);
+    }
+}

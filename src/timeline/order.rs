@@ -1,0 +1,226 @@
+//! What the log does not say: the order of events within one second.
+//!
+//! Never invented. Two pushes of one tag in one second are put in order only by evidence that came later, until the tag
+//! was touched again: an expiry that lists a digest as untagged (or without the tag) says that it lost; an expiry or a
+//! delete that lists the tag on it, or an `ImageAlreadyExistsException` for tag and digest, says that it won.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::fact::{Fact, Named, RunImage, What};
+use super::names::{DigestNo, Sym};
+use super::replay::{Happening, RepositoryHistory};
+use crate::model::Order;
+
+/// A lifecycle event lists at most so many tags of an image: a full list proves nothing about a tag that is not in it.
+const TAGS_LISTED_MAX: usize = 100;
+
+/// Where in the repository's history digests and tags turn up again. Built when the first contested second is met.
+#[derive(Default)]
+pub struct Evidence {
+    by_digest: HashMap<DigestNo, Vec<usize>>,
+    by_tag: HashMap<Sym, Vec<usize>>,
+    /// The repository itself was deleted here.
+    ends: Vec<usize>,
+}
+
+/// The happenings of one second in the order to replay them, each with how sure that order is.
+pub fn arrange(happenings: &[Happening<'_>], group: Range<usize>, state: &RepositoryHistory, evidence: &mut Option<Evidence>) -> Vec<(usize, Order)> {
+    let pushes: Vec<(usize, Named)> = group.clone().filter_map(|index| Some((index, pushed(&happenings[index])?))).collect();
+    let mut ranked: Vec<(u32, usize, Order)> = Vec::with_capacity(group.len());
+    for index in group.clone() {
+        let (rank, order) = rank(&happenings[index], &pushes, state);
+        ranked.push((rank, index, order));
+    }
+    for tag in contested(&pushes) {
+        let evidence = evidence.get_or_insert_with(|| Evidence::collect(happenings));
+        let (sequence, order) = contest(tag, &pushes, happenings, group.end, state, evidence);
+        for (place, index) in sequence.into_iter().enumerate() {
+            let entry = &mut ranked[index - group.start];
+            // Behind the uncontested pushes, in the order found.
+            *entry = (RANK_CONTESTED, index, order);
+            entry.0 += u32::try_from(place).unwrap_or(0).min(RANK_SPAN);
+        }
+    }
+    ranked.sort_by_key(|(rank, index, _)| (*rank, *index));
+    ranked.into_iter().map(|(_, index, order)| (index, order)).collect()
+}
+
+const RANK_SPAN: u32 = 1_000_000;
+const RANK_DELETE_FIRST: u32 = 0;
+const RANK_CREATE: u32 = 1;
+const RANK_SETTING: u32 = 2;
+const RANK_REMOVED_FIRST: u32 = 3;
+const RANK_PUSH: u32 = 4;
+const RANK_CONTESTED: u32 = 5;
+const RANK_REFUSED: u32 = RANK_CONTESTED + RANK_SPAN + 1;
+const RANK_USE: u32 = RANK_REFUSED + 1;
+/// Layers come after the manifest that names them.
+const RANK_LAYER: u32 = RANK_USE + 1;
+const RANK_REMOVE: u32 = RANK_LAYER + 1;
+const RANK_DELETE_REPOSITORY: u32 = RANK_REMOVE + 1;
+
+/// The usual way of things within a second: create, set up, push, use, remove.
+fn rank(happening: &Happening<'_>, pushes: &[(usize, Named)], state: &RepositoryHistory) -> (u32, Order) {
+    let Happening::Fact(fact) = happening else { return (RANK_USE, Order::Observed) };
+    let rank = match &fact.what {
+        What::DeleteRepository if state.logged && state.deleted_by.is_none() && pushes.is_empty() => RANK_DELETE_FIRST,
+        What::DeleteRepository => RANK_DELETE_REPOSITORY,
+        What::CreateRepository { .. } => RANK_CREATE,
+        What::Push { .. } => RANK_PUSH,
+        What::PushFailed { .. } => RANK_REFUSED,
+        What::Pull { .. } => RANK_USE,
+        What::PullLayer { .. } => RANK_LAYER,
+        What::Delete(_) | What::Run(_) | What::Archive { .. } | What::Restored { .. } => {
+            return if removes_what_was_there(fact, pushes, state) { (RANK_REMOVED_FIRST, Order::Inferred) } else { (RANK_REMOVE, Order::Observed) };
+        }
+        _ => RANK_SETTING,
+    };
+    (rank, Order::Observed)
+}
+
+/// A removal of what was there before the second, when the same second pushes it again or pushes its tag elsewhere.
+fn removes_what_was_there(fact: &Fact, pushes: &[(usize, Named)], state: &RepositoryHistory) -> bool {
+    let pushed_again =
+        |digest: DigestNo| pushes.iter().any(|(_, push)| push.digest == digest) && state.image(digest).is_some_and(super::image::Image::is_alive);
+    let moved_elsewhere = |image: &Named| {
+        image.tag.is_some()
+            && state.holder(image.tag).is_some_and(|holder| holder.digest == image.digest)
+            && pushes.iter().any(|(_, push)| push.tag == image.tag && push.digest != image.digest)
+    };
+    match &fact.what {
+        What::Delete(deleted) => deleted.removed.iter().any(|(image, _)| pushed_again(image.digest) || moved_elsewhere(image)),
+        What::Run(run) => run.images.iter().any(|image| pushed_again(image.digest)),
+        _ => false,
+    }
+}
+
+fn pushed(happening: &Happening<'_>) -> Option<Named> {
+    match happening {
+        Happening::Fact(Fact { what: What::Push { image, .. }, .. }) => Some(*image),
+        _ => None,
+    }
+}
+
+/// Tags that more than one digest was pushed under.
+fn contested(pushes: &[(usize, Named)]) -> Vec<Sym> {
+    let mut tags: Vec<Sym> = Vec::new();
+    for (at, (_, push)) in pushes.iter().enumerate() {
+        let rival = |(_, other): &(usize, Named)| other.tag == push.tag && other.digest != push.digest;
+        if push.tag.is_some() && !tags.contains(&push.tag) && pushes[at + 1..].iter().any(rival) {
+            tags.push(push.tag);
+        }
+    }
+    tags
+}
+
+/// The pushes of `tag` with the winner's last, if exactly one candidate can have won; else by `eventID`.
+fn contest(
+    tag: Sym,
+    pushes: &[(usize, Named)],
+    happenings: &[Happening<'_>],
+    from: usize,
+    state: &RepositoryHistory,
+    evidence: &Evidence,
+) -> (Vec<usize>, Order) {
+    let of_tag: Vec<(usize, Named)> = pushes.iter().copied().filter(|(_, push)| push.tag == tag).collect();
+    let mut candidates: Vec<DigestNo> = of_tag.iter().map(|(_, push)| push.digest).collect();
+    candidates.sort_unstable();
+    candidates.dedup();
+    let said: Vec<(DigestNo, Option<bool>)> = candidates
+        .iter()
+        .map(|&digest| (digest, evidence.won(digest, tag, from, happenings).or_else(|| child_first(digest, pushes, &of_tag, happenings, state))))
+        .collect();
+    let proven: Vec<DigestNo> = said.iter().filter(|(_, won)| *won == Some(true)).map(|(digest, _)| *digest).collect();
+    let possible: Vec<DigestNo> =
+        if proven.is_empty() { said.iter().filter(|(_, won)| won.is_none()).map(|(digest, _)| *digest).collect() } else { proven };
+    let indexes = of_tag.iter().map(|(index, _)| *index);
+    let [winner] = possible[..] else { return (indexes.collect(), Order::Ambiguous) };
+    let wins = |index: &usize| of_tag.iter().any(|(other, push)| other == index && push.digest == winner);
+    let (last, first): (Vec<usize>, Vec<usize>) = indexes.partition(wins);
+    (first.into_iter().chain(last).collect(), Order::Inferred)
+}
+
+/// An index can only be pushed when its children are there (`ReferencedImagesNotFoundException`): a child that came to
+/// be in this very second, by a single push, lost the tag to its index.
+fn child_first(
+    digest: DigestNo,
+    pushes: &[(usize, Named)],
+    of_tag: &[(usize, Named)],
+    happenings: &[Happening<'_>],
+    state: &RepositoryHistory,
+) -> Option<bool> {
+    let single = pushes.iter().filter(|(_, push)| push.digest == digest).count() == 1;
+    let new = !state.image(digest).is_some_and(super::image::Image::is_alive);
+    let lists = |index: usize| match &happenings[index] {
+        Happening::Fact(Fact { what: What::Push { manifest: Some(manifest), .. }, .. }) => manifest.children.contains(&digest),
+        _ => false,
+    };
+    (single && new && of_tag.iter().any(|(index, _)| lists(*index))).then_some(false)
+}
+
+impl Evidence {
+    fn collect(happenings: &[Happening<'_>]) -> Self {
+        let mut evidence = Self::default();
+        for (index, happening) in happenings.iter().enumerate() {
+            let Happening::Fact(fact) = happening else { continue };
+            match &fact.what {
+                What::Push { image, .. } => evidence.touch(image.tag, index),
+                What::PushFailed { proves, .. } => evidence.tell(proves.digest, index),
+                What::Delete(deleted) => {
+                    for (image, _) in &deleted.removed {
+                        evidence.touch(image.tag, index);
+                        evidence.tell(image.digest, index);
+                    }
+                }
+                What::Run(run) => run.images.iter().chain(&run.failures).for_each(|image| evidence.tell(image.digest, index)),
+                What::DeleteRepository | What::CreateRepository { .. } => evidence.ends.push(index),
+                _ => {}
+            }
+        }
+        evidence
+    }
+
+    fn touch(&mut self, tag: Sym, index: usize) {
+        if tag.is_some() {
+            self.by_tag.entry(tag).or_default().push(index);
+        }
+    }
+
+    fn tell(&mut self, digest: DigestNo, index: usize) {
+        if digest.is_some() {
+            self.by_digest.entry(digest).or_default().push(index);
+        }
+    }
+
+    /// Whether what came from `from` on says that `digest` held `tag` after the contested second; `None`: nothing does.
+    fn won(&self, digest: DigestNo, tag: Sym, from: usize, happenings: &[Happening<'_>]) -> Option<bool> {
+        let next = |list: &[usize]| list[list.partition_point(|index| *index < from)..].first().copied().unwrap_or(usize::MAX);
+        let touched = self.by_tag.get(&tag).map_or(usize::MAX, |list| next(list));
+        // A delete that touches the tag still tells who had it; a push does not.
+        let end = touched.min(next(&self.ends));
+        let list = self.by_digest.get(&digest)?;
+        let after = &list[list.partition_point(|index| *index < from)..];
+        after.iter().take_while(|index| **index <= end).find_map(|index| match &happenings[*index] {
+            Happening::Fact(fact) => says(&fact.what, digest, tag),
+            Happening::Mention(_) => None,
+        })
+    }
+}
+
+/// What one event says about `tag` being on `digest`.
+fn says(what: &What, digest: DigestNo, tag: Sym) -> Option<bool> {
+    match what {
+        What::PushFailed { proves, .. } => (proves.digest == digest && proves.tag == tag).then_some(true),
+        What::Delete(deleted) => deleted.removed.iter().any(|(image, _)| image.digest == digest && image.tag == tag).then_some(true),
+        What::Run(run) => run.images.iter().chain(&run.failures).find(|image| image.digest == digest).and_then(|image| listed(image, tag)),
+        _ => None,
+    }
+}
+
+fn listed(image: &RunImage, tag: Sym) -> Option<bool> {
+    if image.tags.contains(&tag) {
+        return Some(true);
+    }
+    (image.untagged || image.tags.len() < TAGS_LISTED_MAX).then_some(false)
+}

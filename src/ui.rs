@@ -1,0 +1,24 @@
+//! The only printer. *Data* goes to stdout or to the file the user named, *talk* and progress to stderr.
+//!
+//! A view (`findings`, `timelines`, `verdict`) is written in one of four formats. Each shows what it is given and
+//! knows nothing of the run, so that all of them can be tried with nouns made by hand.
+
+pub mod coverage;
+pub mod escape;
+pub mod findings;
+mod format;
+pub mod output;
+mod page;
+pub mod plan;
+pub mod progress;
+pub mod quantity;
+pub mod talk;
+pub mod timelines;
+pub mod verdict;
+
+pub use format::{Format, Look};
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! What was read, in a few lines: the first thing on every page.
+
+use std::io;
+
+use super::escape::Escape;
+use super::page::Page;
+use super::quantity::{bytes, count, counted};
+use crate::model::{Coverage, ReadFailure};
+
+/// How many failures and gaps a page lists; the JSON document has them all.
+const LISTED_MAX: usize = 20;
+
+pub fn write(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
+    page.item(0, "Read", &objects(coverage))?;
+    page.item(0, "", &records(coverage))?;
+    page.item(0, "Period", &period(coverage))?;
+    if coverage.partial {
+        page.item(0, "Partial", "the run ended before its time; what follows is true, and not all")?;
+    }
+    for failure in coverage.failures.iter().take(LISTED_MAX) {
+        page.item(0, "Not read", &describe(failure))?;
+    }
+    more(page, coverage.failures.len())?;
+    for gap in coverage.omitted.iter().take(LISTED_MAX) {
+        let name = gap.repository.name.for_terminal();
+        let records = counted(gap.records, "record", "records");
+        page.item(0, "Left out", &format!("{records} of {name}: CloudTrail left out what they say (over 100 KB)"))?;
+    }
+    more(page, coverage.omitted.len())?;
+    coverage.warnings.iter().try_for_each(|warning| page.item(0, "Note", warning))?;
+    page.blank()
+}
+
+/// An object that could not be read, or a record of it, and why.
+pub fn describe(failure: &ReadFailure) -> String {
+    let record = failure.record.map(|record| format!("#{record}")).unwrap_or_default();
+    format!("{}{record}: {}", failure.object.for_terminal(), failure.reason)
+}
+
+fn more(page: &mut Page<'_>, number: usize) -> io::Result<()> {
+    match number.checked_sub(LISTED_MAX) {
+        None | Some(0) => Ok(()),
+        Some(rest) => page.item(0, "", &format!("and {} more: --format json lists them all", count(rest as u64))),
+    }
+}
+
+fn objects(coverage: &Coverage) -> String {
+    let mut text = format!("{} of {}", count(coverage.objects_read), counted(coverage.objects_listed, "object", "objects"));
+    for (number, word) in [(coverage.objects_skipped, "of another kind skipped"), (coverage.objects_failed, "failed")] {
+        if number > 0 {
+            text.push_str(&format!(", {} {word}", count(number)));
+        }
+    }
+    text.push_str(&format!("; {}", bytes(coverage.bytes_compressed)));
+    if coverage.bytes_decompressed != coverage.bytes_compressed {
+        text.push_str(&format!(", {} inflated", bytes(coverage.bytes_decompressed)));
+    }
+    text
+}
+
+fn records(coverage: &Coverage) -> String {
+    let mut text = format!("{}, {} about images", counted(coverage.records, "record", "records"), count(coverage.records_relevant));
+    for (number, words) in [(coverage.records_duplicate, "delivered twice"), (coverage.records_failed, "not understood")] {
+        if number > 0 {
+            text.push_str(&format!(", {} {words}", count(number)));
+        }
+    }
+    text
+}
+
+fn period(coverage: &Coverage) -> String {
+    match (coverage.first_event_time, coverage.last_event_time) {
+        (Some(first), Some(last)) => format!("{first} to {last}"),
+        _ => "no event with a time".to_owned(),
+    }
+}

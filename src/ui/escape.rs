@@ -1,0 +1,158 @@
+//! Text from logs, made harmless for the place it is shown in.
+//!
+//! Whoever calls AWS writes user agents, session names, tags and object keys. On a terminal such a text could move the
+//! cursor, recolour or reorder what stands around it; in a spreadsheet it could be a formula. Everything the printer
+//! shows goes through here, our own sentences too: they quote log text.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use crate::model::LogText;
+
+/// Longest text from a log that a terminal gets to see, in characters. S3 keys have at most 1,024 bytes.
+const LOG_CHARS_MAX: usize = 1_024;
+/// Longest paragraph: our own sentences with the log texts that they quote.
+const PARAGRAPH_CHARS_MAX: usize = 8_192;
+
+/// Makes a text safe for one kind of output.
+pub trait Escape {
+    /// No control characters, nothing invisible, nothing that reorders; of bounded length.
+    fn for_terminal(&self) -> Cow<'_, str>;
+
+    /// Nothing that a spreadsheet takes for a formula; control characters spelled out. Quoting is the CSV writer's.
+    fn for_csv(&self) -> Cow<'_, str>;
+}
+
+impl Escape for str {
+    fn for_terminal(&self) -> Cow<'_, str> {
+        shortened(self, PARAGRAPH_CHARS_MAX)
+    }
+
+    fn for_csv(&self) -> Cow<'_, str> {
+        let text = spell_out(self);
+        if is_formula(self) { Cow::Owned(format!("'{text}")) } else { text }
+    }
+}
+
+impl Escape for LogText {
+    fn for_terminal(&self) -> Cow<'_, str> {
+        shortened(self.raw(), LOG_CHARS_MAX)
+    }
+
+    fn for_csv(&self) -> Cow<'_, str> {
+        self.raw().for_csv()
+    }
+}
+
+/// At most `chars_max` characters of `text`, spelled out, and a mark where something is missing.
+fn shortened(text: &str, chars_max: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(chars_max) {
+        None => spell_out(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", spell_out(&text[..end]))),
+    }
+}
+
+/// Whether a spreadsheet might run the text. Full-width signs count: some programs fold them to the plain ones.
+fn is_formula(text: &str) -> bool {
+    text.starts_with(['\t', '\r', '\n']) || text.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
+}
+
+/// Replaces every character that is not plainly visible by `\u{…}`.
+fn spell_out(text: &str) -> Cow<'_, str> {
+    if text.chars().all(is_visible) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if is_visible(character) {
+            safe.push(character);
+        } else {
+            safe.extend(character.escape_unicode());
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// JSON text on its way out: what is not plainly visible becomes JSON's own `\\uXXXX`, which every parser reads back as the
+/// same character. Only strings hold such characters, so that the document stays what it is.
+pub struct JsonText<'w>(pub &'w mut dyn Write);
+
+impl Write for JsonText<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let plain = |byte: &u8| matches!(byte, b'\n' | b' '..=b'~');
+        match std::str::from_utf8(bytes) {
+            Ok(text) if !bytes.iter().all(plain) => self.0.write_all(spell_out_json(text).as_bytes()).map(|()| bytes.len()),
+            _ => self.0.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+fn spell_out_json(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if character == '\n' || is_visible(character) {
+            safe.push(character);
+        } else {
+            character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| safe.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    safe
+}
+
+/// Visible, of its own width, and where it stands. The standard library's tables know controls, format characters (bidi
+/// marks, zero-width), unassigned code points and combining marks; a few "letters" are blank in every font.
+fn is_visible(character: char) -> bool {
+    match character {
+        ' '..='~' => true,
+        '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}' => false,
+        _ => character.escape_debug().len() == 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_text_stays_as_it_is() {
+        for text in ["aws-cli/2.1 \"quoted\" \\ 'x'", "größe 東京 🐳", ""] {
+            assert!(matches!(text.for_terminal(), Cow::Borrowed(same) if same == text), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_moves_the_cursor_or_reorders_the_line() {
+        let hostile = ["\u{1b}[2J", "\u{9b}31m", "a\rb", "a\nb", "\u{7}", "\u{7f}", "\u{0}", "\u{85}"];
+        let reordering = ["\u{202e}", "\u{202a}", "\u{2066}", "\u{2069}", "\u{200e}", "\u{200f}", "\u{61c}", "\u{2028}"];
+        let invisible = ["\u{200b}", "\u{200d}", "\u{feff}", "\u{2060}", "\u{ad}", "\u{180e}", "\u{e0041}", "\u{fe0f}", "\u{301}", "\u{3164}"];
+        for text in hostile.iter().chain(&reordering).chain(&invisible) {
+            let safe = text.for_terminal();
+            assert!(safe.chars().all(|shown| shown.is_ascii_graphic()), "{text:?} became {safe:?}");
+            assert!(safe.contains("\\u{"), "{text:?} became {safe:?}");
+            assert_eq!(LogText::from(*text).for_terminal(), safe);
+        }
+        assert_eq!("v1\u{202e}1v".for_terminal(), "v1\\u{202e}1v");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_for_the_terminal_only() {
+        let long = LogText::from("é".repeat(5_000));
+        assert_eq!(long.for_terminal().chars().count(), LOG_CHARS_MAX + 1);
+        assert!(long.for_terminal().ends_with('…'));
+        assert_eq!(long.for_csv(), long.raw());
+    }
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1"] {
+            assert!(text.for_csv().starts_with('\''), "{text:?} became {:?}", text.for_csv());
+        }
+        assert_eq!("v1=2".for_csv(), "v1=2");
+        assert_eq!("\t=1".for_csv(), "'\\u{9}=1");
+        assert_eq!("a\u{1b}b".for_csv(), "a\\u{1b}b");
+    }
+}

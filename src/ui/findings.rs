@@ -1,0 +1,199 @@
+//! What `detect` shows.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::coverage;
+use super::escape::Escape;
+use super::format::{Cell, Format, Look, Rows, write_document, write_line};
+use super::page::Page;
+use super::quantity::{count, counted, span};
+use crate::model::{Coverage, EventRef, Finding, FindingKind, LogText, Order, Severity, Usage};
+
+/// How many principals and references a page lists for one finding.
+const NAMES_MAX: usize = 8;
+
+/// Writes findings, in the order given.
+pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, findings: &[Finding]) -> io::Result<()> {
+    match look.format {
+        Format::Table => write_page(&mut Page::new(out, look.columns), coverage, findings),
+        Format::Json => write_document(out, "detect", coverage, Body { findings }),
+        Format::Ndjson => findings.iter().try_for_each(|finding| write_line(out, finding)),
+        Format::Csv => write_rows(out, findings),
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    findings: &'a [Finding],
+}
+
+fn write_page(page: &mut Page<'_>, coverage: &Coverage, findings: &[Finding]) -> io::Result<()> {
+    coverage::write(page, coverage)?;
+    page.line(&headline(findings))?;
+    for finding in findings {
+        page.blank()?;
+        write_finding(page, finding)?;
+    }
+    Ok(())
+}
+
+/// `3 findings: 1 critical, 2 low`.
+fn headline(findings: &[Finding]) -> String {
+    if findings.is_empty() {
+        return "No findings.".to_owned();
+    }
+    let of = |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count() as u64;
+    let each: Vec<String> =
+        Severity::ALL.iter().filter(|severity| of(**severity) > 0).map(|severity| format!("{} {}", count(of(*severity)), severity.word())).collect();
+    format!("{}: {}", counted(findings.len() as u64, "finding", "findings"), each.join(", "))
+}
+
+fn write_finding(page: &mut Page<'_>, finding: &Finding) -> io::Result<()> {
+    let severity = finding.severity.word().to_uppercase();
+    let tag = finding.tag.as_ref().map(|tag| format!(":{}", tag.for_terminal())).unwrap_or_default();
+    page.line(&format!("{severity}  {}  {}{tag}  ({})", finding.kind.word(), finding.repository.name.for_terminal(), finding.id))?;
+    page.point(2, "", &finding.summary)?;
+    page.item(2, "registry", &format!("{}, {}", finding.repository.registry_id.for_terminal(), finding.repository.region.for_terminal()))?;
+    page.item(2, "lost", &lost(finding))?;
+    if let Some(kept) = finding.kept.digest {
+        page.item(2, "kept", &kept.short())?;
+    }
+    write_events(page, finding)?;
+    write_usage(page, &finding.usage)?;
+    finding.advice.iter().try_for_each(|advice| page.item(2, "do", advice))
+}
+
+fn lost(finding: &Finding) -> String {
+    let lost = &finding.lost;
+    let mut parts = vec![lost.digest.short()];
+    for (word, time) in [("pushed", lost.pushed_at), ("untagged", lost.untagged_at), ("gone", lost.gone_at)] {
+        parts.extend(time.map(|time| format!("{word} {time}")));
+    }
+    let exposure = finding.exposure_seconds.map(|seconds| format!(" ({} after it was untagged)", span(seconds))).unwrap_or_default();
+    parts.join(", ") + &exposure
+}
+
+fn write_events(page: &mut Page<'_>, finding: &Finding) -> io::Result<()> {
+    let displaced = matches!(finding.kind, FindingKind::SameTagRace | FindingKind::SameTagOverwrite | FindingKind::DisplacedAlive);
+    match &finding.first_push {
+        Some(event) => page.item(2, "first push", &event_text(event))?,
+        None if displaced => page.item(2, "first push", "before the logs")?,
+        None => {}
+    }
+    if displaced {
+        let gap = finding.gap_seconds.map(|seconds| format!("{} later: ", span(seconds))).unwrap_or_default();
+        page.item(2, "second push", &format!("{gap}{}{}", event_text(&finding.second_push), order(finding.order)))?;
+    }
+    match &finding.deletion {
+        Some(deletion) => {
+            let rule = deletion.rule_priority.map(|priority| format!("by rule {priority}: ")).unwrap_or_default();
+            page.item(2, "taken", &format!("{rule}{}", event_text(&deletion.event)))
+        }
+        None if displaced => Ok(()),
+        None => page.item(2, "taken", &event_text(&finding.second_push)),
+    }
+}
+
+const fn order(order: Order) -> &'static str {
+    match order {
+        Order::Observed => "",
+        Order::Inferred => " (same second; the order follows from later events)",
+        Order::Ambiguous => " (same second; the logs do not tell which came first)",
+    }
+}
+
+fn write_usage(page: &mut Page<'_>, usage: &Usage) -> io::Result<()> {
+    let Usage { pulls_before, pulls_while_untagged, pulls_after_gone, last_pull, principals, references } = usage;
+    let pulls =
+        format!("{} before, {} while untagged, {} after it was gone", count(*pulls_before), count(*pulls_while_untagged), count(*pulls_after_gone));
+    page.item(2, "pulls", &pulls)?;
+    if let Some(last) = last_pull {
+        page.item(2, "last pull", &event_text(last))?;
+    }
+    write_names(page, "pulled by", principals)?;
+    write_names(page, "needed by", references)
+}
+
+fn write_names(page: &mut Page<'_>, label: &str, names: &[LogText]) -> io::Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let mut shown: Vec<_> = names.iter().take(NAMES_MAX).map(|name| name.for_terminal().into_owned()).collect();
+    if names.len() > NAMES_MAX {
+        shown.push(format!("and {} more", count((names.len() - NAMES_MAX) as u64)));
+    }
+    page.item(2, label, &shown.join(", "))
+}
+
+/// `2026-03-02T10:00:09Z PutImage by ARN in KEY#3`.
+pub(super) fn event_text(event: &EventRef) -> String {
+    let actor = event.actor.as_ref().map(|actor| format!(" by {}", actor.for_terminal())).unwrap_or_default();
+    format!("{} {}{actor} in {}#{}", event.event_time, event.event_name.for_terminal(), event.object.for_terminal(), event.record)
+}
+
+/// The columns of the CSV.
+const COLUMNS: &[&str] = &[
+    "id",
+    "kind",
+    "severity",
+    "registry_id",
+    "region",
+    "repository",
+    "tag",
+    "lost_digest",
+    "lost_pushed_at",
+    "lost_untagged_at",
+    "lost_gone_at",
+    "kept_digest",
+    "first_push_time",
+    "first_push_event_id",
+    "first_push_actor",
+    "second_push_time",
+    "second_push_event_id",
+    "second_push_actor",
+    "gap_seconds",
+    "order",
+    "deletion_time",
+    "deletion_event_id",
+    "deletion_actor",
+    "deletion_rule_priority",
+    "exposure_seconds",
+    "pulls_before",
+    "pulls_while_untagged",
+    "pulls_after_gone",
+    "last_pull_time",
+    "last_pull_event_id",
+    "last_pull_actor",
+    "principals",
+    "references",
+    "summary",
+    "advice",
+];
+
+fn write_rows(out: &mut dyn Write, findings: &[Finding]) -> io::Result<()> {
+    let mut rows = Rows::new(out, COLUMNS)?;
+    findings.iter().try_for_each(|finding| rows.row(cells(finding)))?;
+    rows.finish()
+}
+
+fn cells(finding: &Finding) -> Vec<Cell> {
+    let Finding { repository, lost, usage, deletion, .. } = finding;
+    let mut cells = vec![Cell::text(&finding.id), Cell::plain(finding.kind.word()), Cell::plain(finding.severity.word())];
+    cells.extend([&repository.registry_id, &repository.region, &repository.name].map(Cell::log));
+    cells.extend([Cell::maybe(finding.tag.as_ref(), Cell::log), Cell::plain(lost.digest)]);
+    cells.extend([lost.pushed_at, lost.untagged_at, lost.gone_at].map(|time| Cell::maybe(time, Cell::plain)));
+    cells.push(Cell::maybe(finding.kept.digest, Cell::plain));
+    cells.extend(Cell::event(finding.first_push.as_ref()));
+    cells.extend(Cell::event(Some(&finding.second_push)));
+    cells.extend([Cell::maybe(finding.gap_seconds, Cell::plain), Cell::plain(finding.order.word())]);
+    cells.extend(Cell::event(deletion.as_ref().map(|deletion| &deletion.event)));
+    cells.push(Cell::maybe(deletion.as_ref().and_then(|deletion| deletion.rule_priority), Cell::plain));
+    cells.push(Cell::maybe(finding.exposure_seconds, Cell::plain));
+    cells.extend([usage.pulls_before, usage.pulls_while_untagged, usage.pulls_after_gone].map(Cell::plain));
+    cells.extend(Cell::event(usage.last_pull.as_ref()));
+    cells.extend([&usage.principals, &usage.references].map(|names| Cell::list(names.iter().map(LogText::raw))));
+    cells.extend([Cell::text(&finding.summary), Cell::list(finding.advice.iter().map(String::as_str))]);
+    cells
+}

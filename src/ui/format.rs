@@ -1,0 +1,119 @@
+//! The formats, and what they share.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::escape::{Escape, JsonText};
+use crate::model::{Coverage, EventRef, LogText};
+
+/// Version of the JSON documents. Fields may be added under one version; a change of meaning needs another.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// How data is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people: what was read, then what was found
+    Table,
+    /// One document with coverage and everything that was found
+    Json,
+    /// What was found, one JSON value a line
+    Ndjson,
+    /// What was found, one row each
+    Csv,
+}
+
+/// How data is to look: the format, and for people the width of their terminal.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    pub format: Format,
+    /// `None` when it does not go to a terminal.
+    pub columns: Option<usize>,
+}
+
+/// The head that every JSON document has; `body` adds the rest.
+#[derive(Serialize)]
+pub struct Document<'a, B> {
+    schema_version: u32,
+    command: &'static str,
+    coverage: &'a Coverage,
+    #[serde(flatten)]
+    body: B,
+}
+
+/// Writes a document, two spaces a level, with a newline at its end.
+pub fn write_document<B: Serialize>(out: &mut dyn Write, command: &'static str, coverage: &Coverage, body: B) -> io::Result<()> {
+    serde_json::to_writer_pretty(JsonText(out), &Document { schema_version: SCHEMA_VERSION, command, coverage, body })?;
+    writeln!(out)
+}
+
+/// Writes a value on a line of its own.
+pub fn write_line<T: Serialize>(out: &mut dyn Write, value: &T) -> io::Result<()> {
+    serde_json::to_writer(JsonText(out), value)?;
+    writeln!(out)
+}
+
+/// Rows of text cells under a heading; every cell is made safe for spreadsheets on its way.
+pub struct Rows<'w>(csv::Writer<&'w mut dyn Write>);
+
+impl<'w> Rows<'w> {
+    pub fn new(out: &'w mut dyn Write, heading: &[&str]) -> io::Result<Self> {
+        let mut rows = Self(csv::Writer::from_writer(out));
+        rows.row(heading.iter().map(|name| Cell::text(*name)))?;
+        Ok(rows)
+    }
+
+    pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) -> io::Result<()> {
+        let cells: Vec<String> = cells.into_iter().map(|cell| cell.0).collect();
+        self.0.write_record(&cells).map_err(io_error)
+    }
+
+    pub fn finish(mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// The writer's own error, so that a closed pipe is still known as one.
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+/// One cell of a table, already safe.
+pub struct Cell(String);
+
+impl Cell {
+    pub fn text(text: impl AsRef<str>) -> Self {
+        Self(text.as_ref().for_csv().into_owned())
+    }
+
+    pub fn log(text: &LogText) -> Self {
+        Self(text.for_csv().into_owned())
+    }
+
+    /// A value of ours that cannot be a formula: a number, a time, a digest, a word.
+    pub fn plain(value: impl ToString) -> Self {
+        Self(value.to_string())
+    }
+
+    /// An absent value is an empty cell.
+    pub fn maybe<T>(value: Option<T>, cell: impl FnOnce(T) -> Self) -> Self {
+        value.map_or_else(|| Self(String::new()), cell)
+    }
+
+    /// Several texts in one cell, separated by `; `.
+    pub fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::text(texts.into_iter().collect::<Vec<_>>().join("; "))
+    }
+
+    /// Time, id and actor of an event: the three columns that stand for it.
+    pub fn event(event: Option<&EventRef>) -> [Self; 3] {
+        [
+            Self::maybe(event, |event| Self::plain(event.event_time)),
+            Self::maybe(event, |event| Self::log(&event.event_id)),
+            Self::maybe(event.and_then(|event| event.actor.as_ref()), Self::log),
+        ]
+    }
+}

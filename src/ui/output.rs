@@ -1,0 +1,163 @@
+//! Where data goes: stdout, or the one file that the user named.
+
+use std::fs;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+
+/// Bytes gathered before they are written.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// A place for data, known to be writable before the work starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    Stdout,
+    /// A regular file, new or not: it appears whole or stays as it was.
+    File(PathBuf),
+    /// A pipe or a device that the user named: written as it comes, never replaced.
+    Special(PathBuf),
+}
+
+impl Destination {
+    /// `path` as given with `-o`; none, or `-`, is stdout. Fails when nothing could be written there.
+    pub fn prepare(path: Option<&Path>) -> Result<Self, Failure> {
+        match path {
+            None => Ok(Self::Stdout),
+            Some(path) if path == Path::new("-") => Ok(Self::Stdout),
+            Some(path) => Self::file(path).map_err(|error| cannot_write(path, &error)),
+        }
+    }
+
+    fn file(path: &Path) -> io::Result<Self> {
+        // A link stays a link: what it points to is replaced.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        match fs::metadata(&path) {
+            Ok(found) if found.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)),
+            Ok(found) if !found.is_file() => Ok(Self::Special(path)),
+            // A trial: an hour of reading must not end in "permission denied".
+            _ => temporary(&path).map(|_| Self::File(path)),
+        }
+    }
+
+    /// Columns of the terminal that data goes to, if it goes to one.
+    pub fn columns(&self) -> Option<usize> {
+        let terminal = *self == Self::Stdout && io::stdout().is_terminal();
+        terminal.then(|| terminal_size::terminal_size_of(io::stdout()).map_or(80, |(width, _)| width.0.into()))
+    }
+
+    /// Lets `render` write. `None`: the reader of stdout has seen enough and closed it (`| head`), which is no error.
+    pub fn write<T>(&self, render: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> Result<Option<T>, Failure> {
+        match self {
+            Self::Stdout => to_stdout(render),
+            Self::File(path) => to_file(path, render).map(Some).map_err(|error| cannot_write(path, &error)),
+            Self::Special(path) => {
+                let open = fs::OpenOptions::new().write(true).open(path);
+                open.and_then(|file| buffered(file, render)).map(|(written, _)| Some(written)).map_err(|error| cannot_write(path, &error))
+            }
+        }
+    }
+}
+
+fn to_stdout<T>(render: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> Result<Option<T>, Failure> {
+    match buffered(io::stdout().lock(), render) {
+        Ok((written, _)) => Ok(Some(written)),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(None),
+        Err(error) => Err(Failure::new("cannot write to stdout").because(error)),
+    }
+}
+
+/// Writes beside the file, then takes its name: readers see the old content or the new, never half of it.
+fn to_file<T>(path: &Path, render: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
+    let (written, file) = buffered(temporary(path)?, render)?;
+    if let Ok(old) = fs::metadata(path) {
+        fs::set_permissions(file.path(), old.permissions())?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(written)
+}
+
+fn buffered<W: Write, T>(inner: W, render: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> io::Result<(T, W)> {
+    let mut out = BufWriter::with_capacity(BUFFER_BYTES, inner);
+    let written = render(&mut out)?;
+    let inner = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    Ok((written, inner))
+}
+
+/// A file in the same folder that vanishes unless it is kept, with the permissions that a new file would have.
+fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".tagfall-").suffix(".partial");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    // By its kind: the message would name the temporary file, which nobody knows.
+    let failure = Failure::new(format!("cannot write to {}", path.display())).because(error.kind());
+    match error.kind() {
+        io::ErrorKind::NotFound => failure.advise("create the folder first, or name another file with -o"),
+        io::ErrorKind::IsADirectory => failure.advise("name a file in it: -o FOLDER/findings.json"),
+        _ => failure.advise("name a file in a folder that you may write to"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_appears_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("findings.json");
+        let destination = Destination::prepare(Some(&path)).unwrap();
+        assert_eq!(files(folder.path()), Vec::<String>::new());
+
+        let failed = destination.write(|out| out.write_all(b"half").and_then(|()| Err::<(), _>(io::Error::other("disk full"))));
+        assert!(failed.is_err());
+        assert_eq!(files(folder.path()), Vec::<String>::new());
+
+        assert_eq!(destination.write(|out| out.write_all(b"whole\n")), Ok(Some(())));
+        assert_eq!((files(folder.path()), fs::read_to_string(&path).unwrap()), (vec!["findings.json".to_owned()], "whole\n".to_owned()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_existing_file_keeps_its_permissions_and_a_link_stays_a_link() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        fs::write(&real, "old").unwrap();
+        fs::set_permissions(&real, PermissionsExt::from_mode(0o600)).unwrap();
+        symlink(&real, &link).unwrap();
+        Destination::prepare(Some(&link)).unwrap().write(|out| out.write_all(b"new")).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&real).unwrap(), "new");
+        assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_is_written_to_and_never_replaced() {
+        let destination = Destination::prepare(Some(Path::new("/dev/null"))).unwrap();
+        assert_eq!(destination, Destination::Special(PathBuf::from("/dev/null")));
+        assert_eq!(destination.write(|out| out.write_all(b"gone")), Ok(Some(())));
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_fails_before_the_work() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Destination::prepare(Some(folder.path())).is_err());
+        assert!(Destination::prepare(Some(&folder.path().join("no/such/file"))).is_err());
+        assert_eq!(Destination::prepare(Some(Path::new("-"))), Ok(Destination::Stdout));
+    }
+}

@@ -1,0 +1,84 @@
+//! What is said on stderr. Data never goes here, and talk never goes to stdout.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+
+use super::escape::Escape;
+use crate::failure::Failure;
+
+/// Stderr, shared by the run, its progress line and the Ctrl-C handler. Nobody is left to tell when stderr itself cannot
+/// be written to, so that errors of writing are dropped here.
+pub struct Talk {
+    quiet: bool,
+    terminal: bool,
+    /// Whether a progress line stands at the cursor.
+    line_drawn: Mutex<bool>,
+}
+
+impl Talk {
+    /// `quiet` leaves only what explains the exit codes 2 and 3.
+    pub fn new(quiet: bool) -> Self {
+        Self { quiet, terminal: io::stderr().is_terminal(), line_drawn: Mutex::new(false) }
+    }
+
+    pub const fn quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Whether somebody watches.
+    pub const fn terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// Says something that is good to know.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            self.say(&[("", text)]);
+        }
+    }
+
+    /// Says something that must be known.
+    pub fn warn(&self, text: &str) {
+        self.say(&[("warning: ", text)]);
+    }
+
+    /// Says why nothing could be done.
+    pub fn failure(&self, failure: &Failure) {
+        let lines: Vec<_> = failure.lines().map(|(label, text)| format!("{label}: {text}")).collect();
+        let leads = std::iter::once("").chain(std::iter::repeat("  "));
+        let lines: Vec<_> = leads.zip(lines.iter().map(String::as_str)).collect();
+        self.say(&lines);
+    }
+
+    /// Draws a line that the next one replaces. Only for a terminal.
+    pub fn draw(&self, text: &str) {
+        let columns = terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| usize::from(width.0));
+        let shown: String = text.for_terminal().chars().take(columns.saturating_sub(1)).collect();
+        let mut drawn = self.line_drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = write!(io::stderr().lock(), "\r\x1b[2K{shown}");
+        *drawn = true;
+    }
+
+    /// Takes the drawn line away.
+    pub fn clear(&self) {
+        let mut drawn = self.line_drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        erase(&mut drawn);
+    }
+
+    fn say(&self, lines: &[(&str, &str)]) {
+        let mut drawn = self.line_drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        erase(&mut drawn);
+        let mut stderr = io::stderr().lock();
+        for (at, (lead, text)) in lines.iter().enumerate() {
+            let name = if at == 0 { "tagfall: " } else { "" };
+            let _ = writeln!(stderr, "{name}{lead}{}", text.for_terminal());
+        }
+    }
+}
+
+fn erase(drawn: &mut bool) {
+    if *drawn {
+        let _ = write!(io::stderr().lock(), "\r\x1b[2K");
+        *drawn = false;
+    }
+}

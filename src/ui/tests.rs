@@ -1,0 +1,246 @@
+//! The views over nouns made by hand: layout, formats, and text that means harm.
+
+use std::io::{self, Write};
+
+use serde_json::Value;
+
+use super::samples::{HOSTILE, coverage, finding, hostile, timeline, verdict};
+use super::{Format, Look, findings, timelines, verdict as verdicts};
+
+const ALL: [Format; 4] = [Format::Table, Format::Json, Format::Ndjson, Format::Csv];
+
+fn look(format: Format) -> Look {
+    Look { format, columns: None }
+}
+
+fn shown(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> String {
+    let mut out = Vec::new();
+    write(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// All three views in one format.
+fn views(format: Format, hostile_world: bool) -> [String; 3] {
+    let (coverage, finding, timeline, verdict) = if hostile_world { hostile() } else { (coverage(), finding(), timeline(), verdict()) };
+    [
+        shown(|out| findings::write(out, look(format), &coverage, &[finding])),
+        shown(|out| timelines::write(out, look(format), &coverage, [timeline].into_iter()).map(drop)),
+        shown(|out| verdicts::write(out, look(format), &coverage, &verdict)),
+    ]
+}
+
+#[test]
+fn the_page_of_a_finding() {
+    let [page, ..] = views(Format::Table, false);
+    let expected = "\
+Read         1,211 of 1,213 objects, 1 of another kind skipped, 1 failed; 34.0 KiB, 1.0 MiB inflated
+             12,004 records, 88 about images, 3 delivered twice, 1 not understood
+Period       2026-03-01T00:00:01Z to 2026-03-09T23:59:58Z
+Not read     a/b.json.gz#7: not an object
+Left out     2 records of shop/api: CloudTrail left out what they say (over 100 KB)
+Note         there is no read-only event in these logs: pulls and lifecycle runs cannot be seen
+
+1 finding: 1 critical
+
+CRITICAL  same-tag-race  shop/api:v7  (f-0123456789abcdef)
+  v7 was pushed twice within 9 s; the first image lost the tag, a lifecycle rule took it, and it was
+  pulled 4 times since.
+  registry     111122223333, eu-central-1
+  lost         sha256:a1a1a1a1a1a1, pushed 2026-03-02T10:00:00Z, untagged 2026-03-02T10:00:09Z, gone
+               2026-03-05T02:00:00Z (2 d 15 h after it was untagged)
+  kept         sha256:b2b2b2b2b2b2
+  first push   2026-03-02T10:00:00Z PutImage by arn:aws:sts::111122223333:assumed-role/build-a/1 in
+               AWSLogs/111122223333/CloudTrail/eu-central-1/2026/03/02/a.json.gz#3
+  second push  9 s later: 2026-03-02T10:00:09Z PutImage by
+               arn:aws:sts::111122223333:assumed-role/build-b/2 in
+               AWSLogs/111122223333/CloudTrail/eu-central-1/2026/03/02/a.json.gz#3
+  taken        by rule 1: 2026-03-05T02:00:00Z PolicyExecutionEvent by ecr.amazonaws.com in
+               AWSLogs/111122223333/CloudTrail/eu-central-1/2026/03/02/a.json.gz#3
+  pulls        2 before, 1 while untagged, 4 after it was gone
+  last pull    2026-03-06T08:30:00Z BatchGetImage by arn:aws:sts::111122223333:assumed-role/task/9
+               in AWSLogs/111122223333/CloudTrail/eu-central-1/2026/03/02/a.json.gz#3
+  pulled by    arn:aws:sts::111122223333:assumed-role/task/9
+  needed by    service:shop
+  do           Push the image again by its digest, or deploy the one that v7 points to.
+  do           Make the repository's tags immutable.
+";
+    assert_eq!(page, expected);
+}
+
+#[test]
+fn the_page_of_a_timeline() {
+    let [_, page, _] = views(Format::Table, false);
+    let object = "AWSLogs/111122223333/CloudTrail/eu-central-1/2026/03/02/a.json.gz#3";
+    let expected = format!(
+        "\
+shop/api in 111122223333, eu-central-1
+
+  sha256:a1a1a1a1a1a1 expired, without a tag, pushed 2026-03-02T10:00:00Z, untagged
+  2026-03-02T10:00:09Z, gone 2026-03-05T02:00:00Z, displaced
+    child of     sha256:c3c3c3c3c3c3
+    2026-03-02T10:00:00Z push v7 by arn:aws:sts::111122223333:assumed-role/build-a/1 in
+    {object}
+    2026-03-02T10:00:09Z tag_lost v7 to sha256:b2b2b2b2b2b2 by
+    arn:aws:sts::111122223333:assumed-role/build-b/2 in
+    {object}
+    2026-03-03T08:00:00Z pull, 2 times until 2026-03-04T08:00:00Z by task in
+    {object}
+    2026-03-05T02:00:00Z expire by ecr.amazonaws.com in
+    {object}
+
+"
+    );
+    assert_eq!(page.split_once("\n\n").unwrap().1, expected);
+}
+
+#[test]
+fn the_page_of_a_verdict() {
+    let [.., page] = views(Format::Table, false);
+    let object = "AWSLogs/111122223333/CloudTrail/eu-central-1/2026/03/02/a.json.gz#3";
+    let expected = format!(
+        "\
+Reference    shop/api:v7
+Repository   shop/api in 111122223333, eu-central-1
+Exists       tag: yes (it points to sha256:b2b2b2b2b2b2); digest: no
+Cause        tag-moved-then-expired: its tag moved to another image, and then a lifecycle rule took
+             it
+Finding      f-0123456789abcdef
+
+1. The tag exists, the digest does not.
+2. It went on 2026-03-05T02:00:00Z, by lifecycle rule 1.
+   | 2026-03-05T02:00:00Z PolicyExecutionEvent by ecr.amazonaws.com in
+     {object}
+3. It had lost its tag 9 s after its push.
+   | 2026-03-02T10:00:09Z PutImage by arn:aws:sts::111122223333:assumed-role/build-b/2 in
+     {object}
+
+Not this:
+- Not deleted by a call: there is no BatchDeleteImage of it.
+
+What the logs cannot show:
+- Whether a node still has it in its cache.
+
+What to do:
+- Deploy the digest that v7 points to.
+"
+    );
+    assert_eq!(page.split_once("\n\n").unwrap().1, expected);
+}
+
+#[test]
+fn documents_have_the_promised_shape() {
+    for (text, command, list) in views(Format::Json, false)
+        .iter()
+        .zip(["detect", "timeline", "explain"])
+        .zip(["findings", "timelines", "verdict"])
+        .map(|((a, b), c)| (a, b, c))
+    {
+        assert!(text.starts_with("{\n  \"schema_version\": 1,\n  \"command\": ") && text.ends_with("}\n"), "{text}");
+        let document: Value = serde_json::from_str(text).unwrap();
+        let keys: Vec<_> = document.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(document["command"], command);
+        assert!(keys.iter().all(|key| ["schema_version", "command", "coverage", list].contains(&key.as_str())) && keys.len() == 4, "{keys:?}");
+        assert_eq!(document["coverage"]["failures"][0]["object"], "a/b.json.gz");
+    }
+}
+
+#[test]
+fn an_empty_list_is_a_document_too() {
+    let coverage = coverage();
+    let empty = shown(|out| timelines::write(out, look(Format::Json), &coverage, std::iter::empty()).map(drop));
+    assert_eq!(serde_json::from_str::<Value>(&empty).unwrap()["timelines"], Value::Array(Vec::new()));
+    assert_eq!(shown(|out| findings::write(out, look(Format::Ndjson), &coverage, &[])), "");
+    assert!(shown(|out| findings::write(out, look(Format::Table), &coverage, &[])).ends_with("\n\nNo findings.\n"));
+    assert_eq!(shown(|out| findings::write(out, look(Format::Csv), &coverage, &[])).lines().count(), 1);
+}
+
+#[test]
+fn lines_are_the_elements_of_the_document() {
+    for (document, line, list) in
+        views(Format::Json, false).iter().zip(views(Format::Ndjson, false)).zip(["findings", "timelines", "verdict"]).map(|((a, b), c)| (a, b, c))
+    {
+        let document: Value = serde_json::from_str(document).unwrap();
+        let element = document[list].as_array().map_or(&document[list], |elements| &elements[0]);
+        assert_eq!(&serde_json::from_str::<Value>(&line).unwrap(), element);
+        assert_eq!(line.matches('\n').count(), 1);
+    }
+}
+
+#[test]
+fn every_timeline_is_counted_and_written_once() {
+    let coverage = coverage();
+    for format in ALL {
+        let mut out = Vec::new();
+        let written = timelines::write(&mut out, look(format), &coverage, (0..3).map(|_| timeline())).unwrap();
+        assert_eq!(written, 3, "{format:?}");
+    }
+}
+
+#[test]
+fn hostile_text_stays_inside_its_page() {
+    for (plain, page) in views(Format::Table, false).iter().zip(views(Format::Table, true)) {
+        let bad = |character: &char| *character != '\n' && (character.is_control() || "\u{202e}\u{200b}\u{feff}".contains(*character));
+        assert_eq!(page.chars().find(bad), None, "{page}");
+        assert!(!page.lines().any(|line| line.trim_start() == "No findings."), "a forged line stands in\n{page}");
+        assert!(page.contains("\\u{1b}") && !plain.contains("\\u{"), "{page}");
+    }
+}
+
+#[test]
+fn hostile_text_stays_inside_its_cell() {
+    for csv in views(Format::Csv, true) {
+        let mut reader = csv::Reader::from_reader(csv.as_bytes());
+        let rows: Vec<_> = reader.records().collect::<Result<_, _>>().unwrap();
+        assert_eq!(rows.len(), 1, "{csv}");
+        let hostile: Vec<_> = rows[0].iter().filter(|cell| cell.contains("HYPERLINK")).collect();
+        assert!(!hostile.is_empty() && hostile.iter().all(|cell| cell.starts_with("'=HYPERLINK")), "{csv}");
+        assert!(!csv.chars().any(|character| character != '\n' && character.is_control()), "{csv}");
+    }
+}
+
+#[test]
+fn documents_keep_hostile_text_as_it_was_without_its_bytes() {
+    for text in views(Format::Json, true).into_iter().chain(views(Format::Ndjson, true)) {
+        assert_eq!(text.chars().find(|character| *character != '\n' && (character.is_control() || *character == '\u{202e}')), None);
+    }
+    let [detect, timeline, explain] = views(Format::Json, true).map(|text| serde_json::from_str::<Value>(&text).unwrap());
+    assert_eq!(detect["findings"][0]["tag"], HOSTILE);
+    assert_eq!(detect["findings"][0]["second_push"]["user_agent"], HOSTILE);
+    assert_eq!(timeline["timelines"][0]["steps"][0]["tag"], HOSTILE);
+    assert_eq!(explain["verdict"]["reference"], HOSTILE);
+}
+
+#[test]
+fn the_columns_of_a_row_are_the_columns_of_the_heading() {
+    for csv in views(Format::Csv, false) {
+        let mut reader = csv::Reader::from_reader(csv.as_bytes());
+        let heading = reader.headers().unwrap().clone();
+        let row = reader.records().next().unwrap().unwrap();
+        let cell = |name: &str| heading.iter().position(|column| column == name).and_then(|at| row.get(at));
+        assert_eq!(cell("repository"), Some("shop/api"), "{csv}");
+        assert_eq!(cell("registry_id"), Some("111122223333"), "{csv}");
+        for (name, value) in
+            [("gap_seconds", "9"), ("deletion_rule_priority", "1"), ("pulls_after_gone", "4"), ("steps", "5"), ("why", "f-0123456789abcdef")]
+        {
+            assert!(cell(name).is_none_or(|found| found == value), "{name} in {csv}");
+        }
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_reported_as_one() {
+    struct Closed;
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    for format in ALL {
+        let found = [finding()];
+        let error = findings::write(&mut Closed, look(format), &coverage(), &found).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe, "{format:?}");
+    }
+}

@@ -1,0 +1,175 @@
+//! What `timeline` shows. Timelines come one at a time and are gone when written: an archive may have millions.
+
+use std::cell::Cell as Slot;
+use std::io::{self, Write};
+
+use serde::{Serialize, Serializer};
+
+use super::coverage;
+use super::escape::Escape;
+use super::format::{Cell, Format, Look, Rows, write_document, write_line};
+use super::page::Page;
+use super::quantity::{count, counted};
+use crate::model::{Coverage, Digest, LogText, Order, Repository, StepKind, Timeline, TimelineStep};
+
+/// Writes timelines, in the order given, and says how many there were.
+pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, timelines: impl Iterator<Item = Timeline>) -> io::Result<u64> {
+    let mut written = 0;
+    let counted = timelines.inspect(|_| written += 1);
+    match look.format {
+        Format::Table => write_page(&mut Page::new(out, look.columns), coverage, counted)?,
+        Format::Json => write_document(out, "timeline", coverage, Body { timelines: Streamed(Slot::new(Some(counted))) })?,
+        Format::Ndjson => counted.into_iter().try_for_each(|timeline| write_line(out, &timeline))?,
+        Format::Csv => write_rows(out, counted)?,
+    }
+    Ok(written)
+}
+
+#[derive(Serialize)]
+struct Body<L> {
+    timelines: L,
+}
+
+/// A list that is serialised while it is made, once.
+struct Streamed<I>(Slot<Option<I>>);
+
+impl<I: Iterator<Item = Timeline>> Serialize for Streamed<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.take().into_iter().flatten())
+    }
+}
+
+fn write_page(page: &mut Page<'_>, coverage: &Coverage, timelines: impl Iterator<Item = Timeline>) -> io::Result<()> {
+    coverage::write(page, coverage)?;
+    let mut repository: Option<Repository> = None;
+    for timeline in timelines {
+        if repository.as_ref() != Some(&timeline.repository) {
+            write_repository(page, &timeline.repository)?;
+            repository = Some(timeline.repository.clone());
+        }
+        write_timeline(page, &timeline)?;
+    }
+    if repository.is_none() {
+        page.line("No timelines.")?;
+    }
+    Ok(())
+}
+
+fn write_repository(page: &mut Page<'_>, repository: &Repository) -> io::Result<()> {
+    let Repository { registry_id, region, name } = repository;
+    page.line(&format!("{} in {}, {}", name.for_terminal(), registry_id.for_terminal(), region.for_terminal()))?;
+    page.blank()
+}
+
+fn write_timeline(page: &mut Page<'_>, timeline: &Timeline) -> io::Result<()> {
+    page.point(2, "", &headline(timeline))?;
+    write_relatives(page, "child of", &timeline.parents)?;
+    write_relatives(page, "holds", &timeline.children)?;
+    let mut steps = timeline.steps.as_slice();
+    while let Some(step) = steps.first() {
+        let same = steps.iter().take_while(|other| repeats(step, other)).count();
+        let (run, rest) = steps.split_at(same.max(1));
+        page.point(4, "", &step_text(step, run))?;
+        steps = rest;
+    }
+    page.blank()
+}
+
+/// `sha256:0123456789ab  expired  v7, latest  (open start, 2 lives)`.
+fn headline(timeline: &Timeline) -> String {
+    let mut parts = vec![timeline.digest.short(), timeline.state.word().to_owned()];
+    let tags: Vec<_> = timeline.tags.iter().map(|tag| tag.for_terminal()).collect();
+    parts.push(if tags.is_empty() { "without a tag".to_owned() } else { format!("tagged {}", tags.join(", ")) });
+    for (word, time) in [("pushed", timeline.pushed_at), ("untagged", timeline.untagged_at), ("gone", timeline.gone_at)] {
+        parts.extend(time.map(|time| format!("{word} {time}")));
+    }
+    parts.extend(timeline.untagged_by.map(|cause| cause.word().replace('_', " ")));
+    if timeline.open_start {
+        parts.push("its beginning lies before the logs".to_owned());
+    }
+    if timeline.lives > 1 {
+        parts.push(counted(timeline.lives.into(), "life", "lives"));
+    }
+    parts.join(", ").replacen(", ", " ", 1)
+}
+
+fn write_relatives(page: &mut Page<'_>, label: &str, digests: &[Digest]) -> io::Result<()> {
+    if digests.is_empty() {
+        return Ok(());
+    }
+    page.item(4, label, &digests.iter().map(Digest::short).collect::<Vec<_>>().join(", "))
+}
+
+/// Whether `other` says no more than `step` again: pulls come by the thousand.
+fn repeats(step: &TimelineStep, other: &TimelineStep) -> bool {
+    matches!(step.kind, StepKind::Pull | StepKind::PullFailed)
+        && (step.kind, &step.tag, &step.event.actor) == (other.kind, &other.tag, &other.event.actor)
+}
+
+/// `2026-03-02T10:00:09Z tag_lost v7 to sha256:… by ARN in KEY#3`.
+fn step_text(step: &TimelineStep, run: &[TimelineStep]) -> String {
+    let mut text = format!("{} {}", step.time, step.kind.word());
+    if let Some(tag) = &step.tag {
+        text.push_str(&format!(" {}", tag.for_terminal()));
+    }
+    if let Some(other) = step.other_digest {
+        let word = if step.kind == StepKind::TagLost { "to" } else { "from" };
+        text.push_str(&format!(" {word} {}", other.short()));
+    }
+    if let (Some(last), true) = (run.last(), run.len() > 1) {
+        text.push_str(&format!(", {} times until {}", count(run.len() as u64), last.time));
+    }
+    if step.order != Order::Observed {
+        text.push_str(&format!(" (order {})", step.order.word()));
+    }
+    if let Some(actor) = &step.event.actor {
+        text.push_str(&format!(" by {}", actor.for_terminal()));
+    }
+    text + &format!(" in {}#{}", step.event.object.for_terminal(), step.event.record)
+}
+
+/// The columns of the CSV: one row a timeline, its steps counted.
+const COLUMNS: &[&str] = &[
+    "registry_id",
+    "region",
+    "repository",
+    "digest",
+    "state",
+    "tags",
+    "pushed_at",
+    "untagged_at",
+    "untagged_by",
+    "gone_at",
+    "open_start",
+    "lives",
+    "parents",
+    "children",
+    "media_type",
+    "steps",
+    "first_step_time",
+    "last_step_time",
+];
+
+fn write_rows(out: &mut dyn Write, mut timelines: impl Iterator<Item = Timeline>) -> io::Result<()> {
+    let mut rows = Rows::new(out, COLUMNS)?;
+    timelines.try_for_each(|timeline| rows.row(cells(&timeline)))?;
+    rows.finish()
+}
+
+fn cells(timeline: &Timeline) -> Vec<Cell> {
+    let Repository { registry_id, region, name } = &timeline.repository;
+    let mut cells: Vec<_> = [registry_id, region, name].map(Cell::log).into();
+    cells.extend([Cell::plain(timeline.digest), Cell::plain(timeline.state.word())]);
+    cells.push(Cell::list(timeline.tags.iter().map(LogText::raw)));
+    cells.extend([timeline.pushed_at, timeline.untagged_at].map(|time| Cell::maybe(time, Cell::plain)));
+    cells.push(Cell::maybe(timeline.untagged_by, |cause| Cell::plain(cause.word())));
+    cells.push(Cell::maybe(timeline.gone_at, Cell::plain));
+    cells.extend([Cell::plain(timeline.open_start), Cell::plain(timeline.lives)]);
+    for digests in [&timeline.parents, &timeline.children] {
+        cells.push(Cell::text(digests.iter().map(Digest::to_string).collect::<Vec<_>>().join("; ")));
+    }
+    cells.push(Cell::maybe(timeline.media_type.as_ref(), Cell::log));
+    cells.push(Cell::plain(timeline.steps.len()));
+    cells.extend([timeline.steps.first(), timeline.steps.last()].map(|step| Cell::maybe(step, |step| Cell::plain(step.time))));
+    cells
+}

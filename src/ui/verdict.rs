@@ -1,0 +1,158 @@
+//! What `explain` shows.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::coverage;
+use super::escape::Escape;
+use super::findings::event_text;
+use super::format::{Cell, Format, Look, Rows, write_document, write_line};
+use super::page::Page;
+use super::quantity::count;
+use crate::model::{Cause, Coverage, Repository, Sentence, Verdict};
+
+/// How many events a page lists under one sentence.
+const EVIDENCE_MAX: usize = 5;
+
+/// Writes one verdict.
+pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, verdict: &Verdict) -> io::Result<()> {
+    match look.format {
+        Format::Table => write_page(&mut Page::new(out, look.columns), coverage, verdict),
+        Format::Json => write_document(out, "explain", coverage, Body { verdict }),
+        Format::Ndjson => write_line(out, verdict),
+        Format::Csv => write_rows(out, verdict),
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    verdict: &'a Verdict,
+}
+
+fn write_page(page: &mut Page<'_>, coverage: &Coverage, verdict: &Verdict) -> io::Result<()> {
+    coverage::write(page, coverage)?;
+    page.item(0, "Reference", &verdict.reference.for_terminal())?;
+    if let Some(Repository { registry_id, region, name }) = &verdict.repository {
+        page.item(0, "Repository", &format!("{} in {}, {}", name.for_terminal(), registry_id.for_terminal(), region.for_terminal()))?;
+    }
+    page.item(0, "Exists", &exists(verdict))?;
+    page.item(0, "Cause", &format!("{}: {}", verdict.cause.word(), in_words(verdict.cause)))?;
+    if let Some(finding) = &verdict.why {
+        page.item(0, "Finding", finding)?;
+    }
+    page.blank()?;
+    for (number, sentence) in verdict.narrative.iter().enumerate() {
+        write_sentence(page, &format!("{}. ", number + 1), sentence)?;
+    }
+    write_sentences(page, "Who needs it:", &verdict.used_by)?;
+    write_sentences(page, "Not this:", &verdict.not_this)?;
+    write_texts(page, "What the logs cannot show:", &verdict.unknown)?;
+    write_texts(page, "What to do:", &verdict.advice)
+}
+
+/// The tag and the digest, each there, gone or not known.
+fn exists(verdict: &Verdict) -> String {
+    let tell = |known: Option<bool>| known.map_or("not known", |there| if there { "yes" } else { "no" });
+    let points = verdict.exists.tag_points_to.map(|digest| format!(" (it points to {})", digest.short())).unwrap_or_default();
+    format!("tag: {}{points}; digest: {}", tell(verdict.exists.tag_exists), tell(verdict.exists.digest_exists))
+}
+
+fn write_sentence(page: &mut Page<'_>, mark: &str, sentence: &Sentence) -> io::Result<()> {
+    page.point(0, mark, &sentence.text)?;
+    for event in sentence.evidence.iter().take(EVIDENCE_MAX) {
+        page.point(mark.len(), "| ", &event_text(event))?;
+    }
+    match sentence.evidence.len().checked_sub(EVIDENCE_MAX) {
+        None | Some(0) => Ok(()),
+        Some(rest) => page.point(mark.len(), "| ", &format!("and {} more", count(rest as u64))),
+    }
+}
+
+fn write_sentences(page: &mut Page<'_>, heading: &str, sentences: &[Sentence]) -> io::Result<()> {
+    if sentences.is_empty() {
+        return Ok(());
+    }
+    page.blank()?;
+    page.line(heading)?;
+    sentences.iter().try_for_each(|sentence| write_sentence(page, "- ", sentence))
+}
+
+fn write_texts(page: &mut Page<'_>, heading: &str, texts: &[String]) -> io::Result<()> {
+    if texts.is_empty() {
+        return Ok(());
+    }
+    page.blank()?;
+    page.line(heading)?;
+    texts.iter().try_for_each(|text| page.point(0, "- ", text))
+}
+
+const fn in_words(cause: Cause) -> &'static str {
+    match cause {
+        Cause::TagMovedThenExpired => "its tag moved to another image, and then a lifecycle rule took it",
+        Cause::ExpiredWhileTagged => "a lifecycle rule took it while it had this tag",
+        Cause::ExpiredUntagged => "a lifecycle rule took it while it had no tag; how it lost it is not in these logs",
+        Cause::ExpiredByOtherTag => "a lifecycle rule matched another of its tags and took it",
+        Cause::DeletedByDigest => "someone deleted it by its digest",
+        Cause::DeletedByLastTag => "someone deleted its last tag, and the image went with it",
+        Cause::RepositoryDeleted => "its repository was deleted",
+        Cause::Archived => "it is archived: it cannot be pulled, and can be restored",
+        Cause::NeverPushedHere => "no push of it is in these logs: other account, other region, or every push failed",
+        Cause::ReplicaMissing => "the replica went by its own policy, or has not arrived",
+        Cause::PullThroughCacheExpired => "the pull-through cache's copy expired",
+        Cause::IndexOrChildGone => "the index, or an image that it lists, is gone",
+        Cause::AccessTaken => "it is there, and access to it was taken away",
+        Cause::TagMovedStillThere => "its tag moved to another image; the digest is still there",
+        Cause::StillThere => "as far as the logs go it is there",
+        Cause::Unknown => "the logs cannot tell",
+    }
+}
+
+/// The columns of the CSV: one row.
+const COLUMNS: &[&str] = &[
+    "reference",
+    "registry_id",
+    "region",
+    "repository",
+    "cause",
+    "tag_exists",
+    "digest_exists",
+    "tag_points_to",
+    "gone_at",
+    "gone_by",
+    "gone_event_id",
+    "why",
+    "narrative",
+    "not_this",
+    "used_by",
+    "unknown",
+    "advice",
+];
+
+fn write_rows(out: &mut dyn Write, verdict: &Verdict) -> io::Result<()> {
+    let mut rows = Rows::new(out, COLUMNS)?;
+    rows.row(cells(verdict))?;
+    rows.finish()
+}
+
+fn cells(verdict: &Verdict) -> Vec<Cell> {
+    let Verdict { repository, exists, gone, .. } = verdict;
+    let repository = repository.as_ref();
+    let mut cells = vec![Cell::log(&verdict.reference)];
+    cells.push(Cell::maybe(repository, |repository| Cell::log(&repository.registry_id)));
+    cells.push(Cell::maybe(repository, |repository| Cell::log(&repository.region)));
+    cells.push(Cell::maybe(repository, |repository| Cell::log(&repository.name)));
+    cells.push(Cell::plain(verdict.cause.word()));
+    cells.extend([exists.tag_exists, exists.digest_exists].map(|known| Cell::maybe(known, Cell::plain)));
+    cells.push(Cell::maybe(exists.tag_points_to, Cell::plain));
+    cells.push(Cell::maybe(gone.as_ref(), |gone| Cell::plain(gone.at)));
+    cells.push(Cell::maybe(gone.as_ref(), |gone| Cell::plain(gone.by.word())));
+    cells.push(Cell::maybe(gone.as_ref(), |gone| Cell::log(&gone.event.event_id)));
+    cells.push(Cell::maybe(verdict.why.as_ref(), Cell::text));
+    cells.extend(
+        [&verdict.narrative, &verdict.not_this, &verdict.used_by]
+            .map(|sentences| Cell::list(sentences.iter().map(|sentence| sentence.text.as_str()))),
+    );
+    cells.extend([&verdict.unknown, &verdict.advice].map(|texts| Cell::list(texts.iter().map(String::as_str))));
+    cells
+}

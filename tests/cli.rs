@@ -1,0 +1,149 @@
+//! The binary as a user meets it: what it prints, where, and with which exit code.
+
+#[path = "cli/world.rs"]
+mod world;
+
+#[path = "cli/fixtures.rs"]
+mod fixtures;
+
+use std::fs;
+use std::io;
+
+use world::{World, compare, snapshots};
+
+/// Runs that need no evidence.
+const CASES: &[(&str, &[&str])] = &[
+    ("help", &["--help"]),
+    ("help-detect", &["detect", "--help"]),
+    ("help-detect-short", &["detect", "-h"]),
+    ("help-explain", &["explain", "--help"]),
+    ("help-timeline", &["timeline", "--help"]),
+    ("help-completions", &["completions", "--help"]),
+    ("help-man", &["man", "--help"]),
+    ("version", &["--version"]),
+    ("usage-nothing", &[]),
+    ("usage-unknown-verb", &["detec", "logs"]),
+    ("usage-no-source", &["detect"]),
+    ("usage-unknown-option", &["detect", "logs", "--repo", "a"]),
+    ("usage-explain-only-reference", &["explain", "shop/api:v7"]),
+    ("usage-since", &["detect", "logs", "--since", "yesterday"]),
+    ("usage-since-zone", &["detect", "logs", "--since", "2024-10-01T12:00:00"]),
+    ("usage-since-after-until", &["detect", "logs", "--since", "2024-10-02", "--until", "2024-10-01"]),
+    ("usage-account", &["detect", "logs", "--account", "1234"]),
+    ("usage-region-zone", &["detect", "logs", "--region", "eu-central-1a"]),
+    ("usage-repository-tag", &["detect", "logs", "--repository", "shop/api:v7"]),
+    ("usage-repository-registry", &["detect", "logs", "--repository", "111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api"]),
+    ("usage-format", &["detect", "logs", "--format", "xml"]),
+    ("usage-fail-on", &["detect", "logs", "--fail-on", "urgent"]),
+    ("usage-race-window", &["detect", "logs", "--race-window", "600"]),
+    ("usage-max-memory", &["detect", "logs", "--max-memory", "1KiB"]),
+    ("usage-jobs", &["detect", "logs", "--jobs", "0"]),
+    ("usage-endpoint", &["detect", "logs", "--endpoint-url", "localhost:9000"]),
+    ("usage-state", &["timeline", "logs", "--state", "lost"]),
+    ("usage-digest", &["timeline", "logs", "--digest", "v7"]),
+    ("usage-dry-run-of-timeline", &["timeline", "logs", "--dry-run"]),
+    ("explain-without-a-reference", &["explain", "it is broken", "logs"]),
+    ("man-unknown", &["man", "detec"]),
+    ("source-missing", &["detect", "no/such/folder"]),
+    ("source-bucket-without-scheme", &["detect", "my-trail/AWSLogs/111122223333"]),
+    ("source-stdin-twice", &["detect", "-", "-"]),
+    ("source-empty-folder", &["detect", "empty"]),
+    ("source-empty-folder-quiet", &["detect", "empty", "--quiet"]),
+    ("output-is-a-folder", &["detect", "logs", "-o", "empty"]),
+    ("output-in-no-folder", &["detect", "logs", "-o", "no/such/folder/findings.json"]),
+    ("dry-run", &["detect", "logs", "--dry-run"]),
+    ("dry-run-json", &["detect", "logs", "--dry-run", "--format", "json", "--account", "111122223333"]),
+    ("dry-run-ndjson", &["detect", "logs", "empty", "--dry-run", "--format", "ndjson"]),
+    ("dry-run-csv", &["detect", "logs", "empty", "--dry-run", "--format", "csv"]),
+    ("dry-run-two-sources", &["detect", "logs", "empty", "--dry-run"]),
+    ("dry-run-typo", &["detect", "logs", "--dry-run", "--account", "111122223334"]),
+    ("dry-run-other-time", &["detect", "logs", "--dry-run", "--since", "2026-05-01"]),
+    ("dry-run-stdin", &["detect", "-", "--dry-run"]),
+];
+
+/// A folder in the layout of a trail, an empty one, and nothing else. The objects are listed, never read.
+fn world() -> World {
+    let world = World::new();
+    fs::create_dir(world.path("empty")).unwrap();
+    for (account, day) in [("111122223333", "01"), ("111122223333", "02"), ("444455556666", "02")] {
+        let name = format!("{account}_CloudTrail_eu-central-1_202603{day}T0005Z_AAAAAAAAAAAAAAAA.json.gz");
+        world.file(&format!("logs/AWSLogs/{account}/CloudTrail/eu-central-1/2026/03/{day}/{name}"), b"not read");
+    }
+    world
+}
+
+#[test]
+fn what_is_said_without_evidence() {
+    let world = world();
+    compare(&world, CASES);
+    assert_eq!(world.names(), ["empty", "logs"], "a run wrote something that nobody asked for");
+}
+
+#[test]
+fn there_is_no_snapshot_without_a_case() {
+    let known: Vec<_> = CASES.iter().chain(fixtures::CASES).map(|(name, _)| *name).collect();
+    let orphans: Vec<_> = snapshots().into_iter().filter(|name| !known.contains(&name.as_str())).collect();
+    assert_eq!(orphans, Vec::<String>::new());
+}
+
+#[test]
+fn a_bad_address_in_s3_is_told_before_anything_is_sent() {
+    let output = World::new().run(&["detect", "s3://"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let expected = if cfg!(feature = "s3") { "tagfall: error: s3:// is no address in S3" } else { "this tagfall was built without S3" };
+    assert!(output.status.code() == Some(2) && stderr.contains(expected), "{stderr}");
+}
+
+#[test]
+fn data_goes_to_the_file_and_only_there() {
+    let world = world();
+    let args = ["detect", "logs", "--dry-run", "--format", "json"];
+    let stdout = world.run(&args).stdout;
+    let run = world.run(&[args.as_slice(), &["-o", "plan.json"]].concat());
+    assert_eq!((run.status.code(), run.stdout, run.stderr), (Some(0), Vec::new(), Vec::new()));
+    assert_eq!(world.read("plan.json").into_bytes(), stdout);
+    assert_eq!(world.names(), ["empty", "logs", "plan.json"]);
+}
+
+#[test]
+fn a_failed_run_leaves_the_old_file_alone() {
+    let world = world();
+    world.file("plan.json", b"old");
+    assert_eq!(world.code(&["detect", "empty", "-o", "plan.json"]), Some(2));
+    assert_eq!(world.read("plan.json"), "old");
+    assert_eq!(world.names(), ["empty", "logs", "plan.json"]);
+}
+
+/// `tagfall … | head -1` must end without a word. The reader is gone before the first byte is written.
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let world = world();
+    for args in [&["completions", "bash"][..], &["man"], &["detect", "logs", "--dry-run"], &["--help"]] {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let output = world.command(args).stdout(writer).output().unwrap();
+        assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""), "{args:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_a_failure() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = world().command(&["detect", "logs", "--dry-run"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("tagfall: error: cannot write to stdout\n  because: "));
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_verb() {
+    let world = World::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = String::from_utf8(world.run(&["completions", shell]).stdout).unwrap();
+        assert!(["detect", "explain", "timeline", "race-window"].iter().all(|word| script.contains(word)), "{shell}");
+    }
+    for verb in ["detect", "explain", "timeline"] {
+        let page = String::from_utf8(world.run(&["man", verb]).stdout).unwrap();
+        assert!(page.contains(&format!(".TH tagfall-{verb} 1")) && page.contains("race\\-window"), "{verb}");
+    }
+}

@@ -1,0 +1,112 @@
+//! The binary over the archives in `fixtures/`: the whole way from files to findings.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::world::{World, compare};
+
+/// Runs over `incident` and `quiet`, copies of the two archives.
+pub const CASES: &[(&str, &[&str])] = &[
+    ("incident-detect", &["detect", "incident"]),
+    ("incident-detect-json", &["detect", "incident", "--format", "json"]),
+    ("incident-detect-ndjson", &["detect", "incident", "--format", "ndjson"]),
+    ("incident-detect-csv", &["detect", "incident", "--format", "csv"]),
+    ("incident-detect-quiet", &["detect", "incident", "--quiet", "--fail-on", "critical"]),
+    ("incident-timeline", &["timeline", "incident"]),
+    ("incident-timeline-csv", &["timeline", "incident", "--format", "csv"]),
+    ("incident-timeline-expired", &["timeline", "incident", "--state", "expired", "--format", "ndjson"]),
+    ("incident-timeline-no-match", &["timeline", "incident", "--tag", "no-such-tag", "--format", "json"]),
+    ("incident-repository-typo", &["detect", "incident", "--repository", "no-such-repository"]),
+    ("incident-account-typo", &["detect", "incident", "--account", "999999999999"]),
+    ("incident-other-time", &["detect", "incident", "--until", "2001-01-01"]),
+    ("quiet-detect", &["detect", "quiet"]),
+    ("damaged-detect", &["detect", "damaged", "--format", "ndjson"]),
+    ("damaged-allowed", &["detect", "damaged", "--allow-incomplete", "--format", "csv"]),
+];
+
+/// Both archives, and the first one with a broken object in it. `None`, and a word about it, where there are none.
+fn world() -> Option<World> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let (incident, quiet): (PathBuf, PathBuf) = (fixtures.join("incident"), fixtures.join("quiet"));
+    if !incident.is_dir() || !quiet.is_dir() {
+        eprintln!("SKIPPED: {} has no archives", fixtures.display());
+        return None;
+    }
+    let world = World::new();
+    world.copy(&incident, "incident");
+    world.copy(&quiet, "quiet");
+    world.copy(&incident, "damaged");
+    world.file("damaged/zz-broken.json.gz", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3]);
+    Some(world)
+}
+
+#[test]
+fn what_is_said_about_the_archives() {
+    let Some(world) = world() else { return };
+    compare(&world, CASES);
+    assert_eq!(world.names(), ["damaged", "incident", "quiet"], "a run wrote something that nobody asked for");
+}
+
+/// 2 before 1 before 3 before 0.
+#[test]
+fn the_worst_exit_code_wins() {
+    let Some(world) = world() else { return };
+    let codes = [
+        (&["detect", "quiet", "--fail-on", "critical"][..], 0),
+        (&["detect", "incident"], 0),
+        (&["detect", "damaged"], 3),
+        (&["detect", "damaged", "--allow-incomplete"], 0),
+        (&["detect", "incident", "--fail-on", "critical"], 1),
+        (&["timeline", "incident", "--fail-on", "critical"], 1),
+        (&["detect", "damaged", "--fail-on", "critical"], 1),
+        (&["detect", "damaged", "--fail-on", "critical", "--allow-incomplete"], 1),
+        (&["detect", "damaged", "no-such-folder", "--fail-on", "critical"], 2),
+    ];
+    for (args, code) in codes {
+        assert_eq!(world.code(args), Some(code), "{args:?}");
+    }
+}
+
+#[test]
+fn the_same_evidence_gives_the_same_bytes() {
+    let Some(world) = world() else { return };
+    for format in ["table", "json", "ndjson", "csv"] {
+        for verb in ["detect", "timeline"] {
+            let run = |jobs: &str| world.run(&[verb, "incident", "--format", format, "--jobs", jobs]).stdout;
+            let one = run("1");
+            assert!(!one.is_empty());
+            assert_eq!(run("8"), one, "{verb} {format}");
+            assert_eq!(world.code(&[verb, "incident", "--format", format, "-o", "out"]), Some(0));
+            assert_eq!(world.read("out").into_bytes(), one, "{verb} {format} -o");
+        }
+    }
+}
+
+#[test]
+fn a_closed_pipe_does_not_hide_what_was_found() {
+    let Some(world) = world() else { return };
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let output = world.command(&["detect", "incident", "--fail-on", "critical", "--quiet"]).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(1), ""));
+}
+
+/// Standard input that never ends is an object in flight that never finishes: the first Ctrl-C waits for it, the second
+/// does not.
+#[cfg(unix)]
+#[test]
+fn the_second_interrupt_stops_at_once() {
+    let Some(world) = world() else { return };
+    let mut child = world.command(&["detect", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let interrupt = |id: u32| std::process::Command::new("kill").args(["-INT", &id.to_string()]).status().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(interrupt(child.id()).success());
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(child.try_wait().unwrap(), None, "the first interrupt must wait for what is in flight");
+    assert!(interrupt(child.id()).success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("once more stops at once"));
+}

@@ -1,0 +1,86 @@
+//! The engine in simulated worlds: every seed is lived through, delivered (every other one with damage), read by the binary, and judged.
+//!
+//! `SEED=7 cargo test --test sim` replays one world, `SIM_RUNS=500` lives through more of them, and
+//! `SIM_DIR=folder SEED=7 cargo test --test sim write_world` leaves one on disk to look at.
+
+#[path = "support/oracle/mod.rs"]
+mod oracle;
+#[path = "support/sim/mod.rs"]
+mod sim;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use oracle::{Verdict, compare};
+use serde_json::Value;
+use sim::damage::Outcome;
+use sim::{Archive, World};
+
+fn tagfall(verb: &str, folder: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
+    command.arg(verb).arg(folder).args(["--format", "json", "--quiet"]).output().expect("the binary runs")
+}
+
+fn document(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Everything in which engine and oracle differ on one world.
+fn differences(seed: u64) -> Vec<String> {
+    let archive = Archive::deliver(&World::generate(seed), seed.is_multiple_of(2));
+    let folder = tempfile::tempdir().expect("a folder");
+    archive.write(folder.path()).expect("an archive on disk");
+    let verdict = oracle::judge(oracle::read::folder(folder.path()));
+    let mut lines = Vec::new();
+    let detect = tagfall("detect", folder.path());
+    let detected = document(&detect);
+    lines.extend(compare::coverage(&detected, &verdict));
+    lines.extend(compare::findings(&detected, &verdict));
+    lines.extend(exit_code(&detect, &verdict));
+    lines.extend(compare::timelines(&document(&tagfall("timeline", folder.path())), &verdict));
+    lines.into_iter().map(|line| format!("SEED={seed} {line}")).collect()
+}
+
+/// 3 when something could not be read, 0 otherwise.
+fn exit_code(output: &Output, verdict: &Verdict) -> Option<String> {
+    let complete = verdict.coverage.objects_failed == 0 && verdict.coverage.records_failed == 0;
+    let expected = if complete { 0 } else { 3 };
+    (output.status.code() != Some(expected)).then(|| format!("exit code {:?}, expected {expected}", output.status.code()))
+}
+
+#[test]
+fn the_engine_agrees_with_the_oracle() {
+    let lines: Vec<String> = sim::seeds(30).into_iter().flat_map(differences).collect();
+    assert!(lines.is_empty(), "{} differences\n{}", lines.len(), lines.join("\n"));
+}
+
+/// The worlds hold what they are made for; a simulator that never races proves nothing.
+#[test]
+fn worlds_hold_the_cases_they_are_made_for() {
+    let (mut pairs, mut same_second, mut twins, mut lives, mut failed) = (0, 0, 0, 0, 0);
+    for seed in 1..=12 {
+        let world = World::generate(seed);
+        let truth = sim::truth::Truth::of(&world);
+        pairs += truth.pairs.len();
+        same_second += world.same_second.len();
+        twins += world.same_call.len();
+        lives += truth.images.iter().filter(|image| image.lives > 1).count();
+        failed += Archive::deliver(&world, true).count(Outcome::Failed);
+    }
+    for (what, count) in
+        [("pairs", pairs), ("same-second pushes", same_second), ("twins", twins), ("second lives", lives), ("failed objects", failed)]
+    {
+        assert!(count >= 5, "{what}: {count}");
+    }
+}
+
+/// Leaves a world on disk when `SIM_DIR` names a folder; `DAMAGED=1` lets objects suffer.
+#[test]
+fn write_world() {
+    let Some(folder) = std::env::var_os("SIM_DIR") else { return };
+    for seed in sim::seeds(1) {
+        let archive = Archive::deliver(&World::generate(seed), std::env::var_os("DAMAGED").is_some());
+        archive.write(Path::new(&folder)).expect("a folder that can be written");
+        println!("SEED={seed}: {} objects, {} records below {}", archive.objects.len(), archive.readable(), folder.display());
+    }
+}

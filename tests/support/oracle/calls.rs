@@ -1,0 +1,54 @@
+//! One call, one record: second copies, copies in the other account, and late corrections fold into one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::read::Record;
+
+pub struct Calls {
+    pub kept: Vec<Record>,
+    /// eventID → the eventID that stands for its call.
+    pub names: BTreeMap<String, String>,
+}
+
+fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value[name].as_str().unwrap_or_default()
+}
+
+/// Keeps one record of each call.
+pub fn distinct(records: Vec<Record>) -> Calls {
+    let mut by_id: BTreeMap<String, Record> = BTreeMap::new();
+    for record in records {
+        by_id.entry(text(&record.value, "eventID").to_owned()).or_insert(record);
+    }
+    let mut names = BTreeMap::new();
+    let originals: BTreeSet<String> = by_id.keys().cloned().collect();
+    by_id.retain(|id, record| {
+        let addendum = &record.value["addendum"];
+        let original = text(addendum, "originalEventID");
+        let corrects = text(addendum, "reason") == "UPDATED_DATA" && originals.contains(original);
+        if corrects {
+            names.insert(id.clone(), original.to_owned());
+        }
+        !corrects
+    });
+    let mut by_call: BTreeMap<String, Record> = BTreeMap::new();
+    for (id, record) in by_id {
+        let shared = text(&record.value, "sharedEventID").to_owned();
+        let call = if shared.is_empty() { id.clone() } else { shared };
+        names.insert(id, call.clone());
+        // The caller's own copy knows who called.
+        let knows_caller = record.value["userIdentity"]["arn"].is_string();
+        if knows_caller || !by_call.contains_key(&call) {
+            by_call.insert(call, record);
+        }
+    }
+    for name in names.clone().keys() {
+        // A correction points to its original, which points to its call.
+        if let Some(call) = names.get(&names[name]).cloned() {
+            names.insert(name.clone(), call);
+        }
+    }
+    Calls { kept: by_call.into_values().collect(), names }
+}

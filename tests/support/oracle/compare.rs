@@ -1,0 +1,170 @@
+//! The engine's JSON against the oracle's verdict: every difference as a line for people.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
+use serde_json::Value;
+
+use super::Verdict;
+use super::findings::Finding;
+use super::fold::Image;
+use super::meaning::{Repo, seconds};
+
+/// What tells findings apart: repository, digest, kind, and when it went (a digest may be lost more than once).
+type Key = (Repo, String, String, Option<u64>);
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn time(value: &Value) -> Option<u64> {
+    value.as_str().map(seconds)
+}
+
+fn repository(value: &Value) -> Repo {
+    let part = |name: &str| text(&value["repository"][name]).unwrap_or_default();
+    Repo(part("registry_id"), part("region"), part("name"))
+}
+
+fn texts(value: &Value) -> BTreeSet<String> {
+    value.as_array().into_iter().flatten().filter_map(text).collect()
+}
+
+/// Lines about one subject.
+struct Differences<'d> {
+    subject: String,
+    lines: &'d mut Vec<String>,
+}
+
+impl Differences<'_> {
+    fn check<T: PartialEq + Debug>(&mut self, what: &str, engine: T, oracle: T) {
+        if engine != oracle {
+            self.lines.push(format!("{}: {what}: engine {engine:?}, oracle {oracle:?}", self.subject));
+        }
+    }
+}
+
+/// All differences between the findings of `detect` and the oracle's.
+pub fn findings(engine: &Value, verdict: &Verdict) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut theirs: BTreeMap<Key, &Value> = BTreeMap::new();
+    for finding in engine["findings"].as_array().into_iter().flatten() {
+        let (lost, kind) = (text(&finding["lost"]["digest"]).unwrap_or_default(), text(&finding["kind"]).unwrap_or_default());
+        let key = (repository(finding), lost, kind, time(&finding["lost"]["gone_at"]));
+        if theirs.insert(key.clone(), finding).is_some() {
+            lines.push(format!("{key:?}: twice in the engine's findings"));
+        }
+    }
+    for finding in &verdict.findings {
+        let key = (finding.repo.clone(), finding.lost.clone(), finding.kind.to_owned(), finding.gone_at);
+        match theirs.remove(&key) {
+            Some(engine) => compare_finding(engine, finding, verdict, &mut lines),
+            None => lines.push(format!("{key:?}: only the oracle finds it: {finding:?}")),
+        }
+    }
+    lines.extend(theirs.into_iter().map(|(key, finding)| format!("{key:?}: only the engine finds it: {}", finding["summary"])));
+    lines
+}
+
+fn compare_finding(engine: &Value, finding: &Finding, verdict: &Verdict, lines: &mut Vec<String>) {
+    let mut differences = Differences { subject: format!("finding {} {} {}", finding.kind, finding.repo.2, short(&finding.lost)), lines };
+    let event = |value: &Value| value["event_id"].as_str().map(|id| verdict.call(id).to_owned());
+    let call = |id: &Option<String>| id.as_deref().map(|id| verdict.call(id).to_owned());
+    let has_pair = finding.kept.is_some();
+    differences.check("severity", text(&engine["severity"]), Some(finding.severity.to_owned()));
+    differences.check("tag is one of", text(&engine["tag"]).is_none_or(|tag| finding.tags.contains(&tag)), true);
+    differences.check("pushed_at", time(&engine["lost"]["pushed_at"]), finding.pushed_at);
+    differences.check("untagged_at", time(&engine["lost"]["untagged_at"]), finding.untagged_at);
+    differences.check("second_push", event(&engine["second_push"]), call(&Some(finding.second.clone())));
+    if has_pair {
+        differences.check("kept", text(&engine["kept"]["digest"]), finding.kept.clone());
+        differences.check("first_push", event(&engine["first_push"]), call(&finding.first));
+        differences.check("gap_seconds", engine["gap_seconds"].as_u64(), finding.gap_seconds);
+        differences.check("order", text(&engine["order"]), Some(finding.order.to_owned()));
+        differences.check("exposure_seconds", engine["exposure_seconds"].as_u64(), finding.exposure_seconds);
+    }
+    differences.check("deletion", event(&engine["deletion"]["event"]), call(&finding.deletion));
+    differences.check("rule_priority", engine["deletion"]["rule_priority"].as_i64(), finding.rule_priority);
+    let usage = &engine["usage"];
+    let count = |name: &str| usage[name].as_u64().unwrap_or_default() as usize;
+    differences.check("pulls_before", count("pulls_before"), finding.pulls_before);
+    differences.check("pulls_while_untagged", count("pulls_while_untagged"), finding.pulls_while_untagged);
+    differences.check("pulls_after_gone", count("pulls_after_gone"), finding.pulls_after_gone);
+    differences.check("principals", texts(&usage["principals"]), finding.principals.clone());
+}
+
+/// All differences between the timelines and the oracle's. Digests known by mention alone may have one or not.
+pub fn timelines(engine: &Value, verdict: &Verdict) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut theirs: BTreeMap<(Repo, String), &Value> = BTreeMap::new();
+    for timeline in engine["timelines"].as_array().into_iter().flatten() {
+        theirs.insert((repository(timeline), text(&timeline["digest"]).unwrap_or_default()), timeline);
+    }
+    for (repo, repository) in &verdict.folded.repositories {
+        for (digest, image) in &repository.images {
+            match theirs.remove(&(repo.clone(), digest.clone())) {
+                Some(timeline) => compare_timeline(timeline, (&repo.2, digest), image, repository.is_child(digest), &mut lines),
+                None if image.state() == "unknown" => {}
+                None => lines.push(format!("timeline {} {}: only the oracle has it, {}", repo.2, short(digest), image.state())),
+            }
+        }
+    }
+    let known = theirs.into_iter().filter(|(_, timeline)| timeline["state"] != "unknown");
+    lines.extend(
+        known.map(|((repo, digest), timeline)| format!("timeline {} {}: only the engine has it, {}", repo.2, short(&digest), timeline["state"])),
+    );
+    lines
+}
+
+fn compare_timeline(engine: &Value, (repo, digest): (&str, &str), image: &Image, is_child: bool, lines: &mut Vec<String>) {
+    let mut differences = Differences { subject: format!("timeline {repo} {}", short(digest)), lines };
+    let Some(life) = image.lives.last() else { return };
+    differences.check("state", text(&engine["state"]), Some(image.state().to_owned()));
+    if image.state() == "unknown" {
+        return;
+    }
+    differences.check("open_start", engine["open_start"].as_bool(), Some(image.open_start));
+    differences.check("lives", engine["lives"].as_u64(), Some(image.lives.len() as u64));
+    differences.check("tags", texts(&engine["tags"]), image.tags().into_iter().collect());
+    differences.check("pushed_at", time(&engine["pushed_at"]), life.pushed_at);
+    differences.check("untagged_at", time(&engine["untagged_at"]), life.untagged_at);
+    if !is_child {
+        differences.check("untagged_by", text(&engine["untagged_by"]), life.untagged_by.map(str::to_owned));
+    }
+    if image.state() != "archived" {
+        differences.check("gone_at", time(&engine["gone_at"]), life.gone.as_ref().map(|gone| gone.cause.time));
+    }
+    differences.check("children", texts(&engine["children"]), image.children.iter().cloned().collect());
+}
+
+/// All differences in coverage.
+pub fn coverage(engine: &Value, verdict: &Verdict) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut differences = Differences { subject: "coverage".to_owned(), lines: &mut lines };
+    let (engine, oracle) = (&engine["coverage"], &verdict.coverage);
+    let count = |name: &str| engine[name].as_u64().unwrap_or(u64::MAX) as usize;
+    differences.check("objects_listed", count("objects_listed"), oracle.objects_listed);
+    differences.check("objects_read", count("objects_read"), oracle.objects_read);
+    differences.check("objects_skipped", count("objects_skipped"), oracle.objects_skipped);
+    differences.check("objects_failed", count("objects_failed"), oracle.objects_failed);
+    differences.check("records", count("records"), oracle.records);
+    differences.check("records_duplicate", count("records_duplicate"), oracle.records_duplicate);
+    differences.check("records_failed", count("records_failed"), oracle.records_failed);
+    differences.check("first_event_time", text(&engine["first_event_time"]), oracle.first_event_time.clone());
+    differences.check("last_event_time", text(&engine["last_event_time"]), oracle.last_event_time.clone());
+    let named = engine["failures"].as_array().into_iter().flatten();
+    let named: BTreeSet<(String, Option<usize>)> =
+        named.map(|failure| (key(&text(&failure["object"]).unwrap_or_default()), failure["record"].as_u64().map(|record| record as usize))).collect();
+    let expected = oracle.failures.iter().map(|(object, record)| (key(object), *record)).collect();
+    differences.check("failures", named, expected);
+    lines
+}
+
+/// The part of a path that all sources share: the object's own name.
+fn key(object: &str) -> String {
+    object.rsplit('/').next().unwrap_or(object).to_owned()
+}
+
+fn short(digest: &str) -> &str {
+    digest.get(..19).unwrap_or(digest)
+}

@@ -1,0 +1,54 @@
+//! Task definitions and services: which digest a deployment pinned, and until when.
+
+use std::collections::BTreeMap;
+
+use super::fold::Repository;
+use super::meaning::{Reference, Repo};
+
+/// A service got a new deployment; its digests stay until the next.
+#[derive(Debug, Clone)]
+struct Deployment {
+    time: u64,
+    definition: Option<String>,
+    pins: Vec<(Repo, String)>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Deployments {
+    definitions: BTreeMap<String, Vec<Reference>>,
+    /// Family → its newest definition.
+    newest: BTreeMap<String, String>,
+    services: BTreeMap<String, Vec<Deployment>>,
+}
+
+impl Deployments {
+    pub fn define(&mut self, definition: &str, family: &str, images: &[Reference]) {
+        self.definitions.insert(definition.to_owned(), images.to_vec());
+        self.newest.insert(family.to_owned(), definition.to_owned());
+    }
+
+    /// A deployment of a named definition, or of the one in use. A tag is resolved as it stands now.
+    pub fn deploy(&mut self, service: &str, named: Option<&str>, time: u64, repositories: &BTreeMap<Repo, Repository>) {
+        let history = self.services.entry(service.to_owned()).or_default();
+        let named = named.map(|name| self.newest.get(name).cloned().unwrap_or_else(|| name.to_owned()));
+        let definition = named.or_else(|| history.last()?.definition.clone());
+        let images = definition.as_ref().and_then(|definition| self.definitions.get(definition)).cloned().unwrap_or_default();
+        let resolve = |image: Reference| {
+            let digest = image.digest.or_else(|| repositories.get(&image.repo)?.tags.get(&image.tag?).cloned())?;
+            Some((image.repo, digest))
+        };
+        history.push(Deployment { time, definition, pins: images.into_iter().filter_map(resolve).collect() });
+    }
+
+    pub fn stop(&mut self, service: &str, time: u64) {
+        self.services.entry(service.to_owned()).or_default().push(Deployment { time, definition: None, pins: Vec::new() });
+    }
+
+    /// Whether some service's newest deployment before `time` pins the digest.
+    pub fn pinned_at(&self, repo: &Repo, digest: &str, time: u64) -> bool {
+        self.services.values().any(|history| {
+            let newest = history.iter().rfind(|deployment| deployment.time < time);
+            newest.is_some_and(|newest| newest.pins.iter().any(|(of, pinned)| of == repo && pinned == digest))
+        })
+    }
+}

@@ -1,0 +1,328 @@
+//! Record → what it means for images, after the table in SEMANTICS.
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::read::Record;
+
+/// (registry id, region, name).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Repo(pub String, pub String, pub String);
+
+/// An event, in the order of time. `rank` and `order` are settled later, for pushes of one tag in one second.
+#[derive(Debug, Clone)]
+pub struct Event {
+    pub time: u64,
+    pub rank: u64,
+    pub order: &'static str,
+    pub id: String,
+    pub actor: Option<String>,
+    pub act: Act,
+}
+
+/// An image of a lifecycle run.
+#[derive(Debug, Clone)]
+pub struct RunImage {
+    pub digest: String,
+    pub action: String,
+    pub rule_priority: Option<i64>,
+    pub tag_status: String,
+    pub tag_list: Vec<String>,
+    pub pushed_at: Option<u64>,
+}
+
+/// An image as a task definition names it.
+#[derive(Debug, Clone)]
+pub struct Reference {
+    pub repo: Repo,
+    pub tag: Option<String>,
+    pub digest: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub enum Act {
+    Push {
+        repo: Repo,
+        digest: String,
+        tag: Option<String>,
+        children: Vec<String>,
+    },
+    AlreadyThere {
+        repo: Repo,
+        digest: String,
+        tag: String,
+    },
+    /// Digests removed whole, and (digest, tag) pairs of which only the tag was asked for.
+    Delete {
+        repo: Repo,
+        images: Vec<String>,
+        tags: Vec<(String, String)>,
+        listed: Vec<(String, String)>,
+    },
+    Run {
+        repo: Repo,
+        images: Vec<RunImage>,
+        policy: Value,
+    },
+    Preview {
+        repo: Repo,
+        digests: Vec<String>,
+    },
+    DeleteRepository {
+        repo: Repo,
+    },
+    Policy {
+        repo: Repo,
+        policy: Option<Value>,
+    },
+    Archived {
+        repo: Repo,
+        digest: String,
+    },
+    Restored {
+        repo: Repo,
+        digest: String,
+    },
+    Pull {
+        repo: Repo,
+        digest: Option<String>,
+        tag: Option<String>,
+    },
+    Define {
+        definition: String,
+        family: String,
+        images: Vec<Reference>,
+    },
+    Deploy {
+        service: String,
+        definition: Option<String>,
+    },
+    StopService {
+        service: String,
+    },
+    TaskReason {
+        digests: Vec<(Repo, String)>,
+    },
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+pub fn is_omitted(value: &Value) -> bool {
+    value["omitted"] == Value::Bool(true) || value["omitted"] == "true"
+}
+
+/// `2026-03-02T10:00:09Z` → seconds since the epoch.
+pub fn seconds(time: &str) -> u64 {
+    let number = |from: usize, to: usize| time.get(from..to).and_then(|part| part.parse::<u64>().ok()).unwrap_or_default();
+    let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let lengths = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let years: u64 = (1970..year).map(|year| if leap(year) { 366 } else { 365 }).sum();
+    let months: u64 = lengths.iter().take(month.saturating_sub(1) as usize).sum();
+    (years + months + day.saturating_sub(1)) * 86_400 + number(11, 13) * 3_600 + number(14, 16) * 60 + number(17, 19)
+}
+
+/// What all kept records mean; in no order yet.
+pub fn events(records: &[Record]) -> Vec<Event> {
+    let mut events = Vec::new();
+    for record in records {
+        let value = &record.value;
+        let mut acts = Vec::new();
+        match value["eventSource"].as_str() {
+            Some("ecr.amazonaws.com") => ecr(value, &mut acts),
+            Some("ecs.amazonaws.com") => ecs(value, &mut acts),
+            _ => {}
+        }
+        for act in acts {
+            let time = seconds(value["eventTime"].as_str().unwrap_or_default());
+            let id = text(&value["eventID"]).unwrap_or_default();
+            events.push(Event { time, rank: 0, order: "observed", id, actor: text(&value["userIdentity"]["arn"]), act });
+        }
+    }
+    events
+}
+
+/// The repository a record speaks of, from the first place that names it.
+fn repository(value: &Value) -> Option<Repo> {
+    let (request, response) = (&value["requestParameters"], &value["responseElements"]);
+    let region = text(&value["awsRegion"])?;
+    let arn = list(&value["resources"]).find_map(|resource| text(&resource["ARN"])).unwrap_or_default();
+    let from_arn = arn.split_once(":repository/").map(|(head, name)| (head.rsplit(':').next().unwrap_or_default().to_owned(), name.to_owned()));
+    let name = text(&request["repositoryName"])
+        .or_else(|| text(&value["serviceEventDetails"]["repositoryName"]))
+        .or_else(|| from_arn.as_ref().map(|(_, name)| name.clone()))?;
+    let registry = text(&request["registryId"])
+        .or_else(|| text(&response["image"]["registryId"]))
+        .or_else(|| text(&response["repository"]["registryId"]))
+        .or_else(|| from_arn.map(|(registry, _)| registry))
+        .or_else(|| text(&value["recipientAccountId"]))?;
+    Some(Repo(registry, region, name))
+}
+
+fn ecr(value: &Value, acts: &mut Vec<Act>) {
+    let Some(repo) = repository(value) else { return };
+    let (request, details) = (&value["requestParameters"], &value["serviceEventDetails"]);
+    if value["errorCode"].is_string() {
+        acts.extend(refusal(value, repo));
+        return;
+    }
+    match value["eventName"].as_str().unwrap_or_default() {
+        "PutImage" => acts.extend(push(value, repo)),
+        "BatchDeleteImage" => acts.push(delete(value, repo)),
+        "PolicyExecutionEvent" if !is_omitted(details) => {
+            acts.push(Act::Run { repo, images: run_images(details), policy: details["lifecycleEventPolicy"].clone() });
+        }
+        "DryRunEvent" => acts.push(Act::Preview { repo, digests: run_images(details).into_iter().map(|image| image.digest).collect() }),
+        "DeleteRepository" => acts.push(Act::DeleteRepository { repo }),
+        "PutLifecyclePolicy" => {
+            let policy = text(&request["lifecyclePolicyText"]).and_then(|text| serde_json::from_str(&text).ok());
+            acts.push(Act::Policy { repo, policy });
+        }
+        "DeleteLifecyclePolicy" => acts.push(Act::Policy { repo, policy: None }),
+        "UpdateImageStorageClass" if request["targetStorageClass"] == "ARCHIVE" => {
+            acts.extend(text(&request["imageId"]["imageDigest"]).map(|digest| Act::Archived { repo, digest }));
+        }
+        "ImageActivationEvent" if details["result"] == "SUCCESS" => {
+            acts.extend(text(&details["imageDigest"]).map(|digest| Act::Restored { repo, digest }));
+        }
+        "BatchGetImage" => {
+            for id in list(&request["imageIds"]) {
+                acts.push(Act::Pull { repo: repo.clone(), digest: text(&id["imageDigest"]), tag: text(&id["imageTag"]) });
+            }
+        }
+        _ => {}
+    }
+}
+
+fn manifest_digest(manifest: &str) -> String {
+    let hex: String = Sha256::digest(manifest.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+fn push(value: &Value, repo: Repo) -> Option<Act> {
+    let (request, image) = (&value["requestParameters"], &value["responseElements"]["image"]);
+    let manifest = text(&request["imageManifest"]).or_else(|| text(&image["imageManifest"]));
+    let digest = text(&image["imageId"]["imageDigest"]).or_else(|| manifest.as_deref().map(manifest_digest))?;
+    let tag = text(&request["imageTag"]).or_else(|| text(&image["imageId"]["imageTag"]));
+    let parsed: Value = manifest.and_then(|manifest| serde_json::from_str(&manifest).ok()).unwrap_or_default();
+    let children = list(&parsed["manifests"]).filter_map(|child| text(&child["digest"])).collect();
+    Some(Act::Push { repo, digest, tag, children })
+}
+
+/// A refused call changes nothing; one kind of refusal proves something.
+fn refusal(value: &Value, repo: Repo) -> Option<Act> {
+    if value["eventName"] != "PutImage" || value["errorCode"] != "ImageAlreadyExistsException" {
+        return None;
+    }
+    let request = &value["requestParameters"];
+    let tag = text(&request["imageTag"])?;
+    let digest = manifest_digest(&text(&request["imageManifest"])?);
+    Some(Act::AlreadyThere { repo, digest, tag })
+}
+
+fn delete(value: &Value, repo: Repo) -> Act {
+    let response = &value["responseElements"];
+    let by_digest = |id: &Value| id["imageTag"].is_null().then(|| text(&id["imageDigest"])).flatten();
+    let refused: Vec<String> = list(&response["failures"]).filter_map(|failure| by_digest(&failure["imageId"])).collect();
+    let asked: Vec<String> = list(&value["requestParameters"]["imageIds"]).filter_map(by_digest).filter(|digest| !refused.contains(digest)).collect();
+    let (mut images, mut tags, mut listed) = (Vec::new(), Vec::new(), Vec::new());
+    for id in list(&response["imageIds"]) {
+        let (Some(digest), tag) = (text(&id["imageDigest"]), text(&id["imageTag"])) else { continue };
+        listed.extend(tag.clone().map(|tag| (digest.clone(), tag)));
+        match tag {
+            Some(tag) if !asked.contains(&digest) => tags.push((digest, tag)),
+            _ if !images.contains(&digest) => images.push(digest),
+            _ => {}
+        }
+    }
+    Act::Delete { repo, images, tags, listed }
+}
+
+fn run_images(details: &Value) -> Vec<RunImage> {
+    let rules = &details["lifecycleEventPolicy"]["lifecycleEventRules"];
+    let action = |priority: &Value| {
+        let rule = list(rules).find(|rule| rule["rulePriority"] == *priority);
+        rule.and_then(|rule| text(&rule["action"])).unwrap_or_default().to_lowercase()
+    };
+    let image = |entry: &Value| {
+        let image = &entry["lifecycleEventImage"];
+        Some(RunImage {
+            digest: text(&image["digest"])?,
+            action: action(&entry["rulePriority"]),
+            rule_priority: entry["rulePriority"].as_i64(),
+            tag_status: text(&image["tagStatus"]).unwrap_or_default(),
+            tag_list: list(&image["tagList"]).filter_map(text).collect(),
+            pushed_at: image["pushedAt"].as_u64().map(|milliseconds| milliseconds / 1_000),
+        })
+    };
+    list(&details["lifecycleEventImageActions"]).filter_map(image).collect()
+}
+
+fn ecs(value: &Value, acts: &mut Vec<Act>) {
+    if value["errorCode"].is_string() {
+        return;
+    }
+    let (request, response) = (&value["requestParameters"], &value["responseElements"]);
+    let (Some(account), Some(region)) = (text(&value["recipientAccountId"]), text(&value["awsRegion"])) else { return };
+    let place = |what: &str, name: &str| format!("arn:aws:ecs:{region}:{account}:{what}/{name}");
+    match value["eventName"].as_str().unwrap_or_default() {
+        "RegisterTaskDefinition" => {
+            let Some(definition) = text(&response["taskDefinition"]["taskDefinitionArn"]) else { return };
+            let family = place("task-definition", &text(&request["family"]).unwrap_or_default());
+            let images = list(&request["containerDefinitions"]).filter_map(|container| reference(container["image"].as_str()?)).collect();
+            acts.push(Act::Define { definition, family, images });
+        }
+        "CreateService" | "UpdateService" => {
+            let Some(name) = text(&request["service"]).or_else(|| text(&request["serviceName"])) else { return };
+            let service = format!("{}/{name}", place("service", request["cluster"].as_str().unwrap_or("default")));
+            let named = text(&request["taskDefinition"]);
+            if named.is_none() && request["forceNewDeployment"] != Value::Bool(true) {
+                return;
+            }
+            let definition = named.map(|name| if name.starts_with("arn:") { name } else { place("task-definition", &name) });
+            acts.push(Act::Deploy { service, definition });
+        }
+        "DeleteService" => {
+            let name = text(&request["service"]).unwrap_or_default();
+            acts.push(Act::StopService { service: format!("{}/{name}", place("service", request["cluster"].as_str().unwrap_or("default"))) });
+        }
+        "SubmitTaskStateChange" | "SubmitContainerStateChange" => acts.push(Act::TaskReason { digests: reasons(request) }),
+        _ => {}
+    }
+}
+
+/// Digests named by the reasons of a stopped task.
+fn reasons(request: &Value) -> Vec<(Repo, String)> {
+    let mut texts = vec![text(&request["reason"])];
+    texts.extend(list(&request["containers"]).map(|container| text(&container["reason"])));
+    let mut found = Vec::new();
+    for word in texts.into_iter().flatten().flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()) {
+        if let Some(Reference { repo, digest: Some(digest), .. }) = reference(word.trim_end_matches(':')) {
+            found.push((repo, digest));
+        }
+    }
+    found.dedup();
+    found
+}
+
+/// `111122223333.dkr.ecr.us-east-1.amazonaws.com/team/api:v1@sha256:…`; `None` for any other registry.
+fn reference(text: &str) -> Option<Reference> {
+    let (host, path) = text.split_once('/')?;
+    let (registry, rest) = host.split_once(".dkr.ecr.")?;
+    let region = rest.strip_suffix(".amazonaws.com")?;
+    let (path, digest) = match path.split_once('@') {
+        Some((path, digest)) => (path, Some(digest.to_owned())),
+        None => (path, None),
+    };
+    let (name, tag) = match path.split_once(':') {
+        Some((name, tag)) => (name, Some(tag.to_owned())),
+        None => (path, None),
+    };
+    Some(Reference { repo: Repo(registry.to_owned(), region.to_owned(), name.to_owned()), tag, digest })
+}

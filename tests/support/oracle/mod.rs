@@ -1,0 +1,47 @@
+//! A naive reader of CloudTrail archives: one thread, plain maps, `serde_json` for everything, written to be checked by eye.
+//!
+//! It shares nothing with the engine but the specification. `read` turns a folder into records and coverage, `meaning` says what each
+//! record means, `order` settles pushes within one second, `fold` lives through all of it, `findings` judges. The engine must agree.
+#![allow(dead_code, reason = "each test binary uses its own part of the oracle")]
+
+pub mod calls;
+pub mod compare;
+pub mod deployments;
+pub mod findings;
+pub mod fold;
+pub mod meaning;
+pub mod order;
+pub mod policy;
+pub mod read;
+
+use std::collections::BTreeMap;
+
+pub use findings::Finding;
+pub use fold::Folded;
+pub use read::Coverage;
+
+/// Everything the oracle says about an archive.
+pub struct Verdict {
+    pub coverage: Coverage,
+    pub folded: Folded,
+    pub findings: Vec<Finding>,
+    /// eventID → the id that stands for the call: twins and corrections share one.
+    pub calls: BTreeMap<String, String>,
+}
+
+/// Judges what was read.
+pub fn judge(archive: read::Archive) -> Verdict {
+    let calls = calls::distinct(archive.records);
+    let mut events = meaning::events(&calls.kept);
+    order::settle(&mut events);
+    let folded = fold::fold(&events);
+    let findings = findings::find(&folded);
+    Verdict { coverage: archive.coverage, folded, findings, calls: calls.names }
+}
+
+impl Verdict {
+    /// The name that all copies of a call share.
+    pub fn call<'v>(&'v self, event: &'v str) -> &'v str {
+        self.calls.get(event).map_or(event, String::as_str)
+    }
+}

@@ -1,0 +1,209 @@
+//! A bucket in memory, behind `s3s` (which checks SigV4). As real S3 does: pages of 1,000 keys at most, `start-after`,
+//! delimiters, `encoding-type=url`, ETags, `If-Match`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, RwLock};
+
+use hyper::body::Bytes;
+use s3s::dto::*;
+use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
+
+/// Why a GET of an object is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// 403 `AccessDenied`.
+    Denied,
+    /// 400 `KMS.DisabledException`.
+    KmsDisabled,
+    /// 403 `InvalidObjectState`.
+    Frozen,
+    /// 404 `NoSuchKey`, although it is listed.
+    Gone,
+}
+
+/// One bucket, and what was asked of it.
+pub struct Memory {
+    bucket: String,
+    objects: RwLock<BTreeMap<String, Bytes>>,
+    refusals: RwLock<HashMap<String, Refusal>>,
+    refuses_all: Mutex<Option<Refusal>>,
+    refuses_lists: Mutex<bool>,
+    lists: Mutex<Vec<String>>,
+    gets: Mutex<Vec<String>>,
+}
+
+impl Memory {
+    pub fn new(bucket: &str, objects: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
+        Self {
+            bucket: bucket.to_owned(),
+            objects: RwLock::new(objects.into_iter().map(|(key, bytes)| (key, Bytes::from(bytes))).collect()),
+            refusals: RwLock::default(),
+            refuses_all: Mutex::default(),
+            refuses_lists: Mutex::default(),
+            lists: Mutex::default(),
+            gets: Mutex::default(),
+        }
+    }
+
+    pub fn refuse(&self, key: &str, refusal: Refusal) {
+        self.refusals.write().unwrap().insert(key.to_owned(), refusal);
+    }
+
+    pub fn refuse_all(&self, refusal: Refusal) {
+        *self.refuses_all.lock().unwrap() = Some(refusal);
+    }
+
+    pub fn refuse_lists(&self) {
+        *self.refuses_lists.lock().unwrap() = true;
+    }
+
+    pub fn put(&self, key: &str, bytes: Vec<u8>) {
+        self.objects.write().unwrap().insert(key.to_owned(), Bytes::from(bytes));
+    }
+
+    /// Prefixes of all LIST requests so far, in order of arrival.
+    pub fn lists(&self) -> Vec<String> {
+        self.lists.lock().unwrap().clone()
+    }
+
+    /// Keys of all GET requests so far.
+    pub fn gets(&self) -> Vec<String> {
+        self.gets.lock().unwrap().clone()
+    }
+
+    fn check_bucket(&self, bucket: &str) -> S3Result<()> {
+        if bucket == self.bucket { Ok(()) } else { Err(s3_error!(NoSuchBucket, "The specified bucket does not exist")) }
+    }
+}
+
+fn e_tag(bytes: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    format!("{:032x}", hasher.finish())
+}
+
+fn refused(refusal: Refusal) -> S3Error {
+    match refusal {
+        Refusal::Denied => s3_error!(AccessDenied, "Access Denied"),
+        Refusal::Gone => s3_error!(NoSuchKey, "The specified key does not exist."),
+        Refusal::Frozen => s3_error!(InvalidObjectState, "The operation is not valid for the object's storage class"),
+        Refusal::KmsDisabled => {
+            let mut error = S3Error::with_message(S3ErrorCode::from_bytes(b"KMS.DisabledException").unwrap(), "the key is disabled");
+            error.set_status_code(hyper::StatusCode::BAD_REQUEST);
+            error
+        }
+    }
+}
+
+fn percent_encoded(key: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~/*".contains(&byte);
+    key.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+#[async_trait::async_trait]
+impl S3 for Memory {
+    async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
+        self.check_bucket(&request.input.bucket)?;
+        Ok(S3Response::new(HeadBucketOutput::default()))
+    }
+
+    async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+        let input = request.input;
+        self.check_bucket(&input.bucket)?;
+        self.gets.lock().unwrap().push(input.key.clone());
+        let refusal = self.refuses_all.lock().unwrap().or_else(|| self.refusals.read().unwrap().get(&input.key).copied());
+        if let Some(refusal) = refusal {
+            return Err(refused(refusal));
+        }
+        let bytes = self.objects.read().unwrap().get(&input.key).cloned().ok_or_else(|| refused(Refusal::Gone))?;
+        let tag = e_tag(&bytes);
+        if let Some(ETagCondition::ETag(wanted)) = &input.if_match
+            && wanted.value() != tag
+        {
+            return Err(s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold"));
+        }
+        Ok(S3Response::new(GetObjectOutput {
+            content_length: Some(bytes.len() as i64),
+            e_tag: Some(ETag::Strong(tag)),
+            body: Some(StreamingBlob::from(s3s::Body::from(bytes))),
+            ..Default::default()
+        }))
+    }
+
+    async fn list_objects_v2(&self, request: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
+        let input = request.input;
+        self.check_bucket(&input.bucket)?;
+        let prefix = input.prefix.clone().unwrap_or_default();
+        self.lists.lock().unwrap().push(prefix.clone());
+        if *self.refuses_lists.lock().unwrap() {
+            return Err(s3_error!(AccessDenied, "is not authorized to perform: s3:ListBucket"));
+        }
+        let after = input.continuation_token.clone().or(input.start_after.clone()).unwrap_or_default();
+        let keys_max = input.max_keys.unwrap_or(1000).clamp(0, 1000) as usize;
+        let page = self.page(&prefix, input.delimiter.as_deref(), &after, keys_max);
+        let url = input.encoding_type.as_ref().is_some_and(|kind| kind.as_str() == EncodingType::URL);
+        let text = |key: &str| if url { percent_encoded(key) } else { key.to_owned() };
+        let objects = page.objects.iter().map(|(key, bytes)| Object {
+            key: Some(text(key)),
+            size: Some(bytes.len() as i64),
+            e_tag: Some(ETag::Strong(e_tag(bytes))),
+            ..Default::default()
+        });
+        Ok(S3Response::new(ListObjectsV2Output {
+            contents: Some(objects.collect()),
+            common_prefixes: Some(page.folders.iter().map(|folder| CommonPrefix { prefix: Some(text(folder)) }).collect()),
+            encoding_type: url.then(|| EncodingType::from_static(EncodingType::URL)),
+            is_truncated: Some(page.next.is_some()),
+            next_continuation_token: page.next,
+            name: Some(input.bucket),
+            prefix: Some(prefix),
+            max_keys: Some(keys_max as i32),
+            ..Default::default()
+        }))
+    }
+}
+
+#[derive(Default)]
+struct Page {
+    objects: Vec<(String, Bytes)>,
+    folders: BTreeSet<String>,
+    next: Option<String>,
+}
+
+impl Memory {
+    fn page(&self, prefix: &str, delimiter: Option<&str>, after: &str, keys_max: usize) -> Page {
+        let objects = self.objects.read().unwrap();
+        let mut page = Page::default();
+        let mut last = String::new();
+        let mut from = std::cmp::max(prefix, after).to_owned();
+        loop {
+            let next = objects.range(from.clone()..).find(|(key, _)| key.as_str() > after || after.is_empty());
+            let Some((key, bytes)) = next.filter(|(key, _)| key.starts_with(prefix)) else { return page };
+            let folder = delimiter.and_then(|delimiter| {
+                let end = key[prefix.len()..].find(delimiter)? + prefix.len() + delimiter.len();
+                Some(key[..end].to_owned())
+            });
+            let counted = folder.as_ref().is_none_or(|folder| folder.as_str() > after && !page.folders.contains(folder));
+            if counted && page.objects.len() + page.folders.len() == keys_max {
+                page.next = Some(last);
+                return page;
+            }
+            match folder {
+                Some(folder) => {
+                    // Past everything that begins with the folder: no key holds U+10FFFF.
+                    from = format!("{folder}\u{10FFFF}");
+                    last = from.clone();
+                    if folder.as_str() > after {
+                        page.folders.insert(folder);
+                    }
+                }
+                None => {
+                    page.objects.push((key.clone(), bytes.clone()));
+                    last = key.clone();
+                    from = format!("{key}\0");
+                }
+            }
+        }
+    }
+}

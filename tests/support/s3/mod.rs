@@ -1,0 +1,11 @@
+//! S3 on loopback for tests and benchmarks: a server that keeps its objects in memory, `s3s-fs` over a folder, and a proxy that
+//! breaks things between client and server. Included with `#[path]`; not every test uses all of it.
+#![allow(dead_code, unused_imports)]
+
+mod memory;
+mod proxy;
+mod server;
+
+pub use memory::{Memory, Refusal};
+pub use proxy::{Fault, Faults, Proxy, Request, error_answer};
+pub use server::{ACCESS_KEY_ID, SECRET_ACCESS_KEY, Server};

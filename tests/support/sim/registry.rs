@@ -1,0 +1,210 @@
+//! ECR as it really is: who holds which tag, and every life of every image. This is the truth that the logs are judged by.
+
+use std::collections::BTreeMap;
+
+use super::manifest::Manifest;
+use super::policy::{Candidate, Policy};
+use super::record::RepoId;
+
+/// How an image lost the last of its tags to another push.
+#[derive(Debug, Clone)]
+pub struct Loss {
+    pub tag: String,
+    /// The push that gave it this tag.
+    pub first: Stamp,
+    /// The push that took it away.
+    pub second: Stamp,
+    pub kept: String,
+}
+
+/// An event, and the second it carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    pub event: String,
+    pub second: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Gone {
+    /// The state a timeline shows: `expired`, `deleted`, `repository_deleted`.
+    pub state: &'static str,
+    pub at: Stamp,
+    pub tags: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Pull {
+    pub second: u64,
+    pub by_digest: bool,
+}
+
+/// From a push to the end of the image, or of the world.
+#[derive(Debug, Clone)]
+pub struct Life {
+    pub start: u64,
+    /// Tags held now, each with the push that gave it.
+    pub tags: BTreeMap<String, Stamp>,
+    pub loss: Option<Loss>,
+    pub untagged_at: Option<u64>,
+    pub gone: Option<Gone>,
+    pub archived: bool,
+    pub pulls: Vec<Pull>,
+    /// Seconds at which a task's stop reason named it.
+    pub stops: Vec<u64>,
+}
+
+/// One repository, alive or deleted.
+#[derive(Debug, Clone)]
+pub struct Repo {
+    pub id: RepoId,
+    pub exists: bool,
+    pub tags: BTreeMap<String, String>,
+    pub lives: BTreeMap<String, Vec<Life>>,
+    pub manifests: BTreeMap<String, Manifest>,
+    pub policy: Option<Policy>,
+    pub policy_id: String,
+    pub policy_version: u64,
+    pub evaluated_at_ms: u64,
+    /// Empty: mutable. Otherwise immutable, save for tags that begin with the second member.
+    pub immutable: Option<String>,
+    pub last_second: u64,
+    /// False once the log left out what happened here: from then on truth and logs may part.
+    pub certain: bool,
+    pub releases: u64,
+}
+
+impl Repo {
+    pub fn new(id: RepoId) -> Self {
+        Self {
+            id,
+            exists: false,
+            tags: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            manifests: BTreeMap::new(),
+            policy: None,
+            policy_id: String::new(),
+            policy_version: 0,
+            evaluated_at_ms: 0,
+            immutable: None,
+            last_second: 0,
+            certain: true,
+            releases: 0,
+        }
+    }
+
+    pub fn alive(&self, digest: &str) -> Option<&Life> {
+        self.lives.get(digest)?.last().filter(|life| life.gone.is_none())
+    }
+
+    pub fn last_life(&mut self, digest: &str) -> Option<&mut Life> {
+        self.lives.get_mut(digest)?.last_mut()
+    }
+
+    /// Whether a pull of the digest would find it.
+    pub fn pullable(&self, digest: &str) -> bool {
+        self.alive(digest).is_some_and(|life| !life.archived)
+    }
+
+    pub fn refuses(&self, tag: &str) -> bool {
+        self.immutable.as_deref().is_some_and(|excluded| excluded.is_empty() || !tag.starts_with(excluded)) && self.tags.contains_key(tag)
+    }
+
+    /// A successful PutImage.
+    pub fn put(&mut self, manifest: &Manifest, tag: Option<&str>, at: &Stamp) {
+        let digest = manifest.digest.clone();
+        self.manifests.insert(digest.clone(), manifest.clone());
+        if self.alive(&digest).is_none() {
+            let life = Life {
+                start: at.second,
+                tags: BTreeMap::new(),
+                loss: None,
+                untagged_at: Some(at.second),
+                gone: None,
+                archived: false,
+                pulls: Vec::new(),
+                stops: Vec::new(),
+            };
+            self.lives.entry(digest.clone()).or_default().push(life);
+        }
+        let Some(tag) = tag else { return };
+        if let Some(former) = self.tags.insert(tag.to_owned(), digest.clone())
+            && former != digest
+        {
+            self.displace(&former, tag, manifest, at);
+        }
+        if let Some(life) = self.last_life(&digest) {
+            life.tags.insert(tag.to_owned(), at.clone());
+            life.loss = None;
+            life.untagged_at = None;
+        }
+    }
+
+    fn displace(&mut self, former: &str, tag: &str, taker: &Manifest, at: &Stamp) {
+        let Some(life) = self.last_life(former) else { return };
+        let Some(first) = life.tags.remove(tag) else { return };
+        if life.tags.is_empty() {
+            life.untagged_at = Some(at.second);
+            life.loss = Some(Loss { tag: tag.to_owned(), first, second: at.clone(), kept: taker.digest.clone() });
+        }
+    }
+
+    /// The image is gone, with all the tags it still has.
+    pub fn remove(&mut self, digest: &str, state: &'static str, at: &Stamp) {
+        self.tags.retain(|_, holder| holder != digest);
+        if let Some(life) = self.last_life(digest) {
+            let tags = life.tags.keys().cloned().collect();
+            life.gone = Some(Gone { state, at: at.clone(), tags });
+        }
+    }
+
+    /// BatchDeleteImage by tag: the image goes with its last tag.
+    pub fn untag(&mut self, tag: &str, at: &Stamp) {
+        let Some(digest) = self.tags.get(tag).cloned() else { return };
+        if self.alive(&digest).is_some_and(|life| life.tags.len() == 1) {
+            self.remove(&digest, "deleted", at);
+            return;
+        }
+        self.tags.remove(tag);
+        if let Some(life) = self.last_life(&digest) {
+            life.tags.remove(tag);
+        }
+    }
+
+    pub fn delete_all(&mut self, at: &Stamp) {
+        for digest in self.living() {
+            self.remove(&digest, "repository_deleted", at);
+        }
+        self.exists = false;
+        self.policy = None;
+        self.immutable = None;
+    }
+
+    pub fn living(&self) -> Vec<String> {
+        self.lives.keys().filter(|digest| self.alive(digest).is_some()).cloned().collect()
+    }
+
+    /// Digests that were here once and are not any more.
+    pub fn departed(&self) -> Vec<String> {
+        self.lives.keys().filter(|digest| self.alive(digest).is_none()).cloned().collect()
+    }
+
+    /// Living indexes that list the digest.
+    pub fn parents(&self, digest: &str) -> Vec<String> {
+        let lists = |parent: &String| self.manifests.get(parent).is_some_and(|manifest| manifest.children.iter().any(|child| child == digest));
+        self.living().into_iter().filter(lists).collect()
+    }
+
+    /// Whether some index that was ever pushed here lists it: such an image stays and goes with its index.
+    pub fn is_child(&self, digest: &str) -> bool {
+        self.manifests.values().any(|manifest| manifest.children.iter().any(|child| child == digest))
+    }
+
+    /// What a lifecycle run looks at: living images outside the archive.
+    pub fn candidates(&self) -> Vec<Candidate> {
+        let candidate = |digest: String| {
+            let life = self.alive(&digest).filter(|life| !life.archived)?;
+            Some(Candidate { tags: life.tags.keys().cloned().collect(), pushed_at: life.start, digest })
+        };
+        self.living().into_iter().filter_map(candidate).collect()
+    }
+}
