@@ -64,7 +64,12 @@ fn the_engine_agrees_with_the_oracle() {
 #[test]
 fn a_beginning_outside_the_logs_is_not_made_up() {
     let mut lines = Vec::new();
-    for seed in sim::seeds(30) {
+    let mut seeds = sim::seeds(10);
+    if seeds.len() > 1 {
+        // Here a tag lost before the logs begin was once blamed on the first push that the logs have of another tag.
+        seeds.extend([64, 75]);
+    }
+    for seed in seeds {
         let world = World::generate(seed);
         if world.repos.iter().any(|repo| !repo.certain) {
             continue;
