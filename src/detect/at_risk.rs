@@ -21,7 +21,7 @@ impl Detector for DisplacedAlive {
         let Some(policy) = subject.repository.policy else { return };
         // An image that matches one rule is out of reach for those of lower priority, even where that rule leaves it alone.
         let rule = rules_for_untagged(subject.history, policy).into_iter().min_by_key(|rule| rule.priority);
-        if let Some(rule) = rule.filter(|rule| rule.takes(subject)) {
+        if let Some(rule) = rule.filter(|rule| rule.expires && rule.takes(subject)) {
             found.push(finding(subject, displaced, policy, &rule.words));
         }
     }
@@ -30,6 +30,7 @@ impl Detector for DisplacedAlive {
 /// A rule that untagged images match.
 struct Rule {
     priority: i64,
+    expires: bool,
     /// `Some(n)`: all but the newest `n` go. `None`: it goes by age.
     keeps: Option<usize>,
     /// Tagged images match, too.
@@ -69,16 +70,18 @@ fn rule_for_untagged(rule: &Value, prose: bool) -> Option<Rule> {
     let any = status.eq_ignore_ascii_case("any");
     // A rule for archived images leaves those in standard storage alone.
     let archived = selection[name("storageClass", "storage_class")].as_str().is_some_and(|class| class.eq_ignore_ascii_case("archive"));
-    if !(any || status.eq_ignore_ascii_case("untagged")) || action.is_empty() || archived {
+    // A transition can be undone, and is told apart from an end.
+    if !(any || status.eq_ignore_ascii_case("untagged")) || archived {
         return None;
     }
     let priority = rule[name("rulePriority", "priority")].as_i64()?;
+    let expires = action.eq_ignore_ascii_case("expire");
     let count = selection[name("countNumber", "count_number")].as_u64()?;
     let count_type = selection[name("countType", "count_type")].as_str().unwrap_or_default();
     let unit = selection[name("countUnit", "count_unit")].as_str().unwrap_or_default();
     let by_count = count_type.to_ascii_lowercase().contains("count");
     let words = format!("lifecycle rule {priority} ({})", format!("{status}, {count_type} {count} {unit}").trim_end());
-    Some(Rule { priority, keeps: by_count.then(|| usize::try_from(count).unwrap_or(usize::MAX)), any, words })
+    Some(Rule { priority, expires, keeps: by_count.then(|| usize::try_from(count).unwrap_or(usize::MAX)), any, words })
 }
 
 fn finding(subject: Subject<'_>, displaced: &Displacement, policy: PolicyInForce, rule: &str) -> Finding {

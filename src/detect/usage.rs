@@ -86,9 +86,10 @@ fn harm(history: &History, image: &Image, stretch: Stretch, gone: i64, back: i64
     harm
 }
 
-/// A pull that failed shows need only where the image was gone: before, something else was wrong.
+/// A pull that failed shows need only where the image was gone: before, something else was wrong. One that was refused for
+/// want of permission never got as far as the image.
 fn is_pull(step: &Step, gone: bool) -> bool {
-    step.kind == StepKind::Pull || (gone && step.kind == StepKind::PullFailed)
+    step.kind == StepKind::Pull || (gone && step.kind == StepKind::PullFailed && !step.denied)
 }
 
 fn references(history: &History, image: &Image, stretch: Stretch, gone: i64, back: i64, harm: &mut Harm) {

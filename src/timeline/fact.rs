@@ -52,7 +52,7 @@ pub enum What {
     SetMutability { mutability: Sym },
     Archive { image: Named },
     Restored { image: Named },
-    Pull { image: Named, failed: bool },
+    Pull { image: Named, outcome: PullOutcome },
     PullLayer { layer: u64, failed: bool },
     AccessChanged,
     Login,
@@ -62,6 +62,15 @@ pub enum What {
     StopRunning { runner: Sym },
     Task(Box<Task>),
     Refer { referrer: Sym, images: Box<[Reference]> },
+}
+
+/// How a request for a manifest ended, as far as its record says: asking for what is gone looks like a success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PullOutcome {
+    Answered,
+    Failed,
+    /// Refused for want of permission.
+    Denied,
 }
 
 /// `imageId`: a digest, a tag, or both.
@@ -162,6 +171,11 @@ impl EventId {
 }
 
 impl Noted {
+    /// The id that breaks ties within a second: a correction stands where the event stood that it corrects.
+    pub fn order_id(&self) -> EventId {
+        if self.addendum { self.key } else { self.id }
+    }
+
     pub fn translate(&mut self, table: &Translation) {
         self.id.translate(table);
         self.key.translate(table);

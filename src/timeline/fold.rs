@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::fact::{Deleted, EventId, Fact, Manifest, Named, Noted, Reference, Run, RunAction, RunImage, Task, What, layer_key};
+use super::fact::{Deleted, EventId, Fact, Manifest, Named, Noted, PullOutcome, Reference, Run, RunAction, RunImage, Task, What, layer_key};
 use super::names::{DigestNo, EventNo, Names, Sym};
 use crate::model::{Action, Event, ImageId, ImageReference, ImageRun, LifecycleRule, ManifestKind, PolicyRun, Recognized, TaskImage};
 
@@ -25,9 +25,10 @@ impl Fold {
         let keep = |fold: &mut Self, what| fold.facts.push(Fact { event, repository, what });
         match &recognized.action {
             Action::Pull { images, failed } => {
+                let outcome = pull_outcome(*failed, recognized.event.error_code.as_deref());
                 for image in images {
                     let image = self.named(image);
-                    keep(self, What::Pull { image, failed: *failed });
+                    keep(self, What::Pull { image, outcome });
                 }
             }
             Action::PolicyPreview(_) => {}
@@ -212,6 +213,15 @@ impl Fold {
             return self.names.string(name);
         }
         self.names.string(&format!("arn:aws:ecs:{}:{}:task-definition/{name}", event.region, event.recipient_account))
+    }
+}
+
+fn pull_outcome(failed: bool, code: Option<&str>) -> PullOutcome {
+    const DENIALS: &[&str] = &["AccessDenied", "Unauthorized", "NotAuthorized", "Forbidden"];
+    match code {
+        Some(code) if DENIALS.iter().any(|denial| code.contains(denial)) => PullOutcome::Denied,
+        _ if failed => PullOutcome::Failed,
+        _ => PullOutcome::Answered,
     }
 }
 

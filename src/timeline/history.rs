@@ -48,7 +48,7 @@ impl Fold {
         let repositories = work
             .into_par_iter()
             .filter(|(number, _)| admitted(*number))
-            .map(|(number, happenings)| sorted(replay(number, &happenings, &events), &names))
+            .map(|(number, happenings)| sorted(replay(number, &happenings, &events, &names), &names))
             .collect();
         History { names, events, repositories, logins, pushes, read_only_events, seen }
     }
@@ -62,7 +62,7 @@ fn owners(facts: &[Fact], names: &Names) -> HashMap<EventNo, Sym> {
 
 fn by_time(a: EventNo, b: EventNo, events: &[Noted], names: &Names) -> std::cmp::Ordering {
     let (left, right) = (&events[a.index()], &events[b.index()]);
-    left.time.cmp(&right.time).then_with(|| compare_ids(left.id, right.id, names))
+    left.time.cmp(&right.time).then_with(|| compare_ids(left.order_id(), right.order_id(), names))
 }
 
 /// Everything that concerns a repository, sorted; repositories ordered by registry, region and name.

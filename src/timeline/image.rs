@@ -43,6 +43,8 @@ pub struct Step {
     pub other: DigestNo,
     pub kind: StepKind,
     pub order: Order,
+    /// A pull that was refused for want of permission: it says nothing about the image.
+    pub denied: bool,
 }
 
 /// How an image lost its last tag to another.
@@ -165,7 +167,7 @@ impl Image {
     }
 
     pub(super) fn step(&mut self, event: EventNo, kind: StepKind, tag: Sym, other: DigestNo, order: Order) {
-        self.steps.push(Step { event, tag, other, kind, order });
+        self.steps.push(Step { event, tag, other, kind, order, denied: false });
     }
 
     pub(super) fn next_step(&self) -> u32 {

@@ -2,22 +2,23 @@
 //!
 //! An expiry lists it as untagged, and nothing tells what took its tag: only that some tag was pushed in the window whose
 //! holder before is not in the logs. A push displaces at most one image. So where exactly one such push fits one such
-//! image, and the other way round, that push took its tag. Where several fit, nothing is said.
+//! image, and the other way round, that push took its tag. Where several fit, or where the image may have lost its tag before
+//! the logs begin, nothing is said.
 
 use super::fact::Noted;
-use super::image::{Displacement, End, Image, Loss, Step};
-use super::names::{EventNo, Sym};
+use super::image::{Displacement, End, Image, Loss, RunFacts, Step};
+use super::names::{EventNo, Names, Sym};
 use super::replay::{Opening, RepositoryHistory};
 use crate::model::{Order, StepKind, UntaggedBy};
 
 /// Gives a displacement to the images for which the logs leave a single possibility.
-pub(super) fn match_openings(state: &mut RepositoryHistory, events: &[Noted]) {
+pub(super) fn match_openings(state: &mut RepositoryHistory, events: &[Noted], strings: &Names) {
     if state.openings.is_empty() {
         return;
     }
     let orphans: Vec<(usize, usize)> = state.images.iter().enumerate().flat_map(|(at, image)| orphaned(at, image, state)).collect();
     let fitting: Vec<Vec<usize>> =
-        orphans.iter().map(|&(at, loss)| fitting_openings(&state.images[at], &state.images[at].losses[loss], state)).collect();
+        orphans.iter().map(|&(at, loss)| fitting_openings(&state.images[at], &state.images[at].losses[loss], state, strings)).collect();
     for (orphan, openings) in orphans.iter().zip(&fitting) {
         let [opening] = openings[..] else { continue };
         let rivals = fitting.iter().filter(|other| other.contains(&opening)).count();
@@ -40,15 +41,35 @@ fn orphaned(at: usize, image: &Image, state: &RepositoryHistory) -> Vec<(usize, 
     image.losses.iter().enumerate().filter(|(_, loss)| unexplained(loss)).map(|(index, _)| (at, index)).collect()
 }
 
-fn fitting_openings(image: &Image, loss: &Loss, state: &RepositoryHistory) -> Vec<usize> {
+fn fitting_openings(image: &Image, loss: &Loss, state: &RepositoryHistory, strings: &Names) -> Vec<usize> {
     let named = named_under(image);
     let fits = |opening: &Opening| {
         opening.at <= loss.at
             && loss.pushed_at.is_none_or(|pushed| pushed <= opening.at)
             && opening.digest != image.digest
-            && (named.is_empty() || named.contains(&opening.tag))
+            && if named.is_empty() { had_a_tag(loss, opening.at, strings) } else { named.contains(&opening.tag) }
     };
     state.openings.iter().enumerate().filter(|(_, opening)| fits(opening)).map(|(index, _)| index).collect()
+}
+
+/// A push that comes so soon after the image's own is taken for the one that displaced it, in milliseconds.
+const SOON_MILLIS: i64 = 10 * 60_000;
+const DAY_MILLIS: i64 = 86_400_000;
+
+/// Whether the image must have had a tag until `at`: it may as well have lost it before the logs begin. It had one if it
+/// was pushed only just before; or if it was so old by then that the rule which took it would have taken it long before
+/// (age counts from the push, and a run comes within a day).
+fn had_a_tag(loss: &Loss, at: i64, strings: &Names) -> bool {
+    let (Some(pushed), Some(run)) = (loss.pushed_at, &loss.run) else { return false };
+    at - pushed <= SOON_MILLIS || age_in_days(run, strings).is_some_and(|days| pushed + (days + 2) * DAY_MILLIS <= at)
+}
+
+/// The age at which the rule takes images, if it goes by age.
+fn age_in_days(run: &RunFacts, strings: &Names) -> Option<i64> {
+    let rules: Vec<serde_json::Value> = serde_json::from_str(strings.text(run.rules)).ok()?;
+    let rule = rules.iter().find(|rule| rule["priority"].as_i64() == Some(run.rule_priority))?;
+    let by_age = rule["count_type"].as_str()?.to_ascii_lowercase().contains("since");
+    by_age.then(|| rule["count_number"].as_i64()).flatten()
 }
 
 /// Tags under which tasks named this very digest (`repo:tag@sha256:…`).
@@ -59,7 +80,7 @@ fn named_under(image: &Image) -> Vec<Sym> {
 
 fn displace(image: &mut Image, loss: usize, opening: Opening, events: &[Noted]) {
     let at = image.steps.iter().position(|step| events[step.event.index()].time > opening.at).unwrap_or(image.steps.len());
-    let lost = Step { event: opening.event, tag: opening.tag, other: opening.digest, kind: StepKind::TagLost, order: Order::Inferred };
+    let lost = Step { event: opening.event, tag: opening.tag, other: opening.digest, kind: StepKind::TagLost, order: Order::Inferred, denied: false };
     image.steps.insert(at, lost);
     let step = u32::try_from(at).unwrap_or(u32::MAX);
     for loss in &mut image.losses {

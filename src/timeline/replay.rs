@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 
-use super::fact::{Deleted, Fact, Manifest, Named, Noted, Run, RunAction, RunImage, What};
+use super::fact::{Deleted, Fact, Manifest, Named, Noted, PullOutcome, Run, RunAction, RunImage, What};
 use super::image::{Displacement, End, Image, Loss, RunFacts, Use, UseKind};
-use super::names::{DigestNo, EventNo, RepositoryNo, Sym};
+use super::names::{DigestNo, EventNo, Names, RepositoryNo, Sym};
 use super::order;
 use super::references::{Mention, MentionKind};
 use crate::model::{ImageState, Order, PushOrigin, StepKind, UntaggedBy};
@@ -85,7 +85,7 @@ impl Happening<'_> {
 }
 
 /// Replays `happenings`, sorted by time and `eventID`.
-pub fn replay(repository: RepositoryNo, happenings: &[Happening<'_>], events: &[Noted]) -> RepositoryHistory {
+pub fn replay(repository: RepositoryNo, happenings: &[Happening<'_>], events: &[Noted], names: &Names) -> RepositoryHistory {
     let mut replay = Replay { events, state: RepositoryHistory::new(repository), waiting: HashMap::new(), unconfirmed: Vec::new() };
     let mut evidence = None;
     let second = |happening: &Happening<'_>| events[happening.event().index()].time.div_euclid(1000);
@@ -102,7 +102,7 @@ pub fn replay(repository: RepositoryNo, happenings: &[Happening<'_>], events: &[
         }
         start += length;
     }
-    super::openings::match_openings(&mut replay.state, events);
+    super::openings::match_openings(&mut replay.state, events, names);
     replay.state.finish()
 }
 
@@ -194,7 +194,7 @@ impl Replay<'_> {
             What::SetMutability { mutability } => self.state.mutability = *mutability,
             What::Archive { image } => self.archive(event, *image, order),
             What::Restored { image } => self.restore(event, image.digest, order),
-            What::Pull { image, failed } => self.pull(event, *image, *failed, order),
+            What::Pull { image, outcome } => self.pull(event, *image, *outcome, order),
             What::PullLayer { layer, failed } => self.pull_layer(event, *layer, *failed, order),
             What::AccessChanged => self.state.access_changes.push(event),
             What::Omitted => self.state.gaps.push(event),
@@ -384,7 +384,7 @@ impl Replay<'_> {
         if let Some(TagState { holder: Some(holder), .. }) = self.state.tags.insert(tag, TagState { holder: None, last_holder: Some(at) })
             && holder != at
         {
-            self.state.images[holder].tags.retain(|(own, _)| *own != tag);
+            self.state.images[holder].forget_tag(tag);
         }
         let image = &mut self.state.images[at];
         if !image.has_tag(tag) {
@@ -450,8 +450,9 @@ impl Replay<'_> {
         self.date_push(at, seen.pushed_at);
         let image = &mut self.state.images[at];
         if seen.untagged && !image.tags.is_empty() {
+            // Something that was not logged took its tags: where they are is not known.
             for (tag, _) in std::mem::take(&mut image.tags) {
-                self.state.tags.insert(tag, TagState { holder: None, last_holder: Some(at) });
+                self.state.tags.insert(tag, TagState { holder: None, last_holder: None });
             }
             self.state.images[at].displaced = None;
         } else if !seen.untagged {
@@ -471,7 +472,7 @@ impl Replay<'_> {
     /// The run says that `tag` is on the image, whoever was thought to have it.
     fn take_over(&mut self, at: usize, tag: Sym) {
         if let Some(TagState { holder: Some(holder), .. }) = self.state.tags.get(&tag).copied() {
-            self.state.images[holder].tags.retain(|(own, _)| *own != tag);
+            self.state.images[holder].forget_tag(tag);
         }
         self.give_tag(at, tag, EventNo::NONE);
     }
@@ -592,13 +593,16 @@ impl Replay<'_> {
         tag.holder.or(tag.last_holder)
     }
 
-    fn pull(&mut self, event: EventNo, image: Named, failed: bool, order: Order) {
-        let kind = if failed { StepKind::PullFailed } else { StepKind::Pull };
-        if let Some(at) = self.resolve(image) {
-            self.state.images[at].step(event, kind, image.tag, DigestNo::NONE, order);
-            if image.digest.is_none() && !failed && self.state.images[at].has_tag(image.tag) {
-                self.confirm(image.tag, at, self.time(event));
-            }
+    fn pull(&mut self, event: EventNo, image: Named, outcome: PullOutcome, order: Order) {
+        let answered = outcome == PullOutcome::Answered;
+        let Some(at) = self.resolve(image) else { return };
+        let found = &mut self.state.images[at];
+        found.step(event, if answered { StepKind::Pull } else { StepKind::PullFailed }, image.tag, DigestNo::NONE, order);
+        if let Some(step) = found.steps.last_mut() {
+            step.denied = outcome == PullOutcome::Denied;
+        }
+        if image.digest.is_none() && answered && found.has_tag(image.tag) {
+            self.confirm(image.tag, at, self.time(event));
         }
     }
 
@@ -686,6 +690,14 @@ impl Image {
         }
         self.gone_at = None;
         self.state = self.state_by_tags();
+    }
+
+    /// The tag turned out to be elsewhere; when it left is not in the logs.
+    fn forget_tag(&mut self, tag: Sym) {
+        self.tags.retain(|(own, _)| *own != tag);
+        if self.state == ImageState::Tagged {
+            self.state = self.state_by_tags();
+        }
     }
 
     fn state_by_tags(&self) -> ImageState {

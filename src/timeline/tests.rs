@@ -168,8 +168,8 @@ fn copies_twins_and_corrections_count_once() {
     correction.action = Action::Pull { images: vec![ImageId { digest: Some(digest(1)), tag: None }], failed: true };
     log.events.push(correction);
     let image = log.image(1);
-    assert_eq!(kinds(&image), vec![StepKind::Push, StepKind::Pull, StepKind::PullFailed]);
-    assert_eq!(image.steps[1].event.event_id, "aaaa", "the copy in the trail of the registry's owner");
+    assert_eq!(kinds(&image), vec![StepKind::Push, StepKind::PullFailed, StepKind::Pull]);
+    assert_eq!(image.steps[2].event.event_id, "aaaa", "the copy in the trail of the registry's owner");
 }
 
 #[test]

@@ -137,11 +137,10 @@ impl Folded {
                 self.repository(repo).pull(digest.as_deref(), tag.as_deref(), pull);
             }
             Act::PullLayer { repo, layer } => self.repository(repo).pull_layer(layer),
-            Act::Task { task, stopped, resolved, named } => {
+            Act::Task { named } => {
                 for (repo, digest) in named {
                     self.repository(repo).mention(digest).stops.push(event.time);
                 }
-                self.deployments.task(task, *stopped, resolved, event.time);
             }
             Act::Define { definition, family, images } => self.deployments.define(definition, family, images),
             Act::Deploy { service, definition } => self.deployments.deploy(service, definition.as_deref(), event.time, &self.repositories),

@@ -110,11 +110,8 @@ pub enum Act {
         repo: Repo,
         layer: String,
     },
-    /// A task reports: the digests it resolved, and those that its reasons name.
+    /// A task reports: the digests that its reasons name.
     Task {
-        task: String,
-        stopped: bool,
-        resolved: Vec<String>,
         named: Vec<(Repo, String)>,
     },
 }
@@ -316,10 +313,7 @@ fn ecs(value: &Value, acts: &mut Vec<Act>) {
             acts.push(Act::StopService { service: format!("{}/{name}", place("service", request["cluster"].as_str().unwrap_or("default"))) });
         }
         "SubmitTaskStateChange" | "SubmitContainerStateChange" => {
-            let task = text(&request["task"]).unwrap_or_default();
-            let stopped = request["status"] == "STOPPED";
-            let resolved = list(&request["containers"]).filter_map(|container| text(&container["imageDigest"])).collect();
-            acts.push(Act::Task { task, stopped, resolved, named: reasons(request) });
+            acts.push(Act::Task { named: reasons(request) });
         }
         _ => {}
     }
