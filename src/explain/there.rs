@@ -68,7 +68,7 @@ fn narrate(case: Case<'_>, known: Known<'_>, verdict: &mut Verdict) {
         _ => format!("{digest} exists at the end of the logs, {tags}."),
     };
     verdict.narrative.push(sentence(first, case.event(push)));
-    let last_run = known.repository.runs.last().copied().unwrap_or(EventNo::NONE);
+    let last_run = known.repository.runs.last().map_or(EventNo::NONE, |(event, _)| *event);
     let none = if last_run.is_some() {
         format!("No event took it: {} lifecycle run(s) were logged for this repository, and none lists it as taken.", known.repository.runs.len())
     } else {

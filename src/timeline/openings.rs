@@ -18,7 +18,7 @@ pub(super) fn match_openings(state: &mut RepositoryHistory, events: &[Noted], st
     }
     let orphans: Vec<(usize, usize)> = state.images.iter().enumerate().flat_map(|(at, image)| orphaned(at, image, state)).collect();
     let fitting: Vec<Vec<usize>> =
-        orphans.iter().map(|&(at, loss)| fitting_openings(&state.images[at], &state.images[at].losses[loss], state, strings)).collect();
+        orphans.iter().map(|&(at, loss)| fitting_openings(&state.images[at], &state.images[at].losses[loss], state, events, strings)).collect();
     for (orphan, openings) in orphans.iter().zip(&fitting) {
         let [opening] = openings[..] else { continue };
         let rivals = fitting.iter().filter(|other| other.contains(&opening)).count();
@@ -41,13 +41,14 @@ fn orphaned(at: usize, image: &Image, state: &RepositoryHistory) -> Vec<(usize, 
     image.losses.iter().enumerate().filter(|(_, loss)| unexplained(loss)).map(|(index, _)| (at, index)).collect()
 }
 
-fn fitting_openings(image: &Image, loss: &Loss, state: &RepositoryHistory, strings: &Names) -> Vec<usize> {
+fn fitting_openings(image: &Image, loss: &Loss, state: &RepositoryHistory, events: &[Noted], strings: &Names) -> Vec<usize> {
     let named = named_under(image);
+    let past = Past { runs: &state.runs, events, strings };
     let fits = |opening: &Opening| {
         opening.at <= loss.at
             && loss.pushed_at.is_none_or(|pushed| pushed <= opening.at)
             && opening.digest != image.digest
-            && if named.is_empty() { had_a_tag(loss, opening.at, strings) } else { named.contains(&opening.tag) }
+            && if named.is_empty() { had_a_tag(loss, opening.at, &past) } else { named.contains(&opening.tag) }
     };
     state.openings.iter().enumerate().filter(|(_, opening)| fits(opening)).map(|(index, _)| index).collect()
 }
@@ -56,12 +57,25 @@ fn fitting_openings(image: &Image, loss: &Loss, state: &RepositoryHistory, strin
 const SOON_MILLIS: i64 = 10 * 60_000;
 const DAY_MILLIS: i64 = 86_400_000;
 
+/// What went before a push, for telling whether an image still had a tag then.
+struct Past<'p> {
+    runs: &'p [(EventNo, Sym)],
+    events: &'p [Noted],
+    strings: &'p Names,
+}
+
 /// Whether the image must have had a tag until `at`: it may as well have lost it before the logs begin. It had one if it
-/// was pushed only just before; or if it was so old by then that the rule which took it would have taken it long before
-/// (age counts from the push, and a run comes within a day).
-fn had_a_tag(loss: &Loss, at: i64, strings: &Names) -> bool {
+/// was pushed only just before; or if a run under the very rules that took it later left it alone before `at`, although it
+/// was old enough: then it was not untagged at that time.
+fn had_a_tag(loss: &Loss, at: i64, past: &Past<'_>) -> bool {
     let (Some(pushed), Some(run)) = (loss.pushed_at, &loss.run) else { return false };
-    at - pushed <= SOON_MILLIS || age_in_days(run, strings).is_some_and(|days| pushed + (days + 2) * DAY_MILLIS <= at)
+    let left_alone = |days: i64| {
+        past.runs.iter().any(|&(event, rules)| {
+            let ran = past.events[event.index()].time;
+            rules == run.rules && ran < at && pushed + days * DAY_MILLIS < ran
+        })
+    };
+    at - pushed <= SOON_MILLIS || age_in_days(run, past.strings).is_some_and(left_alone)
 }
 
 /// The age at which the rule takes images, if it goes by age.

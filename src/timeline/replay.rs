@@ -23,8 +23,8 @@ pub struct RepositoryHistory {
     pub parents: HashMap<DigestNo, Vec<DigestNo>>,
     /// Events whose content CloudTrail left out.
     pub gaps: Vec<EventNo>,
-    /// Lifecycle runs, also those that took nothing.
-    pub runs: Vec<EventNo>,
+    /// Lifecycle runs with their rules, also those that took nothing.
+    pub runs: Vec<(EventNo, Sym)>,
     pub policy: Option<PolicyInForce>,
     /// `SetRepositoryPolicy` and `DeleteRepositoryPolicy`.
     pub access_changes: Vec<EventNo>,
@@ -416,7 +416,7 @@ impl Replay<'_> {
     }
 
     fn run(&mut self, event: EventNo, run: &Run, order: Order) {
-        self.state.runs.push(event);
+        self.state.runs.push((event, run.rules));
         self.state.policy = match self.state.policy {
             // The text that was put says the same, and better; a run only fills in where no text is known.
             Some(PolicyInForce { text: PolicyText::Policy(_), .. }) => self.state.policy,
