@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_syntax_error_has_its_place() {
-        let error = parse("SELECT a\nFROM t WHERE WHERE").unwrap_err();
+        let error = parse("SELECT a\nFROM t WHERE a = = 1").unwrap_err();
         assert_eq!(error.place.map(|place| place.line), Some(2), "{error}");
         let error = parse("SELECT 'open").unwrap_err();
         assert!(error.place.is_some(), "{error}");
