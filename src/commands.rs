@@ -12,9 +12,7 @@ mod interrupt;
 mod man;
 mod nothing;
 mod options;
-#[cfg(feature = "sql")]
 mod queries;
-#[cfg(feature = "sql")]
 mod query;
 mod sources;
 mod timeline;
@@ -56,9 +54,7 @@ enum Command {
     Detect(detect::Args),
     Explain(explain::Args),
     Timeline(timeline::Args),
-    #[cfg(feature = "sql")]
     Query(Box<query::Args>),
-    #[cfg(feature = "sql")]
     Queries(queries::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -70,9 +66,7 @@ impl Command {
             Self::Detect(args) => args.common.quiet(),
             Self::Explain(args) => args.common.quiet(),
             Self::Timeline(args) => args.common.quiet(),
-            #[cfg(feature = "sql")]
             Self::Query(args) => args.common.quiet(),
-            #[cfg(feature = "sql")]
             Self::Queries(_) => false,
             Self::Completions(_) | Self::Man(_) => false,
         }
@@ -83,9 +77,7 @@ impl Command {
             Self::Detect(args) => args.run(talk),
             Self::Explain(args) => args.run(talk),
             Self::Timeline(args) => args.run(talk),
-            #[cfg(feature = "sql")]
             Self::Query(args) => args.run(talk),
-            #[cfg(feature = "sql")]
             Self::Queries(args) => args.run(),
             Self::Completions(args) => args.run(),
             Self::Man(args) => args.run(),

@@ -198,7 +198,9 @@ fn one_finding(finding: &Finding) -> Vec<Cell<'_>> {
 
 /// `policies`: the lifecycle rules that the findings name, and what they took.
 pub fn policies(findings: &[Finding]) -> Rows {
-    let mut rules: BTreeMap<(&Repository, Option<i64>, Option<String>), (u64, Timestamp, Timestamp)> = BTreeMap::new();
+    // By repository, priority and text: how many images, when first and when last.
+    type Rule<'f> = (&'f Repository, Option<i64>, Option<String>);
+    let mut rules: BTreeMap<Rule<'_>, (u64, Timestamp, Timestamp)> = BTreeMap::new();
     for finding in findings {
         let Some(deletion) = finding.deletion.as_ref().filter(|deletion| deletion.rule.is_some() || deletion.rule_priority.is_some()) else {
             continue;
