@@ -77,9 +77,9 @@ impl FatalError {
             FatalKind::KmsDenied => {
                 "Allow the IAM action kms:Decrypt on the trail's KMS key, in the role's policy and in the key's policy; the key must be enabled."
             }
-            FatalKind::Unreachable => "Check the network, --endpoint-url (or AWS_ENDPOINT_URL), --region and proxies.",
+            FatalKind::Unreachable => "Check the network, --endpoint-url (or AWS_ENDPOINT_URL), AWS_REGION and proxies.",
             FatalKind::Unavailable => "Try again later; what was not read is not in any result.",
-            FatalKind::OtherRegion => "Name the bucket's region with --region.",
+            FatalKind::OtherRegion => "Name the bucket's region: set AWS_REGION, or the profile's region.",
             FatalKind::Refused | FatalKind::Local => "The words above say why.",
         }
     }

@@ -9,6 +9,9 @@ use crate::model::{
 };
 use crate::timeline::{Fold, History};
 
+/// What tells a finding: kind, lost, kept, gap, order.
+pub type Pair = (FindingKind, Digest, Option<Digest>, Option<i64>, Order);
+
 /// A log being written: every event is one second after the last, unless told otherwise.
 #[derive(Default)]
 pub struct Log {
@@ -131,7 +134,7 @@ impl Log {
     }
 
     /// `(kind, lost, kept, gap, order)` of each finding.
-    pub fn pairs(&self) -> Vec<(FindingKind, Digest, Option<Digest>, Option<i64>, Order)> {
+    pub fn pairs(&self) -> Vec<Pair> {
         let mut pairs: Vec<_> = self
             .findings()
             .into_iter()
