@@ -69,19 +69,25 @@ pub struct Run<'a> {
 /// Reads everything and folds it into the history of every image.
 pub fn read(run: Run<'_>, filter: &Filter) -> Evidence {
     let make = || StepCollector { recognizer: Recognizer::default(), fold: Fold::default(), filter, seen: Seen::default(), relevant: 0 };
-    let (mut coverage, collectors) = scan(run, Wanted::Sources(SOURCES), make);
+    let (mut coverage, read_only, collectors) = gather(run, Wanted::Sources(SOURCES), make);
     let (mut fold, mut seen) = (Fold::default(), Seen::default());
     for collector in collectors {
         fold.merge(collector.fold);
         seen.merge(collector.seen);
     }
     let history = fold.finish(filter);
-    tally::describe(&mut coverage, &history);
+    tally::describe(&mut coverage, &history, read_only);
     Evidence { coverage, history, seen }
 }
 
 /// Reads every wanted record into collectors, one for each worker.
 pub fn scan<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C + Sync) -> (Coverage, Vec<C>) {
+    let (coverage, _, collectors) = gather(run, wanted, make);
+    (coverage, collectors)
+}
+
+/// The same, and whether a read-only event of any service was among the records.
+fn gather<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C + Sync) -> (Coverage, bool, Vec<C>) {
     let seen = SeenIds::default();
     let done: Vec<(Tally, C)> = match rayon::ThreadPoolBuilder::new().num_threads(run.budget.jobs.get()).build() {
         Ok(pool) => pool.broadcast(|_| work(run, wanted, &seen, make())),
@@ -90,7 +96,8 @@ pub fn scan<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C
     };
     let (tallies, collectors): (Vec<Tally>, Vec<C>) = done.into_iter().unzip();
     let relevant = collectors.iter().map(Collector::relevant).sum();
-    (tally::coverage(tallies, relevant, &seen, run.cancelled.load(Ordering::Relaxed)), collectors)
+    let (coverage, read_only) = tally::coverage(tallies, relevant, &seen, run.cancelled.load(Ordering::Relaxed));
+    (coverage, read_only, collectors)
 }
 
 /// One worker: object after object, until the feeds are empty.
@@ -107,13 +114,14 @@ fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenIds, mut coll
                 _ => Some(decoder.object(&stored, wanted, limits, &mut Sink { collector: &mut collector, object })),
             };
             if let Some(report) = &report {
-                tally.duplicates += seen.insert_all(decoder.event_ids());
+                seen.insert_all(decoder.event_ids());
                 run.progress.decoded(report);
             }
             run.progress.delivered(&delivery);
             tally.add(delivery, report);
         }
     }
+    tally.read_only = decoder.has_seen_read_only();
     (tally, collector)
 }
 
