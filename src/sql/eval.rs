@@ -8,7 +8,7 @@ use super::query::{Ctes, Session};
 use super::relation::Relation;
 use super::values::Values;
 use super::{arithmetic, cast, clock, compare, functions, like, names, predicate, subquery};
-use crate::tables::Kind;
+use crate::tables::{Kind, cloudtrail};
 
 /// What an expression can see.
 #[derive(Clone, Copy)]
@@ -115,7 +115,9 @@ impl<'a> Scope<'a> {
                 return self.key(before, parts, found).map(Some);
             }
         } else if let Some((index, used)) = names::find(self.relation, parts)? {
-            return self.relation.values(index).and_then(|values| fields(values, parts.get(used..).unwrap_or_default())).map(Some);
+            let path = parts.get(used..).unwrap_or_default();
+            let values = self.relation.values(index)?;
+            return if self.is_json(index, &values) { functions::members(values, path).map(Some) } else { fields(values, path).map(Some) };
         }
         let Some((outer, via)) = &self.outer else { return Ok(None) };
         let Some(values) = outer.lookup(parts)? else { return Ok(None) };
@@ -128,6 +130,12 @@ impl<'a> Scope<'a> {
             }
             Via::Rows(rows) => values.take(rows)?,
         }))
+    }
+
+    /// Whether a column's text is JSON whose members have names of their own.
+    fn is_json(&self, index: usize, values: &Values) -> bool {
+        let name = self.relation.fields.get(index).map(|field| field.name.as_str());
+        values.kind == Kind::Varchar && name.is_some_and(|name| cloudtrail::JSON_COLUMNS.contains(&name))
     }
 
     /// After grouping, a column is what the group key says that names it, or a field of that.

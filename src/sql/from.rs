@@ -174,11 +174,11 @@ fn unnest(like: &Scope<'_>, left: &Relation, factor: &TableFactor, keep: bool) -
     for (at, ((elements, _), places)) in arrays.iter().zip(&places).enumerate() {
         let whole = given == arrays.len() && given > 0;
         for (name, values) in columns_of(&elements.take(places)?, whole, at)? {
-            right.push(Field { qualifier: None, name, kind: values.kind }, values.data);
+            right.push(Field::new(name, values.kind), values.data);
         }
     }
     if *with_ordinality {
-        right.push(Field { qualifier: None, name: "ordinality".to_owned(), kind: Kind::Bigint }, i64::column(ordinals));
+        right.push(Field::new("ordinality", Kind::Bigint), i64::column(ordinals));
     }
     let right = aliased(right, alias.as_ref(), None);
     Ok(left.take(&rows)?.beside(right))

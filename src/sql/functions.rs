@@ -20,7 +20,7 @@ use super::{aggregate, clock, lambda, names, predicate, window};
 use crate::tables::Kind;
 
 pub(super) use array::{array_of, row_of, subscript};
-pub(super) use json::object_json;
+pub(super) use json::{members, object_json};
 
 /// One call: the arguments' values, and what the function may need to know.
 pub(super) struct Call<'a> {

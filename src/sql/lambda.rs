@@ -45,7 +45,7 @@ fn parameter(lambda: &LambdaFunction) -> Result<String> {
 fn each(scope: &Scope<'_>, elements: &Values, lengths: &[Option<usize>], lambda: &LambdaFunction) -> Result<Values> {
     let rows: Vec<Option<u32>> = (0_u32..).zip(lengths).flat_map(|(row, length)| std::iter::repeat_n(Some(row), length.unwrap_or(0))).collect();
     let mut relation = Relation { height: elements.data.len(), ..Relation::default() };
-    relation.push(Field { qualifier: None, name: parameter(lambda)?, kind: elements.kind.clone() }, elements.data.clone());
+    relation.push(Field::new(parameter(lambda)?, elements.kind.clone()), elements.data.clone());
     let inner = Scope { relation: &relation, known: &[], ungrouped: None, outer: Some((scope, Via::Rows(&rows))), ..*scope };
     inner.eval(&lambda.body)
 }

@@ -4,7 +4,7 @@ use polars_core::prelude::{BooleanChunked, DataFrame, IntoColumn, Series};
 
 use super::error::{Result, SqlError};
 use super::values::{Values, take};
-use crate::tables::{Kind, Rows, Table};
+use crate::tables::{Kind, Rows, Table, cloudtrail};
 
 /// A column's name, its table's name or alias, and its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,14 @@ pub(super) struct Field {
     pub qualifier: Option<String>,
     pub name: String,
     pub kind: Kind,
+    /// Another name of a column: left out of `SELECT *`.
+    pub hidden: bool,
+}
+
+impl Field {
+    pub fn new(name: impl Into<String>, kind: Kind) -> Self {
+        Self { qualifier: None, name: name.into(), kind, hidden: false }
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -33,7 +41,14 @@ impl Relation {
         let mut relation = Self { height: rows.height, ..Self::default() };
         for column in (table.columns)() {
             if let Some((_, data)) = rows.columns.iter().find(|(name, _)| *name == column.name) {
-                relation.push(Field { qualifier: None, name: column.name.to_owned(), kind: column.kind }, data.clone());
+                relation.push(Field::new(column.name, column.kind), data.clone());
+            }
+        }
+        if table.name == cloudtrail::TABLE.name {
+            for (other, name) in cloudtrail::OTHER_NAMES {
+                if let Some((_, data)) = rows.columns.iter().find(|(column, _)| column == name) {
+                    relation.push(Field { hidden: true, ..Field::new(*other, Kind::Varchar) }, data.clone());
+                }
             }
         }
         relation

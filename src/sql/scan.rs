@@ -302,7 +302,8 @@ fn columns(query: &Query, mentions: &[Mention<'_>]) -> Option<Vec<String>> {
             }
         }
     }
-    Some(cloudtrail::ORIGINS.iter().map(|(name, _)| (*name).to_owned()).filter(|name| found.0.contains(name)).collect())
+    let needed: BTreeSet<&str> = found.0.iter().filter_map(|name| cloudtrail::column_named(name)).collect();
+    Some(cloudtrail::ORIGINS.iter().map(|(name, _)| (*name).to_owned()).filter(|name| needed.contains(name.as_str())).collect())
 }
 
 /// LIMIT (and OFFSET) of a query that takes any rows: nothing sorts, groups, joins or counts them.
@@ -376,15 +377,15 @@ fn is_early(condition: &Expr, alias: &str) -> bool {
 }
 
 fn is_column(name: &str) -> bool {
-    cloudtrail::ORIGINS.iter().any(|(column, _)| *column == name)
+    cloudtrail::column_named(name).is_some()
 }
 
 /// The column of this mention that an expression is.
-pub(super) fn column_of<'e>(expr: &'e Expr, alias: &str) -> Option<&'e str> {
+pub(super) fn column_of(expr: &Expr, alias: &str) -> Option<&'static str> {
     match expr {
-        Expr::Identifier(ident) if is_column(&ident.value) => Some(&ident.value),
+        Expr::Identifier(ident) => cloudtrail::column_named(&ident.value),
         Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-            [table, column] if table.value == alias && is_column(&column.value) => Some(&column.value),
+            [table, column] if table.value == alias => cloudtrail::column_named(&column.value),
             _ => None,
         },
         Expr::Nested(inner) => column_of(inner, alias),

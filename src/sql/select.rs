@@ -68,7 +68,7 @@ fn value_rows(like: &Scope<'_>, values: &ValueRows) -> Result<Relation> {
         let mut one = Relation::single_row();
         for (at, expr) in row.content.iter().enumerate() {
             let values = like.column(expr)?;
-            one.push(Field { qualifier: None, name: format!("_col{at}"), kind: values.kind }, values.data);
+            one.push(Field::new(format!("_col{at}"), values.kind), values.data);
         }
         all = Some(match all {
             None => one,
@@ -90,7 +90,7 @@ fn combine(left: Relation, right: Relation, op: SetOperator, quantifier: SetQuan
         let mut column = cast::cast(&a, &kind, left.height, false)?.data;
         column.append_owned(cast::cast(&b, &kind, right.height, false)?.data)?;
         let name = left.fields.get(at).map(|field| field.name.clone()).unwrap_or_default();
-        rows.push(Field { qualifier: None, name, kind }, column.rechunk());
+        rows.push(Field::new(name, kind), column.rechunk());
     }
     let all = matches!(quantifier, SetQuantifier::All);
     if op == SetOperator::Union && all {
@@ -138,10 +138,25 @@ fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<Rel
             let groups = Relation { height: count, ..Relation::default() };
             let after = Scope { relation: &groups, known: &known, ungrouped: Some(&scope), ..*like };
             let Some(having) = &select.having else { return project(&after, select, &calls, &orders) };
-            let keep: Vec<Option<u32>> = (0_u32..).zip(after.truth(having)?).filter(|(_, keep)| *keep).map(|(row, _)| Some(row)).collect();
+            // Trino wants the expression itself; an alias of the SELECT list is understood where nothing else has its name.
+            let with_aliases = known.iter().cloned().chain(aliases(&after, select)).collect::<Vec<_>>();
+            let truth = Scope { known: &with_aliases, ..after }.truth(having)?;
+            let keep: Vec<Option<u32>> = (0_u32..).zip(truth).filter(|(_, keep)| *keep).map(|(row, _)| Some(row)).collect();
             after.narrowed(&keep, |after| project(after, select, &calls, &orders))
         }
     }
+}
+
+/// Columns of the SELECT list under their aliases, where they can be computed before HAVING.
+fn aliases(scope: &Scope<'_>, select: &Select) -> Vec<(Expr, Values)> {
+    let item = |item: &SelectItem| match item {
+        SelectItem::ExprWithAlias { expr, alias } => {
+            let name = Expr::Identifier(Ident::new(alias.value.to_lowercase()));
+            scope.column(expr).ok().filter(|_| scope.eval(&name).is_err()).map(|values| (name, values))
+        }
+        _ => None,
+    };
+    select.projection.iter().filter_map(item).collect()
 }
 
 fn refuse_unknown(select: &Select) -> Result<()> {
@@ -213,7 +228,7 @@ fn project(scope: &Scope<'_>, select: &Select, calls: &Calls, orders: &[(Expr, O
 fn list_item(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relation) -> Result<()> {
     let mut push = |name: String, values: Values| {
         let data = values.spread(scope.height());
-        rows.push(Field { qualifier: None, name, kind: values.kind }, data);
+        rows.push(Field::new(name, values.kind), data);
     };
     match item {
         SelectItem::ExprWithAlias { expr, alias } => push(alias.value.clone(), scope.eval(expr)?),
@@ -222,21 +237,26 @@ fn list_item(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relation) -> Resul
             let at = rows.fields.len();
             let name = name_of(expr).unwrap_or_else(|| format!("_col{at}"));
             let data = values.spread(scope.height());
-            rows.push(Field { qualifier: None, name, kind: values.kind }, data);
+            rows.push(Field::new(name, values.kind), data);
         }
         SelectItem::Wildcard(_) => {
             let before = scope.ungrouped.is_some();
             if before || scope.relation.fields.is_empty() {
                 return Err(SqlError::new("SELECT * needs a table, and no GROUP BY").at(item));
             }
-            for (field, column) in scope.relation.fields.iter().zip(&scope.relation.columns) {
+            for (field, column) in scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| !field.hidden) {
                 push(field.name.clone(), Values::new(field.kind.clone(), column.clone()));
             }
         }
         SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
             let table = names::last(name);
-            let of_table: Vec<_> =
-                scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| field.qualifier.as_deref() == Some(&table)).collect();
+            let of_table: Vec<_> = scope
+                .relation
+                .fields
+                .iter()
+                .zip(&scope.relation.columns)
+                .filter(|(field, _)| field.qualifier.as_deref() == Some(&table) && !field.hidden)
+                .collect();
             if of_table.is_empty() {
                 return Err(SqlError::new(format!("there is no table {table} here")).at(name));
             }

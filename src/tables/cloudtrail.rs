@@ -63,6 +63,27 @@ pub const ORIGINS: &[(&str, Origin)] = &[
     ("record", Origin::Place),
 ];
 
+/// Other names of columns: Athena's own `"$path"`, and what other widely used table definitions call their partitions.
+/// They can be asked for by name; `SELECT *` leaves them out.
+pub const OTHER_NAMES: &[(&str, &str)] = &[
+    ("$path", "object"),
+    ("dt", "timestamp"),
+    ("date_partition", "timestamp"),
+    ("account_id", "account"),
+    ("accountid", "account"),
+    ("account_partition", "account"),
+    ("region_partition", "region"),
+];
+
+/// Columns whose text is JSON: their members can be reached with a dot, as in tables that declare them as rows or maps.
+pub const JSON_COLUMNS: &[&str] = &["requestparameters", "responseelements", "additionaleventdata", "serviceeventdetails"];
+
+/// The column that `name` means, if it means one.
+pub fn column_named(name: &str) -> Option<&'static str> {
+    let own = ORIGINS.iter().map(|(column, _)| *column).find(|column| *column == name);
+    own.or_else(|| OTHER_NAMES.iter().find(|(other, _)| *other == name).map(|(_, column)| *column))
+}
+
 /// The columns in order. Everything that is not listed in [`kind`] is text, as in Athena.
 pub fn columns() -> Vec<Column> {
     ORIGINS.iter().map(|(name, _)| column(name, kind(name))).collect()

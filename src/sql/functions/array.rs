@@ -157,6 +157,11 @@ impl Ranges {
 
 /// `array[n]`, `map['key']`.
 pub(in super::super) fn subscript(values: &Values, index: &Values, height: usize) -> Result<Values> {
+    match (&values.kind, index.constant_whole()) {
+        (Kind::Varchar | Kind::Json, _) if index.kind == Kind::Varchar => return super::json::member_named(values, index, height),
+        (Kind::Row(fields), Some(at)) => return nth_field(values, fields, at),
+        _ => {}
+    }
     let (elements, lengths) = explode(values)?;
     let ranges = Ranges::of(&lengths);
     let constant = values.constant && index.constant;
@@ -187,6 +192,14 @@ pub(in super::super) fn subscript(values: &Values, index: &Values, height: usize
         }
     };
     Ok(Values { constant, ..elements.take(&places)? })
+}
+
+/// `row[1]`: a field by its position.
+fn nth_field(values: &Values, fields: &[(String, Kind)], at: i64) -> Result<Values> {
+    let at = usize::try_from(at - 1).ok();
+    let field = at.and_then(|at| Some((fields.get(at)?, values.data.struct_().ok()?.fields_as_series().get(at)?.clone())));
+    let ((_, kind), data) = field.ok_or_else(|| SqlError::new(format!("a {} has no such field", values.kind)))?;
+    Ok(Values { kind: kind.clone(), data, constant: values.constant })
 }
 
 /// Keys and values of a column of map entries.

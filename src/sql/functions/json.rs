@@ -58,6 +58,7 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
     Member(String),
+    AnyCase(String),
     Element(usize),
 }
 
@@ -182,6 +183,29 @@ fn parse_path(path: &str) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
+/// Members of JSON text, one inside the other, their names compared without case: what a dot means in tables that declare
+/// such a column as a row.
+pub(in super::super) fn members(values: Values, path: &[sqlparser::ast::Ident]) -> Result<Values> {
+    if path.is_empty() {
+        return Ok(values);
+    }
+    let steps: Vec<Step> = path.iter().map(|ident| Step::AnyCase(ident.value.clone())).collect();
+    let texts = values.texts()?;
+    let height = values.data.len();
+    Values::build(Kind::Varchar, height, values.constant, |row| {
+        Ok(texts.get(row).and_then(|text| follow(text, &steps)).and_then(|value| scalar_text(value.get())))
+    })
+}
+
+/// One member of JSON text by its exact name: `requestparameters['bucketName']`.
+pub(super) fn member_named(values: &Values, names: &Values, height: usize) -> Result<Values> {
+    let (texts, names) = (values.texts()?, names.texts()?);
+    Values::build(Kind::Varchar, height, values.constant, |row| {
+        let Some((text, name)) = texts.get(row).zip(names.get(row)) else { return Ok(None) };
+        Ok(follow(text, &[Step::Member(name.to_owned())]).and_then(|value| scalar_text(value.get())))
+    })
+}
+
 fn member(text: &str) -> (&str, &str) {
     text.split_at(text.find(['.', '[']).unwrap_or(text.len()))
 }
@@ -192,7 +216,8 @@ fn follow<'t>(text: &'t str, steps: &[Step]) -> Option<&'t RawValue> {
     for step in steps {
         let mut reader = serde_json::Deserializer::from_str(value.get());
         value = match step {
-            Step::Member(name) if value.get().starts_with('{') => reader.deserialize_map(One { name }).ok()??,
+            Step::Member(name) if value.get().starts_with('{') => reader.deserialize_map(One { name, any_case: false }).ok()??,
+            Step::AnyCase(name) if value.get().starts_with('{') => reader.deserialize_map(One { name, any_case: true }).ok()??,
             Step::Element(index) if value.get().starts_with('[') => reader.deserialize_seq(Nth { index: *index }).ok()??,
             _ => return None,
         };
@@ -203,6 +228,7 @@ fn follow<'t>(text: &'t str, steps: &[Step]) -> Option<&'t RawValue> {
 /// Picks one member of an object.
 struct One<'n> {
     name: &'n str,
+    any_case: bool,
 }
 
 impl<'t> Visitor<'t> for One<'_> {
@@ -215,7 +241,7 @@ impl<'t> Visitor<'t> for One<'_> {
     fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
         let mut found = None;
         while let Some(Member(key)) = map.next_key::<Member<'t>>()? {
-            if key == self.name {
+            if key == self.name || (self.any_case && key.eq_ignore_ascii_case(self.name)) {
                 found = Some(map.next_value()?);
             } else {
                 map.next_value::<IgnoredAny>()?;

@@ -114,7 +114,9 @@ fn parse_with(call: &Call<'_>, kind: Kind, format: fn(&str) -> Result<String>) -
 /// Reads a time of which only a part may be given: what is missing is the start of it.
 fn parse_as(text: &str, format: &str) -> Option<i64> {
     let mut parsed = Parsed::new();
-    parse(&mut parsed, text, StrftimeItems::new(format)).ok()?;
+    // Where a zone is read, `Z` is one, too.
+    let format = format.replace("%:z", "%#z").replace("%z", "%#z");
+    parse(&mut parsed, text, StrftimeItems::new(&format)).ok()?;
     let date = parsed.to_naive_date().ok().or_else(|| {
         let year = parsed.year().unwrap_or(1970);
         NaiveDate::from_ymd_opt(year, parsed.month().unwrap_or(1), parsed.day().unwrap_or(1))
