@@ -54,6 +54,9 @@ pub trait Collector: Send {
     fn is_full(&self) -> bool {
         false
     }
+
+    /// All records of an object have been handed over; `report` is `None` where nothing of it was decoded.
+    fn finished(&mut self, _delivery: &Delivery, _report: Option<&ObjectReport>) {}
 }
 
 /// What all workers share.
@@ -102,7 +105,7 @@ fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenIds, mut coll
             let Some(delivery) = feed.next(&mut stored) else { break };
             let object = delivery.object.raw();
             let report = match &delivery.outcome {
-                Fetched::OtherKind => None,
+                Fetched::OtherKind | Fetched::Known => None,
                 Fetched::Failed(_) if stored.is_empty() => None,
                 _ => Some(decoder.object(&stored, wanted, limits, &mut Sink { collector: &mut collector, object })),
             };
@@ -110,6 +113,7 @@ fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenIds, mut coll
                 tally.duplicates += seen.insert_all(decoder.event_ids());
                 run.progress.decoded(report);
             }
+            collector.finished(&delivery, report.as_ref());
             run.progress.delivered(&delivery);
             tally.add(delivery, report);
         }

@@ -21,7 +21,7 @@ impl Tally {
     pub fn add(&mut self, delivery: Delivery, report: Option<ObjectReport>) {
         let coverage = &mut self.coverage;
         coverage.objects_listed += 1;
-        let Delivery { object, size, outcome } = delivery;
+        let Delivery { object, size, outcome, .. } = delivery;
         let mut decoded = Outcome::Read;
         coverage.bytes_compressed += size;
         if let Some(report) = report {
@@ -37,7 +37,7 @@ impl Tally {
         }
         match (outcome, decoded) {
             (Fetched::Failed(reason), _) | (Fetched::Whole, Outcome::Failed(reason)) => coverage.fail(object, reason),
-            (Fetched::OtherKind, _) | (Fetched::Whole, Outcome::Skipped(_)) => coverage.objects_skipped += 1,
+            (Fetched::OtherKind | Fetched::Known, _) | (Fetched::Whole, Outcome::Skipped(_)) => coverage.objects_skipped += 1,
             (Fetched::Whole, Outcome::Read) => coverage.objects_read += 1,
         }
     }
