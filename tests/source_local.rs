@@ -281,3 +281,56 @@ fn standard_input_is_one_object() {
         assert!(output.status.success() && text.contains(expected), "{bytes}: {text}");
     }
 }
+
+/// A measurement: `cargo test --test source_local -- --ignored --nocapture`. Listing must not dominate reading.
+#[test]
+#[ignore = "a measurement"]
+fn forty_thousand_small_files() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..40_000 {
+        let day = 1 + number / 1_500;
+        let name = format!(
+            "AWSLogs/111122223333/CloudTrail/us-east-1/2024/10/{day:02}/111122223333_CloudTrail_us-east-1_202410{day:02}T0000Z_{number:016}.json.gz"
+        );
+        put(folder.path(), &name, &[b'x'; 4096]);
+    }
+    for _ in 0..3 {
+        let begun = std::time::Instant::now();
+        let feed = open(folder.path());
+        while !feed.listed().complete {
+            std::thread::yield_now();
+        }
+        let walked = begun.elapsed();
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let mut buffer = Vec::new();
+                    while feed.next(&mut buffer).is_some() {}
+                });
+            }
+        });
+        println!("walked in {walked:?}, all read after {:?}", begun.elapsed());
+    }
+}
+
+/// Archives of others, where they are at hand: an organisation's layout, and a flat folder that only its file names tell about.
+#[test]
+fn real_archives_are_pruned_by_account() {
+    let shared = std::env::var_os("TAGFALL_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), Into::into);
+    let archives = [
+        ("data/cloud-snitch/backend/report/testdata/aws-cloudtrail-logs", "222222222222", 1, 2),
+        ("data/invictus-ir_aws_dataset/CloudTrail", "218007301253", 55, 55),
+    ];
+    for (path, account, of_account, all) in archives {
+        let path = shared.join(path);
+        let Some(path) = path.to_str().filter(|path| Path::new(path).is_dir()) else {
+            eprintln!("SKIPPED: {} is not here", path.display());
+            continue;
+        };
+        let count = |accounts: &[&str]| {
+            let filter = Filter { accounts: accounts.iter().map(ToString::to_string).collect(), ..Filter::default() };
+            read(&*source::open(path, &Options::default(), &filter).unwrap()).len()
+        };
+        assert_eq!((count(&[]), count(&[account]), count(&["000000000000"])), (all, of_account, 0), "{path}");
+    }
+}

@@ -38,6 +38,7 @@ fn options(endpoint: &str) -> Options {
             silence: Duration::from_secs(20),
             ..Patience::DEFAULT
         },
+        jobs: std::num::NonZeroUsize::new(2).unwrap(),
         ..Options::default()
     }
 }
@@ -189,6 +190,17 @@ fn what_never_passes_fails_alone_with_its_reason() {
         assert!(name.contains("000007") && reason.contains(words), "{name}: {reason}");
         assert!(reason.contains("8 tries") || words.contains("418"), "{reason}");
     }
+}
+
+/// A scanner on the way that lets everything pass but one object: the last request of the run is no sign that S3 is gone.
+#[test]
+fn a_connection_that_always_breaks_for_the_only_object_is_that_objects_failure() {
+    let (objects, _, server) = world(1, 5_000);
+    let proxy = Proxy::start(server.address, |request| if request.target.contains("000000.json") { Fault::Reset } else { Fault::None });
+    let feed = open(&proxy.endpoint());
+    let read = read(&*feed);
+    assert_eq!((read.failed.len(), feed.fatal()), (1, None));
+    assert_rule(&objects, &read);
 }
 
 #[test]
@@ -367,7 +379,7 @@ fn a_service_that_only_throttles_ends_the_run_and_says_so() {
     let read = read(&*feed);
     assert!(read.whole.is_empty() && read.failed.len() < 100);
     let error = feed.fatal().unwrap();
-    assert!(error.kind == FatalKind::Unreachable && error.detail.contains("SlowDown"), "{error}");
+    assert!(error.kind == FatalKind::Unavailable && error.detail.contains("SlowDown"), "{error}");
 }
 
 #[test]
@@ -405,4 +417,19 @@ fn a_listing_that_leads_in_circles_or_astray_is_not_believed() {
         let read = read(&*feed);
         assert!(feed.fatal().is_some() || read.failed.contains_key("a/"), "believed {:?}", feed.listed());
     }
+}
+
+#[test]
+fn objects_arrive_while_listing_goes_on() {
+    let (objects, _, server) = world(400, 100);
+    let filter = Filter { since: tagfall::model::Timestamp::parse("2024-10-02T12:00:00Z"), ..Filter::default() };
+    let proxy = Proxy::start(server.address, |request| {
+        if request.is_list() && request.target.contains("2024%2F10%2F07%2F") { Fault::Delay(Duration::from_secs(2)) } else { Fault::None }
+    });
+    let feed = source::open("s3://trail", &options(&proxy.endpoint()), &filter).unwrap();
+    let mut buffer = Vec::new();
+    assert!(feed.next(&mut buffer).is_some());
+    assert!(!feed.listed().complete, "nothing was handed out before the listing was complete");
+    assert_eq!(read(&*feed).whole.len(), objects.len() - 20 - 1, "one day pruned, one object taken");
+    assert!(feed.listed().complete);
 }

@@ -65,7 +65,9 @@ impl World {
     /// Runs the child with nothing of our own environment that the SDK would look at.
     fn run(&self, habits: &str, environment: &[(&str, &str)]) -> String {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
+        for (name, _) in std::env::vars_os()
+            .filter(|(name, _)| name.to_string_lossy().starts_with("AWS_") || name.to_string_lossy().to_ascii_lowercase().ends_with("_proxy"))
+        {
             command.env_remove(name);
         }
         let output = command
@@ -182,6 +184,15 @@ fn unsigned_requests_and_requester_pays() {
     let payer = format!("payer,endpoint={endpoint},region=us-east-1");
     assert_eq!(world.run(&payer, &KEYS), WHOLE);
     world.assert_all(|head| head.contains("x-amz-request-payer: requester"));
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_gone_through() {
+    let world = passes();
+    let proxy = world.proxy.endpoint();
+    let habits = "endpoint=http://s3.example.test,region=us-east-1";
+    assert_eq!(world.run(habits, &keys_and(&[("HTTP_PROXY", &proxy), ("http_proxy", &proxy)])), WHOLE);
+    world.assert_all(|head| head.contains("host: s3.example.test"));
 }
 
 #[test]

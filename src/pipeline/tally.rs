@@ -17,6 +17,17 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// What was counted elsewhere.
+    pub fn of(coverage: Coverage) -> Self {
+        Self { duplicates: coverage.records_duplicate, coverage }
+    }
+
+    /// A record from a shelf that could not be understood. The shelf has counted it as a record already.
+    pub fn fail_record(&mut self, object: &str, record: u64, reason: String) {
+        self.coverage.records_failed += 1;
+        self.coverage.failures.push(ReadFailure { object: object.into(), record: Some(record), reason });
+    }
+
     /// Adds one object; `report` is `None` where nothing of it could be decoded.
     pub fn add(&mut self, delivery: Delivery, report: Option<ObjectReport>) {
         let coverage = &mut self.coverage;

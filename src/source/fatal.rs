@@ -29,6 +29,8 @@ pub enum FatalKind {
     KmsDenied,
     /// The endpoint does not answer at all.
     Unreachable,
+    /// The endpoint answers, and fails or throttles whatever is asked.
+    Unavailable,
     /// The bucket is in another region, and which one could not be found out.
     OtherRegion,
     /// The service refuses the request itself, or answers what S3 does not answer.
@@ -50,6 +52,7 @@ impl FatalError {
             FatalKind::GetDenied => format!("access denied: may list {origin}, but not read any of its objects"),
             FatalKind::KmsDenied => format!("access denied: may not decrypt the objects of {origin}"),
             FatalKind::Unreachable => format!("cannot reach the S3 endpoint for {origin}"),
+            FatalKind::Unavailable => format!("S3 keeps failing for everything in {origin}"),
             FatalKind::OtherRegion => format!("the bucket of {origin} is in another region"),
             FatalKind::Refused => format!("S3 refuses to serve {origin}"),
             FatalKind::Local => format!("cannot start reading {origin}"),
@@ -66,7 +69,7 @@ impl FatalError {
             FatalKind::ExpiredCredentials => "Log in again (`aws sso login`) or renew the session token, then run the same command.",
             FatalKind::NoSuchBucket => "Check the bucket's name, and the partition of the profile in use.",
             FatalKind::ListDenied => {
-                "Allow the IAM action s3:ListBucket on the bucket itself (arn:aws:s3:::BUCKET, not BUCKET/*), in the role's policy and, across accounts, in the bucket's policy."
+                "Allow the IAM action s3:ListBucket on the bucket itself (arn:aws:s3:::BUCKET, not BUCKET/*), in the role's policy and, across accounts, in the bucket's policy. A requester-pays bucket needs --request-payer."
             }
             FatalKind::GetDenied => {
                 "Allow the IAM action s3:GetObject on arn:aws:s3:::BUCKET/*, and kms:Decrypt on the key if the trail encrypts with KMS; across accounts in the bucket's and the key's policy, too."
@@ -75,9 +78,9 @@ impl FatalError {
                 "Allow the IAM action kms:Decrypt on the trail's KMS key, in the role's policy and in the key's policy; the key must be enabled."
             }
             FatalKind::Unreachable => "Check the network, --endpoint-url (or AWS_ENDPOINT_URL), --region and proxies.",
+            FatalKind::Unavailable => "Try again later; what was not read is not in any result.",
             FatalKind::OtherRegion => "Name the bucket's region with --region.",
-            FatalKind::Refused => "The service's own words say why. A bucket with `requester pays` needs --request-payer.",
-            FatalKind::Local => "The system's own words say why.",
+            FatalKind::Refused | FatalKind::Local => "The words above say why.",
         }
     }
 }

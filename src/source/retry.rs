@@ -62,7 +62,7 @@ impl Cause {
 
     /// Whether the service answered at all.
     pub const fn is_answer(self) -> bool {
-        !matches!(self, Self::Connect | Self::Timeout)
+        !matches!(self, Self::Connect | Self::Timeout | Self::Reset)
     }
 }
 
@@ -100,7 +100,7 @@ impl Tries {
     fn delay(&self, cause: Cause, jitter: f64) -> Duration {
         let steps = self.failed.saturating_sub(1) + if cause == Cause::Throttled { 2 } else { 0 };
         let bound = self.policy.delay_first.saturating_mul(1 << steps.min(16)).min(self.policy.delay_max);
-        bound.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
+        bound / 2 + (bound / 2).mul_f64(jitter.clamp(0.0, 1.0))
     }
 }
 

@@ -13,6 +13,7 @@ mod dispatch;
 mod fetch;
 mod list;
 mod pace;
+mod page;
 mod session;
 mod trouble;
 
@@ -34,6 +35,9 @@ use super::{Delivery, FatalError, Feed, Listed, OpenError, Options, Plan, PlanEr
 
 /// Pages of keys between listing and fetching. With the 1,000 keys of a page, listing runs at most this far ahead.
 const PAGES_AHEAD_MAX: usize = 64;
+
+/// Threads of a feed's runtime, at most: one saturates more than a gigabit.
+const RUNTIME_THREADS_MAX: usize = 8;
 
 /// A bucket, or a part of it.
 pub(super) struct S3 {
@@ -96,15 +100,16 @@ impl Shared {
 
 impl S3 {
     pub(super) fn open(spec: &str, address: Address, options: &Options, selection: Selection) -> Result<Self, OpenError> {
-        let runtime = runtime().map_err(|error| OpenError::Start { address: spec.to_owned(), reason: error.to_string() })?;
+        let runtime = runtime(options).map_err(|error| OpenError::Start { address: spec.to_owned(), reason: error.to_string() })?;
         let shared = Arc::new(Shared::new(spec, address, options));
         runtime.spawn(run(Arc::clone(&shared), selection));
         Ok(Self { shared, runtime: Some(runtime) })
     }
 }
 
-fn runtime() -> std::io::Result<Runtime> {
-    let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8));
+/// Signing, TLS and XML are work, too: as many threads for them as for the workers, within reason.
+fn runtime(options: &Options) -> std::io::Result<Runtime> {
+    let threads = options.jobs.get().min(RUNTIME_THREADS_MAX);
     tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("s3").enable_all().build()
 }
 
@@ -168,10 +173,10 @@ impl Drop for S3 {
 pub(super) fn plan(spec: &str, address: Address, options: &Options, selection: Selection) -> Result<Plan, PlanError> {
     let start = |error: std::io::Error| PlanError::Open(OpenError::Start { address: spec.to_owned(), reason: error.to_string() });
     let shared = Arc::new(Shared::new(spec, address, options));
-    let runtime = runtime().map_err(start)?;
-    let plan = runtime.block_on(count(&shared, selection)).map_err(PlanError::Fatal)?;
+    let runtime = runtime(options).map_err(start)?;
+    let plan = runtime.block_on(count(&shared, selection));
     runtime.shutdown_background();
-    Ok(plan)
+    plan.map_err(PlanError::Fatal)
 }
 
 async fn count(shared: &Arc<Shared>, selection: Selection) -> Result<Plan, FatalError> {

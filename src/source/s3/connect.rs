@@ -15,6 +15,8 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     Builder, Credentials as SdkCredentials, Region, ResponseChecksumValidation, SharedHttpClient, StalledStreamProtectionConfig,
 };
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::Mutex;
@@ -28,6 +30,9 @@ const REGION_FIRST_ASKED: &str = "us-east-1";
 
 /// How often one run may learn that the bucket is elsewhere, or renew its credentials. More is a loop.
 const RECONNECTS_MAX: u64 = 16;
+
+/// S3 closes idle connections after some twenty seconds; ours go first.
+const POOL_IDLE: Duration = Duration::from_secs(15);
 
 /// The one client of a feed.
 pub(super) struct Connection {
@@ -49,10 +54,7 @@ struct State {
 
 impl Connection {
     pub(super) async fn open(origin: &str, address: &Address, options: &Options) -> Result<Self, FatalError> {
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .pool_idle_timeout(Duration::from_secs(15))
-            .build_https();
+        let http = http_client();
         let (client, region) = client(&http, address, options, None).await;
         let state = State { client: Arc::new(client), generation: 0, region };
         Ok(Self {
@@ -96,6 +98,17 @@ impl Connection {
         *self.state.write().unwrap_or_else(std::sync::PoisonError::into_inner) = state;
         Ok(())
     }
+}
+
+/// One pool of connections for listing, fetching and whoever is asked for credentials; through the proxy of `HTTPS_PROXY`,
+/// `HTTP_PROXY` and `NO_PROXY`, where there is one.
+fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, components| {
+        let mut builder = Connector::builder().proxy_config(ProxyConfig::from_env()).pool_idle_timeout(POOL_IDLE);
+        builder.set_connector_settings(settings.cloned());
+        builder.set_sleep_impl(components.and_then(aws_sdk_s3::config::RuntimeComponents::sleep_impl));
+        builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build()
+    })
 }
 
 /// A client, and the region it signs for. `region` is what the service itself told.

@@ -15,7 +15,6 @@ use super::pace::{Pace, WINDOW, Window};
 use super::session::{Defeat, Session};
 use super::trouble::TroubleKind;
 use crate::source::local::too_large;
-use crate::source::retry::Cause;
 use crate::source::{Delivery, FatalError, FatalKind, Fetched, Origin};
 
 /// Objects in flight and arrived, together, at most.
@@ -27,7 +26,7 @@ const UNIT_BYTES: u64 = 1024;
 /// So many refusals without one success are no matter of single objects.
 const DENIALS_MAX: u64 = 32;
 /// So many objects given up in a row, and nothing had in between: the service is down.
-const DEFEATS_IN_ROW_MAX: u64 = 32;
+const DEFEATS_IN_ROW_MAX: u64 = 16;
 
 /// A body of this size is as much work as a request.
 const BYTES_PER_WORK: f64 = 65_536.0;
@@ -173,9 +172,13 @@ impl Dispatch {
             TroubleKind::Expired => fatal(FatalKind::ExpiredCredentials),
             TroubleKind::Denied => self.denied(&self.tally.denied, FatalKind::GetDenied, detail),
             TroubleKind::KmsDenied => self.denied(&self.tally.kms_denied, FatalKind::KmsDenied, detail),
-            TroubleKind::Passing(Cause::Connect | Cause::Timeout | Cause::Reset) if defeat.nobody_answers => fatal(FatalKind::Unreachable),
-            TroubleKind::Passing(_) if self.tally.defeats_in_row.fetch_add(1, Ordering::Relaxed) + 1 >= DEFEATS_IN_ROW_MAX => {
-                fatal(FatalKind::Unreachable)
+            TroubleKind::Passing(cause) => {
+                let in_a_row = self.tally.defeats_in_row.fetch_add(1, Ordering::Relaxed) + 1;
+                match cause.is_answer() {
+                    false if defeat.nobody_answers || in_a_row >= DEFEATS_IN_ROW_MAX => fatal(FatalKind::Unreachable),
+                    true if in_a_row >= DEFEATS_IN_ROW_MAX => fatal(FatalKind::Unavailable),
+                    _ => Ok(()),
+                }
             }
             _ => Ok(()),
         }

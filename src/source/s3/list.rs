@@ -4,16 +4,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::{EncodingType, RequestPayer};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::page::{Order, Page, Version};
 use super::session::{Defeat, Session};
 use super::trouble::{Trouble, TroubleKind};
 use crate::source::layout::{self, Kind, Level, Place, Selection};
 use crate::source::local::lock;
-use crate::source::retry::Cause;
 use crate::source::{FatalError, FatalKind};
 
 /// Branches listed at once.
@@ -32,6 +31,7 @@ pub(super) enum Found {
     Object {
         key: String,
         size: u64,
+        etag: String,
     },
     OtherKind {
         key: String,
@@ -125,8 +125,8 @@ impl Lister {
         let mut first = self.page(&prefix, &How::Keys { after: None, splits: false }, None, Some(1)).await?;
         match first.objects.pop() {
             None => Ok(Vec::new()),
-            Some((key, size)) if key == prefix => {
-                self.send(vec![Found::Object { key, size }]).await?;
+            Some((key, Version { size, etag })) if key == prefix => {
+                self.send(vec![Found::Object { key, size, etag }]).await?;
                 Ok(Vec::new())
             }
             Some(_) => Ok(vec![Branch { prefix, how: How::Level }]),
@@ -153,7 +153,7 @@ impl Lister {
         let mut children = Vec::new();
         loop {
             let page = self.page(&prefix, &how, token.take(), None).await?;
-            order.check(&prefix, &page)?;
+            order.check(&prefix, &page).map_err(Defeat::by_answer)?;
             if how == How::Level && children.is_empty() && Place::of(&prefix).level == Level::Outside && are_strangers(&page.folders) {
                 return Ok(vec![Branch { prefix, how: How::Keys { after: None, splits: false } }]);
             }
@@ -175,7 +175,7 @@ impl Lister {
         let mut children = Vec::new();
         loop {
             let page = self.page(prefix, &How::Level, token.take(), None).await?;
-            order.check(prefix, &page)?;
+            order.check(prefix, &page).map_err(Defeat::by_answer)?;
             for folder in page.folders {
                 let begun = last.starts_with(&folder);
                 if (begun || folder.as_str() > last) && self.enters(&folder) {
@@ -217,15 +217,15 @@ impl Lister {
         if given.is_empty() || given.ends_with('/') || rest.starts_with('/') {
             return rest.trim_start_matches('/');
         }
-        &key[given.rfind('/').map_or(0, |at| at + 1)..]
+        key.get(given.rfind('/').map_or(0, |at| at + 1)..).unwrap_or(key)
     }
 
-    async fn send_objects(&self, objects: Vec<(String, u64)>) -> Result<(), Stop> {
-        let found = objects.into_iter().filter_map(|(key, size)| self.object(key, size)).collect();
+    async fn send_objects(&self, objects: Vec<(String, Version)>) -> Result<(), Stop> {
+        let found = objects.into_iter().filter_map(|(key, version)| self.object(key, version)).collect();
         self.send(found).await
     }
 
-    fn object(&self, key: String, size: u64) -> Option<Found> {
+    fn object(&self, key: String, Version { size, etag }: Version) -> Option<Found> {
         if !layout::is_evidence(self.relative(&key)) {
             return None;
         }
@@ -233,7 +233,7 @@ impl Lister {
         if !self.admits(&place) {
             return None;
         }
-        Some(if place.kind == Some(Kind::Other) { Found::OtherKind { key } } else { Found::Object { key, size } })
+        Some(if place.kind == Some(Kind::Other) { Found::OtherKind { key } } else { Found::Object { key, size, etag } })
     }
 
     async fn send(&self, found: Vec<Found>) -> Result<(), Stop> {
@@ -287,6 +287,7 @@ impl Lister {
 
     fn fatal(&self, defeat: Defeat) -> FatalError {
         let kind = match &defeat.trouble.kind {
+            TroubleKind::Passing(cause) if cause.is_answer() => FatalKind::Unavailable,
             TroubleKind::Passing(_) => FatalKind::Unreachable,
             TroubleKind::Elsewhere(_) => FatalKind::OtherRegion,
             TroubleKind::Expired => FatalKind::ExpiredCredentials,
@@ -302,105 +303,7 @@ impl Lister {
     }
 }
 
-/// Pages must go on where the last one ended: a listing that goes in circles would never end.
-#[derive(Default)]
-struct Order {
-    last_object: Option<String>,
-    last_folder: Option<String>,
-}
-
-impl Order {
-    fn check(&mut self, prefix: &str, page: &Page) -> Result<(), Stop> {
-        let goes_on = |last: &mut Option<String>, first: Option<&String>, end: Option<&String>| {
-            let ordered = !(last.is_some() && first.is_some() && last.as_ref() >= first);
-            *last = end.cloned().or(last.take());
-            ordered
-        };
-        let objects = goes_on(&mut self.last_object, page.objects.first().map(|(key, _)| key), page.objects.last().map(|(key, _)| key));
-        if objects && goes_on(&mut self.last_folder, page.folders.first(), page.folders.last()) {
-            return Ok(());
-        }
-        let trouble = Trouble::passing(Cause::Garbled, format!("listing {prefix}: a page begins before the last one ended"));
-        Err(Stop::Defeat(Defeat { trouble, tries: 1, nobody_answers: false }))
-    }
-}
-
 /// Many folders, and none that leads to a trail.
 fn are_strangers(folders: &[String]) -> bool {
     folders.len() > STRANGERS_MAX && folders.iter().all(|folder| Place::of(folder).level == Level::Outside)
-}
-
-/// A page as we use it.
-#[derive(Debug, Default)]
-struct Page {
-    objects: Vec<(String, u64)>,
-    folders: Vec<String>,
-    token: Option<String>,
-}
-
-impl Page {
-    fn is_empty(&self) -> bool {
-        self.objects.is_empty() && self.folders.is_empty()
-    }
-
-    /// Refuses what no S3 says: keys outside of the prefix or out of order, and pages that lead to themselves. A listing is
-    /// taken at its word for what is *not* there, so its word has to be good.
-    fn read(output: ListObjectsV2Output, prefix: &str, token: Option<&str>) -> Result<Self, Trouble> {
-        let garbled = |detail: &str| Trouble::passing(Cause::Garbled, format!("listing {prefix}: {detail}"));
-        let encoded = output.encoding_type() == Some(&EncodingType::Url);
-        let text = |text: &str| if encoded { decode(text) } else { text.to_owned() };
-        let next = output.next_continuation_token().filter(|next| !next.is_empty()).map(str::to_owned);
-        if output.is_truncated() == Some(true) && (next.is_none() || next.as_deref() == token) {
-            return Err(garbled("there is more, and no way on"));
-        }
-        let sized = |object: &aws_sdk_s3::types::Object| Some((text(object.key()?), u64::try_from(object.size().unwrap_or(0)).unwrap_or(0)));
-        let objects: Vec<_> = output.contents().iter().filter_map(sized).collect();
-        let folders: Vec<_> = output.common_prefixes().iter().filter_map(|common| Some(text(common.prefix()?))).collect();
-        if objects.iter().map(|(key, _)| key).chain(&folders).any(|name| !name.starts_with(prefix)) {
-            return Err(garbled("a key is not below the prefix"));
-        }
-        if objects.windows(2).any(|pair| pair[0].0 >= pair[1].0) {
-            return Err(garbled("keys are out of order"));
-        }
-        let token = if output.is_truncated() == Some(true) { next } else { None };
-        Ok(Self { objects, folders, token })
-    }
-}
-
-/// Undoes `encoding-type=url`: `%XX`, and `+` for a space. What the encoding never leaves as it is shows that the server only
-/// says that it encodes; such servers exist.
-fn decode(text: &str) -> String {
-    if !text.contains(['%', '+']) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return text.to_owned();
-    }
-    let hex = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16)).map(|digit| digit as u8);
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        match (*byte, hex(bytes.get(at + 1)), hex(bytes.get(at + 2))) {
-            (b'%', Some(high), Some(low)) => {
-                decoded.push(high * 16 + low);
-                at += 2;
-            }
-            (b'+', ..) => decoded.push(b' '),
-            (other, ..) => decoded.push(other),
-        }
-        at += 1;
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_come_percent_encoded_because_xml_cannot_hold_all_of_them() {
-        assert_eq!(decode("AWSLogs/a.json.gz"), "AWSLogs/a.json.gz");
-        assert_eq!(decode("a+b%2Bc%0A%C3%A4"), "a b+c\nä");
-        assert_eq!(decode("100%"), "100%");
-        assert_eq!(decode("%zz%4"), "%zz%4");
-        assert_eq!(decode("not encoded+%41"), "not encoded+%41");
-    }
 }

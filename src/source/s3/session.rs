@@ -142,7 +142,12 @@ impl Request<'_> {
         }
         let jitter = lock(&self.session.jitter).draw();
         match self.tries.failed(cause, self.begun.elapsed(), jitter) {
-            Verdict::GiveUp { tries } => Err(self.defeat(trouble, tries)),
+            Verdict::GiveUp { tries } => {
+                if !cause.is_answer() && self.session.silent_since(self.begun) {
+                    self.knock().await;
+                }
+                Err(self.defeat(trouble, tries))
+            }
             Verdict::Again { after } => {
                 self.count_retry();
                 tokio::time::sleep(after).await;
@@ -175,6 +180,15 @@ impl Request<'_> {
         }
     }
 
+    /// Nobody has answered for a while: is it this object, or everything? A question about the bucket itself tells.
+    async fn knock(&self) {
+        let (client, _) = self.session.connection.client();
+        let answer = client.head_bucket().bucket(self.session.bucket()).send().await;
+        if answer.is_ok() || answer.is_err_and(|error| error.raw_response().is_some()) {
+            self.session.answered();
+        }
+    }
+
     async fn renew(&self, region: Option<&str>) -> Result<(), Defeat> {
         self.count_retry();
         self.session
@@ -194,6 +208,11 @@ impl Request<'_> {
 }
 
 impl Defeat {
+    /// By an answer that no other try would better.
+    pub(super) const fn by_answer(trouble: Trouble) -> Self {
+        Self { trouble, tries: 1, nobody_answers: false }
+    }
+
     /// For coverage: why this object could not be had.
     pub(super) fn reason(&self) -> String {
         let Trouble { kind, detail } = &self.trouble;

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, RwLock};
 
 use hyper::body::Bytes;
-use s3s::dto::*;
+use s3s::dto::{self, *};
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
 /// Why a GET of an object is refused.
@@ -25,7 +25,7 @@ pub enum Refusal {
 /// One bucket, and what was asked of it.
 pub struct Memory {
     bucket: String,
-    objects: RwLock<BTreeMap<String, Bytes>>,
+    objects: RwLock<BTreeMap<String, Object>>,
     refusals: RwLock<HashMap<String, Refusal>>,
     refuses_all: Mutex<Option<Refusal>>,
     refuses_lists: Mutex<bool>,
@@ -37,7 +37,7 @@ impl Memory {
     pub fn new(bucket: &str, objects: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
         Self {
             bucket: bucket.to_owned(),
-            objects: RwLock::new(objects.into_iter().map(|(key, bytes)| (key, Bytes::from(bytes))).collect()),
+            objects: RwLock::new(objects.into_iter().map(|(key, bytes)| (key, Object::new(bytes))).collect()),
             refusals: RwLock::default(),
             refuses_all: Mutex::default(),
             refuses_lists: Mutex::default(),
@@ -59,7 +59,7 @@ impl Memory {
     }
 
     pub fn put(&self, key: &str, bytes: Vec<u8>) {
-        self.objects.write().unwrap().insert(key.to_owned(), Bytes::from(bytes));
+        self.objects.write().unwrap().insert(key.to_owned(), Object::new(bytes));
     }
 
     /// Prefixes of all LIST requests so far, in order of arrival.
@@ -77,10 +77,19 @@ impl Memory {
     }
 }
 
-fn e_tag(bytes: &[u8]) -> String {
-    let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
-    format!("{:032x}", hasher.finish())
+/// Bytes, and the ETag that they have had since they were put.
+#[derive(Clone)]
+struct Object {
+    bytes: Bytes,
+    e_tag: String,
+}
+
+impl Object {
+    fn new(bytes: Vec<u8>) -> Self {
+        let mut hasher = DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        Self { bytes: Bytes::from(bytes), e_tag: format!("{:032x}", hasher.finish()) }
+    }
 }
 
 fn refused(refusal: Refusal) -> S3Error {
@@ -116,16 +125,15 @@ impl S3 for Memory {
         if let Some(refusal) = refusal {
             return Err(refused(refusal));
         }
-        let bytes = self.objects.read().unwrap().get(&input.key).cloned().ok_or_else(|| refused(Refusal::Gone))?;
-        let tag = e_tag(&bytes);
+        let Object { bytes, e_tag } = self.objects.read().unwrap().get(&input.key).cloned().ok_or_else(|| refused(Refusal::Gone))?;
         if let Some(ETagCondition::ETag(wanted)) = &input.if_match
-            && wanted.value() != tag
+            && wanted.value() != e_tag
         {
             return Err(s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold"));
         }
         Ok(S3Response::new(GetObjectOutput {
             content_length: Some(bytes.len() as i64),
-            e_tag: Some(ETag::Strong(tag)),
+            e_tag: Some(ETag::Strong(e_tag)),
             body: Some(StreamingBlob::from(s3s::Body::from(bytes))),
             ..Default::default()
         }))
@@ -144,10 +152,10 @@ impl S3 for Memory {
         let page = self.page(&prefix, input.delimiter.as_deref(), &after, keys_max);
         let url = input.encoding_type.as_ref().is_some_and(|kind| kind.as_str() == EncodingType::URL);
         let text = |key: &str| if url { percent_encoded(key) } else { key.to_owned() };
-        let objects = page.objects.iter().map(|(key, bytes)| Object {
+        let objects = page.objects.iter().map(|(key, object)| dto::Object {
             key: Some(text(key)),
-            size: Some(bytes.len() as i64),
-            e_tag: Some(ETag::Strong(e_tag(bytes))),
+            size: Some(object.bytes.len() as i64),
+            e_tag: Some(ETag::Strong(object.e_tag.clone())),
             ..Default::default()
         });
         Ok(S3Response::new(ListObjectsV2Output {
@@ -166,7 +174,7 @@ impl S3 for Memory {
 
 #[derive(Default)]
 struct Page {
-    objects: Vec<(String, Bytes)>,
+    objects: Vec<(String, Object)>,
     folders: BTreeSet<String>,
     next: Option<String>,
 }
@@ -179,7 +187,7 @@ impl Memory {
         let mut from = std::cmp::max(prefix, after).to_owned();
         loop {
             let next = objects.range(from.clone()..).find(|(key, _)| key.as_str() > after || after.is_empty());
-            let Some((key, bytes)) = next.filter(|(key, _)| key.starts_with(prefix)) else { return page };
+            let Some((key, object)) = next.filter(|(key, _)| key.starts_with(prefix)) else { return page };
             let folder = delimiter.and_then(|delimiter| {
                 let end = key[prefix.len()..].find(delimiter)? + prefix.len() + delimiter.len();
                 Some(key[..end].to_owned())
@@ -199,7 +207,7 @@ impl Memory {
                     }
                 }
                 None => {
-                    page.objects.push((key.clone(), bytes.clone()));
+                    page.objects.push((key.clone(), object.clone()));
                     last = key.clone();
                     from = format!("{key}\0");
                 }
