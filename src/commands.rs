@@ -8,6 +8,8 @@ mod detect;
 mod ending;
 mod explain;
 mod gather;
+#[cfg(feature = "sql")]
+mod ingest;
 mod interrupt;
 mod man;
 mod nothing;
@@ -52,6 +54,8 @@ enum Command {
     Detect(detect::Args),
     Explain(explain::Args),
     Timeline(timeline::Args),
+    #[cfg(feature = "sql")]
+    Ingest(ingest::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -62,6 +66,8 @@ impl Command {
             Self::Detect(args) => args.common.quiet(),
             Self::Explain(args) => args.common.quiet(),
             Self::Timeline(args) => args.common.quiet(),
+            #[cfg(feature = "sql")]
+            Self::Ingest(args) => args.quiet(),
             Self::Completions(_) | Self::Man(_) => false,
         }
     }
@@ -71,6 +77,8 @@ impl Command {
             Self::Detect(args) => args.run(talk),
             Self::Explain(args) => args.run(talk),
             Self::Timeline(args) => args.run(talk),
+            #[cfg(feature = "sql")]
+            Self::Ingest(args) => args.run(talk),
             Self::Completions(args) => args.run(),
             Self::Man(args) => args.run(),
         }
