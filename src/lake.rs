@@ -31,6 +31,8 @@ pub mod read;
 mod rebuild;
 pub mod record;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use error::LakeError;
 pub use ingest::{Ingest, Limits, Summary};

@@ -110,7 +110,9 @@ impl Args {
         let lake = absolute(&self.lake);
         for spec in &self.sources {
             if sources::is_lake(spec) {
-                return Err(Failure::new(format!("cannot ingest {spec}")).because("it is a lake itself").advise("name the logs that it was made from"));
+                return Err(Failure::new(format!("cannot ingest {spec}"))
+                    .because("it is a lake itself")
+                    .advise("name the logs that it was made from"));
             }
             if Path::new(spec).is_dir() && self.lake.exists() && lake.starts_with(absolute(Path::new(spec))) {
                 let failure = Failure::new(format!("cannot ingest {spec} into {}", self.lake.display())).because("the lake lies inside of it");
@@ -143,7 +145,11 @@ fn service(text: &str) -> Result<String, String> {
 
 /// `read 12 objects (3 known), added 1,204 events (2 second copies left out), wrote 4 files (1.2 MiB); the lake has …`.
 fn text(summary: &Summary) -> String {
-    let copies = if summary.events_duplicate > 0 { format!(" ({} left out)", counted(summary.events_duplicate, "second copy", "second copies")) } else { String::new() };
+    let copies = if summary.events_duplicate > 0 {
+        format!(" ({} left out)", counted(summary.events_duplicate, "second copy", "second copies"))
+    } else {
+        String::new()
+    };
     format!(
         "read {} ({} known), added {}{copies}, wrote {} ({}); the lake has {} in {}",
         counted(summary.objects_read, "object", "objects"),
@@ -162,7 +168,11 @@ fn say_what_is_missing(talk: &Talk, coverage: &Coverage, summary: &Summary) {
     }
     let failed = coverage.objects_failed + summary.objects_failed_before;
     if failed > 0 || coverage.records_failed > 0 {
-        let again = if summary.objects_failed_before > 0 { format!(" ({} of them in an earlier run)", count(summary.objects_failed_before)) } else { String::new() };
+        let again = if summary.objects_failed_before > 0 {
+            format!(" ({} of them in an earlier run)", count(summary.objects_failed_before))
+        } else {
+            String::new()
+        };
         let (objects, records) = (counted(failed, "object", "objects"), counted(coverage.records_failed, "record", "records"));
         talk.warn(&format!("some evidence could not be read: {objects}{again} and {records} failed; what was good of them is in the lake"));
     }

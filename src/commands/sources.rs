@@ -45,7 +45,9 @@ pub fn plan(common: &Common, filter: &Filter) -> Result<Vec<PlannedSource>, Fail
     let options = options(common.sources());
     let plan = |spec: &String| {
         if is_lake(spec) {
-            return Err(Failure::new(format!("cannot plan {spec}")).because("it is a lake: reading it makes no requests").advise("leave out --dry-run"));
+            return Err(Failure::new(format!("cannot plan {spec}"))
+                .because("it is a lake: reading it makes no requests")
+                .advise("leave out --dry-run"));
         }
         let plan = source::plan(spec, &options, filter).map_err(|error| not_planned(&error))?;
         Ok(PlannedSource { source: spec.clone(), plan })

@@ -44,7 +44,8 @@ impl Buffers {
 
     /// Every partition that has something.
     pub(super) fn partitions(&self) -> Vec<Partition> {
-        let mut all: Vec<Partition> = self.slots.iter().filter(|(_, slot)| !slot.memory.is_empty() || slot.spilled_bytes > 0).map(|(p, _)| p.clone()).collect();
+        let mut all: Vec<Partition> =
+            self.slots.iter().filter(|(_, slot)| !slot.memory.is_empty() || slot.spilled_bytes > 0).map(|(p, _)| p.clone()).collect();
         all.sort_unstable();
         all
     }

@@ -7,14 +7,26 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LakeError {
     /// Another run writes to it.
-    Busy { lake: PathBuf },
+    Busy {
+        lake: PathBuf,
+    },
     /// A folder with something else in it.
-    NotALake { folder: PathBuf },
+    NotALake {
+        folder: PathBuf,
+    },
     /// It keeps other services than those asked for. Comma-separated; empty for all.
-    OtherSelection { kept: String, asked: String },
+    OtherSelection {
+        kept: String,
+        asked: String,
+    },
     /// Written by a later version.
-    Version { found: u32 },
-    Io { path: PathBuf, reason: String },
+    Version {
+        found: u32,
+    },
+    Io {
+        path: PathBuf,
+        reason: String,
+    },
 }
 
 impl LakeError {

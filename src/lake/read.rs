@@ -103,7 +103,12 @@ impl LakeFeed {
 }
 
 /// Rows of a row group whose `eventsource` is one of `sources`; `None` where there are none.
-fn wanted_rows(reader: &Reader<'_>, group: (usize, usize), sources: Option<&[&str]>, columns: Option<&[&str]>) -> Result<Option<DataFrame>, LakeError> {
+fn wanted_rows(
+    reader: &Reader<'_>,
+    group: (usize, usize),
+    sources: Option<&[&str]>,
+    columns: Option<&[&str]>,
+) -> Result<Option<DataFrame>, LakeError> {
     let Some(sources) = sources else { return reader.read(group, columns).map(Some) };
     let of = reader.read(group, Some(&["eventsource"]))?;
     let mask: Vec<bool> = match of.column("eventsource").and_then(|column| column.as_materialized_series().str().cloned()) {
@@ -162,7 +167,8 @@ impl Shelf for LakeFeed {
                 add(&mut coverage, object);
             }
         });
-        let own = counted.err().map(|error| ReadFailure { object: self.lake.to_string_lossy().as_ref().into(), record: None, reason: error.to_string() });
+        let own =
+            counted.err().map(|error| ReadFailure { object: self.lake.to_string_lossy().as_ref().into(), record: None, reason: error.to_string() });
         for failure in self.failed.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().chain(own) {
             coverage.objects_listed += 1;
             coverage.objects_failed += 1;

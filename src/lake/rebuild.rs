@@ -100,7 +100,9 @@ impl Column {
         match self {
             Self::Text(texts) => texts.get(row).map(|text| add_text(out, text)).is_some(),
             Self::Json(texts) => texts.get(row).map(|text| out.push_str(text)).is_some(),
-            Self::Truth(texts) => texts.get(row).map(|text| if matches!(text, "true" | "false") { out.push_str(text) } else { add_text(out, text) }).is_some(),
+            Self::Truth(texts) => {
+                texts.get(row).map(|text| if matches!(text, "true" | "false") { out.push_str(text) } else { add_text(out, text) }).is_some()
+            }
             Self::Row(fields) => {
                 let mut object = String::new();
                 let mut value = String::new();

@@ -59,10 +59,35 @@ pub(super) static MEMBERS: LazyLock<Vec<Member>> = LazyLock::new(|| {
 
 /// Names of nested members, as CloudTrail writes them. Columns have them in lower case.
 const NESTED: &[&str] = &[
-    "type", "principalId", "arn", "accountId", "invokedBy", "accessKeyId", "userName", "identityProvider", "credentialId", "onBehalfOf", "userId",
-    "identityStoreArn", "sessionContext", "attributes", "mfaAuthenticated", "creationDate", "sessionIssuer", "ec2RoleDelivery", "sourceIdentity",
-    "assumedRoot", "webIdFederationData", "federatedProvider", "reason", "updatedFields", "originalRequestID", "originalEventID", "tlsVersion",
-    "cipherSuite", "clientProvidedHostHeader",
+    "type",
+    "principalId",
+    "arn",
+    "accountId",
+    "invokedBy",
+    "accessKeyId",
+    "userName",
+    "identityProvider",
+    "credentialId",
+    "onBehalfOf",
+    "userId",
+    "identityStoreArn",
+    "sessionContext",
+    "attributes",
+    "mfaAuthenticated",
+    "creationDate",
+    "sessionIssuer",
+    "ec2RoleDelivery",
+    "sourceIdentity",
+    "assumedRoot",
+    "webIdFederationData",
+    "federatedProvider",
+    "reason",
+    "updatedFields",
+    "originalRequestID",
+    "originalEventID",
+    "tlsVersion",
+    "cipherSuite",
+    "clientProvidedHostHeader",
 ];
 
 /// The name in JSON of a field of a column. Only `resources` writes `ARN` in capitals.
@@ -90,7 +115,8 @@ impl<'r> Split<'r> {
     pub(super) fn of(json: &'r str, native: bool) -> Result<Self, String> {
         let mut reader = serde_json::Deserializer::from_str(json);
         let values = vec![None; MEMBERS.len()];
-        let mut split = reader.deserialize_map(Splitter(Self { json, native, values, others: Vec::new(), twisted: native })).map_err(|e| e.to_string())?;
+        let mut split =
+            reader.deserialize_map(Splitter(Self { json, native, values, others: Vec::new(), twisted: native })).map_err(|e| e.to_string())?;
         reader.end().map_err(|error| error.to_string())?;
         split.twisted |= split.event_id().is_none();
         Ok(split)
@@ -293,16 +319,22 @@ mod tests {
         assert_eq!(extra(r#"{"eventID":"a","eventContext":{"x":1},"apiVersion":7}"#).as_deref(), Some(r#"{"apiVersion":7,"eventContext":{"x":1}}"#));
         let identity = r#"{"userIdentity":{"type":"AWSService","inScopeOf":{"issuerType":"x"}}}"#;
         assert_eq!(extra(&identity.replace("}}}", r#"}},"eventID":"a"}"#)).as_deref(), Some(identity));
-        assert_eq!(extra(r#"{"eventID":"a","resources":"","requestParameters":"x"}"#).as_deref(), Some(r#"{"requestParameters":"x","resources":""}"#));
+        assert_eq!(
+            extra(r#"{"eventID":"a","resources":"","requestParameters":"x"}"#).as_deref(),
+            Some(r#"{"requestParameters":"x","resources":""}"#)
+        );
         assert_eq!(extra(r#"{"eventID":"a","resources":[{"arn":"lower"}]}"#).as_deref(), Some(r#"{"resources":[{"arn":"lower"}]}"#));
     }
 
     #[test]
     fn a_text_that_matters_as_a_whole_is_kept() {
-        for json in [r#"{"eventName":"x"}"#, r#"{"eventID":"...","eventName":"x"}"#, r#"{"eventID":"a","eventID":"b"}"#, r#"{"eventid":"a","eventID":"b"}"#] {
+        for json in
+            [r#"{"eventName":"x"}"#, r#"{"eventID":"...","eventName":"x"}"#, r#"{"eventID":"a","eventID":"b"}"#, r#"{"eventid":"a","eventID":"b"}"#]
+        {
             assert_eq!(Split::of(json, false).unwrap().original(), Some(json));
         }
-        let native = r#"{"id":"n-1","time":"2026-03-02T10:00:00Z","detail-type":"ECS Task State Change","source":"aws.ecs","account":"1","detail":{}}"#;
+        let native =
+            r#"{"id":"n-1","time":"2026-03-02T10:00:00Z","detail-type":"ECS Task State Change","source":"aws.ecs","account":"1","detail":{}}"#;
         let split = Split::of(native, true).unwrap();
         assert_eq!((split.original(), split.identity().as_ref()), (Some(native), "n-1"));
         assert_eq!(split.text("recipientaccountid").as_deref(), Some("1"));

@@ -167,7 +167,10 @@ impl Manifest {
     }
 }
 
-fn write_segment(path: &Path, fill: impl FnOnce(&mut dyn FnMut(&ObjectState) -> Result<(), LakeError>) -> Result<(), LakeError>) -> Result<(), LakeError> {
+fn write_segment(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn FnMut(&ObjectState) -> Result<(), LakeError>) -> Result<(), LakeError>,
+) -> Result<(), LakeError> {
     let io = |error: std::io::Error| LakeError::io(path, error);
     let mut out = GzEncoder::new(BufWriter::new(File::create(path).map_err(io)?), Compression::fast());
     fill(&mut |object| {
@@ -230,7 +233,11 @@ impl KnownObjects {
         let mut known = Self::default();
         for_each_line(lake, manifest, |_, object| {
             known.versions.insert(object.key(), xxh3_128(object.stamp.as_deref().unwrap_or_default().as_bytes()));
-            if object.ending == Ending::Failed { known.failed.insert(object.key()) } else { known.failed.remove(&object.key()) };
+            if object.ending == Ending::Failed {
+                known.failed.insert(object.key())
+            } else {
+                known.failed.remove(&object.key())
+            };
             Ok(())
         })?;
         Ok(known)
