@@ -19,6 +19,8 @@ const CASES: &[(&str, &[&str])] = &[
     ("help-explain", &["explain", "--help"]),
     ("help-timeline", &["timeline", "--help"]),
     ("help-completions", &["completions", "--help"]),
+    #[cfg(feature = "sql")]
+    ("help-ingest", &["ingest", "--help"]),
     ("help-man", &["man", "--help"]),
     ("version", &["--version"]),
     ("usage-nothing", &[]),

@@ -2,6 +2,7 @@
 #![cfg(feature = "sql")]
 
 #[path = "cli/world.rs"]
+#[allow(dead_code)]
 mod world;
 
 use std::collections::BTreeSet;
@@ -65,8 +66,12 @@ fn a_lake_gives_what_its_archives_give() {
         let csv = |source: &str| world.run(&["detect", source, "--format", "csv"]).stdout;
         assert_eq!(csv(name), csv(&lake), "byte for byte");
     }
-    let both = ["detect", "lake-incident", "lake-quiet"];
-    assert_eq!(json(&world, &both)["findings"], json(&world, &["detect", "incident"])["findings"]);
+    let ids = |sources: &[&str]| {
+        let found = json(&world, &[&["detect"], sources].concat());
+        found["findings"].as_array().unwrap().iter().map(|finding| finding["id"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(ids(&["lake-incident", "lake-quiet"]), ids(&["incident", "quiet"]));
+    assert_eq!(ids(&["lake-incident", "quiet"]), ids(&["incident", "quiet"]), "lakes and archives mix");
 }
 
 #[test]
@@ -112,7 +117,7 @@ fn copies_in_another_folder_are_no_new_events() {
     ok(&world, &["ingest", "incident", "--lake", "lake"]);
     fs::rename(world.path("incident"), world.path("moved")).unwrap();
     let said = ok(&world, &["ingest", "moved", "--lake", "lake"]);
-    assert!(said.contains("(0 known), added 0 events (291 second copies left out)"), "{said}");
+    assert!(said.contains("(0 known), added 0 events") && said.contains("wrote 0 files"), "{said}");
 }
 
 #[test]

@@ -31,7 +31,8 @@ const READING_BYTES_MAX: u64 = 512 << 20;
 ///
 /// Each event stands in the lake once, on the day it happened. What the lake has already is not read again. The run may be
 /// interrupted at any time: the lake stays as its last commit left it, and the next run goes on from there. Any tool that
-/// knows Hive partitions reads it as it is; every verb of tagfall takes it as a SOURCE.
+/// knows Hive partitions reads it as it is; every verb of tagfall takes it as a SOURCE. --since, --until, --account and
+/// --region choose objects by their keys; of those that are read, every event is kept.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES))]
 pub struct Args {
@@ -47,7 +48,14 @@ pub struct Args {
     #[arg(long, value_name = "SERVICE", value_delimiter = ',', value_parser = service)]
     select: Vec<String>,
 
-    /// Of the objects that are read, all events are kept: these choose objects, by their keys
+    /// Exit with 0 where some evidence could not be read (3 otherwise)
+    #[arg(long)]
+    allow_incomplete: bool,
+
+    /// No progress, no notes: stderr only says why the exit code is 2 or 3
+    #[arg(short, long)]
+    quiet: bool,
+
     #[command(flatten)]
     window: Window,
 
@@ -56,14 +64,6 @@ pub struct Args {
 
     #[command(flatten)]
     s3: S3,
-
-    /// Exit with 0 where some evidence could not be read (3 otherwise)
-    #[arg(long)]
-    allow_incomplete: bool,
-
-    /// No progress, no notes: stderr only says why the exit code is 2 or 3
-    #[arg(short, long)]
-    quiet: bool,
 }
 
 impl Args {

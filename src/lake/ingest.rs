@@ -485,6 +485,7 @@ fn object_state(delivery: &Delivery, report: Option<&ObjectReport>) -> ObjectSta
         bytes_decompressed: report.map_or(0, |report| report.bytes_decompressed),
         records: report.map_or(0, |report| report.records),
         failed: report.map_or_else(Vec::new, |report| report.failed.clone()),
+        failed_total: report.map_or(0, |report| report.failed_total),
         first: report.and_then(|report| millis(report.first_event_time)),
         last: report.and_then(|report| millis(report.last_event_time)),
     }

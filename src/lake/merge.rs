@@ -5,6 +5,7 @@
 //! disagree with it. Of two copies the one in the object (and place) that sorts first is kept, as the engine does;
 //! where that is the new one, the file with the other is written anew. So are small files, together with what is new.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -80,51 +81,65 @@ impl Work<'_> {
         Ok(merged)
     }
 
-    /// Drops new records that are there already. The files that have to be written anew, or are small enough to be.
+    /// Drops new records that are there already. The files that have to be written anew, and, if anything new is left, those
+    /// that are small.
     fn compare(&self, all: &mut Vec<Frame<'_>>, merged: &mut Merged) -> Result<Vec<Present>, LakeError> {
         let (Some(first), Some(last)) = (all.first().map(|frame| frame.time), all.last().map(|frame| frame.time)) else { return Ok(Vec::new()) };
-        let mut room = self.file_bytes.saturating_sub(all.iter().map(|frame| frame.json.len() as u64).sum());
-        let mut taken = Vec::new();
-        let mut known: Vec<bool> = vec![false; all.len()];
+        let mut found = vec![Found::New; all.len()];
         let places: HashMap<&str, usize> = all.iter().enumerate().map(|(at, frame)| (frame.id, at)).collect();
+        let (mut taken, mut others) = (Vec::new(), Vec::new());
         for present in &self.present {
-            let small = present.entry.json_bytes <= room && present.entry.json_bytes < self.file_bytes / 2;
             let overlaps = present.entry.first <= last && first <= present.entry.last;
-            if small {
+            let moves = overlaps && find_copies(&present.path, self.partition.native, &places, all, &mut found)?;
+            if moves { taken.push(present.clone()) } else { others.push(present) }
+        }
+        merged.duplicates += all.iter().zip(&found).filter(|(frame, found)| **found == Found::Copy && is_event_id(frame.id)).count() as u64;
+        let mut found = found.iter();
+        all.retain(|_| found.next() == Some(&Found::New));
+        let mut room = self.file_bytes.saturating_sub(all.iter().map(|frame| frame.json.len() as u64).sum());
+        for present in others.into_iter().filter(|present| present.entry.json_bytes < self.file_bytes / 2) {
+            if !all.is_empty() && present.entry.json_bytes <= room {
                 room -= present.entry.json_bytes;
-                taken.push(present.clone());
-            } else if overlaps && find_copies(&present.path, &places, all, &mut known)? {
                 taken.push(present.clone());
             }
         }
-        let mut copies = known.iter();
-        let before = all.len();
-        let lost = all.iter().zip(&known).filter(|(frame, known)| **known && !frame.id.starts_with('#')).count();
-        all.retain(|_| !copies.next().copied().unwrap_or_default());
-        debug_assert!(before - all.len() >= lost);
-        merged.duplicates += lost as u64;
         Ok(taken)
     }
 }
 
+/// What the files say of a new record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    New,
+    /// The event is there, from another place.
+    Copy,
+    /// The very same record: its object was read again.
+    Again,
+}
+
 /// Marks frames that the file has. True if one of them should stand in the file's place.
-fn find_copies(path: &Path, places: &HashMap<&str, usize>, all: &[Frame<'_>], known: &mut [bool]) -> Result<bool, LakeError> {
+fn find_copies(path: &Path, native: bool, places: &HashMap<&str, usize>, all: &[Frame<'_>], found: &mut [Found]) -> Result<bool, LakeError> {
     let mut moves = false;
     let reader = Reader::open(path)?;
     for group in reader.groups() {
         let rows = reader.read(group, Some(&["eventid", "object", "record", "extra", "original"]))?;
         let records = Records::of(&rows).map_err(|error| LakeError::io(path, error))?;
         for row in 0..rows.height() {
-            let Some(&at) = places.get(records.identity(row).as_str()) else { continue };
-            let Some(frame) = all.get(at) else { continue };
-            if (frame.object, frame.record) < (records.object(row), records.index(row)) {
-                moves = true;
-            } else if let Some(known) = known.get_mut(at) {
-                *known = true;
+            let Some(&at) = places.get(records.identity(row, native).as_str()) else { continue };
+            let (Some(frame), Some(found)) = (all.get(at), found.get_mut(at)) else { continue };
+            match (frame.object, frame.record).cmp(&(records.object(row), records.index(row))) {
+                Ordering::Less => moves = true,
+                Ordering::Equal => *found = Found::Again,
+                Ordering::Greater => *found = Found::Copy,
             }
         }
     }
     Ok(moves)
+}
+
+/// Whether records with this identity have an `eventID`.
+fn is_event_id(id: &str) -> bool {
+    !id.starts_with('#')
 }
 
 /// All rows of a file, as frames.
@@ -139,7 +154,7 @@ fn read_frames(path: &Path, out: &mut Vec<u8>) -> Result<(), LakeError> {
             records.write(row, &mut json);
             let split = super::record::Split::of(&json, native).map_err(|error| LakeError::io(path, error))?;
             let time = split.time().map_or(0, crate::model::Timestamp::millis);
-            let (id, object, record) = (records.identity(row), records.object(row), records.index(row));
+            let (id, object, record) = (records.identity(row, native), records.object(row), records.index(row));
             Frame { time, id: &id, object, record, json: &json }.write(out);
         }
     }
@@ -152,7 +167,8 @@ fn settle(all: &mut Vec<Frame<'_>>) -> u64 {
     let mut dropped = 0;
     all.dedup_by(|later, first| {
         let same = (later.time, later.id) == (first.time, first.id);
-        dropped += u64::from(same && !first.id.starts_with('#'));
+        let elsewhere = (later.object, later.record) != (first.object, first.record);
+        dropped += u64::from(same && elsewhere && is_event_id(first.id));
         same
     });
     dropped

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use chrono::Datelike;
 use polars_core::prelude::{DataFrame, NamedFrom, PolarsResult, Series};
 
 use super::LakeError;
@@ -17,8 +18,8 @@ use super::partition::Partition;
 use super::rebuild::Records;
 use super::state::{self, Ending, FileEntry, Manifest, ObjectState};
 use crate::model::{Coverage, Filter, ReadFailure, Timestamp};
-use crate::source::layout::{Place, Selection};
-use crate::source::{Delivery, Feed, Listed, Shelf, Shelved};
+use crate::source::layout::{Days, Level, Place, Seen, Selection};
+use crate::source::{Delivery, Feed, Listed, Pruned, Shelf, Shelved};
 use crate::tables::Rows;
 use crate::tables::cloudtrail::{ORIGINS, Origin};
 
@@ -34,6 +35,7 @@ pub struct LakeFeed {
     filter: Filter,
     /// Files that may hold what is asked for.
     files: Vec<FileEntry>,
+    pruned: Pruned,
     next: AtomicUsize,
     stopped: AtomicBool,
     failed: Mutex<Vec<ReadFailure>>,
@@ -46,9 +48,11 @@ impl LakeFeed {
     /// The manifest cannot be read.
     pub fn open(lake: &Path, filter: &Filter) -> Result<Self, LakeError> {
         let manifest = Manifest::load(lake)?;
-        let files = manifest.files.iter().filter(|file| admits(filter, file)).cloned().collect();
+        let (files, left_out): (Vec<_>, Vec<_>) = manifest.files.iter().cloned().partition(|file| admits(filter, file));
+        let mut pruned = Seen::default();
+        left_out.iter().for_each(|file| pruned.add(&place(file)));
         let (next, stopped, failed) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::default());
-        Ok(Self { lake: lake.to_path_buf(), manifest, filter: filter.clone(), files, next, stopped, failed })
+        Ok(Self { lake: lake.to_path_buf(), manifest, filter: filter.clone(), files, pruned: pruned.pruned(), next, stopped, failed })
     }
 
     fn take(&self) -> Option<&FileEntry> {
@@ -160,13 +164,19 @@ impl Shelf for LakeFeed {
     }
 
     fn coverage(&self) -> Coverage {
-        let mut coverage = Coverage { records_duplicate: self.manifest.records_duplicate, ..Coverage::default() };
+        let mut coverage = Coverage::default();
         let selection = Selection::new(&self.filter);
+        let mut understood = 0;
         let counted = state::for_each_object(&self.lake, &self.manifest, |object| {
+            understood += object.records.saturating_sub(object.failed_total);
             if selection.admits(&Place::of(&object.object)) {
                 add(&mut coverage, object);
             }
         });
+        let rows: u64 = self.manifest.files.iter().map(|file| file.rows).sum();
+        // Where every service is kept, what was read and is no row was a second copy, however often objects were read.
+        let all = self.manifest.select.is_empty();
+        coverage.records_duplicate = if all { u64::saturating_sub(understood, rows) } else { self.manifest.records_duplicate };
         let own =
             counted.err().map(|error| ReadFailure { object: self.lake.to_string_lossy().as_ref().into(), record: None, reason: error.to_string() });
         for failure in self.failed.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().chain(own) {
@@ -191,16 +201,30 @@ impl Feed for LakeFeed {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
+    fn pruned(&self) -> Pruned {
+        self.pruned.clone()
+    }
+
     fn shelf(&self) -> Option<&dyn Shelf> {
         Some(self)
     }
 }
 
-/// Whether a file may hold events that are asked for. What a partition does not say is never left out by it.
+/// Where a file's partition would stand in CloudTrail's layout.
+fn place(file: &FileEntry) -> Place<'_> {
+    let day = |millis| Timestamp::from_millis(millis).to_chrono().map(|time| time.date_naive().num_days_from_ce());
+    let days = day(file.first).zip(day(file.last)).map(|(first, last)| Days { first, last });
+    let (account, region) = (file.partition.account.as_deref(), file.partition.region.as_deref());
+    Place { level: Level::Day, kind: None, account, region, days }
+}
+
+/// Whether a file may hold events that are asked for. What a partition does not say is never left out by it. EventBridge's own
+/// events are few, and come from files whose names say nothing: they are looked at one by one.
 fn admits(filter: &Filter, file: &FileEntry) -> bool {
     let partition = &file.partition;
-    filter.admits_account(partition.account.as_deref().unwrap_or_default())
-        && filter.admits_region(partition.region.as_deref().unwrap_or_default())
+    let named = filter.admits_account(partition.account.as_deref().unwrap_or_default())
+        && filter.admits_region(partition.region.as_deref().unwrap_or_default());
+    (partition.native || named)
         && filter.since.is_none_or(|since| file.last >= since.millis())
         && filter.until.is_none_or(|until| file.first < until.millis())
 }

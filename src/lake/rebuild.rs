@@ -3,7 +3,7 @@
 use polars_core::prelude::{DataFrame, Int64Chunked, ListChunked, PolarsResult, Series, StringChunked};
 use serde_json::value::RawValue;
 
-use super::record::{Holds, MEMBERS, add_member, add_text, fingerprint, is_id, json_name};
+use super::record::{Holds, MEMBERS, Split, add_member, add_text, fingerprint, json_name};
 use crate::tables::Kind;
 use crate::tables::builder::members_of;
 
@@ -39,10 +39,12 @@ impl Records {
         self.record.get(row).and_then(|record| u64::try_from(record).ok()).unwrap_or_default()
     }
 
-    /// See [`super::record::Split::identity`].
-    pub(super) fn identity(&self, row: usize) -> String {
-        let id = self.event_id.as_ref().and_then(|ids| ids.get(row)).filter(|id| is_id(id));
-        id.map_or_else(|| fingerprint(self.original.get(row).unwrap_or_default()), str::to_owned)
+    /// See [`Split::identity`].
+    pub(super) fn identity(&self, row: usize, native: bool) -> String {
+        match self.original.get(row) {
+            Some(original) => Split::of(original, native).map_or_else(|_| fingerprint(original), |split| split.identity().into_owned()),
+            None => self.event_id.as_ref().and_then(|ids| ids.get(row)).unwrap_or_default().to_owned(),
+        }
     }
 
     /// The record's text, in place of what is in `out`.

@@ -151,9 +151,10 @@ impl<'r> Split<'r> {
         Timestamp::parse(&text).or_else(|| text.parse().ok().and_then(Timestamp::from_epoch))
     }
 
-    /// The `eventID`; a placeholder (`"..."`) is none.
+    /// The `eventID`; a placeholder (`"..."`) is none, nor is what is no text.
     fn event_id(&self) -> Option<Cow<'r, str>> {
-        self.text("eventid").filter(|id| is_id(id))
+        let at = MEMBERS.iter().position(|member| member.column == "eventid")?;
+        self.value(at).filter(|value| is_text(value)).and_then(text_of).filter(|id| is_id(id))
     }
 
     /// What two copies of one event have in common: its `eventID`, else a fingerprint of its text.

@@ -89,6 +89,8 @@ pub(super) struct ObjectState {
     pub records: u64,
     /// Records that could not be understood: index and reason.
     pub failed: Vec<(u64, String)>,
+    /// How many there are, listed or not.
+    pub failed_total: u64,
     pub first: Option<i64>,
     pub last: Option<i64>,
 }
