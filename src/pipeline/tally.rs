@@ -20,11 +20,22 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// What was counted elsewhere.
+    pub fn of(coverage: Coverage) -> Self {
+        Self { coverage, ..Self::default() }
+    }
+
+    /// A record from a shelf that could not be understood. The shelf has counted it as a record already.
+    pub fn fail_record(&mut self, object: &str, record: u64, reason: String) {
+        self.coverage.records_failed += 1;
+        self.coverage.failures.push(ReadFailure { object: object.into(), record: Some(record), reason });
+    }
+
     /// Adds one object; `report` is `None` where nothing of it could be decoded.
     pub fn add(&mut self, delivery: Delivery, report: Option<ObjectReport>) {
         let coverage = &mut self.coverage;
         coverage.objects_listed += 1;
-        let Delivery { object, size, outcome } = delivery;
+        let Delivery { object, size, outcome, .. } = delivery;
         let mut decoded = Outcome::Read;
         coverage.bytes_compressed += size;
         if let Some(report) = report {
@@ -41,7 +52,7 @@ impl Tally {
         }
         match (outcome, decoded) {
             (Fetched::Failed(reason), _) | (Fetched::Whole, Outcome::Failed(reason)) => coverage.fail(object, reason),
-            (Fetched::OtherKind, _) | (Fetched::Whole, Outcome::Skipped(_)) => coverage.objects_skipped += 1,
+            (Fetched::OtherKind | Fetched::Known, _) | (Fetched::Whole, Outcome::Skipped(_)) => coverage.objects_skipped += 1,
             (Fetched::Whole, Outcome::Read) => coverage.objects_read += 1,
         }
     }
@@ -67,6 +78,7 @@ impl Coverage {
         self.bytes_compressed += other.bytes_compressed;
         self.bytes_decompressed += other.bytes_decompressed;
         self.records += other.records;
+        self.records_duplicate += other.records_duplicate;
         self.records_failed += other.records_failed;
         self.widen(other.first_event_time);
         self.widen(other.last_event_time);
@@ -90,7 +102,7 @@ pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenIds, partial: boo
         coverage.warnings.push(format!("{left_out} more failures are counted and not listed."));
     }
     match seen.duplicates() {
-        Some(duplicates) => coverage.records_duplicate = duplicates,
+        Some(duplicates) => coverage.records_duplicate += duplicates,
         None => coverage.warnings.push(
             "More records than the set of event ids can hold: records_duplicate is not known. No event counts twice for an image all the same."
                 .to_owned(),
