@@ -1,21 +1,46 @@
 //! `tagfall` reads CloudTrail archives and tells the life of every container image: who pushed it, who took its tag,
 //! which lifecycle run took it, and who still needed it.
+//!
+//! # Bird's eye
+//!
+//! [`pipeline`] shows the whole run on one screen. Workers take objects from [`source`]s, [`decode`] them into records,
+//! [`recognize`] what a record means for images, and fold that, each worker by itself. The folds are merged, and only then put
+//! in order and replayed, repository by repository: [`timeline`]. [`detect`] and [`explain`] look at the result; [`sql`] and
+//! [`lake`] are other views on the same records.
+//!
+//! Six nouns are used everywhere: *Object* (a log file), *Record* (a CloudTrail event), *Step* (what it means for an image),
+//! *Timeline*, *Finding*, *Coverage*.
+//!
+//! # Code map, and what is not there
+//!
+//! Modules stand below in reading order; each may use what stands below it, and nothing above (`tests/layers.rs` keeps that):
+//!
+//! - [`commands`]: one verb per file; `ui`: the only printer; `failure`: what people read when it fails.
+//! - [`lake`], [`sql`], [`tables`]: views on the records.
+//! - [`explain`], [`detect`]: what the timelines tell.
+//! - [`pipeline`], [`timeline`], [`recognize`], [`decode`], [`source`], [`model`].
+//!
+//! Invariants that name absences: [`model`] imports nothing of ours. Nothing below `commands` and `ui` prints or asks the clock for
+//! the time of day. The only async code is in `source::s3`. There is no shared lock on the hot path. Nothing that users see
+//! depends on the order in which workers met things.
 
 pub mod commands;
 mod failure;
 mod ui;
 
-pub mod decode;
-pub mod detect;
-pub mod explain;
 #[cfg(feature = "sql")]
 pub mod lake;
-pub mod model;
-pub mod pipeline;
-pub mod recognize;
-pub mod source;
 #[cfg(feature = "sql")]
 pub mod sql;
 #[cfg(feature = "sql")]
 pub mod tables;
+
+pub mod detect;
+pub mod explain;
+pub mod pipeline;
+
+pub mod decode;
+pub mod model;
+pub mod recognize;
+pub mod source;
 pub mod timeline;
