@@ -20,10 +20,8 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// Uses that go up, and why they are no arrow of the design.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[
-    ("timeline", "detect", "the tests of the fold look at findings, too"),
-    ("source", "decode", "a lake hands out records, not bytes"),
-];
+const EXCEPTIONS: &[(&str, &str, &str)] =
+    &[("timeline", "detect", "the tests of the fold look at findings, too"), ("source", "decode", "a lake hands out records, not bytes")];
 
 fn layer(module: &str) -> usize {
     LAYERS.iter().position(|names| names.contains(&module)).unwrap_or_else(|| panic!("{module} is not in LAYERS: say where it belongs"))
@@ -54,7 +52,9 @@ fn module(path: &str) -> &str {
 /// Modules named behind `crate::` in code (not in comments).
 fn used(text: &str) -> Vec<&str> {
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    code.flat_map(|line| line.split("crate::").skip(1)).map(|rest| rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next().unwrap_or_default()).collect()
+    code.flat_map(|line| line.split("crate::").skip(1))
+        .map(|rest| rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next().unwrap_or_default())
+        .collect()
 }
 
 #[test]
