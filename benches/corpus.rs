@@ -87,6 +87,11 @@ impl Corpus {
         out.into_bytes()
     }
 
+    /// As many objects as the archive has, out of those that are `held`, again and again.
+    pub fn all<'o>(&self, held: &'o [Vec<u8>]) -> impl Iterator<Item = &'o Vec<u8>> + use<'o> {
+        held.iter().cycle().take(self.objects as usize)
+    }
+
     /// The object as CloudTrail stores it.
     pub fn gzip(&self, seed: u64, number: u64) -> Vec<u8> {
         gzip(&self.text(seed, number))

@@ -14,6 +14,8 @@ mod interrupt;
 mod man;
 mod nothing;
 mod options;
+mod queries;
+mod query;
 mod sources;
 mod timeline;
 mod values;
@@ -54,6 +56,8 @@ enum Command {
     Detect(detect::Args),
     Explain(explain::Args),
     Timeline(timeline::Args),
+    Query(Box<query::Args>),
+    Queries(queries::Args),
     #[cfg(feature = "sql")]
     Ingest(ingest::Args),
     Completions(completions::Args),
@@ -66,6 +70,8 @@ impl Command {
             Self::Detect(args) => args.common.quiet(),
             Self::Explain(args) => args.common.quiet(),
             Self::Timeline(args) => args.common.quiet(),
+            Self::Query(args) => args.common.quiet(),
+            Self::Queries(_) => false,
             #[cfg(feature = "sql")]
             Self::Ingest(args) => args.quiet(),
             Self::Completions(_) | Self::Man(_) => false,
@@ -77,6 +83,8 @@ impl Command {
             Self::Detect(args) => args.run(talk),
             Self::Explain(args) => args.run(talk),
             Self::Timeline(args) => args.run(talk),
+            Self::Query(args) => args.run(talk),
+            Self::Queries(args) => args.run(),
             #[cfg(feature = "sql")]
             Self::Ingest(args) => args.run(talk),
             Self::Completions(args) => args.run(),

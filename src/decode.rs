@@ -200,10 +200,11 @@ fn read<S: RecordSink + ?Sized>(text: &[u8], walk: &mut Walk<'_, '_, S>) -> Resu
         return walk.lines(text).map_err(|fault| describe(fault, walk.tally.seen()));
     }
     let Err(fault) = walk.documents(text) else { return Ok(()) };
-    if walk.tally.seen() == 0 && walk.salvage_lines(text) {
+    let seen = walk.tally.seen();
+    if !walk.tally.is_recognised() && walk.salvage_lines(text) {
         return Ok(());
     }
-    Err(describe(fault, walk.tally.seen()))
+    Err(describe(fault, seen))
 }
 
 /// A fault for people.

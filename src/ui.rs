@@ -3,6 +3,8 @@
 //! A view (`findings`, `timelines`, `verdict`) is written in one of four formats. Each shows what it is given and
 //! knows nothing of the run, so that all of them can be tried with nouns made by hand.
 
+#[cfg(feature = "sql")]
+pub mod answer;
 pub mod coverage;
 pub mod escape;
 pub mod findings;

@@ -50,3 +50,206 @@ fn mistakes_are_named_with_their_place() {
     assert!(fails("SELECT eventname FROM events WHERE count(*) > 1").contains("aggregate"));
     assert!(fails("DELETE FROM events").contains("only SELECT"));
 }
+
+#[test]
+fn json_by_path_and_members_by_a_dot() {
+    let rows =
+        ask("SELECT json_extract_scalar(requestparameters, '$.repositoryName'), json_extract_scalar(requestparameters, '$.imageIds[1].imageTag'),
+                json_extract(requestparameters, '$.imageIds[1]'), json_array_length(json_extract(requestparameters, '$.imageIds')),
+                requestparameters.repositoryname, json_extract_scalar(requestparameters, '$.nothing.there')
+         FROM events WHERE eventname = 'BatchGetImage'");
+    assert_eq!(rows, [["shop/api", "v7", r#"{"imageTag":"v7"}"#, "2", "shop/api", "NULL"]]);
+    let rows = ask(
+        "SELECT CAST(json_extract(requestparameters, '$.maxItems') AS integer) + 1, json_format(json_parse('[1, 2]')) FROM events WHERE eventname = 'ListUsers'",
+    );
+    assert_eq!(rows, [["101", "[1, 2]"]]);
+}
+
+#[test]
+fn arrays_are_counted_from_one_and_unnested() {
+    let arn = "arn:aws:ecr:eu-central-1:111122223333:repository/shop/api";
+    let sql = "SELECT cardinality(resources), resources[1].arn, resources[2].arn, element_at(resources, -1).accountid FROM events WHERE eventname = 'BatchGetImage'";
+    assert_eq!(ask(sql), [["1", arn, "NULL", "111122223333"]]);
+    let one_name = "SELECT eventname, r.arn FROM events CROSS JOIN UNNEST(resources) AS t(r) ORDER BY 1";
+    assert_eq!(ask(one_name), [["BatchGetImage", arn], ["PolicyExecutionEvent", arn]]);
+    let fields = "SELECT eventname, t.arn, n FROM events, UNNEST(resources) WITH ORDINALITY AS t(arn, accountid, type, n) ORDER BY 1";
+    assert_eq!(ask(fields), [["BatchGetImage", arn, "1"], ["PolicyExecutionEvent", arn, "1"]]);
+    let json = "SELECT json_extract_scalar(image, '$.imageTag') FROM events
+        CROSS JOIN UNNEST(CAST(json_extract(requestparameters, '$.imageIds') AS ARRAY(JSON))) AS t(image)
+        WHERE eventname = 'BatchGetImage' AND json_extract_scalar(image, '$.imageTag') IS NOT NULL";
+    assert_eq!(ask(json), [["v7"]]);
+    let rows = "SELECT i.imagetag FROM events CROSS JOIN UNNEST(CAST(json_extract(requestparameters, '$.imageIds') AS ARRAY(ROW(imageTag VARCHAR, imageDigest VARCHAR)))) AS t(i)
+        WHERE eventname = 'BatchGetImage'";
+    assert_eq!(ask(rows), [["NULL"], ["v7"]]);
+    assert_eq!(ask("SELECT count(*) FROM events LEFT JOIN UNNEST(resources) AS t(r) ON true"), [["8"]]);
+    let functions = "SELECT array_join(array_sort(array_distinct(ARRAY['b', 'a', 'b'])), ','), contains(ARRAY[1, 2], 2), array_max(ARRAY[1, 5, 2]),
+        slice(ARRAY[1, 2, 3], 2, 2), ARRAY[1] || ARRAY[2], flatten(ARRAY[ARRAY[1], ARRAY[2]]), array_except(ARRAY[1, 2], ARRAY[2]), sequence(1, 3)";
+    assert_eq!(ask(functions), [["a,b", "true", "5", "[2,3]", "[1,2]", "[1,2]", "[1]", "[1,2,3]"]]);
+}
+
+#[test]
+fn lambdas_see_the_element_and_the_row() {
+    let sql = "SELECT filter(ARRAY[1, 2, 3], x -> x > 1), transform(ARRAY['a'], x -> x || eventname), any_match(resources, r -> r.arn LIKE '%shop%'),
+        none_match(ARRAY[1], x -> x > 1) FROM events WHERE eventname = 'BatchGetImage'";
+    assert_eq!(ask(sql), [["[2,3]", r#"["aBatchGetImage"]"#, "true", "true"]]);
+}
+
+#[test]
+fn times() {
+    let sql = "SELECT date_diff('second', from_iso8601_timestamp(min(eventtime)), from_iso8601_timestamp(max(eventtime))),
+        to_iso8601(max(date_parse(eventtime, '%Y-%m-%dT%H:%i:%sZ'))), count_if(parse_datetime(eventtime, 'yyyy-MM-dd''T''HH:mm:ss''Z') > now() - interval '2' day)
+        FROM events WHERE eventname = 'PutImage'";
+    assert_eq!(ask(sql), [["86400", "2026-03-03T10:00:00.000", "0"]]);
+    let sql = "SELECT date_trunc('hour', timestamp '2026-03-02 10:59:01'), date_format(date '2026-03-02', '%Y/%m/%d'), date_add('month', -1, date '2026-03-31'),
+        date '2026-03-02' + interval '7' day, hour(timestamp '2026-03-02 10:59:01'), current_date, extract(dow FROM date '2026-03-01'),
+        timestamp '2026-03-02 00:00:10' - timestamp '2026-03-01 00:00:00'";
+    let expected = ["2026-03-02 10:00:00.000", "2026/03/02", "2026-02-28", "2026-03-09", "10", "2026-03-05", "7", "1 00:00:10.000"];
+    assert_eq!(ask(sql), [expected]);
+    assert_eq!(ask("SELECT count(*) FROM events WHERE CAST(from_iso8601_timestamp(eventtime) AS date) = date '2026-03-02'"), [["4"]]);
+    assert_eq!(ask("SELECT count(*) FROM events WHERE eventtime > current_timestamp - interval '1' day"), [["1"]]);
+}
+
+#[test]
+fn values_that_cannot_be_worked_with() {
+    assert_eq!(fails("SELECT CAST(eventname AS integer) FROM events"), "line 1, column 13: 'ConsoleLogin' cannot be read as bigint");
+    assert_eq!(
+        ask("SELECT try_cast('x' AS integer), try(CAST('x' AS integer)), try(1 / 0), 7 / 2, 7 / 2.0, -7 % 3"),
+        [["NULL", "NULL", "NULL", "3", "3.5", "-1"]]
+    );
+    // The branch that would fail is not the row's.
+    assert_eq!(ask("SELECT CASE WHEN eventname = 'x' THEN CAST(eventname AS integer) ELSE 0 END FROM events LIMIT 1"), [["0"]]);
+    assert_eq!(
+        ask(
+            "SELECT count(*) FROM events WHERE eventname = 'ListUsers' AND CAST(json_extract_scalar(requestparameters, '$.maxItems') AS integer) > 1"
+        ),
+        [["1"]]
+    );
+    assert_eq!(ask("SELECT if(1 = 2, 1 / 0, 5), coalesce(1, 1 / 0)"), [["5", "1"]]);
+}
+
+#[test]
+fn text_functions_and_patterns() {
+    let sql = "SELECT substr('tagfall', 4), substr('tagfall', -4, 2), strpos('tagfall', 'fall'), split_part('a/b/c', '/', 2), split('a,b', ',')[2], regexp_extract('v1.2', 'v([0-9]+)', 1),
+        regexp_replace('a-b', '(.)-(.)', '$2$1'), lower('A') || upper('b'), lpad('7', 3, '0'), replace('aXb', 'X'), reverse('ab'), length('ä'), position('b' IN 'abc'), trim('  x '), concat('a', 'b', 'c')";
+    assert_eq!(ask(sql), [["fall", "fa", "4", "b", "b", "1", "ba", "aB", "007", "ab", "ba", "1", "2", "x", "abc"]]);
+    let sql = "SELECT 'a_b' LIKE 'a\\_b' ESCAPE '\\', 'axb' LIKE 'a\\_b' ESCAPE '\\', 'axb' LIKE 'a_b', 'abc' LIKE '%b%', 'abc' NOT LIKE 'b%', regexp_like('GetObject', '^Get|^List')";
+    assert_eq!(ask(sql), [["true", "false", "true", "true", "true", "true"]]);
+}
+
+#[test]
+fn aggregates() {
+    let sql = "SELECT count(DISTINCT eventsource), approx_distinct(eventsource), max_by(eventname, eventtime), min_by(eventname, eventtime), arbitrary(awsregion),
+        array_join(array_agg(DISTINCT eventsource ORDER BY eventsource), ' '), count(*) FILTER (WHERE errorcode IS NOT NULL), bool_or(errorcode IS NOT NULL),
+        sum(length(eventid)), avg(record), listagg(eventid, ',') WITHIN GROUP (ORDER BY eventid DESC) FROM events";
+    let sources = "ecr.amazonaws.com iam.amazonaws.com signin.amazonaws.com";
+    assert_eq!(ask(sql), [["3", "3", "ListUsers", "ConsoleLogin", "eu-central-1", sources, "2", "true", "16", "3.5", "e7,e6,e5,e4,e3,e2,e1,e0"]]);
+    assert_eq!(ask("SELECT count(*), sum(record), max(eventname), array_agg(eventname) FROM events WHERE false"), [["0", "NULL", "NULL", "NULL"]]);
+    assert_eq!(ask("SELECT eventname, count(*) FROM events WHERE false GROUP BY 1"), Vec::<Vec<String>>::new());
+}
+
+#[test]
+fn window_functions() {
+    let sql = "SELECT eventid, row_number() OVER (PARTITION BY eventsource ORDER BY eventtime DESC) AS n, lag(eventid) OVER (ORDER BY eventtime),
+        lead(eventid, 1, 'end') OVER (ORDER BY eventtime), sum(1) OVER (ORDER BY eventtime), count(*) OVER (PARTITION BY eventsource),
+        rank() OVER (ORDER BY eventsource), dense_rank() OVER (ORDER BY eventsource), first_value(eventid) OVER (PARTITION BY eventsource ORDER BY eventtime),
+        max(eventid) OVER (ORDER BY eventtime ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
+        FROM events WHERE eventsource <> 'ecr.amazonaws.com' ORDER BY eventtime";
+    assert_eq!(
+        ask(sql),
+        [
+            ["e0", "1", "NULL", "e6", "1", "1", "3", "2", "e0", "e0"],
+            ["e6", "2", "e0", "e7", "2", "2", "1", "1", "e6", "e6"],
+            ["e7", "1", "e6", "end", "3", "2", "1", "1", "e6", "e7"],
+        ]
+    );
+    let ranked = "SELECT eventsource, eventid FROM (SELECT *, row_number() OVER (PARTITION BY eventsource ORDER BY eventtime) AS n FROM events) WHERE n = 1 ORDER BY 1";
+    assert_eq!(ask(ranked), [["ecr.amazonaws.com", "e1"], ["iam.amazonaws.com", "e6"], ["signin.amazonaws.com", "e0"]]);
+    assert_eq!(
+        ask("SELECT eventsource, rank() OVER (ORDER BY count(*) DESC) AS r FROM events GROUP BY eventsource ORDER BY r LIMIT 1"),
+        [["ecr.amazonaws.com", "1"]]
+    );
+}
+
+#[test]
+fn joins_and_subqueries() {
+    let pair =
+        "SELECT a.eventid, b.eventid FROM events a JOIN events b ON a.eventname = b.eventname AND a.eventid < b.eventid AND b.errorcode IS NULL";
+    assert_eq!(ask(pair), [["e1", "e2"]]);
+    let left = "SELECT a.eventid, b.eventid FROM events a LEFT JOIN events b ON b.eventid = a.eventid AND b.errorcode IS NOT NULL WHERE a.eventsource = 'iam.amazonaws.com' ORDER BY 1";
+    assert_eq!(ask(left), [["e6", "e6"], ["e7", "NULL"]]);
+    let exists = "SELECT eventid FROM events a WHERE EXISTS (SELECT 1 FROM events b WHERE b.eventsource = a.eventsource AND b.eventtime < a.eventtime AND eventname = 'CreateUser')";
+    assert_eq!(ask(exists), [["e7"]]);
+    let not_exists =
+        "SELECT count(*) FROM events a WHERE NOT EXISTS (SELECT 1 FROM events b WHERE b.eventsource = a.eventsource AND b.eventtime > a.eventtime)";
+    assert_eq!(ask(not_exists), [["3"]]);
+    let scalar =
+        "SELECT eventid, (SELECT count(*) FROM events b WHERE b.eventsource = a.eventsource) FROM events a WHERE eventid IN ('e0', 'e7') ORDER BY 1";
+    assert_eq!(ask(scalar), [["e0", "1"], ["e7", "2"]]);
+    assert_eq!(ask("SELECT count(*) FROM events WHERE eventsource IN (SELECT eventsource FROM events WHERE errorcode IS NOT NULL)"), [["7"]]);
+    assert_eq!(ask("SELECT count(*) FROM events WHERE errorcode NOT IN (SELECT errorcode FROM events)"), [["0"]]);
+    assert_eq!(ask("SELECT count(*) * 100.0 / (SELECT count(*) FROM events) FROM events WHERE errorcode IS NOT NULL"), [["25.0"]]);
+    let using = "WITH a AS (SELECT 1 AS k, 'x' AS v), b AS (SELECT 1 AS k, 'y' AS w UNION ALL SELECT 2, 'z') SELECT k, v, w FROM a FULL JOIN b USING (k) ORDER BY w";
+    assert_eq!(ask(using)[0], ["1", "x", "y"]);
+    assert_eq!(ask("SELECT 1 UNION ALL SELECT 1"), [["1"], ["1"]]);
+    assert_eq!(ask("SELECT 1 UNION SELECT 1"), [["1"]]);
+    assert_eq!(ask("SELECT x FROM (VALUES (1), (2), (3)) AS t(x) EXCEPT SELECT 2 ORDER BY 1 DESC"), [["3"], ["1"]]);
+}
+
+#[test]
+fn order_nulls_last_offset_and_distinct() {
+    assert_eq!(
+        ask("SELECT errorcode FROM events GROUP BY errorcode ORDER BY errorcode DESC"),
+        [["ImageTagAlreadyExistsException"], ["AccessDenied"], ["NULL"]]
+    );
+    assert_eq!(ask("SELECT DISTINCT eventsource FROM events ORDER BY eventsource OFFSET 1 LIMIT 1"), [["iam.amazonaws.com"]]);
+    assert_eq!(ask("SELECT eventid FROM events ORDER BY eventtime DESC FETCH FIRST 1 ROW ONLY"), [["e7"]]);
+}
+
+#[test]
+fn what_a_query_says_about_the_events_that_it_needs() {
+    let scan = |sql: &str| archive::parse(sql).unwrap_or_else(|error| panic!("{sql}: {error}")).scan().clone();
+    let list = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+    let found = scan(
+        "SELECT eventname FROM events WHERE eventsource IN ('ecr.amazonaws.com', 'ecs.amazonaws.com') AND awsregion = 'eu-central-1' AND recipientaccountid = '111122223333'",
+    );
+    assert_eq!(
+        (found.sources, found.regions, found.accounts),
+        (list(&["ecr.amazonaws.com", "ecs.amazonaws.com"]), list(&["eu-central-1"]), list(&["111122223333"]))
+    );
+    assert_eq!(found.columns, list(&["eventsource", "eventname", "awsregion", "recipientaccountid"]));
+    // OR of different things limits nothing; of the same thing, it limits to both.
+    assert_eq!(scan("SELECT 1 FROM events WHERE eventsource = 'a' OR eventname = 'b'").sources, None);
+    assert_eq!(scan("SELECT 1 FROM events WHERE eventsource = 'a' OR (eventsource = 'b' AND eventname = 'c')").sources, list(&["a", "b"]));
+    assert_eq!(scan("SELECT 1 FROM events WHERE NOT eventsource = 'a'").sources, None);
+    // Several mentions of the table need what any of them needs.
+    let two = "SELECT 1 FROM events a JOIN events b ON a.eventid = b.eventid AND b.eventsource = 'b' WHERE a.eventsource = 'a'";
+    assert_eq!(scan(two).sources, list(&["a", "b"]));
+    assert_eq!(scan("SELECT 1 FROM events a LEFT JOIN events b ON a.eventid = b.eventid WHERE a.eventsource = 'a'").sources, None);
+    assert_eq!(scan("SELECT (SELECT count(*) FROM events) FROM events WHERE eventsource = 'a'").sources, None);
+    // Times, however they are written, outwards to whole days.
+    for condition in [
+        "eventtime >= '2026-03-02T10:00:00Z' AND eventtime < '2026-03-03T10:00:00Z'",
+        "from_iso8601_timestamp(eventtime) BETWEEN timestamp '2026-03-02 10:00:00' AND timestamp '2026-03-03 10:00:00'",
+        "\"timestamp\" >= '2026/03/02' AND \"timestamp\" <= '2026/03/03'",
+        "date_parse(eventtime, '%Y-%m-%dT%H:%i:%sZ') > current_date - interval '3' day AND CAST(from_iso8601_timestamp(eventtime) AS date) <= date '2026-03-03'",
+        "date IN ('2026-03-02', '2026-03-03')",
+    ] {
+        let found = scan(&format!("SELECT count(*) FROM events WHERE {condition}"));
+        let day = |text: &str| tagfall::model::Timestamp::parse(text);
+        assert_eq!((found.since, found.until), (day("2026-03-02T00:00:00Z"), day("2026-03-04T00:00:00Z")), "{condition}");
+    }
+    let found = scan("SELECT 1 FROM events WHERE year = '2026' AND month = '03' AND region = 'eu-central-1'");
+    assert_eq!(found.until.map(|until| until.to_string()).as_deref(), Some("2026-04-01T00:00:00Z"));
+    // Only what takes any rows may stop early.
+    assert_eq!(
+        scan("SELECT eventname FROM events WHERE eventsource = 'a' LIMIT 5 OFFSET 2").limit,
+        None.or(scan("SELECT eventname FROM events LIMIT 7").limit)
+    );
+    for sql in
+        ["SELECT eventname FROM events ORDER BY 1 LIMIT 5", "SELECT DISTINCT eventname FROM events LIMIT 5", "SELECT count(*) FROM events LIMIT 5"]
+    {
+        assert_eq!(scan(sql).limit, None, "{sql}");
+    }
+    assert_eq!(scan("SELECT * FROM events").columns, None);
+    assert_eq!(scan("SELECT count(*) FROM events").columns, list(&[]));
+}

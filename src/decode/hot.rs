@@ -13,7 +13,8 @@
 
 use std::ops::Range;
 
-use memchr::memmem::Finder;
+use memchr::arch::all::packedpair::HeuristicFrequencyRank;
+use memchr::memmem::{Finder, FinderBuilder};
 
 use super::Wanted;
 use super::blocks::{self, Brackets, Classify, Strings, Task};
@@ -31,6 +32,8 @@ const AROUND: u32 = 2;
 const INSIDE: u32 = AROUND + 1;
 /// Deeper texts are left to the full path, which has the exact limit.
 const DEPTH_MAX: u32 = 100;
+/// How many blocks are remembered: a power of two. Records of more than 32 KiB are read in full.
+const BLOCKS: usize = 512;
 /// The last fields of a record seldom take more.
 const TAIL_BYTES: usize = 640;
 
@@ -38,7 +41,7 @@ const TAIL_BYTES: usize = 640;
 pub(super) struct HotPath {
     keys: Keys,
     pieces: Vec<Piece>,
-    blocks: Vec<Block>,
+    blocks: Box<[Block; BLOCKS]>,
 }
 
 /// A record that is wanted.
@@ -62,11 +65,55 @@ struct Keys {
     category: Finder<'static>,
 }
 
+/// How common bytes are in CloudTrail's JSON: a search looks for the two rarest of its key first.
+#[derive(Clone, Copy)]
+struct Rare;
+
+impl HeuristicFrequencyRank for Rare {
+    fn rank(&self, byte: u8) -> u8 {
+        match byte {
+            b'A'..=b'Z' => 20,
+            b'v' => 40,
+            b'"' | b',' | b':' => 255,
+            _ => 120,
+        }
+    }
+}
+
+/// The time that was read last. Neighbours mostly share its minute, and then only the seconds are new.
+#[derive(Default)]
+struct Minute {
+    text: [u8; 17],
+    starts: Option<Timestamp>,
+}
+
+impl Minute {
+    /// Reads `YYYY-MM-DDTHH:MM:SSZ`.
+    fn read(&mut self, said: &[u8; 20]) -> Option<Timestamp> {
+        let (minute, [tens, ones, b'Z']) = said.split_first_chunk::<17>().and_then(|(minute, rest)| Some((minute, rest.first_chunk::<3>()?)))? else {
+            return None;
+        };
+        let starts = match self.starts {
+            Some(starts) if self.text == *minute => starts,
+            _ => {
+                let [.., b':'] = minute else { return None };
+                let mut first = *said;
+                first.get_mut(17..19)?.copy_from_slice(b"00");
+                let starts = Timestamp::parse(std::str::from_utf8(&first).ok()?)?;
+                (self.text, self.starts) = (*minute, Some(starts));
+                starts
+            }
+        };
+        let (b'0'..=b'5', b'0'..=b'9') = (tens, ones) else { return None };
+        Some(starts.plus_seconds(i64::from(tens - b'0') * 10 + i64::from(ones - b'0')))
+    }
+}
+
 impl Default for HotPath {
     fn default() -> Self {
-        let finder = |key: &'static str| Finder::new(key);
+        let finder = |key: &'static str| FinderBuilder::new().build_forward_with_ranker(Rare, key);
         let keys = Keys { time: finder(",\"eventTime\":\""), id: finder(",\"eventID\":\""), category: finder(",\"eventCategory\":\"") };
-        Self { keys, pieces: Vec::new(), blocks: Vec::new() }
+        Self { keys, pieces: Vec::new(), blocks: Box::new([Block::default(); BLOCKS]) }
     }
 }
 
@@ -79,10 +126,9 @@ impl HotPath {
             return None;
         }
         self.pieces.clear();
-        self.blocks.clear();
         let (keys, pieces, blocks) = (&self.keys, &mut self.pieces, &mut self.blocks);
         let list = OPENING.len();
-        blocks::run(Scan { text, keys, wanted, tally, pieces, blocks, first_block: 0, start: list, end: list })?;
+        blocks::run(Scan { text, keys, wanted, tally, pieces, blocks, minute: Minute::default(), last_block: 0, start: list, end: list })?;
         Some(&self.pieces)
     }
 }
@@ -94,9 +140,11 @@ struct Scan<'s, 'd> {
     wanted: Wanted<'s>,
     tally: &'s mut Tally<'d>,
     pieces: &'s mut Vec<Piece>,
-    /// The blocks of the current record, from number `first_block` on.
-    blocks: &'s mut Vec<Block>,
-    first_block: usize,
+    /// The last blocks, each at its number modulo [`BLOCKS`].
+    blocks: &'s mut [Block; BLOCKS],
+    /// The number of the last of them.
+    last_block: usize,
+    minute: Minute,
     /// Where the current record began.
     start: usize,
     /// Where the last record ended, or the list began.
@@ -114,13 +162,16 @@ impl Task for Scan<'_, '_> {
         let (blocks, rest) = self.text.as_chunks::<64>();
         for (number, block) in blocks.iter().enumerate() {
             let brackets = strings.outside(classify.classify(block));
-            self.blocks.push(Block { brackets, depth });
+            self.blocks[number % BLOCKS] = Block { brackets, depth };
             let (opened, closed) = (brackets.opens.count_ones(), brackets.closes.count_ones());
             if depth + opened > DEPTH_MAX {
                 return None;
             }
-            // A block that cannot come back to the list of records holds no end and no beginning of one.
-            if depth > AROUND + closed {
+            // Most blocks cannot come back to the list of records, even if all their brackets but those that open before
+            // the first closing one were closing: no record begins or ends there.
+            let before_first_close = brackets.closes ^ brackets.closes.wrapping_sub(1);
+            let opened_first = (brackets.opens & before_first_close).count_ones();
+            if depth > AROUND && depth + opened_first > AROUND + closed {
                 depth = depth + opened - closed;
             } else if self.boundaries(number, brackets, &mut depth)? {
                 return Some(());
@@ -129,7 +180,7 @@ impl Task for Scan<'_, '_> {
         let mut last = [b' '; 64];
         last.get_mut(..rest.len())?.copy_from_slice(rest);
         let brackets = strings.outside(classify.classify(&last));
-        self.blocks.push(Block { brackets, depth });
+        self.blocks[blocks.len() % BLOCKS] = Block { brackets, depth };
         self.boundaries(blocks.len(), brackets, &mut depth)?.then_some(())
     }
 }
@@ -137,6 +188,7 @@ impl Task for Scan<'_, '_> {
 impl Scan<'_, '_> {
     /// Goes from bracket to bracket of one block: `Some(true)` at the end of the text, `None` where it is odd.
     fn boundaries(&mut self, number: usize, brackets: Brackets, depth: &mut u32) -> Option<bool> {
+        self.last_block = number;
         let mut rest = brackets.opens | brackets.closes;
         while rest != 0 {
             let bit = rest.trailing_zeros();
@@ -144,7 +196,7 @@ impl Scan<'_, '_> {
             let at = number * 64 + bit as usize;
             if brackets.opens >> bit & 1 == 1 {
                 if *depth == AROUND {
-                    self.begin(number, at)?;
+                    self.begin(at)?;
                 }
                 *depth += 1;
             } else {
@@ -159,15 +211,14 @@ impl Scan<'_, '_> {
         Some(false)
     }
 
-    /// A record begins at `at`, in the block that came last. Between it and the one before stands a comma, and no more.
-    fn begin(&mut self, number: usize, at: usize) -> Option<()> {
+    /// A record begins at `at`. Between it and the one before stands a comma, and no more.
+    fn begin(&mut self, at: usize) -> Option<()> {
         let between = self.text.get(self.end..at)?.trim_ascii();
         let expected: &[u8] = if self.end == OPENING.len() { b"" } else { b"," };
         if between != expected || self.text.get(at) != Some(&b'{') {
             return None;
         }
-        self.blocks.drain(..self.blocks.len().saturating_sub(1));
-        (self.first_block, self.start) = (number, at);
+        self.start = at;
         Some(())
     }
 
@@ -191,7 +242,7 @@ impl Scan<'_, '_> {
     }
 
     /// A record as CloudTrail writes it: time, source and name side by side, the id and the category behind them.
-    fn usual(&self, start: usize, end: usize) -> Option<Usual> {
+    fn usual(&mut self, start: usize, end: usize) -> Option<Usual> {
         let record = self.text.get(..end)?;
         let time = self.own(&self.keys.time, record, start)?;
         let (said, rest) = record.get(time..)?.split_first_chunk::<20>()?;
@@ -206,7 +257,7 @@ impl Scan<'_, '_> {
         if !category.starts_with(b"Management\"") && !category.starts_with(b"Data\"") {
             return None;
         }
-        let time = Timestamp::parse(std::str::from_utf8(said).ok()?)?;
+        let time = self.minute.read(said)?;
         Some(Usual { time, wanted: self.wanted.source(source), id: fingerprint(value) })
     }
 
@@ -216,9 +267,13 @@ impl Scan<'_, '_> {
         (self.depth_at(at)? == INSIDE).then(|| at + key.needle().len())
     }
 
-    /// How many brackets are open before the byte at `at`, which lies in the current record.
+    /// How many brackets are open before the byte at `at`; `None` if that is too long ago.
     fn depth_at(&self, at: usize) -> Option<u32> {
-        let block = self.blocks.get((at / 64).checked_sub(self.first_block)?)?;
+        let number = at / 64;
+        if number > self.last_block || number + BLOCKS <= self.last_block {
+            return None;
+        }
+        let block = self.blocks[number % BLOCKS];
         let before = (1_u64 << (at % 64)) - 1;
         let (opened, closed) = (block.brackets.opens & before, block.brackets.closes & before);
         Some(block.depth + opened.count_ones() - closed.count_ones())

@@ -24,7 +24,6 @@ pub(super) fn is_gzip(bytes: &[u8]) -> bool {
 /// Inflates into a buffer that is reused from object to object.
 pub(super) struct Inflater {
     decompressor: Decompressor,
-    second_member: memchr::memmem::Finder<'static>,
     buffer: Vec<u8>,
 }
 
@@ -39,7 +38,7 @@ pub(super) struct Inflated {
 
 impl Default for Inflater {
     fn default() -> Self {
-        Self { decompressor: Decompressor::new(), second_member: memchr::memmem::Finder::new(&GZIP_MAGIC).into_owned(), buffer: Vec::new() }
+        Self { decompressor: Decompressor::new(), buffer: Vec::new() }
     }
 }
 
@@ -62,28 +61,26 @@ impl Inflater {
 
     /// One sound member and nothing behind it; `None` for anything else.
     ///
-    /// libdeflate does not say how much input it used and ignores what follows the first member, so a second member must
-    /// be ruled out otherwise: none begins without the magic. Other things behind the member are found because the last
-    /// eight bytes of the *object* must be this member's checksum and size.
+    /// libdeflate does not say how much input it used and ignores what follows the first member. So the last eight bytes of
+    /// the *object* must be this member's checksum and size, and these must not stand anywhere before: if the member ended
+    /// earlier (a copy of it follows, or anything else that ends alike), they would.
     fn whole(&mut self, stored: &[u8], bytes_max: u64) -> Option<usize> {
         let header = header_length(stored)?;
-        let (rest, size) = stored.split_last_chunk::<4>()?;
-        let (body, checksum) = rest.split_last_chunk::<4>()?;
-        let size = u64::from(u32::from_le_bytes(*size));
+        let (body, trailer) = stored.split_last_chunk::<8>()?;
+        let [c0, c1, c2, c3, s0, s1, s2, s3] = *trailer;
+        let (checksum, size) = (u32::from_le_bytes([c0, c1, c2, c3]), u64::from(u32::from_le_bytes([s0, s1, s2, s3])));
         if size > bytes_max || size > (stored.len() as u64).saturating_mul(RATIO_MAX) {
             return None;
         }
         let body = body.get(header..)?;
-        if self.second_member.find(body).is_some() {
-            return None;
-        }
         let length = usize::try_from(size).ok()?;
         self.make_room(length);
         let out = self.buffer.get_mut(..length)?;
         let written = self.decompressor.deflate_decompress(body, out).ok()?;
         let mut crc = Crc::new();
         crc.update(out);
-        (written == length && crc.sum() == u32::from_le_bytes(*checksum)).then_some(length)
+        let sound = written == length && crc.sum() == checksum;
+        (sound && memchr::memmem::find(stored.get(header..stored.len() - 1)?, trailer).is_none()).then_some(length)
     }
 
     /// A fresh buffer rather than a grown one: nothing is copied, and the system hands out zeroed pages lazily.

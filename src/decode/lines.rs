@@ -53,12 +53,13 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         Ok(())
     }
 
-    /// Reads a text of which nothing could be read as a document as lines, in case only some of them are bad. Whether there
-    /// was anything of CloudTrail's in it; if not, the walk is as it was.
+    /// Reads a text as lines that made no sense as documents: perhaps only some of them are bad. Whether there was anything of
+    /// CloudTrail's in it; if not, the walk is as if it had not begun.
     pub(super) fn salvage_lines(&mut self, text: &[u8]) -> bool {
         if memchr::memchr(b'\n', text).is_none() {
             return false;
         }
+        self.tally.restart();
         let cut = self.lines(text);
         if cut.is_err() {
             self.tally.fail("the last line is cut off".to_owned());

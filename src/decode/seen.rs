@@ -1,17 +1,16 @@
 //! Which eventIDs have been seen: a set of fingerprints of fixed size, shared by all workers without locks.
 //!
 //! Delivery is at least once, so coverage counts second copies. The set keeps 8 bytes per id in tables that are made when
-//! they are needed: small runs touch kilobytes, large ones [`SeenIds::BYTES_MAX`], never more.
+//! they are needed: up to some thousand ids 64 KiB, up to some 700,000 another 8 MiB, then [`SeenIds::BYTES_MAX`] in all, never more.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Slots of the small tables, tried in turn. An id goes to the first whose bucket has room.
-const SMALL_SLOTS: [usize; 2] = [1 << 12, 1 << 16];
-/// Slots of the last table: at [`SeenIds::IDS_MAX`] ids it is 84 % full.
+/// The small tables, tried in turn: slots in all, and slots that are tried for one id. An id goes to the first table with
+/// room for it. The second holds some 700,000 ids before anything goes on to the large one.
+const SMALL: [(usize, usize); 2] = [(1 << 13, 8), (1 << 20, 64)];
+/// Slots of the last table: at [`SeenIds::IDS_MAX`] ids it is 77 % full.
 const LARGE_SLOTS: usize = 10_000_000;
-/// Slots that are tried in a small table: one cache line.
-const BUCKET: usize = 8;
 /// Ids that are looked up together, so that their cache misses overlap.
 const BATCH: usize = 16;
 
@@ -21,7 +20,7 @@ const BATCH: usize = 16;
 /// exactly one finds it new, whatever the threads and the order. So [`Self::duplicates`] is a function of the evidence alone.
 #[derive(Default)]
 pub struct SeenIds {
-    small: [OnceLock<Box<[AtomicU64]>>; SMALL_SLOTS.len()],
+    small: [OnceLock<Box<[AtomicU64]>>; SMALL.len()],
     large: OnceLock<Box<[AtomicU64]>>,
     distinct: AtomicU64,
     inserted: AtomicU64,
@@ -32,7 +31,7 @@ impl SeenIds {
     /// How many distinct ids the set can tell apart.
     pub const IDS_MAX: u64 = 8 << 20;
     /// What the tables take at most.
-    pub const BYTES_MAX: usize = (SMALL_SLOTS[0] + SMALL_SLOTS[1] + LARGE_SLOTS) * 8;
+    pub const BYTES_MAX: usize = (SMALL[0].0 + SMALL[1].0 + LARGE_SLOTS) * 8;
 
     /// An empty set; takes no memory yet.
     pub fn new() -> Self {
@@ -62,9 +61,9 @@ impl SeenIds {
     }
 
     fn insert_batch(&self, batch: &[u64]) -> u64 {
-        if let Some(large) = self.large.get() {
+        if let Some(large) = self.large.get().or_else(|| self.small.last().and_then(OnceLock::get)) {
             // The loads do not depend on each other: the processor has many of these misses under way at once.
-            let touched = batch.iter().fold(0, |sum, &id| sum ^ slot(large, place(id, large.len())).map_or(0, |slot| slot.load(Ordering::Relaxed)));
+            let touched = batch.iter().fold(0, |sum, &id| sum ^ large.get(place(id, large.len())).map_or(0, |slot| slot.load(Ordering::Relaxed)));
             std::hint::black_box(touched);
         }
         batch.iter().map(|&id| u64::from(self.insert(id))).sum()
@@ -72,14 +71,15 @@ impl SeenIds {
 
     /// Whether `id` is new.
     fn insert(&self, id: u64) -> bool {
-        for (table, slots) in self.small.iter().zip(SMALL_SLOTS) {
+        for (table, (slots, bucket)) in self.small.iter().zip(SMALL) {
             let table = table.get_or_init(|| empty_table(slots));
-            if let Some(new) = probe(table, place(id, slots) / BUCKET * BUCKET, BUCKET, id) {
+            let at = place(id, slots);
+            if let Some(new) = table.get(at / bucket * bucket..).and_then(|table| probe(table.get(..bucket)?, at % bucket, id)) {
                 return new;
             }
         }
         let large = self.large.get_or_init(|| empty_table(LARGE_SLOTS));
-        probe(large, place(id, LARGE_SLOTS), LARGE_SLOTS, id).unwrap_or_else(|| {
+        probe(large, place(id, LARGE_SLOTS), id).unwrap_or_else(|| {
             self.full.store(true, Ordering::Relaxed);
             false
         })
@@ -91,15 +91,11 @@ fn place(id: u64, slots: usize) -> usize {
     ((u128::from(id) * slots as u128) >> 64) as usize
 }
 
-fn slot(table: &[AtomicU64], at: usize) -> Option<&AtomicU64> {
-    table.get(at)
-}
-
-/// Tries `count` slots from `start` on, around the end: `Some(true)` if `id` was put there, `Some(false)` if it stood there,
-/// `None` if all are taken. A taken slot never changes, so two threads with one id meet at the same slot.
-fn probe(table: &[AtomicU64], start: usize, count: usize, id: u64) -> Option<bool> {
-    for at in (start..table.len()).chain(0..start).take(count) {
-        let slot = slot(table, at)?;
+/// Tries the slots of `table` from `start` on, around the end: `Some(true)` if `id` was put there, `Some(false)` if it stood
+/// there, `None` if all are taken. A taken slot never changes, so two threads with one id meet at the same slot.
+fn probe(table: &[AtomicU64], start: usize, id: u64) -> Option<bool> {
+    let (before, from) = table.split_at_checked(start)?;
+    from.iter().chain(before).find_map(|slot| {
         let mut held = slot.load(Ordering::Relaxed);
         if held == 0 {
             match slot.compare_exchange(0, id, Ordering::Relaxed, Ordering::Relaxed) {
@@ -107,11 +103,8 @@ fn probe(table: &[AtomicU64], start: usize, count: usize, id: u64) -> Option<boo
                 Err(other) => held = other,
             }
         }
-        if held == id {
-            return Some(false);
-        }
-    }
-    None
+        (held == id).then_some(false)
+    })
 }
 
 /// A table of zeros, whose pages the system gives when they are touched.

@@ -19,7 +19,9 @@ impl Detector for DisplacedAlive {
             return;
         }
         let Some(policy) = subject.repository.policy else { return };
-        if let Some(rule) = rules_for_untagged(subject.history, policy).iter().find(|rule| rule.takes(subject)) {
+        // An image that matches one rule is out of reach for those of lower priority, even where that rule leaves it alone.
+        let rule = rules_for_untagged(subject.history, policy).into_iter().min_by_key(|rule| rule.priority);
+        if let Some(rule) = rule.filter(|rule| rule.takes(subject)) {
             found.push(finding(subject, displaced, policy, &rule.words));
         }
     }
@@ -47,7 +49,7 @@ impl Rule {
     }
 }
 
-/// The rules that untagged images match, by priority.
+/// The rules that untagged images match.
 fn rules_for_untagged(history: &History, policy: PolicyInForce) -> Vec<Rule> {
     let (text, prose) = match policy.text {
         PolicyText::Policy(text) => (text, false),
@@ -55,9 +57,7 @@ fn rules_for_untagged(history: &History, policy: PolicyInForce) -> Vec<Rule> {
     };
     let Ok(document) = serde_json::from_str::<Value>(history.text(text)) else { return Vec::new() };
     let rules = if prose { &document } else { &document["rules"] };
-    let mut matching: Vec<Rule> = rules.as_array().into_iter().flatten().filter_map(|rule| rule_for_untagged(rule, prose)).collect();
-    matching.sort_by_key(|rule| rule.priority);
-    matching
+    rules.as_array().into_iter().flatten().filter_map(|rule| rule_for_untagged(rule, prose)).collect()
 }
 
 /// A rule of a policy as it was put, or in the prose of a run's event.

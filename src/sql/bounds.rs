@@ -129,9 +129,7 @@ fn flipped(op: &Op) -> Option<Op> {
 
 /// `column op value`, where the value does not depend on the row. `None`: it is not of that form.
 fn compare(column: &Expr, op: &Op, value: &Expr, alias: &str, now: Timestamp) -> Option<Bounds> {
-    if flipped(op).is_none() {
-        return None;
-    }
+    flipped(op)?;
     if let Some(name) = column_of(column, alias) {
         let text = constant(value, now)?.text?;
         return match name {

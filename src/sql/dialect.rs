@@ -13,6 +13,9 @@ use super::error::{Place, Result, SqlError};
 /// Longest query that is looked at, in bytes.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 
+/// Most operators that a query may chain. The tree that they make is as deep as they are many, and is walked recursively.
+const OPERATORS_MAX: usize = 500;
+
 #[derive(Debug)]
 struct Trino;
 
@@ -92,6 +95,10 @@ pub(super) fn parse(text: &str) -> Result<Query> {
         place: Some(Place { line: error.location.line, column: error.location.column }),
         ..SqlError::new("")
     })?;
+    if let Some(token) = tokens.iter().filter(|token| is_chaining(&token.token)).nth(OPERATORS_MAX) {
+        let error = SqlError::new(format!("more than {OPERATORS_MAX} operators (AND, OR, +, || …); a long list of values belongs in IN (…)"));
+        return Err(error.at_span(token.span));
+    }
     let mut parser = Parser::new(&Trino).with_tokens_with_locations(with_angle_brackets(tokens));
     let mut statements = parser.parse_statements().map_err(syntax_error)?;
     match (statements.pop(), statements.is_empty()) {
@@ -99,6 +106,13 @@ pub(super) fn parse(text: &str) -> Result<Query> {
         (Some(_), true) => Err(SqlError::new("only SELECT can be asked: logs are read, never written")),
         (Some(_), false) => Err(SqlError::new("one statement at a time: there is more than one here")),
         (None, _) => Err(SqlError::new("the query is empty")),
+    }
+}
+
+fn is_chaining(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => word.quote_style.is_none() && matches!(word.keyword, Keyword::AND | Keyword::OR | Keyword::NOT | Keyword::UNION),
+        other => matches!(other, Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::StringConcat | Token::DoubleColon),
     }
 }
 
@@ -171,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_syntax_error_has_its_place() {
-        let error = parse("SELECT a\nFROM t WHERE WHERE").unwrap_err();
+        let error = parse("SELECT a\nFROM t WHERE a = = 1").unwrap_err();
         assert_eq!(error.place.map(|place| place.line), Some(2), "{error}");
         let error = parse("SELECT 'open").unwrap_err();
         assert!(error.place.is_some(), "{error}");
@@ -187,6 +201,16 @@ mod tests {
         ] {
             parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         }
+    }
+
+    #[test]
+    fn a_chain_that_is_too_long_is_refused_before_it_can_break_the_stack() {
+        let chain = |count: usize, operator: &str| format!("SELECT {}", vec!["1"; count].join(operator));
+        assert!(parse(&chain(400, " + ")).is_ok());
+        assert!(parse(&chain(5_000, " + ")).unwrap_err().message.contains("IN (…)"));
+        assert!(parse(&chain(5_000, " OR ")).is_err());
+        assert!(parse(&format!("SELECT {}1{}", "(".repeat(5_000), ")".repeat(5_000))).is_err());
+        assert!(parse(&format!("SELECT 1 IN ({})", vec!["1"; 5_000].join(", "))).is_ok());
     }
 
     #[test]

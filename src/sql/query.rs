@@ -8,7 +8,7 @@ use sqlparser::ast;
 use super::answer::Answer;
 use super::error::{Result, SqlError};
 use super::eval::Scope;
-use super::relation::Relation;
+use super::relation::{Groups, Relation};
 use super::scan::{self, Scan};
 use super::{dialect, names, params, select};
 use crate::model::Timestamp;
@@ -50,6 +50,31 @@ impl Catalog {
         }
         whole.columns = whole.columns.iter().map(|column| column.rechunk()).collect();
         self.tables.insert(table.name, Arc::new(whole));
+        Ok(())
+    }
+
+    /// Puts `cloudtrail_logs` in, from pieces in any order: rows are put in order of object and record, and second copies of
+    /// an event (the same `eventid`) are left out. The pieces need the columns `object`, `record` and `eventid` for that.
+    ///
+    /// # Errors
+    /// The pieces do not fit together.
+    pub fn insert_events(&mut self, pieces: Vec<Rows>) -> std::result::Result<(), SqlError> {
+        let table = &tables::cloudtrail::TABLE;
+        self.insert_pieces(table, pieces)?;
+        let Some(rows) = self.get(table.name) else { return Ok(()) };
+        let column = |name: &str| rows.fields.iter().position(|field| field.name == name).map(|index| rows.values(index)).transpose();
+        let (Some(object), Some(record), Some(id)) = (column("object")?, column("record")?, column("eventid")?) else { return Ok(()) };
+        let ascending = sqlparser::ast::OrderByOptions { asc: Some(true), nulls_first: None };
+        let sorted = super::order::sorted(&[(object, ascending), (record, ascending)], rows.height)?;
+        let ids = Groups::by(&[id.take(&sorted)?.data], rows.height)?;
+        let texts = id.take(&sorted)?;
+        let texts = texts.texts()?;
+        let is_first = |at: usize| {
+            let group = ids.of_row.get(at).and_then(|group| ids.first.get(*group as usize)).copied().flatten();
+            texts.get(at).is_none() || group.is_some_and(|first| first as usize == at)
+        };
+        let kept: Vec<Option<u32>> = sorted.iter().enumerate().filter(|(at, _)| is_first(*at)).map(|(_, row)| *row).collect();
+        self.tables.insert(table.name, Arc::new(rows.take(&kept)?));
         Ok(())
     }
 
@@ -106,6 +131,11 @@ impl Query {
     /// What the query needs of `cloudtrail_logs`.
     pub fn scan(&self) -> &Scan {
         &self.scan
+    }
+
+    /// Names and values of its parameters.
+    pub fn params(&self) -> Vec<(String, String)> {
+        params::list(&self.tree)
     }
 
     /// The tables that the query names.

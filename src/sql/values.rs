@@ -52,7 +52,12 @@ impl Values {
     /// Built row by row. `constant` makes a single row of it that stands for all.
     pub fn build<T: Cell>(kind: Kind, height: usize, constant: bool, cell: impl FnMut(usize) -> Result<Option<T>>) -> Result<Self> {
         let rows = if constant { 1 } else { height };
-        let cells = (0..rows).map(cell).collect::<Result<Vec<_>>>()?;
+        let cells = (0..rows).map(cell).collect::<Result<Vec<_>>>();
+        // A constant is computed even where no row will see it; there, a value that cannot be worked with hurts nobody.
+        let cells = match cells {
+            Err(error) if error.by_value && constant && height == 0 => vec![None],
+            cells => cells?,
+        };
         Ok(Self { kind, data: T::column(cells), constant })
     }
 

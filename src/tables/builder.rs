@@ -109,6 +109,25 @@ impl Builder {
         }
     }
 
+    /// Adds a truth value to a column of those; NULL in a column of another type.
+    pub fn push_truth(&mut self, value: bool) {
+        match self {
+            Self::Booleans(values) => values.push(Some(value)),
+            _ => self.push_json(None),
+        }
+    }
+
+    /// Adds a list of texts to a column of those; NULL in a column of another type.
+    pub fn push_texts(&mut self, values: &[String]) {
+        match self {
+            Self::List { element, lengths, of_entries: false, .. } => {
+                values.iter().for_each(|value| element.push_text(Some(value)));
+                lengths.push(Some(values.len()));
+            }
+            _ => self.push_json(None),
+        }
+    }
+
     /// Hands out the column under a name and starts anew.
     pub fn take(&mut self, name: &str) -> Series {
         match self {

@@ -14,6 +14,7 @@ use super::Rows;
 use super::builder::{Builder, text_of};
 use super::cloudtrail::{ORIGINS, Origin, TABLE};
 use crate::decode::RawRecord;
+use crate::model::{Filter, Timestamp};
 
 /// Collects rows, column by column.
 pub struct EventRows {
@@ -21,6 +22,7 @@ pub struct EventRows {
     /// Names of JSON fields to pick up; the first ones are those that partition columns are made from.
     wanted: Vec<&'static str>,
     height: usize,
+    filter: Filter,
 }
 
 struct Target {
@@ -59,7 +61,12 @@ impl EventRows {
             let Some(kind) = TABLE.kind_of(name) else { continue };
             columns.push(Target { name, source, builder: Builder::new(&kind) });
         }
-        Self { columns, wanted, height: 0 }
+        Self { columns, wanted, height: 0, filter: Filter::default() }
+    }
+
+    /// The same, of the events alone that `filter` admits by time, account and region.
+    pub fn within(self, filter: Filter) -> Self {
+        Self { filter, ..self }
     }
 
     /// How many rows have been collected.
@@ -67,14 +74,17 @@ impl EventRows {
         self.height
     }
 
-    /// Adds one record. Native EventBridge envelopes are no CloudTrail events and are passed over. An error says why the
-    /// record cannot be read; no row is added then.
-    pub fn push(&mut self, object: &str, record: RawRecord<'_>) -> Result<(), String> {
+    /// Adds one record, and says whether it has become a row: native EventBridge envelopes are no CloudTrail events, and
+    /// what the filter does not admit is passed over. An error says why the record cannot be read.
+    pub fn push(&mut self, object: &str, record: RawRecord<'_>) -> Result<bool, String> {
         if record.native {
-            return Ok(());
+            return Ok(false);
         }
         let fields = pick(record.json, &self.wanted)?;
         let partition = Partition::of(&fields);
+        if !partition.is_within(&self.filter) {
+            return Ok(false);
+        }
         for target in &mut self.columns {
             match target.source {
                 Source::Field(at) => target.builder.push_json(fields.get(at).copied().flatten()),
@@ -84,7 +94,7 @@ impl EventRows {
             }
         }
         self.height += 1;
-        Ok(())
+        Ok(true)
     }
 
     /// Hands out what was collected and starts anew.
@@ -115,6 +125,13 @@ impl<'r> Partition<'r> {
     fn of(fields: &[Option<&'r RawValue>]) -> Self {
         let text = |at: usize| fields.get(at).copied().flatten().and_then(text_of);
         Self { account: text(0), region: text(1), time: text(2) }
+    }
+
+    fn is_within(&self, filter: &Filter) -> bool {
+        let time = self.time.as_deref().and_then(Timestamp::parse);
+        time.is_none_or(|time| filter.admits_time(time))
+            && filter.admits_account(self.account.as_deref().unwrap_or_default())
+            && filter.admits_region(self.region.as_deref().unwrap_or_default())
     }
 
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {

@@ -1,1 +1,251 @@
-//! Timelines, findings, coverage → rows of the engine's tables.
+//! What the engine found out → rows of its own tables.
+
+use std::collections::BTreeMap;
+
+use super::builder::Builder;
+use super::{Rows, Table, engine};
+use crate::model::{Coverage, Digest, EventRef, Finding, LogText, Repository, StepKind, Timeline, TimelineStep, Timestamp};
+
+/// One value on its way into a column.
+enum Cell<'a> {
+    Text(Option<&'a str>),
+    Owned(String),
+    Number(Option<i64>),
+    Flag(bool),
+    Texts(Vec<String>),
+}
+
+/// A table that grows row by row; cells come in the order in which the table declares its columns.
+struct Growing {
+    columns: Vec<(&'static str, Builder)>,
+    height: usize,
+}
+
+impl Growing {
+    fn new(table: &Table) -> Self {
+        Self { columns: (table.columns)().into_iter().map(|column| (column.name, Builder::new(&column.kind))).collect(), height: 0 }
+    }
+
+    fn push<'a>(&mut self, cells: impl IntoIterator<Item = Cell<'a>>) {
+        for ((_, builder), cell) in self.columns.iter_mut().zip(cells) {
+            match cell {
+                Cell::Text(text) => builder.push_text(text),
+                Cell::Owned(text) => builder.push_text(Some(&text)),
+                Cell::Number(number) => builder.push_number(number),
+                Cell::Flag(flag) => builder.push_truth(flag),
+                Cell::Texts(texts) => builder.push_texts(&texts),
+            }
+        }
+        self.height += 1;
+    }
+
+    fn finish(mut self) -> Rows {
+        let columns = self.columns.iter_mut().map(|(name, builder)| (*name, builder.take(name))).collect();
+        Rows { columns, height: self.height }
+    }
+}
+
+fn log(text: &LogText) -> Cell<'_> {
+    Cell::Text(Some(text.raw()))
+}
+
+fn maybe(text: Option<&LogText>) -> Cell<'_> {
+    Cell::Text(text.map(LogText::raw))
+}
+
+fn time(time: Option<Timestamp>) -> Cell<'static> {
+    Cell::Number(time.map(Timestamp::millis))
+}
+
+fn number(number: u64) -> Cell<'static> {
+    Cell::Number(i64::try_from(number).ok())
+}
+
+fn digest(digest: Option<Digest>) -> Cell<'static> {
+    digest.map_or(Cell::Text(None), |digest| Cell::Owned(digest.to_string()))
+}
+
+fn texts(list: &[LogText]) -> Cell<'static> {
+    Cell::Texts(list.iter().map(|text| text.raw().to_owned()).collect())
+}
+
+fn digests(list: &[Digest]) -> Cell<'static> {
+    Cell::Texts(list.iter().map(ToString::to_string).collect())
+}
+
+fn place(repository: &Repository) -> [Cell<'_>; 3] {
+    [log(&repository.registry_id), log(&repository.region), log(&repository.name)]
+}
+
+fn event(event: &EventRef) -> [Cell<'_>; 8] {
+    [
+        log(&event.event_id),
+        log(&event.event_name),
+        time(Some(event.event_time)),
+        maybe(event.actor.as_ref()),
+        maybe(event.source_ip.as_ref()),
+        maybe(event.user_agent.as_ref()),
+        log(&event.object),
+        number(event.record),
+    ]
+}
+
+/// `images`, `steps` and `references`, from timelines.
+#[derive(Debug, Default)]
+pub struct FromTimelines {
+    pub images: Rows,
+    pub steps: Rows,
+    pub references: Rows,
+}
+
+/// Walks timelines once and makes all tables that come from them.
+pub fn from_timelines(timelines: impl Iterator<Item = Timeline>) -> FromTimelines {
+    let (mut images, mut steps, mut references) = (Growing::new(&engine::IMAGES), Growing::new(&engine::STEPS), Growing::new(&engine::REFERENCES));
+    for timeline in timelines {
+        images.push(image(&timeline));
+        for step in &timeline.steps {
+            steps.push(one_step(&timeline, step));
+            if matches!(step.kind, StepKind::Referenced | StepKind::TaskStopped) {
+                references.push(reference(&timeline, step));
+            }
+        }
+    }
+    FromTimelines { images: images.finish(), steps: steps.finish(), references: references.finish() }
+}
+
+fn image(timeline: &Timeline) -> Vec<Cell<'_>> {
+    let pulls = timeline.steps.iter().filter(|step| step.kind == StepKind::Pull).count();
+    let mut cells: Vec<Cell<'_>> = place(&timeline.repository).into();
+    cells.extend([
+        digest(Some(timeline.digest)),
+        Cell::Text(Some(timeline.state.word())),
+        texts(&timeline.tags),
+        time(timeline.pushed_at),
+        time(timeline.untagged_at),
+        Cell::Text(timeline.untagged_by.map(|cause| cause.word())),
+        time(timeline.gone_at),
+        Cell::Flag(timeline.open_start),
+        Cell::Number(Some(timeline.lives.into())),
+        digests(&timeline.parents),
+        digests(&timeline.children),
+        maybe(timeline.media_type.as_ref()),
+        number(pulls as u64),
+    ]);
+    cells
+}
+
+fn one_step<'a>(timeline: &'a Timeline, step: &'a TimelineStep) -> Vec<Cell<'a>> {
+    let mut cells: Vec<Cell<'_>> = place(&timeline.repository).into();
+    cells.extend([
+        digest(Some(timeline.digest)),
+        time(Some(step.time)),
+        Cell::Text(Some(step.kind.word())),
+        maybe(step.tag.as_ref()),
+        digest(step.other_digest),
+        Cell::Text(Some(step.order.word())),
+    ]);
+    cells.extend(event(&step.event));
+    cells
+}
+
+fn reference<'a>(timeline: &'a Timeline, step: &'a TimelineStep) -> Vec<Cell<'a>> {
+    let mut cells: Vec<Cell<'_>> = place(&timeline.repository).into();
+    cells.extend([digest(Some(timeline.digest)), time(Some(step.time)), Cell::Text(Some(step.kind.word())), maybe(step.tag.as_ref())]);
+    cells.extend(event(&step.event));
+    cells
+}
+
+/// `findings`.
+pub fn findings(findings: &[Finding]) -> Rows {
+    let mut rows = Growing::new(&engine::FINDINGS);
+    for finding in findings {
+        rows.push(one_finding(finding));
+    }
+    rows.finish()
+}
+
+fn one_finding(finding: &Finding) -> Vec<Cell<'_>> {
+    let mut cells = vec![Cell::Text(Some(&finding.id)), Cell::Text(Some(finding.kind.word())), Cell::Text(Some(finding.severity.word()))];
+    cells.extend(place(&finding.repository));
+    cells.extend([
+        maybe(finding.tag.as_ref()),
+        digest(Some(finding.lost.digest)),
+        digest(finding.kept.digest),
+        time(finding.lost.pushed_at),
+        time(finding.lost.untagged_at),
+        time(finding.lost.gone_at),
+        time(finding.first_push.as_ref().map(|event| event.event_time)),
+        maybe(finding.first_push.as_ref().and_then(|event| event.actor.as_ref())),
+        maybe(finding.first_push.as_ref().map(|event| &event.event_id)),
+        time(Some(finding.second_push.event_time)),
+        maybe(finding.second_push.actor.as_ref()),
+        log(&finding.second_push.event_id),
+        Cell::Number(finding.gap_seconds),
+        Cell::Text(Some(finding.order.word())),
+        maybe(finding.deletion.as_ref().map(|deletion| &deletion.event.event_id)),
+        Cell::Number(finding.deletion.as_ref().and_then(|deletion| deletion.rule_priority)),
+        Cell::Number(finding.exposure_seconds),
+        number(finding.usage.pulls_before),
+        number(finding.usage.pulls_while_untagged),
+        number(finding.usage.pulls_after_gone),
+        texts(&finding.usage.principals),
+        texts(&finding.usage.references),
+        Cell::Text(Some(&finding.summary)),
+        Cell::Texts(finding.advice.clone()),
+    ]);
+    cells
+}
+
+/// `policies`: the lifecycle rules that the findings name, and what they took.
+pub fn policies(findings: &[Finding]) -> Rows {
+    // By repository, priority and text: how many images, when first and when last.
+    type Rule<'f> = (&'f Repository, Option<i64>, Option<String>);
+    let mut rules: BTreeMap<Rule<'_>, (u64, Timestamp, Timestamp)> = BTreeMap::new();
+    for finding in findings {
+        let Some(deletion) = finding.deletion.as_ref().filter(|deletion| deletion.rule.is_some() || deletion.rule_priority.is_some()) else {
+            continue;
+        };
+        let key = (&finding.repository, deletion.rule_priority, deletion.rule.as_ref().map(ToString::to_string));
+        let at = deletion.event.event_time;
+        let slot = rules.entry(key).or_insert((0, at, at));
+        *slot = (slot.0 + 1, slot.1.min(at), slot.2.max(at));
+    }
+    let mut rows = Growing::new(&engine::POLICIES);
+    for ((repository, priority, rule), (images, first, last)) in &rules {
+        let action = rule.as_deref().and_then(|rule| serde_json::from_str::<serde_json::Value>(rule).ok());
+        let action = action.as_ref().and_then(|rule| rule.get("action")).and_then(|action| action.as_str()).map(str::to_owned);
+        let mut cells: Vec<Cell<'_>> = place(repository).into();
+        cells.extend([
+            Cell::Number(*priority),
+            Cell::Text(rule.as_deref()),
+            action.map_or(Cell::Text(None), Cell::Owned),
+            number(*images),
+            time(Some(*first)),
+            time(Some(*last)),
+        ]);
+        rows.push(cells);
+    }
+    rows.finish()
+}
+
+/// `coverage`: one row.
+pub fn coverage(coverage: &Coverage) -> Rows {
+    let mut rows = Growing::new(&engine::COVERAGE);
+    rows.push([
+        number(coverage.objects_listed),
+        number(coverage.objects_read),
+        number(coverage.objects_skipped),
+        number(coverage.objects_failed),
+        number(coverage.bytes_compressed),
+        number(coverage.bytes_decompressed),
+        number(coverage.records),
+        number(coverage.records_relevant),
+        number(coverage.records_duplicate),
+        number(coverage.records_failed),
+        time(coverage.first_event_time),
+        time(coverage.last_event_time),
+        Cell::Flag(coverage.partial),
+        Cell::Texts(coverage.warnings.clone()),
+    ]);
+    rows.finish()
+}

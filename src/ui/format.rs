@@ -21,6 +21,8 @@ pub enum Format {
     Ndjson,
     /// What was found, one row each
     Csv,
+    /// Columns, for `query` alone
+    Parquet,
 }
 
 /// How data is to look: the format, and for people the width of their terminal.
@@ -45,6 +47,11 @@ pub struct Document<'a, B> {
 pub fn write_document<B: Serialize>(out: &mut dyn Write, command: &'static str, coverage: &Coverage, body: B) -> io::Result<()> {
     serde_json::to_writer_pretty(JsonText(out), &Document { schema_version: SCHEMA_VERSION, command, coverage, body })?;
     writeln!(out)
+}
+
+/// What a view says that has no columns to write.
+pub fn only_query() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "parquet is what query writes: tagfall query 'SELECT * FROM findings' has the same rows")
 }
 
 /// Writes a value on a line of its own.

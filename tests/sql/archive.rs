@@ -19,7 +19,7 @@ pub fn records() -> Vec<String> {
     let alice =
         r#"{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/alice","userName":"alice","accountId":"111122223333","accessKeyId":"AKIA1"}"#;
     let push = |id: &str, time: &str, digest: &str| {
-        let request = format!(r#"{{"repositoryName": "shop/api", "imageTag": "v7", "registryId": "111122223333"}}"#);
+        let request = r#"{"repositoryName": "shop/api", "imageTag": "v7", "registryId": "111122223333"}"#;
         let response = format!(
             r#"{{"image":{{"registryId":"111122223333","repositoryName":"shop/api","imageId":{{"imageDigest":"{digest}","imageTag":"v7"}}}}}}"#
         );

@@ -56,7 +56,7 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "element_at" => call.arity(2, 2).and_then(|()| subscript(call.arg(0)?, call.arg(1)?, call.height)),
         "contains" | "array_contains" => contains(call),
         "array_join" => array_join(call),
-        "array_distinct" => pick(call, |ids, rows| distinct(ids, rows)),
+        "array_distinct" => pick(call, distinct),
         "array_sort" | "sort_array" => sort(call),
         "array_max" => extreme(call, std::cmp::Ordering::Greater),
         "array_min" => extreme(call, std::cmp::Ordering::Less),
@@ -217,8 +217,10 @@ fn lengths_of(call: &Call<'_>) -> Result<Values> {
     call.build(Kind::Bigint, |row| Ok(lengths.get(row).copied().flatten().and_then(|length| i64::try_from(length).ok())))
 }
 
-/// Elements and a value to look for, as texts that are equal when they are.
-fn keyed(call: &Call<'_>) -> Result<(Vec<Option<String>>, Vec<Option<usize>>, Vec<Option<String>>)> {
+/// All elements, how many each row has, and the value to look for in each row; texts that are equal when the values are.
+type Keyed = (Vec<Option<String>>, Vec<Option<usize>>, Vec<Option<String>>);
+
+fn keyed(call: &Call<'_>) -> Result<Keyed> {
     call.arity(2, 2)?;
     let (elements, lengths) = explode(call.arg(0)?)?;
     let kind = common(&elements.kind, &call.arg(1)?.kind)?;

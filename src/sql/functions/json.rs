@@ -40,7 +40,7 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "json_extract_scalar" | "json_value" => at_path(call, Kind::Varchar, |value| scalar(value.get())),
         "get_json_object" => at_path(call, Kind::Varchar, |value| scalar_text(value.get())),
         "json_exists" => exists(call),
-        "json_size" => at_path(call, Kind::Bigint, |value| size(value)),
+        "json_size" => at_path(call, Kind::Bigint, size),
         "json_parse" => parse(call),
         "json_format" => format(call),
         "json_array_length" => call.text_to(Kind::Bigint, |text| {

@@ -69,7 +69,7 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "unix_timestamp" => to_unixtime(call).and_then(|values| cast::cast(&values, &Kind::Bigint, call.height, true)),
         "at_timezone" | "with_timezone" => call.arity(2, 2).and_then(|()| clock::at_time_zone(call.arg(0)?, call.arg(1)?, call.height)),
         "last_day_of_month" => last_day(call),
-        "to_milliseconds" => call.arg(0).and_then(|arg| Ok(Values { kind: Kind::Bigint, ..arg.clone() })),
+        "to_milliseconds" => call.arg(0).map(|arg| Values { kind: Kind::Bigint, ..arg.clone() }),
         name if NAMES.contains(&name) => call.arity(1, 1).and_then(|()| clock::extract(name, call.arg(0)?, call.height)),
         _ => return None,
     })

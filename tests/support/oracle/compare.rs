@@ -74,7 +74,10 @@ fn compare_finding(engine: &Value, finding: &Finding, verdict: &Verdict, lines: 
     differences.check("severity", text(&engine["severity"]), Some(finding.severity.to_owned()));
     differences.check("tag is one of", text(&engine["tag"]).is_none_or(|tag| finding.tags.contains(&tag)), true);
     differences.check("pushed_at", time(&engine["lost"]["pushed_at"]), finding.pushed_at);
-    differences.check("untagged_at", time(&engine["lost"]["untagged_at"]), finding.untagged_at);
+    if finding.kind != "archived" {
+        // An archived image may lose its tags while it is there.
+        differences.check("untagged_at", time(&engine["lost"]["untagged_at"]), finding.untagged_at);
+    }
     differences.check("second_push", event(&engine["second_push"]), call(&Some(finding.second.clone())));
     if has_pair {
         differences.check("kept", text(&engine["kept"]["digest"]), finding.kept.clone());
@@ -85,12 +88,26 @@ fn compare_finding(engine: &Value, finding: &Finding, verdict: &Verdict, lines: 
     }
     differences.check("deletion", event(&engine["deletion"]["event"]), call(&finding.deletion));
     differences.check("rule_priority", engine["deletion"]["rule_priority"].as_i64(), finding.rule_priority);
-    let usage = &engine["usage"];
+    compare_usage(&engine["usage"], finding, &mut differences);
+}
+
+/// Layers may tell of pulls whose manifest requests were lost; nothing else may add to the count.
+fn compare_usage(usage: &Value, finding: &Finding, differences: &mut Differences) {
     let count = |name: &str| usage[name].as_u64().unwrap_or_default() as usize;
-    differences.check("pulls_before", count("pulls_before"), finding.pulls_before);
-    differences.check("pulls_while_untagged", count("pulls_while_untagged"), finding.pulls_while_untagged);
-    differences.check("pulls_after_gone", count("pulls_after_gone"), finding.pulls_after_gone);
-    differences.check("principals", texts(&usage["principals"]), finding.principals.clone());
+    let near = |engine: usize, oracle: usize| (oracle..=oracle + finding.layer_pulls).contains(&engine);
+    let mut check = |what: &str, engine: usize, oracle: usize| {
+        if !near(engine, oracle) {
+            differences.check(what, engine, oracle);
+        }
+    };
+    if finding.kept.is_some() {
+        check("pulls_before", count("pulls_before"), finding.pulls_before);
+        check("pulls_while_untagged", count("pulls_while_untagged"), finding.pulls_while_untagged);
+    }
+    check("pulls while it was there", count("pulls_before") + count("pulls_while_untagged"), finding.pulls_before + finding.pulls_while_untagged);
+    check("pulls_after_gone", count("pulls_after_gone"), finding.pulls_after_gone);
+    let missing: Vec<String> = finding.principals.difference(&texts(&usage["principals"])).cloned().collect();
+    differences.check("principals that only the oracle names", missing, Vec::new());
 }
 
 /// All differences between the timelines and the oracle's. Digests known by mention alone may have one or not.
@@ -103,7 +120,7 @@ pub fn timelines(engine: &Value, verdict: &Verdict) -> Vec<String> {
     for (repo, repository) in &verdict.folded.repositories {
         for (digest, image) in &repository.images {
             match theirs.remove(&(repo.clone(), digest.clone())) {
-                Some(timeline) => compare_timeline(timeline, (&repo.2, digest), image, repository.is_child(digest), &mut lines),
+                Some(timeline) => compare_timeline(timeline, (&repo.2, digest), image, repository.is_child_since(digest, 0), &mut lines),
                 None if image.state() == "unknown" => {}
                 None => lines.push(format!("timeline {} {}: only the oracle has it, {}", repo.2, short(digest), image.state())),
             }
@@ -128,7 +145,7 @@ fn compare_timeline(engine: &Value, (repo, digest): (&str, &str), image: &Image,
     differences.check("tags", texts(&engine["tags"]), image.tags().into_iter().collect());
     differences.check("pushed_at", time(&engine["pushed_at"]), life.pushed_at);
     differences.check("untagged_at", time(&engine["untagged_at"]), life.untagged_at);
-    if !is_child {
+    if !is_child && life.untagged_by != Some("unknown") {
         differences.check("untagged_by", text(&engine["untagged_by"]), life.untagged_by.map(str::to_owned));
     }
     if image.state() != "archived" {

@@ -19,6 +19,15 @@ pub struct Deployments {
     /// Family → its newest definition.
     newest: BTreeMap<String, String>,
     services: BTreeMap<String, Vec<Deployment>>,
+    tasks: BTreeMap<String, Task>,
+}
+
+/// A task, the digests it resolved, and when it was over.
+#[derive(Debug, Clone)]
+struct Task {
+    since: u64,
+    resolved: Vec<String>,
+    stopped: Option<u64>,
 }
 
 impl Deployments {
@@ -40,15 +49,27 @@ impl Deployments {
         history.push(Deployment { time, definition, pins: images.into_iter().filter_map(resolve).collect() });
     }
 
+    /// A task that resolved a digest and was not reported stopped needs it still.
+    pub fn task(&mut self, task: &str, stopped: bool, resolved: &[String], time: u64) {
+        let task = self.tasks.entry(task.to_owned()).or_insert_with(|| Task { since: time, resolved: Vec::new(), stopped: None });
+        task.resolved.extend_from_slice(resolved);
+        if stopped {
+            task.stopped = Some(time);
+        }
+    }
+
     pub fn stop(&mut self, service: &str, time: u64) {
         self.services.entry(service.to_owned()).or_default().push(Deployment { time, definition: None, pins: Vec::new() });
     }
 
-    /// Whether some service's newest deployment before `time` pins the digest.
+    /// Whether a task that resolved the digest runs just before `time`, or some service's newest deployment then pins it.
     pub fn pinned_at(&self, repo: &Repo, digest: &str, time: u64) -> bool {
-        self.services.values().any(|history| {
-            let newest = history.iter().rfind(|deployment| deployment.time < time);
-            newest.is_some_and(|newest| newest.pins.iter().any(|(of, pinned)| of == repo && pinned == digest))
-        })
+        let runs = |task: &Task| task.since < time && task.stopped.is_none_or(|stopped| stopped >= time);
+        let by_task = self.tasks.values().any(|task| runs(task) && task.resolved.iter().any(|resolved| resolved == digest));
+        by_task
+            || self.services.values().any(|history| {
+                let newest = history.iter().rfind(|deployment| deployment.time < time);
+                newest.is_some_and(|newest| newest.pins.iter().any(|(of, pinned)| of == repo && pinned == digest))
+            })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::fold::{Folded, Gone, Life, Loss, Repository};
+use super::fold::{Archived, Cause, Folded, Gone, Life, Loss, Repository};
 use super::meaning::Repo;
 use super::policy;
 
@@ -32,6 +32,8 @@ pub struct Finding {
     pub pulls_while_untagged: usize,
     pub pulls_after_gone: usize,
     pub principals: BTreeSet<String>,
+    /// How many pulls more there may be, by layers alone.
+    pub layer_pulls: usize,
 }
 
 /// One life of one image, and what surrounds it.
@@ -45,6 +47,13 @@ struct Case<'f> {
     until: u64,
 }
 
+/// From when to when a pull cannot have worked; nowhere for an image that is still there.
+#[derive(Clone, Copy)]
+struct Absence {
+    from: Option<u64>,
+    until: u64,
+}
+
 pub fn find(folded: &Folded) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (repo, repository) in &folded.repositories {
@@ -53,6 +62,7 @@ pub fn find(folded: &Folded) -> Vec<Finding> {
                 let until = image.lives.get(number + 1).and_then(|next| next.start).unwrap_or(u64::MAX);
                 let case = Case { folded, repo, repository, digest, life, until };
                 findings.extend(case.judge());
+                findings.extend(life.archives.iter().filter_map(|stay| case.archived(stay)));
             }
         }
     }
@@ -60,61 +70,68 @@ pub fn find(folded: &Folded) -> Vec<Finding> {
 }
 
 impl Case<'_> {
+    /// What became of the image in the end.
     fn judge(&self) -> Option<Finding> {
-        let orphaned = self.life.loss.as_ref().filter(|_| !self.repository.is_child(self.digest));
-        match (&self.life.gone, orphaned) {
-            (Some(gone), Some(loss)) if gone.state == "expired" && !went_tagged(gone) => Some(self.displaced(loss, kind_of_pair(loss))),
-            (Some(gone), _) => self.needed(gone_kind(gone)?, &gone.cause),
-            (None, _) if self.life.archived.is_some() => self.needed("archived", self.life.archived.as_ref()?),
-            (None, Some(loss)) if self.is_at_risk() => Some(self.displaced(loss, "displaced-alive")),
+        let absence = Absence { from: self.life.gone.as_ref().map(|gone| gone.cause.time), until: self.until };
+        match (&self.life.gone, self.orphaned()) {
+            (Some(gone), Some(loss)) if gone.state == "expired" && !went_tagged(gone) => Some(self.displaced(loss, kind_of_pair(loss), absence)),
+            (Some(gone), _) => {
+                let rule = gone.run.as_ref().and_then(|run| run.rule_priority);
+                self.needed(gone_kind(gone)?, &gone.cause, rule, absence)
+            }
+            (None, Some(loss)) if !self.life.is_archived() && policy::will_take_untagged(self.repository, self.digest) => {
+                Some(self.displaced(loss, "displaced-alive", absence))
+            }
             (None, _) => None,
         }
     }
 
-    fn is_at_risk(&self) -> bool {
-        policy::will_take_untagged(self.repository, self.digest)
+    /// An archive that something still needed: pulls fail as if the image were gone.
+    fn archived(&self, stay: &Archived) -> Option<Finding> {
+        let gone = self.life.gone.as_ref().map_or(u64::MAX, |gone| gone.cause.time);
+        let absence = Absence { from: Some(stay.cause.time), until: stay.until.unwrap_or(u64::MAX).min(gone) };
+        self.needed("archived", &stay.cause, stay.rule_priority, absence)
+    }
+
+    fn orphaned(&self) -> Option<&Loss> {
+        self.life.loss.as_ref().filter(|loss| !self.repository.is_child_since(self.digest, loss.second.time))
     }
 
     /// A finding about a tag that went to another push.
-    fn displaced(&self, loss: &Loss, kind: &'static str) -> Finding {
+    fn displaced(&self, loss: &Loss, kind: &'static str, absence: Absence) -> Finding {
         let gap = loss.first.as_ref().map(|first| loss.second.time - first.time);
         let harmless = if gap.is_some_and(|gap| gap <= RACE_WINDOW_SECONDS) { "medium" } else { "low" };
+        let gone = self.life.gone.as_ref();
         Finding {
             kind,
-            severity: self.evidence().unwrap_or(harmless),
+            severity: self.evidence(absence).unwrap_or(harmless),
             tags: vec![loss.tag.clone()],
             kept: Some(loss.kept.clone()),
             first: loss.first.as_ref().map(|first| first.id.clone()),
             second: loss.second.id.clone(),
             gap_seconds: gap,
             order: weakest(loss),
-            ..self.frame()
+            deletion: gone.map(|gone| gone.cause.id.clone()),
+            rule_priority: gone.and_then(|gone| gone.run.as_ref()?.rule_priority),
+            ..self.frame(absence)
         }
     }
 
     /// A finding about an image that went another way: only where something needs it.
-    fn needed(&self, kind: &'static str, taken_by: &super::fold::Cause) -> Option<Finding> {
-        let severity = self.evidence()?;
-        let mut tags = if self.life.gone.is_some() { self.life.tags_at_end.clone() } else { self.life.tags.keys().cloned().collect() };
-        tags.extend(self.life.loss.as_ref().map(|loss| loss.tag.clone()));
-        Some(Finding {
-            kind,
-            severity,
-            tags,
-            second: taken_by.id.clone(),
-            gone_at: Some(taken_by.time),
-            deletion: Some(taken_by.id.clone()),
-            ..self.frame()
-        })
+    fn needed(&self, kind: &'static str, taken_by: &Cause, rule_priority: Option<i64>, absence: Absence) -> Option<Finding> {
+        let severity = self.evidence(absence)?;
+        let tags = self.life.ever_tags.iter().chain(&self.life.tags_at_end).cloned().collect();
+        let (second, deletion) = (taken_by.id.clone(), Some(taken_by.id.clone()));
+        Some(Finding { kind, severity, tags, second, deletion, rule_priority, ..self.frame(absence) })
     }
 
     /// What all kinds have in common.
-    fn frame(&self) -> Finding {
-        let gone = self.life.gone.as_ref();
-        let gone_at = self.gone_at();
+    fn frame(&self, absence: Absence) -> Finding {
         let untagged_at = self.life.untagged_at;
-        let count = |from: u64, to: u64| self.life.pulls.iter().filter(|pull| (from..to).contains(&pull.time)).count();
-        let (end, alone) = (gone_at.unwrap_or(u64::MAX), untagged_at.unwrap_or(u64::MAX).min(gone_at.unwrap_or(u64::MAX)));
+        let pulls = || self.life.pulls.iter().filter(|pull| pull.time < absence.until);
+        let count = |from: u64, to: u64| pulls().filter(|pull| (from..to).contains(&pull.time)).count();
+        let end = absence.from.unwrap_or(u64::MAX);
+        let alone = untagged_at.unwrap_or(u64::MAX).min(end);
         Finding {
             kind: "",
             severity: "",
@@ -124,38 +141,36 @@ impl Case<'_> {
             kept: None,
             pushed_at: self.life.pushed_at,
             untagged_at,
-            gone_at,
+            gone_at: absence.from,
             first: None,
             second: String::new(),
             gap_seconds: None,
             order: "observed",
-            deletion: gone.map(|gone| gone.cause.id.clone()),
-            rule_priority: gone.and_then(|gone| gone.run.as_ref()?.rule_priority),
-            exposure_seconds: untagged_at.and_then(|untagged| gone_at?.checked_sub(untagged)),
+            deletion: None,
+            rule_priority: None,
+            exposure_seconds: untagged_at.and_then(|untagged| absence.from?.checked_sub(untagged)),
             pulls_before: count(0, alone),
             pulls_while_untagged: count(alone, end),
             pulls_after_gone: count(end, u64::MAX),
-            principals: self.life.pulls.iter().filter_map(|pull| pull.actor.clone()).collect(),
+            layer_pulls: self.life.layer_pulls,
+            principals: pulls().filter_map(|pull| pull.actor.clone()).collect(),
         }
-    }
-
-    /// From when on a pull cannot have worked.
-    fn gone_at(&self) -> Option<u64> {
-        let archived = self.life.archived.as_ref().map(|cause| cause.time);
-        self.life.gone.as_ref().map(|gone| gone.cause.time).or(archived)
     }
 
     /// `critical` or `high`, where there is evidence for it.
-    fn evidence(&self) -> Option<&'static str> {
-        let gone_at = self.gone_at();
-        let after_gone = gone_at.is_some_and(|gone| self.life.pulls.iter().any(|pull| pull.time >= gone));
+    fn evidence(&self, absence: Absence) -> Option<&'static str> {
+        let missed = |time: u64| absence.from.is_some_and(|from| (from..absence.until).contains(&time));
+        let after_gone = self.life.pulls.iter().any(|pull| missed(pull.time));
+        let named = self.life.stops.iter().any(|stop| (absence.from.unwrap_or(0)..absence.until).contains(stop));
         let pinned = |time: u64| self.folded.deployments.pinned_at(self.repo, self.digest, time);
-        if after_gone || !self.life.stops.is_empty() || pinned(self.until) {
+        if after_gone || named || pinned(absence.until) {
             return Some("critical");
         }
-        let untagged = self.life.untagged_at.unwrap_or(u64::MAX)..gone_at.unwrap_or(u64::MAX);
-        let used_untagged = self.life.pulls.iter().any(|pull| pull.by_digest && untagged.contains(&pull.time));
-        (used_untagged || gone_at.is_some_and(pinned)).then_some("high")
+        // A child is asked for by its digest whenever its index is pulled: that shows no need of its own.
+        let untagged = self.life.untagged_at.unwrap_or(u64::MAX)..absence.from.unwrap_or(u64::MAX);
+        let used = !self.repository.is_child_since(self.digest, untagged.start)
+            && self.life.pulls.iter().any(|pull| pull.by_digest && untagged.contains(&pull.time));
+        (used || absence.from.is_some_and(pinned)).then_some("high")
     }
 }
 

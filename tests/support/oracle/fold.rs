@@ -1,6 +1,6 @@
 //! Lives through all events in order, and remembers what became of every image.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -32,6 +32,14 @@ pub struct Gone {
     pub run: Option<RunImage>,
 }
 
+/// A stay in the archive, where no pull finds it.
+#[derive(Debug, Clone)]
+pub struct Archived {
+    pub cause: Cause,
+    pub rule_priority: Option<i64>,
+    pub until: Option<u64>,
+}
+
 #[derive(Debug, Clone)]
 pub struct Pull {
     pub time: u64,
@@ -53,8 +61,12 @@ pub struct Life {
     pub untagged_by: Option<&'static str>,
     pub gone: Option<Gone>,
     pub tags_at_end: Vec<String>,
-    pub archived: Option<Cause>,
+    pub archives: Vec<Archived>,
     pub pulls: Vec<Pull>,
+    /// Layers asked for: parts of pulls, or all that is left of pulls whose manifest requests are not in the logs.
+    pub layer_pulls: usize,
+    /// All tags it ever had in this life.
+    pub ever_tags: BTreeSet<String>,
     pub stops: Vec<u64>,
 }
 
@@ -63,12 +75,15 @@ pub struct Image {
     pub open_start: bool,
     pub lives: Vec<Life>,
     pub children: Vec<String>,
+    pub layers: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default)]
 pub struct Repository {
     pub images: BTreeMap<String, Image>,
     pub tags: BTreeMap<String, String>,
+    /// Tags that went with an image, and the image.
+    pub lost_tags: BTreeMap<String, String>,
     pub policy: Option<Value>,
 }
 
@@ -95,7 +110,10 @@ impl Folded {
 
     fn absorb(&mut self, event: &Event, cause: Cause) {
         match &event.act {
-            Act::Push { repo, digest, tag, children } => self.repository(repo).push(digest, tag.as_deref(), children, &cause),
+            Act::Push { repo, digest, tag, children, layers } => {
+                self.repository(repo).push(digest, tag.as_deref(), children, &cause);
+                self.repository(repo).images.entry(digest.clone()).or_default().layers = layers.clone();
+            }
             Act::AlreadyThere { repo, digest, tag } => self.repository(repo).already_there(digest, tag),
             Act::Delete { repo, images, tags, .. } => self.repository(repo).delete(images, tags, &cause),
             Act::Run { repo, images, policy } => {
@@ -109,18 +127,21 @@ impl Folded {
                     self.repository(repo).mention(digest);
                 }
             }
+            Act::CreateRepository { repo } => self.repository(repo).begin_again(event.time),
             Act::DeleteRepository { repo } => self.repository(repo).delete_all(&cause),
             Act::Policy { repo, policy } => self.repository(repo).policy = policy.clone(),
-            Act::Archived { repo, digest } => self.repository(repo).open(digest).archived = Some(cause),
-            Act::Restored { repo, digest } => self.repository(repo).open(digest).archived = None,
+            Act::Archived { repo, digest } => self.repository(repo).archive(digest, &cause, None),
+            Act::Restored { repo, digest } => self.repository(repo).restore(digest, event.time),
             Act::Pull { repo, digest, tag } => {
                 let pull = Pull { time: event.time, by_digest: digest.is_some(), actor: event.actor.clone() };
                 self.repository(repo).pull(digest.as_deref(), tag.as_deref(), pull);
             }
-            Act::TaskReason { digests } => {
-                for (repo, digest) in digests {
+            Act::PullLayer { repo, layer } => self.repository(repo).pull_layer(layer),
+            Act::Task { task, stopped, resolved, named } => {
+                for (repo, digest) in named {
                     self.repository(repo).mention(digest).stops.push(event.time);
                 }
+                self.deployments.task(task, *stopped, resolved, event.time);
             }
             Act::Define { definition, family, images } => self.deployments.define(definition, family, images),
             Act::Deploy { service, definition } => self.deployments.deploy(service, definition.as_deref(), event.time, &self.repositories),
@@ -168,12 +189,14 @@ impl Repository {
             self.mention(child);
         }
         let Some(tag) = tag else { return };
+        self.lost_tags.remove(tag);
         let former = self.tags.insert(tag.to_owned(), digest.to_owned());
         if former.as_deref() == Some(digest) {
             return;
         }
         let life = self.open(digest);
         life.tags.insert(tag.to_owned(), Some(cause.clone()));
+        life.ever_tags.insert(tag.to_owned());
         (life.loss, life.untagged_at, life.untagged_by) = (None, None, None);
         if let Some(former) = former {
             self.displace(&former, tag, digest, cause);
@@ -212,6 +235,12 @@ impl Repository {
                 if self.tags.get(tag) == Some(digest) {
                     self.tags.remove(tag);
                 }
+            } else if self.open(digest).start.is_none() {
+                // Whether that was its last tag depends on what lies before the logs.
+                let life = self.open(digest);
+                life.tags.remove(tag);
+                life.known = false;
+                self.tags.remove(tag);
             } else {
                 self.open(digest).tags.entry(tag.clone()).or_default();
                 self.remove(digest, "deleted", cause, None);
@@ -220,20 +249,62 @@ impl Repository {
     }
 
     fn run(&mut self, image: &RunImage, cause: &Cause) {
+        self.correct(image);
         let life = self.open(&image.digest);
-        life.pushed_at = life.pushed_at.or(image.pushed_at);
         match image.action.as_str() {
             "expire" => self.remove(&image.digest, "expired", cause, Some(image.clone())),
-            "transition" => life.archived = Some(cause.clone()),
+            "transition" => self.archive(&image.digest, cause, image.rule_priority),
+            // Nothing changes, but what was not known before is known to be here, and as what.
+            _ if life.start.is_none() && life.tags.is_empty() && image.tag_status.eq_ignore_ascii_case("untagged") => {
+                life.untagged_by = life.untagged_by.or(Some("unknown"));
+            }
             _ => {}
         }
     }
 
     fn remove(&mut self, digest: &str, state: &'static str, cause: &Cause, run: Option<RunImage>) {
         self.tags.retain(|_, holder| holder != digest);
+        let held: Vec<String> = self.open(digest).tags.keys().cloned().collect();
+        self.lost_tags.extend(held.into_iter().map(|tag| (tag, digest.to_owned())));
         let life = self.open(digest);
         life.tags_at_end = run.as_ref().map_or_else(|| life.tags.keys().cloned().collect(), |run| run.tag_list.clone());
         life.gone = Some(Gone { state, cause: cause.clone(), run });
+    }
+
+    /// A run states when the image was pushed and which tags it has: that is evidence, and stands above what was folded.
+    fn correct(&mut self, image: &RunImage) {
+        let life = self.open(&image.digest);
+        let earlier = life.pushed_at.is_none_or(|pushed| image.pushed_at.is_some_and(|stated| stated < pushed));
+        if earlier {
+            life.pushed_at = image.pushed_at;
+            self.images.entry(image.digest.clone()).or_default().open_start = true;
+        }
+        let life = self.open(&image.digest);
+        life.tags.retain(|tag, _| image.tag_list.contains(tag));
+        for tag in &image.tag_list {
+            life.tags.entry(tag.clone()).or_default();
+            life.ever_tags.insert(tag.clone());
+            (life.loss, life.untagged_at, life.untagged_by) = (None, None, None);
+        }
+        self.tags.retain(|tag, holder| *holder != image.digest || image.tag_list.contains(tag));
+        for tag in &image.tag_list {
+            if let Some(former) = self.tags.insert(tag.clone(), image.digest.clone()).filter(|former| *former != image.digest) {
+                self.mention(&former).tags.remove(tag);
+            }
+        }
+    }
+
+    fn archive(&mut self, digest: &str, cause: &Cause, rule_priority: Option<i64>) {
+        let life = self.open(digest);
+        if !life.is_archived() {
+            life.archives.push(Archived { cause: cause.clone(), rule_priority, until: None });
+        }
+    }
+
+    fn restore(&mut self, digest: &str, time: u64) {
+        if let Some(stay) = self.open(digest).archives.last_mut() {
+            stay.until.get_or_insert(time);
+        }
     }
 
     fn delete_all(&mut self, cause: &Cause) {
@@ -247,15 +318,49 @@ impl Repository {
     }
 
     fn pull(&mut self, digest: Option<&str>, tag: Option<&str>, pull: Pull) {
-        let digest = digest.map(str::to_owned).or_else(|| self.tags.get(tag?).cloned());
+        // Whoever asks for a tag that went with its image asks for that image.
+        let by_tag = |tag: &str| self.tags.get(tag).or_else(|| self.lost_tags.get(tag)).cloned();
+        let digest = digest.map(str::to_owned).or_else(|| by_tag(tag?));
         if let Some(digest) = digest {
             self.mention(&digest).pulls.push(pull);
         }
     }
 
-    /// The digest is listed by an index that was pushed here: it stays and goes with that, and is no orphan.
-    pub fn is_child(&self, digest: &str) -> bool {
-        self.images.values().any(|parent| parent.children.iter().any(|child| child == digest))
+    /// A layer is asked for: a part of pulling the image that has it, if only one has.
+    fn pull_layer(&mut self, layer: &str) {
+        let has = |image: &Image| image.layers.iter().any(|held| held == layer);
+        let mut holders = self.images.iter().filter(|(_, image)| has(image)).map(|(digest, _)| digest.clone());
+        if let (Some(digest), None) = (holders.next(), holders.next()) {
+            self.mention(&digest).layer_pulls += 1;
+        }
+    }
+
+    /// The repository is created: whatever was thought to be in it is not, and when it went is not known.
+    fn begin_again(&mut self, time: u64) {
+        for life in self.images.values_mut().filter_map(|image| image.lives.last_mut()).filter(|life| life.gone.is_none()) {
+            life.known = false;
+            life.tags.clear();
+            (life.loss, life.untagged_at, life.untagged_by) = (None, None, None);
+            if let Some(stay) = life.archives.last_mut() {
+                stay.until.get_or_insert(time);
+            }
+        }
+        self.tags.clear();
+        self.lost_tags.clear();
+        self.policy = None;
+    }
+
+    /// The digest is listed by an index that was here at `time` or came later: it stays and goes with that, and is no orphan.
+    pub fn is_child_since(&self, digest: &str, time: u64) -> bool {
+        let lists = |parent: &&Image| parent.children.iter().any(|child| child == digest);
+        let lasts = |life: &Life| life.gone.as_ref().is_none_or(|gone| gone.cause.time > time);
+        self.images.values().filter(lists).any(|parent| parent.lives.iter().any(lasts))
+    }
+}
+
+impl Life {
+    pub fn is_archived(&self) -> bool {
+        self.archives.last().is_some_and(|stay| stay.until.is_none())
     }
 }
 
@@ -265,9 +370,9 @@ impl Image {
         match self.lives.last() {
             Some(Life { gone: Some(gone), .. }) => gone.state,
             Some(life) if !life.known => "unknown",
-            Some(life) if life.archived.is_some() => "archived",
-            Some(life) if life.tags.is_empty() && life.untagged_by.is_some() => "untagged",
-            Some(life) if life.tags.is_empty() => "unknown",
+            Some(life) if life.is_archived() => "archived",
+            Some(life) if life.tags.is_empty() && life.start.is_none() && life.untagged_by.is_none() => "unknown",
+            Some(life) if life.tags.is_empty() => "untagged",
             Some(_) => "tagged",
             None => "unknown",
         }

@@ -46,6 +46,7 @@ pub enum Act {
         digest: String,
         tag: Option<String>,
         children: Vec<String>,
+        layers: Vec<String>,
     },
     AlreadyThere {
         repo: Repo,
@@ -69,6 +70,10 @@ pub enum Act {
         digests: Vec<String>,
     },
     DeleteRepository {
+        repo: Repo,
+    },
+    /// A new life of the name: what was here before is not here any more, whether or not the logs show its end.
+    CreateRepository {
         repo: Repo,
     },
     Policy {
@@ -100,8 +105,17 @@ pub enum Act {
     StopService {
         service: String,
     },
-    TaskReason {
-        digests: Vec<(Repo, String)>,
+    /// A part of a pull of the image that has the layer.
+    PullLayer {
+        repo: Repo,
+        layer: String,
+    },
+    /// A task reports: the digests it resolved, and those that its reasons name.
+    Task {
+        task: String,
+        stopped: bool,
+        resolved: Vec<String>,
+        named: Vec<(Repo, String)>,
     },
 }
 
@@ -142,10 +156,15 @@ pub fn events(records: &[Record]) -> Vec<Event> {
         for act in acts {
             let time = seconds(value["eventTime"].as_str().unwrap_or_default());
             let id = text(&value["eventID"]).unwrap_or_default();
-            events.push(Event { time, rank: 0, order: "observed", id, actor: text(&value["userIdentity"]["arn"]), act });
+            events.push(Event { time, rank: 0, order: "observed", id, actor: actor(value), act });
         }
     }
     events
+}
+
+/// The caller's ARN; in the owner's copy of a foreign call only the principal's id.
+fn actor(value: &Value) -> Option<String> {
+    text(&value["userIdentity"]["arn"]).or_else(|| text(&value["userIdentity"]["principalId"]))
 }
 
 /// The repository a record speaks of, from the first place that names it.
@@ -180,6 +199,7 @@ fn ecr(value: &Value, acts: &mut Vec<Act>) {
         }
         "DryRunEvent" => acts.push(Act::Preview { repo, digests: run_images(details).into_iter().map(|image| image.digest).collect() }),
         "DeleteRepository" => acts.push(Act::DeleteRepository { repo }),
+        "CreateRepository" => acts.push(Act::CreateRepository { repo }),
         "PutLifecyclePolicy" => {
             let policy = text(&request["lifecyclePolicyText"]).and_then(|text| serde_json::from_str(&text).ok());
             acts.push(Act::Policy { repo, policy });
@@ -196,6 +216,7 @@ fn ecr(value: &Value, acts: &mut Vec<Act>) {
                 acts.push(Act::Pull { repo: repo.clone(), digest: text(&id["imageDigest"]), tag: text(&id["imageTag"]) });
             }
         }
+        "GetDownloadUrlForLayer" => acts.extend(text(&request["layerDigest"]).map(|layer| Act::PullLayer { repo, layer })),
         _ => {}
     }
 }
@@ -212,7 +233,8 @@ fn push(value: &Value, repo: Repo) -> Option<Act> {
     let tag = text(&request["imageTag"]).or_else(|| text(&image["imageId"]["imageTag"]));
     let parsed: Value = manifest.and_then(|manifest| serde_json::from_str(&manifest).ok()).unwrap_or_default();
     let children = list(&parsed["manifests"]).filter_map(|child| text(&child["digest"])).collect();
-    Some(Act::Push { repo, digest, tag, children })
+    let layers = list(&parsed["layers"]).chain([&parsed["config"]]).filter_map(|layer| text(&layer["digest"])).collect();
+    Some(Act::Push { repo, digest, tag, children, layers })
 }
 
 /// A refused call changes nothing; one kind of refusal proves something.
@@ -261,7 +283,8 @@ fn run_images(details: &Value) -> Vec<RunImage> {
             pushed_at: image["pushedAt"].as_u64().map(|milliseconds| milliseconds / 1_000),
         })
     };
-    list(&details["lifecycleEventImageActions"]).filter_map(image).collect()
+    let failed = list(&details["lifecycleEventFailureDetails"]).filter_map(image).map(|image| RunImage { action: "failed".to_owned(), ..image });
+    list(&details["lifecycleEventImageActions"]).filter_map(image).chain(failed).collect()
 }
 
 fn ecs(value: &Value, acts: &mut Vec<Act>) {
@@ -292,7 +315,12 @@ fn ecs(value: &Value, acts: &mut Vec<Act>) {
             let name = text(&request["service"]).unwrap_or_default();
             acts.push(Act::StopService { service: format!("{}/{name}", place("service", request["cluster"].as_str().unwrap_or("default"))) });
         }
-        "SubmitTaskStateChange" | "SubmitContainerStateChange" => acts.push(Act::TaskReason { digests: reasons(request) }),
+        "SubmitTaskStateChange" | "SubmitContainerStateChange" => {
+            let task = text(&request["task"]).unwrap_or_default();
+            let stopped = request["status"] == "STOPPED";
+            let resolved = list(&request["containers"]).filter_map(|container| text(&container["imageDigest"])).collect();
+            acts.push(Act::Task { task, stopped, resolved, named: reasons(request) });
+        }
         _ => {}
     }
 }

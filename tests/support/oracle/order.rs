@@ -93,7 +93,6 @@ fn evidence(event: &Event, of: &Repo, tag: &str) -> Vec<(String, Says)> {
     match &event.act {
         Act::Run { repo, images, .. } if repo == of => images
             .iter()
-            .filter(|image| image.action == "expire")
             .map(|image| (image.digest.clone(), if image.tag_list.iter().any(|held| held == tag) { Says::Won } else { Says::Lost }))
             .collect(),
         Act::Delete { repo, listed, .. } if repo == of => {

@@ -28,6 +28,8 @@ pub struct Service {
     pub on_ec2: bool,
     pub revision: u64,
     pub deployments: Vec<Deployment>,
+    /// ARNs of the EC2 tasks that run.
+    pub tasks: Vec<String>,
 }
 
 impl Service {
@@ -35,7 +37,17 @@ impl Service {
         let account = if rng.chance(75) { id.registry.clone() } else { other(&id.registry).to_owned() };
         let name = format!("svc-{}-{number}", id.name.replace('/', "-"));
         let tag = (*rng.pick(&["latest", "main", "release-1", "stable"])).to_owned();
-        Self { repo, name, account, region: id.region.clone(), tag, on_ec2: rng.chance(50), revision: rng.range(0, 40), deployments: Vec::new() }
+        Self {
+            repo,
+            name,
+            account,
+            region: id.region.clone(),
+            tag,
+            on_ec2: rng.chance(50),
+            revision: rng.range(0, 40),
+            deployments: Vec::new(),
+            tasks: Vec::new(),
+        }
     }
 
     fn pinned(&self) -> Option<&String> {
@@ -83,7 +95,10 @@ impl World {
             self.task_pull(service, json!({"imageTag": tag}), &digest, false, first_task);
         }
         if self.services[service].on_ec2 {
-            self.task_state(service, &digest, "PENDING", None, now);
+            self.stop_tasks(service, now);
+            let task = self.new_task(service);
+            self.task_state(service, &task, &digest, "PENDING", None, now);
+            self.services[service].tasks.push(task);
         }
         let next = now + self.rng.range(HOUR, 20 * HOUR);
         self.at(next, Job::ScaleOut(service));
@@ -139,7 +154,7 @@ impl World {
         let caller = Caller::new(&account, role, &session, true);
         self.batch_get(repo, &caller, image_id, second);
         self.note_pull(repo, digest, by_digest, second);
-        if by_digest && self.rng.chance(40) {
+        if by_digest && self.repos[repo].pullable(digest) && self.rng.chance(40) {
             self.download_layer(repo, &caller, digest, second);
         }
     }
@@ -189,12 +204,25 @@ impl World {
         }
     }
 
+    fn new_task(&mut self, service: usize) -> String {
+        let Service { account, region, .. } = self.services[service].clone();
+        format!("arn:aws:ecs:{region}:{account}:task/prod/{}", self.rng.hex(32))
+    }
+
+    /// The tasks of the former deployment end.
+    fn stop_tasks(&mut self, service: usize, now: u64) {
+        for task in std::mem::take(&mut self.services[service].tasks) {
+            let second = self.tick(self.services[service].repo, now);
+            let request =
+                json!({"cluster": "prod", "task": task, "status": "STOPPED", "reason": "Scaling activity initiated by (deployment ecs-svc/123)"});
+            self.ecs_call(service, "SubmitTaskStateChange", second, request, Value::Null);
+        }
+    }
+
     /// The agent of an EC2 task reports.
-    fn task_state(&mut self, service: usize, digest: &str, status: &str, reason: Option<String>, now: u64) {
+    fn task_state(&mut self, service: usize, task: &str, digest: &str, status: &str, reason: Option<String>, now: u64) {
         let repo = self.services[service].repo;
         let second = self.tick(repo, now);
-        let Service { account, region, .. } = self.services[service].clone();
-        let task = format!("arn:aws:ecs:{region}:{account}:task/prod/{}", self.rng.hex(32));
         let container = match &reason {
             Some(_) => json!({"containerName": "app", "status": status, "reason": "CannotPullContainerError: ..."}),
             None => json!({"containerName": "app", "imageDigest": digest, "status": status}),
@@ -232,7 +260,8 @@ impl World {
             let reason = format!(
                 "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref {reference}: {reference}: not found"
             );
-            self.task_state(service, &digest, "STOPPED", Some(reason), second + 20);
+            let task = self.new_task(service);
+            self.task_state(service, &task, &digest, "STOPPED", Some(reason), second + 20);
         }
     }
 

@@ -194,9 +194,11 @@ impl Repo {
         self.living().into_iter().filter(lists).collect()
     }
 
-    /// Whether some index that was ever pushed here lists it: such an image stays and goes with its index.
-    pub fn is_child(&self, digest: &str) -> bool {
-        self.manifests.values().any(|manifest| manifest.children.iter().any(|child| child == digest))
+    /// Whether an index lists it that was here at `second` or came later: such an image stays and goes with its index.
+    pub fn is_child_since(&self, digest: &str, second: u64) -> bool {
+        let lists = |manifest: &Manifest| manifest.children.iter().any(|child| child == digest);
+        let lasts = |life: &Life| life.gone.as_ref().is_none_or(|gone| gone.at.second > second);
+        self.lives.iter().any(|(parent, lives)| self.manifests.get(parent).is_some_and(lists) && lives.iter().any(lasts))
     }
 
     /// What a lifecycle run looks at: living images outside the archive.

@@ -41,7 +41,10 @@ pub struct PairTruth {
 #[derive(Debug, Clone, Default)]
 pub struct Truth {
     pub images: Vec<ImageTruth>,
+    /// Those of which the trail saw both pushes.
     pub pairs: Vec<PairTruth>,
+    /// Those whose first push lies before the trail: a reader may find them, and must not make others up.
+    pub half_seen: Vec<PairTruth>,
     /// Images that hang on the order within a second, or whose repository has a gap or a past before the trail: (repository, digest).
     pub uncertain: BTreeSet<(RepoId, String)>,
 }
@@ -55,7 +58,9 @@ impl Truth {
                     truth.uncertain.insert((repo.id.clone(), digest.clone()));
                 }
                 truth.images.push(image(repo, digest, lives));
-                truth.pairs.extend(pairs(world, index, digest, lives));
+                let (seen, half_seen) = pairs(world, index, digest, lives);
+                truth.pairs.extend(seen);
+                truth.half_seen.extend(half_seen);
             }
         }
         for group in world.same_second.iter().filter(|group| group.second >= world.trail_start) {
@@ -87,11 +92,12 @@ fn image(repo: &Repo, digest: &str, lives: &[Life]) -> ImageTruth {
     }
 }
 
-fn pairs(world: &World, repo: usize, digest: &str, lives: &[Life]) -> Vec<PairTruth> {
-    let mut found = Vec::new();
+/// The pairs of which the trail saw both pushes, and those of which it did not see the first.
+fn pairs(world: &World, repo: usize, digest: &str, lives: &[Life]) -> (Vec<PairTruth>, Vec<PairTruth>) {
+    let mut found = (Vec::new(), Vec::new());
     for (number, life) in lives.iter().enumerate() {
         let (Some(gone), Some(loss)) = (&life.gone, &life.loss) else { continue };
-        if gone.state != "expired" || world.repos[repo].is_child(digest) || loss.first.second < world.trail_start {
+        if gone.state != "expired" || world.repos[repo].is_child_since(digest, loss.second.second) {
             continue;
         }
         let next_start = lives.get(number + 1).map_or(u64::MAX, |next| next.start);
@@ -113,7 +119,8 @@ fn pairs(world: &World, repo: usize, digest: &str, lives: &[Life]) -> Vec<PairTr
             severity: "low",
         };
         pair.severity = severity(world, repo, life, loss, &pair, next_start);
-        found.push(pair);
+        let list = if loss.first.second < world.trail_start { &mut found.1 } else { &mut found.0 };
+        list.push(pair);
     }
     found
 }

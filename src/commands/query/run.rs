@@ -1,0 +1,209 @@
+//! Running a query: what to read, reading it, answering, showing.
+
+use std::io::{self, IsTerminal, Write};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Instant;
+
+use chrono::Utc;
+
+use super::Args;
+use crate::commands::gather::look;
+use crate::commands::{Ending, interrupt, nothing, sources};
+use crate::decode::Wanted;
+use crate::detect;
+use crate::failure::Failure;
+use crate::model::{Coverage, Filter, Seen, Timestamp};
+use crate::pipeline::{self, Budget, Progress};
+use crate::source::Feed;
+use crate::sql::{Answer, Catalog, Gathering, Query, SqlError, named};
+use crate::tables::{self, rows};
+use crate::ui;
+use crate::ui::output::Destination;
+use crate::ui::progress::Watch;
+use crate::ui::quantity::{bytes, count, counted, elapsed};
+use crate::ui::talk::Talk;
+
+/// Part of the memory budget that one inflated object may take.
+const OBJECT_SHARE: u64 = 2;
+
+/// What was read for a query.
+struct Reading {
+    catalog: Catalog,
+    coverage: Coverage,
+    /// Places that were left out by their key.
+    pruned: usize,
+}
+
+impl Args {
+    pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
+        let started = Instant::now();
+        let now = Timestamp::from_millis(Utc::now().timestamp_millis());
+        let query = Query::parse(&self.text()?, &self.params, now).map_err(|error| not_understood(&error))?;
+        let asked = self.common.filter()?;
+        let destination = Destination::prepare(self.common.show.output.as_deref())?;
+        let Reading { catalog, coverage, pruned } = self.read(talk, &query, &asked)?;
+        let answer = query.run(&catalog).map_err(|error| not_answered(&error))?;
+        let look = look(&self.common, &destination);
+        let written = destination.write(|out| match self.explain {
+            true => explain(out, &query, &coverage, pruned, &answer),
+            false => ui::answer::write(out, look, &coverage, &answer, self.rows),
+        })?;
+        if written.is_some() {
+            talk.note(&format!("{}, {} in {}", read_text(&coverage), counted(answer.height() as u64, "row", "rows"), elapsed(started.elapsed())));
+        }
+        self.say_what_is_missing(talk, &coverage);
+        Ok(Ending { alarming: false, incomplete: !coverage.is_complete() && !self.common.allow_incomplete() })
+    }
+
+    /// The SQL itself.
+    fn text(&self) -> Result<String, Failure> {
+        let Some(name) = self.query.strip_prefix('@') else { return Ok(self.query.clone()) };
+        match named::find(name) {
+            Some(query) => Ok(query.sql.to_owned()),
+            None => Err(Failure::new(format!("there is no query called {name}")).advise("tagfall queries lists them")),
+        }
+    }
+
+    fn read(&self, talk: &Arc<Talk>, query: &Query, asked: &Filter) -> Result<Reading, Failure> {
+        let cancelled = interrupt::flag(talk);
+        let wants_events = query.tables().iter().any(|table| table.name == tables::cloudtrail::TABLE.name);
+        let wants_engine = query.tables().iter().any(|table| table.name != tables::cloudtrail::TABLE.name);
+        if wants_events && wants_engine && self.common.sources.iter().any(|spec| spec == "-") {
+            let failure = Failure::new("this query reads its sources twice, and standard input can be read once");
+            return Err(failure.advise("save it to a file and name that, or ask cloudtrail_logs and the engine's tables apart"));
+        }
+        let mut reading = Reading { catalog: Catalog::default(), coverage: Coverage::default(), pruned: 0 };
+        if wants_engine {
+            self.read_engine(talk, asked, &cancelled, &mut reading)?;
+        }
+        if wants_events {
+            self.read_events(talk, query, asked, &cancelled, &mut reading)?;
+        }
+        Ok(reading)
+    }
+
+    /// Timelines, findings and coverage, as `detect` makes them.
+    fn read_engine(&self, talk: &Arc<Talk>, asked: &Filter, cancelled: &AtomicBool, reading: &mut Reading) -> Result<(), Failure> {
+        let feeds = self.open(talk, asked)?;
+        let mut evidence = self.watched(talk, &feeds, cancelled, |run| pipeline::read(run, asked));
+        self.finish(talk, &feeds, asked, &mut evidence.coverage, &evidence.seen, reading)?;
+        let findings = detect::findings(&evidence.history, self.common.settings());
+        let catalog = &mut reading.catalog;
+        let made = rows::from_timelines(evidence.history.timelines());
+        catalog.insert(&tables::engine::IMAGES, &made.images);
+        catalog.insert(&tables::engine::STEPS, &made.steps);
+        catalog.insert(&tables::engine::REFERENCES, &made.references);
+        catalog.insert(&tables::engine::FINDINGS, &rows::findings(&findings));
+        catalog.insert(&tables::engine::POLICIES, &rows::policies(&findings));
+        catalog.insert(&tables::engine::COVERAGE, &rows::coverage(&evidence.coverage));
+        reading.coverage = evidence.coverage;
+        Ok(())
+    }
+
+    fn read_events(&self, talk: &Arc<Talk>, query: &Query, asked: &Filter, cancelled: &AtomicBool, reading: &mut Reading) -> Result<(), Failure> {
+        let narrowed = query.scan().narrow(asked);
+        let feeds = self.open(talk, &narrowed)?;
+        let gathering = Gathering::new(query, asked, self.common.limits.max_memory);
+        let sources = query.scan().sources.clone();
+        let names: Option<Vec<&str>> = sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());
+        let wanted = names.as_deref().map_or(Wanted::All, Wanted::Sources);
+        let (mut coverage, collectors) =
+            self.watched(talk, &feeds, cancelled, |run| pipeline::scan(self.paced(run, query), wanted, || gathering.collector()));
+        self.finish(talk, &feeds, &narrowed, &mut coverage, &Seen::default(), reading)?;
+        let pieces = gathering
+            .finish(collectors)
+            .map_err(|error| not_answered(&error).advise("ask for fewer columns, narrow the time, or give it more with --max-memory"))?;
+        let catalog = &mut reading.catalog;
+        if pieces.is_empty() {
+            catalog.insert(&tables::cloudtrail::TABLE, &tables::cloudtrail::TABLE.empty());
+        }
+        catalog.insert_events(pieces).map_err(|error| not_answered(&error))?;
+        reading.coverage = coverage;
+        Ok(())
+    }
+
+    /// A query that stops early reads with one worker: which rows come first must not depend on chance.
+    fn paced<'r>(&self, run: pipeline::Run<'r>, query: &Query) -> pipeline::Run<'r> {
+        let jobs = if query.scan().limit.is_some() { NonZeroUsize::MIN } else { run.budget.jobs };
+        pipeline::Run { budget: Budget { jobs, ..run.budget }, ..run }
+    }
+
+    fn open(&self, talk: &Talk, filter: &Filter) -> Result<Vec<Box<dyn Feed>>, Failure> {
+        let feeds = sources::open(&self.common, filter)?;
+        if self.common.sources.iter().any(|spec| spec == "-") && io::stdin().is_terminal() {
+            talk.note("reading standard input from the terminal; Ctrl-D ends it");
+        }
+        Ok(feeds)
+    }
+
+    /// Runs `read` with a progress display beside it.
+    fn watched<T: Send>(&self, talk: &Talk, feeds: &[Box<dyn Feed>], cancelled: &AtomicBool, read: impl FnOnce(pipeline::Run<'_>) -> T) -> T {
+        let progress = Progress::default();
+        let budget = Budget { jobs: self.common.jobs(), object_bytes_max: self.common.limits.max_memory / OBJECT_SHARE };
+        let (finished, done) = mpsc::channel();
+        thread::scope(|scope| {
+            let watch = Watch { talk, feeds, progress: &progress, cancelled };
+            scope.spawn(move || watch.run(&done));
+            let result = read(pipeline::Run { feeds, budget, progress: &progress, cancelled });
+            drop(finished);
+            result
+        })
+    }
+
+    fn finish(
+        &self,
+        talk: &Talk,
+        feeds: &[Box<dyn Feed>],
+        filter: &Filter,
+        coverage: &mut Coverage,
+        seen: &Seen,
+        reading: &mut Reading,
+    ) -> Result<(), Failure> {
+        if let Some(failure) = sources::check(feeds, coverage)? {
+            talk.failure(&failure);
+        }
+        let pruned = sources::pruned(feeds);
+        reading.pruned += usize::try_from(pruned.places).unwrap_or(usize::MAX);
+        nothing::check(&self.common.sources, filter, coverage, seen, &pruned)
+    }
+
+    fn say_what_is_missing(&self, talk: &Talk, coverage: &Coverage) {
+        if coverage.is_complete() {
+            return;
+        }
+        let failed = counted(coverage.objects_failed, "object", "objects");
+        let records = counted(coverage.records_failed, "record", "records");
+        let what = if coverage.partial { "the run ended before its time: this is a partial result" } else { "some evidence could not be read" };
+        talk.warn(&format!("{what}, {failed} and {records} failed"));
+        coverage.failures.iter().take(3).for_each(|failure| talk.warn(&ui::coverage::describe(failure)));
+    }
+}
+
+fn read_text(coverage: &Coverage) -> String {
+    let objects = format!("{} of {}", count(coverage.objects_read), counted(coverage.objects_listed, "object", "objects"));
+    format!("read {objects} ({}), {}", bytes(coverage.bytes_compressed), counted(coverage.records, "record", "records"))
+}
+
+fn explain(out: &mut dyn Write, query: &Query, coverage: &Coverage, pruned: usize, answer: &Answer) -> io::Result<()> {
+    let tables: Vec<&str> = query.tables().iter().map(|table| table.name).collect();
+    writeln!(out, "tables:       {}", if tables.is_empty() { "none".to_owned() } else { tables.join(", ") })?;
+    if tables.contains(&tables::cloudtrail::TABLE.name) {
+        writeln!(out, "{}", query.scan())?;
+    }
+    writeln!(out, "left out:     {} by key", counted(pruned as u64, "place", "places"))?;
+    writeln!(out, "read:         {}", read_text(coverage).trim_start_matches("read "))?;
+    writeln!(out, "parsed:       {} of them", counted(coverage.records_relevant, "record", "records"))?;
+    writeln!(out, "rows:         {}", count(answer.height() as u64))
+}
+
+fn not_understood(error: &SqlError) -> Failure {
+    Failure::new("cannot run this query").because(error)
+}
+
+fn not_answered(error: &SqlError) -> Failure {
+    Failure::new("cannot answer this query").because(error)
+}

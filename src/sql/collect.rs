@@ -1,0 +1,164 @@
+//! Records → the rows that a query needs of `cloudtrail_logs`, while they are read.
+//!
+//! Each worker builds rows in chunks and lets the query drop what it does not need before the next chunk begins, so that
+//! memory holds what the query keeps and not what it has seen.
+
+use std::any::Any;
+use std::collections::HashSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::error::{Result, SqlError};
+use super::query::Query;
+use crate::decode::RawRecord;
+use crate::lake::LakeFeed;
+use crate::model::Filter;
+use crate::pipeline;
+use crate::source::Shelf;
+use crate::tables::{EventRows, Rows};
+
+/// Rows in a chunk; fewer where the query stops early.
+const CHUNK_ROWS: usize = 8_192;
+const CHUNK_ROWS_WITH_LIMIT: usize = 256;
+
+/// Columns that put rows in order and tell second copies, whatever the query asks for.
+const ALWAYS: &[&str] = &["object", "record", "eventid"];
+
+/// What all workers of one scan share.
+pub struct Gathering<'q> {
+    query: &'q Query,
+    filter: &'q Filter,
+    /// Kept rows may take this much memory, in bytes.
+    memory_bytes_max: u64,
+    kept_bytes: AtomicU64,
+    /// With a LIMIT: the ids of events that were kept.
+    ids: Mutex<HashSet<String>>,
+    full: AtomicBool,
+}
+
+impl<'q> Gathering<'q> {
+    /// Rows for `query`, of events that `filter` admits, in at most `memory_bytes_max`.
+    pub fn new(query: &'q Query, filter: &'q Filter, memory_bytes_max: u64) -> Self {
+        let (kept_bytes, ids, full) = (AtomicU64::new(0), Mutex::default(), AtomicBool::new(query.scan().is_nothing()));
+        Self { query, filter, memory_bytes_max, kept_bytes, ids, full }
+    }
+
+    /// Columns to build; `None` for all.
+    fn columns(&self) -> Option<Vec<String>> {
+        self.query.scan().columns.as_ref().map(|columns| {
+            let mut columns = columns.clone();
+            columns.extend(ALWAYS.iter().map(|name| (*name).to_owned()));
+            columns
+        })
+    }
+
+    /// A collector for one worker.
+    pub fn collector(&self) -> Collector<'_> {
+        let columns = self.columns();
+        let rows = EventRows::new(columns.as_deref()).within(self.filter.clone());
+        Collector { shared: self, rows, pieces: Vec::new(), taken: 0, failure: None }
+    }
+
+    /// The rows of all workers.
+    ///
+    /// # Errors
+    /// A condition could not be evaluated, or the rows do not fit into memory.
+    pub fn finish(&self, collectors: Vec<Collector<'_>>) -> Result<Vec<Rows>> {
+        let mut pieces = Vec::new();
+        for mut collector in collectors {
+            collector.flush();
+            match collector.failure {
+                Some(failure) => return Err(failure),
+                None => pieces.append(&mut collector.pieces),
+            }
+        }
+        Ok(pieces)
+    }
+}
+
+/// One worker's rows.
+pub struct Collector<'g> {
+    shared: &'g Gathering<'g>,
+    rows: EventRows,
+    pieces: Vec<Rows>,
+    taken: u64,
+    failure: Option<SqlError>,
+}
+
+impl Collector<'_> {
+    fn chunk(&self) -> usize {
+        if self.shared.query.scan().limit.is_some() { CHUNK_ROWS_WITH_LIMIT } else { CHUNK_ROWS }
+    }
+
+    fn flush(&mut self) {
+        if self.rows.height() == 0 || self.failure.is_some() {
+            return;
+        }
+        match self.shared.query.keep(self.rows.take()) {
+            Ok(kept) if kept.height == 0 => {}
+            Ok(kept) => self.add(kept),
+            Err(failure) => self.stop(failure),
+        }
+    }
+
+    fn add(&mut self, kept: Rows) {
+        let bytes: usize = kept.columns.iter().map(|(_, column)| column.estimated_size()).sum();
+        let all = self.shared.kept_bytes.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        if all > self.shared.memory_bytes_max {
+            let limit = self.shared.memory_bytes_max >> 20;
+            return self.stop(SqlError::new(format!("the rows that this query needs take more than {limit} MiB")));
+        }
+        if let (Some(limit), Ok(mut ids)) = (self.shared.query.scan().limit, self.shared.ids.lock()) {
+            let column = kept.columns.iter().find(|(name, _)| *name == "eventid").and_then(|(_, column)| column.str().ok());
+            ids.extend(column.into_iter().flat_map(|column| column.iter()).flatten().map(str::to_owned));
+            if ids.len() as u64 >= limit {
+                self.shared.full.store(true, Ordering::Relaxed);
+            }
+        }
+        self.pieces.push(kept);
+    }
+
+    fn stop(&mut self, failure: SqlError) {
+        self.failure = Some(failure);
+        self.shared.full.store(true, Ordering::Relaxed);
+    }
+}
+
+impl pipeline::Collector for Collector<'_> {
+    fn record(&mut self, object: &str, record: RawRecord<'_>) -> std::result::Result<(), String> {
+        if self.is_full() {
+            return Ok(());
+        }
+        self.taken += u64::from(self.rows.push(object, record)?);
+        if self.rows.height() >= self.chunk() {
+            self.flush();
+        }
+        Ok(())
+    }
+
+    /// A lake has the columns as they are needed. Where the user's own filters ask for parts of a day, rows are read one by one.
+    fn portion(&mut self, shelf: &dyn Shelf, sources: Option<&[&str]>) -> Option<bool> {
+        let lake = (shelf as &dyn Any).downcast_ref::<LakeFeed>()?;
+        let filter = self.shared.filter;
+        if filter.since.is_some() || filter.until.is_some() || !filter.accounts.is_empty() || !filter.regions.is_empty() {
+            return None;
+        }
+        let columns = self.shared.columns();
+        Some(lake.next_rows(sources, columns.as_deref(), &mut |rows| {
+            self.taken += rows.height as u64;
+            match self.shared.query.keep(rows) {
+                Ok(kept) if kept.height == 0 => {}
+                Ok(kept) => self.add(kept),
+                Err(failure) => self.stop(failure),
+            }
+        }))
+    }
+
+    fn relevant(&self) -> u64 {
+        self.taken
+    }
+
+    fn is_full(&self) -> bool {
+        self.shared.full.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,226 @@
+//! What `query` shows: rows of any shape.
+
+use std::io::{self, Write};
+
+use polars_io::parquet::write::{ParquetCompression, ParquetWriter};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::escape::Escape;
+use super::format::{Cell, Format, Look, Rows, write_document};
+use super::quantity::{count, counted};
+use crate::model::Coverage;
+use crate::sql::Answer;
+use crate::tables::Kind;
+
+/// A column is never made narrower than this.
+const CELL_CHARS_MIN: usize = 8;
+/// No cell of a table is wider than this, whatever the width of the terminal.
+const CELL_CHARS_MAX: usize = 400;
+/// What stands for NULL.
+const NULL: &str = "NULL";
+
+/// Writes an answer. A table shows at most `rows_max` rows and says so; the other formats have all of them.
+pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, answer: &Answer, rows_max: usize) -> io::Result<()> {
+    match look.format {
+        Format::Table => write_table(out, look.columns, answer, rows_max),
+        Format::Json => write_document(out, "query", coverage, Body::of(answer)?),
+        Format::Ndjson => {
+            let mut out = super::escape::JsonText(out);
+            (0..answer.height()).try_for_each(|row| writeln!(out, "{}", answer.json(row)))
+        }
+        Format::Csv => write_csv(out, answer),
+        Format::Parquet => write_parquet(out, answer),
+    }
+}
+
+#[derive(Serialize)]
+struct Column<'a> {
+    name: &'a str,
+    r#type: String,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    columns: Vec<Column<'a>>,
+    rows: Vec<Box<RawValue>>,
+}
+
+impl<'a> Body<'a> {
+    fn of(answer: &'a Answer) -> io::Result<Self> {
+        let columns = answer.columns().map(|(name, kind)| Column { name, r#type: kind.to_string() }).collect();
+        let rows = (0..answer.height()).map(|row| RawValue::from_string(answer.json(row))).collect::<Result<_, _>>()?;
+        Ok(Self { columns, rows })
+    }
+}
+
+fn write_csv(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
+    let names: Vec<&str> = answer.columns().map(|(name, _)| name).collect();
+    let mut rows = Rows::new(out, &names)?;
+    for row in 0..answer.height() {
+        // NULL is an empty field, as in the files that Athena writes.
+        let cells = answer.columns().enumerate().map(|(column, (_, kind))| match answer.text(row, column) {
+            None => Cell::plain(""),
+            Some(text) if is_ours(kind) => Cell::plain(text),
+            Some(text) => Cell::text(text),
+        });
+        rows.row(cells.collect::<Vec<_>>())?;
+    }
+    rows.finish()
+}
+
+/// Values of these types cannot be formulas, though they may begin with a minus.
+fn is_ours(kind: &Kind) -> bool {
+    matches!(kind, Kind::Bigint | Kind::Double | Kind::Boolean | Kind::Date | Kind::Timestamp { .. } | Kind::Span | Kind::Months)
+}
+
+fn write_parquet(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
+    let mut frame = answer.frame().map_err(io::Error::other)?;
+    let writer = ParquetWriter::new(out).with_compression(ParquetCompression::Zstd(None));
+    writer.finish(&mut frame).map(|_| ()).map_err(io::Error::other)
+}
+
+fn write_table(out: &mut dyn Write, terminal: Option<usize>, answer: &Answer, rows_max: usize) -> io::Result<()> {
+    let shown = answer.height().min(rows_max);
+    let names: Vec<String> = answer.columns().map(|(name, _)| name.for_terminal().into_owned()).collect();
+    let cells: Vec<Vec<String>> = (0..shown).map(|row| (0..names.len()).map(|column| cell(answer, row, column)).collect()).collect();
+    match widths(&names, &cells, terminal) {
+        Some(widths) => write_grid(out, answer, &names, &cells, &widths)?,
+        None => write_records(out, &names, &cells)?,
+    }
+    if shown < answer.height() {
+        writeln!(
+            out,
+            "first {} of {} rows shown; --rows N shows more, -o FILE --format csv has all",
+            count(shown as u64),
+            count(answer.height() as u64)
+        )
+    } else {
+        writeln!(out, "{}", counted(shown as u64, "row", "rows"))
+    }
+}
+
+fn cell(answer: &Answer, row: usize, column: usize) -> String {
+    let text = answer.text(row, column).unwrap_or_else(|| NULL.to_owned());
+    text.for_terminal().into_owned()
+}
+
+/// The width of each column; `None` if there are too many columns for the terminal.
+fn widths(names: &[String], cells: &[Vec<String>], terminal: Option<usize>) -> Option<Vec<usize>> {
+    let width = |column: usize| {
+        let cells = cells.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain(names.get(column).map(|name| name.chars().count())).max().unwrap_or(0).min(CELL_CHARS_MAX)
+    };
+    let mut widths: Vec<usize> = (0..names.len()).map(width).collect();
+    let Some(terminal) = terminal else { return Some(widths) };
+    let gaps = 2 * names.len().saturating_sub(1);
+    // The widest column gives way, again and again, until all fit.
+    while widths.iter().sum::<usize>() + gaps > terminal {
+        let widest = widths.iter_mut().max()?;
+        if *widest <= CELL_CHARS_MIN {
+            return None;
+        }
+        *widest -= 1;
+    }
+    Some(widths)
+}
+
+fn write_grid(out: &mut dyn Write, answer: &Answer, names: &[String], cells: &[Vec<String>], widths: &[usize]) -> io::Result<()> {
+    let right: Vec<bool> = answer.columns().map(|(_, kind)| kind.is_number()).collect();
+    write_line(out, names, widths, &right)?;
+    let rule: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
+    write_line(out, &rule, widths, &right)?;
+    cells.iter().try_for_each(|row| write_line(out, row, widths, &right))
+}
+
+fn write_line(out: &mut dyn Write, cells: &[String], widths: &[usize], right: &[bool]) -> io::Result<()> {
+    let mut line = String::new();
+    for ((cell, width), right) in cells.iter().zip(widths).zip(right) {
+        if !line.is_empty() {
+            line.push_str("  ");
+        }
+        let cell = cut(cell, *width);
+        let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
+        line.push_str(&if *right { format!("{padding}{cell}") } else { format!("{cell}{padding}") });
+    }
+    writeln!(out, "{}", line.trim_end())
+}
+
+fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
+/// One column a line, for rows that are too wide for the terminal.
+fn write_records(out: &mut dyn Write, names: &[String], cells: &[Vec<String>]) -> io::Result<()> {
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    for (number, row) in cells.iter().enumerate() {
+        writeln!(out, "-- row {}", number + 1)?;
+        for (name, cell) in names.iter().zip(row) {
+            writeln!(out, "{name:<width$}  {}", cut(cell, CELL_CHARS_MAX))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+    use crate::sql::{Catalog, Query};
+
+    fn answer(sql: &str) -> Answer {
+        Query::parse(sql, &[], Timestamp::from_millis(0)).unwrap().run(&Catalog::default()).unwrap()
+    }
+
+    fn text(sql: &str, format: Format, columns: Option<usize>, rows_max: usize) -> String {
+        let mut out = Vec::new();
+        write(&mut out, Look { format, columns }, &Coverage::default(), &answer(sql), rows_max).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_table_fits_the_terminal_and_says_what_it_leaves_out() {
+        let sql = "SELECT * FROM (VALUES (1, 'abcdefghijklmnopqrstuvwxyz', NULL), (20, 'b', 'c'), (3, 'x', 'y')) AS t(n, long, z)";
+        let expected = " n  long         z\n--  -----------  ----\n 1  abcdefghij…  NULL\n20  b            c\nfirst 2 of 3 rows shown; --rows N shows more, -o FILE --format csv has all\n";
+        assert_eq!(text(sql, Format::Table, Some(21), 2), expected);
+        assert!(text(sql, Format::Table, None, 9).contains("abcdefghijklmnopqrstuvwxyz"));
+        assert!(text(sql, Format::Table, Some(10), 9).starts_with("-- row 1\nn     1\nlong  abc"));
+    }
+
+    #[test]
+    fn hostile_text_is_escaped_for_its_place() {
+        let sql = "SELECT chr(27) || '[31m' AS a, '=1+1' AS b, -5 AS c";
+        assert!(text(sql, Format::Table, None, 9).contains("\\u{1b}[31m"));
+        assert_eq!(text(sql, Format::Csv, None, 9).lines().nth(1), Some("\\u{1b}[31m,'=1+1,-5"));
+        assert_eq!(text(sql, Format::Ndjson, None, 9), "{\"a\":\"\\u001b[31m\",\"b\":\"=1+1\",\"c\":-5}\n");
+    }
+
+    #[test]
+    fn json_has_columns_with_types_and_rows_with_times_of_rfc_3339() {
+        let sql = "SELECT from_iso8601_timestamp('2026-03-02T10:00:00Z') AS t, ARRAY[1, NULL] AS a, CAST(NULL AS varchar) AS n";
+        let document: serde_json::Value = serde_json::from_str(&text(sql, Format::Json, None, 9)).unwrap();
+        assert_eq!(document["command"], "query");
+        assert_eq!(document["columns"][0]["type"], "timestamp with time zone");
+        assert_eq!(document["rows"][0]["t"], "2026-03-02T10:00:00Z");
+        assert_eq!(document["rows"][0]["a"], serde_json::json!([1, null]));
+        assert_eq!(document["rows"][0]["n"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn parquet_is_parquet_with_times_as_times() {
+        let mut out = Vec::new();
+        let look = Look { format: Format::Parquet, columns: None };
+        let answer = answer("SELECT timestamp '2026-03-02 10:00:00' AS t, date '2026-03-02' AS d, ARRAY['a'] AS a, 'x' AS s, 'y' AS s");
+        write(&mut out, look, &Coverage::default(), &answer, 9).unwrap();
+        use polars_io::SerReader as _;
+        let frame = polars_io::parquet::read::ParquetReader::new(std::io::Cursor::new(out)).finish().unwrap();
+        assert_eq!(frame.height(), 1);
+        let names: Vec<_> = frame.get_column_names().iter().map(|name| name.to_string()).collect();
+        assert_eq!(names, ["t", "d", "a", "s", "s_2"]);
+        assert_eq!(frame.column("t").unwrap().dtype().to_string(), "datetime[ms]");
+    }
+}
