@@ -55,6 +55,12 @@ pub trait Collector: Send {
         false
     }
 
+    /// Takes the next portion of a shelf that it knows how to read better than record by record; says whether there is more.
+    /// `None`: record by record, please.
+    fn portion(&mut self, _shelf: &dyn Shelf, _sources: Option<&[&str]>) -> Option<bool> {
+        None
+    }
+
     /// All records of an object have been handed over; `report` is `None` where nothing of it was decoded.
     fn finished(&mut self, _delivery: &Delivery, _report: Option<&ObjectReport>) {}
 }
@@ -112,6 +118,10 @@ fn empty<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, shelf: &dyn Shelf, tall
     };
     let mut more = true;
     while more && !run.cancelled.load(Ordering::Relaxed) && !collector.is_full() {
+        if let Some(goes_on) = collector.portion(shelf, sources) {
+            more = goes_on;
+            continue;
+        }
         more = shelf.read_next(sources, &mut |shelved| {
             let Shelved { object, index, json, native } = shelved;
             run.progress.records.fetch_add(1, Ordering::Relaxed);

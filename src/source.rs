@@ -80,7 +80,7 @@ pub trait Known: Send + Sync + std::fmt::Debug {
 }
 
 /// A source that keeps records one by one, not in objects: a lake. Its feed hands out no objects.
-pub trait Shelf: Sync {
+pub trait Shelf: Sync + std::any::Any {
     /// Reads the next portion and hands its records to `give`, those of `sources` alone (`None`: all), and native events.
     /// False when there is no more. Safe to call from many threads.
     fn read_next(&self, sources: Option<&[&str]>, give: &mut dyn FnMut(Shelved<'_>)) -> bool;

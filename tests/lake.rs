@@ -243,3 +243,26 @@ print(json.dumps({
     assert_eq!(found["sorted"], 0, "rows stand in the order of time");
     assert_eq!(found["storage"], serde_json::json!([["ZSTD", true]]));
 }
+
+#[test]
+fn a_query_gives_from_a_lake_what_it_gives_from_the_archive() {
+    let world = world();
+    ok(&world, &["ingest", "incident", "--lake", "lake"]);
+    for sql in [
+        "SELECT eventsource, count(*) AS n, min(eventtime) AS first FROM cloudtrail_logs GROUP BY eventsource ORDER BY n DESC, eventsource",
+        "SELECT * FROM cloudtrail_logs WHERE eventsource = 'ecr.amazonaws.com' AND date = '2026-03-02' ORDER BY eventtime, eventid",
+        "SELECT count(*) AS n FROM events",
+        "SELECT account, region, year, month, day, timestamp, object, record, useridentity.sessioncontext.sessionissuer.username AS role FROM events WHERE eventname = 'PutImage' ORDER BY eventid",
+    ] {
+        for filter in [&[][..], &["--until", "2026-03-02T13:41:10Z"]] {
+            let run = |source| {
+                let output = world.run(&[&["query", sql, source, "--format", "csv"], filter].concat());
+                assert_eq!(output.status.code(), Some(0), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+                String::from_utf8(output.stdout).unwrap()
+            };
+            let (from_archive, from_lake) = (run("incident"), run("lake"));
+            assert!(from_archive.lines().count() > 1, "{sql}");
+            assert_eq!(from_archive, from_lake, "{sql}");
+        }
+    }
+}

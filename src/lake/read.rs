@@ -80,17 +80,20 @@ impl LakeFeed {
         Ok(())
     }
 
-    /// Rows of `cloudtrail_logs` for SQL: a portion of those with these columns (`None`: all) and these sources, until `None`.
-    /// Rows outside of the filter's days are left out, and those inside are for the caller to look at. Safe to call
-    /// from many threads.
-    ///
-    /// # Errors
-    /// A file cannot be read.
-    pub fn next_rows(&self, sources: Option<&[&str]>, columns: Option<&[String]>, give: &mut dyn FnMut(Rows)) -> Result<bool, LakeError> {
-        let Some(file) = self.take() else { return Ok(false) };
-        if file.partition.native {
-            return Ok(true);
+    /// Rows of `cloudtrail_logs` for SQL: a portion of those with these columns (`None`: all) and these sources; false
+    /// when there is no more. Files that hold no hour of the filter's are left
+    /// out; the others' rows are for the caller to look at. What cannot be read stands in the coverage. Safe to call from many threads.
+    pub fn next_rows(&self, sources: Option<&[&str]>, columns: Option<&[String]>, give: &mut dyn FnMut(Rows)) -> bool {
+        let Some(file) = self.take() else { return false };
+        if !file.partition.native
+            && let Err(error) = self.read_rows(file, sources, columns, give)
+        {
+            self.fail(file, &error);
         }
+        true
+    }
+
+    fn read_rows(&self, file: &FileEntry, sources: Option<&[&str]>, columns: Option<&[String]>, give: &mut dyn FnMut(Rows)) -> Result<(), LakeError> {
         let path = self.lake.join(file.path());
         let reader = Reader::open(&path)?;
         let asked = |name: &str| columns.is_none_or(|columns| columns.iter().any(|column| column == name));
@@ -99,10 +102,16 @@ impl LakeFeed {
         let read = if read.is_empty() { vec!["record"] } else { read };
         for group in reader.groups() {
             if let Some(rows) = wanted_rows(&reader, group, sources, Some(&read))? {
-                give(table_rows(&rows, &file.partition, asked).map_err(|error| LakeError::io(&path, error))?);
+                give(table_rows(&rows, &file.partition, asked).map_err(|error| reader.error(error))?);
             }
         }
-        Ok(true)
+        Ok(())
+    }
+
+    fn fail(&self, file: &FileEntry, error: &LakeError) {
+        let object = file.path().to_string_lossy().as_ref().into();
+        let failure = ReadFailure { object, record: None, reason: error.to_string() };
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
     }
 }
 
@@ -157,8 +166,7 @@ impl Shelf for LakeFeed {
     fn read_next(&self, sources: Option<&[&str]>, give: &mut dyn FnMut(Shelved<'_>)) -> bool {
         let Some(file) = self.take() else { return false };
         if let Err(error) = self.read(file, sources, give) {
-            let object = file.path().to_string_lossy().as_ref().into();
-            self.failed.lock().unwrap_or_else(PoisonError::into_inner).push(ReadFailure { object, record: None, reason: error.to_string() });
+            self.fail(file, &error);
         }
         true
     }

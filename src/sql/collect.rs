@@ -3,6 +3,7 @@
 //! Each worker builds rows in chunks and lets the query drop what it does not need before the next chunk begins, so that
 //! memory holds what the query keeps and not what it has seen.
 
+use std::any::Any;
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,8 +11,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::error::{Result, SqlError};
 use super::query::Query;
 use crate::decode::RawRecord;
+use crate::lake::LakeFeed;
 use crate::model::Filter;
 use crate::pipeline;
+use crate::source::Shelf;
 use crate::tables::{EventRows, Rows};
 
 /// Rows in a chunk; fewer where the query stops early.
@@ -40,13 +43,18 @@ impl<'q> Gathering<'q> {
         Self { query, filter, memory_bytes_max, kept_bytes, ids, full }
     }
 
-    /// A collector for one worker.
-    pub fn collector(&self) -> Collector<'_> {
-        let columns = self.query.scan().columns.as_ref().map(|columns| {
+    /// Columns to build; `None` for all.
+    fn columns(&self) -> Option<Vec<String>> {
+        self.query.scan().columns.as_ref().map(|columns| {
             let mut columns = columns.clone();
             columns.extend(ALWAYS.iter().map(|name| (*name).to_owned()));
             columns
-        });
+        })
+    }
+
+    /// A collector for one worker.
+    pub fn collector(&self) -> Collector<'_> {
+        let columns = self.columns();
         let rows = EventRows::new(columns.as_deref()).within(self.filter.clone());
         Collector { shared: self, rows, pieces: Vec::new(), taken: 0, failure: None }
     }
@@ -126,6 +134,24 @@ impl pipeline::Collector for Collector<'_> {
             self.flush();
         }
         Ok(())
+    }
+
+    /// A lake has the columns as they are needed. Where the user's own filters ask for parts of a day, rows are read one by one.
+    fn portion(&mut self, shelf: &dyn Shelf, sources: Option<&[&str]>) -> Option<bool> {
+        let lake = (shelf as &dyn Any).downcast_ref::<LakeFeed>()?;
+        let filter = self.shared.filter;
+        if filter.since.is_some() || filter.until.is_some() || !filter.accounts.is_empty() || !filter.regions.is_empty() {
+            return None;
+        }
+        let columns = self.shared.columns();
+        Some(lake.next_rows(sources, columns.as_deref(), &mut |rows| {
+            self.taken += rows.height as u64;
+            match self.shared.query.keep(rows) {
+                Ok(kept) if kept.height == 0 => {}
+                Ok(kept) => self.add(kept),
+                Err(failure) => self.stop(failure),
+            }
+        }))
     }
 
     fn relevant(&self) -> u64 {
