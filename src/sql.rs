@@ -27,6 +27,7 @@ mod error;
 mod eval;
 mod from;
 mod functions;
+mod glance;
 mod group;
 mod join;
 mod lambda;
