@@ -304,3 +304,22 @@ pub fn gzip(text: &[u8]) -> Vec<u8> {
     out.truncate(length);
     out
 }
+
+/// One object of pushes alone, each of a new image under a tag of its own, in a repository of their own.
+pub fn pushes(seed: u64, number: u64, images: u64) -> Vec<u8> {
+    let mut random = Random(seed ^ number.wrapping_mul(0x2545_f491_4f6c_dd1d));
+    let mut out = String::from("{\"Records\":[");
+    for image in 0..images {
+        let (repository, digest) = (format!("team-{number}/api"), random.hex(64));
+        let request = format!("{{\"registryId\":\"111122223333\",\"repositoryName\":\"{repository}\",\"imageTag\":\"build-{image}\"}}");
+        let response = format!(
+            "{{\"image\":{{\"registryId\":\"111122223333\",\"repositoryName\":\"{repository}\",\"imageId\":{{\"imageDigest\":\"sha256:{digest}\",\"imageTag\":\"build-{image}\"}}}}}}"
+        );
+        if image > 0 {
+            out.push(',');
+        }
+        call(&mut out, &mut random, number * images + image, ["ecr.amazonaws.com", "PutImage", "ecr.amazonaws.com"], &request, &response, "", false);
+    }
+    out.push_str("]}");
+    out.into_bytes()
+}

@@ -8,6 +8,8 @@ mod detect;
 mod ending;
 mod explain;
 mod gather;
+#[cfg(feature = "sql")]
+mod ingest;
 mod interrupt;
 mod man;
 mod nothing;
@@ -56,6 +58,8 @@ enum Command {
     Timeline(timeline::Args),
     Query(Box<query::Args>),
     Queries(queries::Args),
+    #[cfg(feature = "sql")]
+    Ingest(ingest::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -68,6 +72,8 @@ impl Command {
             Self::Timeline(args) => args.common.quiet(),
             Self::Query(args) => args.common.quiet(),
             Self::Queries(_) => false,
+            #[cfg(feature = "sql")]
+            Self::Ingest(args) => args.quiet(),
             Self::Completions(_) | Self::Man(_) => false,
         }
     }
@@ -79,6 +85,8 @@ impl Command {
             Self::Timeline(args) => args.run(talk),
             Self::Query(args) => args.run(talk),
             Self::Queries(args) => args.run(),
+            #[cfg(feature = "sql")]
+            Self::Ingest(args) => args.run(talk),
             Self::Completions(args) => args.run(),
             Self::Man(args) => args.run(),
         }

@@ -125,6 +125,8 @@ pub struct Decoder {
     inner: Inflater,
     event_ids: Vec<u64>,
     hot: HotPath,
+    /// Looked for until it was found once.
+    read_only: bool,
 }
 
 impl Decoder {
@@ -137,17 +139,28 @@ impl Decoder {
     /// `sink`, in order; what could not be read is in the report. Never panics, whatever the bytes.
     pub fn object<S: RecordSink + ?Sized>(&mut self, stored: &[u8], wanted: Wanted<'_>, limits: Limits, sink: &mut S) -> ObjectReport {
         let tally = Tally::new(limits, &mut self.event_ids);
-        if !is_gzip(stored) {
-            return plain(stored, Walk { wanted, sink, tally }, limits);
-        }
-        let outer = self.outer.inflate(stored, limits.object_bytes_max);
-        let text = self.outer.text(outer.length);
-        if !is_gzip(text) {
-            return inflated(text, outer, &mut self.hot, Walk { wanted, sink, tally });
-        }
-        let mut inner = self.inner.inflate(text, limits.object_bytes_max);
-        inner.damage = outer.damage.or(inner.damage);
-        inflated(self.inner.text(inner.length), inner, &mut self.hot, Walk { wanted, sink, tally })
+        let walk = Walk { wanted, sink, tally };
+        let (report, text) = if is_gzip(stored) {
+            let outer = self.outer.inflate(stored, limits.object_bytes_max);
+            let text = self.outer.text(outer.length);
+            if is_gzip(text) {
+                let mut inner = self.inner.inflate(text, limits.object_bytes_max);
+                inner.damage = outer.damage.or(inner.damage);
+                let text = self.inner.text(inner.length);
+                (inflated(text, inner, &mut self.hot, walk), text)
+            } else {
+                (inflated(text, outer, &mut self.hot, walk), text)
+            }
+        } else {
+            (plain(stored, walk, limits), stored)
+        };
+        self.read_only = self.read_only || says_read_only(text);
+        report
+    }
+
+    /// Whether any object so far says `"readOnly":true`, in a wanted record or not. A trail of write events alone never does.
+    pub fn has_seen_read_only(&self) -> bool {
+        self.read_only
     }
 
     /// Fingerprints of the `eventID`s of the last object's records, wanted or not, in order; see [`fingerprint()`]. Records
@@ -155,6 +168,15 @@ impl Decoder {
     pub fn event_ids(&self) -> &[u64] {
         &self.event_ids
     }
+}
+
+/// Whether `"readOnly": true` stands in the text, as a flag or as text, in quotes that are escaped or not.
+fn says_read_only(text: &[u8]) -> bool {
+    memchr::memmem::find_iter(text, b"readOnly").any(|at| {
+        let behind = text.get(at + b"readOnly".len()..).unwrap_or_default();
+        let value = behind.iter().position(|byte| !matches!(byte, b'"' | b'\\' | b':' | b' ' | b'\t' | b'\n' | b'\r'));
+        value.and_then(|start| behind.get(start..)).is_some_and(|value| value.starts_with(b"true"))
+    })
 }
 
 /// A text that no checksum vouches for: never the hot path.

@@ -8,6 +8,8 @@ mod ui;
 pub mod decode;
 pub mod detect;
 pub mod explain;
+#[cfg(feature = "sql")]
+pub mod lake;
 pub mod model;
 pub mod pipeline;
 pub mod recognize;

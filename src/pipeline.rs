@@ -13,7 +13,7 @@ use crate::decode::seen::SeenIds;
 use crate::decode::{Decoder, Limits, ObjectReport, RawRecord, RecordSink, Wanted};
 use crate::model::{Coverage, Filter, LogText, Recognized, Seen};
 use crate::recognize::{Recognizer, SOURCES};
-use crate::source::{Delivery, Feed, Fetched};
+use crate::source::{Delivery, Feed, Fetched, Shelf, Shelved};
 use crate::timeline::{Fold, History};
 use tally::Tally;
 
@@ -54,6 +54,9 @@ pub trait Collector: Send {
     fn is_full(&self) -> bool {
         false
     }
+
+    /// All records of an object have been handed over; `report` is `None` where nothing of it was decoded.
+    fn finished(&mut self, _delivery: &Delivery, _report: Option<&ObjectReport>) {}
 }
 
 /// What all workers share.
@@ -69,28 +72,54 @@ pub struct Run<'a> {
 /// Reads everything and folds it into the history of every image.
 pub fn read(run: Run<'_>, filter: &Filter) -> Evidence {
     let make = || StepCollector { recognizer: Recognizer::default(), fold: Fold::default(), filter, seen: Seen::default(), relevant: 0 };
-    let (mut coverage, collectors) = scan(run, Wanted::Sources(SOURCES), make);
+    let (mut coverage, read_only, collectors) = gather(run, Wanted::Sources(SOURCES), make);
     let (mut fold, mut seen) = (Fold::default(), Seen::default());
     for collector in collectors {
         fold.merge(collector.fold);
         seen.merge(collector.seen);
     }
     let history = fold.finish(filter);
-    tally::describe(&mut coverage, &history);
+    tally::describe(&mut coverage, &history, read_only);
     Evidence { coverage, history, seen }
 }
 
 /// Reads every wanted record into collectors, one for each worker.
 pub fn scan<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C + Sync) -> (Coverage, Vec<C>) {
+    let (coverage, _, collectors) = gather(run, wanted, make);
+    (coverage, collectors)
+}
+
+/// The same, and whether a read-only event of any service was among the records.
+fn gather<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C + Sync) -> (Coverage, bool, Vec<C>) {
     let seen = SeenIds::default();
     let done: Vec<(Tally, C)> = match rayon::ThreadPoolBuilder::new().num_threads(run.budget.jobs.get()).build() {
         Ok(pool) => pool.broadcast(|_| work(run, wanted, &seen, make())),
         // No threads to be had: the work is the same with one.
         Err(_) => vec![work(run, wanted, &seen, make())],
     };
-    let (tallies, collectors): (Vec<Tally>, Vec<C>) = done.into_iter().unzip();
+    let (mut tallies, collectors): (Vec<Tally>, Vec<C>) = done.into_iter().unzip();
+    tallies.extend(run.feeds.iter().filter_map(|feed| feed.shelf()).map(|shelf| Tally::of(shelf.coverage())));
     let relevant = collectors.iter().map(Collector::relevant).sum();
-    (tally::coverage(tallies, relevant, &seen, run.cancelled.load(Ordering::Relaxed)), collectors)
+    let (coverage, read_only) = tally::coverage(tallies, relevant, &seen, run.cancelled.load(Ordering::Relaxed));
+    (coverage, read_only, collectors)
+}
+
+/// Takes one worker's share of a shelf.
+fn empty<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, shelf: &dyn Shelf, tally: &mut Tally, collector: &mut C) {
+    let sources = match wanted {
+        Wanted::All => None,
+        Wanted::Sources(sources) => Some(sources),
+    };
+    let mut more = true;
+    while more && !run.cancelled.load(Ordering::Relaxed) && !collector.is_full() {
+        more = shelf.read_next(sources, &mut |shelved| {
+            let Shelved { object, index, json, native } = shelved;
+            run.progress.records.fetch_add(1, Ordering::Relaxed);
+            if let Err(reason) = collector.record(object, RawRecord { index, json, native }) {
+                tally.fail_record(object, index, reason);
+            }
+        });
+    }
 }
 
 /// One worker: object after object, until the feeds are empty.
@@ -98,22 +127,28 @@ fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenIds, mut coll
     let (mut tally, mut decoder, mut stored) = (Tally::default(), Decoder::default(), Vec::new());
     let limits = Limits { object_bytes_max: run.budget.object_bytes_max, ..Limits::default() };
     for feed in run.feeds {
+        if let Some(shelf) = feed.shelf() {
+            empty(run, wanted, shelf, &mut tally, &mut collector);
+            continue;
+        }
         while !run.cancelled.load(Ordering::Relaxed) && !collector.is_full() {
             let Some(delivery) = feed.next(&mut stored) else { break };
             let object = delivery.object.raw();
             let report = match &delivery.outcome {
-                Fetched::OtherKind => None,
+                Fetched::OtherKind | Fetched::Known => None,
                 Fetched::Failed(_) if stored.is_empty() => None,
                 _ => Some(decoder.object(&stored, wanted, limits, &mut Sink { collector: &mut collector, object })),
             };
             if let Some(report) = &report {
-                tally.duplicates += seen.insert_all(decoder.event_ids());
+                seen.insert_all(decoder.event_ids());
                 run.progress.decoded(report);
             }
+            collector.finished(&delivery, report.as_ref());
             run.progress.delivered(&delivery);
             tally.add(delivery, report);
         }
     }
+    tally.read_only = decoder.has_seen_read_only();
     (tally, collector)
 }
 

@@ -21,7 +21,7 @@ pub use plan::{GET_USD_PER_1000, LIST_USD_PER_1000, PRICES_AS_OF, Plan, PlanErro
 
 use std::collections::BTreeSet;
 
-use crate::model::LogText;
+use crate::model::{Coverage, LogText};
 
 /// A source of objects, shared by all workers.
 pub trait Feed: Sync {
@@ -45,6 +45,11 @@ pub trait Feed: Sync {
     fn pruned(&self) -> Pruned {
         Pruned::default()
     }
+
+    /// The records of a source that has no objects to hand out.
+    fn shelf(&self) -> Option<&dyn Shelf> {
+        None
+    }
 }
 
 /// One object, or the reason why it could not be had.
@@ -56,6 +61,41 @@ pub struct Delivery {
     /// Bytes that were read: the size as stored, unless the object failed or is of another kind (0, for it is not read).
     pub size: u64,
     pub outcome: Fetched,
+    /// Where the object comes from and which version it is; only where [`Options::known`] asks.
+    pub origin: Option<Origin>,
+}
+
+/// One version of one object, across runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// `s3://bucket/key`, or the absolute path: the same from run to run, however the source was named.
+    pub address: String,
+    /// Changes when the object does: ETag and size (S3), size and time of change (files).
+    pub stamp: String,
+}
+
+/// Versions of objects that need not be read again.
+pub trait Known: Send + Sync + std::fmt::Debug {
+    fn knows(&self, origin: &Origin) -> bool;
+}
+
+/// A source that keeps records one by one, not in objects: a lake. Its feed hands out no objects.
+pub trait Shelf: Sync {
+    /// Reads the next portion and hands its records to `give`, those of `sources` alone (`None`: all), and native events.
+    /// False when there is no more. Safe to call from many threads.
+    fn read_next(&self, sources: Option<&[&str]>, give: &mut dyn FnMut(Shelved<'_>)) -> bool;
+
+    /// What was read to fill the shelf, and what could not be. To be asked once nothing more is read.
+    fn coverage(&self) -> Coverage;
+}
+
+/// A record from a shelf, as it stood in its object.
+#[derive(Debug, Clone, Copy)]
+pub struct Shelved<'r> {
+    pub object: &'r str,
+    pub index: u64,
+    pub json: &'r str,
+    pub native: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +104,8 @@ pub enum Fetched {
     Whole,
     /// By its key an object of another kind (log digest file, Insight …): not fetched, counts as skipped.
     OtherKind,
+    /// Read by an earlier run, and unchanged since: not fetched.
+    Known,
     /// Gone through all retries; the object counts as failed. The part that arrived, if any, is in the buffer.
     Failed(String),
 }

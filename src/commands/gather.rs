@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 
-use super::options::Common;
+use super::options::{Common, Sources};
 use super::{Ending, interrupt, nothing, sources};
 use crate::failure::Failure;
 use crate::model::{Coverage, Filter, Finding, Severity};
@@ -117,21 +117,29 @@ pub fn look(common: &Common, destination: &Destination) -> Look {
 }
 
 fn read(common: &Common, talk: &Talk, feeds: &[Box<dyn Feed>], filter: &Filter, cancelled: &AtomicBool) -> Evidence {
+    watched(talk, feeds, cancelled, budget(common.sources()), |run| pipeline::read(run, filter))
+}
+
+/// What one object may take: all of the budget, for a large one inflates to a gigabyte, and standard input is one object.
+pub fn budget(sources: Sources<'_>) -> Budget {
+    Budget { jobs: sources.jobs, object_bytes_max: sources.max_memory / OBJECT_SHARE }
+}
+
+/// Reads while somebody watches how far it has come.
+pub fn watched<T>(talk: &Talk, feeds: &[Box<dyn Feed>], cancelled: &AtomicBool, budget: Budget, read: impl FnOnce(pipeline::Run<'_>) -> T) -> T {
     let progress = Progress::default();
-    // One object may take all of the budget: a large one inflates to a gigabyte, and standard input is one object.
-    let budget = Budget { jobs: common.jobs(), object_bytes_max: common.limits.max_memory / OBJECT_SHARE };
     let (finished, done) = mpsc::channel();
     thread::scope(|scope| {
         let watch = Watch { talk, feeds, progress: &progress, cancelled };
         scope.spawn(move || watch.run(&done));
-        let evidence = pipeline::read(pipeline::Run { feeds, budget, progress: &progress, cancelled }, filter);
+        let result = read(pipeline::Run { feeds, budget, progress: &progress, cancelled });
         drop(finished);
-        evidence
+        result
     })
 }
 
 /// `read 12 of 13 objects (34.0 KiB), 1,204 records`.
-fn read_text(coverage: &Coverage) -> String {
+pub fn read_text(coverage: &Coverage) -> String {
     let objects = format!("{} of {}", count(coverage.objects_read), counted(coverage.objects_listed, "object", "objects"));
     format!("read {objects} ({}), {}", bytes(coverage.bytes_compressed), counted(coverage.records, "record", "records"))
 }

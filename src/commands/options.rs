@@ -44,7 +44,7 @@ pub struct Common {
 /// Time, account and region also keep objects from being fetched, where their keys tell.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Which events")]
-struct Narrow {
+pub struct Window {
     /// Only events at or after this time: 2024-10-01T12:00:00Z, 2024-10-01 (from its first second, UTC), or 14d, 36h ago
     #[arg(long, value_name = "TIME", value_parser = values::when)]
     since: Option<When>,
@@ -60,6 +60,13 @@ struct Narrow {
     /// Only events of this region (repeatable); the bucket's own region is found by itself
     #[arg(long, value_name = "REGION", value_delimiter = ',', value_parser = values::region)]
     region: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Which events")]
+struct Narrow {
+    #[command(flatten)]
+    window: Window,
 
     /// Only repositories whose name matches; `*` also crosses `/` (repeatable)
     #[arg(long, value_name = "GLOB", value_parser = values::repository)]
@@ -156,17 +163,44 @@ impl Common {
 
     /// Worker threads: as asked for, else one per processor.
     pub fn jobs(&self) -> NonZeroUsize {
-        self.limits.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+        self.limits.jobs()
     }
 
     /// What to look at, relative times resolved by the clock.
     pub fn filter(&self) -> Result<Filter, Failure> {
-        self.filter_at(Timestamp::from_millis(Utc::now().timestamp_millis()))
+        self.narrow.window.filter(&self.narrow.repository)
     }
 
-    fn filter_at(&self, now: Timestamp) -> Result<Filter, Failure> {
-        let narrow = &self.narrow;
-        let (since, until) = (narrow.since.map(|since| since.resolve(now)), narrow.until.map(|until| until.resolve(now)));
+    /// How to open the sources.
+    pub fn sources(&self) -> Sources<'_> {
+        Sources { specs: &self.sources, s3: &self.s3, max_memory: self.limits.max_memory, jobs: self.jobs() }
+    }
+}
+
+/// Sources, and how to open them.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    pub specs: &'a [String],
+    pub s3: &'a S3,
+    pub max_memory: u64,
+    pub jobs: NonZeroUsize,
+}
+
+impl Limits {
+    /// Worker threads: as asked for, else one per processor.
+    pub fn jobs(&self) -> NonZeroUsize {
+        self.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    }
+}
+
+impl Window {
+    /// The filter of this window, relative times resolved by the clock.
+    pub fn filter(&self, repositories: &[WildMatch]) -> Result<Filter, Failure> {
+        self.filter_at(repositories, Timestamp::from_millis(Utc::now().timestamp_millis()))
+    }
+
+    fn filter_at(&self, repositories: &[WildMatch], now: Timestamp) -> Result<Filter, Failure> {
+        let (since, until) = (self.since.map(|since| since.resolve(now)), self.until.map(|until| until.resolve(now)));
         if let (Some(since), Some(until)) = (since, until)
             && since >= until
         {
@@ -174,8 +208,7 @@ impl Common {
                 Failure::new("no time lies between --since and --until").because(format!("the first begins at {since}, the second ends at {until}"));
             return Err(failure.advise("swap them, or leave one out"));
         }
-        let (accounts, regions, repositories) = (narrow.account.clone(), narrow.region.clone(), narrow.repository.clone());
-        Ok(Filter { since, until, accounts, regions, repositories })
+        Ok(Filter { since, until, accounts: self.account.clone(), regions: self.region.clone(), repositories: repositories.to_vec() })
     }
 }
 

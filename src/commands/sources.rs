@@ -1,7 +1,7 @@
 //! From the SOURCE arguments to feeds: the one place that knows how sources are opened, and what people read when they
 //! cannot be.
 
-use super::options::Common;
+use super::options::{Common, Sources};
 use crate::failure::Failure;
 use crate::model::{Coverage, Filter};
 use crate::source::{self, FatalError, FatalKind, Feed, OpenError, Options, PlanError, Pruned};
@@ -9,32 +9,62 @@ use crate::ui::plan::PlannedSource;
 
 /// Opens every source, in the order given.
 pub fn open(common: &Common, filter: &Filter) -> Result<Vec<Box<dyn Feed>>, Failure> {
-    if common.sources.iter().filter(|spec| *spec == "-").count() > 1 {
+    open_with(common.sources.as_slice(), &options(common.sources()), filter)
+}
+
+/// The same with options of the caller's.
+pub fn open_with(specs: &[String], options: &Options, filter: &Filter) -> Result<Vec<Box<dyn Feed>>, Failure> {
+    if specs.iter().filter(|spec| *spec == "-").count() > 1 {
         return Err(Failure::new("standard input is named twice").advise("give - once"));
     }
-    let options = options(common);
-    common.sources.iter().map(|spec| source::open(spec, &options, filter).map_err(|error| not_opened(&error))).collect()
+    specs.iter().map(|spec| open_one(spec, options, filter)).collect()
+}
+
+fn open_one(spec: &str, options: &Options, filter: &Filter) -> Result<Box<dyn Feed>, Failure> {
+    #[cfg(feature = "sql")]
+    if is_lake(spec) {
+        let feed = crate::lake::LakeFeed::open(std::path::Path::new(spec), filter);
+        return feed.map(|feed| Box::new(feed) as Box<dyn Feed>).map_err(|error| Failure::new(format!("cannot read {spec}")).because(error));
+    }
+    source::open(spec, options, filter).map_err(|error| not_opened(&error))
+}
+
+/// Whether a source is a lake that `ingest` made.
+#[cfg(feature = "sql")]
+pub fn is_lake(spec: &str) -> bool {
+    crate::lake::is_lake(std::path::Path::new(spec))
+}
+
+#[cfg(not(feature = "sql"))]
+fn is_lake(_spec: &str) -> bool {
+    false
 }
 
 /// What reading the sources would fetch.
 pub fn plan(common: &Common, filter: &Filter) -> Result<Vec<PlannedSource>, Failure> {
-    let options = options(common);
+    let options = options(common.sources());
     let plan = |spec: &String| {
+        if is_lake(spec) {
+            return Err(Failure::new(format!("cannot plan {spec}"))
+                .because("it is a lake: reading it makes no requests")
+                .advise("leave out --dry-run"));
+        }
         let plan = source::plan(spec, &options, filter).map_err(|error| not_planned(&error))?;
         Ok(PlannedSource { source: spec.clone(), plan })
     };
     common.sources.iter().map(plan).collect()
 }
 
-fn options(common: &Common) -> Options {
+/// The options of `source` for these sources.
+pub fn options(sources: Sources<'_>) -> Options {
     Options {
-        endpoint_url: common.s3.endpoint_url.clone(),
-        profile: common.s3.profile.clone(),
-        no_sign_request: common.s3.no_sign_request,
-        request_payer: common.s3.request_payer(),
-        memory_bytes_max: common.limits.max_memory,
-        jobs: common.jobs(),
-        many: common.sources.len() > 1,
+        endpoint_url: sources.s3.endpoint_url.clone(),
+        profile: sources.s3.profile.clone(),
+        no_sign_request: sources.s3.no_sign_request,
+        request_payer: sources.s3.request_payer(),
+        memory_bytes_max: sources.max_memory,
+        jobs: sources.jobs,
+        many: sources.specs.len() > 1,
         ..Options::default()
     }
 }

@@ -1,27 +1,26 @@
 //! Which eventIDs have been seen: a set of fingerprints of fixed size, shared by all workers without locks.
 //!
-//! Delivery is at least once, so coverage counts second copies. The set keeps 8 bytes per id in tables that are made when
-//! they are needed: up to some thousand ids 64 KiB, up to some 700,000 another 8 MiB, then [`SeenIds::BYTES_MAX`] in all, never more.
+//! Delivery is at least once, so coverage counts second copies. The set is one table of [`SeenIds::BYTES_MAX`], 4 bytes a
+//! slot, whose pages the system gives when they are touched: some thousand records touch most of them, and ten times the
+//! records take no more. A slot holds 32 bits of the fingerprint; where it stands tells 22 others. Two different ids are
+//! taken for one where those bits agree and their places are close: at [`SeenIds::IDS_MAX`] ids, that happens to one
+//! archive in a few hundred, and then the count is one too high.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-/// The small tables, tried in turn: slots in all, and slots that are tried for one id. An id goes to the first table with
-/// room for it. The second holds some 700,000 ids before anything goes on to the large one.
-const SMALL: [(usize, usize); 2] = [(1 << 13, 8), (1 << 20, 64)];
-/// Slots of the last table: at [`SeenIds::IDS_MAX`] ids it is 77 % full.
-const LARGE_SLOTS: usize = 10_000_000;
+/// Slots of the table: at [`SeenIds::IDS_MAX`] ids it is 86 % full.
+const SLOTS: usize = 1 << 22;
 /// Ids that are looked up together, so that their cache misses overlap.
-const BATCH: usize = 16;
+const BATCH: usize = 32;
 
-/// A set of fingerprints that only grows. Zero is no fingerprint.
+/// A set of fingerprints that only grows.
 ///
 /// Whether an id is new does not depend on who asks first in any way that shows in the sum: of all insertions of one id
 /// exactly one finds it new, whatever the threads and the order. So [`Self::duplicates`] is a function of the evidence alone.
 #[derive(Default)]
 pub struct SeenIds {
-    small: [OnceLock<Box<[AtomicU64]>>; SMALL.len()],
-    large: OnceLock<Box<[AtomicU64]>>,
+    table: OnceLock<Box<[AtomicU32]>>,
     distinct: AtomicU64,
     inserted: AtomicU64,
     full: AtomicBool,
@@ -29,9 +28,9 @@ pub struct SeenIds {
 
 impl SeenIds {
     /// How many distinct ids the set can tell apart.
-    pub const IDS_MAX: u64 = 8 << 20;
-    /// What the tables take at most.
-    pub const BYTES_MAX: usize = (SMALL[0].0 + SMALL[1].0 + LARGE_SLOTS) * 8;
+    pub const IDS_MAX: u64 = 3_600_000;
+    /// What the table takes at most.
+    pub const BYTES_MAX: usize = SLOTS * 4;
 
     /// An empty set; takes no memory yet.
     pub fn new() -> Self {
@@ -44,7 +43,8 @@ impl SeenIds {
         if self.exhausted() {
             return 0;
         }
-        let new: u64 = fingerprints.chunks(BATCH).map(|batch| self.insert_batch(batch)).sum();
+        let table = self.table.get_or_init(|| bytemuck::zeroed_slice_box(SLOTS));
+        let new: u64 = fingerprints.chunks(BATCH).map(|batch| self.insert_batch(table, batch)).sum();
         self.distinct.fetch_add(new, Ordering::Relaxed);
         fingerprints.len() as u64 - new
     }
@@ -60,40 +60,34 @@ impl SeenIds {
         (!self.exhausted()).then(|| self.inserted.load(Ordering::Relaxed) - distinct)
     }
 
-    fn insert_batch(&self, batch: &[u64]) -> u64 {
-        if let Some(large) = self.large.get().or_else(|| self.small.last().and_then(OnceLock::get)) {
-            // The loads do not depend on each other: the processor has many of these misses under way at once.
-            let touched = batch.iter().fold(0, |sum, &id| sum ^ large.get(place(id, large.len())).map_or(0, |slot| slot.load(Ordering::Relaxed)));
-            std::hint::black_box(touched);
-        }
-        batch.iter().map(|&id| u64::from(self.insert(id))).sum()
-    }
-
-    /// Whether `id` is new.
-    fn insert(&self, id: u64) -> bool {
-        for (table, (slots, bucket)) in self.small.iter().zip(SMALL) {
-            let table = table.get_or_init(|| empty_table(slots));
-            let at = place(id, slots);
-            if let Some(new) = table.get(at / bucket * bucket..).and_then(|table| probe(table.get(..bucket)?, at % bucket, id)) {
-                return new;
+    fn insert_batch(&self, table: &[AtomicU32], batch: &[u64]) -> u64 {
+        // The loads do not depend on each other: the processor has many of these misses under way at once.
+        let touched = batch.iter().fold(0, |sum, &id| sum ^ table.get(place(id)).map_or(0, |slot| slot.load(Ordering::Relaxed)));
+        std::hint::black_box(touched);
+        let insert = |&id: &u64| match probe(table, place(id), remainder(id)) {
+            Some(new) => u64::from(new),
+            None => {
+                self.full.store(true, Ordering::Relaxed);
+                0
             }
-        }
-        let large = self.large.get_or_init(|| empty_table(LARGE_SLOTS));
-        probe(large, place(id, LARGE_SLOTS), id).unwrap_or_else(|| {
-            self.full.store(true, Ordering::Relaxed);
-            false
-        })
+        };
+        batch.iter().map(insert).sum()
     }
 }
 
-/// Where a table of `slots` would like to have `id`: the fingerprint's high bits, spread over any size.
-fn place(id: u64, slots: usize) -> usize {
-    ((u128::from(id) * slots as u128) >> 64) as usize
+/// Where the table would like to have `id`: the fingerprint's high bits.
+fn place(id: u64) -> usize {
+    (id >> (64 - SLOTS.trailing_zeros())) as usize
+}
+
+/// What a slot keeps of `id`: its low bits; zero means "free".
+fn remainder(id: u64) -> u32 {
+    (id as u32).max(1)
 }
 
 /// Tries the slots of `table` from `start` on, around the end: `Some(true)` if `id` was put there, `Some(false)` if it stood
 /// there, `None` if all are taken. A taken slot never changes, so two threads with one id meet at the same slot.
-fn probe(table: &[AtomicU64], start: usize, id: u64) -> Option<bool> {
+fn probe(table: &[AtomicU32], start: usize, id: u32) -> Option<bool> {
     let (before, from) = table.split_at_checked(start)?;
     from.iter().chain(before).find_map(|slot| {
         let mut held = slot.load(Ordering::Relaxed);
@@ -105,11 +99,6 @@ fn probe(table: &[AtomicU64], start: usize, id: u64) -> Option<bool> {
         }
         (held == id).then_some(false)
     })
-}
-
-/// A table of zeros, whose pages the system gives when they are touched.
-fn empty_table(slots: usize) -> Box<[AtomicU64]> {
-    bytemuck::zeroed_slice_box(slots)
 }
 
 #[cfg(test)]

@@ -12,22 +12,37 @@ const FAILURES_LISTED_MAX: usize = 10_000;
 /// One worker's counts.
 #[derive(Default)]
 pub struct Tally {
-    pub duplicates: u64,
     coverage: Coverage,
+    /// Failed records that their object's report only counts.
+    failures_unlisted: u64,
+    /// A read-only event of any service was seen.
+    pub read_only: bool,
 }
 
 impl Tally {
+    /// What was counted elsewhere.
+    pub fn of(coverage: Coverage) -> Self {
+        Self { coverage, ..Self::default() }
+    }
+
+    /// A record from a shelf that could not be understood. The shelf has counted it as a record already.
+    pub fn fail_record(&mut self, object: &str, record: u64, reason: String) {
+        self.coverage.records_failed += 1;
+        self.coverage.failures.push(ReadFailure { object: object.into(), record: Some(record), reason });
+    }
+
     /// Adds one object; `report` is `None` where nothing of it could be decoded.
     pub fn add(&mut self, delivery: Delivery, report: Option<ObjectReport>) {
         let coverage = &mut self.coverage;
         coverage.objects_listed += 1;
-        let Delivery { object, size, outcome } = delivery;
+        let Delivery { object, size, outcome, .. } = delivery;
         let mut decoded = Outcome::Read;
         coverage.bytes_compressed += size;
         if let Some(report) = report {
             coverage.bytes_decompressed += report.bytes_decompressed;
             coverage.records += report.records;
-            coverage.records_failed += report.failed.len() as u64;
+            coverage.records_failed += report.failed_total;
+            self.failures_unlisted += report.failed_total - report.failed.len() as u64;
             coverage.widen(report.first_event_time);
             coverage.widen(report.last_event_time);
             for (record, reason) in report.failed {
@@ -37,7 +52,7 @@ impl Tally {
         }
         match (outcome, decoded) {
             (Fetched::Failed(reason), _) | (Fetched::Whole, Outcome::Failed(reason)) => coverage.fail(object, reason),
-            (Fetched::OtherKind, _) | (Fetched::Whole, Outcome::Skipped(_)) => coverage.objects_skipped += 1,
+            (Fetched::OtherKind | Fetched::Known, _) | (Fetched::Whole, Outcome::Skipped(_)) => coverage.objects_skipped += 1,
             (Fetched::Whole, Outcome::Read) => coverage.objects_read += 1,
         }
     }
@@ -63,6 +78,7 @@ impl Coverage {
         self.bytes_compressed += other.bytes_compressed;
         self.bytes_decompressed += other.bytes_decompressed;
         self.records += other.records;
+        self.records_duplicate += other.records_duplicate;
         self.records_failed += other.records_failed;
         self.widen(other.first_event_time);
         self.widen(other.last_event_time);
@@ -70,31 +86,33 @@ impl Coverage {
     }
 }
 
-/// All workers' counts in one, in an order that does not depend on who read what.
-pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenIds, partial: bool) -> Coverage {
+/// All workers' counts in one, in an order that does not depend on who read what; and whether anything was read-only.
+pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenIds, partial: bool) -> (Coverage, bool) {
     let mut coverage = Coverage { partial, records_relevant: relevant, ..Coverage::default() };
+    let (mut left_out, mut read_only) = (0, false);
     for tally in tallies {
-        coverage.records_duplicate += tally.duplicates;
+        left_out += tally.failures_unlisted;
+        read_only |= tally.read_only;
         coverage.merge(tally.coverage);
     }
     coverage.failures.sort_unstable();
-    if coverage.failures.len() > FAILURES_LISTED_MAX {
-        let left_out = coverage.failures.len() - FAILURES_LISTED_MAX;
-        coverage.failures.truncate(FAILURES_LISTED_MAX);
+    left_out += coverage.failures.len().saturating_sub(FAILURES_LISTED_MAX) as u64;
+    coverage.failures.truncate(FAILURES_LISTED_MAX);
+    if left_out > 0 {
         coverage.warnings.push(format!("{left_out} more failures are counted and not listed."));
     }
-    if seen.exhausted() {
-        coverage.warnings.push(
+    match seen.duplicates() {
+        Some(duplicates) => coverage.records_duplicate += duplicates,
+        None => coverage.warnings.push(
             "More records than the set of event ids can hold: records_duplicate is not known. No event counts twice for an image all the same."
                 .to_owned(),
-        );
-        coverage.records_duplicate = 0;
+        ),
     }
-    coverage
+    (coverage, read_only)
 }
 
 /// What the history adds: what was left out by CloudTrail, and what such logs cannot show.
-pub fn describe(coverage: &mut Coverage, history: &History) {
+pub fn describe(coverage: &mut Coverage, history: &History, read_only: bool) {
     coverage.omitted = history.gaps();
     let omitted: u64 = coverage.omitted.iter().map(|gap| gap.records).sum();
     if omitted > 0 {
@@ -103,7 +121,7 @@ pub fn describe(coverage: &mut Coverage, history: &History) {
             coverage.omitted.len()
         ));
     }
-    if history.pushes() > 0 && history.read_only_events() == 0 {
+    if history.pushes() > 0 && !read_only && history.read_only_events() == 0 {
         coverage.warnings.push(
             "Blind trail: pushes, and not a single read-only event. PolicyExecutionEvent and BatchGetImage are read-only events, so a trail of write events alone shows neither expiries nor pulls: no finding here is not a clean bill.".to_owned(),
         );

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::layout::{Seen, Selection};
 use super::options::cannot_open;
-use super::{Delivery, Feed, Fetched, Listed, OpenError, Options, Pruned};
+use super::{Delivery, Feed, Fetched, Known, Listed, OpenError, Options, Origin, Pruned};
 
 /// How far the walk may run ahead. Most archives fit, so that the total is known early; the others stay in bounded memory.
 const WALK_AHEAD_MAX: usize = 65_536;
@@ -36,6 +36,9 @@ pub(super) struct Local {
     /// Stands before every name, when several sources were given: `folder/`.
     label: String,
     object_bytes_max: u64,
+    known: Option<Arc<dyn Known>>,
+    /// `root` for [`Origin`].
+    absolute: PathBuf,
     shared: Arc<Shared>,
 }
 
@@ -68,7 +71,8 @@ impl Local {
             .spawn(move || walker.run())
             .map_err(|error| OpenError::Start { address: spec.to_owned(), reason: error.to_string() })?;
         let label = if options.many { format!("{}/", spec.trim_end_matches('/')) } else { String::new() };
-        Ok(Self { root, label, object_bytes_max: options.memory_bytes_max, shared })
+        let absolute = root.canonicalize().unwrap_or_else(|_| root.clone());
+        Ok(Self { root, label, object_bytes_max: options.memory_bytes_max, known: options.known.clone(), absolute, shared })
     }
 
     fn name(&self, path: &Path) -> String {
@@ -79,17 +83,18 @@ impl Local {
 impl Feed for Local {
     fn next(&self, buffer: &mut Vec<u8>) -> Option<Delivery> {
         prepare(buffer);
-        let (path, outcome) = match self.shared.take()? {
-            Found::OtherKind(path) => (path, Fetched::OtherKind),
-            Found::Unreadable(path, reason) => (path, Fetched::Failed(reason)),
+        let (path, outcome, origin) = match self.shared.take()? {
+            Found::OtherKind(path) => (path, Fetched::OtherKind, None),
+            Found::Unreadable(path, reason) => (path, Fetched::Failed(reason), None),
             Found::File(path) => {
-                let outcome = File::open(&path).map_or_else(failed, |file| read_file(file, buffer, self.object_bytes_max));
-                (path, outcome)
+                let absolute = || self.absolute.join(path.strip_prefix(&self.root).unwrap_or(&path));
+                let (outcome, origin) = read_unless_known(&path, absolute, self.known.as_deref(), buffer, self.object_bytes_max);
+                (path, outcome, origin)
             }
         };
         let size = buffer.len() as u64;
         self.shared.bytes_read.fetch_add(size, Ordering::Relaxed);
-        Some(Delivery { object: self.name(&path).into(), size, outcome })
+        Some(Delivery { object: self.name(&path).into(), size, outcome, origin })
     }
 
     fn listed(&self) -> Listed {
@@ -195,6 +200,35 @@ pub(super) fn prepare(buffer: &mut Vec<u8>) {
 /// many small files slow.
 pub(super) fn read_file(file: File, buffer: &mut Vec<u8>, bytes_max: u64) -> Fetched {
     read_whole(file, buffer, bytes_max)
+}
+
+/// Reads the file at `path`, unless `known` has this version of it. The version is asked for before the file is read: what
+/// changes meanwhile has a newer one, and is read again next time.
+pub(super) fn read_unless_known(
+    path: &Path,
+    absolute: impl FnOnce() -> PathBuf,
+    known: Option<&dyn Known>,
+    buffer: &mut Vec<u8>,
+    bytes_max: u64,
+) -> (Fetched, Option<Origin>) {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) => return (failed(error), None),
+    };
+    let origin = known.and_then(|_| Some(Origin { address: absolute().to_string_lossy().into_owned(), stamp: stamp(&file)? }));
+    if let (Some(known), Some(origin)) = (known, &origin)
+        && known.knows(origin)
+    {
+        return (Fetched::Known, Some(origin.clone()));
+    }
+    (read_file(file, buffer, bytes_max), origin)
+}
+
+/// Size and time of change.
+fn stamp(file: &File) -> Option<String> {
+    let metadata = file.metadata().ok()?;
+    let modified = metadata.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(format!("{}:{}", metadata.len(), modified.as_nanos()))
 }
 
 /// Reads to the end, or says why it could not. What was read stays in the buffer.

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::layout::Selection;
-use super::{Feed, local, retry, single};
+use super::{Feed, Known, local, retry, single};
 use crate::model::Filter;
 
 /// `--max-memory` where it is not given: 1 GiB.
@@ -32,6 +33,8 @@ pub struct Options {
     pub many: bool,
     /// Credentials from the program itself, before the SDK's chain is asked.
     pub credentials: Option<Credentials>,
+    /// Objects that need not be read again. With it, deliveries tell their [`super::Origin`].
+    pub known: Option<Arc<dyn Known>>,
     /// How often and how long one request is tried.
     pub retry: retry::Policy,
     pub patience: Patience,
@@ -49,6 +52,7 @@ impl Default for Options {
             jobs: NonZeroUsize::MIN,
             many: false,
             credentials: None,
+            known: None,
             retry: retry::Policy::DEFAULT,
             patience: Patience::DEFAULT,
         }

@@ -1,41 +1,43 @@
 //! One object: a file that the user names, which is read whatever it is called, or standard input.
 
-use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::local::{read_file, read_whole};
-use super::{Delivery, Feed, Listed, Options};
+use super::local::{read_unless_known, read_whole};
+use super::{Delivery, Feed, Known, Listed, Options};
 
 pub(super) struct Single {
-    origin: Origin,
+    place: Place,
     name: String,
     bytes: AtomicU64,
     taken: AtomicBool,
     object_bytes_max: u64,
+    known: Option<Arc<dyn Known>>,
 }
 
-enum Origin {
+enum Place {
     Stdin,
     File(PathBuf),
 }
 
 impl Single {
     pub(super) fn stdin(options: &Options) -> Self {
-        Self::new(Origin::Stdin, "-", 0, options)
+        Self::new(Place::Stdin, "-", 0, options)
     }
 
     pub(super) fn file(path: &str, bytes: u64, options: &Options) -> Self {
-        Self::new(Origin::File(PathBuf::from(path)), path, bytes, options)
+        Self::new(Place::File(PathBuf::from(path)), path, bytes, options)
     }
 
-    fn new(origin: Origin, name: &str, bytes: u64, options: &Options) -> Self {
+    fn new(place: Place, name: &str, bytes: u64, options: &Options) -> Self {
         Self {
-            origin,
+            place,
             name: name.to_owned(),
             bytes: AtomicU64::new(bytes),
             taken: AtomicBool::new(false),
             object_bytes_max: options.memory_bytes_max,
+            known: options.known.clone(),
         }
     }
 }
@@ -46,13 +48,16 @@ impl Feed for Single {
         if self.taken.swap(true, Ordering::AcqRel) {
             return None;
         }
-        let outcome = match &self.origin {
-            Origin::Stdin => read_whole(std::io::stdin().lock(), buffer, self.object_bytes_max),
-            Origin::File(path) => File::open(path).map_or_else(super::local::failed, |file| read_file(file, buffer, self.object_bytes_max)),
+        let (outcome, origin) = match &self.place {
+            Place::Stdin => (read_whole(std::io::stdin().lock(), buffer, self.object_bytes_max), None),
+            Place::File(path) => {
+                let absolute = || path.canonicalize().unwrap_or_else(|_| path.clone());
+                read_unless_known(path, absolute, self.known.as_deref(), buffer, self.object_bytes_max)
+            }
         };
         let size = buffer.len() as u64;
         self.bytes.fetch_max(size, Ordering::Relaxed);
-        Some(Delivery { object: self.name.as_str().into(), size, outcome })
+        Some(Delivery { object: self.name.as_str().into(), size, outcome, origin })
     }
 
     fn listed(&self) -> Listed {

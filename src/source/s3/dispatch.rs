@@ -15,7 +15,7 @@ use super::pace::{Pace, WINDOW, Window};
 use super::session::{Defeat, Session};
 use super::trouble::TroubleKind;
 use crate::source::local::too_large;
-use crate::source::{Delivery, FatalError, FatalKind, Fetched};
+use crate::source::{Delivery, FatalError, FatalKind, Fetched, Origin};
 
 /// Objects in flight and arrived, together, at most.
 const PARCELS_MAX: usize = 1024;
@@ -80,20 +80,33 @@ impl Dispatch {
 
     async fn hand_on(self: &Arc<Self>, lanes: &mut Lanes, found: Found) -> Result<(), FatalError> {
         match found {
-            Found::OtherKind { key } => self.arrived_unread(&key, Fetched::OtherKind).await,
-            Found::Unlistable { prefix, reason } => self.arrived_unread(&prefix, Fetched::Failed(reason)).await,
-            Found::Object { key, size } if size > self.session.shared.options.memory_bytes_max => {
+            Found::OtherKind { key } => self.arrived_unread(&key, Fetched::OtherKind, None).await,
+            Found::Unlistable { prefix, reason } => self.arrived_unread(&prefix, Fetched::Failed(reason), None).await,
+            Found::Object { key, size, .. } if size > self.session.shared.options.memory_bytes_max => {
                 let reason = too_large(self.session.shared.options.memory_bytes_max);
-                self.arrived_unread(&key, Fetched::Failed(reason)).await;
+                self.arrived_unread(&key, Fetched::Failed(reason), None).await;
             }
-            Found::Object { key, size } => {
+            Found::Object { key, size, etag } => {
+                let origin = self.origin(&key, size, &etag);
+                if let (Some(known), Some(origin)) = (&self.session.shared.options.known, &origin)
+                    && known.knows(origin)
+                {
+                    self.arrived_unread(&key, Fetched::Known, Some(origin.clone())).await;
+                    return Ok(());
+                }
                 self.wait_for_a_lane(lanes).await?;
                 let permits = self.permits(capacity_for(size)).await;
                 let dispatch = Arc::clone(self);
-                lanes.running.spawn(async move { dispatch.fetch(key, size, permits).await });
+                lanes.running.spawn(async move { dispatch.fetch(key, size, origin, permits).await });
             }
         }
         Ok(())
+    }
+
+    /// The version that was listed. If the object changes before it is fetched, the next run sees another one.
+    fn origin(&self, key: &str, size: u64, etag: &str) -> Option<Origin> {
+        self.session.shared.options.known.as_ref()?;
+        Some(Origin { address: format!("s3://{}/{key}", self.session.bucket()), stamp: format!("{etag}:{size}") })
     }
 
     async fn wait_for_a_lane(&self, lanes: &mut Lanes) -> Result<(), FatalError> {
@@ -123,13 +136,13 @@ impl Dispatch {
         room.into_iter().chain(place).collect()
     }
 
-    async fn arrived_unread(&self, key: &str, outcome: Fetched) {
+    async fn arrived_unread(&self, key: &str, outcome: Fetched, origin: Option<Origin>) {
         let permits = self.permits(0).await;
-        let delivery = Delivery { object: self.session.shared.name(key).into(), size: 0, outcome };
+        let delivery = Delivery { object: self.session.shared.name(key).into(), size: 0, outcome, origin };
         self.session.shared.arrivals.put(Parcel { delivery, bytes: Vec::new(), _permits: permits });
     }
 
-    async fn fetch(&self, key: String, size: u64, permits: Vec<OwnedSemaphorePermit>) -> Result<(), FatalError> {
+    async fn fetch(&self, key: String, size: u64, origin: Option<Origin>, permits: Vec<OwnedSemaphorePermit>) -> Result<(), FatalError> {
         let mut bytes = self.session.shared.arrivals.buffers.take(size);
         let outcome = match fetch(&self.session, &key, &mut bytes).await {
             Fetch::Whole => {
@@ -145,7 +158,7 @@ impl Dispatch {
                 Fetched::Failed(defeat.reason())
             }
         };
-        let delivery = Delivery { object: self.session.shared.name(&key).into(), size: bytes.len() as u64, outcome };
+        let delivery = Delivery { object: self.session.shared.name(&key).into(), size: bytes.len() as u64, outcome, origin };
         self.session.shared.arrivals.put(Parcel { delivery, bytes, _permits: permits });
         Ok(())
     }

@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{EncodingType, RequestPayer};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::page::{Order, Page};
+use super::page::{Order, Page, Version};
 use super::session::{Defeat, Session};
 use super::trouble::{Trouble, TroubleKind};
 use crate::source::layout::{self, Kind, Level, Place, Selection};
@@ -31,6 +31,7 @@ pub(super) enum Found {
     Object {
         key: String,
         size: u64,
+        etag: String,
     },
     OtherKind {
         key: String,
@@ -124,8 +125,8 @@ impl Lister {
         let mut first = self.page(&prefix, &How::Keys { after: None, splits: false }, None, Some(1)).await?;
         match first.objects.pop() {
             None => Ok(Vec::new()),
-            Some((key, size)) if key == prefix => {
-                self.send(vec![Found::Object { key, size }]).await?;
+            Some((key, Version { size, etag })) if key == prefix => {
+                self.send(vec![Found::Object { key, size, etag }]).await?;
                 Ok(Vec::new())
             }
             Some(_) => Ok(vec![Branch { prefix, how: How::Level }]),
@@ -219,12 +220,12 @@ impl Lister {
         key.get(given.rfind('/').map_or(0, |at| at + 1)..).unwrap_or(key)
     }
 
-    async fn send_objects(&self, objects: Vec<(String, u64)>) -> Result<(), Stop> {
-        let found = objects.into_iter().filter_map(|(key, size)| self.object(key, size)).collect();
+    async fn send_objects(&self, objects: Vec<(String, Version)>) -> Result<(), Stop> {
+        let found = objects.into_iter().filter_map(|(key, version)| self.object(key, version)).collect();
         self.send(found).await
     }
 
-    fn object(&self, key: String, size: u64) -> Option<Found> {
+    fn object(&self, key: String, Version { size, etag }: Version) -> Option<Found> {
         if !layout::is_evidence(self.relative(&key)) {
             return None;
         }
@@ -232,7 +233,7 @@ impl Lister {
         if !self.admits(&place) {
             return None;
         }
-        Some(if place.kind == Some(Kind::Other) { Found::OtherKind { key } } else { Found::Object { key, size } })
+        Some(if place.kind == Some(Kind::Other) { Found::OtherKind { key } } else { Found::Object { key, size, etag } })
     }
 
     async fn send(&self, found: Vec<Found>) -> Result<(), Stop> {

@@ -6,10 +6,25 @@ use aws_sdk_s3::types::EncodingType;
 use super::trouble::Trouble;
 use crate::source::retry::Cause;
 
+/// What a listing tells of an object beside its key.
+#[derive(Debug)]
+pub(super) struct Version {
+    pub size: u64,
+    /// Empty where the service tells none.
+    pub etag: String,
+}
+
+impl Version {
+    fn of(object: &aws_sdk_s3::types::Object) -> Self {
+        let size = u64::try_from(object.size().unwrap_or(0)).unwrap_or(0);
+        Self { size, etag: object.e_tag().unwrap_or_default().trim_matches('"').to_owned() }
+    }
+}
+
 /// A page as we use it.
 #[derive(Debug, Default)]
 pub(super) struct Page {
-    pub objects: Vec<(String, u64)>,
+    pub objects: Vec<(String, Version)>,
     pub folders: Vec<String>,
     pub token: Option<String>,
 }
@@ -29,8 +44,8 @@ impl Page {
         if output.is_truncated() == Some(true) && (next.is_none() || next.as_deref() == token) {
             return Err(garbled("there is more, and no way on"));
         }
-        let sized = |object: &aws_sdk_s3::types::Object| Some((text(object.key()?), u64::try_from(object.size().unwrap_or(0)).unwrap_or(0)));
-        let objects: Vec<_> = output.contents().iter().filter_map(sized).collect();
+        let object = |object: &aws_sdk_s3::types::Object| Some((text(object.key()?), Version::of(object)));
+        let objects: Vec<_> = output.contents().iter().filter_map(object).collect();
         let folders: Vec<_> = output.common_prefixes().iter().filter_map(|common| Some(text(common.prefix()?))).collect();
         if objects.iter().map(|(key, _)| key).chain(&folders).any(|name| !name.starts_with(prefix)) {
             return Err(garbled("a key is not below the prefix"));

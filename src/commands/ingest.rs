@@ -1,0 +1,180 @@
+//! `tagfall ingest SOURCE… --lake DIR`: every event into Parquet, for the second question.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::gather::{budget, watched};
+use super::options::{Limits, S3, Sources, Window};
+use super::{Ending, after_help, interrupt, nothing, sources};
+use crate::decode::Wanted;
+use crate::failure::Failure;
+use crate::lake::{Ingest, LakeError, Limits as LakeLimits, Summary};
+use crate::model::Coverage;
+use crate::pipeline;
+use crate::ui::coverage::describe;
+use crate::ui::quantity::{bytes, count, counted, elapsed};
+use crate::ui::talk::Talk;
+
+const EXAMPLES: &str = "\
+Examples:
+  tagfall ingest s3://my-trail/AWSLogs/ --lake ./lake        every day, or every hour: only new objects are read
+  tagfall ingest ./logs --lake ./lake --select ecr,ecs
+  tagfall detect ./lake";
+
+/// How many failures are said.
+const FAILURES_SAID_MAX: usize = 3;
+/// What reading may take of the memory: the files that are made take the rest. The whole stays within half a gigabyte.
+const READING_BYTES_MAX: u64 = 512 << 20;
+
+/// Write events to a lake, or add the new ones to it: Parquet by account, region and day
+///
+/// Each event stands in the lake once, on the day it happened. What the lake has already is not read again. The run may be
+/// interrupted at any time: the lake stays as its last commit left it, and the next run goes on from there. Any tool that
+/// knows Hive partitions reads it as it is; every verb of tagfall takes it as a SOURCE. --since, --until, --account and
+/// --region choose objects by their keys; of those that are read, every event is kept.
+#[derive(Debug, clap::Args)]
+#[command(after_help = after_help(EXAMPLES))]
+pub struct Args {
+    /// Where the logs are: `s3://bucket/prefix`, a folder, a file, or `-` for stdin; any mix of them
+    #[arg(value_name = "SOURCE", required = true)]
+    sources: Vec<String>,
+
+    /// Folder of the lake; it is made if it is not there
+    #[arg(long, value_name = "DIR")]
+    lake: PathBuf,
+
+    /// Keep the events of these services alone: ecr,ecs or ecr.amazonaws.com. A lake keeps the same ones all its life
+    #[arg(long, value_name = "SERVICE", value_delimiter = ',', value_parser = service)]
+    select: Vec<String>,
+
+    /// Exit with 0 where some evidence could not be read (3 otherwise)
+    #[arg(long)]
+    allow_incomplete: bool,
+
+    /// No progress, no notes: stderr only says why the exit code is 2 or 3
+    #[arg(short, long)]
+    quiet: bool,
+
+    #[command(flatten)]
+    window: Window,
+
+    #[command(flatten)]
+    limits: Limits,
+
+    #[command(flatten)]
+    s3: S3,
+}
+
+impl Args {
+    pub const fn quiet(&self) -> bool {
+        self.quiet
+    }
+
+    pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
+        let started = Instant::now();
+        let filter = self.window.filter(&[])?;
+        self.check_sources()?;
+        let cancelled = interrupt::flag(talk);
+        let ingest = Ingest::open(&self.lake, &self.select, LakeLimits::default()).map_err(|error| self.failure(&error))?;
+        let mut options = sources::options(self.asked());
+        options.known = Some(ingest.known());
+        let feeds = sources::open_with(&self.sources, &options, &filter)?;
+        let selected: Vec<&str> = self.select.iter().map(String::as_str).collect();
+        let wanted = if selected.is_empty() { Wanted::All } else { Wanted::Sources(&selected) };
+        let budget = budget(Sources { max_memory: self.limits.max_memory, ..self.asked() });
+        let (mut coverage, _) = watched(talk, &feeds, &cancelled, budget, |run| pipeline::scan(run, wanted, || ingest.collector()));
+        let ended_early = sources::check(&feeds, &mut coverage);
+        // What was read is kept, whatever ended the reading.
+        let summary = ingest.finish(!coverage.partial && matches!(ended_early, Ok(None))).map_err(|error| self.failure(&error))?;
+        if let Some(failure) = ended_early? {
+            talk.failure(&failure);
+        }
+        if coverage.objects_listed == 0 && !coverage.partial {
+            return Err(nothing::no_objects(&self.sources, &filter, &sources::pruned(&feeds)));
+        }
+        talk.note(&format!("{} in {}", text(&summary), elapsed(started.elapsed())));
+        say_what_is_missing(talk, &coverage, &summary);
+        let incomplete = !coverage.is_complete() || summary.objects_failed_before > 0;
+        Ok(Ending { alarming: false, incomplete: incomplete && !self.allow_incomplete })
+    }
+
+    fn asked(&self) -> Sources<'_> {
+        let max_memory = self.limits.max_memory.min(READING_BYTES_MAX);
+        Sources { specs: &self.sources, s3: &self.s3, max_memory, jobs: self.limits.jobs() }
+    }
+
+    /// A lake is no source of a lake, and stands in none of its sources.
+    fn check_sources(&self) -> Result<(), Failure> {
+        let absolute = |path: &Path| path.ancestors().find_map(|path| path.canonicalize().ok()).unwrap_or_default();
+        let lake = absolute(&self.lake);
+        for spec in &self.sources {
+            if sources::is_lake(spec) {
+                return Err(Failure::new(format!("cannot ingest {spec}"))
+                    .because("it is a lake itself")
+                    .advise("name the logs that it was made from"));
+            }
+            if Path::new(spec).is_dir() && self.lake.exists() && lake.starts_with(absolute(Path::new(spec))) {
+                let failure = Failure::new(format!("cannot ingest {spec} into {}", self.lake.display())).because("the lake lies inside of it");
+                return Err(failure.advise("choose a folder outside of the logs"));
+            }
+        }
+        Ok(())
+    }
+
+    fn failure(&self, error: &LakeError) -> Failure {
+        let failure = Failure::new(format!("cannot write to the lake {}", self.lake.display())).because(error);
+        match error {
+            LakeError::Busy { .. } => failure.advise("wait until the other run has ended; this one has changed nothing"),
+            LakeError::NotALake { .. } => failure.advise("name an empty folder, or one that is not there yet"),
+            LakeError::OtherSelection { .. } => failure.advise("give the same --select, or another --lake"),
+            LakeError::Version { .. } => failure.advise("use the tagfall that wrote it"),
+            LakeError::Io { .. } => failure.advise("the lake is as the last commit left it: mend the cause and run again"),
+        }
+    }
+}
+
+/// `ecr` means `ecr.amazonaws.com`.
+fn service(text: &str) -> Result<String, String> {
+    let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte));
+    if !plain(text) {
+        return Err("write services as CloudTrail does: ecr, ecs, or ecr.amazonaws.com".to_owned());
+    }
+    Ok(if text.contains('.') { text.to_owned() } else { format!("{text}.amazonaws.com") })
+}
+
+/// `read 12 objects (3 known), added 1,204 events (2 second copies left out), wrote 4 files (1.2 MiB); the lake has …`.
+fn text(summary: &Summary) -> String {
+    let copies = if summary.events_duplicate > 0 {
+        format!(" ({} left out)", counted(summary.events_duplicate, "second copy", "second copies"))
+    } else {
+        String::new()
+    };
+    format!(
+        "read {} ({} known), added {}{copies}, wrote {} ({}); the lake has {} in {}",
+        counted(summary.objects_read, "object", "objects"),
+        count(summary.objects_known),
+        counted(summary.events_added, "event", "events"),
+        counted(summary.files_written, "file", "files"),
+        bytes(summary.bytes_written),
+        counted(summary.events_total, "event", "events"),
+        counted(summary.files_total, "file", "files"),
+    )
+}
+
+fn say_what_is_missing(talk: &Talk, coverage: &Coverage, summary: &Summary) {
+    if coverage.partial {
+        talk.warn("the run ended before its time: the next one goes on from here");
+    }
+    let failed = coverage.objects_failed + summary.objects_failed_before;
+    if failed > 0 || coverage.records_failed > 0 {
+        let again = if summary.objects_failed_before > 0 {
+            format!(" ({} of them in an earlier run)", count(summary.objects_failed_before))
+        } else {
+            String::new()
+        };
+        let (objects, records) = (counted(failed, "object", "objects"), counted(coverage.records_failed, "record", "records"));
+        talk.warn(&format!("some evidence could not be read: {objects}{again} and {records} failed; what was good of them is in the lake"));
+    }
+    coverage.failures.iter().take(FAILURES_SAID_MAX).for_each(|failure| talk.warn(&describe(failure)));
+}

@@ -1,0 +1,39 @@
+//! The lake: CloudTrail events as hive-partitioned Parquet that every tool reads as it is, and that `tagfall` extends and reads
+//! back without loss.
+//!
+//! ```text
+//! LAKE/account=111122223333/region=eu-central-1/date=2026-03-02/000001-00001.parquet    events, by the day they happened
+//! LAKE/_tagfall/manifest.json            which files count; replaced as a whole, written last
+//! LAKE/_tagfall/objects/*.ndjson.gz      what became of every object that was read
+//! LAKE/_tagfall/native/…/*.rows          EventBridge's own events (Parquet too, and no CloudTrail events)
+//! LAKE/_tagfall/lock, staging/, spill/   one writer at a time, and what it is working on
+//! ```
+//!
+//! - [`record`]: one record and what of it the columns can hold; the rest goes along as JSON;
+//! - `rebuild`: the way back, from columns to the record;
+//! - `frame`, `buffer`: records on their way, in memory and spilled;
+//! - `parquet`: files of rows;
+//! - `state`: the manifest and the objects, and how they are replaced;
+//! - `merge`: new records and the files of one partition → files without second copies;
+//! - [`ingest`]: the writer; [`read`]: the reader.
+//!
+//! Invariants: a file that the manifest does not name does not count. An object stands in the state only in a commit that
+//! has all of its records. Nothing here prints, reads the environment or the clock.
+
+mod buffer;
+mod error;
+mod frame;
+pub mod ingest;
+mod merge;
+mod parquet;
+mod partition;
+pub mod read;
+mod rebuild;
+pub mod record;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use error::LakeError;
+pub use ingest::{Ingest, Limits, Summary};
+pub use read::{LakeFeed, is_lake};

@@ -1,0 +1,103 @@
+//! Records waiting for their files: by partition, in memory up to a budget, beyond it in spill files.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::LakeError;
+use super::partition::Partition;
+
+/// What waits.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    slots: HashMap<Partition, Slot>,
+    /// Bytes in memory.
+    held: usize,
+    spills: u64,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    memory: Vec<u8>,
+    spilled: Vec<PathBuf>,
+    spilled_bytes: u64,
+    /// Somebody writes files of this partition.
+    busy: bool,
+}
+
+impl Buffers {
+    pub(super) fn add(&mut self, partition: &Partition, bytes: &[u8]) {
+        self.held += bytes.len();
+        match self.slots.get_mut(partition) {
+            Some(slot) => slot.memory.extend_from_slice(bytes),
+            None => {
+                self.slots.insert(partition.clone(), Slot { memory: bytes.to_vec(), ..Slot::default() });
+            }
+        }
+    }
+
+    /// Whether this partition has enough for a file, and nobody is at it.
+    pub(super) fn is_ripe(&self, partition: &Partition, file_bytes: u64) -> bool {
+        self.slots.get(partition).is_some_and(|slot| !slot.busy && slot.memory.len() as u64 + slot.spilled_bytes >= file_bytes)
+    }
+
+    /// Every partition that has something.
+    pub(super) fn partitions(&self) -> Vec<Partition> {
+        let mut all: Vec<Partition> =
+            self.slots.iter().filter(|(_, slot)| !slot.memory.is_empty() || slot.spilled_bytes > 0).map(|(p, _)| p.clone()).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// Takes out what waits in a partition, which is busy until [`Self::release`]. Spill files are still to be read.
+    pub(super) fn take(&mut self, partition: &Partition) -> (Vec<u8>, Vec<PathBuf>) {
+        let Some(slot) = self.slots.get_mut(partition) else { return (Vec::new(), Vec::new()) };
+        slot.busy = true;
+        slot.spilled_bytes = 0;
+        self.held -= slot.memory.len();
+        (std::mem::take(&mut slot.memory), std::mem::take(&mut slot.spilled))
+    }
+
+    pub(super) fn release(&mut self, partition: &Partition) {
+        if let Some(slot) = self.slots.get_mut(partition) {
+            slot.busy = false;
+            if slot.memory.is_empty() && slot.spilled.is_empty() {
+                self.slots.remove(partition);
+            }
+        }
+    }
+
+    /// Brings memory below the budget: the largest partitions go to disk until half of it is free.
+    pub(super) fn spill(&mut self, budget: usize, folder: &Path) -> Result<(), LakeError> {
+        if self.held <= budget {
+            return Ok(());
+        }
+        let mut sizes: Vec<(usize, Partition)> = self.slots.iter().map(|(partition, slot)| (slot.memory.len(), partition.clone())).collect();
+        sizes.sort_unstable_by(|a, b| b.cmp(a));
+        for (bytes, partition) in sizes {
+            if self.held <= budget / 2 || bytes == 0 {
+                break;
+            }
+            let path = folder.join(format!("{}.frames", self.spills));
+            self.spills += 1;
+            let Some(slot) = self.slots.get_mut(&partition) else { continue };
+            File::create(&path).and_then(|mut file| file.write_all(&slot.memory)).map_err(|error| LakeError::io(&path, error))?;
+            slot.memory = Vec::new();
+            slot.spilled.push(path);
+            slot.spilled_bytes += bytes as u64;
+            self.held -= bytes;
+        }
+        Ok(())
+    }
+}
+
+/// Reads spill files back, and removes them.
+pub(super) fn unspill(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, LakeError> {
+    let read = |path: &PathBuf| {
+        let bytes = fs::read(path).map_err(|error| LakeError::io(path, error))?;
+        let _ = fs::remove_file(path);
+        Ok(bytes)
+    };
+    paths.iter().map(read).collect()
+}

@@ -1,0 +1,54 @@
+//! Why a lake cannot be written or read.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// What went wrong. What was committed before stands as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LakeError {
+    /// Another run writes to it.
+    Busy {
+        lake: PathBuf,
+    },
+    /// A folder with something else in it.
+    NotALake {
+        folder: PathBuf,
+    },
+    /// It keeps other services than those asked for. Comma-separated; empty for all.
+    OtherSelection {
+        kept: String,
+        asked: String,
+    },
+    /// Written by a later version.
+    Version {
+        found: u32,
+    },
+    Io {
+        path: PathBuf,
+        reason: String,
+    },
+}
+
+impl LakeError {
+    pub(super) fn io(path: &Path, reason: impl fmt::Display) -> Self {
+        Self::Io { path: path.to_path_buf(), reason: reason.to_string() }
+    }
+}
+
+impl fmt::Display for LakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy { lake } => write!(f, "{}: another run is writing to this lake", lake.display()),
+            Self::NotALake { folder } => write!(f, "{}: a folder that is not empty, and no lake", folder.display()),
+            Self::OtherSelection { kept, asked } => write!(f, "the lake keeps {}, and not {}", services(kept), services(asked)),
+            Self::Version { found } => write!(f, "the lake was written by a later version (format {found})"),
+            Self::Io { path, reason } => write!(f, "{}: {reason}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for LakeError {}
+
+fn services(list: &str) -> &str {
+    if list.is_empty() { "every service" } else { list }
+}

@@ -1,0 +1,65 @@
+//! Where a record belongs: account, region, and the day it happened.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Timestamp;
+
+/// What Hive calls the partition of rows without a value.
+const NO_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
+/// Longer values are hostile; they go where no value is.
+const VALUE_BYTES_MAX: usize = 64;
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(super) struct Partition {
+    /// EventBridge's own events stand apart.
+    pub native: bool,
+    pub account: Option<String>,
+    pub region: Option<String>,
+    /// `2026-03-02`, UTC.
+    pub date: Option<String>,
+}
+
+impl Partition {
+    pub(super) fn new(native: bool, account: Option<&str>, region: Option<&str>, time: Option<Timestamp>) -> Self {
+        let value = |value: Option<&str>| value.filter(|value| !value.is_empty() && value.len() <= VALUE_BYTES_MAX).map(str::to_owned);
+        let date = time.and_then(Timestamp::to_chrono).map(|time| time.format("%Y-%m-%d").to_string());
+        Self { native, account: value(account), region: value(region), date }
+    }
+
+    /// The folder, relative to the lake.
+    pub(super) fn folder(&self) -> PathBuf {
+        let level = |name: &str, value: &Option<String>| format!("{name}={}", value.as_deref().map_or_else(|| NO_VALUE.to_owned(), escaped));
+        let root = if self.native { "_tagfall/native" } else { "" };
+        PathBuf::from(root).join(level("account", &self.account)).join(level("region", &self.region)).join(level("date", &self.date))
+    }
+
+    /// What its files' names end in: hive readers that look for `*.parquet` are to find events alone.
+    pub(super) const fn extension(&self) -> &'static str {
+        if self.native { "rows" } else { "parquet" }
+    }
+}
+
+/// A value as part of a path, as Hive writes it: letters, digits, `-`, `_` and `.` as they are, `%XX` for the rest.
+fn escaped(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) { out.push(char::from(byte)) } else { out.push_str(&format!("%{byte:02X}")) }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_from_a_log_never_leaves_its_folder() {
+        let partition = Partition::new(false, Some("../../etc"), Some("a/b"), Timestamp::parse("2026-03-02T23:59:59Z"));
+        assert_eq!(partition.folder(), PathBuf::from("account=..%2F..%2Fetc/region=a%2Fb/date=2026-03-02"));
+        let empty = Partition::new(true, Some(""), Some(&"x".repeat(500)), None);
+        assert!(empty.folder().ends_with("account=__HIVE_DEFAULT_PARTITION__/region=__HIVE_DEFAULT_PARTITION__/date=__HIVE_DEFAULT_PARTITION__"));
+        assert!(empty.folder().starts_with("_tagfall/native"));
+    }
+}

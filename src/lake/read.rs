@@ -1,0 +1,252 @@
+//! A lake as a source: its records come back as they stood in their objects.
+//!
+//! Files are left out by account, region and day; row groups by `eventsource`, which is read first; only then the other
+//! columns are. Coverage is that of the objects that filled the lake, with two differences: second copies are counted for the
+//! whole lake and not read again, and a file of the lake that cannot be read counts as an object that failed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use chrono::Datelike;
+use polars_core::prelude::{DataFrame, NamedFrom, PolarsResult, Series};
+
+use super::LakeError;
+use super::parquet::Reader;
+use super::partition::Partition;
+use super::rebuild::Records;
+use super::state::{self, Ending, FileEntry, Manifest, ObjectState};
+use crate::model::{Coverage, Filter, ReadFailure, Timestamp};
+use crate::source::layout::{Days, Level, Place, Seen, Selection};
+use crate::source::{Delivery, Feed, Listed, Pruned, Shelf, Shelved};
+use crate::tables::Rows;
+use crate::tables::cloudtrail::{ORIGINS, Origin};
+
+/// Whether a lake is at `path`.
+pub fn is_lake(path: &Path) -> bool {
+    state::manifest_path(path).is_file()
+}
+
+/// A lake, read once.
+pub struct LakeFeed {
+    lake: PathBuf,
+    manifest: Manifest,
+    filter: Filter,
+    /// Files that may hold what is asked for.
+    files: Vec<FileEntry>,
+    pruned: Pruned,
+    next: AtomicUsize,
+    stopped: AtomicBool,
+    failed: Mutex<Vec<ReadFailure>>,
+}
+
+impl LakeFeed {
+    /// Opens the lake at `lake` for events that `filter` admits by time, account and region.
+    ///
+    /// # Errors
+    /// The manifest cannot be read.
+    pub fn open(lake: &Path, filter: &Filter) -> Result<Self, LakeError> {
+        let manifest = Manifest::load(lake)?;
+        let (files, left_out): (Vec<_>, Vec<_>) = manifest.files.iter().cloned().partition(|file| admits(filter, file));
+        let mut pruned = Seen::default();
+        left_out.iter().for_each(|file| pruned.add(&place(file)));
+        let (next, stopped, failed) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::default());
+        Ok(Self { lake: lake.to_path_buf(), manifest, filter: filter.clone(), files, pruned: pruned.pruned(), next, stopped, failed })
+    }
+
+    fn take(&self) -> Option<&FileEntry> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.files.get(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn read(&self, file: &FileEntry, sources: Option<&[&str]>, give: &mut dyn FnMut(Shelved<'_>)) -> Result<(), LakeError> {
+        let path = self.lake.join(file.path());
+        let damaged = |error| LakeError::io(&path, error);
+        let reader = Reader::open(&path)?;
+        let native = file.partition.native;
+        let mut json = String::new();
+        for group in reader.groups() {
+            let wanted = if native { None } else { sources };
+            let Some(rows) = wanted_rows(&reader, group, wanted, None)? else { continue };
+            let records = Records::of(&rows).map_err(damaged)?;
+            for row in 0..rows.height() {
+                records.write(row, &mut json);
+                give(Shelved { object: records.object(row), index: records.index(row), json: &json, native });
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of `cloudtrail_logs` for SQL: a portion of those with these columns (`None`: all) and these sources, until `None`.
+    /// Rows outside of the filter's days are left out, and those inside are for the caller to look at. Safe to call
+    /// from many threads.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn next_rows(&self, sources: Option<&[&str]>, columns: Option<&[String]>, give: &mut dyn FnMut(Rows)) -> Result<bool, LakeError> {
+        let Some(file) = self.take() else { return Ok(false) };
+        if file.partition.native {
+            return Ok(true);
+        }
+        let path = self.lake.join(file.path());
+        let reader = Reader::open(&path)?;
+        let asked = |name: &str| columns.is_none_or(|columns| columns.iter().any(|column| column == name));
+        let read: Vec<&str> = ORIGINS.iter().filter(|(name, origin)| asked(name) && *origin != Origin::Partition).map(|(name, _)| *name).collect();
+        // Without any column of the file the rows could not be counted.
+        let read = if read.is_empty() { vec!["record"] } else { read };
+        for group in reader.groups() {
+            if let Some(rows) = wanted_rows(&reader, group, sources, Some(&read))? {
+                give(table_rows(&rows, &file.partition, asked).map_err(|error| LakeError::io(&path, error))?);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Rows of a row group whose `eventsource` is one of `sources`; `None` where there are none.
+fn wanted_rows(
+    reader: &Reader<'_>,
+    group: (usize, usize),
+    sources: Option<&[&str]>,
+    columns: Option<&[&str]>,
+) -> Result<Option<DataFrame>, LakeError> {
+    let Some(sources) = sources else { return reader.read(group, columns).map(Some) };
+    let of = reader.read(group, Some(&["eventsource"]))?;
+    let mask: Vec<bool> = match of.column("eventsource").and_then(|column| column.as_materialized_series().str().cloned()) {
+        Ok(texts) => texts.iter().map(|text| text.is_some_and(|text| sources.contains(&text))).collect(),
+        Err(_) => vec![true; of.height()],
+    };
+    // Rows stand in the order of time: what is wanted often lies close together.
+    let (Some(first), Some(last)) = (mask.iter().position(|wanted| *wanted), mask.iter().rposition(|wanted| *wanted)) else { return Ok(None) };
+    let rows = reader.read((group.0 + first, last - first + 1), columns)?;
+    let mask = Series::new("mask".into(), mask.get(first..=last).unwrap_or_default());
+    rows.filter(mask.bool().map_err(|error| reader.error(error))?).map(Some).map_err(|error| reader.error(error))
+}
+
+/// The same rows with the columns of their partition, under the names of `cloudtrail_logs`, in its order.
+fn table_rows(rows: &DataFrame, partition: &Partition, asked: impl Fn(&str) -> bool) -> PolarsResult<Rows> {
+    let height = rows.height();
+    let date = partition.date.as_deref();
+    let mut columns = Vec::new();
+    for (name, origin) in ORIGINS.iter().filter(|(name, _)| asked(name)) {
+        let series = match (origin, *name) {
+            (Origin::Partition, name) => {
+                let slashes = date.map(|date| date.replace('-', "/"));
+                let value = match name {
+                    "account" => partition.account.as_deref(),
+                    "region" => partition.region.as_deref(),
+                    "year" => date.and_then(|date| date.get(0..4)),
+                    "month" => date.and_then(|date| date.get(5..7)),
+                    "day" => date.and_then(|date| date.get(8..10)),
+                    "date" => date,
+                    _ => slashes.as_deref(),
+                };
+                Series::new(name.into(), vec![value; height])
+            }
+            (_, name) => rows.column(name)?.as_materialized_series().clone(),
+        };
+        columns.push((*name, series));
+    }
+    Ok(Rows { columns, height })
+}
+
+impl Shelf for LakeFeed {
+    fn read_next(&self, sources: Option<&[&str]>, give: &mut dyn FnMut(Shelved<'_>)) -> bool {
+        let Some(file) = self.take() else { return false };
+        if let Err(error) = self.read(file, sources, give) {
+            let object = file.path().to_string_lossy().as_ref().into();
+            self.failed.lock().unwrap_or_else(PoisonError::into_inner).push(ReadFailure { object, record: None, reason: error.to_string() });
+        }
+        true
+    }
+
+    fn coverage(&self) -> Coverage {
+        let mut coverage = Coverage::default();
+        let selection = Selection::new(&self.filter);
+        let mut understood = 0;
+        let counted = state::for_each_object(&self.lake, &self.manifest, |object| {
+            understood += object.records.saturating_sub(object.failed_total);
+            if selection.admits(&Place::of(&object.object)) {
+                add(&mut coverage, object);
+            }
+        });
+        let rows: u64 = self.manifest.files.iter().map(|file| file.rows).sum();
+        // Where every service is kept, what was read and is no row was a second copy, however often objects were read.
+        let all = self.manifest.select.is_empty();
+        coverage.records_duplicate = if all { u64::saturating_sub(understood, rows) } else { self.manifest.records_duplicate };
+        let own =
+            counted.err().map(|error| ReadFailure { object: self.lake.to_string_lossy().as_ref().into(), record: None, reason: error.to_string() });
+        for failure in self.failed.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().chain(own) {
+            coverage.objects_listed += 1;
+            coverage.objects_failed += 1;
+            coverage.failures.push(failure);
+        }
+        coverage
+    }
+}
+
+impl Feed for LakeFeed {
+    fn next(&self, _buffer: &mut Vec<u8>) -> Option<Delivery> {
+        None
+    }
+
+    fn listed(&self) -> Listed {
+        Listed { complete: true, ..Listed::default() }
+    }
+
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    fn pruned(&self) -> Pruned {
+        self.pruned.clone()
+    }
+
+    fn shelf(&self) -> Option<&dyn Shelf> {
+        Some(self)
+    }
+}
+
+/// Where a file's partition would stand in CloudTrail's layout.
+fn place(file: &FileEntry) -> Place<'_> {
+    let day = |millis| Timestamp::from_millis(millis).to_chrono().map(|time| time.date_naive().num_days_from_ce());
+    let days = day(file.first).zip(day(file.last)).map(|(first, last)| Days { first, last });
+    let (account, region) = (file.partition.account.as_deref(), file.partition.region.as_deref());
+    Place { level: Level::Day, kind: None, account, region, days }
+}
+
+/// Whether a file may hold events that are asked for. What a partition does not say is never left out by it. EventBridge's own
+/// events are few, and come from files whose names say nothing: they are looked at one by one.
+fn admits(filter: &Filter, file: &FileEntry) -> bool {
+    let partition = &file.partition;
+    let named = filter.admits_account(partition.account.as_deref().unwrap_or_default())
+        && filter.admits_region(partition.region.as_deref().unwrap_or_default());
+    (partition.native || named)
+        && filter.since.is_none_or(|since| file.last >= since.millis())
+        && filter.until.is_none_or(|until| file.first < until.millis())
+}
+
+/// Counts one object as the run that read it did.
+fn add(coverage: &mut Coverage, object: ObjectState) {
+    coverage.objects_listed += 1;
+    match object.ending {
+        Ending::Read => coverage.objects_read += 1,
+        Ending::Skipped => coverage.objects_skipped += 1,
+        Ending::Failed => coverage.objects_failed += 1,
+    }
+    coverage.bytes_compressed += object.bytes_compressed;
+    coverage.bytes_decompressed += object.bytes_decompressed;
+    coverage.records += object.records;
+    coverage.records_failed += object.failed.len() as u64;
+    let earlier = |a: Option<Timestamp>, b: Option<Timestamp>| a.into_iter().chain(b).min();
+    coverage.first_event_time = earlier(coverage.first_event_time, object.first.map(Timestamp::from_millis));
+    coverage.last_event_time = coverage.last_event_time.max(object.last.map(Timestamp::from_millis));
+    let failure = |record, reason| ReadFailure { object: object.object.as_str().into(), record, reason };
+    coverage.failures.extend(object.failed.iter().map(|(record, reason)| failure(Some(*record), reason.clone())));
+    if object.ending == Ending::Failed {
+        coverage.failures.push(failure(None, object.reason.clone().unwrap_or_default()));
+    }
+}

@@ -1,0 +1,165 @@
+//! From columns back to records.
+
+use polars_core::prelude::{DataFrame, Int64Chunked, ListChunked, PolarsResult, Series, StringChunked};
+use serde_json::value::RawValue;
+
+use super::record::{Holds, MEMBERS, Split, add_member, add_text, fingerprint, json_name};
+use crate::tables::Kind;
+use crate::tables::builder::members_of;
+
+/// Rows that can be read as records. Columns that are not there are members that are not there.
+pub(super) struct Records {
+    members: Vec<(usize, Column)>,
+    event_id: Option<StringChunked>,
+    object: StringChunked,
+    record: Int64Chunked,
+    extra: StringChunked,
+    original: StringChunked,
+}
+
+impl Records {
+    pub(super) fn of(rows: &DataFrame) -> PolarsResult<Self> {
+        let text = |name: &str| -> PolarsResult<StringChunked> { Ok(rows.column(name)?.as_materialized_series().str()?.clone()) };
+        let mut members = Vec::new();
+        for (at, member) in MEMBERS.iter().enumerate() {
+            if let Ok(column) = rows.column(member.column) {
+                members.push((at, Column::of(column.as_materialized_series(), member.column, &member.kind, member.holds)?));
+            }
+        }
+        let record = rows.column("record")?.as_materialized_series().i64()?.clone();
+        Ok(Self { members, event_id: text("eventid").ok(), object: text("object")?, record, extra: text("extra")?, original: text("original")? })
+    }
+
+    pub(super) fn object(&self, row: usize) -> &str {
+        self.object.get(row).unwrap_or_default()
+    }
+
+    /// Index of the record in its object.
+    pub(super) fn index(&self, row: usize) -> u64 {
+        self.record.get(row).and_then(|record| u64::try_from(record).ok()).unwrap_or_default()
+    }
+
+    /// See [`Split::identity`].
+    pub(super) fn identity(&self, row: usize, native: bool) -> String {
+        match self.original.get(row) {
+            Some(original) => Split::of(original, native).map_or_else(|_| fingerprint(original), |split| split.identity().into_owned()),
+            None => self.event_id.as_ref().and_then(|ids| ids.get(row)).unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// The record's text, in place of what is in `out`.
+    pub(super) fn write(&self, row: usize, out: &mut String) {
+        out.clear();
+        if let Some(original) = self.original.get(row) {
+            out.push_str(original);
+            return;
+        }
+        let extra = self.extra.get(row).and_then(|extra| serde_json::from_str::<&RawValue>(extra).ok()).and_then(members_of).unwrap_or_default();
+        let mut value = String::new();
+        for (at, column) in &self.members {
+            let Some(member) = MEMBERS.get(*at) else { continue };
+            value.clear();
+            if extra.iter().all(|(name, _)| name != member.name) && column.write(row, &mut value) {
+                add_member(out, member.name, &value);
+            }
+        }
+        extra.iter().for_each(|(name, value)| add_member(out, name, value.get()));
+        out.push_str(if out.is_empty() { "{}" } else { "}" });
+    }
+}
+
+/// A column, or a part of one.
+enum Column {
+    Text(StringChunked),
+    Truth(StringChunked),
+    Json(StringChunked),
+    Row(Vec<(String, Column)>),
+    List(ListChunked, &'static str, Kind),
+    Map(ListChunked),
+}
+
+impl Column {
+    fn of(series: &Series, column: &'static str, kind: &Kind, holds: Holds) -> PolarsResult<Self> {
+        Ok(match (holds, kind) {
+            (Holds::Truth, _) => Self::Truth(series.str()?.clone()),
+            (Holds::Json, _) => Self::Json(series.str()?.clone()),
+            (_, Kind::Row(fields)) => {
+                let values = series.struct_()?;
+                let field = |(name, kind): &(String, Kind)| {
+                    let column_of = Self::of(&values.field_by_name(name)?, column, kind, Holds::Nested)?;
+                    Ok((json_name(column, name).to_owned(), column_of))
+                };
+                Self::Row(fields.iter().map(field).collect::<PolarsResult<_>>()?)
+            }
+            (_, Kind::Array(element)) => Self::List(series.list()?.clone(), column, (**element).clone()),
+            (_, Kind::Map(..)) => Self::Map(series.list()?.clone()),
+            _ => Self::Text(series.str()?.clone()),
+        })
+    }
+
+    /// Appends the value; false, and nothing, where there is none.
+    fn write(&self, row: usize, out: &mut String) -> bool {
+        match self {
+            Self::Text(texts) => texts.get(row).map(|text| add_text(out, text)).is_some(),
+            Self::Json(texts) => texts.get(row).map(|text| out.push_str(text)).is_some(),
+            Self::Truth(texts) => {
+                texts.get(row).map(|text| if matches!(text, "true" | "false") { out.push_str(text) } else { add_text(out, text) }).is_some()
+            }
+            Self::Row(fields) => {
+                let mut object = String::new();
+                let mut value = String::new();
+                for (name, column) in fields {
+                    value.clear();
+                    if column.write(row, &mut value) {
+                        add_member(&mut object, name, &value);
+                    }
+                }
+                out.push_str(&object);
+                if !object.is_empty() {
+                    out.push('}');
+                }
+                !object.is_empty()
+            }
+            Self::List(lists, column, kind) => match lists.get_as_series(row) {
+                Some(elements) => write_list(&elements, column, kind, out),
+                None => false,
+            },
+            Self::Map(lists) => match lists.get_as_series(row) {
+                Some(entries) => write_map(&entries, out),
+                None => false,
+            },
+        }
+    }
+}
+
+fn write_list(elements: &Series, column: &'static str, kind: &Kind, out: &mut String) -> bool {
+    let Ok(values) = Column::of(elements, column, kind, Holds::Nested) else { return false };
+    out.push('[');
+    for at in 0..elements.len() {
+        if at > 0 {
+            out.push(',');
+        }
+        if !values.write(at, out) {
+            out.push_str("{}");
+        }
+    }
+    out.push(']');
+    true
+}
+
+fn write_map(entries: &Series, out: &mut String) -> bool {
+    let Ok(entries) = entries.struct_() else { return false };
+    let (Ok(keys), Ok(values)) = (entries.field_by_name("key"), entries.field_by_name("value")) else { return false };
+    let (Ok(keys), Ok(values)) = (keys.str(), values.str()) else { return false };
+    let mut object = String::new();
+    let mut text = String::new();
+    for (key, value) in keys.iter().zip(values.iter()) {
+        let (Some(key), Some(value)) = (key, value) else { continue };
+        text.clear();
+        add_text(&mut text, value);
+        add_member(&mut object, key, &text);
+    }
+    out.push_str(if object.is_empty() { "{" } else { &object });
+    out.push('}');
+    true
+}

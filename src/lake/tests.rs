@@ -1,0 +1,350 @@
+//! What goes in comes out: record by record, and whatever the limits.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::frame::{Frame, frames};
+use super::parquet::{self, Reader};
+use super::rebuild::Records;
+use super::record::Split;
+use super::{Ingest, LakeError, LakeFeed, Limits, Summary};
+use crate::decode::{ObjectReport, Outcome, RawRecord};
+use crate::model::{Filter, Timestamp};
+use crate::pipeline::Collector;
+use crate::recognize::Recognizer;
+use crate::source::{Delivery, Feed, Fetched, Origin};
+
+/// Through a file and back.
+fn round_trip(records: &[(String, bool)]) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut back = vec![String::new(); records.len()];
+    for native in [false, true] {
+        let chosen: Vec<_> = records.iter().enumerate().filter(|(_, (_, is_native))| *is_native == native).collect();
+        let frames: Vec<Frame> = chosen.iter().map(|(at, (json, _))| Frame { time: 0, id: "", object: "k", record: *at as u64, json }).collect();
+        if frames.is_empty() {
+            continue;
+        }
+        let path = folder.path().join("file.parquet");
+        parquet::write(&path, &frames, native).unwrap();
+        let reader = Reader::open(&path).unwrap();
+        for group in reader.groups() {
+            let rows = reader.read(group, None).unwrap();
+            let rebuilt = Records::of(&rows).unwrap();
+            for row in 0..rows.height() {
+                rebuilt.write(row, &mut back[rebuilt.index(row) as usize]);
+            }
+        }
+    }
+    back
+}
+
+fn meaning(json: &str, native: bool) -> String {
+    let found = Recognizer::default().recognize(RawRecord { index: 0, json, native }, |recognized| format!("{recognized:?}"));
+    format!("{found:?}")
+}
+
+/// A value with every `null` and every empty object taken away: nobody tells them from what is absent.
+fn plain(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let kept = members.into_iter().map(|(name, value)| (name, plain(value)));
+            Value::Object(kept.filter(|(_, value)| !value.is_null() && *value != json!({})).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(plain).collect()),
+        other => other,
+    }
+}
+
+fn anything() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        "[ -~é\u{202e}\u{0}\"\\\\]{0,12}".prop_map(Value::from),
+        Just(json!("true")),
+        Just(json!("arn:aws:ecr:eu-central-1:111122223333:repository/shop/api")),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        let key = prop_oneof!["[a-zA-Z]{1,6}", Just("arn".to_owned()), Just("ARN".to_owned()), Just("type".to_owned()), Just("accountId".to_owned())];
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            proptest::collection::btree_map(key, inner, 0..4).prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+/// A push as CloudTrail writes it.
+fn push() -> Value {
+    json!({
+        "eventVersion": "1.11", "eventID": "5d3f0c1e-0000-4000-8000-000000000001", "eventTime": "2026-03-02T13:41:07Z",
+        "eventSource": "ecr.amazonaws.com", "eventName": "PutImage", "awsRegion": "eu-central-1", "recipientAccountId": "111122223333",
+        "sourceIPAddress": "192.0.2.7", "userAgent": "docker/27 \"quoted\" \u{1F680}", "readOnly": false, "managementEvent": true,
+        "userIdentity": {
+            "type": "AssumedRole", "principalId": "AROA:ci", "arn": "arn:aws:sts::111122223333:assumed-role/ci/ci", "accountId": "111122223333",
+            "sessionContext": {
+                "sessionIssuer": {"type": "Role", "userName": "ci"}, "attributes": {"mfaAuthenticated": "false", "creationDate": "2026-03-02T13:00:00Z"},
+                "webIdFederationData": {"federatedProvider": "x", "attributes": {"aud": "sts", "sub": "repo:é"}}
+            }
+        },
+        "requestParameters": {"repositoryName": "shop/api", "imageTag": "v7", "imageManifest": "{\"schemaVersion\": 2}"},
+        "responseElements": {"image": {"repositoryName": "shop/api", "registryId": "111122223333"}},
+        "resources": [{"ARN": "arn:aws:ecr:eu-central-1:111122223333:repository/shop/api", "accountId": "111122223333"}],
+        "tlsDetails": {"tlsVersion": "TLSv1.3"}
+    })
+}
+
+const MEMBERS: &[&str] = &[
+    "eventID",
+    "eventTime",
+    "eventName",
+    "awsRegion",
+    "recipientAccountId",
+    "sharedEventID",
+    "sourceIPAddress",
+    "userAgent",
+    "errorCode",
+    "errorMessage",
+    "readOnly",
+    "userIdentity",
+    "resources",
+    "addendum",
+    "requestParameters",
+    "responseElements",
+    "serviceEventDetails",
+    "tlsDetails",
+    "apiVersion",
+    "edgeDeviceDetails",
+    "eventContext",
+    "eventid",
+    "sessionCredentialFromConsole",
+];
+
+#[test]
+fn an_ordinary_record_comes_back_whole_and_from_its_columns() {
+    let record = push();
+    let text = record.to_string();
+    let split = Split::of(&text, false).unwrap();
+    assert_eq!((split.extra(), split.original()), (None, None));
+    let back = round_trip(&[(text, false)]);
+    assert_eq!(serde_json::from_str::<Value>(&back[0]).unwrap(), record);
+}
+
+#[test]
+fn half_a_character_and_members_that_stand_twice_come_back_as_they_were() {
+    let cut = r#"{"eventID":"a-1","eventTime":"2026-03-02T13:41:07Z","eventSource":"ecr.amazonaws.com","eventName":"PutImage","errorCode":"X","errorMessage":"cut \ud83d"}"#;
+    let twice = r#"{"eventID":"a-1","eventTime":"2026-03-02T13:41:07Z","eventSource":"ecr.amazonaws.com","eventName":"PutImage","eventName":"BatchGetImage"}"#;
+    let without_id = r#"{ "eventTime":"2026-03-02T13:41:07Z","eventSource":"ecr.amazonaws.com","eventName":"PutImage","resources":[] }"#;
+    let native = r#"{"detail-type":"ECS Task State Change","source":"aws.ecs","time":"2026-03-02T13:41:07Z","detail":{"stoppedReason":"x"}}"#;
+    let all = [(cut, false), (twice, false), (without_id, false), (native, true)].map(|(json, native)| (json.to_owned(), native));
+    let back = round_trip(&all);
+    assert_eq!(back[1..], all.iter().map(|(json, _)| json.clone()).collect::<Vec<_>>()[1..]);
+    for ((json, native), back) in all.iter().zip(&back) {
+        assert_eq!(meaning(json, *native), meaning(back, *native));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nobody_can_tell_a_rebuilt_record_from_its_original(
+        changes in proptest::collection::vec((proptest::sample::select(MEMBERS), anything()), 0..4),
+        inside in proptest::collection::vec((proptest::sample::select(&["userIdentity", "requestParameters", "responseElements"][..]), "[a-zA-Z]{1,8}", anything()), 0..3),
+    ) {
+        let mut record = push();
+        for (name, value) in changes {
+            record[name] = value;
+        }
+        for (name, key, value) in inside {
+            if let Some(members) = record[name].as_object_mut() {
+                members.insert(key, value);
+            }
+        }
+        let text = record.to_string();
+        let back = round_trip(&[(text.clone(), false)]);
+        prop_assert_eq!(meaning(&text, false), meaning(&back[0], false));
+        prop_assert_eq!(plain(serde_json::from_str(&text).unwrap()), plain(serde_json::from_str(&back[0]).unwrap()));
+        // Files are written anew when small ones are merged: the second time must change nothing.
+        prop_assert_eq!(&round_trip(&[(back[0].clone(), false)])[0], &back[0]);
+        let mut bytes = Vec::new();
+        Frame { time: 1, id: "i", object: "o", record: 2, json: &text }.write(&mut bytes);
+        prop_assert!(frames(&bytes, &mut Vec::new()).is_some());
+    }
+}
+
+/// One object's records: `(id, hour)`.
+type Object = (String, Vec<(String, u32)>);
+
+fn event(id: &str, hour: u32) -> String {
+    let (day, hour) = (hour / 24 + 1, hour % 24);
+    format!(
+        r#"{{"eventID":"{id}","eventTime":"2026-03-{day:02}T{hour:02}:00:00Z","eventSource":"ecr.amazonaws.com","eventName":"PutImage","awsRegion":"eu-central-1","recipientAccountId":"111122223333","requestParameters":{{"repositoryName":"shop/api"}}}}"#
+    )
+}
+
+fn deliver(collector: &mut super::ingest::Collector<'_>, (name, records): &Object) {
+    for (index, (id, hour)) in records.iter().enumerate() {
+        collector.record(name, RawRecord { index: index as u64, json: &event(id, *hour), native: false }).unwrap();
+    }
+    let origin = Some(Origin { address: name.clone(), stamp: "1".to_owned() });
+    let delivery = Delivery { object: name.as_str().into(), size: 1, outcome: Fetched::Whole, origin };
+    let report = ObjectReport {
+        outcome: Outcome::Read,
+        bytes_decompressed: 1,
+        records: records.len() as u64,
+        failed: Vec::new(),
+        failed_total: 0,
+        first_event_time: None,
+        last_event_time: None,
+    };
+    collector.finished(&delivery, Some(&report));
+}
+
+fn ingest(lake: &Path, limits: Limits, objects: &[Object], threads: usize) -> Summary {
+    let ingest = Ingest::open(lake, &[], limits).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let ingest = &ingest;
+            scope.spawn(move || {
+                let mut collector = ingest.collector();
+                objects.iter().skip(thread).step_by(threads).for_each(|object| deliver(&mut collector, object));
+            });
+        }
+    });
+    ingest.finish(true).unwrap()
+}
+
+/// Everything in the lake: id → where it stood.
+fn contents(lake: &Path) -> BTreeMap<String, (String, u64)> {
+    let feed = LakeFeed::open(lake, &Filter::default()).unwrap();
+    let mut found = BTreeMap::new();
+    let shelf = feed.shelf().unwrap();
+    while shelf.read_next(None, &mut |shelved| {
+        let record: Value = serde_json::from_str(shelved.json).unwrap();
+        let id = record["eventID"].as_str().unwrap().to_owned();
+        assert!(found.insert(id.clone(), (shelved.object.to_owned(), shelved.index)).is_none(), "{id} stands twice");
+    }) {}
+    assert!(shelf.coverage().failures.is_empty(), "{:?}", shelf.coverage().failures);
+    found
+}
+
+/// Objects with many copies among them, in one day or over several.
+fn archive(objects: u32, each: u32) -> Vec<Object> {
+    let record = |object: u32, at: u32| {
+        let number = (object * each + at) * 7919 % (objects * each * 2 / 3);
+        (format!("id-{number:05}"), number % 72)
+    };
+    (0..objects).map(|object| (format!("key-{object:03}"), (0..each).map(|at| record(object, at)).collect())).collect()
+}
+
+fn expected(objects: &[Object]) -> BTreeMap<String, (String, u64)> {
+    let mut all: BTreeMap<String, (String, u64)> = BTreeMap::new();
+    for (name, records) in objects {
+        for (at, (id, _)) in records.iter().enumerate() {
+            let place = (name.clone(), at as u64);
+            all.entry(id.clone()).and_modify(|known| *known = place.clone().min(known.clone())).or_insert(place);
+        }
+    }
+    all
+}
+
+const TIGHT: Limits = Limits { file_bytes: 6_000, buffer_bytes: 5_000, commit_bytes: 40_000, writers: 2 };
+
+#[test]
+fn the_content_does_not_depend_on_limits_threads_or_order() {
+    let objects = archive(40, 12);
+    let mut backwards = objects.clone();
+    backwards.reverse();
+    for (limits, objects, threads) in [(Limits::default(), &objects, 1), (TIGHT, &objects, 1), (TIGHT, &objects, 4), (TIGHT, &backwards, 3)] {
+        let folder = tempfile::tempdir().unwrap();
+        let summary = ingest(folder.path(), limits, objects, threads);
+        assert_eq!(contents(folder.path()), expected(objects));
+        assert_eq!(summary.events_total, expected(objects).len() as u64);
+        assert_eq!(summary.events_added, summary.events_total);
+        assert_eq!(summary.events_duplicate + summary.events_total, 480);
+        assert!(leftovers(folder.path()).is_empty(), "{:?}", leftovers(folder.path()));
+    }
+}
+
+fn leftovers(lake: &Path) -> Vec<String> {
+    let files = ["staging", "spill"].iter().flat_map(|name| std::fs::read_dir(super::state::own(lake).join(name)).unwrap());
+    files.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn run_after_run_the_same_comes_out_and_the_first_place_is_kept() {
+    let mut objects = archive(30, 8);
+    // The last objects come first, so that copies in earlier ones have to take their places.
+    objects.reverse();
+    let folder = tempfile::tempdir().unwrap();
+    for batch in objects.chunks(4) {
+        ingest(folder.path(), TIGHT, batch, 2);
+    }
+    assert_eq!(contents(folder.path()), expected(&objects));
+    let again = ingest(folder.path(), TIGHT, &objects, 2);
+    assert_eq!((again.events_added, again.events_total), (0, expected(&objects).len() as u64));
+}
+
+#[test]
+fn many_runs_leave_few_segments_and_files_of_a_sane_size() {
+    let folder = tempfile::tempdir().unwrap();
+    for run in 0..40 {
+        ingest(folder.path(), Limits::default(), &[(format!("key-{run}"), vec![(format!("id-{run}"), run % 20)])], 1);
+    }
+    let manifest = super::state::Manifest::load(folder.path()).unwrap();
+    assert_eq!(manifest.files.len(), 1, "one day's crumbs are one file");
+    assert!(manifest.segments.len() <= 32);
+    let mut objects = 0;
+    super::state::for_each_object(folder.path(), &manifest, |_| objects += 1).unwrap();
+    assert_eq!(objects, 40);
+}
+
+#[test]
+fn a_late_event_lands_on_its_day() {
+    let folder = tempfile::tempdir().unwrap();
+    ingest(folder.path(), Limits::default(), &[("a".to_owned(), vec![("x-1".to_owned(), 50)])], 1);
+    ingest(folder.path(), Limits::default(), &[("b".to_owned(), vec![("x-2".to_owned(), 3)])], 1);
+    let days = ["2026-03-01", "2026-03-03"].map(|day| folder.path().join(format!("account=111122223333/region=eu-central-1/date={day}")));
+    assert!(days.iter().all(|day| day.is_dir()));
+    let until = Filter { until: Timestamp::parse("2026-03-02T00:00:00Z"), ..Filter::default() };
+    let feed = LakeFeed::open(folder.path(), &until).unwrap();
+    let mut seen = 0;
+    while feed.shelf().unwrap().read_next(None, &mut |_| seen += 1) {}
+    assert_eq!(seen, 1, "other days are not opened");
+}
+
+#[test]
+fn one_writer_at_a_time_and_one_selection_for_life() {
+    let folder: TempDir = tempfile::tempdir().unwrap();
+    let first = Ingest::open(folder.path(), &["ecr.amazonaws.com".to_owned()], Limits::default()).unwrap();
+    assert!(matches!(Ingest::open(folder.path(), &[], Limits::default()), Err(LakeError::Busy { .. })));
+    first.finish(true).unwrap();
+    assert!(matches!(Ingest::open(folder.path(), &[], Limits::default()), Err(LakeError::OtherSelection { .. })));
+    assert!(Ingest::open(folder.path(), &["ecr.amazonaws.com".to_owned()], Limits::default()).is_ok());
+}
+
+#[test]
+fn a_folder_with_something_else_in_it_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("thesis.txt"), "x").unwrap();
+    assert!(matches!(Ingest::open(folder.path(), &[], Limits::default()), Err(LakeError::NotALake { .. })));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn what_an_interrupted_commit_put_in_place_is_removed_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    ingest(folder.path(), Limits::default(), &archive(4, 4), 1);
+    let before = contents(folder.path());
+    let day = folder.path().join("account=111122223333/region=eu-central-1/date=2026-03-01");
+    for name in ["000002-00001.parquet", "mine.parquet"] {
+        std::fs::write(day.join(name), "x").unwrap();
+    }
+    drop(Ingest::open(folder.path(), &[], Limits::default()).unwrap());
+    assert!(!day.join("000002-00001.parquet").exists() && day.join("mine.parquet").exists());
+    assert_eq!(contents(folder.path()), before);
+}
