@@ -8,13 +8,14 @@
 //! - [`cloudtrail`], [`engine`]: the declarations;
 //! - `builder`: JSON values → a column of any type;
 //! - [`events`]: CloudTrail records → rows of `cloudtrail_logs`, only the columns that are asked for;
-//! - [`rows`]: timelines, findings, coverage → rows of the engine's tables.
+//! - [`rows`], [`policies`]: timelines, findings, coverage, lifecycle policies → rows of the engine's tables.
 
 pub(crate) mod builder;
 pub mod cloudtrail;
 pub mod engine;
 pub mod events;
 pub mod kind;
+pub mod policies;
 pub mod rows;
 
 pub use events::EventRows;

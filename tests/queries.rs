@@ -6,6 +6,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
+#[path = "queries/made.rs"]
+mod made;
+
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
@@ -114,6 +117,34 @@ fn the_log_itself() {
 }
 
 #[test]
+fn the_policy_in_force_rule_by_rule() {
+    let policies = rows("SELECT * FROM policies ORDER BY rule_priority", &[]);
+    assert_eq!(texts(&policies, "repository"), ["shop/checkout", "shop/checkout"]);
+    assert_eq!(texts(&policies, "since"), ["2026-01-14T09:12:34Z", "2026-01-14T09:12:34Z"]);
+    assert_eq!(texts(&policies, "event_name"), ["PutLifecyclePolicy", "PutLifecyclePolicy"]);
+    assert_eq!(texts(&policies, "action"), ["expire", "expire"]);
+    assert_eq!(texts(&policies, "tag_status"), ["untagged", "any"]);
+    assert_eq!(texts(&policies, "count_type"), ["sinceImagePushed", "imageCountMoreThan"]);
+    assert_eq!(
+        (texts(&policies, "count_number"), texts(&policies, "count_unit")),
+        (vec!["7".into(), "200".into()], vec!["days".into(), "null".into()])
+    );
+    assert_eq!(
+        (texts(&policies, "images"), texts(&policies, "last_time")),
+        (vec!["1".into(), "0".into()], vec!["2026-03-10T02:26:40Z".into(), "null".into()])
+    );
+}
+
+#[test]
+fn without_the_event_that_put_it_the_policy_is_what_the_runs_state() {
+    let source = fixtures().join("incident/AWSLogs");
+    let sql = "SELECT since, event_name, rule_priority, tag_status, count_type, count_number, count_unit, images FROM policies ORDER BY rule_priority LIMIT 1";
+    let (_, out, talk) = tagfall(&["query", sql, source.to_str().unwrap(), "--since", "2026-03-04", "--format", "csv", "--quiet"]);
+    // The first of the runs that are read, and the rule in the words of a policy.
+    assert_eq!(out.lines().nth(1), Some("2026-03-04 03:58:11.000 UTC,PolicyExecutionEvent,1,untagged,sinceImagePushed,7,days,1"), "{talk}");
+}
+
+#[test]
 fn what_was_changed_before_it_broke() {
     let changes = rows("@changes-before", &["moment=2026-03-24 09:15:00", "minutes=5"]);
     assert!(texts(&changes, "call_name").contains(&"UpdateService".to_owned()), "{changes:?}");
@@ -172,6 +203,18 @@ fn explain_shows_what_the_conditions_save() {
     assert!(out.contains("from:         2026-03-10T00:00:00Z\nuntil:        2026-03-12T00:00:00Z\n"), "{out}");
     assert!(out.contains("columns:      3 of 39: eventtime, eventsource, eventname\n"), "{out}");
     assert!(!out.contains("left out:     0 places"), "{out}");
+}
+
+#[test]
+fn records_with_another_name_are_not_parsed() {
+    let source = fixtures().join("incident/AWSLogs");
+    let parsed = |sql: &str| {
+        let (_, out, _) = tagfall(&["query", sql, source.to_str().unwrap(), "--explain", "--quiet"]);
+        out.lines().find_map(|line| line.strip_prefix("parsed:")).map(|said| said.trim().to_owned())
+    };
+    // Three pushes, one of them delivered twice.
+    assert_eq!(parsed("SELECT eventid FROM events WHERE eventname = 'PutImage'").as_deref(), Some("4 records of them"));
+    assert_eq!(parsed("SELECT n FROM (SELECT eventname AS n FROM events) WHERE n IN ('PutImage')").as_deref(), Some("4 records of them"));
 }
 
 #[test]

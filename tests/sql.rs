@@ -226,6 +226,8 @@ fn what_a_query_says_about_the_events_that_it_needs() {
     assert_eq!(scan(two).sources, list(&["a", "b"]));
     assert_eq!(scan("SELECT 1 FROM events a LEFT JOIN events b ON a.eventid = b.eventid WHERE a.eventsource = 'a'").sources, None);
     assert_eq!(scan("SELECT (SELECT count(*) FROM events) FROM events WHERE eventsource = 'a'").sources, None);
+    let both = "SELECT (SELECT count(*) FROM events WHERE eventsource = 'b') FROM events WHERE eventsource = 'a'";
+    assert_eq!(scan(both).sources, list(&["a", "b"]));
     // Times, however they are written, outwards to whole days.
     for condition in [
         "eventtime >= '2026-03-02T10:00:00Z' AND eventtime < '2026-03-03T10:00:00Z'",
@@ -252,4 +254,95 @@ fn what_a_query_says_about_the_events_that_it_needs() {
     }
     assert_eq!(scan("SELECT * FROM events").columns, None);
     assert_eq!(scan("SELECT count(*) FROM events").columns, list(&[]));
+}
+
+/// Event names that the query asks the scanner for; its answer was compared with that of a query without early filtering.
+fn names_asked_for(sql: &str) -> Option<String> {
+    ask(sql);
+    archive::parse(sql).unwrap().scan().names.as_ref().map(|names| names.join(" "))
+}
+
+#[test]
+fn conditions_go_through_common_and_derived_tables() {
+    let put = Some("PutImage".to_owned());
+    for sql in [
+        // Inside, and from outside through columns under their own name, another one, or `*`.
+        "WITH t AS (SELECT eventid FROM events WHERE eventname = 'PutImage') SELECT count(*) FROM t",
+        "SELECT eventid FROM (SELECT eventid, eventname FROM events) WHERE eventname = 'PutImage'",
+        "WITH t AS (SELECT *, lower(eventsource) AS s FROM events) SELECT eventid FROM t WHERE t.eventname = 'PutImage' AND s LIKE 'ecr%'",
+        "SELECT n FROM (SELECT e.eventname AS N FROM events e) AS t WHERE t.n = 'PutImage'",
+        "WITH a AS (SELECT eventname AS n, eventid FROM events), b AS (SELECT DISTINCT n AS m, eventid FROM a) SELECT * FROM b WHERE m IN ('PutImage')",
+        "SELECT count(*) FROM (SELECT e.* FROM events e JOIN (SELECT 'e2' AS id) i ON i.id <> e.eventid) WHERE eventname = 'PutImage'",
+        // Through a join, and with the value in another table.
+        "WITH t AS (SELECT eventname AS n, eventid FROM events) SELECT x FROM t JOIN (VALUES ('e1')) v(x) ON x = eventid AND n = 'PutImage'",
+        "WITH params AS (SELECT 'PutImage' AS wanted), t AS (SELECT eventname AS n FROM events) SELECT n FROM t CROSS JOIN params WHERE n = wanted",
+        "SELECT eventid FROM events, (SELECT 'PutImage' AS wanted) AS p WHERE eventname = p.wanted",
+        "SELECT t.n FROM (SELECT eventname AS n FROM events) t LEFT JOIN (SELECT 1 AS one) o ON one = 1 WHERE t.n = 'PutImage'",
+        // In an expression.
+        "SELECT (SELECT max(eventid) FROM events WHERE eventname = 'PutImage')",
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM events WHERE eventname = 'PutImage')",
+    ] {
+        assert_eq!(names_asked_for(sql), put, "{sql}");
+    }
+    // Each place that names a common table counts, and so does one that nobody names.
+    let twice = "WITH t AS (SELECT eventid, eventname AS n FROM events) SELECT count(*) FROM t a JOIN t b ON a.eventid <> b.eventid WHERE a.n = 'PutImage' AND b.n = 'ListUsers'";
+    assert_eq!(names_asked_for(twice).as_deref(), Some("ListUsers PutImage"));
+    let either = "SELECT eventid FROM events WHERE eventname = 'A' UNION ALL SELECT n FROM (SELECT eventname AS n FROM events) WHERE n = 'PutImage'";
+    assert_eq!(names_asked_for(either).as_deref(), Some("A PutImage"));
+    assert_eq!(names_asked_for("WITH t AS (SELECT eventid FROM events) SELECT eventid FROM events WHERE eventname = 'PutImage'"), None);
+}
+
+#[test]
+fn conditions_stay_outside_where_rows_stand_for_others() {
+    for sql in [
+        "SELECT n FROM (SELECT eventname AS n, row_number() OVER (ORDER BY eventtime) AS at FROM events) WHERE n = 'PutImage' AND at > 2",
+        "SELECT n FROM (SELECT eventname AS n FROM events ORDER BY eventtime LIMIT 2) WHERE n = 'PutImage'",
+        "SELECT n FROM (SELECT max(eventname) AS n FROM events) WHERE n = 'PutImage'",
+        "SELECT n FROM (SELECT eventname AS n, count(*) FROM events GROUP BY 1) WHERE n = 'PutImage'",
+        "SELECT a.eventid, b.n FROM events a LEFT JOIN (SELECT eventid AS id, eventname AS n FROM events) b ON a.eventid = b.id WHERE b.n = 'PutImage'",
+        "SELECT c FROM (SELECT eventname AS n, eventsource AS c FROM events) AS t(c, n) WHERE n = 'PutImage'",
+        "WITH t AS (SELECT eventname FROM events) SELECT count(*) FROM t WHERE eventname = (SELECT max(eventname) FROM t)",
+        // The alias is the table's, the column of that name another one.
+        "SELECT eventname FROM (SELECT eventid AS eventname FROM events) WHERE eventname = 'e1'",
+    ] {
+        assert_eq!(names_asked_for(sql), None, "{sql}");
+    }
+}
+
+#[test]
+fn a_star_that_nobody_sees_costs_no_columns() {
+    let columns = |sql: &str| {
+        ask(sql);
+        archive::parse(sql).unwrap().scan().columns.as_ref().map(|columns| columns.join(" "))
+    };
+    let inner = "WITH t AS (SELECT * FROM events WHERE eventsource = 'ecr.amazonaws.com')";
+    assert_eq!(columns(&format!("{inner} SELECT eventname, count(*) FROM t GROUP BY 1")).as_deref(), Some("eventsource eventname"));
+    assert_eq!(columns(&format!("{inner} SELECT a.eventname FROM t a JOIN t b USING (eventid)")).as_deref(), Some("eventsource eventname eventid"));
+    for seen in [
+        "SELECT * FROM t",
+        "SELECT t.* FROM t",
+        "SELECT count(*) FROM (SELECT * FROM t UNION SELECT * FROM t)",
+        "SELECT count(*) FROM (SELECT DISTINCT * FROM t)",
+        "SELECT a FROM (SELECT * FROM t) AS u(a)",
+        "SELECT eventid FROM (SELECT * FROM t ORDER BY 3 LIMIT 2)",
+    ] {
+        assert_eq!(columns(&format!("{inner} {seen}")), None, "{seen}");
+    }
+}
+
+#[test]
+fn a_limit_belongs_to_the_table_that_it_stands_with() {
+    let limit = |sql: &str| archive::parse(sql).unwrap().scan().limit;
+    assert_eq!(limit("SELECT (SELECT max(eventid) FROM events) FROM steps LIMIT 1"), None);
+    assert_eq!(limit("SELECT digest FROM steps WHERE EXISTS (SELECT 1 FROM events) LIMIT 1"), None);
+    assert_eq!(limit("SELECT eventid FROM events WHERE eventid IN (SELECT event_id FROM steps) LIMIT 1"), None);
+}
+
+#[test]
+fn parameters_of_a_query_limit_its_time() {
+    let changes = tagfall::sql::named::find("changes-before").unwrap();
+    let params = [("moment".to_owned(), "2026-03-05 00:10:00".to_owned())];
+    let query = tagfall::sql::Query::parse(changes.sql, &params, tagfall::model::Timestamp::from_millis(archive::NOW)).unwrap();
+    let day = |text: &str| tagfall::model::Timestamp::parse(text);
+    assert_eq!((query.scan().since, query.scan().until), (day("2026-03-04T00:00:00Z"), day("2026-03-06T00:00:00Z")));
 }

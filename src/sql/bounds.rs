@@ -191,7 +191,7 @@ fn like(column: &Expr, pattern: &Expr, alias: &str, now: Timestamp) -> Option<Bo
 
 /// Whether an expression is the event's time, or rises with it and stays on the same day.
 fn is_time_of(expr: &Expr, alias: &str) -> bool {
-    let is_eventtime = |expr: &Expr| column_of(expr, alias) == Some("eventtime");
+    let is_eventtime = |expr: &Expr| column_of(expr, alias) == Some("eventtime") || is_respelled(expr, alias);
     match expr {
         Expr::Nested(inner) => is_time_of(inner, alias),
         Expr::Cast { expr, data_type, .. } => {
@@ -205,6 +205,15 @@ fn is_time_of(expr: &Expr, alias: &str) -> bool {
         },
         _ => false,
     }
+}
+
+/// `replace(replace(eventtime, 'T', ' '), 'Z', '')`: the same moment in the spelling that a cast takes.
+fn is_respelled(expr: &Expr, alias: &str) -> bool {
+    let Expr::Function(function) = expr else { return false };
+    let arguments = functions::arguments(function).unwrap_or_default();
+    let (Some(inner), Some(letter)) = (arguments.first(), arguments.get(1)) else { return false };
+    let letters = matches!(letter.to_string().as_str(), "'T'" | "'Z'");
+    names::of_function(function) == "replace" && letters && (column_of(inner, alias) == Some("eventtime") || is_respelled(inner, alias))
 }
 
 fn starts_with_date(format: &Expr) -> bool {

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::error::{Result, SqlError};
+use super::glance::Glance;
 use super::query::Query;
 use crate::decode::RawRecord;
 use crate::lake::LakeFeed;
@@ -28,6 +29,8 @@ const ALWAYS: &[&str] = &["object", "record", "eventid"];
 pub struct Gathering<'q> {
     query: &'q Query,
     filter: &'q Filter,
+    /// Leaves out records by their text.
+    glance: Option<Glance>,
     /// Kept rows may take this much memory, in bytes.
     memory_bytes_max: u64,
     kept_bytes: AtomicU64,
@@ -40,7 +43,8 @@ impl<'q> Gathering<'q> {
     /// Rows for `query`, of events that `filter` admits, in at most `memory_bytes_max`.
     pub fn new(query: &'q Query, filter: &'q Filter, memory_bytes_max: u64) -> Self {
         let (kept_bytes, ids, full) = (AtomicU64::new(0), Mutex::default(), AtomicBool::new(query.scan().is_nothing()));
-        Self { query, filter, memory_bytes_max, kept_bytes, ids, full }
+        let glance = Glance::at(query.scan().names.as_deref());
+        Self { query, filter, glance, memory_bytes_max, kept_bytes, ids, full }
     }
 
     /// Columns to build; `None` for all.
@@ -127,6 +131,9 @@ impl Collector<'_> {
 impl pipeline::Collector for Collector<'_> {
     fn record(&mut self, object: &str, record: RawRecord<'_>) -> std::result::Result<(), String> {
         if self.is_full() {
+            return Ok(());
+        }
+        if self.shared.glance.as_ref().is_some_and(|glance| !glance.admits(record.json)) {
             return Ok(());
         }
         self.taken += u64::from(self.rows.push(object, record)?);

@@ -9,7 +9,7 @@ use super::answer::Answer;
 use super::error::{Result, SqlError};
 use super::eval::Scope;
 use super::relation::{Groups, Relation};
-use super::scan::{self, Scan};
+use super::scan::{self, Filters, Scan};
 use super::{dialect, names, params, select};
 use crate::model::Timestamp;
 use crate::tables::{self, Rows, Table};
@@ -20,6 +20,8 @@ pub struct Query {
     tree: ast::Query,
     now: Timestamp,
     scan: Scan,
+    /// What a record alone must meet.
+    filters: Filters,
     tables: Vec<&'static Table>,
 }
 
@@ -117,14 +119,14 @@ impl Query {
         names::lower(&mut tree);
         params::set(&mut tree, params)?;
         let tables = scan::tables(&tree);
-        let mut query = Self { tree, now, scan: Scan::default(), tables };
+        let mut query = Self { tree, now, scan: Scan::default(), filters: None, tables };
         // The dry run finds every mistake that does not depend on values.
         let mut empty = Catalog::default();
         for table in tables::ALL {
             empty.insert(table, &table.empty());
         }
         query.run(&empty)?;
-        query.scan = scan::scan(&query.tree, now);
+        (query.scan, query.filters) = scan::scan(&query.tree, now);
         Ok(query)
     }
 
@@ -149,17 +151,16 @@ impl Query {
     /// # Errors
     /// A condition cannot be evaluated on these rows.
     pub fn keep(&self, rows: Rows) -> std::result::Result<Rows, SqlError> {
-        let filters = scan::filters(&self.tree);
-        let Some(filters) = filters else { return Ok(rows) };
+        let Some(filters) = &self.filters else { return Ok(rows) };
         let relation = Relation::of_table(&tables::cloudtrail::TABLE, &rows);
         let catalog = Catalog::default();
         let session = Session { catalog: &catalog, now: self.now.millis() };
         let ctes = Ctes::default();
         let mut keep = vec![false; relation.height];
         for (qualifiers, conditions) in filters {
-            let relation = relation.clone().renamed(&qualifiers, &[]);
+            let relation = relation.clone().renamed(qualifiers, &[]);
             let scope = Scope::new(&session, &ctes, &relation);
-            scope.mark(&conditions, &mut keep)?;
+            scope.mark(conditions, &mut keep)?;
         }
         let mask = keep.into_iter().map(Some).collect();
         let kept = relation.filter(&mask)?;

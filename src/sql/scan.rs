@@ -1,18 +1,16 @@
 //! What a query needs of `cloudtrail_logs`: found in its text, before anything is read.
 //!
-//! Every mention of the table says by its WHERE what it can use; the scan is what any of them can. It may let in too much,
-//! never too little: times are rounded outwards to whole days, and what is not understood limits nothing.
+//! Every mention of the table says by its WHERE, and by those around it, what it can use ([`mentions`]); the scan is what any
+//! of them can. It may let in too much, never too little: times are rounded outwards to whole days, and what is not understood limits nothing.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{
-    BinaryOperator, Expr, GroupByExpr, JoinConstraint, JoinOperator, LimitClause, Query, Select, SelectItem, SetExpr, TableFactor, Value, Visit,
-    Visitor,
-};
+use sqlparser::ast::{BinaryOperator, Expr, GroupByExpr, LimitClause, Query, SelectItem, SetExpr, TableFactor, Value, Visit, Visitor};
 
 use super::bounds::Bounds;
+use super::mentions::{self, Mention, Mentions};
 use super::{names, walk};
 use crate::model::{Filter, Timestamp};
 use crate::tables::{self, Table, cloudtrail};
@@ -143,132 +141,22 @@ fn shadowed(query: &Query) -> BTreeSet<String> {
     finder.0.difference(&finder.1).cloned().collect()
 }
 
-/// One mention of `cloudtrail_logs`, and the conditions that every row of it must meet.
-struct Mention<'q> {
-    alias: String,
-    conditions: Vec<&'q Expr>,
-    /// `SELECT *`, or columns renamed by position: all columns are needed.
-    all_columns: bool,
-}
-
-/// Every `SELECT` of a query, subqueries and common tables included, in no special order.
-fn selects(query: &Query) -> Vec<&Select> {
-    // The visitor hands out short borrows; the tree is walked by hand where the select itself must be kept.
-    fn of_set<'q>(body: &'q SetExpr, found: &mut Vec<&'q Select>) {
-        match body {
-            SetExpr::Select(select) => found.push(select),
-            SetExpr::Query(query) => of_query(query, found),
-            SetExpr::SetOperation { left, right, .. } => {
-                of_set(left, found);
-                of_set(right, found);
-            }
-            _ => {}
-        }
-    }
-    fn of_query<'q>(query: &'q Query, found: &mut Vec<&'q Select>) {
-        query.with.iter().flat_map(|with| &with.cte_tables).for_each(|table| of_query(&table.query, found));
-        let start = found.len();
-        of_set(&query.body, found);
-        let own: Vec<&'q Select> = found.get(start..).unwrap_or_default().to_vec();
-        for select in own {
-            for table in &select.from {
-                of_factor(&table.relation, found);
-                table.joins.iter().for_each(|join| of_factor(&join.relation, found));
-            }
-        }
-    }
-    fn of_factor<'q>(factor: &'q TableFactor, found: &mut Vec<&'q Select>) {
-        match factor {
-            TableFactor::Derived { subquery, .. } => of_query(subquery, found),
-            TableFactor::NestedJoin { table_with_joins, .. } => {
-                of_factor(&table_with_joins.relation, found);
-                table_with_joins.joins.iter().for_each(|join| of_factor(&join.relation, found));
-            }
-            _ => {}
-        }
-    }
-    let mut found = Vec::new();
-    of_query(query, &mut found);
-    found
-}
-
-/// The mentions of `cloudtrail_logs`. `None`: some cannot be followed (they stand in expressions, or in nested joins), and
-/// nothing may be concluded.
-fn mentions(query: &Query) -> Option<Vec<Mention<'_>>> {
-    let shadowed = shadowed(query);
-    let is_events = |name: &str| !shadowed.contains(name) && tables::find(name).is_some_and(|table| table.name == cloudtrail::TABLE.name);
-    let total = table_names(query).iter().filter(|name| is_events(name)).count();
-    let mut found = Vec::new();
-    for select in selects(query) {
-        let star = select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
-        let wheres = select.selection.as_ref().map(walk::conjuncts).unwrap_or_default();
-        let outer = select.from.iter().flat_map(|table| &table.joins).any(|join| !is_inner(&join.join_operator));
-        for table in &select.from {
-            for (at, factor) in std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation)).enumerate() {
-                let TableFactor::Table { name, alias, .. } = factor else { continue };
-                if !is_events(&names::last(name)) {
-                    continue;
-                }
-                let mut conditions = Vec::new();
-                // With outer joins about, a condition in WHERE limits only the first table, which none of them can NULL.
-                if !outer || (at == 0 && select.from.len() == 1 && table.joins.iter().all(|join| is_left_or_inner(&join.join_operator))) {
-                    conditions.extend(&wheres);
-                }
-                for (joined, join) in table.joins.iter().enumerate() {
-                    let own = joined + 1 == at;
-                    let inner = !outer && is_inner(&join.join_operator);
-                    if (inner || (own && is_left_or_inner(&join.join_operator)))
-                        && let Some(on) = on(&join.join_operator)
-                    {
-                        conditions.extend(walk::conjuncts(on));
-                    }
-                }
-                let renamed = alias.as_ref().is_some_and(|alias| !alias.columns.is_empty());
-                let alias = alias.as_ref().map_or_else(|| names::last(name), |alias| alias.name.value.to_lowercase());
-                if renamed {
-                    conditions.clear();
-                }
-                found.push(Mention { alias, conditions, all_columns: star || renamed });
-            }
-        }
-    }
-    (found.len() == total).then_some(found)
-}
-
-fn is_inner(operator: &JoinOperator) -> bool {
-    matches!(operator, JoinOperator::Join(_) | JoinOperator::Inner(_) | JoinOperator::CrossJoin(_))
-}
-
-fn is_left_or_inner(operator: &JoinOperator) -> bool {
-    is_inner(operator) || matches!(operator, JoinOperator::Left(_) | JoinOperator::LeftOuter(_))
-}
-
-fn on(operator: &JoinOperator) -> Option<&Expr> {
-    match operator {
-        JoinOperator::Join(JoinConstraint::On(on))
-        | JoinOperator::Inner(JoinConstraint::On(on))
-        | JoinOperator::Left(JoinConstraint::On(on))
-        | JoinOperator::LeftOuter(JoinConstraint::On(on)) => Some(on),
-        _ => None,
-    }
-}
-
-/// The scan of a query.
-pub(super) fn scan(query: &Query, now: Timestamp) -> Scan {
-    let Some(mentions) = mentions(query) else { return Scan::default() };
-    let mut scan = Scan { columns: columns(query, &mentions), limit: limit(query, &mentions), ..Scan::default() };
-    let bounds = mentions.iter().map(|mention| {
+/// The scan of a query, and what [`filters`] says of it.
+pub(super) fn scan(query: &Query, now: Timestamp) -> (Scan, Filters) {
+    let Some(mentions) = mentions::of(query) else { return (Scan::default(), None) };
+    let mut scan = Scan { columns: columns(query, &mentions), limit: limit(query, &mentions.found), ..Scan::default() };
+    let bounds = mentions.found.iter().map(|mention| {
         let each = mention.conditions.iter().map(|condition| Bounds::of(condition, &mention.alias, now));
         each.fold(Bounds::default(), Bounds::and)
     });
     if let Some(bounds) = bounds.reduce(Bounds::or) {
         bounds.write(&mut scan);
     }
-    scan
+    (scan, filters(mentions.found))
 }
 
-fn columns(query: &Query, mentions: &[Mention<'_>]) -> Option<Vec<String>> {
-    if mentions.iter().any(|mention| mention.all_columns) {
+fn columns(query: &Query, mentions: &Mentions) -> Option<Vec<String>> {
+    if mentions.found.iter().any(|mention| mention.all_columns) {
         return None;
     }
     struct Names(BTreeSet<String>);
@@ -288,30 +176,19 @@ fn columns(query: &Query, mentions: &[Mention<'_>]) -> Option<Vec<String>> {
     }
     let mut found = Names(BTreeSet::new());
     let _ = query.visit(&mut found);
-    for select in selects(query) {
-        for join in select.from.iter().flat_map(|table| &table.joins) {
-            if let JoinOperator::Join(JoinConstraint::Using(columns))
-            | JoinOperator::Inner(JoinConstraint::Using(columns))
-            | JoinOperator::Left(JoinConstraint::Using(columns))
-            | JoinOperator::LeftOuter(JoinConstraint::Using(columns))
-            | JoinOperator::Right(JoinConstraint::Using(columns))
-            | JoinOperator::RightOuter(JoinConstraint::Using(columns))
-            | JoinOperator::FullOuter(JoinConstraint::Using(columns)) = &join.join_operator
-            {
-                found.0.extend(columns.iter().map(names::last));
-            }
-        }
-    }
+    found.0.extend(mentions.using.iter().cloned());
     let needed: BTreeSet<&str> = found.0.iter().filter_map(|name| cloudtrail::column_named(name)).collect();
     Some(cloudtrail::ORIGINS.iter().map(|(name, _)| (*name).to_owned()).filter(|name| needed.contains(name.as_str())).collect())
 }
 
 /// LIMIT (and OFFSET) of a query that takes any rows: nothing sorts, groups, joins or counts them.
-fn limit(query: &Query, mentions: &[Mention<'_>]) -> Option<u64> {
+fn limit(query: &Query, mentions: &[Mention]) -> Option<u64> {
     let SetExpr::Select(select) = &*query.body else { return None };
     let [mention] = mentions else { return None };
     let [table] = select.from.as_slice() else { return None };
-    let plain = table.joins.is_empty() && matches!(table.relation, TableFactor::Table { .. }) && query.with.is_none() && query.order_by.is_none();
+    // The only mention of the table is this one, and not in a subquery beside it.
+    let events = matches!(&table.relation, TableFactor::Table { name, .. } if is_events(&names::last(name)));
+    let plain = table.joins.is_empty() && events && query.with.is_none() && query.order_by.is_none();
     let ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(exprs, _) if exprs.is_empty());
     let mut calls = walk::Calls::default();
     for item in &select.projection {
@@ -342,16 +219,22 @@ fn limit(query: &Query, mentions: &[Mention<'_>]) -> Option<u64> {
 
 /// For each mention of the table, its alias and the conditions that can be tried on a record alone; `None` if some mention
 /// has none, so that every record may be needed.
-pub(super) fn filters(query: &Query) -> Option<Vec<(String, Vec<Expr>)>> {
-    let mentions = mentions(query)?;
+pub(super) type Filters = Option<Vec<(String, Vec<Expr>)>>;
+
+fn filters(mentions: Vec<Mention>) -> Filters {
     let filters: Vec<(String, Vec<Expr>)> = mentions
         .into_iter()
-        .map(|mention| {
-            let early = mention.conditions.into_iter().filter(|condition| is_early(condition, &mention.alias)).cloned().collect();
-            (mention.alias, early)
+        .map(|Mention { alias, mut conditions, .. }| {
+            conditions.retain(|condition| is_early(condition, &alias));
+            (alias, conditions)
         })
         .collect();
     (!filters.is_empty() && filters.iter().all(|(_, conditions)| !conditions.is_empty())).then_some(filters)
+}
+
+/// Whether a table of this name is `cloudtrail_logs`, where no common table hides it.
+pub(super) fn is_events(name: &str) -> bool {
+    tables::find(name).is_some_and(|table| table.name == cloudtrail::TABLE.name)
 }
 
 /// Whether a condition looks at nothing but columns of this mention of the table.

@@ -6,7 +6,8 @@ use super::{Column, Table, column};
 pub const STEPS: Table = Table { name: "steps", about: "One thing that happened to one image.", columns: steps };
 pub const IMAGES: Table = Table { name: "images", about: "One image: a digest in a repository, and what became of it.", columns: images };
 pub const FINDINGS: Table = Table { name: "findings", about: "One image that was lost, or is about to be.", columns: findings };
-pub const POLICIES: Table = Table { name: "policies", about: "One lifecycle rule that took images, and how many.", columns: policies };
+pub const POLICIES: Table =
+    Table { name: "policies", about: "One rule of a lifecycle policy that is in force when the logs end, and what it took.", columns: policies };
 pub const REFERENCES: Table =
     Table { name: "references", about: "One mention of an image by a task definition, a service or a function.", columns: references };
 pub const COVERAGE: Table = Table { name: "coverage", about: "What was read: a single row.", columns: coverage };
@@ -110,12 +111,23 @@ fn policies() -> Vec<Column> {
         text("registry_id"),
         text("region"),
         text("repository"),
+        // The event since which it is known: PutLifecyclePolicy, or the first run that states it.
+        time("since"),
+        text("event_id"),
+        text("event_name"),
         number("rule_priority"),
-        text("rule"),
+        text("description"),
         text("action"),
+        text("tag_status"),
+        texts("tag_prefixes"),
+        texts("tag_patterns"),
+        text("count_type"),
+        number("count_number"),
+        text("count_unit"),
         number("images"),
         time("first_time"),
         time("last_time"),
+        text("rule"),
     ]
 }
 

@@ -1,13 +1,11 @@
 //! What the engine found out → rows of its own tables.
 
-use std::collections::BTreeMap;
-
 use super::builder::Builder;
 use super::{Rows, Table, engine};
 use crate::model::{Coverage, Digest, EventRef, Finding, LogText, Repository, StepKind, Timeline, TimelineStep, Timestamp};
 
 /// One value on its way into a column.
-enum Cell<'a> {
+pub(super) enum Cell<'a> {
     Text(Option<&'a str>),
     Owned(String),
     Number(Option<i64>),
@@ -16,17 +14,17 @@ enum Cell<'a> {
 }
 
 /// A table that grows row by row; cells come in the order in which the table declares its columns.
-struct Growing {
+pub(super) struct Growing {
     columns: Vec<(&'static str, Builder)>,
     height: usize,
 }
 
 impl Growing {
-    fn new(table: &Table) -> Self {
+    pub(super) fn new(table: &Table) -> Self {
         Self { columns: (table.columns)().into_iter().map(|column| (column.name, Builder::new(&column.kind))).collect(), height: 0 }
     }
 
-    fn push<'a>(&mut self, cells: impl IntoIterator<Item = Cell<'a>>) {
+    pub(super) fn push<'a>(&mut self, cells: impl IntoIterator<Item = Cell<'a>>) {
         for ((_, builder), cell) in self.columns.iter_mut().zip(cells) {
             match cell {
                 Cell::Text(text) => builder.push_text(text),
@@ -39,7 +37,7 @@ impl Growing {
         self.height += 1;
     }
 
-    fn finish(mut self) -> Rows {
+    pub(super) fn finish(mut self) -> Rows {
         let columns = self.columns.iter_mut().map(|(name, builder)| (*name, builder.take(name))).collect();
         Rows { columns, height: self.height }
     }
@@ -53,7 +51,7 @@ fn maybe(text: Option<&LogText>) -> Cell<'_> {
     Cell::Text(text.map(LogText::raw))
 }
 
-fn time(time: Option<Timestamp>) -> Cell<'static> {
+pub(super) fn time(time: Option<Timestamp>) -> Cell<'static> {
     Cell::Number(time.map(Timestamp::millis))
 }
 
@@ -73,7 +71,7 @@ fn digests(list: &[Digest]) -> Cell<'static> {
     Cell::Texts(list.iter().map(ToString::to_string).collect())
 }
 
-fn place(repository: &Repository) -> [Cell<'_>; 3] {
+pub(super) fn place(repository: &Repository) -> [Cell<'_>; 3] {
     [log(&repository.registry_id), log(&repository.region), log(&repository.name)]
 }
 
@@ -194,38 +192,6 @@ fn one_finding(finding: &Finding) -> Vec<Cell<'_>> {
         Cell::Texts(finding.advice.clone()),
     ]);
     cells
-}
-
-/// `policies`: the lifecycle rules that the findings name, and what they took.
-pub fn policies(findings: &[Finding]) -> Rows {
-    // By repository, priority and text: how many images, when first and when last.
-    type Rule<'f> = (&'f Repository, Option<i64>, Option<String>);
-    let mut rules: BTreeMap<Rule<'_>, (u64, Timestamp, Timestamp)> = BTreeMap::new();
-    for finding in findings {
-        let Some(deletion) = finding.deletion.as_ref().filter(|deletion| deletion.rule.is_some() || deletion.rule_priority.is_some()) else {
-            continue;
-        };
-        let key = (&finding.repository, deletion.rule_priority, deletion.rule.as_ref().map(ToString::to_string));
-        let at = deletion.event.event_time;
-        let slot = rules.entry(key).or_insert((0, at, at));
-        *slot = (slot.0 + 1, slot.1.min(at), slot.2.max(at));
-    }
-    let mut rows = Growing::new(&engine::POLICIES);
-    for ((repository, priority, rule), (images, first, last)) in &rules {
-        let action = rule.as_deref().and_then(|rule| serde_json::from_str::<serde_json::Value>(rule).ok());
-        let action = action.as_ref().and_then(|rule| rule.get("action")).and_then(|action| action.as_str()).map(str::to_owned);
-        let mut cells: Vec<Cell<'_>> = place(repository).into();
-        cells.extend([
-            Cell::Number(*priority),
-            Cell::Text(rule.as_deref()),
-            action.map_or(Cell::Text(None), Cell::Owned),
-            number(*images),
-            time(Some(*first)),
-            time(Some(*last)),
-        ]);
-        rows.push(cells);
-    }
-    rows.finish()
 }
 
 /// `coverage`: one row.

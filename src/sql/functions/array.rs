@@ -1,13 +1,17 @@
 //! Functions on arrays and maps. Positions count from 1. A position beyond the end gives NULL.
 
+mod made;
+
+pub(super) use made::concat;
+
+use made::{distinct, extreme, flatten, gather, pick, sequence, sets, slice, sort};
 use polars_core::prelude::{IntoSeries, Series, StructChunked};
 use sqlparser::ast::Expr;
 
 use super::super::cast::{self, explode};
-use super::super::compare::{Ordered, common};
+use super::super::compare::common;
 use super::super::error::{Result, SqlError};
 use super::super::eval::Scope;
-use super::super::relation::Groups;
 use super::super::values::Values;
 use super::Call;
 use crate::tables::Kind;
@@ -46,9 +50,6 @@ pub(super) const NAMES: &[&str] = &[
     "array_sum",
     "zip",
 ];
-
-/// Longest array that `sequence` may make.
-const LENGTH_MAX: i64 = 100_000;
 
 pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
     Some(match call.name {
@@ -276,162 +277,6 @@ fn array_join(call: &Call<'_>) -> Result<Values> {
     })
 }
 
-/// New arrays from the elements of old ones: for each row, which of all elements, in which order.
-fn gather(call: &Call<'_>, elements: &Values, mut rows: impl FnMut(usize, bool) -> Option<Vec<usize>>) -> Result<Values> {
-    let constant = call.constant();
-    let count = if constant { 1 } else { call.height };
-    let first_constant = call.arg(0)?.constant;
-    let (mut places, mut lengths) = (Vec::new(), Vec::with_capacity(count));
-    for row in 0..count {
-        let list = rows(row, first_constant);
-        lengths.push(list.as_ref().map(Vec::len));
-        places.extend(list.into_iter().flatten().map(|at| u32::try_from(at).ok()));
-    }
-    let data = lists("", &elements.take(&places)?.data, &elements.kind, &lengths);
-    Ok(Values { kind: Kind::array(elements.kind.clone()), data, constant })
-}
-
-/// Arrays made of some of their own elements; equal elements have equal ids.
-fn pick(call: &Call<'_>, choose: impl Fn(&[u32], std::ops::Range<usize>) -> Vec<usize>) -> Result<Values> {
-    call.arity(1, 1)?;
-    let (elements, lengths) = explode(call.arg(0)?)?;
-    let ids = identities(&elements)?;
-    let ranges = Ranges::of(&lengths);
-    gather(call, &elements, |row, constant| ranges.get(row, constant).map(|range| choose(&ids, range)))
-}
-
-fn identities(elements: &Values) -> Result<Vec<u32>> {
-    let count = elements.data.len();
-    let key = match &elements.kind {
-        Kind::Array(_) | Kind::Row(_) | Kind::Map(..) => <String as super::super::values::Cell>::column(cast::json_texts(elements, count)?),
-        _ => elements.data.clone(),
-    };
-    Ok(Groups::by(&[key], count)?.of_row)
-}
-
-fn distinct(ids: &[u32], rows: std::ops::Range<usize>) -> Vec<usize> {
-    let mut seen = std::collections::HashSet::new();
-    rows.filter(|at| ids.get(*at).is_some_and(|id| seen.insert(*id))).collect()
-}
-
-fn sort(call: &Call<'_>) -> Result<Values> {
-    let (elements, _) = explode(call.arg(0)?)?;
-    let order = Ordered::of(&elements)?;
-    pick(call, |_, rows| {
-        let mut rows: Vec<usize> = rows.collect();
-        // NULLs last.
-        rows.sort_by(|a, b| order.is_null(*a).cmp(&order.is_null(*b)).then_with(|| order.compare(*a, *b)));
-        rows
-    })
-}
-
-fn extreme(call: &Call<'_>, wanted: std::cmp::Ordering) -> Result<Values> {
-    call.arity(1, 1)?;
-    let (elements, lengths) = explode(call.arg(0)?)?;
-    let (order, ranges) = (Ordered::of(&elements)?, Ranges::of(&lengths));
-    let best = |range: std::ops::Range<usize>| {
-        let mut best = None;
-        for at in range {
-            if order.is_null(at) {
-                return None;
-            }
-            best = match best {
-                Some(known) if order.compare(at, known) != wanted => Some(known),
-                _ => Some(at),
-            };
-        }
-        best.and_then(|at| u32::try_from(at).ok())
-    };
-    let places: Vec<Option<u32>> = (0..lengths.len()).map(|row| ranges.get(row, false).and_then(best)).collect();
-    Ok(Values { constant: call.constant(), ..elements.take(&places)? })
-}
-
-fn sets(call: &Call<'_>) -> Result<Values> {
-    call.arity(2, 2)?;
-    let (left, left_lengths) = explode(call.arg(0)?)?;
-    let (right, right_lengths) = explode(call.arg(1)?)?;
-    let kind = common(&left.kind, &right.kind)?;
-    let count = left.data.len();
-    let mut all = cast::cast(&left, &kind, count, false)?.data;
-    all.append_owned(cast::cast(&right, &kind, right.data.len(), false)?.data)?;
-    let all = Values::new(kind, all.rechunk());
-    let ids = identities(&all)?;
-    let (lefts, rights) = (Ranges::of(&left_lengths), Ranges::of(&right_lengths));
-    let constant = call.arg(1)?.constant;
-    let id = |at: &usize| ids.get(*at).copied();
-    let both = |row: usize, first: bool| {
-        let right = rights.get(row, constant).map(|range| range.start + count..range.end + count)?;
-        Some((lefts.get(row, first)?, right))
-    };
-    if call.name == "arrays_overlap" {
-        let first = call.arg(0)?.constant;
-        return call.build(Kind::Boolean, |row| Ok(both(row, first).map(|(left, mut right)| right.any(|r| left.clone().any(|l| id(&l) == id(&r))))));
-    }
-    gather(call, &all, |row, first| {
-        let (left, right) = both(row, first)?;
-        let within = |at: &usize| right.clone().any(|other| id(&other) == id(at));
-        let chosen: Vec<usize> = match call.name {
-            "array_union" => left.chain(right.clone()).collect(),
-            "array_intersect" => left.filter(within).collect(),
-            _ => left.filter(|at| !within(at)).collect(),
-        };
-        let mut seen = std::collections::HashSet::new();
-        Some(chosen.into_iter().filter(|at| seen.insert(id(at))).collect())
-    })
-}
-
-fn slice(call: &Call<'_>) -> Result<Values> {
-    call.arity(3, 3)?;
-    let (elements, lengths) = explode(call.arg(0)?)?;
-    let (ranges, starts, counts) = (Ranges::of(&lengths), call.wholes(1)?, call.wholes(2)?);
-    gather(call, &elements, |row, constant| {
-        let (range, (start, count)) = ranges.get(row, constant).zip(starts.get(row).zip(counts.get(row)))?;
-        let skip = if start < 0 { range.len().checked_sub(usize::try_from(start.unsigned_abs()).ok()?)? } else { usize::try_from(start - 1).ok()? };
-        Some(range.skip(skip).take(usize::try_from(count).unwrap_or(0)).collect())
-    })
-}
-
-fn sequence(call: &Call<'_>) -> Result<Values> {
-    call.arity(2, 3)?;
-    let kind = call.arg(0)?.kind.clone();
-    let (from, to) = (call.arg(0)?.wholes()?, call.arg(1)?.wholes()?);
-    let default = if kind.is_time() && kind != Kind::Date { super::super::clock::DAY_MILLIS } else { 1 };
-    let steps = if call.args.len() > 2 { Some(call.arg(2)?) } else { None };
-    let scale = if kind == Kind::Date { super::super::clock::DAY_MILLIS } else { 1 };
-    let step_of = |row: usize| -> Option<i64> {
-        match steps {
-            None => Some(default),
-            Some(step) if step.kind == Kind::Span => step.wholes().ok()?.get(row).map(|millis| millis / scale),
-            Some(step) => step.wholes().ok()?.get(row),
-        }
-    };
-    let constant = call.constant();
-    let rows = if constant { 1 } else { call.height };
-    let (mut all, mut lengths) = (Vec::new(), Vec::new());
-    for row in 0..rows {
-        let Some(((from, to), step)) = from.get(row).zip(to.get(row)).zip(step_of(row)) else {
-            lengths.push(None);
-            continue;
-        };
-        let count = if step == 0 { 0 } else { (to.saturating_sub(from) / step).saturating_add(1).max(0) };
-        if step == 0 || count > LENGTH_MAX {
-            return Err(SqlError::value(format!("a sequence may have at most {LENGTH_MAX} elements")));
-        }
-        all.extend((0..count).map(|at| Some(from + at * step)));
-        lengths.push(usize::try_from(count).ok());
-    }
-    let elements = <i64 as super::super::values::Cell>::column(all);
-    Ok(Values { data: lists("", &elements, &kind, &lengths), kind: Kind::array(kind), constant })
-}
-
-fn flatten(call: &Call<'_>) -> Result<Values> {
-    call.arity(1, 1)?;
-    let (inner, lengths) = explode(call.arg(0)?)?;
-    let (elements, inner_lengths) = explode(&inner)?;
-    let (outer, inner) = (Ranges::of(&lengths), Ranges::of(&inner_lengths));
-    gather(call, &elements, |row, constant| Some(outer.get(row, constant)?.filter_map(|at| inner.get(at, false)).flatten().collect()))
-}
-
 fn entries(call: &Call<'_>, half: usize) -> Result<Values> {
     call.arity(1, 1)?;
     let (entries, lengths) = explode(call.arg(0)?)?;
@@ -451,35 +296,4 @@ fn map(call: &Call<'_>) -> Result<Values> {
     let data = StructChunked::from_series("".into(), keys.data.len(), fields.iter())?.into_series();
     let data = lists("", &data, &entry(&keys.kind, &values.kind), &lengths);
     Ok(Values { kind: Kind::Map(Box::new(keys.kind), Box::new(values.kind)), data, constant: call.constant() })
-}
-
-/// `a || b` and `concat(a, b)` on arrays; a value that is no array is taken as an array of one.
-pub(super) fn concat(call: &Call<'_>) -> Result<Values> {
-    let mut parts = Vec::new();
-    for arg in &call.args {
-        parts.push(match &arg.kind {
-            Kind::Array(_) => arg.clone(),
-            _ => array_values(std::slice::from_ref(arg), call.height)?,
-        });
-    }
-    let mut kind = Kind::Unknown;
-    for part in &parts {
-        kind = common(&kind, &part.kind)?;
-    }
-    let Kind::Array(element) = &kind else { return Err(SqlError::new("an array is needed here")) };
-    let mut all = Series::new_empty("".into(), &element.dtype());
-    let mut ranges = Vec::new();
-    for part in &parts {
-        let (elements, lengths) = explode(&cast::cast(part, &kind, call.height, false)?)?;
-        ranges.push((all.len(), Ranges::of(&lengths), part.constant));
-        all.append_owned(elements.data)?;
-    }
-    let all = Values::new((**element).clone(), all.rechunk());
-    gather(call, &all, |row, _| {
-        let mut places = Vec::new();
-        for (start, ranges, constant) in &ranges {
-            places.extend(ranges.get(row, *constant)?.map(|at| start + at));
-        }
-        Some(places)
-    })
 }

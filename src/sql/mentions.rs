@@ -1,0 +1,318 @@
+//! Every mention of `cloudtrail_logs` in a query, with the conditions that each of its rows must meet.
+//!
+//! A mention may stand in a common table or a derived one: then the conditions of the queries around it count, too, where
+//! they look at columns that come through as they are (see [`pushdown`]). A common table is walked once for each place that
+//! names it: what any of these places can use has to be read.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+use sqlparser::ast::{
+    Expr, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor,
+    TableWithJoins, Visit, Visitor,
+};
+
+use super::pushdown::{self, Constants};
+use super::scan::is_events;
+use super::{names, walk};
+
+/// Common tables that name each other double with each step; beyond this nothing is concluded.
+const MENTIONS_MAX: usize = 200;
+const STEPS_MAX: usize = 2_000;
+
+/// One mention of `cloudtrail_logs`.
+pub(super) struct Mention {
+    pub alias: String,
+    pub conditions: Vec<Expr>,
+    /// `SELECT *` that somebody sees, or columns renamed by position: all columns are needed.
+    pub all_columns: bool,
+}
+
+pub(super) struct Mentions {
+    pub found: Vec<Mention>,
+    /// Columns of `USING`, which are no expressions.
+    pub using: BTreeSet<String>,
+}
+
+/// The mentions in a query. `None`: some cannot be followed, and nothing may be concluded.
+pub(super) fn of(query: &Query) -> Option<Mentions> {
+    let mut walker = Walker { found: Vec::new(), using: BTreeSet::new(), places: BTreeSet::new(), steps: 0 };
+    walker.query(query, &Commons::default(), Vec::new(), false);
+    let mut followed = walker.steps <= STEPS_MAX && walker.found.len() <= MENTIONS_MAX;
+    let _ = sqlparser::ast::visit_relations(query, |name| {
+        followed &= !is_events(&names::last(name)) || walker.places.contains(&place(name));
+        ControlFlow::<()>::Continue(())
+    });
+    followed.then_some(Mentions { found: walker.found, using: walker.using })
+}
+
+/// Where a name stands in the text: line and column.
+fn place(name: &ObjectName) -> (u64, u64) {
+    let start = name.0.last().and_then(ObjectNamePart::as_ident).map(|ident| ident.span.start);
+    start.map_or((0, 0), |start| (start.line, start.column))
+}
+
+/// A table that `WITH` names, and those that it can see itself.
+struct Common {
+    name: String,
+    query: Query,
+    renamed: bool,
+    before: Commons,
+    is_used: Cell<bool>,
+}
+
+#[derive(Clone, Default)]
+struct Commons(Option<Rc<Common>>);
+
+impl Commons {
+    fn get(&self, name: &str) -> Option<Rc<Common>> {
+        let mut at = self.0.clone();
+        while let Some(common) = at {
+            if common.name == name {
+                return Some(common);
+            }
+            at = common.before.0.clone();
+        }
+        None
+    }
+}
+
+/// What the query around a `FROM` says of the rows that it takes from there.
+struct Around<'s> {
+    wheres: &'s [Expr],
+    constants: &'s Constants,
+    /// A `*` shows all columns.
+    star: bool,
+    commons: &'s Commons,
+}
+
+struct Walker {
+    found: Vec<Mention>,
+    using: BTreeSet<String>,
+    /// Where the names stand that were followed.
+    places: BTreeSet<(u64, u64)>,
+    steps: usize,
+}
+
+impl Walker {
+    /// `more` holds in every row of the query that anybody needs; with `by_name`, its columns are looked at by name alone.
+    fn query(&mut self, query: &Query, commons: &Commons, more: Vec<Expr>, by_name: bool) {
+        self.steps += 1;
+        if self.steps > STEPS_MAX || self.found.len() > MENTIONS_MAX {
+            return;
+        }
+        let mut commons = commons.clone();
+        let mut own = Vec::new();
+        for table in query.with.iter().flat_map(|with| &with.cte_tables) {
+            let common = Rc::new(Common {
+                name: table.alias.name.value.to_lowercase(),
+                query: (*table.query).clone(),
+                renamed: !table.alias.columns.is_empty(),
+                before: commons.clone(),
+                is_used: Cell::new(false),
+            });
+            own.push(common.clone());
+            commons = Commons(Some(common));
+        }
+        self.set(&query.body, &commons, more, by_name && query.order_by.is_none());
+        self.subqueries(&query.order_by, &commons);
+        for common in own.iter().filter(|common| !common.is_used.get()) {
+            self.query(&common.query, &common.before, Vec::new(), false);
+        }
+    }
+
+    fn set(&mut self, body: &SetExpr, commons: &Commons, more: Vec<Expr>, by_name: bool) {
+        match body {
+            SetExpr::Select(select) => self.select(select, commons, more, by_name),
+            SetExpr::Query(query) => self.query(query, commons, Vec::new(), false),
+            SetExpr::SetOperation { left, right, .. } => {
+                self.set(left, commons, Vec::new(), false);
+                self.set(right, commons, Vec::new(), false);
+            }
+            other => self.subqueries(other, commons),
+        }
+    }
+
+    /// Subqueries in expressions: they have the conditions of their own WHERE.
+    fn subqueries(&mut self, part: &impl Visit, commons: &Commons) {
+        let mut finder = Subqueries { depth: 0, found: Vec::new() };
+        let _ = part.visit(&mut finder);
+        for query in finder.found {
+            self.query(&query, commons, Vec::new(), false);
+        }
+    }
+
+    fn select(&mut self, select: &Select, commons: &Commons, more: Vec<Expr>, by_name: bool) {
+        self.subqueries(select, commons);
+        let mut wheres: Vec<Expr> = select.selection.iter().flat_map(walk::conjuncts).cloned().collect();
+        wheres.extend(more);
+        let constants = constants(select, commons);
+        let star = select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+        let star = star && (!by_name || select.distinct.is_some());
+        self.tables(&select.from, &Around { wheres: &wheres, constants: &constants, star, commons });
+    }
+
+    fn tables(&mut self, from: &[TableWithJoins], around: &Around<'_>) {
+        let outer = from.iter().flat_map(|table| &table.joins).any(|join| !is_inner(&join.join_operator));
+        for table in from {
+            for join in &table.joins {
+                self.using.extend(using(&join.join_operator));
+            }
+            for (at, factor) in std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation)).enumerate() {
+                let mut conditions = Vec::new();
+                // With outer joins about, a condition in WHERE limits only the first table, which none of them can NULL.
+                if !outer || (at == 0 && from.len() == 1 && table.joins.iter().all(|join| is_left_or_inner(&join.join_operator))) {
+                    conditions.extend(around.wheres.iter().cloned());
+                }
+                for (joined, join) in table.joins.iter().enumerate() {
+                    let own = joined + 1 == at;
+                    let inner = !outer && is_inner(&join.join_operator);
+                    if (inner || (own && is_left_or_inner(&join.join_operator)))
+                        && let Some(on) = on(&join.join_operator)
+                    {
+                        conditions.extend(walk::conjuncts(on).into_iter().cloned());
+                    }
+                }
+                self.factor(factor, conditions, around);
+            }
+        }
+    }
+
+    fn factor(&mut self, factor: &TableFactor, mut conditions: Vec<Expr>, around: &Around<'_>) {
+        let commons = around.commons;
+        match factor {
+            TableFactor::Table { name, alias, args: None, .. } => {
+                self.places.insert(place(name));
+                let (table, renamed) = (names::last(name), is_renamed(alias.as_ref()));
+                let alias = alias.as_ref().map_or_else(|| table.clone(), |alias| alias.name.value.to_lowercase());
+                if let Some(common) = commons.get(&table).filter(|_| name.0.len() == 1) {
+                    common.is_used.set(true);
+                    self.inner(&common.query, &common.before, (&alias, renamed || common.renamed), &conditions, around);
+                } else if is_events(&table) {
+                    conditions.retain(|_| !renamed);
+                    conditions.iter_mut().for_each(|condition| around.constants.put_into(condition));
+                    self.found.push(Mention { alias, conditions, all_columns: around.star || renamed });
+                }
+            }
+            TableFactor::Derived { subquery, alias, .. } => {
+                let name = alias.as_ref().map(|alias| alias.name.value.to_lowercase()).unwrap_or_default();
+                self.inner(subquery, commons, (&name, is_renamed(alias.as_ref())), &conditions, around);
+            }
+            TableFactor::NestedJoin { table_with_joins, alias } => {
+                let nothing = Constants::default();
+                let around = Around { wheres: &[], constants: &nothing, star: around.star || is_renamed(alias.as_ref()), commons };
+                self.tables(std::slice::from_ref(table_with_joins), &around);
+            }
+            _ => {}
+        }
+    }
+
+    /// A query in `FROM`, under a name.
+    fn inner(&mut self, query: &Query, commons: &Commons, (alias, renamed): (&str, bool), conditions: &[Expr], around: &Around<'_>) {
+        let outputs = if renamed { None } else { pushdown::Outputs::of(query) };
+        let pushed = outputs.map(|outputs| conditions.iter().filter_map(|condition| outputs.inside(condition, alias, around.constants)).collect());
+        self.query(query, commons, pushed.unwrap_or_default(), !renamed && !around.star);
+    }
+}
+
+/// What tables of one row, such as `params`, say in this `FROM`. An outer join may make them NULL.
+fn constants(select: &Select, commons: &Commons) -> Constants {
+    let mut constants = Constants::default();
+    let joins = || select.from.iter().flat_map(|table| &table.joins);
+    if joins().any(|join| !is_inner(&join.join_operator)) {
+        return constants;
+    }
+    for factor in select.from.iter().map(|table| &table.relation).chain(joins().map(|join| &join.relation)) {
+        match factor {
+            TableFactor::Table { name, alias, .. } if name.0.len() == 1 && !is_renamed(alias.as_ref()) => {
+                let table = names::last(name);
+                if let Some(common) = commons.get(&table).filter(|common| !common.renamed) {
+                    constants.add(&alias.as_ref().map_or(table, |alias| alias.name.value.to_lowercase()), &common.query);
+                }
+            }
+            TableFactor::Derived { subquery, alias: Some(alias), .. } if alias.columns.is_empty() => {
+                constants.add(&alias.name.value.to_lowercase(), subquery);
+            }
+            _ => {}
+        }
+    }
+    constants
+}
+
+fn is_renamed(alias: Option<&TableAlias>) -> bool {
+    alias.is_some_and(|alias| !alias.columns.is_empty())
+}
+
+fn is_inner(operator: &JoinOperator) -> bool {
+    matches!(operator, JoinOperator::Join(_) | JoinOperator::Inner(_) | JoinOperator::CrossJoin(_))
+}
+
+fn is_left_or_inner(operator: &JoinOperator) -> bool {
+    is_inner(operator) || matches!(operator, JoinOperator::Left(_) | JoinOperator::LeftOuter(_))
+}
+
+fn constraint(operator: &JoinOperator) -> Option<&JoinConstraint> {
+    match operator {
+        JoinOperator::Join(constraint)
+        | JoinOperator::Inner(constraint)
+        | JoinOperator::Left(constraint)
+        | JoinOperator::LeftOuter(constraint)
+        | JoinOperator::Right(constraint)
+        | JoinOperator::RightOuter(constraint)
+        | JoinOperator::FullOuter(constraint) => Some(constraint),
+        _ => None,
+    }
+}
+
+fn on(operator: &JoinOperator) -> Option<&Expr> {
+    match constraint(operator) {
+        Some(JoinConstraint::On(on)) => Some(on),
+        _ => None,
+    }
+}
+
+fn using(operator: &JoinOperator) -> Vec<String> {
+    match constraint(operator) {
+        Some(JoinConstraint::Using(columns)) => columns.iter().map(names::last).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Subqueries that stand in expressions, but not those inside other queries.
+struct Subqueries {
+    depth: usize,
+    found: Vec<Query>,
+}
+
+impl Visitor for Subqueries {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        if self.depth == 0
+            && let Expr::Subquery(query) | Expr::Exists { subquery: query, .. } | Expr::InSubquery { subquery: query, .. } = expr
+        {
+            self.found.push((**query).clone());
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The last two parts of a name, as a column may be written: `table`, `column`.
+pub(super) fn qualified(parts: &[Ident]) -> Option<(&str, &str)> {
+    match parts {
+        [table, column] => Some((&table.value, &column.value)),
+        _ => None,
+    }
+}
