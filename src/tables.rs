@@ -21,7 +21,7 @@ pub mod rows;
 pub use events::EventRows;
 pub use kind::Kind;
 
-use polars_core::prelude::Series;
+use polars::prelude::Series;
 
 /// A table's declaration.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use polars_core::prelude::{Column, DataFrame};
+use polars::prelude::{Column, DataFrame};
 use polars_io::SerReader;
 use polars_io::parquet::read::ParquetReader;
 use polars_io::parquet::write::{ParquetCompression, ParquetWriter};
@@ -29,7 +29,7 @@ const ORIGINAL: &str = "original";
 /// Writes `frames`, in their order, as one file, down to the disk. Its size in bytes.
 pub(super) fn write(path: &Path, frames: &[Frame<'_>], native: bool) -> Result<u64, LakeError> {
     let io = |error: std::io::Error| LakeError::io(path, error);
-    let polars = |error: polars_core::error::PolarsError| LakeError::io(path, error);
+    let polars = |error: polars::error::PolarsError| LakeError::io(path, error);
     let mut out = BufWriter::new(File::create(path).map_err(io)?);
     let mut rows = Rows::new();
     let schema = rows.take(path)?.schema().clone();

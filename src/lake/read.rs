@@ -10,7 +10,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use chrono::Datelike;
-use polars_core::prelude::{DataFrame, NamedFrom, PolarsResult, Series};
+use polars::prelude::{DataFrame, NamedFrom, PolarsResult, Series};
 
 use super::LakeError;
 use super::parquet::Reader;

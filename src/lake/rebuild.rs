@@ -1,6 +1,6 @@
 //! From columns back to records.
 
-use polars_core::prelude::{DataFrame, Int64Chunked, ListChunked, PolarsResult, Series, StringChunked};
+use polars::prelude::{DataFrame, Int64Chunked, ListChunked, PolarsResult, Series, StringChunked};
 use serde_json::value::RawValue;
 
 use super::record::{Holds, MEMBERS, Split, add_member, add_text, fingerprint, json_name};

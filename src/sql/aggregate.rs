@@ -1,6 +1,6 @@
 //! Aggregates: `count`, `max_by`, `array_agg` … over groups of rows.
 
-use polars_core::prelude::{IntoSeries, Series, StructChunked};
+use polars::prelude::{IntoSeries, Series, StructChunked};
 use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments};
 
 use super::cast;

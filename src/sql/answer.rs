@@ -1,6 +1,6 @@
 //! What a query gave: named, typed columns.
 
-use polars_core::prelude::{Column, DataFrame, DataType, IntoColumn, Series, StructChunked, TimeUnit};
+use polars::prelude::{Column, DataFrame, DataType, IntoColumn, Series, StructChunked, TimeUnit};
 
 use super::cast;
 use super::error::{Result, SqlError};
@@ -78,7 +78,7 @@ fn outward(kind: &Kind, data: &Series) -> Result<Series> {
             let columns = data.struct_().map(StructChunked::fields_as_series)?;
             let columns = columns.iter().zip(fields).map(|(column, (name, kind))| Ok(outward(kind, column)?.with_name(name.as_str().into())));
             let columns = columns.collect::<Result<Vec<_>>>()?;
-            polars_core::prelude::IntoSeries::into_series(StructChunked::from_series("".into(), data.len(), columns.iter())?)
+            polars::prelude::IntoSeries::into_series(StructChunked::from_series("".into(), data.len(), columns.iter())?)
         }
         Kind::Array(element) if has_time(element) => {
             let (elements, lengths) = cast::explode(&super::values::Values::new(kind.clone(), data.clone()))?;

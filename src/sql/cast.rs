@@ -1,6 +1,6 @@
 //! `CAST` and `TRY_CAST`, typed literals, and values → text.
 
-use polars_core::prelude::{AnyValue, DataType as Physical, IntoSeries, Series, StructChunked};
+use polars::prelude::{AnyValue, DataType as Physical, IntoSeries, Series, StructChunked};
 use serde_json::value::RawValue;
 use sqlparser::ast::{ArrayElemTypeDef, DataType, TimezoneInfo, Value};
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use polars_core::prelude::{BooleanChunked, ChunkCompareEq, ChunkCompareIneq, DataType, Series};
+use polars::prelude::{BooleanChunked, ChunkCompareEq, ChunkCompareIneq, DataType, Series};
 use sqlparser::ast::BinaryOperator;
 
 use super::cast;

@@ -66,8 +66,8 @@ impl fmt::Display for SqlError {
 
 impl std::error::Error for SqlError {}
 
-impl From<polars_core::error::PolarsError> for SqlError {
-    fn from(error: polars_core::error::PolarsError) -> Self {
+impl From<polars::error::PolarsError> for SqlError {
+    fn from(error: polars::error::PolarsError) -> Self {
         Self::new(error.to_string())
     }
 }

@@ -1,6 +1,6 @@
 //! Expressions → values, a column at a time.
 
-use polars_core::prelude::BooleanChunked;
+use polars::prelude::BooleanChunked;
 use sqlparser::ast::{AccessExpr, Expr, Ident, Spanned, Subscript, UnaryOperator, Value};
 
 use super::error::{Result, SqlError};

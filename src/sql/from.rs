@@ -1,6 +1,6 @@
 //! `FROM`: tables, subqueries, joins, `UNNEST`.
 
-use polars_core::prelude::StructChunked;
+use polars::prelude::StructChunked;
 use sqlparser::ast::{BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, Spanned, TableAlias, TableFactor, TableWithJoins};
 
 use super::cast::explode;

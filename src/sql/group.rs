@@ -1,6 +1,6 @@
 //! `GROUP BY`: which expressions are keys, which rows belong together.
 
-use polars_core::prelude::Series;
+use polars::prelude::Series;
 use sqlparser::ast::{Expr, GroupByExpr, Select, SelectItem, Value};
 
 use super::aggregate;

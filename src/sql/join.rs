@@ -1,6 +1,6 @@
 //! Joins: equal columns are matched by grouping both sides at once; what is left of the condition is tried on the pairs.
 
-use polars_core::prelude::Series;
+use polars::prelude::Series;
 use sqlparser::ast::{BinaryOperator, Expr};
 
 use super::compare;

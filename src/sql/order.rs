@@ -1,6 +1,6 @@
 //! `ORDER BY`: NULLs come last in both directions unless the query says otherwise, as in Trino.
 
-use polars_core::prelude::{DataFrame, IntoColumn, NamedFrom, Series, SortMultipleOptions};
+use polars::prelude::{DataFrame, IntoColumn, NamedFrom, Series, SortMultipleOptions};
 use sqlparser::ast::OrderByOptions;
 
 use super::error::Result;

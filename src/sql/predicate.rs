@@ -226,7 +226,7 @@ pub(super) fn merge(results: &[Values], chosen: &[Option<usize>], scope: &Scope<
         kind = common(&kind, &result.kind)?;
     }
     // All results under each other, and for each row where its value lies.
-    let mut all = polars_core::prelude::Series::new_empty("".into(), &kind.dtype());
+    let mut all = polars::prelude::Series::new_empty("".into(), &kind.dtype());
     let mut starts = Vec::with_capacity(results.len());
     for result in results {
         starts.push((all.len(), result.constant));

@@ -1,6 +1,6 @@
 //! Rows with named columns: what `FROM` gives and every stage after it hands on.
 
-use polars_core::prelude::{BooleanChunked, DataFrame, IntoColumn, Series};
+use polars::prelude::{BooleanChunked, DataFrame, IntoColumn, Series};
 
 use super::error::{Result, SqlError};
 use super::values::{Values, take};
@@ -139,8 +139,8 @@ impl Groups {
         for group in grouped.get_groups().iter() {
             let id = u32::try_from(first.len()).map_err(|_| SqlError::new("too many groups"))?;
             let rows = match group {
-                polars_core::prelude::GroupsIndicator::Idx((_, rows)) => rows.iter().copied().collect::<Vec<_>>(),
-                polars_core::prelude::GroupsIndicator::Slice([start, length]) => (start..start + length).collect(),
+                polars::prelude::GroupsIndicator::Idx((_, rows)) => rows.iter().copied().collect::<Vec<_>>(),
+                polars::prelude::GroupsIndicator::Slice([start, length]) => (start..start + length).collect(),
             };
             first.push(rows.iter().min().copied());
             for row in rows {

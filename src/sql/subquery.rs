@@ -46,7 +46,7 @@ pub(super) fn scalar(scope: &Scope<'_>, query: &Query) -> Result<Values> {
         Some(first) => first.kind.clone(),
         None => kinds(scope, query)?.into_iter().next().unwrap_or(Kind::Unknown),
     };
-    let mut all = polars_core::prelude::Series::new_empty("".into(), &kind.dtype());
+    let mut all = polars::prelude::Series::new_empty("".into(), &kind.dtype());
     for single in singles {
         all.append_owned(single.data)?;
     }
@@ -88,9 +88,9 @@ impl Set {
             _ => {
                 let fields: Vec<_> =
                     rows.columns.iter().enumerate().map(|(at, column)| column.clone().with_name(format!("field{at}").into())).collect();
-                let data = polars_core::prelude::StructChunked::from_series("".into(), rows.height, fields.iter())?;
+                let data = polars::prelude::StructChunked::from_series("".into(), rows.height, fields.iter())?;
                 let kinds = rows.fields.iter().enumerate().map(|(at, field)| (format!("field{at}"), field.kind.clone())).collect();
-                Values::new(Kind::Row(kinds), polars_core::prelude::IntoSeries::into_series(data))
+                Values::new(Kind::Row(kinds), polars::prelude::IntoSeries::into_series(data))
             }
         };
         let kind =

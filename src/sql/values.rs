@@ -1,6 +1,6 @@
 //! A column of values with its type, or one value that stands for every row.
 
-use polars_core::prelude::{BooleanChunked, ChunkFullNull, Float64Chunked, Int64Chunked, IntoSeries, NamedFrom, Series, StringChunked};
+use polars::prelude::{BooleanChunked, ChunkFullNull, Float64Chunked, Int64Chunked, IntoSeries, NamedFrom, Series, StringChunked};
 
 use super::error::{Result, SqlError};
 use crate::tables::Kind;
@@ -99,7 +99,7 @@ impl Values {
     /// Whole numbers as they lie in memory: `bigint`, times, intervals.
     pub fn wholes(&self) -> Result<Wholes> {
         match self.kind.dtype() {
-            polars_core::prelude::DataType::Int64 => Ok(Wholes(self.data.i64()?.rechunk().into_owned(), self.constant)),
+            polars::prelude::DataType::Int64 => Ok(Wholes(self.data.i64()?.rechunk().into_owned(), self.constant)),
             _ if self.kind == Kind::Unknown => Ok(Wholes(Int64Chunked::full_null("".into(), self.data.len()), self.constant)),
             _ => Err(SqlError::new(format!("a whole number is needed here, and this is {}", self.kind))),
         }
@@ -140,7 +140,7 @@ impl Values {
 
 /// Rows of a series by index; `None` gives NULL.
 pub(super) fn take(data: &Series, rows: &[Option<u32>]) -> Result<Series> {
-    let indices: polars_core::prelude::IdxCa = rows.iter().copied().collect();
+    let indices: polars::prelude::IdxCa = rows.iter().copied().collect();
     Ok(data.take(&indices)?)
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use polars_core::prelude::{AnyValue, IntoSeries, NamedFrom, Series, StringChunkedBuilder, StructChunked};
+use polars::prelude::{AnyValue, IntoSeries, NamedFrom, Series, StringChunkedBuilder, StructChunked};
 use serde::Deserializer as _;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -141,7 +141,7 @@ impl Builder {
                 let height = std::mem::take(height);
                 match StructChunked::from_series(name.into(), height, fields.iter()) {
                     Ok(column) => column.into_series(),
-                    Err(_) => Series::full_null(name.into(), height, &polars_core::prelude::DataType::Boolean),
+                    Err(_) => Series::full_null(name.into(), height, &polars::prelude::DataType::Boolean),
                 }
             }
             Self::List { element, kind, lengths, .. } => lists(name, &element.take(""), kind, &std::mem::take(lengths)),

@@ -191,7 +191,7 @@ pub(super) struct Key<'r>(#[serde(borrow)] pub(super) Cow<'r, str>);
 
 #[cfg(test)]
 mod tests {
-    use polars_core::prelude::Series;
+    use polars::prelude::Series;
 
     use super::*;
 

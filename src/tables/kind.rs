@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use polars_core::prelude::{DataType, Field};
+use polars::prelude::{DataType, Field};
 
 /// A column's type.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ mod made;
 pub(super) use made::concat;
 
 use made::{distinct, extreme, flatten, gather, pick, sequence, sets, slice, sort};
-use polars_core::prelude::{IntoSeries, Series, StructChunked};
+use polars::prelude::{IntoSeries, Series, StructChunked};
 use sqlparser::ast::Expr;
 
 use super::super::cast::{self, explode};

@@ -1,6 +1,6 @@
 //! Functions that make new arrays from the elements of old ones.
 
-use polars_core::prelude::Series;
+use polars::prelude::Series;
 
 use super::super::super::cast::{self, explode};
 use super::super::super::compare::{Ordered, common};
