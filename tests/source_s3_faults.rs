@@ -83,7 +83,7 @@ fn read_with(feed: &dyn Feed, each: impl Fn(u64) + Sync) -> Read {
                     let doubled = match delivery.outcome {
                         Fetched::Whole => whole.lock().unwrap().insert(name, buffer.clone()).is_some(),
                         Fetched::Failed(reason) => failed.lock().unwrap().insert(name, (reason, buffer.clone())).is_some(),
-                        Fetched::OtherKind => panic!("{name} is of another kind"),
+                        Fetched::OtherKind | Fetched::Known => panic!("{name} was not to be read"),
                     };
                     assert!(!doubled);
                     each(count.fetch_add(1, Ordering::Relaxed) + 1);
