@@ -2,7 +2,6 @@
 #![cfg(feature = "s3")]
 
 #[path = "support/s3/mod.rs"]
-#[allow(dead_code)]
 mod s3;
 
 use std::collections::BTreeSet;
