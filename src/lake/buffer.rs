@@ -37,9 +37,14 @@ impl Buffers {
         }
     }
 
-    /// Whether this partition has enough for a file, and nobody is at it.
+    /// Whether somebody is at this partition.
+    pub(super) fn is_busy(&self, partition: &Partition) -> bool {
+        self.slots.get(partition).is_some_and(|slot| slot.busy)
+    }
+
+    /// Whether this partition has enough for a file.
     pub(super) fn is_ripe(&self, partition: &Partition, file_bytes: u64) -> bool {
-        self.slots.get(partition).is_some_and(|slot| !slot.busy && slot.memory.len() as u64 + slot.spilled_bytes >= file_bytes)
+        self.slots.get(partition).is_some_and(|slot| slot.memory.len() as u64 + slot.spilled_bytes >= file_bytes)
     }
 
     /// Every partition that has something.

@@ -38,7 +38,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { file_bytes: 64 << 20, buffer_bytes: 96 << 20, commit_bytes: 2 << 30, writers: 2 }
+        Self { file_bytes: 64 << 20, buffer_bytes: 64 << 20, commit_bytes: 2 << 30, writers: 2 }
     }
 }
 
@@ -283,7 +283,8 @@ impl Ingest {
     /// Makes files of what waits in a partition, if `still` holds once it is this thread's turn.
     fn write_if(&self, partition: &Partition, still: impl Fn(&State) -> bool) {
         let mut state = self.lock_state();
-        while state.writing >= self.limits.writers {
+        // Who fills a partition faster than its files can be made waits here: what waits to be written stays one file's worth.
+        while state.writing >= self.limits.writers || state.buffers.is_busy(partition) {
             state = self.wait(state);
         }
         if state.failure.is_some() || !still(&state) {

@@ -249,8 +249,7 @@ fn add(coverage: &mut Coverage, object: ObjectState) {
     coverage.bytes_decompressed += object.bytes_decompressed;
     coverage.records += object.records;
     coverage.records_failed += object.failed.len() as u64;
-    let earlier = |a: Option<Timestamp>, b: Option<Timestamp>| a.into_iter().chain(b).min();
-    coverage.first_event_time = earlier(coverage.first_event_time, object.first.map(Timestamp::from_millis));
+    coverage.first_event_time = coverage.first_event_time.into_iter().chain(object.first.map(Timestamp::from_millis)).min();
     coverage.last_event_time = coverage.last_event_time.max(object.last.map(Timestamp::from_millis));
     let failure = |record, reason| ReadFailure { object: object.object.as_str().into(), record, reason };
     coverage.failures.extend(object.failed.iter().map(|(record, reason)| failure(Some(*record), reason.clone())));
