@@ -155,7 +155,12 @@ fn speed(corpus: Corpus, threads: usize, target: &str, by_objects: bool) {
     let of_files = format!("{:.0} of {:.0} {unit}: {:.2}", rate(all), rate(files), against(files));
     row("detect / inflate from memory", &scope, of_memory, if by_objects { "" } else { target });
     row("detect / open + read + inflate", &scope, of_files, if by_objects { target } else { "" });
-    row(&format!("{threads} threads / 1"), &scope, format!("{:.0} and {:.0} ms: {:.2}", all.as_secs_f64() * 1e3, one.as_secs_f64() * 1e3, one.as_secs_f64() / all.as_secs_f64()), "1.85");
+    row(
+        &format!("{threads} threads / 1"),
+        &scope,
+        format!("{:.0} and {:.0} ms: {:.2}", all.as_secs_f64() * 1e3, one.as_secs_f64() * 1e3, one.as_secs_f64() / all.as_secs_f64()),
+        "1.85",
+    );
 }
 
 /// Other writing takes the full path, and must give the same.
@@ -195,7 +200,12 @@ fn memory_per_image(images: u64, threads: usize) {
     let run = detect(folder.path(), threads);
     let document: serde_json::Value = serde_json::from_slice(&run.output).expect("JSON");
     let measured = format!("{} KiB: {} bytes an image", run.peak_kib, run.peak_kib * 1024 / images);
-    row("peak memory per living image", &format!("{images} pushes, {} records relevant", document["coverage"]["records_relevant"]), measured, "≤ 1536");
+    row(
+        "peak memory per living image",
+        &format!("{images} pushes, {} records relevant", document["coverage"]["records_relevant"]),
+        measured,
+        "≤ 1536",
+    );
 }
 
 fn start_up() {
