@@ -21,8 +21,15 @@ impl Digest {
         if hex.len() != 64 {
             return None;
         }
-        for (byte, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
-            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+        // Digits that are none are looked for at the end: archives hold millions of digests, and a question per digit is slow.
+        let mut digits = 0;
+        for (byte, &[high, low]) in bytes.iter_mut().zip(hex.as_chunks::<2>().0) {
+            let (high, low) = (NIBBLES[high as usize], NIBBLES[low as usize]);
+            digits |= high | low;
+            *byte = high << 4 | low;
+        }
+        if digits > 0xf {
+            return None;
         }
         Some(Self(bytes))
     }
@@ -45,14 +52,19 @@ impl Digest {
     }
 }
 
-const fn nibble(hex: u8) -> Option<u8> {
-    match hex {
-        b'0'..=b'9' => Some(hex - b'0'),
-        b'a'..=b'f' => Some(hex - b'a' + 10),
-        b'A'..=b'F' => Some(hex - b'A' + 10),
-        _ => None,
+/// The value of each hex digit; [`NO_DIGIT`] for every other byte.
+const NIBBLES: [u8; 256] = {
+    let mut table = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        table[b"0123456789abcdef"[value] as usize] = value as u8;
+        table[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
     }
-}
+    table
+};
+
+const NO_DIGIT: u8 = 0xff;
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -186,6 +186,16 @@ impl Walker {
 
 /// The path below `root`, with `/` between its parts whatever the system uses.
 pub(super) fn relative_name(root: &Path, path: &Path) -> String {
+    // What a walk finds begins with the root as it was given; going through both part by part is slow.
+    let (root_bytes, path_bytes) = (root.as_os_str().as_encoded_bytes(), path.as_os_str().as_encoded_bytes());
+    if std::path::MAIN_SEPARATOR == '/'
+        && let Some(rest) = path_bytes.strip_prefix(root_bytes)
+        && let Some(rest) = if root_bytes.ends_with(b"/") { Some(rest) } else { rest.strip_prefix(b"/") }
+        && !rest.starts_with(b"/")
+        && let Ok(name) = std::str::from_utf8(rest)
+    {
+        return name.to_owned();
+    }
     let relative = path.strip_prefix(root).unwrap_or(path).to_string_lossy();
     if std::path::MAIN_SEPARATOR == '/' { relative.into_owned() } else { relative.replace(std::path::MAIN_SEPARATOR, "/") }
 }
