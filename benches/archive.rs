@@ -7,7 +7,6 @@
 //! is asserted about times. What is asserted: the same output whatever the threads, and on the path that CloudTrail's
 //! writing takes and on the one for everything else.
 
-#[allow(dead_code)]
 mod corpus;
 
 use std::fs;
