@@ -24,6 +24,9 @@
 //! the time of day. The only async code is in `source::s3`. There is no shared lock on the hot path. Nothing that users see
 //! depends on the order in which workers met things.
 
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
+
 pub mod commands;
 mod failure;
 mod ui;
