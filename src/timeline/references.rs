@@ -38,7 +38,7 @@ pub fn mentions(facts: &[Fact], others: &[Fact], events: &[Noted], names: &Names
     reader.mentions
 }
 
-/// Repositories in which a digest was pushed, for digests that somebody names without saying where.
+/// Repositories in which a digest was pushed, pulled or expired, for digests that somebody names without saying where.
 fn homes(facts: &[Fact], others: &[Fact]) -> HashMap<DigestNo, Vec<RepositoryNo>> {
     let mut wanted: HashSet<DigestNo> = HashSet::new();
     for fact in facts {
@@ -51,16 +51,27 @@ fn homes(facts: &[Fact], others: &[Fact]) -> HashMap<DigestNo, Vec<RepositoryNo>
         return homes;
     }
     for fact in others {
-        if let What::Push { image, .. } = &fact.what
-            && wanted.contains(&image.digest)
-        {
-            let list = homes.entry(image.digest).or_default();
+        for digest in digests(&fact.what).filter(|digest| wanted.contains(digest)) {
+            let list = homes.entry(digest).or_default();
             if !list.contains(&fact.repository) {
                 list.push(fact.repository);
             }
         }
     }
     homes
+}
+
+/// Digests that an event shows to be, or to have been, in its repository.
+fn digests(what: &What) -> impl Iterator<Item = DigestNo> + '_ {
+    let one = match what {
+        What::Push { image, .. } | What::Pull { image, .. } => image.digest.some(),
+        _ => None,
+    };
+    let listed = match what {
+        What::Run(run) => &run.images[..],
+        _ => &[],
+    };
+    one.into_iter().chain(listed.iter().map(|image| image.digest))
 }
 
 #[derive(Default)]
