@@ -1,7 +1,7 @@
 //! The command line: one verb per file, its arguments beside its `run`; here stands the frame they share.
 //!
-//! Only this layer reads the clock and the environment. A verb gives an [`Ending`] (what the exit code is made of) or a
-//! [`Failure`] (exit code 2). A new verb needs a file, a line in [`Command`] and a line in [`Command::run`].
+//! Only this layer reads the clock and the environment. A verb gives an `Ending` (what the exit code is made of) or a
+//! `Failure` (exit code 2). A new verb needs a file, a line in `Command` and a line in `Command::run`.
 
 mod completions;
 mod detect;

@@ -84,7 +84,7 @@ pub fn column_named(name: &str) -> Option<&'static str> {
     own.or_else(|| OTHER_NAMES.iter().find(|(other, _)| *other == name).map(|(_, column)| *column))
 }
 
-/// The columns in order. Everything that is not listed in [`kind`] is text, as in Athena.
+/// The columns in order. Everything that is not listed in `kind` is text, as in Athena.
 pub fn columns() -> Vec<Column> {
     ORIGINS.iter().map(|(name, _)| column(name, kind(name))).collect()
 }
