@@ -34,7 +34,7 @@ use super::local::{lock, prepare};
 use super::{Delivery, FatalError, Feed, Listed, OpenError, Options, Plan, PlanError, Pruned};
 
 /// Pages of keys between listing and fetching. With the 1,000 keys of a page, listing runs at most this far ahead.
-const PAGES_AHEAD_MAX: usize = 64;
+const PAGES_AHEAD_MAX: usize = 16;
 
 /// Threads of a feed's runtime, at most: one saturates more than a gigabit.
 const RUNTIME_THREADS_MAX: usize = 8;
