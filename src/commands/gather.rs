@@ -120,7 +120,7 @@ fn read(common: &Common, talk: &Talk, feeds: &[Box<dyn Feed>], filter: &Filter, 
     watched(talk, feeds, cancelled, budget(common.sources()), |run| pipeline::read(run, filter))
 }
 
-/// What one object may take: all of the budget, for a large one inflates to a gigabyte, and standard input is one object.
+/// Workers, and what one object may take: a share of the memory, for it stands beside its stored form and the others.
 pub fn budget(sources: Sources<'_>) -> Budget {
     Budget { jobs: sources.jobs, object_bytes_max: sources.max_memory / OBJECT_SHARE }
 }

@@ -4,31 +4,26 @@ use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::mpsc;
-use std::thread;
 use std::time::Instant;
 
 use chrono::Utc;
 
 use super::Args;
 use crate::commands::gather::look;
+use crate::commands::gather::{budget, watched};
 use crate::commands::{Ending, interrupt, nothing, sources};
 use crate::decode::Wanted;
 use crate::detect;
 use crate::failure::Failure;
 use crate::model::{Coverage, Filter, Seen, Timestamp};
-use crate::pipeline::{self, Budget, Progress};
+use crate::pipeline::{self, Budget};
 use crate::source::Feed;
 use crate::sql::{Answer, Catalog, Gathering, Query, SqlError, named};
 use crate::tables::{self, rows};
 use crate::ui;
 use crate::ui::output::Destination;
-use crate::ui::progress::Watch;
 use crate::ui::quantity::{bytes, count, counted, elapsed};
 use crate::ui::talk::Talk;
-
-/// Part of the memory budget that one inflated object may take.
-const OBJECT_SHARE: u64 = 2;
 
 /// What was read for a query.
 struct Reading {
@@ -89,7 +84,7 @@ impl Args {
     /// Timelines, findings and coverage, as `detect` makes them.
     fn read_engine(&self, talk: &Arc<Talk>, asked: &Filter, cancelled: &AtomicBool, reading: &mut Reading) -> Result<(), Failure> {
         let feeds = self.open(talk, asked)?;
-        let mut evidence = self.watched(talk, &feeds, cancelled, |run| pipeline::read(run, asked));
+        let mut evidence = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| pipeline::read(run, asked));
         self.finish(talk, &feeds, asked, &mut evidence.coverage, &evidence.seen, reading)?;
         let findings = detect::findings(&evidence.history, self.common.settings());
         let catalog = &mut reading.catalog;
@@ -111,8 +106,9 @@ impl Args {
         let sources = query.scan().sources.clone();
         let names: Option<Vec<&str>> = sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());
         let wanted = names.as_deref().map_or(Wanted::All, Wanted::Sources);
-        let (mut coverage, collectors) =
-            self.watched(talk, &feeds, cancelled, |run| pipeline::scan(self.paced(run, query), wanted, || gathering.collector()));
+        let (mut coverage, collectors) = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| {
+            pipeline::scan(self.paced(run, query), wanted, || gathering.collector())
+        });
         self.finish(talk, &feeds, &narrowed, &mut coverage, &Seen::default(), reading)?;
         let pieces = gathering
             .finish(collectors)
@@ -138,20 +134,6 @@ impl Args {
             talk.note("reading standard input from the terminal; Ctrl-D ends it");
         }
         Ok(feeds)
-    }
-
-    /// Runs `read` with a progress display beside it.
-    fn watched<T: Send>(&self, talk: &Talk, feeds: &[Box<dyn Feed>], cancelled: &AtomicBool, read: impl FnOnce(pipeline::Run<'_>) -> T) -> T {
-        let progress = Progress::default();
-        let budget = Budget { jobs: self.common.jobs(), object_bytes_max: self.common.limits.max_memory / OBJECT_SHARE };
-        let (finished, done) = mpsc::channel();
-        thread::scope(|scope| {
-            let watch = Watch { talk, feeds, progress: &progress, cancelled };
-            scope.spawn(move || watch.run(&done));
-            let result = read(pipeline::Run { feeds, budget, progress: &progress, cancelled });
-            drop(finished);
-            result
-        })
     }
 
     fn finish(
