@@ -121,6 +121,15 @@ pub fn describe(coverage: &mut Coverage, history: &History, read_only: bool) {
             coverage.omitted.len()
         ));
     }
+    for &push in history.mismatched() {
+        let event = history.event(push);
+        coverage.warnings.push(format!(
+            "The digest in the response of {} is not the SHA-256 of the pushed manifest ({}, record {}): the record was changed, or is not ECR's.",
+            event.event_id.raw(),
+            event.object.raw(),
+            event.record
+        ));
+    }
     if history.pushes() > 0 && !read_only && history.read_only_events() == 0 {
         coverage.warnings.push(
             "Blind trail: pushes, and not a single read-only event. PolicyExecutionEvent and BatchGetImage are read-only events, so a trail of write events alone shows neither expiries nor pulls: no finding here is not a clean bill.".to_owned(),

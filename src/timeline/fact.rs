@@ -41,27 +41,65 @@ pub struct Fact {
 
 #[derive(Debug)]
 pub enum What {
-    Push { image: Named, origin: PushOrigin, manifest: Option<Box<Manifest>> },
-    PushFailed { image: Named, proves: Named },
+    Push {
+        image: Named,
+        origin: PushOrigin,
+        manifest: Option<Box<Manifest>>,
+        /// The response's digest is not the SHA-256 of the manifest.
+        mismatch: bool,
+    },
+    PushFailed {
+        image: Named,
+        proves: Named,
+    },
     Delete(Box<Deleted>),
     Run(Box<Run>),
-    CreateRepository { mutability: Sym },
+    CreateRepository {
+        mutability: Sym,
+    },
     DeleteRepository,
-    SetPolicy { text: Sym },
+    SetPolicy {
+        text: Sym,
+    },
     DeletePolicy,
-    SetMutability { mutability: Sym },
-    Archive { image: Named },
-    Restored { image: Named },
-    Pull { image: Named, outcome: PullOutcome },
-    PullLayer { layer: u64, failed: bool },
+    SetMutability {
+        mutability: Sym,
+    },
+    Archive {
+        image: Named,
+    },
+    Restored {
+        image: Named,
+    },
+    Pull {
+        image: Named,
+        outcome: PullOutcome,
+    },
+    PullLayer {
+        layer: u64,
+        failed: bool,
+    },
     AccessChanged,
     Login,
     Omitted,
-    Define { definition: Sym, images: Box<[Reference]> },
-    Deploy { runner: Sym, definition: Sym, images: Box<[Reference]>, replaces: bool },
-    StopRunning { runner: Sym },
+    Define {
+        definition: Sym,
+        images: Box<[Reference]>,
+    },
+    Deploy {
+        runner: Sym,
+        definition: Sym,
+        images: Box<[Reference]>,
+        replaces: bool,
+    },
+    StopRunning {
+        runner: Sym,
+    },
     Task(Box<Task>),
-    Refer { referrer: Sym, images: Box<[Reference]> },
+    Refer {
+        referrer: Sym,
+        images: Box<[Reference]>,
+    },
 }
 
 /// How a request for a manifest ended, as far as its record says: asking for what is gone looks like a success.
@@ -146,7 +184,6 @@ pub struct Task {
     pub images: Box<[Reference]>,
     /// What its reasons name as not pullable.
     pub missing: Box<[Reference]>,
-    pub reason: Sym,
 }
 
 /// The layer's short name in [`Manifest::layers`].
@@ -256,7 +293,7 @@ impl What {
             }
             Self::StopRunning { runner } => string(runner),
             Self::Task(task) => {
-                [&mut task.task, &mut task.group, &mut task.definition, &mut task.reason].into_iter().for_each(string);
+                [&mut task.task, &mut task.group, &mut task.definition].into_iter().for_each(string);
                 references(&mut task.images);
                 references(&mut task.missing);
             }

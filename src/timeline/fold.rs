@@ -92,7 +92,7 @@ impl Fold {
             Action::Push(push) => {
                 let image = Named { digest: self.names.digest(push.digest), tag: self.names.optional_string(push.tag.as_deref()) };
                 let manifest = push.manifest.as_ref().map(|manifest| Box::new(self.manifest(manifest)));
-                What::Push { image, origin: push.origin, manifest }
+                What::Push { image, origin: push.origin, manifest, mismatch: push.digest_mismatch }
             }
             Action::PushFailed(refusal) => {
                 let image = Named { digest: self.names.optional_digest(refusal.digest), tag: self.names.optional_string(refusal.tag.as_deref()) };
@@ -141,7 +141,6 @@ impl Fold {
                     stopped: status.as_deref() == Some("STOPPED"),
                     images: self.references(images),
                     missing: missing_images(reason_text).iter().map(|image| self.reference(image)).collect(),
-                    reason: self.names.optional_string(reason.as_deref()),
                 }))
             }
             Action::Refer { referrer, images } => What::Refer { referrer: self.names.string(referrer), images: self.references(images) },

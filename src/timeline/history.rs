@@ -20,6 +20,7 @@ pub struct History {
     repositories: Vec<RepositoryHistory>,
     logins: Vec<EventNo>,
     pushes: u64,
+    mismatched: Vec<EventNo>,
     read_only_events: u64,
     /// Repositories in the logs, those that the filter left out included.
     seen: Vec<Repository>,
@@ -35,6 +36,7 @@ impl Fold {
         facts.par_sort_by(|a, b| by_time(a.event, b.event, &events, &names));
         let read_only_events = events.iter().zip(&kept).filter(|(event, kept)| **kept && event.read_only).count() as u64;
         let pushes = facts.iter().filter(|fact| matches!(fact.what, What::Push { .. })).count() as u64;
+        let mismatched = facts.iter().filter(|fact| matches!(fact.what, What::Push { mismatch: true, .. })).map(|fact| fact.event).collect();
         let logins = facts.iter().filter(|fact| matches!(fact.what, What::Login)).map(|fact| fact.event).collect();
 
         let (own, foreign): (Vec<Fact>, Vec<Fact>) = facts.into_iter().partition(|fact| fact.repository.is_some());
@@ -50,7 +52,7 @@ impl Fold {
             .filter(|(number, _)| admitted(*number))
             .map(|(number, happenings)| sorted(replay(number, &happenings, &events, &names), &names))
             .collect();
-        History { names, events, repositories, logins, pushes, read_only_events, seen }
+        History { names, events, repositories, logins, pushes, mismatched, read_only_events, seen }
     }
 }
 
@@ -211,6 +213,11 @@ impl History {
     /// Successful pushes.
     pub fn pushes(&self) -> u64 {
         self.pushes
+    }
+
+    /// Pushes whose response names another digest than the SHA-256 of their manifest: the two are equal by construction.
+    pub fn mismatched(&self) -> &[EventNo] {
+        &self.mismatched
     }
 
     /// Events with `readOnly: true`: without a single one, a trail of write events alone was read.

@@ -183,7 +183,7 @@ impl Replay<'_> {
         self.state.logged = true;
         let event = fact.event;
         match &fact.what {
-            What::Push { image, origin, manifest } => self.push(event, *image, *origin, manifest.as_deref(), order),
+            What::Push { image, origin, manifest, .. } => self.push(event, *image, *origin, manifest.as_deref(), order),
             What::PushFailed { image, proves } => self.push_failed(event, *image, *proves, order),
             What::Delete(deleted) => self.delete(event, deleted, order),
             What::Run(run) => self.run(event, run, order),

@@ -194,6 +194,19 @@ fn the_next_victim_is_known_before_it_goes() {
     assert_eq!(log.pairs(), vec![]);
 }
 
+#[test]
+fn a_digest_that_is_not_its_manifests_is_told() {
+    let mut log = Log::default();
+    log.push(1, "v1").push(2, "v1");
+    assert!(log.history().mismatched().is_empty());
+    if let Action::Push(push) = &mut log.events[1].action {
+        push.digest_mismatch = true;
+    }
+    let history = log.history();
+    let told: Vec<_> = history.mismatched().iter().map(|event| history.event(*event).record).collect();
+    assert_eq!(told, vec![1]);
+}
+
 /// Everything a user would see, from events read by several workers in any order.
 fn shown(log: &Log, split: &[usize], reverse: bool) -> String {
     let mut folds: Vec<Fold> = split.iter().map(|_| Fold::default()).collect();
