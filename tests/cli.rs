@@ -84,10 +84,12 @@ fn what_is_said_without_evidence() {
     assert_eq!(world.names(), ["empty", "logs"], "a run wrote something that nobody asked for");
 }
 
-// Verbs that need SQL are not there without it, and their snapshots have no case then.
-#[cfg(feature = "sql")]
 #[test]
 fn there_is_no_snapshot_without_a_case() {
+    if cfg!(not(feature = "sql")) {
+        // Verbs that need SQL are not there, and their snapshots have no case.
+        return;
+    }
     let known: Vec<_> = CASES.iter().chain(fixtures::CASES).map(|(name, _)| *name).collect();
     let orphans: Vec<_> = snapshots().into_iter().filter(|name| !known.contains(&name.as_str())).collect();
     assert_eq!(orphans, Vec::<String>::new());
