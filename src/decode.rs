@@ -188,11 +188,9 @@ fn plain<S: RecordSink + ?Sized>(stored: &[u8], walk: Walk<'_, '_, S>, limits: L
 
 /// A text that came out of gzip.
 fn inflated<S: RecordSink + ?Sized>(text: &[u8], source: Inflated, hot: &mut HotPath, mut walk: Walk<'_, '_, S>) -> ObjectReport {
-    if source.damage.is_none()
-        && let Ok(utf8) = simdutf8::basic::from_utf8(text)
-    {
-        if let Some(pieces) = hot.scan(utf8, walk.wanted, &mut walk.tally) {
-            walk.cut(utf8, pieces);
+    if source.damage.is_none() {
+        if let Some(pieces) = hot.scan(text, walk.wanted, &mut walk.tally) {
+            walk.cut(text, pieces);
             return walk.tally.finish(None, text.len() as u64);
         }
         walk.tally.restart();

@@ -52,7 +52,7 @@ impl Recognizer {
             return Ok(None);
         }
         let Self { record: parser, manifest } = self;
-        parser.parse(record.json, |root| {
+        parser.parse_without(record.json, manifest::second_copy(record.json), |root| {
             if record.native {
                 return native::recognize(root, record.json).map(|found| found.map(then));
             }

@@ -1,8 +1,8 @@
 //! JSON text, 64 bytes at a time: which bytes are brackets, and which of these stand in strings. One bit per byte, so that
 //! a block's brackets are counted and not visited.
 //!
-//! The shape of the algorithm is simdjson's first stage. On x86-64 with AVX2 (asked for at run time) four comparisons
-//! classify 32 bytes; elsewhere a portable version does eight at a time.
+//! The shape of the algorithm is simdjson's first stage. On x86-64 (asked for at run time) five comparisons classify 64 bytes
+//! with AVX-512 or 32 with AVX2; elsewhere a portable version does eight at a time.
 
 /// One bit for each byte of a block, the first byte lowest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -11,9 +11,13 @@ pub(super) struct Raw {
     pub backslashes: u64,
     pub opens: u64,
     pub closes: u64,
+    /// The letter `v`, third in every key that begins with `"ev`.
+    pub vs: u64,
+    /// Bytes that are not ASCII.
+    pub high: u64,
 }
 
-/// Tells the four kinds of bytes apart.
+/// Tells these kinds of bytes apart.
 pub(super) trait Classify {
     fn classify(&self, block: &[u8; 64]) -> Raw;
 }
@@ -32,12 +36,14 @@ pub(super) struct Strings {
     inside: u64,
     /// One if the first byte of the next block is escaped.
     escaped: u64,
+    /// The quotes among the last two bytes.
+    quotes: u64,
 }
 
 impl Strings {
-    /// Takes the brackets in strings out.
+    /// The brackets outside strings, and where `"?v` stands (at its `v`), the quote being one that begins or ends a string.
     #[inline(always)]
-    pub(super) fn outside(&mut self, raw: Raw) -> Brackets {
+    pub(super) fn outside(&mut self, raw: Raw) -> (Brackets, u64) {
         let mut quotes = raw.quotes;
         if raw.backslashes | self.escaped != 0 {
             quotes &= !self.escapes(raw.backslashes);
@@ -49,26 +55,22 @@ impl Strings {
         }
         inside ^= self.inside;
         self.inside = 0_u64.wrapping_sub(inside >> 63);
-        Brackets { opens: raw.opens & !inside, closes: raw.closes & !inside }
+        let marks = (quotes << 2 | self.quotes) & raw.vs;
+        self.quotes = quotes >> 62;
+        (Brackets { opens: raw.opens & !inside, closes: raw.closes & !inside }, marks)
     }
 
-    /// Which bytes are escaped by a backslash before them. Rare enough to go from backslash to backslash.
+    /// Which bytes are escaped by a backslash before them: those behind an odd number of backslashes in a row. An addition
+    /// finds the ends of all such rows at once: a row's first bit carries through to the bit behind its last.
+    #[inline(always)]
     fn escapes(&mut self, backslashes: u64) -> u64 {
-        let mut escaped = self.escaped;
-        let mut rest = backslashes & !escaped;
-        self.escaped = 0;
-        while rest != 0 {
-            let at = rest.trailing_zeros();
-            rest &= rest - 1;
-            match 2_u64.checked_shl(at).filter(|_| at < 63) {
-                Some(next) => {
-                    escaped |= next;
-                    rest &= !next;
-                }
-                None => self.escaped = 1,
-            }
-        }
-        escaped
+        const EVEN: u64 = 0x5555_5555_5555_5555;
+        let backslashes = backslashes & !self.escaped;
+        let behind = backslashes << 1 | self.escaped;
+        let odd_starts = backslashes & !EVEN & !behind;
+        let (ends, carried) = odd_starts.overflowing_add(backslashes);
+        self.escaped = u64::from(carried);
+        (EVEN ^ (ends << 1)) & behind
     }
 }
 
@@ -80,15 +82,70 @@ pub(super) trait Task {
 
 #[cfg(target_arch = "x86_64")]
 pub(super) fn run<T: Task>(task: T) -> T::Output {
-    match pulp::x86::V3::try_new() {
-        Some(simd) => simd.vectorize(avx2::Vectorized { simd, task }),
-        None => task.run(Portable),
+    if let Some(simd) = pulp::x86::V4::try_new() {
+        simd.vectorize(avx512::Vectorized { simd, task })
+    } else if let Some(simd) = pulp::x86::V3::try_new() {
+        simd.vectorize(avx2::Vectorized { simd, task })
+    } else {
+        task.run(Portable)
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) fn run<T: Task>(task: T) -> T::Output {
     task.run(Portable)
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use std::arch::x86_64::__m512i;
+
+    use pulp::NullaryFnOnce;
+    use pulp::x86::V4;
+
+    use super::{Classify, Raw, Task};
+
+    /// A task whose every inlined part may use AVX-512.
+    pub(super) struct Vectorized<T> {
+        pub simd: V4,
+        pub task: T,
+    }
+
+    impl<T: Task> NullaryFnOnce for Vectorized<T> {
+        type Output = T::Output;
+
+        #[inline(always)]
+        fn call(self) -> T::Output {
+            self.task.run(Avx512 { simd: self.simd })
+        }
+    }
+
+    struct Avx512 {
+        simd: V4,
+    }
+
+    impl Avx512 {
+        #[inline(always)]
+        fn equal(&self, bytes: __m512i, byte: u8) -> u64 {
+            self.simd.avx512bw._mm512_cmpeq_epi8_mask(bytes, self.simd.avx512f._mm512_set1_epi8(byte.cast_signed()))
+        }
+    }
+
+    impl Classify for Avx512 {
+        #[inline(always)]
+        fn classify(&self, block: &[u8; 64]) -> Raw {
+            let bytes: __m512i = pulp::cast(*block);
+            let folded = self.simd.avx512f._mm512_or_si512(bytes, self.simd.avx512f._mm512_set1_epi8(0x20));
+            Raw {
+                quotes: self.equal(bytes, b'"'),
+                backslashes: self.equal(bytes, b'\\'),
+                opens: self.equal(folded, b'{'),
+                closes: self.equal(folded, b'}'),
+                vs: self.equal(bytes, b'v'),
+                high: self.simd.avx512bw._mm512_movepi8_mask(bytes),
+            }
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -122,15 +179,15 @@ mod avx2 {
     // No closures here: they would not be compiled for AVX2, and every instruction would become a call.
     impl Avx2 {
         #[inline(always)]
-        fn equal_half(&self, half: __m256i, wanted: __m256i) -> u64 {
-            let mask = self.simd.avx2._mm256_movemask_epi8(self.simd.avx2._mm256_cmpeq_epi8(half, wanted));
-            u64::from(mask.cast_unsigned())
+        fn high_bits(&self, half: __m256i) -> u64 {
+            u64::from(self.simd.avx2._mm256_movemask_epi8(half).cast_unsigned())
         }
 
         #[inline(always)]
         fn equal(&self, low: __m256i, high: __m256i, byte: u8) -> u64 {
             let wanted = self.simd.avx._mm256_set1_epi8(byte.cast_signed());
-            self.equal_half(low, wanted) | self.equal_half(high, wanted) << 32
+            let (low, high) = (self.simd.avx2._mm256_cmpeq_epi8(low, wanted), self.simd.avx2._mm256_cmpeq_epi8(high, wanted));
+            self.high_bits(low) | self.high_bits(high) << 32
         }
     }
 
@@ -147,6 +204,8 @@ mod avx2 {
                 backslashes: self.equal(low, high, b'\\'),
                 opens: self.equal(folded_low, folded_high, b'{'),
                 closes: self.equal(folded_low, folded_high, b'}'),
+                vs: self.equal(low, high, b'v'),
+                high: self.high_bits(low) | self.high_bits(high) << 32,
             }
         }
     }
@@ -166,10 +225,22 @@ impl Portable {
             let differs = (u64::from_le_bytes(*word) | (ONES * u64::from(fold))) ^ (ONES * u64::from(byte));
             // The high bit of each byte that is zero in `differs`; exact, no carry leaves a byte.
             let equal = !(((differs & LOW_BITS) + LOW_BITS) | differs | LOW_BITS);
-            // The multiplication gathers the eight high bits in the top byte.
-            bits |= ((equal >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * n);
+            bits |= Self::gather(equal) << (8 * n);
         }
         bits
+    }
+
+    /// The multiplication gathers the eight high bits in the top byte.
+    #[inline(always)]
+    fn gather(high_bits: u64) -> u64 {
+        (high_bits >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    }
+
+    #[inline(always)]
+    fn high(block: &[u8; 64]) -> u64 {
+        const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+        let gather = |word: &[u8; 8]| Self::gather(u64::from_le_bytes(*word) & HIGH_BITS);
+        block.as_chunks::<8>().0.iter().enumerate().fold(0, |bits, (n, word)| bits | gather(word) << (8 * n))
     }
 }
 
@@ -181,6 +252,8 @@ impl Classify for Portable {
             backslashes: Self::equal(block, b'\\', 0),
             opens: Self::equal(block, b'{', 0x20),
             closes: Self::equal(block, b'}', 0x20),
+            vs: Self::equal(block, b'v', 0),
+            high: Self::high(block),
         }
     }
 }
@@ -191,22 +264,31 @@ mod tests {
 
     use super::*;
 
+    /// What a block is asked for: its brackets, its marks, its bytes that are not ASCII.
+    type Answer = (Brackets, u64, u64);
+
     /// Byte by byte, as one would do it by hand.
-    fn by_hand(text: &[u8]) -> Vec<Brackets> {
+    fn by_hand(text: &[u8]) -> Vec<Answer> {
         let (mut inside, mut escaped) = (false, false);
+        // Whether the last byte and the one before it were quotes that begin or end a string.
+        let mut quotes = [false; 2];
         text.chunks(64)
             .map(|block| {
-                let mut brackets = Brackets::default();
+                let (mut brackets, mut marks, mut high) = (Brackets::default(), 0, 0);
                 for (n, byte) in block.iter().enumerate() {
+                    let is_quote = *byte == b'"' && !escaped;
+                    inside ^= is_quote;
                     match byte {
-                        b'"' if !escaped => inside = !inside,
                         b'{' | b'[' if !inside => brackets.opens |= 1 << n,
                         b'}' | b']' if !inside => brackets.closes |= 1 << n,
+                        b'v' if quotes[1] => marks |= 1 << n,
+                        0x80.. => high |= 1 << n,
                         _ => {}
                     }
+                    quotes = [is_quote, quotes[0]];
                     escaped = *byte == b'\\' && !escaped;
                 }
-                brackets
+                (brackets, marks, high)
             })
             .collect()
     }
@@ -214,26 +296,36 @@ mod tests {
     struct All<'t>(&'t [u8]);
 
     impl Task for All<'_> {
-        type Output = Vec<Brackets>;
+        type Output = Vec<Answer>;
 
         #[inline(always)]
-        fn run(self, classify: impl Classify) -> Vec<Brackets> {
+        fn run(self, classify: impl Classify) -> Vec<Answer> {
             let mut strings = Strings::default();
-            self.0.as_chunks::<64>().0.iter().map(|block| strings.outside(classify.classify(block))).collect()
+            let mut answers = Vec::new();
+            for block in self.0.as_chunks::<64>().0 {
+                let raw = classify.classify(block);
+                let (brackets, marks) = strings.outside(raw);
+                answers.push((brackets, marks, raw.high));
+            }
+            answers
         }
     }
 
-    /// A backslash escapes the next byte outside strings, too: JSON has none there, but both readings must agree.
+    /// A backslash escapes the next byte outside strings, too: JSON has none there, but all readings must agree.
     fn agree(text: &[u8]) {
         let expected = by_hand(text);
         assert_eq!(run(All(text)), expected);
         assert_eq!(All(text).run(Portable), expected);
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = pulp::x86::V3::try_new() {
+            assert_eq!(simd.vectorize(avx2::Vectorized { simd, task: All(text) }), expected);
+        }
     }
 
     proptest! {
         #[test]
-        fn agrees_with_a_byte_by_byte_reading(picks in proptest::collection::vec(0_usize..9, 64 * 5)) {
-            agree(&picks.iter().map(|&pick| b"\"\\\\{}[]a,"[pick]).collect::<Vec<_>>());
+        fn agrees_with_a_byte_by_byte_reading(picks in proptest::collection::vec(0_usize..10, 64 * 5)) {
+            agree(&picks.iter().map(|&pick| b"\"\\\\{}[]av,"[pick]).collect::<Vec<_>>());
         }
 
         #[test]

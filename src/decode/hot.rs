@@ -1,10 +1,11 @@
 //! The hot path: cuts the records out of one `{"Records":[…]}` by its brackets, and looks at four fields of each.
 //!
 //! It is exact for every text that is JSON: brackets and quotes are followed through the whole text, so a record is cut
-//! where it really begins and ends, whatever stands inside it and however it is written. The fields are found by searching
-//! for their keys. Such a hit is a key and not a piece of a string, because a quote inside a string would have a backslash
-//! before it; and it is the record's own key, not one further inside, because the brackets before it say how deep it is.
-//! Whatever is not found in CloudTrail's usual writing is looked up by a full reading of that record.
+//! where it really begins and ends, whatever stands inside it and however it is written. The same pass marks every string
+//! whose second letter is a `v`; CloudTrail's own keys are among them (`eventTime`, `eventID` …), and hardly anything else.
+//! Such a mark is a key and not a piece of a string, because a quote inside a string would have a backslash before it; and
+//! it is the record's own key, not one further inside, because the brackets before it say how deep it is. Keys that are
+//! written with escapes are not found; so a record that may have one is read in full, as is every record that lacks a field.
 //!
 //! What it takes on trust is the grammar between the brackets of records that nobody wants. So it is used only where a gzip
 //! checksum says that the bytes are what the writer wrote. Text without a checksum takes the full path, which finds damage
@@ -13,8 +14,7 @@
 
 use std::ops::Range;
 
-use memchr::arch::all::packedpair::HeuristicFrequencyRank;
-use memchr::memmem::{Finder, FinderBuilder};
+use memchr::memmem::Finder;
 
 use super::Wanted;
 use super::blocks::{self, Brackets, Classify, Strings, Task};
@@ -24,24 +24,23 @@ use super::json::skip_space;
 use super::tally::Tally;
 use crate::model::Timestamp;
 
-/// How the texts begin that are tried here.
-const OPENING: &[u8] = b"{\"Records\":[";
 /// Brackets that are open around a record.
 const AROUND: u32 = 2;
 /// Brackets that are open at a record's own keys.
 const INSIDE: u32 = AROUND + 1;
 /// Deeper texts are left to the full path, which has the exact limit.
 const DEPTH_MAX: u32 = 100;
-/// How many blocks are remembered: a power of two. Records of more than 32 KiB are read in full.
-const BLOCKS: usize = 512;
-/// The last fields of a record seldom take more.
-const TAIL_BYTES: usize = 640;
+/// From less than this, a block of opening brackets does not come to [`DEPTH_MAX`].
+const DEPTH_SURE: u32 = DEPTH_MAX - 64;
+/// How many blocks with marks are kept of one record. CloudTrail writes seven marks; a record with more than fit is read in
+/// full.
+const MARKED: usize = 64;
 
 /// What the hot path reuses from object to object.
 pub(super) struct HotPath {
-    keys: Keys,
+    /// Finds escapes of ASCII letters.
+    escape: Finder<'static>,
     pieces: Vec<Piece>,
-    blocks: Box<[Block; BLOCKS]>,
 }
 
 /// A record that is wanted.
@@ -52,32 +51,36 @@ pub(super) struct Piece {
     pub index: u64,
 }
 
-/// A block's brackets, and how many are open before it.
+/// A block in which strings are marked.
 #[derive(Debug, Clone, Copy, Default)]
 struct Block {
+    /// Where it begins in the text.
+    base: usize,
+    /// Second letters of strings that may be keys of CloudTrail's.
+    marks: u64,
     brackets: Brackets,
+    /// How many brackets are open before it.
     depth: u32,
 }
 
-struct Keys {
-    time: Finder<'static>,
-    id: Finder<'static>,
-    category: Finder<'static>,
+impl Block {
+    /// How many brackets are open before its byte `bit`.
+    fn depth_at(&self, bit: u32) -> u32 {
+        let before = (1_u64 << bit) - 1;
+        let (opened, closed) = (self.brackets.opens & before, self.brackets.closes & before);
+        self.depth + opened.count_ones() - closed.count_ones()
+    }
 }
 
-/// How common bytes are in CloudTrail's JSON: a search looks for the two rarest of its key first.
+/// What changes with every block.
 #[derive(Clone, Copy)]
-struct Rare;
-
-impl HeuristicFrequencyRank for Rare {
-    fn rank(&self, byte: u8) -> u8 {
-        match byte {
-            b'A'..=b'Z' => 20,
-            b'v' => 40,
-            b'"' | b',' | b':' => 255,
-            _ => 120,
-        }
-    }
+struct Reached {
+    /// Brackets that are open.
+    depth: u32,
+    /// How many blocks with marks the current record has; only the last [`MARKED`] are kept.
+    marked: usize,
+    /// Not zero: there is a backslash in the current record (or beside it, in the same block), or a byte that is not ASCII.
+    odd: u64,
 }
 
 /// The time that was read last. Neighbours mostly share its minute, and then only the seconds are new.
@@ -111,40 +114,45 @@ impl Minute {
 
 impl Default for HotPath {
     fn default() -> Self {
-        let finder = |key: &'static str| FinderBuilder::new().build_forward_with_ranker(Rare, key);
-        let keys = Keys { time: finder(",\"eventTime\":\""), id: finder(",\"eventID\":\""), category: finder(",\"eventCategory\":\"") };
-        Self { keys, pieces: Vec::new(), blocks: Box::new([Block::default(); BLOCKS]) }
+        Self { escape: Finder::new(b"\\u00"), pieces: Vec::new() }
     }
 }
 
 impl HotPath {
     /// Counts the records of `text` and finds the wanted ones; `None` if this text is not for the hot path. Nothing has
     /// been handed out then, and `tally` must be started again.
-    pub(super) fn scan(&mut self, text: &str, wanted: Wanted<'_>, tally: &mut Tally<'_>) -> Option<&[Piece]> {
-        let text = text.as_bytes();
-        if !text.starts_with(OPENING) {
-            return None;
-        }
+    pub(super) fn scan(&mut self, text: &[u8], wanted: Wanted<'_>, tally: &mut Tally<'_>) -> Option<&[Piece]> {
+        let list = opening(text)?;
         self.pieces.clear();
-        let (keys, pieces, blocks) = (&self.keys, &mut self.pieces, &mut self.blocks);
-        let list = OPENING.len();
-        blocks::run(Scan { text, keys, wanted, tally, pieces, blocks, minute: Minute::default(), last_block: 0, start: list, end: list })?;
+        let (escape, pieces, marked) = (&self.escape, &mut self.pieces, [Block::default(); MARKED]);
+        blocks::run(Scan { text, escape, wanted, tally, pieces, marked, minute: Minute::default(), list, start: list, end: list })?;
         Some(&self.pieces)
     }
+}
+
+/// Where the list begins, if this is the document that CloudTrail writes: `{"Records":[…]}`.
+fn opening(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    for expected in [b"{".as_slice(), b"\"Records\"", b":", b"["] {
+        at = skip_space(text, at);
+        text.get(at..)?.strip_prefix(expected)?;
+        at += expected.len();
+    }
+    Some(at)
 }
 
 /// A scan under way.
 struct Scan<'s, 'd> {
     text: &'s [u8],
-    keys: &'s Keys,
+    escape: &'s Finder<'static>,
     wanted: Wanted<'s>,
     tally: &'s mut Tally<'d>,
     pieces: &'s mut Vec<Piece>,
-    /// The last blocks, each at its number modulo [`BLOCKS`].
-    blocks: &'s mut [Block; BLOCKS],
-    /// The number of the last of them.
-    last_block: usize,
+    /// The blocks of the current record that have marks, each at its number modulo [`MARKED`].
+    marked: [Block; MARKED],
     minute: Minute,
+    /// Where the list of records begins.
+    list: usize,
     /// Where the current record began.
     start: usize,
     /// Where the last record ended, or the list began.
@@ -157,64 +165,86 @@ impl Task for Scan<'_, '_> {
 
     #[inline(always)]
     fn run(mut self, classify: impl Classify) -> Option<()> {
-        let mut strings = Strings::default();
-        let mut depth = 0_u32;
+        // Not in `self`, and so in registers.
+        let (mut strings, mut reached) = (Strings::default(), Reached { depth: 0, marked: 0, odd: 0 });
         let (blocks, rest) = self.text.as_chunks::<64>();
-        for (number, block) in blocks.iter().enumerate() {
-            let brackets = strings.outside(classify.classify(block));
-            self.blocks[number % BLOCKS] = Block { brackets, depth };
-            let (opened, closed) = (brackets.opens.count_ones(), brackets.closes.count_ones());
-            if depth + opened > DEPTH_MAX {
-                return None;
-            }
+        let mut last = [b' '; 64];
+        last.get_mut(..rest.len())?.copy_from_slice(rest);
+        for number in 0..=blocks.len() {
+            let raw = classify.classify(blocks.get(number).unwrap_or(&last));
+            let (brackets, marks) = strings.outside(raw);
+            let Reached { depth, marked, odd } = reached;
+            // Written whether there are marks or not: to ask would cost more. Field by field: a block that is put together
+            // elsewhere and copied here makes the processor wait for itself.
+            let block = &mut self.marked[marked % MARKED];
+            block.base = number * 64;
+            block.marks = marks;
+            block.brackets.opens = brackets.opens;
+            block.brackets.closes = brackets.closes;
+            block.depth = depth;
+            reached.marked = marked + usize::from(marks != 0);
+            reached.odd = odd | raw.high | raw.backslashes;
             // Most blocks cannot come back to the list of records, even if all their brackets but those that open before
             // the first closing one were closing: no record begins or ends there.
             let before_first_close = brackets.closes ^ brackets.closes.wrapping_sub(1);
             let opened_first = (brackets.opens & before_first_close).count_ones();
-            if depth > AROUND && depth + opened_first > AROUND + closed {
-                depth = depth + opened - closed;
-            } else if self.boundaries(number, brackets, &mut depth)? {
-                return Some(());
+            let closed = brackets.closes.count_ones();
+            let in_a_record = depth.wrapping_sub(INSIDE) < DEPTH_SURE - INSIDE;
+            if in_a_record && depth + opened_first > AROUND + closed {
+                reached.depth = depth + brackets.opens.count_ones() - closed;
+                continue;
+            }
+            match self.boundaries(marked % MARKED, raw.high | raw.backslashes, reached)? {
+                Some(behind) => reached = behind,
+                None => return Some(()),
             }
         }
-        let mut last = [b' '; 64];
-        last.get_mut(..rest.len())?.copy_from_slice(rest);
-        let brackets = strings.outside(classify.classify(&last));
-        self.blocks[blocks.len() % BLOCKS] = Block { brackets, depth };
-        self.boundaries(blocks.len(), brackets, &mut depth)?.then_some(())
+        None
     }
 }
 
 impl Scan<'_, '_> {
-    /// Goes from bracket to bracket of one block: `Some(true)` at the end of the text, `None` where it is odd.
-    fn boundaries(&mut self, number: usize, brackets: Brackets, depth: &mut u32) -> Option<bool> {
-        self.last_block = number;
-        let mut rest = brackets.opens | brackets.closes;
+    /// Goes from bracket to bracket of the block that was put at `place`; `odd` is its own part of what was reached. What is reached behind it,
+    /// `Some(None)` at the end of the text, `None` where it is odd.
+    #[inline(never)]
+    fn boundaries(&mut self, place: usize, odd: u64, mut reached: Reached) -> Option<Option<Reached>> {
+        let block = *self.marked.get(place)?;
+        let Brackets { opens, closes } = block.brackets;
+        let mut rest = opens | closes;
         while rest != 0 {
             let bit = rest.trailing_zeros();
             rest &= rest - 1;
-            let at = number * 64 + bit as usize;
-            if brackets.opens >> bit & 1 == 1 {
-                if *depth == AROUND {
+            let at = block.base + bit as usize;
+            if opens >> bit & 1 == 1 {
+                if reached.depth == AROUND {
                     self.begin(at)?;
                 }
-                *depth += 1;
+                reached.depth += 1;
+                if reached.depth > DEPTH_MAX {
+                    return None;
+                }
             } else {
-                *depth = depth.checked_sub(1)?;
-                match *depth {
-                    AROUND => self.record(at + 1)?,
-                    ..AROUND => return self.closes_all(at).then_some(true),
+                reached.depth = reached.depth.checked_sub(1)?;
+                match reached.depth {
+                    AROUND => {
+                        self.record(at + 1, reached)?;
+                        // What the block holds behind it is the next record's.
+                        let marks = block.marks & !(u64::MAX >> (63 - bit));
+                        self.marked[0] = Block { marks, ..block };
+                        (reached.marked, reached.odd) = (usize::from(marks != 0), odd);
+                    }
+                    ..AROUND => return self.closes_all(at).then_some(None),
                     _ => {}
                 }
             }
         }
-        Some(false)
+        Some(Some(reached))
     }
 
     /// A record begins at `at`. Between it and the one before stands a comma, and no more.
     fn begin(&mut self, at: usize) -> Option<()> {
         let between = self.text.get(self.end..at)?.trim_ascii();
-        let expected: &[u8] = if self.end == OPENING.len() { b"" } else { b"," };
+        let expected: &[u8] = if self.end == self.list { b"" } else { b"," };
         if between != expected || self.text.get(at) != Some(&b'{') {
             return None;
         }
@@ -230,53 +260,25 @@ impl Scan<'_, '_> {
     }
 
     /// Takes in the record that ends at `end`.
-    fn record(&mut self, end: usize) -> Option<()> {
+    fn record(&mut self, end: usize, reached: Reached) -> Option<()> {
         let start = self.start;
         self.end = end;
-        let Some(usual) = self.usual(start, end) else { return self.unusual(start, end) };
+        let mut may_hide_keys = false;
+        if reached.odd != 0 {
+            let record = self.text.get(start..end)?;
+            simdutf8::basic::from_utf8(record).ok()?;
+            // An escape may stand for a letter of a key.
+            may_hide_keys = self.escape.find(record).is_some();
+        }
+        // Of more marked blocks than are kept there is no slice.
+        let marked = self.marked.get(..reached.marked).filter(|_| !may_hide_keys);
+        let usual = marked.and_then(|marked| usual(self.text.get(..end)?, marked, self.wanted, &mut self.minute));
+        let Some(usual) = usual else { return self.unusual(start, end) };
         let index = self.tally.count(Some(usual.time), Some(usual.id));
         if usual.wanted {
             self.pieces.push(Piece { start, end, index });
         }
         Some(())
-    }
-
-    /// A record as CloudTrail writes it: time, source and name side by side, the id and the category behind them.
-    fn usual(&mut self, start: usize, end: usize) -> Option<Usual> {
-        let record = self.text.get(..end)?;
-        let time = self.own(&self.keys.time, record, start)?;
-        let (said, rest) = record.get(time..)?.split_first_chunk::<20>()?;
-        let source = rest.strip_prefix(b"\",\"eventSource\":\"")?;
-        let (source, rest) = source.split_at_checked(memchr::memchr2(b'"', b'\\', source)?)?;
-        let name = rest.strip_prefix(b"\",\"eventName\":\"")?;
-        let behind = end - name.len();
-        let id = self.own(&self.keys.id, record, behind.max(end.saturating_sub(TAIL_BYTES)))?;
-        let value = record.get(id..)?;
-        let value = value.get(..memchr::memchr2(b'"', b'\\', value)?).filter(|value| record.get(id + value.len()) == Some(&b'"'))?;
-        let category = record.get(self.own(&self.keys.category, record, id)?..)?;
-        if !category.starts_with(b"Management\"") && !category.starts_with(b"Data\"") {
-            return None;
-        }
-        let time = self.minute.read(said)?;
-        Some(Usual { time, wanted: self.wanted.source(source), id: fingerprint(value) })
-    }
-
-    /// Where the value of the record's own key begins, searched for from `from` on.
-    fn own(&self, key: &Finder<'_>, record: &[u8], from: usize) -> Option<usize> {
-        let at = from + key.find(record.get(from..)?)?;
-        (self.depth_at(at)? == INSIDE).then(|| at + key.needle().len())
-    }
-
-    /// How many brackets are open before the byte at `at`; `None` if that is too long ago.
-    fn depth_at(&self, at: usize) -> Option<u32> {
-        let number = at / 64;
-        if number > self.last_block || number + BLOCKS <= self.last_block {
-            return None;
-        }
-        let block = self.blocks[number % BLOCKS];
-        let before = (1_u64 << (at % 64)) - 1;
-        let (opened, closed) = (block.brackets.opens & before, block.brackets.closes & before);
-        Some(block.depth + opened.count_ones() - closed.count_ones())
     }
 
     /// Any other record, by a full reading of it. One that cannot be understood makes the hot path give up.
@@ -298,9 +300,98 @@ impl Scan<'_, '_> {
     }
 }
 
+/// The record at the end of `record`, if its fields are all found, and written without escapes.
+#[inline(always)]
+fn usual(record: &[u8], marked: &[Block], wanted: Wanted<'_>, minute: &mut Minute) -> Option<Usual> {
+    let mut own: [Option<&[u8]>; Mark::COUNT] = [None; Mark::COUNT];
+    for block in marked {
+        let mut marks = block.marks;
+        while marks != 0 {
+            let bit = marks.trailing_zeros();
+            marks &= marks - 1;
+            // Marks behind the record's end belong to the next one.
+            let Some(key) = record.get((block.base + bit as usize).wrapping_sub(1)..) else { break };
+            if let Some((mark, length)) = Mark::of(key)
+                && block.depth_at(bit) == INSIDE
+            {
+                let slot = own.get_mut(mark as usize)?;
+                if slot.is_none() {
+                    *slot = Some(string(key.get(length..)?)?);
+                }
+            }
+        }
+    }
+    let [time, source, Some(_), id, category, kind] = own else { return None };
+    match (category, kind) {
+        (Some(category), _) if !category.starts_with(b"Management\"") && !category.starts_with(b"Data\"") => return None,
+        (None, Some(kind)) if kind.starts_with(b"AwsCloudTrailInsight\"") => return None,
+        _ => {}
+    }
+    let (said, [b'"', ..]) = time?.split_first_chunk::<20>()? else { return None };
+    let (id, source) = (uuid(id?).or_else(|| plain(id?))?, plain(source?)?);
+    let time = minute.read(said)?;
+    Some(Usual { time, wanted: wanted.source(source), id: fingerprint(id) })
+}
+
 /// What is looked at in a record.
 struct Usual {
     time: Timestamp,
     wanted: bool,
     id: u64,
+}
+
+/// The keys that are looked at.
+#[derive(Debug, Clone, Copy)]
+enum Mark {
+    Time,
+    Source,
+    Name,
+    Id,
+    Category,
+    Type,
+}
+
+impl Mark {
+    const COUNT: usize = Self::Type as usize + 1;
+
+    /// Which key `text` begins with, behind its opening quote, and the length up to behind its closing one.
+    #[inline(always)]
+    fn of(text: &[u8]) -> Option<(Self, usize)> {
+        let (b"event", name) = text.split_first_chunk()? else { return None };
+        Some(match name.first_chunk()? {
+            b"Time\"" => (Self::Time, 10),
+            b"Type\"" => (Self::Type, 10),
+            b"Name\"" => (Self::Name, 10),
+            [b'I', b'D', b'"', ..] => (Self::Id, 8),
+            b"Sourc" if name.first_chunk() == Some(b"Source\"") => (Self::Source, 12),
+            b"Categ" if name.first_chunk() == Some(b"Category\"") => (Self::Category, 14),
+            _ => return None,
+        })
+    }
+}
+
+/// Behind a key: what follows the opening quote of its value, if that is a string.
+#[inline(always)]
+fn string(behind: &[u8]) -> Option<&[u8]> {
+    if let [b':', b'"', value @ ..] = behind {
+        return Some(value);
+    }
+    let value = behind.get(skip_space(behind, 0)..)?.strip_prefix(b":")?;
+    value.get(skip_space(value, 0)..)?.strip_prefix(b"\"")
+}
+
+/// The same for a text that is as long as a UUID.
+#[inline(always)]
+fn uuid(text: &[u8]) -> Option<&[u8]> {
+    let (uuid, [b'"', ..]) = text.split_first_chunk::<36>()? else { return None };
+    // Without a way out in the middle, so that the compiler can look at many bytes at once.
+    let ends = uuid.iter().fold(false, |ends, &byte| ends | (byte == b'"') | (byte == b'\\'));
+    (!ends).then_some(uuid)
+}
+
+/// What a string without escapes says, given the text from its beginning on.
+#[inline(always)]
+fn plain(text: &[u8]) -> Option<&[u8]> {
+    let end = memchr::memchr2(b'"', b'\\', text)?;
+    text.get(..end).filter(|_| text.get(end) == Some(&b'"'))
 }

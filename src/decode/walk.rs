@@ -32,12 +32,13 @@ enum Place {
 }
 
 impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
-    /// Hands out records that were cut before.
-    pub(super) fn cut(&mut self, text: &str, pieces: &[Piece]) {
+    /// Hands out records that were cut before, and are UTF-8.
+    pub(super) fn cut(&mut self, text: &[u8], pieces: &[Piece]) {
         self.tally.recognise();
         for piece in pieces {
-            if let Some(json) = text.get(piece.start..piece.end) {
-                self.hand_out(RawRecord { index: piece.index, json, native: false });
+            match utf8(text, piece.start..piece.end) {
+                Ok(json) => self.hand_out(RawRecord { index: piece.index, json, native: false }),
+                Err(reason) => self.tally.fail_counted(piece.index, reason),
             }
         }
     }

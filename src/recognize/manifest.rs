@@ -1,6 +1,9 @@
 //! What a manifest says about its image.
 
 use std::borrow::Cow;
+use std::ops::Range;
+
+use memchr::memmem;
 
 use crate::model::{Digest, ImageDescription, ManifestKind};
 
@@ -36,6 +39,29 @@ pub(super) fn describe<'r>(manifest: Option<&str>, stated: Option<&'r str>, pars
     }
 }
 
+/// Where a record says its manifest a second time. `PutImage` has it in request and response, escaped, and it is most of
+/// the record: parsing it once is enough, for whoever asks for it takes either. `None` where the two differ, or where it is
+/// not plain to see where they end.
+pub(super) fn second_copy(record: &str) -> Option<Range<usize>> {
+    const KEY: &[u8] = b"\"imageManifest\":\"";
+    let text = record.as_bytes();
+    let first = memmem::find(text, KEY)? + KEY.len();
+    let behind = text.get(first..)?;
+    // A quote that ends a string, and the next key: inside a string, the second quote would have a backslash before it.
+    let manifest = behind.get(..memmem::find(behind, b"\",\"")?)?;
+    let second = first + manifest.len() + memmem::find(behind.get(manifest.len()..)?, KEY)? + KEY.len();
+    let end = second + manifest.len();
+    let same = text.get(second..end) == Some(manifest) && text.get(end) == Some(&b'"');
+    (same && is_inside_one_string(manifest)).then_some(second..end)
+}
+
+/// Whether all quotes are escaped. Says no where an escaped backslash makes that hard to tell.
+fn is_inside_one_string(text: &[u8]) -> bool {
+    // Without a way out in the middle, so that the compiler can look at many bytes at once.
+    let ends = text.iter().zip(text.iter().skip(1)).fold(false, |ends, (&before, &byte)| ends | (byte == b'"' && before != b'\\'));
+    !ends && !text.starts_with(b"\"") && memmem::find(text, b"\\\\").is_none()
+}
+
 /// Nothing in the result borrows from the manifest: its buffer is another one than the record's.
 fn read(root: Json<'_>) -> ImageDescription<'static> {
     let digests = |list: Json<'_>| list.items().filter_map(|entry| digest(entry, "digest")).collect::<Vec<Digest>>();
@@ -60,5 +86,40 @@ fn kind_of(media_type: &str) -> Option<ManifestKind> {
         OCI_INDEX | DOCKER_LIST => Some(ManifestKind::Index),
         OCI_MANIFEST | DOCKER_MANIFEST => Some(ManifestKind::Image),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(first: &str, second: &str) -> String {
+        format!(
+            r#"{{"requestParameters":{{"imageManifest":"{first}","imageTag":"v1"}},"responseElements":{{"image":{{"imageManifest":"{second}"}}}}}}"#
+        )
+    }
+
+    fn without_second(record: &str) -> Option<String> {
+        let copy = second_copy(record)?;
+        Some([&record[..copy.start], &record[copy.end..]].concat())
+    }
+
+    #[test]
+    fn a_manifest_that_is_said_twice_is_parsed_once() {
+        let manifest = r#"{\n \"a\":\"b\",\"c\":[\"d\"]}"#;
+        assert_eq!(without_second(&record(manifest, manifest)), Some(record(manifest, "")));
+    }
+
+    #[test]
+    fn what_differs_or_is_not_plain_is_left_alone() {
+        let manifest = r#"{\"a\":1}"#;
+        assert_eq!(second_copy(&record(manifest, r#"{\"a\":2}"#)), None);
+        assert_eq!(second_copy(&record(manifest, r#"{\"a\":1} "#)), None);
+        // It ends with a backslash: its last quote looks escaped and is not.
+        assert_eq!(second_copy(&record(r"a\\", r"a\\")), None);
+        assert_eq!(second_copy(r#"{"imageManifest":"x","b":"y"}"#), None);
+        // The first is the last of its object: where `","` comes, other keys have gone by.
+        let last = r#"{"r":{"imageManifest":"x"},"s":{"imageManifest":"x"},"t":"","u":""}"#;
+        assert_eq!(second_copy(last), None);
     }
 }

@@ -5,6 +5,7 @@
 //! service cuts a message at a fixed number of characters; such halves are mended before the last attempt.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use simd_json::{Buffers, INPUT_PADDING, Node, StaticNode, Tape};
 
@@ -23,11 +24,20 @@ pub(super) struct Parser {
 impl Parser {
     /// Parses `text` and hands the root to `then`; an error says where the text stops being JSON.
     pub fn parse<R>(&mut self, text: &str, then: impl FnOnce(Json<'_>) -> R) -> Result<R, String> {
+        self.parse_without(text, None, then)
+    }
+
+    /// The same without what stands at `gap`, which must leave JSON of the same meaning to the caller.
+    pub fn parse_without<R>(&mut self, text: &str, gap: Option<Range<usize>>, then: impl FnOnce(Json<'_>) -> R) -> Result<R, String> {
         self.text.clear();
-        self.text.extend_from_slice(text.as_bytes());
-        self.text.resize(text.len() + INPUT_PADDING, b' ');
+        let Range { start, end } = gap.unwrap_or(text.len()..text.len());
+        for kept in [text.get(..start), text.get(end..)].into_iter().flatten() {
+            self.text.extend_from_slice(kept.as_bytes());
+        }
+        let length = self.text.len();
+        self.text.resize(length + INPUT_PADDING, b' ');
         let mut tape = self.tape.take().unwrap_or_else(|| Tape(Vec::new())).reset();
-        let parsed = simd_json::fill_tape_padded(&mut self.text, text.len(), &mut self.buffers, &mut tape);
+        let parsed = simd_json::fill_tape_padded(&mut self.text, length, &mut self.buffers, &mut tape);
         let result = match parsed {
             Ok(()) => Ok(then(Json::new(&tape.0))),
             Err(_) => parse_slowly(text, then),

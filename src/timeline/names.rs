@@ -3,6 +3,7 @@
 //! Numbers mean something only inside one [`Names`]. Nothing that users see may depend on their values, only on what
 //! they stand for: workers number things in the order in which they happen to meet them.
 
+use foldhash::fast::RandomState;
 use indexmap::IndexSet;
 
 use crate::model::{Digest, LogText, Repository, RepositoryRef};
@@ -75,9 +76,9 @@ pub struct RepositoryKey {
 /// The tables behind the numbers.
 #[derive(Debug, Default)]
 pub struct Names {
-    strings: IndexSet<Box<str>>,
-    digests: IndexSet<Digest>,
-    repositories: IndexSet<RepositoryKey>,
+    strings: IndexSet<Box<str>, RandomState>,
+    digests: IndexSet<Digest, RandomState>,
+    repositories: IndexSet<RepositoryKey, RandomState>,
 }
 
 /// How the numbers of one [`Names`] read in another.

@@ -237,9 +237,13 @@ fn write_value(out: &mut String, value: &Value, writing: Writing, indent: usize)
     }
 }
 
-/// `{"Records":[…]}` around elements, and where each of them ends.
+/// `{"Records":[…]}` around elements, spaced as they are, and where each of them ends.
 pub fn document(elements: &[Element], writing: Writing) -> (String, Vec<usize>) {
-    let mut out = String::from("{\"Records\":[");
+    let mut out = String::new();
+    for part in ["{", "\"Records\"", ":", "["] {
+        gap(&mut out, writing, 1);
+        out.push_str(part);
+    }
     let mut ends = Vec::new();
     for (n, element) in elements.iter().enumerate() {
         if n > 0 {
