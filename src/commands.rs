@@ -4,6 +4,7 @@
 //! `Failure` (exit code 2). A new verb needs a file, a line in `Command` and a line in `Command::run`.
 
 mod completions;
+mod destination;
 mod detect;
 mod ending;
 mod explain;

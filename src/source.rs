@@ -123,7 +123,7 @@ pub struct Listed {
     pub retries: u64,
 }
 
-/// What the filters left out by key, before anything was read.
+/// What was left out by key, by the filters most of all, before anything was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pruned {
     /// Folders (common prefixes) and single objects left out. A folder counts as one, whatever it holds.
@@ -134,4 +134,7 @@ pub struct Pruned {
     pub regions: BTreeSet<String>,
     /// First and last delivery day seen in what was left out, `2024-10-01`.
     pub days: Option<(String, String)>,
+    /// Left out whatever the filters say: dot files and `*.md` (see [`layout::is_evidence`]), pipes, sockets, devices. A
+    /// folder counts as one.
+    pub no_evidence: u64,
 }

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use super::gather::{Run, look};
 use super::options::Common;
-use super::{Ending, after_help, nothing, sources};
+use super::{Ending, after_help, destination, nothing, sources};
 use crate::failure::Failure;
-use crate::ui::output::Destination;
 use crate::ui::quantity::counted;
 use crate::ui::talk::Talk;
 use crate::{detect, ui};
@@ -44,7 +43,7 @@ impl Args {
     }
 
     fn plan(&self) -> Result<Ending, Failure> {
-        let destination = Destination::prepare(self.common.show.output.as_deref())?;
+        let destination = destination::prepare(&self.common.show)?;
         let filter = self.common.filter()?;
         let plan = sources::plan(&self.common, &filter)?;
         if plan.iter().all(|source| source.plan.objects == 0) {

@@ -69,7 +69,7 @@ struct Narrow {
     window: Window,
 
     /// Only repositories whose name matches; `*` also crosses `/` (repeatable)
-    #[arg(long, value_name = "GLOB", value_parser = values::repository)]
+    #[arg(long, value_name = "GLOB", value_delimiter = ',', value_parser = values::repository)]
     repository: Vec<WildMatch>,
 }
 

@@ -21,7 +21,6 @@ use crate::source::Feed;
 use crate::sql::{Answer, Catalog, Gathering, Query, SqlError, named};
 use crate::tables::{self, rows};
 use crate::ui;
-use crate::ui::output::Destination;
 use crate::ui::quantity::{bytes, count, counted, elapsed};
 use crate::ui::talk::Talk;
 
@@ -39,7 +38,7 @@ impl Args {
         let now = Timestamp::from_millis(Utc::now().timestamp_millis());
         let query = Query::parse(&self.text()?, &self.params, now).map_err(|error| not_understood(&error))?;
         let asked = self.common.filter()?;
-        let destination = Destination::prepare(self.common.show.output.as_deref())?;
+        let destination = destination::prepare(&self.common.show)?;
         let Reading { catalog, coverage, pruned } = self.read(talk, &query, &asked)?;
         let answer = query.run(&catalog).map_err(|error| not_answered(&error))?;
         let look = look(&self.common, &destination);
