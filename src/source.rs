@@ -117,6 +117,8 @@ pub struct Listed {
     pub objects: u64,
     /// Their size as stored, as far as it is known: S3 lists sizes, a folder's files are known when they have been read.
     pub bytes: u64,
+    /// `bytes` tells what is still to be read, not only what has been.
+    pub sized: bool,
     /// No more will come.
     pub complete: bool,
     /// Requests that were made again because the first try failed.

@@ -57,11 +57,14 @@ impl Suspects {
     fn add(&self, table: &[AtomicU64], key: u64, known: u64) {
         for probe in 0..PROBES_MAX {
             let Some(slot) = table.get((key >> 2) as usize + probe & SLOTS - 1) else { return };
-            let held = match slot.compare_exchange(0, key, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => key,
-                Err(held) => held,
-            };
+            let mut held = slot.load(Ordering::Relaxed);
+            if held == 0 {
+                held = slot.compare_exchange(0, key, Ordering::Relaxed, Ordering::Relaxed).map_or_else(|held| held, |_| key);
+            }
             if held & !BOTH == key {
+                if held & known != 0 {
+                    return;
+                }
                 let before = slot.fetch_or(known, Ordering::Relaxed) & BOTH;
                 // Of all who add the second bit exactly one finds it missing.
                 self.found.fetch_add(u64::from(before != BOTH && before | known == BOTH), Ordering::Relaxed);

@@ -99,7 +99,8 @@ impl Feed for Local {
 
     fn listed(&self) -> Listed {
         let complete = lock(&self.shared.queue).complete;
-        Listed { objects: self.shared.objects.load(Ordering::Relaxed), bytes: self.shared.bytes_read.load(Ordering::Relaxed), complete, retries: 0 }
+        let (objects, bytes) = (self.shared.objects.load(Ordering::Relaxed), self.shared.bytes_read.load(Ordering::Relaxed));
+        Listed { objects, bytes, sized: false, complete, retries: 0 }
     }
 
     fn stop(&self) {

@@ -61,7 +61,7 @@ impl Feed for Single {
     }
 
     fn listed(&self) -> Listed {
-        Listed { objects: 1, bytes: self.bytes.load(Ordering::Relaxed), complete: true, retries: 0 }
+        Listed { objects: 1, bytes: self.bytes.load(Ordering::Relaxed), sized: matches!(self.place, Place::File(_)), complete: true, retries: 0 }
     }
 
     fn stop(&self) {

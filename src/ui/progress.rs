@@ -49,11 +49,12 @@ impl Watch<'_> {
     }
 
     fn look(&self, elapsed: Duration) -> Look {
-        let mut listed = Listed { complete: true, ..Listed::default() };
+        let mut listed = Listed { complete: true, sized: true, ..Listed::default() };
         for feed in self.feeds.iter().map(|feed| feed.listed()) {
             listed.objects += feed.objects;
             listed.bytes += feed.bytes;
             listed.complete &= feed.complete;
+            listed.sized &= feed.sized;
             listed.retries += feed.retries;
         }
         let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
@@ -63,6 +64,7 @@ impl Watch<'_> {
             bytes: read(&self.progress.bytes_compressed),
             records: read(&self.progress.records),
             suspects: self.progress.suspects.so_far(),
+            stopped: self.cancelled.load(Ordering::Relaxed),
             elapsed,
         }
     }
@@ -75,6 +77,8 @@ struct Look {
     bytes: u64,
     records: u64,
     suspects: Option<u64>,
+    /// After Ctrl-C: nothing more is read.
+    stopped: bool,
     elapsed: Duration,
 }
 
@@ -88,13 +92,21 @@ impl Look {
         }
         parts.push(bytes(self.bytes));
         parts.extend(self.bytes_per_second().map(|rate| format!("{}/s", bytes(rate))));
-        parts.extend(self.seconds_left().map(|left| format!("about {} left", span(left))));
+        match self.seconds_left() {
+            _ if self.is_all_read() => parts.push("putting it together".to_owned()),
+            left => parts.extend(left.map(|left| format!("about {} left", span(left)))),
+        }
         parts.extend(self.suspects.map(|suspects| format!("{} so far", counted(suspects, "suspect", "suspects"))));
         parts.push(counted(self.records, "record", "records"));
         if self.listed.retries > 0 {
             parts.push(format!("{} tried again", counted(self.listed.retries, "request", "requests")));
         }
         parts.join(", ")
+    }
+
+    /// What is left then is to bring the events together: after millions of them that is felt.
+    const fn is_all_read(&self) -> bool {
+        self.stopped || self.listed.complete && self.objects > 0 && self.objects >= self.listed.objects
     }
 
     /// How much is done, in tenths; nothing while that is not known.
@@ -107,8 +119,7 @@ impl Look {
     /// What is done, and of how much, once the listing is complete: by bytes where their number is known (S3), else by objects
     /// (folders). One object alone tells nothing before its end.
     fn share(&self) -> Option<(u64, u64)> {
-        let by_bytes = self.listed.bytes > self.bytes;
-        let (done, all) = if by_bytes { (self.bytes, self.listed.bytes) } else { (self.objects, self.listed.objects) };
+        let (done, all) = if self.listed.sized { (self.bytes, self.listed.bytes) } else { (self.objects, self.listed.objects) };
         (self.listed.complete && self.listed.objects > 1 && all > 0).then_some((done, all))
     }
 
@@ -128,8 +139,8 @@ mod tests {
     use super::*;
 
     fn look(complete: bool, seconds: u64) -> Look {
-        let listed = Listed { objects: 3_000, bytes: 10 << 20, complete, retries: 0 };
-        Look { listed, objects: 1_204, bytes: 4 << 20, records: 88_000, suspects: None, elapsed: Duration::from_secs(seconds) }
+        let listed = Listed { objects: 3_000, bytes: 10 << 20, sized: true, complete, retries: 0 };
+        Look { listed, objects: 1_204, bytes: 4 << 20, records: 88_000, suspects: None, stopped: false, elapsed: Duration::from_secs(seconds) }
     }
 
     #[test]
@@ -153,6 +164,15 @@ mod tests {
         assert!(ended.line().starts_with("[##########] "), "{}", ended.line());
     }
 
+    /// After Ctrl-C, and after the last object, the line promised seconds that were long over.
+    #[test]
+    fn nothing_is_left_to_read_in_the_end() {
+        for end in [Look { stopped: true, ..look(true, 4) }, Look { objects: 3_000, ..look(true, 4) }] {
+            let line = end.line();
+            assert!(line.contains("putting it together") && !line.contains(" left"), "{line}");
+        }
+    }
+
     #[test]
     fn retries_are_told() {
         let mut slow = look(false, 0);
@@ -162,13 +182,16 @@ mod tests {
 
     #[test]
     fn a_folder_has_no_bytes_ahead_and_counts_by_objects() {
-        let folder = Look { listed: Listed { objects: 2_408, bytes: 4 << 20, complete: true, retries: 0 }, ..look(true, 4) };
+        // What is in flight has been read and is not done: as a share of the bytes that would be nearly all of them.
+        let listed = Listed { objects: 2_408, bytes: 5 << 20, sized: false, complete: true, retries: 0 };
+        let folder = Look { listed, ..look(true, 4) };
         assert_eq!(folder.seconds_left(), Some(4));
+        assert!(folder.line().starts_with("[#####-----] "), "{}", folder.line());
     }
 
     #[test]
     fn stdin_has_no_size_and_no_time_left() {
-        let stdin = Look { listed: Listed { objects: 1, bytes: 0, complete: true, retries: 0 }, objects: 0, ..look(true, 4) };
+        let stdin = Look { listed: Listed { objects: 1, complete: true, ..Listed::default() }, objects: 0, ..look(true, 4) };
         assert_eq!(stdin.seconds_left(), None);
     }
 }
