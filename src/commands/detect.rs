@@ -43,6 +43,7 @@ impl Args {
     }
 
     fn plan(&self) -> Result<Ending, Failure> {
+        self.common.show.for_views()?;
         let destination = destination::prepare(&self.common.show)?;
         let filter = self.common.filter()?;
         let plan = sources::plan(&self.common, &filter)?;

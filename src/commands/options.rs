@@ -138,6 +138,17 @@ pub struct S3 {
     request_payer: Option<String>,
 }
 
+impl Show {
+    /// Refuses a format that only `query` has, before an hour of reading ends in it.
+    pub fn for_views(&self) -> Result<(), Failure> {
+        if self.format.is_for_views() {
+            return Ok(());
+        }
+        Err(Failure::new("parquet is what query writes")
+            .advise("ask for the same rows there: tagfall query 'SELECT * FROM findings' … --format parquet -o FILE"))
+    }
+}
+
 impl S3 {
     pub fn request_payer(&self) -> bool {
         self.request_payer.is_some()

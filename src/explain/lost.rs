@@ -2,7 +2,7 @@
 
 use super::cause::{of_loss, rule_in_words};
 use super::{Case, Known, against, sentence, used_by};
-use crate::model::{Cause, Gone, Order, Sentence, Timestamp, Verdict};
+use crate::model::{Cause, Gone, Order, Sentence, StepKind, Timestamp, Verdict};
 use crate::timeline::{End, Loss};
 
 pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
@@ -40,9 +40,9 @@ fn existence(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
         _ => format!("{digest} does not exist any more."),
     };
     let mut evidence = case.event(loss.event);
-    if let Some(push) = known.image.steps.get(loss.first_step as usize) {
-        evidence.extend(case.event(push.event));
-    }
+    let life = known.image.steps.get(loss.first_step as usize..=loss.end_step as usize).unwrap_or_default();
+    let push = life.iter().find(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate));
+    evidence.extend(push.into_iter().flat_map(|push| case.event(push.event)));
     sentence(format!("{there}{pushed}"), evidence)
 }
 

@@ -144,6 +144,16 @@ fn a_digest_that_is_cut_off_still_tells_its_image() {
     assert!(verdict.narrative[0].text.starts_with("No image in these logs"));
 }
 
+/// The first step of its life was the task definition that names it: shown as evidence of its push.
+#[test]
+fn the_push_is_the_evidence_of_the_push() {
+    let mut log = Log::default();
+    log.pull(Some(1), None).push(1, "v1").push(2, "v1").at(90_000).expire(1, &[]);
+    let verdict = ask(&log, &pinned(1));
+    let events: Vec<&str> = verdict.narrative[0].evidence.iter().map(|event| event.event_name.raw()).collect();
+    assert_eq!(events, ["PolicyExecutionEvent", "PutImage"]);
+}
+
 #[test]
 fn an_archived_image_exists() {
     let mut log = Log::default();

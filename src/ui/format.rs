@@ -49,6 +49,13 @@ pub fn write_document<B: Serialize>(out: &mut dyn Write, command: &'static str, 
     writeln!(out)
 }
 
+impl Format {
+    /// Whether the views of `detect`, `explain` and `timeline` can be written so; asked before the work starts.
+    pub const fn is_for_views(self) -> bool {
+        !matches!(self, Self::Parquet)
+    }
+}
+
 /// What a view says that has no columns to write.
 pub fn only_query() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "parquet is what query writes: tagfall query 'SELECT * FROM findings' has the same rows")
