@@ -11,7 +11,7 @@ use chrono::Utc;
 use super::Args;
 use crate::commands::gather::look;
 use crate::commands::gather::{budget, watched};
-use crate::commands::{Ending, interrupt, nothing, sources};
+use crate::commands::{Ending, destination, interrupt, nothing, sources};
 use crate::decode::Wanted;
 use crate::detect;
 use crate::failure::Failure;
