@@ -38,7 +38,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("usage-repository-tag", &["detect", "logs", "--repository", "shop/api:v7"]),
     ("usage-repository-registry", &["detect", "logs", "--repository", "111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api"]),
     ("usage-format", &["detect", "logs", "--format", "xml"]),
-    ("usage-format-of-query", &["detect", "logs", "--format", "parquet", "-o", "out.parquet"]),
+    ("usage-parquet-of-a-verdict", &["explain", "shop/api:v7", "logs", "--format", "parquet", "-o", "out.parquet"]),
     ("usage-fail-on", &["detect", "logs", "--fail-on", "urgent"]),
     ("usage-race-window", &["detect", "logs", "--race-window", "600"]),
     ("usage-max-memory", &["detect", "logs", "--max-memory", "1KiB"]),

@@ -36,14 +36,19 @@ impl Args {
         if self.dry_run {
             return self.plan();
         }
+        self.common.show.can_write(true)?;
         let run = Run::gather(&self.common, talk)?;
         let findings = detect::findings(&run.evidence.history, self.common.settings());
-        run.write(|out, look, coverage| ui::findings::write(out, look, coverage, &findings))?;
+        match self.common.show.format {
+            #[cfg(feature = "sql")]
+            ui::Format::Parquet => super::columns::findings(&run, &findings).map(|_| ())?,
+            _ => run.write(|out, look, coverage| ui::findings::write(out, look, coverage, &findings)).map(|_| ())?,
+        }
         Ok(run.end(&counted(findings.len() as u64, "finding", "findings"), &findings))
     }
 
     fn plan(&self) -> Result<Ending, Failure> {
-        self.common.show.for_views()?;
+        self.common.show.can_write(false)?;
         let destination = destination::prepare(&self.common.show)?;
         let filter = self.common.filter()?;
         let plan = sources::plan(&self.common, &filter)?;

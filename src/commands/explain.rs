@@ -33,6 +33,7 @@ pub struct Args {
 
 impl Args {
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
+        self.common.show.can_write(false)?;
         let question = self.question()?;
         let run = Run::gather(&self.common, talk)?;
         let findings = detect::findings(&run.evidence.history, self.common.settings());

@@ -44,7 +44,6 @@ impl<'a> Run<'a> {
     pub fn gather(common: &'a Common, talk: &'a Arc<Talk>) -> Result<Self, Failure> {
         let started = Instant::now();
         let filter = common.filter()?;
-        common.show.for_views()?;
         let destination = destination::prepare(&common.show)?;
         let cancelled = interrupt::flag(talk);
         let feeds = sources::open(common, &filter)?;

@@ -139,13 +139,16 @@ pub struct S3 {
 }
 
 impl Show {
-    /// Refuses a format that only `query` has, before an hour of reading ends in it.
-    pub fn for_views(&self) -> Result<(), Failure> {
-        if self.format.is_for_views() {
+    /// Refuses parquet where it cannot be written, before an hour of reading ends in it. `rows`: the verb has a table of them.
+    pub fn can_write(&self, rows: bool) -> Result<(), Failure> {
+        if self.format != Format::Parquet || rows && cfg!(feature = "sql") {
             return Ok(());
         }
-        Err(Failure::new("parquet is what query writes")
-            .advise("ask for the same rows there: tagfall query 'SELECT * FROM findings' … --format parquet -o FILE"))
+        let failure = Failure::new("cannot write parquet");
+        Err(match rows {
+            true => failure.because("this tagfall was built without SQL").advise("build it with the feature `sql`"),
+            false => failure.because("this is no table of rows").advise("ask for --format json or csv"),
+        })
     }
 }
 

@@ -21,7 +21,7 @@ pub enum Format {
     Ndjson,
     /// What was found, one row each
     Csv,
-    /// Columns, for `query` alone
+    /// What was found in typed columns, as `query` has them: of `detect`, `timeline` and `query`
     Parquet,
 }
 
@@ -49,16 +49,9 @@ pub fn write_document<B: Serialize>(out: &mut dyn Write, command: &'static str, 
     writeln!(out)
 }
 
-impl Format {
-    /// Whether the views of `detect`, `explain` and `timeline` can be written so; asked before the work starts.
-    pub const fn is_for_views(self) -> bool {
-        !matches!(self, Self::Parquet)
-    }
-}
-
 /// What a view says that has no columns to write.
-pub fn only_query() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "parquet is what query writes: tagfall query 'SELECT * FROM findings' has the same rows")
+pub fn no_columns() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "this has no columns: parquet is for rows")
 }
 
 /// Writes a value on a line of its own.

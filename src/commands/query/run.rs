@@ -149,7 +149,9 @@ impl Args {
         }
         let pruned = sources::pruned(feeds);
         reading.pruned += usize::try_from(pruned.places).unwrap_or(usize::MAX);
-        nothing::check(&self.common.sources, filter, coverage, seen, &pruned)
+        nothing::check(&self.common.sources, filter, coverage, seen, &pruned)?;
+        nothing::remarks(filter, coverage, seen, &pruned).iter().for_each(|remark| talk.note(remark));
+        Ok(())
     }
 
     fn say_what_is_missing(&self, talk: &Talk, coverage: &Coverage) {
