@@ -152,7 +152,7 @@ fn a_named_file_that_cannot_be_opened_is_a_run_that_could_not_run() {
     use std::os::unix::fs::PermissionsExt;
     let world = World::new();
     world.file("closed.json", b"{}");
-    fs::set_permissions(world.path("closed.json"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(world.path("closed.json"), fs::Permissions::from_mode(0o000)).unwrap();
     if fs::File::open(world.path("closed.json")).is_ok() {
         eprintln!("SKIPPED: this user may open everything");
         return;

@@ -56,7 +56,7 @@ impl Suspects {
 
     fn add(&self, table: &[AtomicU64], key: u64, known: u64) {
         for probe in 0..PROBES_MAX {
-            let Some(slot) = table.get((key >> 2) as usize + probe & SLOTS - 1) else { return };
+            let Some(slot) = table.get(((key >> 2) as usize + probe) & (SLOTS - 1)) else { return };
             let mut held = slot.load(Ordering::Relaxed);
             if held == 0 {
                 held = slot.compare_exchange(0, key, Ordering::Relaxed, Ordering::Relaxed).map_or_else(|held| held, |_| key);
