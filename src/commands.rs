@@ -3,7 +3,10 @@
 //! Only this layer reads the clock and the environment. A verb gives an `Ending` (what the exit code is made of) or a
 //! `Failure` (exit code 2). A new verb needs a file, a line in `Command` and a line in `Command::run`.
 
+#[cfg(feature = "sql")]
+mod columns;
 mod completions;
+mod destination;
 mod detect;
 mod ending;
 mod explain;

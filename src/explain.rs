@@ -5,7 +5,9 @@
 mod absent;
 mod against;
 mod cause;
+mod cut;
 mod lost;
+mod pinned;
 mod question;
 #[cfg(test)]
 mod tests;
@@ -36,6 +38,21 @@ struct Known<'h> {
 /// Why the reference does not resolve, as far as the logs tell.
 pub fn explain(question: &Question, history: &History, findings: &[Finding], coverage: &Coverage) -> Verdict {
     let case = Case { question, history, findings, coverage };
+    let mut verdict = match question.cut.as_deref().map(|digits| (digits, cut::completed(case, digits))) {
+        None => answer(case),
+        Some((_, Err(undecided))) => *undecided,
+        Some((digits, Ok(whole))) => {
+            let mut verdict = answer(Case { question: &whole, ..case });
+            verdict.unknown.push(cut::note(digits));
+            verdict
+        }
+    };
+    verdict.unknown.extend(limits(case));
+    verdict
+}
+
+/// The verdict on a question whose digest, if there is one, is whole.
+fn answer(case: Case<'_>) -> Verdict {
     let repositories = case.repositories();
     let Some(&first) = repositories.first() else { return absent::no_repository(case) };
     let known = repositories.iter().find_map(|repository| case.image_in(repository).map(|image| Known { repository, image }));
@@ -52,26 +69,28 @@ pub fn explain(question: &Question, history: &History, findings: &[Finding], cov
             "{also} more repositories have an image that fits; name the registry (ACCOUNT.dkr.ecr.REGION.amazonaws.com/…) to ask about one of them."
         ));
     }
-    verdict.unknown.extend(limits(case));
     verdict
 }
 
 impl<'h> Case<'h> {
     /// Repositories that the reference can mean, those that know the image first.
     fn repositories(self) -> Vec<&'h RepositoryHistory> {
-        let fits = |repository: &&RepositoryHistory| {
-            let own = self.history.repository(repository);
-            match &self.question.about {
-                About::Reference(wanted) => own.registry_id == *wanted.registry_id && own.region == *wanted.region && own.name == *wanted.repository,
-                About::Name { repository, .. } => own.name == **repository,
-                About::Digest(_) => self.image_in(repository).is_some(),
-            }
-        };
-        let mut found: Vec<&RepositoryHistory> = self.history.repositories().iter().filter(fits).collect();
+        let mut found: Vec<&RepositoryHistory> = self.history.repositories().iter().filter(|repository| self.fits(repository)).collect();
         // One that has lost it first, then one that knows it at all: that is what the question is about.
         found.sort_by_key(|repository| self.image_in(repository).map_or(2, |image| u8::from(image.gone_at.is_none())));
         found.retain(|repository| repository.logged || self.image_in(repository).is_some());
         found
+    }
+
+    /// Whether the question can mean this repository.
+    fn fits(self, repository: &RepositoryHistory) -> bool {
+        let own = self.history.repository(repository);
+        match &self.question.about {
+            About::Reference(wanted) => own.registry_id == *wanted.registry_id && own.region == *wanted.region && own.name == *wanted.repository,
+            About::Name { repository, .. } => own.name == **repository,
+            About::Digest(_) => self.image_in(repository).is_some(),
+            About::Beginning => true,
+        }
     }
 
     /// The image by digest; without one, by where the tag points or pointed last.
@@ -112,7 +131,7 @@ impl<'h> Case<'h> {
     /// A verdict with nothing but the question in it.
     fn blank(self, cause: Cause) -> Verdict {
         Verdict {
-            reference: LogText::from(self.question.about.to_text()),
+            reference: LogText::from(self.question.to_text()),
             repository: None,
             exists: Exists::default(),
             cause,

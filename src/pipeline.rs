@@ -1,8 +1,9 @@
 //! The data path, on one screen: list → fetch → gunzip → records → recognise → fold → timelines + coverage.
 //!
 //! Every worker takes objects from the feeds, decodes them into buffers of its own, and collects into a collector of its
-//! own; nothing is shared but the feeds, the counters, and the set of event ids. Collectors are merged when all is read.
+//! own; nothing is shared but the feeds, the counters, the set of event ids, and (while somebody watches) the suspects. Collectors are merged when all is read.
 
+mod suspects;
 mod tally;
 
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ use crate::model::{Coverage, Filter, LogText, Recognized, Seen};
 use crate::recognize::{Recognizer, SOURCES};
 use crate::source::{Delivery, Feed, Fetched, Shelf, Shelved};
 use crate::timeline::{Fold, History};
+use suspects::Suspects;
 use tally::Tally;
 
 /// A limit on everything.
@@ -33,6 +35,8 @@ pub struct Progress {
     pub bytes_compressed: AtomicU64,
     pub bytes_decompressed: AtomicU64,
     pub records: AtomicU64,
+    /// Counted while somebody watches, and where images are what is read for.
+    pub suspects: Suspects,
 }
 
 /// What a run has found out.
@@ -77,7 +81,8 @@ pub struct Run<'a> {
 
 /// Reads everything and folds it into the history of every image.
 pub fn read(run: Run<'_>, filter: &Filter) -> Evidence {
-    let make = || StepCollector { recognizer: Recognizer::default(), fold: Fold::default(), filter, seen: Seen::default(), relevant: 0 };
+    let (suspects, recognizer) = (&run.progress.suspects, Recognizer::default);
+    let make = || StepCollector { recognizer: recognizer(), fold: Fold::default(), filter, seen: Seen::default(), relevant: 0, suspects };
     let (mut coverage, read_only, collectors) = gather(run, Wanted::Sources(SOURCES), make);
     let (mut fold, mut seen) = (Fold::default(), Seen::default());
     for collector in collectors {
@@ -181,15 +186,17 @@ struct StepCollector<'f> {
     filter: &'f Filter,
     seen: Seen,
     relevant: u64,
+    suspects: &'f Suspects,
 }
 
 impl Collector for StepCollector<'_> {
     fn record(&mut self, object: &str, record: RawRecord<'_>) -> Result<(), String> {
-        let (fold, filter, seen) = (&mut self.fold, self.filter, &mut self.seen);
+        let (fold, filter, seen, suspects) = (&mut self.fold, self.filter, &mut self.seen, self.suspects);
         let taken = self.recognizer.recognize(record, |recognized| {
             note_names(seen, &recognized);
             let admitted = admits(filter, &recognized);
             if admitted {
+                note_suspects(suspects, filter, &recognized);
                 fold.absorb(&recognized, object, record.index);
             }
             admitted
@@ -207,6 +214,13 @@ impl Collector for StepCollector<'_> {
 fn admits(filter: &Filter, recognized: &Recognized<'_>) -> bool {
     let event = &recognized.event;
     filter.admits_time(event.time) && filter.admits_account(&event.recipient_account) && filter.admits_region(&event.region)
+}
+
+/// Only of repositories that are asked for: the fold takes all of them.
+fn note_suspects(suspects: &Suspects, filter: &Filter, recognized: &Recognized<'_>) {
+    if recognized.repository.as_ref().is_some_and(|repository| filter.admits_repository(&repository.name)) {
+        suspects.note(recognized);
+    }
 }
 
 fn note_names(seen: &mut Seen, recognized: &Recognized<'_>) {

@@ -117,13 +117,15 @@ pub struct Listed {
     pub objects: u64,
     /// Their size as stored, as far as it is known: S3 lists sizes, a folder's files are known when they have been read.
     pub bytes: u64,
+    /// `bytes` tells what is still to be read, not only what has been.
+    pub sized: bool,
     /// No more will come.
     pub complete: bool,
     /// Requests that were made again because the first try failed.
     pub retries: u64,
 }
 
-/// What the filters left out by key, before anything was read.
+/// What was left out by key, by the filters most of all, before anything was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pruned {
     /// Folders (common prefixes) and single objects left out. A folder counts as one, whatever it holds.
@@ -134,4 +136,7 @@ pub struct Pruned {
     pub regions: BTreeSet<String>,
     /// First and last delivery day seen in what was left out, `2024-10-01`.
     pub days: Option<(String, String)>,
+    /// Left out whatever the filters say: dot files and `*.md` (see [`layout::is_evidence`]), pipes, sockets, devices. A
+    /// folder counts as one.
+    pub no_evidence: u64,
 }

@@ -38,6 +38,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("usage-repository-tag", &["detect", "logs", "--repository", "shop/api:v7"]),
     ("usage-repository-registry", &["detect", "logs", "--repository", "111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api"]),
     ("usage-format", &["detect", "logs", "--format", "xml"]),
+    ("usage-parquet-of-a-verdict", &["explain", "shop/api:v7", "logs", "--format", "parquet", "-o", "out.parquet"]),
     ("usage-fail-on", &["detect", "logs", "--fail-on", "urgent"]),
     ("usage-race-window", &["detect", "logs", "--race-window", "600"]),
     ("usage-max-memory", &["detect", "logs", "--max-memory", "1KiB"]),
@@ -112,6 +113,51 @@ fn data_goes_to_the_file_and_only_there() {
     assert_eq!((run.status.code(), run.stdout, run.stderr), (Some(0), Vec::new(), Vec::new()));
     assert_eq!(world.read("plan.json").into_bytes(), stdout);
     assert_eq!(world.names(), ["empty", "logs", "plan.json"]);
+}
+
+/// `-o` named a log file by mistake, or a script swapped its arguments: the evidence was gone.
+#[test]
+fn the_output_never_replaces_a_file_with_records() {
+    let world = World::new();
+    let record = r#"{"Records":[{"eventTime":"2026-03-02T10:00:00Z","eventSource":"ec2.amazonaws.com","eventName":"RunInstances","eventID":"1"}]}"#;
+    world.file("logs/a.json", record.as_bytes());
+    for format in ["json", "csv", "table", "ndjson"] {
+        let run = world.run(&["detect", "logs/a.json", "-o", "logs/a.json", "--format", format]);
+        let stderr = String::from_utf8_lossy(&run.stderr).into_owned();
+        assert!(run.status.code() == Some(2) && stderr.contains("the file holds CloudTrail records"), "{stderr}");
+        assert_eq!(world.read("logs/a.json"), record);
+        // What a run wrote itself may be replaced by the next.
+        assert_eq!((0..2).map(|_| world.code(&["detect", "logs/a.json", "-o", "out", "--format", format])).collect::<Vec<_>>(), [Some(0); 2]);
+    }
+}
+
+#[test]
+fn what_is_left_out_is_said_and_one_typo_among_names_too() {
+    let world = World::new();
+    let record = r#"{"eventTime":"2026-03-02T10:00:00Z","eventSource":"ecr.amazonaws.com","eventName":"DeleteRepository","eventID":"1","recipientAccountId":"111122223333","awsRegion":"eu-central-1","requestParameters":{"repositoryName":"shop/api"}}"#;
+    world.file("logs/a.json", record.as_bytes());
+    world.file("logs/.b.json", b"not read");
+    let run = world.run(&["detect", "logs", "--repository", "shop/api,shop/wep"]);
+    let stderr = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(run.status.code() == Some(0) && stderr.contains("1 file or folder was left out as no evidence"), "{stderr}");
+    assert!(stderr.contains("nothing in these logs matches --repository shop/wep (did you mean shop/api?)"), "{stderr}");
+    let quiet = world.run(&["detect", "logs", "--repository", "shop/api,shop/wep", "--quiet"]);
+    assert_eq!((quiet.status.code(), quiet.stderr), (Some(0), Vec::new()));
+}
+
+/// A named file that cannot be opened is access, which is 2, as it is for a folder; root may open everything.
+#[cfg(unix)]
+#[test]
+fn a_named_file_that_cannot_be_opened_is_a_run_that_could_not_run() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    world.file("closed.json", b"{}");
+    fs::set_permissions(world.path("closed.json"), fs::Permissions::from_mode(0o000)).unwrap();
+    if fs::File::open(world.path("closed.json")).is_ok() {
+        eprintln!("SKIPPED: this user may open everything");
+        return;
+    }
+    assert_eq!(world.code(&["detect", "closed.json"]), Some(2));
 }
 
 #[test]

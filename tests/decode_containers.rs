@@ -54,6 +54,14 @@ fn lists_of_records() {
     reads(format!("{}{}\n{}", object(0..2), object(2..4), record(9)), 5);
 }
 
+/// JSON may write any letter of a key as an escape.
+#[test]
+fn a_container_whose_key_is_escaped() {
+    let text = object(0..3).replacen("Records", "\\u0052ecords", 1);
+    reads(&text, 3);
+    reads(gzip(text.as_bytes()), 3);
+}
+
 #[test]
 fn lines() {
     reads(format!("{}\r\n\r\n{}\n", record(1), record(2)), 2);

@@ -46,6 +46,9 @@ fn a_folder_is_read_in_the_order_of_names_with_slashes() {
         put(folder.path(), name, name.as_bytes());
     }
     let all = read(&*open(folder.path()));
+    let feed = open(folder.path());
+    read(&*feed);
+    assert_eq!(feed.pruned().no_evidence, 5, "what is left out as no evidence is counted, a folder once");
     let expected = ["a.json", "b/1.json", "b/10.json", "b/2.json", "c/d/e.json.gz"];
     assert_eq!(all.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>(), expected);
     for (name, outcome, bytes) in all {

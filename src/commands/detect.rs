@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use super::gather::{Run, look};
 use super::options::Common;
-use super::{Ending, after_help, nothing, sources};
+use super::{Ending, after_help, destination, nothing, sources};
 use crate::failure::Failure;
-use crate::ui::output::Destination;
 use crate::ui::quantity::counted;
 use crate::ui::talk::Talk;
 use crate::{detect, ui};
@@ -37,14 +36,20 @@ impl Args {
         if self.dry_run {
             return self.plan();
         }
+        self.common.show.can_write(true)?;
         let run = Run::gather(&self.common, talk)?;
         let findings = detect::findings(&run.evidence.history, self.common.settings());
-        run.write(|out, look, coverage| ui::findings::write(out, look, coverage, &findings))?;
+        match self.common.show.format {
+            #[cfg(feature = "sql")]
+            ui::Format::Parquet => super::columns::findings(&run, &findings).map(|_| ())?,
+            _ => run.write(|out, look, coverage| ui::findings::write(out, look, coverage, &findings)).map(|_| ())?,
+        }
         Ok(run.end(&counted(findings.len() as u64, "finding", "findings"), &findings))
     }
 
     fn plan(&self) -> Result<Ending, Failure> {
-        let destination = Destination::prepare(self.common.show.output.as_deref())?;
+        self.common.show.can_write(false)?;
+        let destination = destination::prepare(&self.common.show)?;
         let filter = self.common.filter()?;
         let plan = sources::plan(&self.common, &filter)?;
         if plan.iter().all(|source| source.plan.objects == 0) {

@@ -1,5 +1,6 @@
 //! `tagfall explain REF SOURCE…`.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::gather::Run;
@@ -32,6 +33,7 @@ pub struct Args {
 
 impl Args {
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
+        self.common.show.can_write(false)?;
         let question = self.question()?;
         let run = Run::gather(&self.common, talk)?;
         let findings = detect::findings(&run.evidence.history, self.common.settings());
@@ -44,14 +46,25 @@ impl Args {
 
     /// What is asked; the usual ways to get it wrong are told apart.
     fn question(&self) -> Result<Question, Failure> {
-        if let Some(question) = Question::parse(&self.reference) {
-            return Ok(question);
+        match Question::parse(&self.reference) {
+            // `explain logs REF`: a word alone could be a repository, and is a folder.
+            Some(question) if !(question.latest && self.names_a_source_last()) => Ok(question),
+            _ if self.names_a_source_last() => Err(self
+                .nothing_asked()
+                .advise("put the reference first, then the sources; an error line needs quotes around it: tagfall explain '…' SOURCE")),
+            _ => Err(self
+                .nothing_asked()
+                .advise("give the whole error line in quotes, REPOSITORY:TAG, REPOSITORY@sha256:…, or a digest (its first 12 hex digits at least)")),
         }
-        let failure = Failure::new(format!("no image reference and no digest in {:?}", self.reference));
-        Err(if self.common.sources.iter().any(|source| Question::parse(source).is_some()) {
-            failure.advise("put the reference first, then the sources; an error line needs quotes around it: tagfall explain '…' SOURCE")
-        } else {
-            failure.advise("give the whole error line in quotes, REPOSITORY:TAG, REPOSITORY@sha256:…, or a digest with its 64 hex digits")
-        })
+    }
+
+    fn nothing_asked(&self) -> Failure {
+        Failure::new(format!("no image reference and no digest in {:?}", self.reference))
+    }
+
+    /// Whether what stands where sources should is a reference, and no file or folder.
+    fn names_a_source_last(&self) -> bool {
+        let reference = |source: &String| Question::parse(source).is_some_and(|question| !question.latest) && !Path::new(source).exists();
+        self.common.sources.iter().any(reference)
     }
 }

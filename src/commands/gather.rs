@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::options::{Common, Sources};
-use super::{Ending, interrupt, nothing, sources};
+use super::{Ending, destination, interrupt, nothing, sources};
 use crate::failure::Failure;
 use crate::model::{Coverage, Filter, Finding, Severity};
 use crate::pipeline::{self, Budget, Evidence, Progress};
@@ -44,7 +44,7 @@ impl<'a> Run<'a> {
     pub fn gather(common: &'a Common, talk: &'a Arc<Talk>) -> Result<Self, Failure> {
         let started = Instant::now();
         let filter = common.filter()?;
-        let destination = Destination::prepare(common.show.output.as_deref())?;
+        let destination = destination::prepare(&common.show)?;
         let cancelled = interrupt::flag(talk);
         let feeds = sources::open(common, &filter)?;
         if common.sources.iter().any(|spec| spec == "-") && io::stdin().is_terminal() {
@@ -54,7 +54,9 @@ impl<'a> Run<'a> {
         if let Some(failure) = sources::check(&feeds, &mut evidence.coverage)? {
             talk.failure(&failure);
         }
-        nothing::check(&common.sources, &filter, &evidence.coverage, &evidence.seen, &sources::pruned(&feeds))?;
+        let pruned = sources::pruned(&feeds);
+        nothing::check(&common.sources, &filter, &evidence.coverage, &evidence.seen, &pruned)?;
+        nothing::remarks(&filter, &evidence.coverage, &evidence.seen, &pruned).iter().for_each(|remark| talk.note(remark));
         let retries = feeds.iter().map(|feed| feed.listed().retries).sum();
         Ok(Self { common, talk, destination, started, retries, closed: Cell::new(false), evidence })
     }
@@ -117,7 +119,12 @@ pub fn look(common: &Common, destination: &Destination) -> Look {
 }
 
 fn read(common: &Common, talk: &Talk, feeds: &[Box<dyn Feed>], filter: &Filter, cancelled: &AtomicBool) -> Evidence {
-    watched(talk, feeds, cancelled, budget(common.sources()), |run| pipeline::read(run, filter))
+    watched(talk, feeds, cancelled, budget(common.sources()), |run| {
+        if talk.draws() {
+            run.progress.suspects.begin();
+        }
+        pipeline::read(run, filter)
+    })
 }
 
 /// Workers, and what one object may take: a share of the memory, for it stands beside its stored form and the others.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use wildmatch::WildMatch;
+
 use crate::failure::Failure;
 use crate::model::{Coverage, Filter, LogText, Seen};
 use crate::source::Pruned;
@@ -27,11 +29,45 @@ pub fn check(sources: &[String], filter: &Filter, coverage: &Coverage, seen: &Se
     if !coverage.is_complete() || coverage.records_relevant > 0 && !names_nothing_seen(filter, seen) {
         return Ok(());
     }
-    no_such_time(filter, coverage)?;
+    no_such_time(filter, coverage, pruned)?;
     no_such_name("--account", "account", &filter.accounts, &seen.accounts, |name| filter.admits_account(name))?;
     no_such_name("--region", "region", &filter.regions, &seen.regions, |name| filter.admits_region(name))?;
     let globs: Vec<String> = filter.repositories.iter().map(ToString::to_string).collect();
     no_such_name("--repository", "repository", &globs, &seen.repositories, |name| filter.admits_repository(name))
+}
+
+/// What is good to know although there was something to judge: parts of the filters that nothing matches, and what was left out.
+pub fn remarks(filter: &Filter, coverage: &Coverage, seen: &Seen, pruned: &Pruned) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if pruned.no_evidence > 0 {
+        remarks.push(left_out(pruned.no_evidence));
+    }
+    // Where evidence is missing or was left out by key, a name may stand just there.
+    if !coverage.is_complete() || pruned.places > 0 {
+        return remarks;
+    }
+    let globs: Vec<(String, &WildMatch)> = filter.repositories.iter().map(|glob| (glob.to_string(), glob)).collect();
+    let exact = |names: &[String]| names.iter().map(|name| (name.clone(), name.clone())).collect::<Vec<_>>();
+    remarks.extend(unmatched("--repository", &globs, &seen.repositories, |glob, name| glob.matches(name)));
+    remarks.extend(unmatched("--account", &exact(&filter.accounts), &seen.accounts, |wanted, name| wanted == name));
+    remarks.extend(unmatched("--region", &exact(&filter.regions), &seen.regions, |wanted, name| wanted == name));
+    remarks
+}
+
+fn left_out(number: u64) -> String {
+    let files = counted(number, "file or folder was", "files and folders were");
+    format!("{files} left out as no evidence (dot files, *.md, pipes, devices); name one as a source to have it read")
+}
+
+/// One value of several that matches nothing, while the others do.
+fn unmatched<W>(option: &str, wanted: &[(String, W)], seen: &BTreeSet<LogText>, fits: impl Fn(&W, &str) -> bool) -> Vec<String> {
+    let nothing = |(_, wanted): &&(String, W)| !seen.iter().any(|name| fits(wanted, name.raw()));
+    let told = |(text, _): &(String, W)| {
+        let near = near(std::slice::from_ref(text), seen);
+        let meant = if near.is_empty() { String::new() } else { format!(" (did you mean {}?)", near.join(" or ")) };
+        format!("nothing in these logs matches {option} {text}{meant}")
+    };
+    if seen.is_empty() { Vec::new() } else { wanted.iter().filter(nothing).map(told).collect() }
 }
 
 /// Cheap and usual: relevant records may be ECS events, which name no repository, so that the names decide, too.
@@ -44,6 +80,7 @@ pub fn no_objects(sources: &[String], filter: &Filter, pruned: &Pruned) -> Failu
     let failure = Failure::new(format!("nothing to read in {}", sources.join(", ")));
     if pruned.places == 0 {
         let failure = failure.because("there is not one object");
+        let failure = if pruned.no_evidence > 0 { failure.because(left_out(pruned.no_evidence)) } else { failure };
         return failure.advise("check the folder or prefix: keys of a trail look like AWSLogs/111122223333/CloudTrail/eu-central-1/2024/10/01/…");
     }
     let names = |names: &BTreeSet<String>| names.iter().map(|name| LogText::from(name.as_str())).collect();
@@ -68,14 +105,17 @@ fn no_events(sources: &[String], coverage: &Coverage) -> Failure {
     failure.advise("name the folder or prefix CloudTrail/, not CloudTrail-Digest/ or CloudTrail-Insight/")
 }
 
-fn no_such_time(filter: &Filter, coverage: &Coverage) -> Result<(), Failure> {
+fn no_such_time(filter: &Filter, coverage: &Coverage, pruned: &Pruned) -> Result<(), Failure> {
     let (Some(first), Some(last)) = (coverage.first_event_time, coverage.last_event_time) else { return Ok(()) };
     let late = filter.since.filter(|since| last < *since).map(|since| format!("--since is {since}"));
     let early = filter.until.filter(|until| first >= *until).map(|until| format!("--until is {until}"));
     match late.or(early) {
         None => Ok(()),
         Some(limit) => {
-            let failure = Failure::new("no event lies in the time asked for").because(format!("{limit}, and the logs reach from {first} to {last}"));
+            let failure = Failure::new("no event lies in the time asked for");
+            let failure = failure.because(format!("{limit}, and what was read reaches from {first} to {last}"));
+            let days = |(first, last): &(String, String)| format!("what was left out by its key was delivered between {first} and {last}");
+            let failure = pruned.days.iter().map(days).fold(failure, Failure::because);
             Err(failure.advise("widen --since and --until"))
         }
     }
@@ -117,8 +157,6 @@ fn some(seen: &BTreeSet<LogText>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use wildmatch::WildMatch;
-
     use super::*;
     use crate::model::Timestamp;
 
@@ -173,7 +211,7 @@ mod tests {
     #[test]
     fn a_time_outside_the_logs_is_told_with_theirs() {
         let until = Filter { until: Timestamp::parse("2026-03-01T00:00:00Z"), ..Filter::default() };
-        let cause = "because: --until is 2026-03-01T00:00:00Z, and the logs reach from 2026-03-01T00:00:00Z to 2026-03-09T00:00:00Z";
+        let cause = "because: --until is 2026-03-01T00:00:00Z, and what was read reaches from 2026-03-01T00:00:00Z to 2026-03-09T00:00:00Z";
         assert_eq!(told(&until, &coverage()).unwrap().lines().nth(1), Some(cause));
     }
 
@@ -188,13 +226,26 @@ mod tests {
     #[test]
     fn keys_that_were_left_out_tell_which_filter_did_it() {
         let days = Some(("2026-03-01".to_owned(), "2026-03-09".to_owned()));
-        let pruned = Pruned { places: 3, accounts: ["111122223333".to_owned()].into(), regions: BTreeSet::new(), days };
+        let pruned = Pruned { places: 3, accounts: ["111122223333".to_owned()].into(), regions: BTreeSet::new(), days, no_evidence: 0 };
         let failed =
             |filter: &Filter| text(check(&["s3://trail".to_owned()], filter, &Coverage::default(), &Seen::default(), &pruned).unwrap_err()).unwrap();
         let typo = Filter { accounts: vec!["111122223334".into()], ..Filter::default() };
         assert_eq!(failed(&typo), "error: no account in these logs matches --account 111122223334\ntry: did you mean 111122223333?");
         let since = Filter { since: Timestamp::parse("2026-05-01T00:00:00Z"), ..Filter::default() };
         assert!(failed(&since).contains("delivered between 2026-03-01 and 2026-03-09"));
+    }
+
+    #[test]
+    fn one_typo_among_several_names_is_remarked() {
+        let two = Filter { repositories: vec![WildMatch::new("shop/*"), WildMatch::new("tolls")], ..Filter::default() };
+        let relevant = Coverage { records_relevant: 3, ..coverage() };
+        assert_eq!(told(&two, &relevant), None);
+        let expected = ["nothing in these logs matches --repository tolls (did you mean tools?)"];
+        assert_eq!(remarks(&two, &relevant, &seen(), &Pruned::default()), expected);
+        assert_eq!(remarks(&repository("shop/*"), &relevant, &seen(), &Pruned::default()), [""; 0]);
+        let pruned = Pruned { places: 1, no_evidence: 2, ..Pruned::default() };
+        let left = "2 files and folders were left out as no evidence (dot files, *.md, pipes, devices); name one as a source to have it read";
+        assert_eq!(remarks(&two, &relevant, &seen(), &pruned), [left]);
     }
 
     #[test]

@@ -69,7 +69,7 @@ struct Narrow {
     window: Window,
 
     /// Only repositories whose name matches; `*` also crosses `/` (repeatable)
-    #[arg(long, value_name = "GLOB", value_parser = values::repository)]
+    #[arg(long, value_name = "GLOB", value_delimiter = ',', value_parser = values::repository)]
     repository: Vec<WildMatch>,
 }
 
@@ -136,6 +136,20 @@ pub struct S3 {
     /// Agree to pay for requests to a requester-pays bucket
     #[arg(long, value_name = "PAYER", num_args = 0..=1, require_equals = true, default_missing_value = "requester", value_parser = ["requester"])]
     request_payer: Option<String>,
+}
+
+impl Show {
+    /// Refuses parquet where it cannot be written, before an hour of reading ends in it. `rows`: the verb has a table of them.
+    pub fn can_write(&self, rows: bool) -> Result<(), Failure> {
+        if self.format != Format::Parquet || rows && cfg!(feature = "sql") {
+            return Ok(());
+        }
+        let failure = Failure::new("cannot write parquet");
+        Err(match rows {
+            true => failure.because("this tagfall was built without SQL").advise("build it with the feature `sql`"),
+            false => failure.because("this is no table of rows").advise("ask for --format json or csv"),
+        })
+    }
 }
 
 impl S3 {

@@ -87,6 +87,7 @@ pub fn pruned_by(plan: &[PlannedSource]) -> Pruned {
 
 fn add(all: &mut Pruned, more: Pruned) {
     all.places = all.places.saturating_add(more.places);
+    all.no_evidence = all.no_evidence.saturating_add(more.no_evidence);
     all.accounts.extend(more.accounts);
     all.regions.extend(more.regions);
     all.days = match (all.days.take(), more.days) {

@@ -52,11 +52,15 @@ struct View {
 
 impl Args {
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
+        self.common.show.can_write(true)?;
         let run = Run::gather(&self.common, talk)?;
         let history = &run.evidence.history;
-        let written = run.write(|out, look, coverage| {
-            ui::timelines::write(out, look, coverage, history.timelines().filter(|timeline| self.view.shows(timeline)))
-        })?;
+        let shown = history.timelines().filter(|timeline| self.view.shows(timeline));
+        let written = match self.common.show.format {
+            #[cfg(feature = "sql")]
+            ui::Format::Parquet => super::columns::timelines(&run, shown)?,
+            _ => run.write(|out, look, coverage| ui::timelines::write(out, look, coverage, shown))?,
+        };
         if written == Some(0) && self.view.narrows() {
             talk.note("no timeline matches --digest, --tag and --state");
         }

@@ -203,7 +203,7 @@ impl Fields {
 }
 
 /// What a string says, given what stands between its quotes; half a surrogate pair stays as it is written.
-fn plain(raw: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn plain(raw: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'\\', raw).is_none() {
         return Cow::Borrowed(raw);
     }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::fields::{Fields, Key, Shape, excerpt};
+use super::fields::{Fields, Key, Shape, excerpt, plain};
 use super::fingerprint::fingerprint;
 use super::hot::Piece;
 use super::json::{Elements, Fault, Members, skip_brackets, skip_space, skip_value};
@@ -194,8 +194,8 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
 
 /// Whether this member is the list of a container.
 fn is_container(text: &[u8], key: &Range<usize>, value: usize) -> bool {
-    let key = text.get(key.clone()).unwrap_or_default();
-    matches!(key, b"Records" | b"Events" | b"events" | b"logEvents") && text.get(value) == Some(&b'[')
+    let key = plain(text.get(key.clone()).unwrap_or_default());
+    matches!(&*key, b"Records" | b"Events" | b"events" | b"logEvents") && text.get(value) == Some(&b'[')
 }
 
 /// The text of a record, if it is UTF-8.

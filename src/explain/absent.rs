@@ -2,31 +2,51 @@
 
 use std::collections::BTreeSet;
 
-use super::{About, Case, sentence};
+use super::{About, Case, against, sentence, there};
 use crate::model::{Cause, Digest, EventRef, ImageReference, Repository, Sentence, StepKind, Verdict};
-use crate::timeline::RepositoryHistory;
+use crate::timeline::{RepositoryHistory, Step};
+
+/// How many places are named that a digest was pushed to, and how many tags of a repository.
+const PLACES_MAX: usize = 5;
+const TAGS_MAX: usize = 10;
 
 /// No event of the repository: wrong account, region or name, and which of them.
 pub fn no_repository(case: Case<'_>) -> Verdict {
     let elsewhere = elsewhere(case);
-    let mut verdict = case.blank(if elsewhere.is_empty() { Cause::Unknown } else { Cause::NeverPushedHere });
+    let mut verdict = case.blank(if elsewhere.is_some() { Cause::NeverPushedHere } else { Cause::Unknown });
     let seen = case.history.repositories_seen();
     let (text, advice) = match &case.question.about {
         About::Reference(wanted) => mismatch(wanted, seen),
-        About::Name { repository, .. } => (
-            format!("No event in these logs names a repository {repository}{}.", similar(repository, seen)),
-            "Check the name, or read the logs of the account and region that own it.".to_owned(),
-        ),
-        About::Digest(digest) => (
-            format!("No event in these logs names {digest}."),
+        About::Name { repository, .. } => no_name(repository, seen),
+        About::Digest(_) | About::Beginning => (
+            format!("No event in these logs names {}.", case.question.to_text()),
             "Give the whole reference, and read the logs of the account and region that own the repository, from before its push on.".to_owned(),
         ),
     };
-    verdict.narrative.push(sentence(text, Vec::new()));
-    verdict.narrative.extend(elsewhere);
-    verdict.narrative.push(sentence(covered(case), Vec::new()));
+    verdict.narrative = vec![sentence(text, Vec::new()), unknown_end(case), elsewhere.unwrap_or_else(not_elsewhere)];
     verdict.advice.push(advice);
     verdict
+}
+
+fn no_name(repository: &str, seen: &[Repository]) -> (String, String) {
+    let text = format!("No event in these logs names a repository {repository}{}.", similar(repository, seen));
+    // `docker.io/library/nginx`, `localhost:5000/api`: a host has a dot or a port, and no part of a repository's name has a port.
+    let host = repository.split_once('/').map(|(host, _)| host).filter(|host| host.contains(['.', ':']) || *host == "localhost");
+    let advice = match host {
+        Some(host) => format!("{host} is no private registry of ECR, and CloudTrail logs no other: ask whoever runs it, or for the copy in ECR."),
+        None => "Check the name, or read the logs of the account and region that own it.".to_owned(),
+    };
+    (text, advice)
+}
+
+/// The second step where the image is not known.
+fn unknown_end(case: Case<'_>) -> Sentence {
+    sentence(format!("When and by what it went, if it was ever there, is not in these logs. {}", covered(case)), Vec::new())
+}
+
+/// The third step where the digest was not pushed to any repository in the logs.
+fn not_elsewhere() -> Sentence {
+    sentence("Why is open: it was pushed before the logs begin, to a place that these logs do not cover, or never.", Vec::new())
 }
 
 /// Which part of the reference does not fit what the logs hold.
@@ -74,31 +94,27 @@ fn similar(name: &str, seen: &[Repository]) -> String {
     if names.is_empty() { String::new() } else { format!("; similar: {}", names.into_iter().collect::<Vec<_>>().join(", ")) }
 }
 
-/// Where else the digest was pushed.
-fn elsewhere(case: Case<'_>) -> Vec<Sentence> {
-    let Some(digest) = case.question.about.digest() else { return Vec::new() };
-    let Some(number) = case.history.find_digest(&digest) else { return Vec::new() };
+/// Where else the digest was pushed, in one sentence.
+fn elsewhere(case: Case<'_>) -> Option<Sentence> {
+    let number = case.history.find_digest(&case.question.about.digest()?)?;
     let pushed = |repository: &RepositoryHistory| -> Option<(Repository, EventRef)> {
         let image = repository.image(number)?;
         let push = image.steps.iter().find(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate))?;
         Some((case.history.repository(repository), case.history.event(push.event)))
     };
-    case.history.repositories().iter().filter_map(pushed).map(|(place, event)| pushed_at(&digest, &place, event)).collect()
+    let places: Vec<_> = case.history.repositories().iter().filter_map(pushed).collect();
+    let told = |(place, event): &(Repository, EventRef)| {
+        format!("{} in {} of {}, at {}", place.name.raw(), place.region.raw(), place.registry_id.raw(), event.event_time)
+    };
+    let named: Vec<String> = places.iter().take(PLACES_MAX).map(told).collect();
+    let more = places.len().checked_sub(PLACES_MAX + 1).map(|rest| format!(", and to {} more", rest + 1)).unwrap_or_default();
+    let text = format!("The digest was pushed elsewhere: to {}{more}.", named.join("; to "));
+    let evidence = places.into_iter().take(PLACES_MAX).map(|(_, event)| event).collect();
+    (!named.is_empty()).then(|| sentence(text, evidence))
 }
 
-fn pushed_at(digest: &Digest, place: &Repository, event: EventRef) -> Sentence {
-    let text = format!(
-        "{} was pushed to {} in {} of {}, at {}.",
-        digest.short(),
-        place.name.raw(),
-        place.region.raw(),
-        place.registry_id.raw(),
-        event.event_time
-    );
-    sentence(text, vec![event])
-}
-
-fn covered(case: Case<'_>) -> String {
+/// The time that the logs cover.
+pub fn covered(case: Case<'_>) -> String {
     let coverage = case.coverage;
     match (coverage.first_event_time, coverage.last_event_time) {
         (Some(first), Some(last)) => {
@@ -110,34 +126,21 @@ fn covered(case: Case<'_>) -> String {
 
 /// The repository is known, the image is not.
 pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
-    let own = case.history.repository(repository);
-    let elsewhere: Vec<Sentence> = elsewhere(case);
+    let elsewhere = elsewhere(case);
     let replicated = repository.images.iter().any(|image| image.steps.iter().any(|step| step.kind == StepKind::Replicate));
-    let cause = match (elsewhere.is_empty(), replicated) {
-        (false, true) => Cause::ReplicaMissing,
-        (false, false) => Cause::NeverPushedHere,
-        (true, _) => Cause::Unknown,
+    let cause = match (elsewhere.is_some(), replicated) {
+        (true, true) => Cause::ReplicaMissing,
+        (true, false) => Cause::NeverPushedHere,
+        (false, _) => Cause::Unknown,
     };
     let mut verdict = case.blank(cause);
-    let what =
-        case.question.about.digest().map_or_else(|| format!("tag {}", case.question.about.tag().unwrap_or_default()), |digest| digest.to_string());
-    let refused = repository
-        .images
-        .iter()
-        .flat_map(|image| &image.steps)
-        .find(|step| step.kind == StepKind::PushFailed && case.question.about.tag().is_some_and(|tag| case.history.text(step.tag) == tag));
-    verdict.narrative.push(sentence(
-        format!("The logs know repository {} and not {what}: no push, pull, expiry or deletion of it was logged there.", own.name.raw()),
-        Vec::new(),
-    ));
-    if let Some(step) = refused {
-        verdict.narrative.push(sentence("A push under that tag was refused.", case.event(step.event)));
-    }
-    verdict.narrative.extend(elsewhere);
-    verdict.narrative.push(sentence(covered(case), Vec::new()));
+    let mut end = there::no_event(case, repository);
+    end.text = format!("{} {}", end.text, covered(case));
+    verdict.narrative = vec![not_known(case, repository), end, elsewhere.unwrap_or_else(not_elsewhere)];
+    verdict.not_this = against::without_image(case, repository, cause);
     verdict.exists.tag_points_to = tag_holder(case, repository);
     verdict.exists.tag_exists = case.question.about.tag().and(verdict.exists.tag_points_to.map(|_| true));
-    verdict.repository = Some(own);
+    verdict.repository = Some(case.history.repository(repository));
     if !repository.gaps.is_empty() {
         let gap = format!(
             "{} event(s) of this repository had their content left out by CloudTrail: its push or its end may be among them.",
@@ -149,8 +152,42 @@ pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
         Cause::Unknown => "Whether it was ever pushed here: its push may lie before the logs begin.".to_owned(),
         _ => "Whether it was pushed here before the logs begin.".to_owned(),
     });
-    verdict.advice.push("Widen --since to before its push; check account, region and repository of the reference.".to_owned());
+    verdict.advice.push(match cause {
+        Cause::ReplicaMissing => {
+            "Replication takes up to 30 minutes and copies no older images: look at the replication rules, or pull from the source registry."
+                .to_owned()
+        }
+        _ => "Widen --since to before its push; check account, region and repository of the reference.".to_owned(),
+    });
     verdict
+}
+
+/// The first step: the logs do not know it here, a refused push of its tag apart.
+fn not_known(case: Case<'_>, repository: &RepositoryHistory) -> Sentence {
+    let (own, about) = (case.history.repository(repository), &case.question.about);
+    let what = about.digest().map_or_else(|| format!("tag {}", about.tag().unwrap_or_default()), |digest| digest.to_string());
+    let mut text = format!("The logs know repository {} and not {what}: no push, pull, expiry or deletion of it was logged there.", own.name.raw());
+    if case.question.latest {
+        text.push_str(&format!(" No tag was given, so that latest was looked for;{}", tags_there(case, repository)));
+    }
+    let asked = |step: &&Step| step.kind == StepKind::PushFailed && about.tag().is_some_and(|tag| case.history.text(step.tag) == tag);
+    let refused = repository.images.iter().flat_map(|image| &image.steps).find(asked);
+    if refused.is_some() {
+        text.push_str(" A push under that tag was refused.");
+    }
+    sentence(text, refused.map(|step| case.event(step.event)).unwrap_or_default())
+}
+
+/// Some tags that the repository has.
+fn tags_there(case: Case<'_>, repository: &RepositoryHistory) -> String {
+    let held = repository.tags.iter().filter(|(_, state)| state.holder.is_some()).map(|(tag, _)| case.history.text(*tag));
+    let tags: BTreeSet<&str> = held.collect();
+    let named: Vec<&str> = tags.iter().copied().take(TAGS_MAX).collect();
+    match tags.len().checked_sub(TAGS_MAX + 1) {
+        _ if named.is_empty() => " no tag of the repository is known.".to_owned(),
+        None => format!(" the repository has {}.", named.join(", ")),
+        Some(rest) => format!(" the repository has {} and {} more.", named.join(", "), rest + 1),
+    }
 }
 
 fn tag_holder(case: Case<'_>, repository: &RepositoryHistory) -> Option<Digest> {

@@ -1,50 +1,194 @@
 //! "Not this, because …": the other causes, each with the evidence against it.
 
 use super::{Case, Known, sentence};
-use crate::model::{Cause, Sentence, StepKind};
-use crate::timeline::{End, Loss};
+use crate::model::{Cause, EventRef, PushOrigin, Sentence, StepKind, Timestamp};
+use crate::timeline::{End, EventNo, Image, Loss, RepositoryHistory};
 
-/// For an image that is gone: why each cause other than `cause` is not it.
-pub fn other_causes(case: Case<'_>, known: Known<'_>, loss: &Loss, cause: Cause) -> Vec<Sentence> {
-    let ended = case.event(loss.event);
-    let mut list = Vec::new();
-    let mut add = |other: Cause, text: &str, evidence: Vec<_>| {
-        if other != cause {
-            list.push(sentence(format!("Not {}: {text}", other.word()), evidence));
+/// Why each cause other than `cause` is not it. A cause that the logs cannot exclude is not listed.
+pub fn other_causes(case: Case<'_>, known: Known<'_>, loss: Option<&Loss>, cause: Cause) -> Vec<Sentence> {
+    list(Facts { case, repository: known.repository, image: Some(known.image), loss, cause })
+}
+
+/// The same where the repository is known and the image is not.
+pub fn without_image(case: Case<'_>, repository: &RepositoryHistory, cause: Cause) -> Vec<Sentence> {
+    list(Facts { case, repository, image: None, loss: None, cause })
+}
+
+fn list(facts: Facts<'_>) -> Vec<Sentence> {
+    let others = Cause::ALL.iter().filter(|other| **other != facts.cause);
+    let against = |other: &Cause| facts.against(*other).map(|(text, evidence)| sentence(format!("Not {}: {text}", other.word()), evidence));
+    others.filter_map(against).collect()
+}
+
+/// What the logs say for and against.
+#[derive(Clone, Copy)]
+struct Facts<'h> {
+    case: Case<'h>,
+    repository: &'h RepositoryHistory,
+    image: Option<&'h Image>,
+    /// The end of the image, where it is gone.
+    loss: Option<&'h Loss>,
+    cause: Cause,
+}
+
+/// Why not, and the events that say so.
+type Reason = (String, Vec<EventRef>);
+
+impl Facts<'_> {
+    fn against(self, other: Cause) -> Option<Reason> {
+        match other {
+            Cause::TagMovedThenExpired => self.no_move(),
+            Cause::ExpiredWhileTagged => self.no_tagged_expiry(),
+            Cause::ExpiredByOtherTag => self.no_other_tag(),
+            Cause::DeletedByDigest => self.no_deletion(End::DeletedByLastTag, "its last tag was deleted, and the image went with it."),
+            Cause::DeletedByLastTag => self.no_deletion(End::DeletedByDigest, "it was deleted by its digest."),
+            Cause::RepositoryDeleted => self.no_deleted_repository(),
+            Cause::Archived => self.no_archive(),
+            Cause::NeverPushedHere => self.push().map(|push| ("it was pushed to this very repository.".to_owned(), push)),
+            Cause::ReplicaMissing => self.other_origin(PushOrigin::Replication, "its push came from a client, not from replication."),
+            Cause::PullThroughCacheExpired => {
+                self.other_origin(PushOrigin::PullThroughCache, "its push came from a client, not from a pull-through cache.")
+            }
+            Cause::IndexOrChildGone => self.no_relatives(),
+            Cause::AccessTaken => self.no_access_change(),
+            Cause::TagMovedStillThere => self.no_move_alone(),
+            // Not causes of their own: what is left when none of the others is it.
+            Cause::ExpiredUntagged | Cause::StillThere | Cause::Unknown => None,
         }
-    };
-    let expired = loss.end == End::Expired;
-    if expired && loss.run.as_ref().is_some_and(|run| run.tags.is_empty()) {
-        add(Cause::ExpiredWhileTagged, "the run lists the image as untagged.", ended.clone());
-    } else if expired {
-        add(Cause::TagMovedThenExpired, "the run lists tags on the image.", ended.clone());
-    } else {
-        add(Cause::TagMovedThenExpired, "no lifecycle run took it.", ended.clone());
-        add(Cause::ExpiredWhileTagged, "no lifecycle run took it.", ended.clone());
     }
-    if !matches!(loss.end, End::DeletedByDigest | End::DeletedByLastTag) {
-        add(Cause::DeletedByDigest, "no BatchDeleteImage names it before it went.", Vec::new());
-    }
-    if loss.end != End::RepositoryDeleted {
-        add(Cause::RepositoryDeleted, "no DeleteRepository was logged for this repository before it went.", Vec::new());
-    }
-    if loss.end != End::Archived {
-        add(Cause::Archived, "its end was an expiry or a deletion, not a transition to the archive: it cannot be restored.", ended);
-    }
-    if let Some(push) = known.image.steps.iter().find(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate)) {
-        add(Cause::NeverPushedHere, "it was pushed to this very repository.", case.event(push.event));
-    }
-    match known.repository.access_changes.last() {
-        Some(&change) if case.history.noted(change).time <= loss.at => {
-            add(
-                Cause::AccessTaken,
-                "the last change of the repository policy lies before its end, and its end explains the failure.",
-                case.event(change),
-            );
-        }
-        _ => {
-            add(Cause::AccessTaken, "the repository policy did not change before it went, and an image that is gone fails for everybody.", Vec::new())
+
+    fn no_move(self) -> Option<Reason> {
+        match self.loss {
+            Some(loss) if loss.end == End::Expired && lists_tags(loss) => Some(("the run lists tags on the image.".to_owned(), self.ended())),
+            // Displaced and expired it was: the cause says something closer.
+            Some(loss) if loss.end == End::Expired && loss.displaced.is_some() => None,
+            Some(loss) if loss.end == End::Expired => Some(("no push in these logs took its last tag.".to_owned(), Vec::new())),
+            _ => self.not_expired(),
         }
     }
-    list
+
+    fn no_tagged_expiry(self) -> Option<Reason> {
+        match self.loss {
+            Some(loss) if loss.end == End::Expired && !lists_tags(loss) => Some(("the run lists the image as untagged.".to_owned(), self.ended())),
+            Some(loss) if loss.end == End::Expired && self.cause == Cause::ExpiredByOtherTag => {
+                Some(("the rule does not match the tag that was asked for, but another tag of the image.".to_owned(), self.ended()))
+            }
+            Some(loss) if loss.end == End::Expired => None,
+            _ => self.not_expired(),
+        }
+    }
+
+    fn no_other_tag(self) -> Option<Reason> {
+        match self.loss {
+            Some(loss) if loss.end == End::Expired && !lists_tags(loss) => Some(("the run lists the image as untagged.".to_owned(), self.ended())),
+            Some(loss) if loss.end == End::Expired => Some(("the rule does not single out another of its tags.".to_owned(), self.ended())),
+            _ => self.not_expired(),
+        }
+    }
+
+    /// No lifecycle run expired it: it ended otherwise, or runs were logged and none lists it. Silence alone excludes nothing.
+    fn not_expired(self) -> Option<Reason> {
+        if let Some(reason) = self.came_back(&[End::Expired]) {
+            return Some(reason);
+        }
+        if self.loss.is_some() {
+            return Some(("no lifecycle run expired it.".to_owned(), self.ended()));
+        }
+        let &(run, _) = self.repository.runs.last()?;
+        let runs = self.repository.runs.len();
+        Some((format!("{runs} lifecycle run(s) of the repository were logged, and none of them expired it."), self.case.event(run)))
+    }
+
+    fn no_deletion(self, instead: End, otherwise: &str) -> Option<Reason> {
+        if self.loss.is_some_and(|loss| loss.end == instead) {
+            return Some((otherwise.to_owned(), self.ended()));
+        }
+        if let Some(reason) = self.came_back(&[End::DeletedByDigest, End::DeletedByLastTag]) {
+            return Some(reason);
+        }
+        let failed = self.steps().rfind(|(kind, _)| *kind == StepKind::DeleteFailed).map(|(_, event)| event);
+        match failed {
+            Some(event) => Some(("the BatchDeleteImage that names it failed.".to_owned(), self.case.event(event))),
+            None => Some(("no BatchDeleteImage in these logs removed it.".to_owned(), Vec::new())),
+        }
+    }
+
+    fn no_deleted_repository(self) -> Option<Reason> {
+        if let Some(reason) = self.came_back(&[End::RepositoryDeleted]) {
+            return Some(reason);
+        }
+        // Of an image that the logs do not know, nobody can tell whether it was there then.
+        let deleted = self.repository.deleted_by.filter(|_| self.image.is_none());
+        let when = if self.loss.is_some() { "before it went" } else { "in the time that these logs cover" };
+        deleted.is_none().then(|| (format!("no DeleteRepository was logged for this repository {when}."), Vec::new()))
+    }
+
+    /// An earlier life ended so, and the image came back: that explains the failures of that time, and none of later.
+    fn came_back(self, ends: &[End]) -> Option<Reason> {
+        let losses = self.image.map(|image| image.losses.as_slice()).unwrap_or_default();
+        let earlier = losses.iter().rfind(|loss| ends.contains(&loss.end) && loss.back_at.is_some())?;
+        let (at, back) = (Timestamp::from_millis(earlier.at), Timestamp::from_millis(earlier.back_at?));
+        Some((format!("that happened at {at}, and it came back at {back}."), self.case.event(earlier.event)))
+    }
+
+    fn no_archive(self) -> Option<Reason> {
+        if let Some(reason) = self.came_back(&[End::Archived]) {
+            return Some(reason);
+        }
+        Some(match self.loss {
+            Some(_) => ("its end was an expiry or a deletion, not a transition to the archive: it cannot be restored.".to_owned(), self.ended()),
+            None => ("no transition of it to the archive was logged.".to_owned(), Vec::new()),
+        })
+    }
+
+    fn push(self) -> Option<Vec<EventRef>> {
+        let push = self.steps().find(|(kind, _)| matches!(kind, StepKind::Push | StepKind::Replicate))?;
+        Some(self.case.event(push.1))
+    }
+
+    fn other_origin(self, origin: PushOrigin, text: &str) -> Option<Reason> {
+        let image = self.image?;
+        (image.origin != origin && image.origin == PushOrigin::Client).then(|| Some((text.to_owned(), self.push()?))).flatten()
+    }
+
+    fn no_relatives(self) -> Option<Reason> {
+        let image = self.image?;
+        let alone = image.children.is_empty() && !self.repository.parents.contains_key(&image.digest);
+        alone.then(|| ("it lists no other images, and no index in these logs lists it.".to_owned(), Vec::new()))
+    }
+
+    fn no_access_change(self) -> Option<Reason> {
+        let change = self.repository.access_changes.last().copied();
+        let text = match (self.loss, change) {
+            (Some(loss), Some(change)) if self.case.history.noted(change).time <= loss.at => {
+                "the last change of the repository policy lies before its end, and its end explains the failure."
+            }
+            (Some(_), _) => "the repository policy did not change before it went, and an image that is gone fails for everybody.",
+            (None, Some(_)) => "the repository policy was changed, but no pull was refused after it, nor does the text speak of a refusal.",
+            (None, None) => "the repository policy did not change in these logs, and no pull of the image was refused.",
+        };
+        let before = change.filter(|change| self.loss.is_none_or(|loss| self.case.history.noted(*change).time <= loss.at));
+        Some((text.to_owned(), before.map(|change| self.case.event(change)).unwrap_or_default()))
+    }
+
+    fn no_move_alone(self) -> Option<Reason> {
+        match (self.loss, self.image) {
+            (Some(_), _) => Some(("it is gone.".to_owned(), self.ended())),
+            (None, Some(image)) if !image.tags.is_empty() => Some(("it has a tag.".to_owned(), self.case.event(image.tags[0].1))),
+            (None, Some(_)) => Some(("no push in these logs took its last tag.".to_owned(), Vec::new())),
+            (None, None) => None,
+        }
+    }
+
+    fn ended(self) -> Vec<EventRef> {
+        self.loss.map(|loss| self.case.event(loss.event)).unwrap_or_default()
+    }
+
+    fn steps(self) -> impl DoubleEndedIterator<Item = (StepKind, EventNo)> {
+        self.image.map(|image| image.steps.as_slice()).unwrap_or_default().iter().map(|step| (step.kind, step.event))
+    }
+}
+
+fn lists_tags(loss: &Loss) -> bool {
+    loss.run.as_ref().is_some_and(|run| !run.tags.is_empty())
 }

@@ -2,18 +2,18 @@
 
 use super::cause::{of_loss, rule_in_words};
 use super::{Case, Known, against, sentence, used_by};
-use crate::model::{Cause, Gone, Order, Sentence, Timestamp, Verdict};
+use crate::model::{Cause, Gone, Order, Sentence, StepKind, Timestamp, Verdict};
 use crate::timeline::{End, Loss};
 
 pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
     let cause = of_loss(case, known, loss);
     let mut verdict = case.blank(cause);
     verdict.repository = Some(case.history.repository(known.repository));
-    verdict.exists = case.exists(known, Some(false));
+    verdict.exists = case.exists(known, Some(loss.end == End::Archived));
     verdict.gone = Some(Gone { at: Timestamp::from_millis(loss.at), by: cause, event: case.history.event(loss.event) });
     verdict.why = case.finding(known, Some(loss));
     verdict.narrative = vec![existence(case, known, loss), end(case, loss), eligibility(case, known, loss)];
-    verdict.not_this = against::other_causes(case, known, loss, cause);
+    verdict.not_this = against::other_causes(case, known, Some(loss), cause);
     verdict.used_by = used_by::sentences(case, known, Some(loss));
     verdict.advice = advice(case, cause, &verdict);
     if loss.open_start {
@@ -35,13 +35,14 @@ fn existence(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
     let tag = case.question.about.tag().unwrap_or_default();
     let there = match (exists.tag_exists, exists.tag_points_to) {
         (Some(true), Some(other)) if other != digest => format!("Tag {tag} exists, and points to {other}; {digest} itself does not exist any more."),
+        _ if loss.end == End::Archived => format!("{digest} exists, and it is archived: a pull gets \"not found\", as if it did not."),
         (Some(false), _) => format!("Neither tag {tag} nor {digest} exists any more."),
         _ => format!("{digest} does not exist any more."),
     };
     let mut evidence = case.event(loss.event);
-    if let Some(push) = known.image.steps.get(loss.first_step as usize) {
-        evidence.extend(case.event(push.event));
-    }
+    let life = known.image.steps.get(loss.first_step as usize..=loss.end_step as usize).unwrap_or_default();
+    let push = life.iter().find(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate));
+    evidence.extend(push.into_iter().flat_map(|push| case.event(push.event)));
     sentence(format!("{there}{pushed}"), evidence)
 }
 

@@ -54,7 +54,7 @@ fn the_wrong_place_is_said_as_such() {
     let verdict = ask(&story(), &format!("{HOST}/shop/web:v1@{}", digest(1)));
     assert!(verdict.narrative[0].text.starts_with("Wrong repository"));
     assert_eq!(verdict.cause, Cause::NeverPushedHere, "the digest was pushed elsewhere, and that is said with its event");
-    assert!(verdict.narrative[1].text.contains("was pushed to shop/api"));
+    assert!(verdict.narrative[2].text.contains("was pushed elsewhere: to shop/api"));
 }
 
 #[test]
@@ -104,4 +104,156 @@ fn what_the_logs_cannot_tell() {
     let verdict = ask(&story(), &pinned(9));
     assert_eq!((verdict.cause, verdict.exists.digest_exists), (Cause::Unknown, None));
     assert!(!verdict.unknown.is_empty());
+}
+
+#[test]
+fn every_verdict_has_three_steps_and_advice() {
+    let host_of_others = "444455556666.dkr.ecr.eu-central-1.amazonaws.com/shop/api:v1";
+    let web = format!("{HOST}/shop/web");
+    let questions = [
+        &pinned(1),
+        &pinned(2),
+        &pinned(9),
+        host_of_others,
+        "shop/api",
+        "shop/api:v2",
+        "nginx",
+        "sha256:0123456789ab",
+        &web,
+        "docker.io/library/nginx:1",
+    ];
+    for text in questions {
+        let verdict = ask(&story(), text);
+        assert_eq!(verdict.narrative.len(), 3, "{text}: {:?}", verdict.narrative);
+        assert!(!verdict.advice.is_empty(), "{text}");
+    }
+}
+
+/// Fargate cuts long messages: with the digest lost on the way, the answer was about the tag, which is there.
+#[test]
+fn a_digest_that_is_cut_off_still_tells_its_image() {
+    let whole = digest(1).to_string();
+    for cut in [format!("failed to resolve ref {HOST}/shop/api:v1@{}...", &whole[..30]), whole[..19].to_owned(), whole[7..19].to_owned()] {
+        let verdict = ask(&story(), &cut);
+        assert_eq!(verdict.cause, Cause::TagMovedThenExpired, "{cut}");
+        assert!(verdict.reference.raw().ends_with(&whole), "{cut}");
+        assert!(verdict.unknown.iter().any(|text| text.contains("cut off")), "{cut}");
+    }
+    let verdict = ask(&story(), &format!("{HOST}/shop/api:v1@sha256:0123456789"));
+    assert_eq!((verdict.cause, verdict.exists.tag_exists), (Cause::Unknown, None));
+    assert!(verdict.narrative[0].text.starts_with("No image in these logs"));
+}
+
+/// The first step of its life was the task definition that names it: shown as evidence of its push.
+#[test]
+fn the_push_is_the_evidence_of_the_push() {
+    let mut log = Log::default();
+    log.pull(Some(1), None).push(1, "v1").push(2, "v1").at(90_000).expire(1, &[]);
+    let verdict = ask(&log, &pinned(1));
+    let events: Vec<&str> = verdict.narrative[0].evidence.iter().map(|event| event.event_name.raw()).collect();
+    assert_eq!(events, ["PolicyExecutionEvent", "PutImage"]);
+}
+
+/// A service that cannot start tries for ever, and each Fargate task is a principal of its own.
+#[test]
+fn those_who_need_it_are_named_once_and_none_is_dropped() {
+    let mut log = story();
+    let image = format!("{HOST}/shop/api:v1@{}", digest(1));
+    for _ in 0..25 {
+        let reason = Some(format!("CannotPullContainerError: failed to resolve ref {image}: not found").into());
+        let (task, group) = ("task".into(), Some("service:shop".into()));
+        log.add(
+            "SubmitTaskStateChange",
+            Action::TaskState { task, group, definition: None, status: Some("STOPPED".into()), images: Vec::new(), reason },
+        );
+        log.events.last_mut().unwrap().repository = None;
+        log.pull(Some(1), None);
+        let number = log.events.len();
+        log.events.last_mut().unwrap().event.actor = Some(format!("arn:aws:sts::111122223333:assumed-role/execution/{number}").into());
+    }
+    let used = ask(&log, &pinned(1)).used_by;
+    let stopped: Vec<_> = used.iter().filter(|sentence| sentence.text.contains("could not start")).collect();
+    assert_eq!(stopped.len(), 1, "{used:?}");
+    assert!(stopped[0].text.ends_with(", 25 times.") && stopped[0].evidence.len() == 20, "{stopped:?}");
+    assert!(used.iter().any(|sentence| sentence.text.starts_with("6 more principals asked for it 6 time(s) after it was gone")), "{used:?}");
+}
+
+#[test]
+fn an_archived_image_exists() {
+    let mut log = Log::default();
+    log.push(1, "v1").run(1, &["v1"], "transition", None);
+    let verdict = ask(&log, &pinned(1));
+    assert_eq!((verdict.exists.tag_exists, verdict.exists.digest_exists, verdict.exists.tag_points_to), (Some(true), Some(true), Some(digest(1))));
+    assert!(verdict.gone.is_some());
+    let denied = |sentence: &crate::model::Sentence| sentence.text.contains("no lifecycle run took it");
+    assert!(!verdict.not_this.iter().any(denied), "a run took it: into the archive");
+}
+
+/// "No lifecycle run lists it as taken" was said of an image that one had taken, before it was pushed again.
+#[test]
+fn an_image_that_came_back_was_gone_for_a_while() {
+    let mut log = story();
+    log.push(1, "v1");
+    let verdict = ask(&log, &pinned(1));
+    assert_eq!((verdict.cause, verdict.gone), (Cause::StillThere, None));
+    assert!(verdict.narrative[1].text.starts_with("It was gone from "), "{}", verdict.narrative[1].text);
+    assert_eq!(verdict.narrative[1].evidence[0].event_name, "PolicyExecutionEvent");
+    assert!(verdict.not_this.iter().any(|sentence| sentence.text.contains("it came back at")));
+}
+
+#[test]
+fn a_tag_that_resolves_tells_what_was_pinned_before() {
+    let verdict = ask(&story(), "shop/api:v1");
+    assert!(verdict.narrative[2].text.contains(&digest(1).to_string()), "{}", verdict.narrative[2].text);
+    assert_eq!(verdict.narrative[2].evidence.len(), 1);
+}
+
+/// A refused pull is evidence by itself: the policy may have been changed before the logs, or the key.
+#[test]
+fn a_refused_pull_tells_that_access_was_taken() {
+    for code in ["AccessDenied", "KmsException"] {
+        let mut log = Log::default();
+        log.push(1, "v1").pull(Some(1), None).at(50);
+        let image = crate::model::ImageId { digest: Some(digest(1)), tag: None };
+        log.add("BatchGetImage", Action::Pull { images: vec![image], failed: true });
+        log.events.last_mut().unwrap().event.error_code = Some(code.into());
+        let verdict = ask(&log, &pinned(1));
+        assert_eq!(verdict.cause, Cause::AccessTaken, "{code}");
+        assert_eq!(verdict.narrative[2].evidence[0].event_name, "BatchGetImage");
+        log.pull(Some(1), None);
+        assert_eq!(ask(&log, &pinned(1)).cause, Cause::StillThere, "{code}, and it was answered again");
+    }
+}
+
+#[test]
+fn a_child_whose_index_is_gone() {
+    let mut log = Log::default();
+    log.push_image(1, None, &[]).push_image(3, Some("v1"), &[1]).at(90_000).run(3, &["v1"], "expire", None);
+    let verdict = ask(&log, &pinned(1));
+    assert_eq!((verdict.cause, verdict.exists.digest_exists), (Cause::IndexOrChildGone, Some(true)));
+    assert!(verdict.narrative[2].text.contains(&digest(3).to_string()));
+}
+
+/// Every cause is either the answer, or told apart with a reason, or not to be excluded.
+#[test]
+fn the_other_causes_are_told_apart() {
+    let verdict = ask(&story(), &pinned(1));
+    let told: Vec<&str> = verdict.not_this.iter().map(|sentence| sentence.text.split(':').next().unwrap()).collect();
+    let expected = [
+        "Not expired-while-tagged",
+        "Not expired-by-other-tag",
+        "Not deleted-by-digest",
+        "Not deleted-by-last-tag",
+        "Not repository-deleted",
+        "Not archived",
+        "Not never-pushed-here",
+        "Not replica-missing",
+        "Not pull-through-cache-expired",
+        "Not index-or-child-gone",
+        "Not access-taken",
+        "Not tag-moved-still-there",
+    ];
+    assert_eq!(told, expected);
+    assert!(ask(&story(), &pinned(2)).not_this.len() > 8, "of what is there, too");
+    assert!(!ask(&story(), &pinned(9)).not_this.is_empty(), "and of what is not known");
 }

@@ -1,8 +1,9 @@
 //! As far as the logs go it is still there (or known by mention only).
 
-use super::{Case, Known, sentence, used_by};
-use crate::model::{Cause, EventRef, ImageState, StepKind, Verdict};
-use crate::timeline::{EventNo, Image};
+use super::cause::of_loss;
+use super::{Case, Known, against, pinned, sentence, used_by};
+use crate::model::{Cause, EventRef, ImageState, Sentence, StepKind, Timestamp, Verdict};
+use crate::timeline::{DigestNo, EventNo, Image, RepositoryHistory};
 
 pub fn verdict(case: Case<'_>, known: Known<'_>) -> Verdict {
     let image = known.image;
@@ -14,6 +15,7 @@ pub fn verdict(case: Case<'_>, known: Known<'_>) -> Verdict {
     };
     verdict.exists = case.exists(known, exists);
     verdict.why = case.finding(known, None);
+    verdict.not_this = against::other_causes(case, known, None, verdict.cause);
     verdict.used_by = used_by::sentences(case, known, None);
     narrate(case, known, &mut verdict);
     verdict
@@ -24,7 +26,7 @@ fn cause(case: Case<'_>, known: Known<'_>) -> Cause {
     if denied(case, known).is_some() {
         return Cause::AccessTaken;
     }
-    if gone_relative(case, known).is_some() {
+    if gone_relative(known).is_some() {
         return Cause::IndexOrChildGone;
     }
     match image.state {
@@ -41,20 +43,27 @@ fn only_refused(image: &Image) -> bool {
     image.steps.iter().any(|step| step.kind == StepKind::PushFailed) && !image.steps.iter().any(|step| pushed(step.kind))
 }
 
-/// The change of access that explains the failure: the text speaks of it, or pulls failed after it.
+/// What took access away: the change of who may pull, if the text speaks of a refusal or pulls were refused after it; else a
+/// pull that was refused.
 fn denied(case: Case<'_>, known: Known<'_>) -> Option<EventNo> {
-    let change = known.repository.access_changes.last().copied()?;
-    let since = case.history.noted(change).time;
-    let failed = known.image.steps.iter().any(|step| step.kind == StepKind::PullFailed && case.history.noted(step.event).time >= since);
-    (case.question.denied || failed).then_some(change)
+    let time = |event: EventNo| case.history.noted(event).time;
+    let refused = known.image.steps.iter().rfind(|step| step.kind == StepKind::PullFailed && step.denied).map(|step| step.event);
+    let change = known.repository.access_changes.last().copied();
+    let failed_since = |change: EventNo| known.image.steps.iter().any(|step| step.kind == StepKind::PullFailed && time(step.event) >= time(change));
+    let change = change.filter(|&change| case.question.denied || failed_since(change));
+    // A pull that was answered later shows that the refusal was over.
+    let answered_since = |event: EventNo| known.image.steps.iter().any(|step| step.kind == StepKind::Pull && time(step.event) > time(event));
+    change.or(refused.filter(|&refused| case.question.denied || !answered_since(refused)))
 }
 
-/// A child of this index that is gone, or the index of this child.
-fn gone_relative<'h>(case: Case<'h>, known: Known<'h>) -> Option<&'h Image> {
-    let children = known.image.children.iter();
-    let parents = known.repository.parents.get(&known.image.digest).into_iter().flatten().filter(|_| known.image.state == ImageState::Unknown);
-    let _ = case;
-    children.chain(parents).filter_map(|digest| known.repository.image(*digest)).find(|image| image.is_gone())
+/// A child of this index that is gone, or the index of this child, which has no tag of its own.
+fn gone_relative<'h>(known: Known<'h>) -> Option<&'h Image> {
+    let image = known.image;
+    let relative = |digest: &DigestNo| known.repository.image(*digest);
+    let child = image.children.iter().filter_map(relative).find(|image| image.is_gone());
+    let mut parents = known.repository.parents.get(&image.digest).into_iter().flatten().filter_map(relative).peekable();
+    let orphan = image.tags.is_empty() && parents.peek().is_some() && parents.clone().all(Image::is_gone);
+    child.or_else(|| parents.next().filter(|_| orphan))
 }
 
 fn narrate(case: Case<'_>, known: Known<'_>, verdict: &mut Verdict) {
@@ -68,16 +77,39 @@ fn narrate(case: Case<'_>, known: Known<'_>, verdict: &mut Verdict) {
         _ => format!("{digest} exists at the end of the logs, {tags}."),
     };
     verdict.narrative.push(sentence(first, case.event(push)));
-    let last_run = known.repository.runs.last().map_or(EventNo::NONE, |(event, _)| *event);
-    let none = if last_run.is_some() {
-        format!("No event took it: {} lifecycle run(s) were logged for this repository, and none lists it as taken.", known.repository.runs.len())
-    } else {
-        "No event took it; no lifecycle run of this repository is in the logs.".to_owned()
-    };
-    verdict.narrative.push(sentence(none, case.event(last_run)));
+    verdict.narrative.push(endings(case, known));
     let (text, evidence, advice) = third(case, known, verdict.cause);
     verdict.narrative.push(sentence(text, evidence));
     verdict.advice.push(advice.to_owned());
+}
+
+/// The second step: what took it, for a while or not at all.
+fn endings(case: Case<'_>, known: Known<'_>) -> Sentence {
+    if let Some(loss) = known.image.losses.last()
+        && let Some(back) = loss.back_at
+    {
+        let (at, back) = (Timestamp::from_millis(loss.at), Timestamp::from_millis(back));
+        let cause = of_loss(case, known, loss).word();
+        return sentence(
+            format!("It was gone from {at} ({cause}) to {back}, when it came back; nothing took it after that."),
+            case.event(loss.event),
+        );
+    }
+    no_event(case, known.repository)
+}
+
+/// That nothing took the image, and how much that is worth.
+pub fn no_event(case: Case<'_>, repository: &RepositoryHistory) -> Sentence {
+    match repository.runs.last() {
+        Some(&(run, _)) => {
+            let runs = repository.runs.len();
+            sentence(
+                format!("No event took it: {runs} lifecycle run(s) were logged for this repository, and none lists it as taken."),
+                case.event(run),
+            )
+        }
+        None => sentence("No event took it; no lifecycle run of this repository is in the logs.", Vec::new()),
+    }
 }
 
 /// The third step: what explains the failure, if anything does.
@@ -85,19 +117,29 @@ fn third(case: Case<'_>, known: Known<'_>, cause: Cause) -> (String, Vec<EventRe
     let image = known.image;
     match cause {
         Cause::AccessTaken => {
-            let change = denied(case, known).unwrap_or(EventNo::NONE);
-            let text = "Who may pull from this repository was changed before the failure: the image is there, and access to it was taken.".to_owned();
-            (text, case.event(change), "Compare the repository policy before and after that call, and the key policy if the repository uses KMS.")
+            let event = denied(case, known).unwrap_or(EventNo::NONE);
+            let text = if known.repository.access_changes.contains(&event) {
+                "Who may pull from this repository was changed before the failure: the image is there, and access to it was taken."
+            } else {
+                "A pull of it was refused for want of permission: the image is there, and whoever pulls may not have it."
+            };
+            (
+                text.to_owned(),
+                case.event(event),
+                "Compare the repository policy before and after that call, and the key policy if the repository uses KMS.",
+            )
         }
         Cause::IndexOrChildGone => {
-            let relative = gone_relative(case, known);
+            let relative = gone_relative(known);
             let digest = relative.map_or_else(String::new, |image| case.history.digest_or_zero(image.digest).to_string());
             let event = relative.and_then(|image| image.losses.last()).map_or(EventNo::NONE, |loss| loss.event);
-            (
-                format!("Part of it is gone: {digest} belongs to the same index, and does not exist any more."),
-                case.event(event),
-                "Push the multi-architecture image again, as a whole.",
-            )
+            let text = match image.children.is_empty() {
+                true => format!(
+                    "The index that lists it, {digest}, does not exist any more: it has no tag of its own, and an untagged rule takes it next."
+                ),
+                false => format!("Part of it is gone: {digest}, which it lists, does not exist any more."),
+            };
+            (text, case.event(event), "Push the multi-architecture image again, as a whole.")
         }
         Cause::TagMovedStillThere => {
             let displaced = image.displaced.as_deref();
@@ -117,6 +159,11 @@ fn third(case: Case<'_>, known: Known<'_>, cause: Cause) -> (String, Vec<EventRe
                 "Look at why the push was refused (errorCode), and push again.",
             )
         }
+        Cause::StillThere if let Some(pinned) = pinned::before(case, known) => (
+            pinned.text,
+            pinned.evidence,
+            "If the failing line names a digest, ask with it (`tagfall explain REPOSITORY@sha256:…`); if a task pinned one of these, deploy it anew.",
+        ),
         Cause::StillThere => (
             "Nothing in the logs explains a failed pull: the image is there.".to_owned(),
             Vec::new(),

@@ -1,6 +1,6 @@
 //! Who needs the image: pulls that found nothing, deployments, tasks; and from where, when the registry's proxy hides it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Case, Known, sentence};
 use crate::model::{Sentence, StepKind};
@@ -10,21 +10,44 @@ use crate::timeline::{EventNo, Loss, Sym, UseKind};
 const TOKEN_MILLIS: i64 = 12 * 3_600_000;
 /// Principals that are named one by one.
 const PRINCIPALS_MAX: usize = 20;
+/// Events that one sentence shows.
+const EVENTS_MAX: usize = 20;
 
 pub fn sentences(case: Case<'_>, known: Known<'_>, loss: Option<&Loss>) -> Vec<Sentence> {
     let mut list = pulls(case, known, loss);
-    for found in &known.image.uses {
-        let verb = match found.kind {
-            UseKind::Named => "names it",
-            UseKind::DeployedByTag => "was deployed when its tag pointed to it",
-            UseKind::DeployedByDigest => "is deployed with its digest",
-            UseKind::ResolvedByTask => "resolved its tag to it",
-            UseKind::TaskStopped => "could not start a task because of it",
-        };
-        let still = if found.until == i64::MAX { "" } else { " (replaced since)" };
-        list.push(sentence(format!("{} {verb}{still}.", case.history.text(found.by)), case.event(found.event)));
-    }
+    list.extend(uses(case, known));
     list
+}
+
+/// One sentence for each that refers to it and how, in order of the first time: a service that cannot start tries for ever.
+fn uses(case: Case<'_>, known: Known<'_>) -> Vec<Sentence> {
+    let mut said: Vec<(Sym, UseKind, bool, Vec<EventNo>)> = Vec::new();
+    let mut places: HashMap<(Sym, UseKind, bool), usize> = HashMap::new();
+    for found in &known.image.uses {
+        let replaced = found.until != i64::MAX;
+        let place = *places.entry((found.by, found.kind, replaced)).or_insert(said.len());
+        match said.get_mut(place) {
+            Some((.., events)) => events.push(found.event),
+            None => said.push((found.by, found.kind, replaced, vec![found.event])),
+        }
+    }
+    said.into_iter().map(|(by, kind, replaced, events)| used(case, by, kind, replaced, &events)).collect()
+}
+
+/// With the first events of it, and the last.
+fn used(case: Case<'_>, by: Sym, kind: UseKind, replaced: bool, events: &[EventNo]) -> Sentence {
+    let verb = match kind {
+        UseKind::Named => "names it",
+        UseKind::DeployedByTag => "was deployed when its tag pointed to it",
+        UseKind::DeployedByDigest => "is deployed with its digest",
+        UseKind::ResolvedByTask => "resolved its tag to it",
+        UseKind::TaskStopped => "could not start a task because of it",
+    };
+    let times = if events.len() > 1 { format!(", {} times", events.len()) } else { String::new() };
+    let still = if replaced { " (replaced since)" } else { "" };
+    let (first, rest) = events.split_at(events.len().min(EVENTS_MAX - 1));
+    let shown = first.iter().chain(rest.last()).flat_map(|event| case.event(*event));
+    sentence(format!("{} {verb}{times}{still}.", case.history.text(by)), shown.collect())
 }
 
 /// One sentence per principal that pulled after the end (or at all, if it is still there).
@@ -39,9 +62,16 @@ fn pulls(case: Case<'_>, known: Known<'_>, loss: Option<&Loss>) -> Vec<Sentence>
     let after = if loss.is_some() { " after it was gone" } else { "" };
     let say = |(actor, (count, last)): (&str, (u64, EventNo))| {
         let from = origin(case, last).map_or_else(String::new, |address| format!(", from {address}"));
+        let actor = if actor.is_empty() { "Somebody" } else { actor };
         sentence(format!("{actor} asked for it {count} time(s){after}{from}."), case.event(last))
     };
-    by_actor.into_iter().take(PRINCIPALS_MAX).map(say).collect()
+    let principals = by_actor.len();
+    let times: u64 = by_actor.values().skip(PRINCIPALS_MAX).map(|(count, _)| count).sum();
+    let mut list: Vec<Sentence> = by_actor.into_iter().take(PRINCIPALS_MAX).map(say).collect();
+    if let Some(more) = principals.checked_sub(PRINCIPALS_MAX).filter(|more| *more > 0) {
+        list.push(sentence(format!("{more} more principals asked for it {times} time(s){after}: `tagfall timeline` names them all."), Vec::new()));
+    }
+    list
 }
 
 /// Where a pull came from: its own address, or that of the principal's last login before it.

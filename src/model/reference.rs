@@ -13,7 +13,7 @@ pub struct ImageReference {
 }
 
 /// Characters that end a reference inside a sentence.
-const STOPS: &[char] = &[' ', '\t', '\n', '\r', '"', '\'', ',', ';', '(', ')', '[', ']', '<', '>', '`', '\\'];
+const STOPS: &[char] = &[' ', '\t', '\n', '\r', '"', '\'', ',', ';', '(', ')', '[', ']', '<', '>', '`', '\\', '…'];
 
 impl ImageReference {
     /// Parses a text that *is* a reference; `None` when it does not point into an ECR private registry.

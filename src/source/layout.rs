@@ -250,6 +250,7 @@ impl Selection {
 #[derive(Debug, Default)]
 pub struct Seen {
     places: u64,
+    no_evidence: u64,
     accounts: BTreeSet<String>,
     regions: BTreeSet<String>,
     days: Option<Days>,
@@ -266,9 +267,15 @@ impl Seen {
         }
     }
 
+    /// Something that is left out whatever the filters say.
+    pub const fn pass_over(&mut self) {
+        self.no_evidence += 1;
+    }
+
     pub fn pruned(&self) -> Pruned {
         Pruned {
             places: self.places,
+            no_evidence: self.no_evidence,
             accounts: self.accounts.clone(),
             regions: self.regions.clone(),
             days: self.days.map(|days| (day_name(days.first), day_name(days.last))),

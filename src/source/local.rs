@@ -99,7 +99,8 @@ impl Feed for Local {
 
     fn listed(&self) -> Listed {
         let complete = lock(&self.shared.queue).complete;
-        Listed { objects: self.shared.objects.load(Ordering::Relaxed), bytes: self.shared.bytes_read.load(Ordering::Relaxed), complete, retries: 0 }
+        let (objects, bytes) = (self.shared.objects.load(Ordering::Relaxed), self.shared.bytes_read.load(Ordering::Relaxed));
+        Listed { objects, bytes, sized: false, complete, retries: 0 }
     }
 
     fn stop(&self) {
@@ -241,12 +242,21 @@ fn stamp(file: &File) -> Option<String> {
     Some(format!("{}:{}", metadata.len(), modified.as_nanos()))
 }
 
-/// Reads to the end, or says why it could not. What was read stays in the buffer.
-pub(super) fn read_whole(source: impl Read, buffer: &mut Vec<u8>, bytes_max: u64) -> Fetched {
+/// Reads to the end, or says why it could not. What was read stays in the buffer, unless it takes all the memory there is.
+fn read_whole(source: impl Read, buffer: &mut Vec<u8>, bytes_max: u64) -> Fetched {
+    let fetched = read_as_far_as_it_goes(source, buffer, bytes_max);
+    if buffer.len() as u64 >= bytes_max && fetched != Fetched::Whole {
+        *buffer = Vec::new();
+    }
+    fetched
+}
+
+/// The same, and what is larger is kept up to the limit.
+pub(super) fn read_as_far_as_it_goes(source: impl Read, buffer: &mut Vec<u8>, bytes_max: u64) -> Fetched {
     match source.take(bytes_max.saturating_add(1)).read_to_end(buffer) {
         Err(error) => failed(error),
         Ok(read) if read as u64 > bytes_max => {
-            *buffer = Vec::new();
+            buffer.truncate(read - 1);
             Fetched::Failed(too_large(bytes_max))
         }
         Ok(_) => Fetched::Whole,

@@ -141,6 +141,10 @@ pub fn open(spec: &str, options: &Options, filter: &Filter) -> Result<Box<dyn Fe
     if metadata.is_dir() {
         return Ok(Box::new(local::Local::open(spec, options, selection)?));
     }
+    // A named file that cannot be opened is a run that could not run, like a folder. A pipe would be emptied by a trial.
+    if metadata.is_file() {
+        std::fs::File::open(path).map_err(|error| cannot_open(spec, &error))?;
+    }
     Ok(Box::new(single::Single::file(spec, metadata.len(), options)))
 }
 

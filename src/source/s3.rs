@@ -142,6 +142,7 @@ impl Feed for S3 {
         Listed {
             objects: self.shared.objects.load(Ordering::Relaxed),
             bytes: self.shared.bytes.load(Ordering::Relaxed),
+            sized: true,
             complete: self.shared.listing_complete.load(Ordering::Acquire),
             retries: self.shared.retries.load(Ordering::Relaxed),
         }

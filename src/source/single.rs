@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::local::{read_unless_known, read_whole};
+use super::local::{read_as_far_as_it_goes, read_unless_known};
 use super::{Delivery, Feed, Known, Listed, Options};
 
 pub(super) struct Single {
@@ -49,7 +49,7 @@ impl Feed for Single {
             return None;
         }
         let (outcome, origin) = match &self.place {
-            Place::Stdin => (read_whole(std::io::stdin().lock(), buffer, self.object_bytes_max), None),
+            Place::Stdin => (read_as_far_as_it_goes(std::io::stdin().lock(), buffer, self.object_bytes_max), None),
             Place::File(path) => {
                 let absolute = || path.canonicalize().unwrap_or_else(|_| path.clone());
                 read_unless_known(path, absolute, self.known.as_deref(), buffer, self.object_bytes_max)
@@ -61,10 +61,27 @@ impl Feed for Single {
     }
 
     fn listed(&self) -> Listed {
-        Listed { objects: 1, bytes: self.bytes.load(Ordering::Relaxed), complete: true, retries: 0 }
+        Listed { objects: 1, bytes: self.bytes.load(Ordering::Relaxed), sized: matches!(self.place, Place::File(_)), complete: true, retries: 0 }
     }
 
     fn stop(&self) {
         self.taken.store(true, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::local::too_large;
+    use super::*;
+    use crate::source::Fetched;
+
+    /// `zcat logs/*.gz | tagfall detect -` of more than the memory lost all of it, the good part too.
+    #[test]
+    fn a_stream_that_is_too_large_is_kept_up_to_the_limit() {
+        let mut buffer = Vec::new();
+        assert_eq!(read_as_far_as_it_goes(&b"0123456789"[..], &mut buffer, 4), Fetched::Failed(too_large(4)));
+        assert_eq!(buffer, b"0123");
+        buffer.clear();
+        assert_eq!((read_as_far_as_it_goes(&b"0123"[..], &mut buffer, 4), buffer.as_slice()), (Fetched::Whole, &b"0123"[..]));
     }
 }

@@ -35,6 +35,7 @@ impl<'w> Walk<'w> {
             return true;
         }
         if folder.file_name().as_encoded_bytes().starts_with(b".") {
+            lock(self.seen).pass_over();
             return false;
         }
         self.admits(&Place::of(&(relative_name(self.root, folder.path()) + "/")))
@@ -50,7 +51,9 @@ impl<'w> Walk<'w> {
 
     fn file(&self, entry: DirEntry) -> Option<Found> {
         let name = relative_name(self.root, entry.path());
-        if !layout::is_evidence(&name) {
+        // Sockets, pipes and devices are no log files, and a pipe would block for ever.
+        if !layout::is_evidence(&name) || !entry.file_type().is_file() {
+            lock(self.seen).pass_over();
             return None;
         }
         let place = Place::of(&name);
@@ -87,9 +90,7 @@ impl Iterator for Walk<'_> {
                     }
                     None
                 }
-                Ok(entry) if entry.file_type().is_file() => self.file(entry),
-                // Sockets, pipes and devices are no log files, and a pipe would block for ever.
-                Ok(_) => None,
+                Ok(entry) => self.file(entry),
             };
             if found.is_some() {
                 return found;

@@ -216,7 +216,8 @@ impl Fold {
 }
 
 fn pull_outcome(failed: bool, code: Option<&str>) -> PullOutcome {
-    const DENIALS: &[&str] = &["AccessDenied", "Unauthorized", "NotAuthorized", "Forbidden"];
+    // A key that may not be used is access that was taken, as far as whoever pulls can tell.
+    const DENIALS: &[&str] = &["AccessDenied", "Unauthorized", "NotAuthorized", "Forbidden", "KmsE"];
     match code {
         Some(code) if DENIALS.iter().any(|denial| code.contains(denial)) => PullOutcome::Denied,
         _ if failed => PullOutcome::Failed,

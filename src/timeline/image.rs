@@ -114,7 +114,7 @@ pub struct Use {
     pub until: i64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UseKind {
     /// A task definition, function or the like names it.
     Named,

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::coverage;
 use super::escape::Escape;
-use super::format::{Cell, Format, Look, Rows, only_query, write_document, write_line};
+use super::format::{Cell, Format, Look, Rows, no_columns, write_document, write_line};
 use super::page::Page;
 use super::quantity::{count, counted, span};
 use crate::model::{Coverage, EventRef, Finding, FindingKind, LogText, Order, Severity, Usage};
@@ -21,7 +21,7 @@ pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, findings: &[F
         Format::Json => write_document(out, "detect", coverage, Body { findings }),
         Format::Ndjson => findings.iter().try_for_each(|finding| write_line(out, finding)),
         Format::Csv => write_rows(out, findings),
-        Format::Parquet => Err(only_query()),
+        Format::Parquet => Err(no_columns()),
     }
 }
 

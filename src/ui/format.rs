@@ -21,7 +21,7 @@ pub enum Format {
     Ndjson,
     /// What was found, one row each
     Csv,
-    /// Columns, for `query` alone
+    /// What was found in typed columns, as `query` has them: of `detect`, `timeline` and `query`
     Parquet,
 }
 
@@ -50,8 +50,8 @@ pub fn write_document<B: Serialize>(out: &mut dyn Write, command: &'static str, 
 }
 
 /// What a view says that has no columns to write.
-pub fn only_query() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "parquet is what query writes: tagfall query 'SELECT * FROM findings' has the same rows")
+pub fn no_columns() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "this has no columns: parquet is for rows")
 }
 
 /// Writes a value on a line of its own.

@@ -8,6 +8,8 @@ use crate::failure::Failure;
 
 /// Bytes gathered before they are written.
 const BUFFER_BYTES: usize = 64 * 1024;
+/// Links that are followed one after another, as many as Linux follows.
+const LINKS_MAX: usize = 40;
 
 /// A place for data, known to be writable before the work starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +33,7 @@ impl Destination {
 
     fn file(path: &Path) -> io::Result<Self> {
         // A link stays a link: what it points to is replaced.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let path = fs::canonicalize(path).unwrap_or_else(|_| followed(path));
         match fs::metadata(&path) {
             Ok(found) if found.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)),
             Ok(found) if !found.is_file() => Ok(Self::Special(path)),
@@ -57,6 +59,16 @@ impl Destination {
             }
         }
     }
+}
+
+/// Where a link to a file that is not there yet points to.
+fn followed(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let Ok(target) = fs::read_link(&path) else { break };
+        path = path.parent().map_or_else(|| target.clone(), |folder| folder.join(&target));
+    }
+    path
 }
 
 fn to_stdout<T>(render: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> Result<Option<T>, Failure> {
@@ -143,6 +155,11 @@ mod tests {
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&real).unwrap(), "new");
         assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
+        let (later, to_later) = (folder.path().join("later"), folder.path().join("to-later"));
+        symlink("later", &to_later).unwrap();
+        Destination::prepare(Some(&to_later)).unwrap().write(|out| out.write_all(b"new")).unwrap();
+        assert!(fs::symlink_metadata(&to_later).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&later).unwrap(), "new");
     }
 
     #[cfg(unix)]

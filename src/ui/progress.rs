@@ -15,6 +15,8 @@ const TICK: Duration = Duration::from_millis(100);
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 /// A rate over less than this says nothing.
 const RATE_AFTER: Duration = Duration::from_secs(1);
+/// Characters of the bar.
+const BAR: usize = 10;
 
 /// What is watched.
 pub struct Watch<'a> {
@@ -36,7 +38,7 @@ impl Watch<'_> {
                 self.feeds.iter().for_each(|feed| feed.stop());
                 stopped = true;
             }
-            if !self.talk.quiet() && self.talk.terminal() {
+            if self.talk.draws() {
                 self.talk.draw(&self.look(started.elapsed()).line());
             } else if said.elapsed() >= PLAIN_EVERY {
                 self.talk.note(&self.look(started.elapsed()).line());
@@ -47,11 +49,12 @@ impl Watch<'_> {
     }
 
     fn look(&self, elapsed: Duration) -> Look {
-        let mut listed = Listed { complete: true, ..Listed::default() };
+        let mut listed = Listed { complete: true, sized: true, ..Listed::default() };
         for feed in self.feeds.iter().map(|feed| feed.listed()) {
             listed.objects += feed.objects;
             listed.bytes += feed.bytes;
             listed.complete &= feed.complete;
+            listed.sized &= feed.sized;
             listed.retries += feed.retries;
         }
         let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
@@ -60,6 +63,8 @@ impl Watch<'_> {
             objects: read(&self.progress.objects),
             bytes: read(&self.progress.bytes_compressed),
             records: read(&self.progress.records),
+            suspects: self.progress.suspects.so_far(),
+            stopped: self.cancelled.load(Ordering::Relaxed),
             elapsed,
         }
     }
@@ -71,38 +76,59 @@ struct Look {
     objects: u64,
     bytes: u64,
     records: u64,
+    suspects: Option<u64>,
+    /// After Ctrl-C: nothing more is read.
+    stopped: bool,
     elapsed: Duration,
 }
 
 impl Look {
-    /// `1,204 of 3,000 objects, 1.2 of 3.0 GiB, 45.0 MiB/s, 88,000 records, about 40 s left`.
+    /// `[####------] 1,204 of 3,000 objects, 1.2 GiB, 45.0 MiB/s, about 40 s left, 2 suspects so far, 88,000 records`: what
+    /// matters least stands last, for a narrow terminal cuts it off.
     fn line(&self) -> String {
-        let at_least = if self.listed.complete { "" } else { " (still listing)" };
-        let mut text = format!("{} of {}{at_least}", count(self.objects), counted(self.listed.objects, "object", "objects"));
-        text.push_str(&format!(", {}", bytes(self.bytes)));
-        if let Some(rate) = self.bytes_per_second() {
-            text.push_str(&format!(", {}/s", bytes(rate)));
+        let mut parts = vec![format!("{}{} of {}", self.bar(), count(self.objects), counted(self.listed.objects, "object", "objects"))];
+        if !self.listed.complete {
+            parts[0].push_str(" (still listing)");
         }
-        text.push_str(&format!(", {}", counted(self.records, "record", "records")));
+        parts.push(bytes(self.bytes));
+        parts.extend(self.bytes_per_second().map(|rate| format!("{}/s", bytes(rate))));
+        match self.seconds_left() {
+            _ if self.is_all_read() => parts.push("putting it together".to_owned()),
+            left => parts.extend(left.map(|left| format!("about {} left", span(left)))),
+        }
+        parts.extend(self.suspects.map(|suspects| format!("{} so far", counted(suspects, "suspect", "suspects"))));
+        parts.push(counted(self.records, "record", "records"));
         if self.listed.retries > 0 {
-            text.push_str(&format!(", {} tried again", counted(self.listed.retries, "request", "requests")));
+            parts.push(format!("{} tried again", counted(self.listed.retries, "request", "requests")));
         }
-        if let Some(left) = self.seconds_left() {
-            text.push_str(&format!(", about {} left", span(left)));
-        }
-        text
+        parts.join(", ")
+    }
+
+    /// What is left then is to bring the events together: after millions of them that is felt.
+    const fn is_all_read(&self) -> bool {
+        self.stopped || self.listed.complete && self.objects > 0 && self.objects >= self.listed.objects
+    }
+
+    /// How much is done, in tenths; nothing while that is not known.
+    fn bar(&self) -> String {
+        let Some((done, all)) = self.share() else { return String::new() };
+        let filled = usize::try_from(done.saturating_mul(BAR as u64) / all).map_or(BAR, |filled| filled.min(BAR));
+        format!("[{}{}] ", "#".repeat(filled), "-".repeat(BAR - filled))
+    }
+
+    /// What is done, and of how much, once the listing is complete: by bytes where their number is known (S3), else by objects
+    /// (folders). One object alone tells nothing before its end.
+    fn share(&self) -> Option<(u64, u64)> {
+        let (done, all) = if self.listed.sized { (self.bytes, self.listed.bytes) } else { (self.objects, self.listed.objects) };
+        (self.listed.complete && self.listed.objects > 1 && all > 0).then_some((done, all))
     }
 
     fn bytes_per_second(&self) -> Option<u64> {
         (self.elapsed >= RATE_AFTER).then(|| (self.bytes as f64 / self.elapsed.as_secs_f64()) as u64)
     }
 
-    /// Known only when the listing is complete: by bytes where their number is known (S3), else by objects (folders).
     fn seconds_left(&self) -> Option<i64> {
-        if !self.listed.complete || self.elapsed < RATE_AFTER {
-            return None;
-        }
-        let (done, all) = if self.listed.bytes > self.bytes { (self.bytes, self.listed.bytes) } else { (self.objects, self.listed.objects) };
+        let (done, all) = self.share().filter(|_| self.elapsed >= RATE_AFTER)?;
         let left = all.checked_sub(done).filter(|left| *left > 0 && done > 0)?;
         Some((left as f64 / done as f64 * self.elapsed.as_secs_f64()).ceil() as i64)
     }
@@ -113,15 +139,38 @@ mod tests {
     use super::*;
 
     fn look(complete: bool, seconds: u64) -> Look {
-        let listed = Listed { objects: 3_000, bytes: 10 << 20, complete, retries: 0 };
-        Look { listed, objects: 1_204, bytes: 4 << 20, records: 88_000, elapsed: Duration::from_secs(seconds) }
+        let listed = Listed { objects: 3_000, bytes: 10 << 20, sized: true, complete, retries: 0 };
+        Look { listed, objects: 1_204, bytes: 4 << 20, records: 88_000, suspects: None, stopped: false, elapsed: Duration::from_secs(seconds) }
     }
 
     #[test]
     fn the_time_left_needs_a_complete_listing() {
-        assert_eq!(look(true, 4).line(), "1,204 of 3,000 objects, 4.0 MiB, 1.0 MiB/s, 88,000 records, about 6 s left");
+        assert_eq!(look(true, 4).line(), "[####------] 1,204 of 3,000 objects, 4.0 MiB, 1.0 MiB/s, about 6 s left, 88,000 records");
         assert_eq!(look(false, 4).line(), "1,204 of 3,000 objects (still listing), 4.0 MiB, 1.0 MiB/s, 88,000 records");
-        assert_eq!(look(true, 0).line(), "1,204 of 3,000 objects, 4.0 MiB, 88,000 records");
+        assert_eq!(look(true, 0).line(), "[####------] 1,204 of 3,000 objects, 4.0 MiB, 88,000 records");
+    }
+
+    #[test]
+    fn suspects_stand_where_a_narrow_terminal_shows_them() {
+        let line = Look { suspects: Some(1), ..look(true, 4) }.line();
+        assert!(line.find("1 suspect so far").is_some_and(|at| at < 80), "{line}");
+        let none = Look { suspects: Some(0), ..look(false, 4) }.line();
+        assert!(none.contains(", 0 suspects so far, "), "{none}");
+    }
+
+    #[test]
+    fn the_bar_is_full_at_the_end_and_never_longer() {
+        let ended = Look { objects: 3_001, bytes: 10 << 20, ..look(true, 4) };
+        assert!(ended.line().starts_with("[##########] "), "{}", ended.line());
+    }
+
+    /// After Ctrl-C, and after the last object, the line promised seconds that were long over.
+    #[test]
+    fn nothing_is_left_to_read_in_the_end() {
+        for end in [Look { stopped: true, ..look(true, 4) }, Look { objects: 3_000, ..look(true, 4) }] {
+            let line = end.line();
+            assert!(line.contains("putting it together") && !line.contains(" left"), "{line}");
+        }
     }
 
     #[test]
@@ -133,13 +182,16 @@ mod tests {
 
     #[test]
     fn a_folder_has_no_bytes_ahead_and_counts_by_objects() {
-        let folder = Look { listed: Listed { objects: 2_408, bytes: 4 << 20, complete: true, retries: 0 }, ..look(true, 4) };
+        // What is in flight has been read and is not done: as a share of the bytes that would be nearly all of them.
+        let listed = Listed { objects: 2_408, bytes: 5 << 20, sized: false, complete: true, retries: 0 };
+        let folder = Look { listed, ..look(true, 4) };
         assert_eq!(folder.seconds_left(), Some(4));
+        assert!(folder.line().starts_with("[#####-----] "), "{}", folder.line());
     }
 
     #[test]
     fn stdin_has_no_size_and_no_time_left() {
-        let stdin = Look { listed: Listed { objects: 1, bytes: 0, complete: true, retries: 0 }, objects: 0, ..look(true, 4) };
+        let stdin = Look { listed: Listed { objects: 1, complete: true, ..Listed::default() }, objects: 0, ..look(true, 4) };
         assert_eq!(stdin.seconds_left(), None);
     }
 }

@@ -21,13 +21,9 @@ impl Talk {
         Self { quiet, terminal: io::stderr().is_terminal(), line_drawn: Mutex::new(false) }
     }
 
-    pub const fn quiet(&self) -> bool {
-        self.quiet
-    }
-
-    /// Whether somebody watches.
-    pub const fn terminal(&self) -> bool {
-        self.terminal
+    /// Whether somebody watches a line that is redrawn.
+    pub const fn draws(&self) -> bool {
+        self.terminal && !self.quiet
     }
 
     /// Says something that is good to know.

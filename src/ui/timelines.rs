@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::coverage;
 use super::escape::Escape;
-use super::format::{Cell, Format, Look, Rows, only_query, write_document, write_line};
+use super::format::{Cell, Format, Look, Rows, no_columns, write_document, write_line};
 use super::page::Page;
 use super::quantity::{count, counted};
 use crate::model::{Coverage, Digest, LogText, Order, Repository, StepKind, Timeline, TimelineStep};
@@ -21,7 +21,7 @@ pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, timelines: im
         Format::Json => write_document(out, "timeline", coverage, Body { timelines: Streamed(Slot::new(Some(counted))) })?,
         Format::Ndjson => counted.into_iter().try_for_each(|timeline| write_line(out, &timeline))?,
         Format::Csv => write_rows(out, counted)?,
-        Format::Parquet => return Err(only_query()),
+        Format::Parquet => return Err(no_columns()),
     }
     Ok(written)
 }

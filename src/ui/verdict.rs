@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::coverage;
 use super::escape::Escape;
 use super::findings::event_text;
-use super::format::{Cell, Format, Look, Rows, only_query, write_document, write_line};
+use super::format::{Cell, Format, Look, Rows, no_columns, write_document, write_line};
 use super::page::Page;
 use super::quantity::count;
 use crate::model::{Cause, Coverage, Repository, Sentence, Verdict};
@@ -22,7 +22,7 @@ pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, verdict: &Ver
         Format::Json => write_document(out, "explain", coverage, Body { verdict }),
         Format::Ndjson => write_line(out, verdict),
         Format::Csv => write_rows(out, verdict),
-        Format::Parquet => Err(only_query()),
+        Format::Parquet => Err(no_columns()),
     }
 }
 

@@ -84,6 +84,26 @@ fn the_same_evidence_gives_the_same_bytes() {
     }
 }
 
+/// Parquet is a format of every verb with rows, and has the rows that `query` has.
+#[cfg(feature = "sql")]
+#[test]
+fn parquet_has_the_rows_of_the_query() {
+    use polars_io::SerReader;
+    let Some(world) = world() else { return };
+    let columns = |path: &str| {
+        let frame = polars_io::parquet::read::ParquetReader::new(std::fs::File::open(world.path(path)).unwrap()).finish().unwrap();
+        (frame.height(), format!("{:?}", frame.get_column_names()), format!("{frame:?}"))
+    };
+    for (verb, table) in [(&["detect", "incident"][..], "findings"), (&["timeline", "incident", "--state", "expired"], "images")] {
+        assert_eq!(world.code(&[verb, &["--format", "parquet", "-o", "a.parquet", "--jobs", "8"]].concat()), Some(0));
+        let filter = if table == "images" { " WHERE state = 'expired'" } else { "" };
+        let query = format!("SELECT * FROM {table}{filter}");
+        assert_eq!(world.code(&["query", &query, "incident", "--format", "parquet", "-o", "b.parquet"]), Some(0));
+        assert!(columns("a.parquet").0 > 0, "{table}");
+        assert_eq!(columns("a.parquet"), columns("b.parquet"), "{table}");
+    }
+}
+
 #[test]
 fn a_closed_pipe_does_not_hide_what_was_found() {
     let Some(world) = world() else { return };

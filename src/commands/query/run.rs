@@ -11,7 +11,7 @@ use chrono::Utc;
 use super::Args;
 use crate::commands::gather::look;
 use crate::commands::gather::{budget, watched};
-use crate::commands::{Ending, interrupt, nothing, sources};
+use crate::commands::{Ending, destination, interrupt, nothing, sources};
 use crate::decode::Wanted;
 use crate::detect;
 use crate::failure::Failure;
@@ -21,7 +21,6 @@ use crate::source::Feed;
 use crate::sql::{Answer, Catalog, Gathering, Query, SqlError, named};
 use crate::tables::{self, rows};
 use crate::ui;
-use crate::ui::output::Destination;
 use crate::ui::quantity::{bytes, count, counted, elapsed};
 use crate::ui::talk::Talk;
 
@@ -39,7 +38,7 @@ impl Args {
         let now = Timestamp::from_millis(Utc::now().timestamp_millis());
         let query = Query::parse(&self.text()?, &self.params, now).map_err(|error| not_understood(&error))?;
         let asked = self.common.filter()?;
-        let destination = Destination::prepare(self.common.show.output.as_deref())?;
+        let destination = destination::prepare(&self.common.show)?;
         let Reading { catalog, coverage, pruned } = self.read(talk, &query, &asked)?;
         let answer = query.run(&catalog).map_err(|error| not_answered(&error))?;
         let look = look(&self.common, &destination);
@@ -150,7 +149,9 @@ impl Args {
         }
         let pruned = sources::pruned(feeds);
         reading.pruned += usize::try_from(pruned.places).unwrap_or(usize::MAX);
-        nothing::check(&self.common.sources, filter, coverage, seen, &pruned)
+        nothing::check(&self.common.sources, filter, coverage, seen, &pruned)?;
+        nothing::remarks(filter, coverage, seen, &pruned).iter().for_each(|remark| talk.note(remark));
+        Ok(())
     }
 
     fn say_what_is_missing(&self, talk: &Talk, coverage: &Coverage) {

@@ -199,7 +199,11 @@ impl Lister {
     fn enters(&self, folder: &str) -> bool {
         let relative = self.relative(folder).trim_end_matches('/');
         // A name for a file that could be in it: the rules for folders are in the rules for paths.
-        layout::is_evidence(&format!("{relative}/x")) && self.admits(&Place::of(folder))
+        let evidence = layout::is_evidence(&format!("{relative}/x"));
+        if !evidence {
+            lock(&self.session.shared.seen).pass_over();
+        }
+        evidence && self.admits(&Place::of(folder))
     }
 
     fn admits(&self, place: &Place<'_>) -> bool {
@@ -227,6 +231,10 @@ impl Lister {
 
     fn object(&self, key: String, Version { size, etag }: Version) -> Option<Found> {
         if !layout::is_evidence(self.relative(&key)) {
+            // A marker of a folder, as the console makes it, is nothing that anybody would miss.
+            if !key.ends_with('/') {
+                lock(&self.session.shared.seen).pass_over();
+            }
             return None;
         }
         let place = Place::of(&key);
