@@ -14,6 +14,7 @@ mod fetch;
 mod list;
 mod pace;
 mod page;
+mod patience;
 mod session;
 mod trouble;
 

@@ -58,6 +58,11 @@ impl Session {
         &self.shared.address.bucket
     }
 
+    /// The client of the moment, for a question that is not asked again.
+    pub(super) fn client(&self) -> (Arc<Client>, u64) {
+        self.connection.client()
+    }
+
     /// The service answered, whatever it said.
     pub(super) fn answered(&self) {
         self.last_answer.store(self.begun.elapsed().as_millis() as u64 + 1, Ordering::Relaxed);
@@ -114,6 +119,12 @@ impl Request<'_> {
         client
     }
 
+    /// A try that failed has brought a part all the same: count and time begin anew.
+    pub(super) fn progressed(&mut self) {
+        self.tries.progressed();
+        self.begun = Instant::now();
+    }
+
     /// Deals with a failed try: waits, or connects anew. `Ok`: try again. `Err`: that was it.
     pub(super) async fn recover(&mut self, trouble: Trouble) -> Result<(), Defeat> {
         match &trouble.kind {
@@ -143,7 +154,8 @@ impl Request<'_> {
         let jitter = lock(&self.session.jitter).draw();
         match self.tries.failed(cause, self.begun.elapsed(), jitter) {
             Verdict::GiveUp { tries } => {
-                if !cause.is_answer() && self.session.silent_since(self.begun) {
+                let is_known = self.session.last_answer.load(Ordering::Relaxed) > 0;
+                if is_known && !cause.is_answer() && self.session.silent_since(self.begun) {
                     self.knock().await;
                 }
                 Err(self.defeat(trouble, tries))
@@ -221,7 +233,9 @@ impl Defeat {
             TroubleKind::Gone => format!("gone between listing and reading ({detail})"),
             TroubleKind::Denied => format!("access denied: s3:GetObject, or kms:Decrypt on its key, is missing for it ({detail})"),
             TroubleKind::KmsDenied => format!("its KMS key cannot be used: kms:Decrypt is missing, or the key is disabled ({detail})"),
-            TroubleKind::Frozen => format!("archived in Glacier and not restored ({detail})"),
+            TroubleKind::Frozen => {
+                format!("archived in Glacier and not restored: restore it (aws s3api restore-object), then run the same command again ({detail})")
+            }
             TroubleKind::Expired | TroubleKind::Elsewhere(_) | TroubleKind::Fatal(_) | TroubleKind::Refused => format!("S3 refused ({detail})"),
         }
     }
