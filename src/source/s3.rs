@@ -15,8 +15,10 @@ mod list;
 mod pace;
 mod page;
 mod patience;
+mod roots;
 mod session;
 mod trouble;
+mod unlisted;
 
 pub(super) use address::Address;
 
