@@ -163,3 +163,27 @@ fn a_part_that_is_not_the_part_asked_for_is_not_taken() {
         assert_whole(&world.read(), &world.body);
     }
 }
+
+/// A second opinion on `Range`, `If-Match` and ETags: `TAGFALL_TEST_ENDPOINT=http://127.0.0.1:5000 cargo test --test source_s3_resume --
+/// --ignored`, with keys and region from the environment. Fills a bucket of its own there and leaves it.
+#[test]
+#[ignore = "needs a server: TAGFALL_TEST_ENDPOINT"]
+fn another_server_gives_the_part_that_is_missing() {
+    let endpoint = std::env::var("TAGFALL_TEST_ENDPOINT").expect("TAGFALL_TEST_ENDPOINT names the server");
+    let (bucket, body) = (format!("resume-{}", std::process::id()), body(8_000_000, 0));
+    s3::fill(&endpoint, &bucket, &[(KEY.to_owned(), body.clone())].into());
+    let ranges = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&ranges);
+    let address = endpoint.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
+    let proxy = Proxy::start(address, move |request| {
+        if !request.target.contains("large.json.gz") {
+            return Fault::None;
+        }
+        seen.lock().unwrap().push(header(request, "range"));
+        if request.tried < 4 { Fault::CutBody(40) } else { Fault::None }
+    });
+    let options = tagfall::source::Options { endpoint_url: Some(proxy.endpoint()), ..Default::default() };
+    assert_whole(&read(&format!("s3://{bucket}"), &options), &body);
+    let ranges = ranges.lock().unwrap();
+    assert!(ranges.len() == 5 && ranges[1..].iter().all(Option::is_some), "{ranges:?}");
+}
