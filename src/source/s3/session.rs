@@ -92,8 +92,11 @@ impl Session {
 
     fn policy(&self) -> Policy {
         let policy = self.shared.options.retry;
-        let answered = self.last_answer.load(Ordering::Relaxed) > 0;
-        if answered { policy } else { Policy { tries_max: policy.tries_max.min(TRIES_UNANSWERED_MAX), ..policy } }
+        if self.has_answered() { policy } else { Policy { tries_max: policy.tries_max.min(TRIES_UNANSWERED_MAX), ..policy } }
+    }
+
+    fn has_answered(&self) -> bool {
+        self.last_answer.load(Ordering::Relaxed) > 0
     }
 
     fn silent_since(&self, moment: Instant) -> bool {
@@ -126,7 +129,11 @@ impl Request<'_> {
     }
 
     /// Deals with a failed try: waits, or connects anew. `Ok`: try again. `Err`: that was it.
-    pub(super) async fn recover(&mut self, trouble: Trouble) -> Result<(), Defeat> {
+    pub(super) async fn recover(&mut self, mut trouble: Trouble) -> Result<(), Defeat> {
+        if trouble.kind == TroubleKind::Fatal(FatalKind::NoCredentials) && self.session.has_answered() {
+            // There were some: whoever gave them gives no more.
+            trouble.kind = TroubleKind::Expired;
+        }
         match &trouble.kind {
             TroubleKind::Passing(cause) => {
                 let cause = *cause;
@@ -154,8 +161,7 @@ impl Request<'_> {
         let jitter = lock(&self.session.jitter).draw();
         match self.tries.failed(cause, self.begun.elapsed(), jitter) {
             Verdict::GiveUp { tries } => {
-                let is_known = self.session.last_answer.load(Ordering::Relaxed) > 0;
-                if is_known && !cause.is_answer() && self.session.silent_since(self.begun) {
+                if self.session.has_answered() && !cause.is_answer() && self.session.silent_since(self.begun) {
                     self.knock().await;
                 }
                 Err(self.defeat(trouble, tries))
