@@ -71,8 +71,8 @@ impl Object<'_> {
         let output = request.send().await.map_err(|error| Stop::Trouble(Trouble::of(&error)))?;
         session.answered();
         match output.content_range() {
-            None => self.begin(&output),
-            Some(range) => self.go_on(&output, range)?,
+            None if begun.is_none() || self.is_whole(&output) => self.begin(&output),
+            range => self.go_on(&output, range.unwrap_or("a part that is not named"))?,
         }
         if self.length.is_some_and(|length| length > session.shared.options.memory_bytes_max) {
             return Err(self.too_large());
@@ -94,6 +94,11 @@ impl Object<'_> {
         // A weak ETag matches nothing.
         self.version = output.e_tag().filter(|e_tag| !e_tag.starts_with("W/")).map(str::to_owned);
         self.length = output.content_length().and_then(|length| u64::try_from(length).ok());
+    }
+
+    /// Whether what comes without a range is the whole: the version that was begun has its length, and any other version has not.
+    fn is_whole(&self, output: &GetObjectOutput) -> bool {
+        output.e_tag() != self.version.as_deref() || output.content_length().and_then(|length| u64::try_from(length).ok()) == self.length
     }
 
     /// A part is on its way: it must be the one that is missing.
