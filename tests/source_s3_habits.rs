@@ -171,6 +171,21 @@ fn a_credential_process_is_asked_and_asked_again_when_its_session_ends() {
     assert!(heads.contains("old-token") && heads.contains("new-token"));
 }
 
+/// What was read until then is there, and to log in again is what helps: the same as with a session that nobody renews.
+#[cfg(unix)]
+#[test]
+fn a_credential_process_that_fails_half_way_is_a_session_that_expired() {
+    let world = World::new(|request| if request.ordinal >= 2 { Fault::Answer(error_answer(400, "ExpiredToken", "")) } else { Fault::None });
+    let home = world.home.path().display();
+    let keys = format!(r#"{{"Version":1,"AccessKeyId":"{}","SecretAccessKey":"{}","SessionToken":"t"}}"#, s3::ACCESS_KEY_ID, s3::SECRET_ACCESS_KEY);
+    world.write("keys", &keys);
+    world.write("process", &format!("if [ -e {home}/asked ]; then exit 1; else touch {home}/asked; cat {home}/keys; fi\n"));
+    world.write("config", &format!("[default]\nregion = us-east-1\ncredential_process = sh {home}/process\n"));
+    let habits = format!("endpoint={}", world.proxy.endpoint());
+    let result = world.run(&habits, &[]);
+    assert!(result.ends_with("fatal=Some(ExpiredCredentials)"), "{result}");
+}
+
 #[test]
 fn unsigned_requests_and_requester_pays() {
     let world = World::new(|request| {

@@ -1,4 +1,5 @@
-//! How fast the feed is beside a bare GET loop with the same SDK. Not a test of anything by itself: run it in release mode,
+//! How fast the feed is beside a bare GET loop with the same SDK, and beside the same archive in a folder. Not a test of
+//! anything by itself: run it in release mode,
 //! alone on the machine.
 //!
 //! ```text
@@ -10,6 +11,7 @@
 mod s3;
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use s3::{Memory, Server};
 use tagfall::model::Filter;
-use tagfall::source::{self, Credentials, Fetched, Options};
+use tagfall::source::{self, Credentials, Feed, Fetched, Options};
 use tokio::task::JoinSet;
 
 const WORLD: &str = "TAGFALL_TEST_SPEED";
@@ -65,7 +67,13 @@ fn memory() -> (u64, u64) {
     (of("VmRSS"), of("VmHWM"))
 }
 
+/// Lets the peak begin anew (Linux), so that each measurement has its own.
+fn forget_peak() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
 fn measure(what: &str, count: u64, bytes: u64, run: impl FnOnce() -> (u64, u64)) {
+    forget_peak();
     let (begun, cpu_before) = (Instant::now(), cpu());
     let (objects, total) = run();
     let (wall, cpu) = (begun.elapsed().as_secs_f64(), (cpu() - cpu_before).as_secs_f64());
@@ -87,7 +95,24 @@ fn feed(endpoint: &str) -> (u64, u64) {
         jobs: std::num::NonZeroUsize::new(2).unwrap(),
         ..Options::default()
     };
-    let feed = source::open("s3://trail/AWSLogs/", &options, &Filter::default()).unwrap();
+    drain(&*source::open("s3://trail/AWSLogs/", &options, &Filter::default()).unwrap())
+}
+
+/// The same objects in a folder.
+fn folder(root: &Path) -> (u64, u64) {
+    drain(&*source::open(root.to_str().unwrap(), &Options::default(), &Filter::default()).unwrap())
+}
+
+fn fill(root: &Path, count: u32, bytes: usize) {
+    for number in 0..count {
+        let path = root.join(key(number));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, vec![number as u8; bytes]).unwrap();
+    }
+}
+
+/// Takes everything with two workers.
+fn drain(feed: &dyn Feed) -> (u64, u64) {
     let (objects, total) = (AtomicU64::new(0), AtomicU64::new(0));
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -144,7 +169,10 @@ fn feed_beside_bare_loop() {
         let (mut child, endpoint) = start(world);
         let (count, bytes) = world.split_once('x').unwrap();
         let (count, bytes): (u32, u64) = (count.parse().unwrap(), bytes.parse().unwrap());
+        let root = tempfile::tempdir().unwrap();
+        fill(root.path(), count, bytes as usize);
         for _ in 0..2 {
+            measure("folder", u64::from(count), bytes, || folder(root.path()));
             measure("feed", u64::from(count), bytes, || feed(&endpoint));
             measure("bare loop", u64::from(count), bytes, || bare_loop(&endpoint, count));
         }

@@ -4,7 +4,7 @@
 use super::options::{Common, Sources};
 use crate::failure::Failure;
 use crate::model::{Coverage, Filter};
-use crate::source::{self, FatalError, FatalKind, Feed, OpenError, Options, PlanError, Pruned};
+use crate::source::{self, FatalError, Feed, OpenError, Options, PlanError, Pruned};
 use crate::ui::plan::PlannedSource;
 
 /// Opens every source, in the order given.
@@ -96,11 +96,12 @@ fn add(all: &mut Pruned, more: Pruned) {
     };
 }
 
-/// Fails when a feed ended before its time. Credentials that ran out on the way leave what was read before: that is a
-/// partial result, and `coverage` says so. The failure to tell is given back then.
+/// Fails when a feed ended before its time. Credentials that ran out on the way, or a service that went away, leave what was
+/// read before: that is a partial result, and `coverage` says so. The failure to tell is given back then.
 pub fn check(feeds: &[Box<dyn Feed>], coverage: &mut Coverage) -> Result<Option<Failure>, Failure> {
-    let Some(error) = feeds.iter().find_map(|feed| feed.fatal()) else { return Ok(None) };
-    if error.kind == FatalKind::ExpiredCredentials && coverage.objects_read > 0 {
+    let fatal_of = |feed: &dyn Feed| feed.fatal().map(|error| (feed.listed().objects > 0, error));
+    let Some((has_begun, error)) = feeds.iter().find_map(|feed| fatal_of(&**feed)) else { return Ok(None) };
+    if error.kind.comes_up_on_the_way() && has_begun && coverage.objects_read > 0 {
         coverage.partial = true;
         return Ok(Some(fatal(&error)));
     }

@@ -16,8 +16,10 @@ pub struct FatalError {
 pub enum FatalKind {
     /// The default chain found no credentials.
     NoCredentials,
-    /// Unknown key, wrong secret, or a clock that is off.
+    /// Unknown key, or a wrong secret.
     BadCredentials,
+    /// Signatures hold for a quarter of an hour, and this machine's clock is further off.
+    ClockSkewed,
     /// A session that has ended, and the chain has no newer one.
     ExpiredCredentials,
     NoSuchBucket,
@@ -39,6 +41,13 @@ pub enum FatalKind {
     Local,
 }
 
+impl FatalKind {
+    /// Something that came up on the way and passes: what was read before it is a partial result, not a run that could not be.
+    pub const fn comes_up_on_the_way(self) -> bool {
+        matches!(self, Self::ExpiredCredentials | Self::Unreachable | Self::Unavailable)
+    }
+}
+
 impl FatalError {
     /// What happened, in one sentence without a full stop.
     pub fn what(&self) -> String {
@@ -46,6 +55,7 @@ impl FatalError {
         match self.kind {
             FatalKind::NoCredentials => format!("no AWS credentials found to read {origin}"),
             FatalKind::BadCredentials => format!("AWS does not accept the credentials for {origin}"),
+            FatalKind::ClockSkewed => format!("this machine's clock is too far off to read {origin}"),
             FatalKind::ExpiredCredentials => format!("the AWS credentials expired while reading {origin}"),
             FatalKind::NoSuchBucket => format!("there is no bucket for {origin}"),
             FatalKind::ListDenied => format!("access denied: may not list {origin}"),
@@ -65,7 +75,8 @@ impl FatalError {
             FatalKind::NoCredentials => {
                 "Log in (`aws sso login`), name a profile (--profile or AWS_PROFILE), or pass --no-sign-request for a public bucket."
             }
-            FatalKind::BadCredentials => "Check the profile in use with `aws sts get-caller-identity`, and this machine's clock.",
+            FatalKind::BadCredentials => "Check the profile in use with `aws sts get-caller-identity`.",
+            FatalKind::ClockSkewed => "Set the clock, best by NTP, then run the same command.",
             FatalKind::ExpiredCredentials => "Log in again (`aws sso login`) or renew the session token, then run the same command.",
             FatalKind::NoSuchBucket => "Check the bucket's name, and the partition of the profile in use.",
             FatalKind::ListDenied => {
@@ -77,7 +88,9 @@ impl FatalError {
             FatalKind::KmsDenied => {
                 "Allow the IAM action kms:Decrypt on the trail's KMS key, in the role's policy and in the key's policy; the key must be enabled."
             }
-            FatalKind::Unreachable => "Check the network, --endpoint-url (or AWS_ENDPOINT_URL), AWS_REGION and proxies.",
+            FatalKind::Unreachable => {
+                "Check the network, --endpoint-url (or AWS_ENDPOINT_URL), AWS_REGION and proxies. Where a certificate is not trusted, name the file of its CA in SSL_CERT_FILE."
+            }
             FatalKind::Unavailable => "Try again later; what was not read is not in any result.",
             FatalKind::OtherRegion => "Name the bucket's region: set AWS_REGION, or the profile's region.",
             FatalKind::Refused | FatalKind::Local => "The words above say why.",

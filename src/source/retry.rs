@@ -96,6 +96,11 @@ impl Tries {
         Verdict::Again { after }
     }
 
+    /// A failed try has brought the request forward: what follows counts from here.
+    pub const fn progressed(&mut self) {
+        self.failed = 0;
+    }
+
     /// Exponential, half of it random. A service that asks for less gets a longer pause from the start.
     fn delay(&self, cause: Cause, jitter: f64) -> Duration {
         let steps = self.failed.saturating_sub(1) + if cause == Cause::Throttled { 2 } else { 0 };

@@ -14,8 +14,11 @@ mod fetch;
 mod list;
 mod pace;
 mod page;
+mod patience;
+mod roots;
 mod session;
 mod trouble;
+mod unlisted;
 
 pub(super) use address::Address;
 
@@ -61,6 +64,9 @@ struct Shared {
     retries: AtomicU64,
     fatal: Mutex<Option<FatalError>>,
     seen: Mutex<Seen>,
+    /// Somebody takes what arrives.
+    wanted: AtomicBool,
+    woken: Notify,
     ended: Notify,
 }
 
@@ -78,6 +84,8 @@ impl Shared {
             retries: AtomicU64::new(0),
             fatal: Mutex::default(),
             seen: Mutex::default(),
+            wanted: AtomicBool::new(!options.many),
+            woken: Notify::new(),
             ended: Notify::new(),
         }
     }
@@ -91,6 +99,19 @@ impl Shared {
     fn end(&self) {
         self.arrivals.close_now();
         self.ended.notify_one();
+    }
+
+    /// Sources are read one after the other, and each has a whole budget: before its turn, a feed lists and fetches nothing.
+    async fn turn(&self) {
+        while !self.wanted.load(Ordering::Acquire) {
+            self.woken.notified().await;
+        }
+    }
+
+    fn take_turn(&self) {
+        if !self.wanted.swap(true, Ordering::AcqRel) {
+            self.woken.notify_one();
+        }
     }
 
     fn name(&self, key: &str) -> String {
@@ -129,12 +150,19 @@ async fn list_and_fetch(shared: &Arc<Shared>, selection: Selection) -> Result<()
     let session = Arc::new(Session::new(connection, Arc::clone(shared)));
     let (pages, listed) = mpsc::channel(PAGES_AHEAD_MAX);
     let lister = Arc::new(Lister::new(Arc::clone(&session), selection, pages));
-    tokio::try_join!(list::run(lister), dispatch::run(session, listed)).map(|_| ())
+    let fetching = async {
+        shared.turn().await;
+        dispatch::run(session, listed).await
+    };
+    tokio::try_join!(list::run(lister), fetching).map(|_| ())
 }
 
 impl Feed for S3 {
     fn next(&self, buffer: &mut Vec<u8>) -> Option<Delivery> {
         prepare(buffer);
+        if !self.shared.wanted.load(Ordering::Relaxed) {
+            self.shared.take_turn();
+        }
         self.shared.arrivals.take(buffer)
     }
 

@@ -22,6 +22,7 @@ use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::Mutex;
 
 use super::address::Address;
+use super::patience::Watchful;
 use crate::source::{Credentials, FatalError, FatalKind, Options};
 
 /// Where S3 is asked when nobody says where the bucket is. S3 answers there for every bucket of the partition, with the
@@ -121,7 +122,9 @@ async fn client(http: &SharedHttpClient, address: &Address, options: &Options, r
     let mut builder = Builder::from(&shared)
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts)
+        // Ours minds the bodies of errors and listings as well, and a drip.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .interceptor(Watchful(patience))
         // Gunzip checks what it reads, and log digest files are what proves an archive whole.
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .use_arn_region(true);

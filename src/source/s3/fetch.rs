@@ -1,15 +1,18 @@
-//! One object: request, body, tries.
+//! One object: request, body, tries. A body that breaks goes on where it broke.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::types::RequestPayer;
-use tokio::time::{Instant, timeout};
 
 use super::session::{Defeat, Session};
 use super::trouble::{Trouble, TroubleKind};
-use crate::source::Patience;
 use crate::source::local::too_large;
 use crate::source::retry::Cause;
+
+/// Less than this is no progress: the tries go on counting.
+const PROGRESS_BYTES_MIN: usize = 64 * 1024;
+/// Nor is less than this part of the object, so that a request is given new life only so often.
+const PROGRESS_PARTS: u64 = 32;
 
 /// How fetching ended. The bytes, or the part that arrived, are in the buffer.
 pub(super) enum Fetch {
@@ -21,19 +24,17 @@ pub(super) enum Fetch {
 /// Fetches `key` into `buffer`, with all tries.
 pub(super) async fn fetch(session: &Session, key: &str, buffer: &mut Vec<u8>) -> Fetch {
     let mut request = session.tries();
-    let mut version: Option<String> = None;
+    let mut object = Object { session, key, buffer, version: None, length: None, credited: 0 };
     loop {
-        buffer.clear();
         let client = request.client();
-        match try_once(session, &client, key, &mut version, buffer).await {
+        match object.try_once(&client).await {
             Ok(()) => return Fetch::Whole,
             Err(Stop::TooLarge(reason)) => return Fetch::TooLarge(reason),
             Err(Stop::Trouble(trouble)) => {
-                if trouble.kind == TroubleKind::Passing(Cause::Changed) {
-                    // The version that was begun is gone; the next try may take any.
-                    version = None;
+                if object.progressed() {
+                    request.progressed();
                 }
-                if let Err(defeat) = request.recover(trouble).await {
+                if let Err(defeat) = request.recover(object.after(trouble)).await {
                     return Fetch::Defeated(defeat);
                 }
             }
@@ -46,54 +47,119 @@ enum Stop {
     TooLarge(String),
 }
 
-/// One GET. `version` is the ETag that the tries have settled on.
-async fn try_once(session: &Session, client: &Client, key: &str, version: &mut Option<String>, buffer: &mut Vec<u8>) -> Result<(), Stop> {
-    let payer = session.shared.options.request_payer.then_some(RequestPayer::Requester);
-    let request = client.get_object().bucket(session.bucket()).key(key).set_if_match(version.clone()).set_request_payer(payer);
-    let output = request.send().await.map_err(|error| Stop::Trouble(Trouble::of(&error)))?;
-    session.answered();
-    *version = output.e_tag().map(str::to_owned);
-    let bytes_max = session.shared.options.memory_bytes_max;
-    let length = output.content_length().and_then(|length| u64::try_from(length).ok());
-    if length.is_some_and(|length| length > bytes_max) {
-        return Err(Stop::TooLarge(too_large(bytes_max)));
-    }
-    read_body(output, length, bytes_max, session.shared.options.patience, buffer).await?;
-    session.answered();
-    Ok(())
+/// What has come of an object so far.
+struct Object<'f> {
+    session: &'f Session,
+    key: &'f str,
+    buffer: &'f mut Vec<u8>,
+    /// The ETag that the tries have settled on.
+    version: Option<String>,
+    /// How long that version is.
+    length: Option<u64>,
+    /// Bytes that were progress already.
+    credited: usize,
 }
 
-/// Reads a body that may stop, drip, break, or end early.
-async fn read_body(output: GetObjectOutput, length: Option<u64>, bytes_max: u64, patience: Patience, buffer: &mut Vec<u8>) -> Result<(), Stop> {
-    let mut body = output.body;
-    let mut window = (Instant::now(), 0_u64);
-    loop {
-        let piece = match timeout(patience.silence, body.next()).await {
-            Err(_) => return Err(slow(format!("nothing for {:?}, {} bytes in", patience.silence, buffer.len()))),
-            Ok(None) => break,
-            Ok(Some(Err(error))) => return Err(Stop::Trouble(Trouble::of_body(&error))),
-            Ok(Some(Ok(piece))) => piece,
-        };
-        if (buffer.len() + piece.len()) as u64 > bytes_max {
-            return Err(Stop::TooLarge(too_large(bytes_max)));
+impl Object<'_> {
+    /// One GET: of the whole, or of what is missing.
+    async fn try_once(&mut self, client: &Client) -> Result<(), Stop> {
+        let session = self.session;
+        let payer = session.shared.options.request_payer.then_some(RequestPayer::Requester);
+        let begun = self.begun();
+        let request = client.get_object().bucket(session.bucket()).key(self.key).set_if_match(self.version.clone()).set_request_payer(payer);
+        let request = request.set_range(begun.map(|begun| format!("bytes={begun}-")));
+        let output = request.send().await.map_err(|error| Stop::Trouble(Trouble::of(&error)))?;
+        session.answered();
+        match output.content_range() {
+            None if begun.is_none() || self.is_whole(&output) => self.begin(&output),
+            range => self.go_on(&output, range.unwrap_or("a part that is not named"))?,
         }
-        buffer.extend_from_slice(&piece);
-        window.1 += piece.len() as u64;
-        if window.0.elapsed() >= patience.drip {
-            if window.1 < patience.drip_bytes_min {
-                return Err(slow(format!("{} bytes in {:?}", window.1, patience.drip)));
+        if self.length.is_some_and(|length| length > session.shared.options.memory_bytes_max) {
+            return Err(self.too_large());
+        }
+        let read = self.read_body(output).await;
+        session.answered();
+        read
+    }
+
+    /// Where the next try goes on: only where a version and its length are known.
+    fn begun(&self) -> Option<u64> {
+        let begun = self.buffer.len() as u64;
+        (begun > 0 && self.version.is_some() && self.length.is_some_and(|length| begun < length)).then_some(begun)
+    }
+
+    /// The whole is on its way, whatever was asked for.
+    fn begin(&mut self, output: &GetObjectOutput) {
+        self.buffer.clear();
+        // A weak ETag matches nothing.
+        self.version = output.e_tag().filter(|e_tag| !e_tag.starts_with("W/")).map(str::to_owned);
+        self.length = output.content_length().and_then(|length| u64::try_from(length).ok());
+    }
+
+    /// Whether what comes without a range is the whole: the version that was begun has its length, and any other version has not.
+    fn is_whole(&self, output: &GetObjectOutput) -> bool {
+        output.e_tag() != self.version.as_deref() || output.content_length().and_then(|length| u64::try_from(length).ok()) == self.length
+    }
+
+    /// A part is on its way: it must be the one that is missing.
+    fn go_on(&mut self, output: &GetObjectOutput, range: &str) -> Result<(), Stop> {
+        let expected = self.begun().zip(self.length).map(|(begun, length)| format!("bytes {begun}-{}/{length}", length - 1));
+        if expected.as_deref() == Some(range) && output.e_tag() == self.version.as_deref() {
+            return Ok(());
+        }
+        Err(Stop::Trouble(Trouble::passing(Cause::Changed, format!("asked for {expected:?}, given {range}"))))
+    }
+
+    async fn read_body(&mut self, output: GetObjectOutput) -> Result<(), Stop> {
+        let mut body = output.body;
+        let bytes_max = self.session.shared.options.memory_bytes_max;
+        while let Some(piece) = body.next().await {
+            let piece = piece.map_err(|error| Stop::Trouble(Trouble::of_body(&error)))?;
+            if (self.buffer.len() + piece.len()) as u64 > bytes_max {
+                return Err(self.too_large());
             }
-            window = (Instant::now(), 0);
+            self.buffer.extend_from_slice(&piece);
+        }
+        match self.length {
+            Some(length) if length != self.buffer.len() as u64 => {
+                Err(Stop::Trouble(Trouble::passing(Cause::Short, format!("{} of {length} bytes", self.buffer.len()))))
+            }
+            _ => Ok(()),
         }
     }
-    match length {
-        Some(length) if length != buffer.len() as u64 => {
-            Err(Stop::Trouble(Trouble::passing(Cause::Short, format!("{} of {length} bytes", buffer.len()))))
-        }
-        _ => Ok(()),
-    }
-}
 
-fn slow(detail: String) -> Stop {
-    Stop::Trouble(Trouble::passing(Cause::Slow, detail))
+    fn too_large(&self) -> Stop {
+        Stop::TooLarge(too_large(self.session.shared.options.memory_bytes_max))
+    }
+
+    /// Whether enough has come, since this was last asked, to call it progress.
+    fn progressed(&mut self) -> bool {
+        let Some(begun) = self.begun().and_then(|begun| usize::try_from(begun).ok()) else { return false };
+        let least = usize::try_from(self.length.unwrap_or(0) / PROGRESS_PARTS).unwrap_or(usize::MAX).max(PROGRESS_BYTES_MIN);
+        let progressed = begun.saturating_sub(self.credited) >= least;
+        if progressed {
+            self.credited = begun;
+        }
+        progressed
+    }
+
+    /// What `trouble` means for what has come so far.
+    fn after(&mut self, trouble: Trouble) -> Trouble {
+        match trouble.kind {
+            // The version that was begun is gone; the next try may take any.
+            TroubleKind::Passing(Cause::Changed) => self.forget(),
+            // Perhaps it is the part that is refused, and not the object.
+            TroubleKind::Refused if self.begun().is_some() => {
+                self.forget();
+                return Trouble::passing(Cause::Garbled, trouble.detail);
+            }
+            _ => {}
+        }
+        trouble
+    }
+
+    fn forget(&mut self) {
+        self.buffer.clear();
+        (self.version, self.length) = (None, None);
+    }
 }

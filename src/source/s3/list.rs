@@ -1,8 +1,8 @@
 //! Listing that lists nothing in vain: goes down CloudTrail's layout with delimiters, prunes on the way, and lists many
 //! branches at once. Where the layout is not CloudTrail's, a plain listing does.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use aws_sdk_s3::types::{EncodingType, RequestPayer};
 use tokio::sync::mpsc;
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::page::{Order, Page, Version};
 use super::session::{Defeat, Session};
-use super::trouble::{Trouble, TroubleKind};
+use super::trouble::Trouble;
 use crate::source::layout::{self, Kind, Level, Place, Selection};
 use crate::source::local::lock;
 use crate::source::{FatalError, FatalKind};
@@ -18,12 +18,9 @@ use crate::source::{FatalError, FatalKind};
 /// Branches listed at once.
 const BRANCHES_MAX: usize = 16;
 
-/// Folders outside of CloudTrail's layout that are looked into one by one, in search of the layout. Beyond that, a plain
-/// listing is cheaper than looking.
-const LOOKS_MAX: usize = 64;
-
-/// More folders than that, none of them of the layout: no trail bucket, a plain listing is cheaper.
-const STRANGERS_MAX: usize = 16;
+/// Folders outside of CloudTrail's layout that are looked into one after the other, in search of the layout, and lead nowhere.
+/// Beyond that, a plain listing is cheaper than looking.
+pub(super) const VAIN_LOOKS_MAX: usize = 64;
 
 /// What listing found.
 #[derive(Debug)]
@@ -43,15 +40,18 @@ pub(super) enum Found {
     },
 }
 
+/// All keys below, one page after the other.
+const PLAIN: How = How::Keys { after: None, splits: false };
+
 /// Work still to do.
 #[derive(Debug)]
-struct Branch {
-    prefix: String,
-    how: How,
+pub(super) struct Branch {
+    pub prefix: String,
+    pub how: How,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum How {
+pub(super) enum How {
     /// One level, with `/` as delimiter.
     Level,
     /// All keys below. When there is more than a page and `splits` is true, what is left is split into its folders.
@@ -59,15 +59,19 @@ enum How {
 }
 
 pub(super) struct Lister {
-    session: Arc<Session>,
+    pub session: Arc<Session>,
     selection: Selection,
     out: mpsc::Sender<Vec<Found>>,
-    looks: AtomicUsize,
-    pages: AtomicU64,
+    pub vain_looks: AtomicUsize,
+    pub pages: AtomicU64,
+    /// Objects, those of another kind included.
+    pub found: AtomicU64,
+    /// The first branch that may not be listed, where others may.
+    pub denied: Mutex<Option<Defeat>>,
 }
 
 /// Why a branch ended early.
-enum Stop {
+pub(super) enum Stop {
     Defeat(Defeat),
     /// Nobody takes pages any more.
     Unwanted,
@@ -102,44 +106,30 @@ pub(super) async fn run(lister: Arc<Lister>) -> Result<(), FatalError> {
             Some(Err(error)) => return Err(lister.session.fatal(FatalKind::Local, error.to_string())),
         }
     }
+    lister.verdict()?;
     lister.session.shared.listing_complete.store(true, Ordering::Release);
     Ok(())
 }
 
 impl Lister {
     pub(super) fn new(session: Arc<Session>, selection: Selection, out: mpsc::Sender<Vec<Found>>) -> Self {
-        Self { session, selection, out, looks: AtomicUsize::new(0), pages: AtomicU64::new(0) }
-    }
-
-    /// What the user's prefix means: the folder of that name if there is one; else the object of exactly that name, which is
-    /// then read whatever it is; else the beginning of names.
-    async fn roots(&self) -> Result<Vec<Branch>, Stop> {
-        let prefix = self.session.shared.address.prefix.clone();
-        if prefix.is_empty() || prefix.ends_with('/') {
-            return Ok(vec![self.branch(prefix)]);
-        }
-        let folder = format!("{prefix}/");
-        if !self.page(&folder, &How::Level, None, Some(1)).await?.is_empty() {
-            return Ok(vec![self.branch(folder)]);
-        }
-        let mut first = self.page(&prefix, &How::Keys { after: None, splits: false }, None, Some(1)).await?;
-        match first.objects.pop() {
-            None => Ok(Vec::new()),
-            Some((key, Version { size, etag })) if key == prefix => {
-                self.send(vec![Found::Object { key, size, etag }]).await?;
-                Ok(Vec::new())
-            }
-            Some(_) => Ok(vec![Branch { prefix, how: How::Level }]),
+        Self {
+            session,
+            selection,
+            out,
+            vain_looks: AtomicUsize::new(0),
+            pages: AtomicU64::new(0),
+            found: AtomicU64::new(0),
+            denied: Mutex::default(),
         }
     }
 
     /// How to list the folder `prefix`, which is not pruned.
-    fn branch(&self, prefix: String) -> Branch {
+    pub(super) fn branch(&self, prefix: String) -> Branch {
         let place = Place::of(&prefix);
         let how = match place.level {
-            Level::Outside if self.looks.fetch_add(1, Ordering::Relaxed) < LOOKS_MAX => How::Level,
-            Level::Outside | Level::Day => How::Keys { after: None, splits: false },
-            Level::Accounts | Level::Account | Level::Kind => How::Level,
+            Level::Day => PLAIN,
+            Level::Outside | Level::Accounts | Level::Account | Level::Kind => How::Level,
             Level::Region | Level::Year | Level::Month if self.selection.takes_all_of(place.days) => How::Keys { after: None, splits: true },
             Level::Region | Level::Year | Level::Month => How::Level,
         };
@@ -148,14 +138,18 @@ impl Lister {
 
     /// Lists one branch; returns the branches it falls into.
     async fn list(&self, branch: Branch) -> Result<Vec<Branch>, Stop> {
-        let Branch { prefix, how } = branch;
+        let Branch { prefix, mut how } = branch;
+        let is_search = how == How::Level && Place::of(&prefix).level == Level::Outside;
+        if is_search && self.vain_looks.load(Ordering::Relaxed) >= VAIN_LOOKS_MAX {
+            how = PLAIN;
+        }
         let (mut token, mut order) = (None, Order::default());
-        let mut children = Vec::new();
+        let (mut children, mut sent) = (Vec::new(), None);
         loop {
             let page = self.page(&prefix, &how, token.take(), None).await?;
             order.check(&prefix, &page).map_err(Defeat::by_answer)?;
-            if how == How::Level && children.is_empty() && Place::of(&prefix).level == Level::Outside && are_strangers(&page.folders) {
-                return Ok(vec![Branch { prefix, how: How::Keys { after: None, splits: false } }]);
+            if is_search && children.is_empty() && self.is_no_way(&page).await? {
+                return Ok(vec![Branch { prefix, how: How::Keys { after: sent, splits: false } }]);
             }
             children.extend(page.folders.into_iter().filter(|folder| self.enters(folder)).map(|folder| self.branch(folder)));
             let last = page.objects.last().map(|(key, _)| key.clone());
@@ -163,7 +157,7 @@ impl Lister {
             match (page.token, last) {
                 (None, _) => return Ok(children),
                 (Some(_), Some(last)) if matches!(how, How::Keys { splits: true, .. }) => return self.split(&prefix, &last).await,
-                (next, _) => token = next,
+                (next, last) => (token, sent) = (next, last.or(sent)),
             }
         }
     }
@@ -244,18 +238,20 @@ impl Lister {
         Some(if place.kind == Some(Kind::Other) { Found::OtherKind { key } } else { Found::Object { key, size, etag } })
     }
 
-    async fn send(&self, found: Vec<Found>) -> Result<(), Stop> {
+    pub(super) async fn send(&self, found: Vec<Found>) -> Result<(), Stop> {
         if found.is_empty() {
             return Ok(());
         }
         let bytes: u64 = found.iter().map(|found| if let Found::Object { size, .. } = found { *size } else { 0 }).sum();
+        let objects = found.iter().filter(|found| !matches!(found, Found::Unlistable { .. })).count();
+        self.found.fetch_add(objects as u64, Ordering::Relaxed);
         self.session.shared.objects.fetch_add(found.len() as u64, Ordering::Relaxed);
         self.session.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.out.send(found).await.map_err(|_| Stop::Unwanted)
     }
 
     /// One page, with all tries.
-    async fn page(&self, prefix: &str, how: &How, token: Option<String>, keys_max: Option<i32>) -> Result<Page, Stop> {
+    pub(super) async fn page(&self, prefix: &str, how: &How, token: Option<String>, keys_max: Option<i32>) -> Result<Page, Stop> {
         let mut request = self.session.tries();
         loop {
             let client = request.client();
@@ -281,37 +277,4 @@ impl Lister {
             }
         }
     }
-
-    /// A branch failed. If others were listed and it may pass, it stands in coverage; else nothing can be trusted to be whole.
-    async fn unlistable(&self, prefix: String, defeat: Defeat) -> Result<(), FatalError> {
-        let passing = matches!(defeat.trouble.kind, TroubleKind::Passing(_));
-        if !passing || defeat.nobody_answers || self.pages.load(Ordering::Relaxed) == 0 {
-            return Err(self.fatal(defeat));
-        }
-        let reason = format!("not all of it could be listed: {}", defeat.reason());
-        let _ = self.send(vec![Found::Unlistable { prefix, reason }]).await;
-        Ok(())
-    }
-
-    fn fatal(&self, defeat: Defeat) -> FatalError {
-        let kind = match &defeat.trouble.kind {
-            TroubleKind::Passing(cause) if cause.is_answer() => FatalKind::Unavailable,
-            TroubleKind::Passing(_) => FatalKind::Unreachable,
-            TroubleKind::Elsewhere(_) => FatalKind::OtherRegion,
-            TroubleKind::Expired => FatalKind::ExpiredCredentials,
-            TroubleKind::Denied => FatalKind::ListDenied,
-            TroubleKind::KmsDenied => FatalKind::KmsDenied,
-            TroubleKind::Gone => FatalKind::NoSuchBucket,
-            TroubleKind::Fatal(kind) => *kind,
-            TroubleKind::Frozen | TroubleKind::Refused => FatalKind::Refused,
-        };
-        let profile = self.session.shared.options.profile.as_ref().filter(|_| kind == FatalKind::NoCredentials);
-        let profile = profile.map_or_else(String::new, |profile| format!("profile {profile}: "));
-        self.session.fatal(kind, profile + &defeat.trouble.detail)
-    }
-}
-
-/// Many folders, and none that leads to a trail.
-fn are_strangers(folders: &[String]) -> bool {
-    folders.len() > STRANGERS_MAX && folders.iter().all(|folder| Place::of(folder).level == Level::Outside)
 }

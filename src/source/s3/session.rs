@@ -58,6 +58,11 @@ impl Session {
         &self.shared.address.bucket
     }
 
+    /// The client of the moment, for a question that is not asked again.
+    pub(super) fn client(&self) -> (Arc<Client>, u64) {
+        self.connection.client()
+    }
+
     /// The service answered, whatever it said.
     pub(super) fn answered(&self) {
         self.last_answer.store(self.begun.elapsed().as_millis() as u64 + 1, Ordering::Relaxed);
@@ -87,8 +92,11 @@ impl Session {
 
     fn policy(&self) -> Policy {
         let policy = self.shared.options.retry;
-        let answered = self.last_answer.load(Ordering::Relaxed) > 0;
-        if answered { policy } else { Policy { tries_max: policy.tries_max.min(TRIES_UNANSWERED_MAX), ..policy } }
+        if self.has_answered() { policy } else { Policy { tries_max: policy.tries_max.min(TRIES_UNANSWERED_MAX), ..policy } }
+    }
+
+    fn has_answered(&self) -> bool {
+        self.last_answer.load(Ordering::Relaxed) > 0
     }
 
     fn silent_since(&self, moment: Instant) -> bool {
@@ -114,8 +122,18 @@ impl Request<'_> {
         client
     }
 
+    /// A try that failed has brought a part all the same: count and time begin anew.
+    pub(super) fn progressed(&mut self) {
+        self.tries.progressed();
+        self.begun = Instant::now();
+    }
+
     /// Deals with a failed try: waits, or connects anew. `Ok`: try again. `Err`: that was it.
-    pub(super) async fn recover(&mut self, trouble: Trouble) -> Result<(), Defeat> {
+    pub(super) async fn recover(&mut self, mut trouble: Trouble) -> Result<(), Defeat> {
+        if trouble.kind == TroubleKind::Fatal(FatalKind::NoCredentials) && self.session.has_answered() {
+            // There were some: whoever gave them gives no more.
+            trouble.kind = TroubleKind::Expired;
+        }
         match &trouble.kind {
             TroubleKind::Passing(cause) => {
                 let cause = *cause;
@@ -143,7 +161,7 @@ impl Request<'_> {
         let jitter = lock(&self.session.jitter).draw();
         match self.tries.failed(cause, self.begun.elapsed(), jitter) {
             Verdict::GiveUp { tries } => {
-                if !cause.is_answer() && self.session.silent_since(self.begun) {
+                if self.session.has_answered() && !cause.is_answer() && self.session.silent_since(self.begun) {
                     self.knock().await;
                 }
                 Err(self.defeat(trouble, tries))
@@ -221,7 +239,9 @@ impl Defeat {
             TroubleKind::Gone => format!("gone between listing and reading ({detail})"),
             TroubleKind::Denied => format!("access denied: s3:GetObject, or kms:Decrypt on its key, is missing for it ({detail})"),
             TroubleKind::KmsDenied => format!("its KMS key cannot be used: kms:Decrypt is missing, or the key is disabled ({detail})"),
-            TroubleKind::Frozen => format!("archived in Glacier and not restored ({detail})"),
+            TroubleKind::Frozen => {
+                format!("archived in Glacier and not restored: restore it (aws s3api restore-object), then run the same command again ({detail})")
+            }
             TroubleKind::Expired | TroubleKind::Elsewhere(_) | TroubleKind::Fatal(_) | TroubleKind::Refused => format!("S3 refused ({detail})"),
         }
     }

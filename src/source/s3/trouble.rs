@@ -7,6 +7,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
+use super::patience::Slow;
 use crate::source::FatalKind;
 use crate::source::retry::Cause;
 
@@ -52,7 +53,7 @@ impl Trouble {
     {
         match error {
             SdkError::ServiceError(context) => Self::of_answer(context.err(), context.raw()),
-            SdkError::ResponseError(_) => Self::passing(Cause::Garbled, chain(error)),
+            SdkError::ResponseError(_) => Self::of_broken_answer(error),
             SdkError::TimeoutError(_) => Self::passing(Cause::Timeout, chain(error)),
             SdkError::DispatchFailure(failure) if failure.is_timeout() => Self::passing(Cause::Timeout, chain(error)),
             _ => Self::before_the_answer(error),
@@ -64,12 +65,14 @@ impl Trouble {
         let status = raw.status().as_u16();
         let code = error.code().unwrap_or_default();
         let kind = match of_code(code) {
-            Some(TroubleKind::Elsewhere(_)) => TroubleKind::Elsewhere(bucket_region(raw)),
+            Some(TroubleKind::Elsewhere(_)) => TroubleKind::Elsewhere(bucket_region(raw).or_else(|| region_in_words(raw))),
             Some(kind) => kind,
             None => of_status(status, raw),
         };
-        let message = error.message().unwrap_or_default();
-        Self { kind, detail: one_line(&format!("HTTP {status} {code} {message}")) }
+        let message = error.message().unwrap_or(if code.is_empty() { "without an error of S3's: a proxy, a login page?" } else { "" });
+        let date = raw.headers().get("date").filter(|_| kind == TroubleKind::Fatal(FatalKind::ClockSkewed));
+        let date = date.map_or_else(String::new, |date| format!(" (there it is {date})"));
+        Self { kind, detail: one_line(&format!("HTTP {status} {code} {message}{date}")) }
     }
 
     /// No credentials, no connection, or one that broke.
@@ -78,8 +81,18 @@ impl Trouble {
         Self { kind, detail: chain(error) }
     }
 
+    /// The answer began, and could not be read, or not be understood.
+    fn of_broken_answer(error: &(dyn Error + 'static)) -> Self {
+        let broken = causes(error).any(|cause| cause.is::<io::Error>());
+        let cause = slow(error).unwrap_or(if broken { Cause::Reset } else { Cause::Garbled });
+        Self::passing(cause, chain(error))
+    }
+
     /// A body that broke off.
     pub(super) fn of_body(error: &(dyn Error + 'static)) -> Self {
+        if let Some(cause) = slow(error) {
+            return Self::passing(cause, chain(error));
+        }
         let broken = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| error.kind() != io::ErrorKind::UnexpectedEof);
         Self::passing(if broken { Cause::Reset } else { Cause::Short }, chain(error))
     }
@@ -96,14 +109,15 @@ fn of_code(code: &str) -> Option<TroubleKind> {
         | "BandwidthLimitExceeded" => TroubleKind::Passing(Cause::Throttled),
         "InternalError" | "InternalFailure" | "OperationAborted" => TroubleKind::Passing(Cause::ServerError),
         "RequestTimeout" | "RequestTimeoutException" => TroubleKind::Passing(Cause::Timeout),
-        "PreconditionFailed" => TroubleKind::Passing(Cause::Changed),
+        "PreconditionFailed" | "InvalidRange" => TroubleKind::Passing(Cause::Changed),
         "PermanentRedirect" | "TemporaryRedirect" | "Redirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
             TroubleKind::Elsewhere(None)
         }
         "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" | "RequestExpired" => TroubleKind::Expired,
-        "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "RequestTimeTooSkewed" | "UnrecognizedClientException" | "NotSignedUp" => {
+        "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "UnrecognizedClientException" | "NotSignedUp" => {
             TroubleKind::Fatal(FatalKind::BadCredentials)
         }
+        "RequestTimeTooSkewed" => TroubleKind::Fatal(FatalKind::ClockSkewed),
         "NoSuchBucket" | "InvalidBucketName" | "NoSuchAccessPoint" => TroubleKind::Fatal(FatalKind::NoSuchBucket),
         "NoSuchKey" | "NoSuchVersion" => TroubleKind::Gone,
         "InvalidObjectState" => TroubleKind::Frozen,
@@ -122,7 +136,9 @@ fn of_status(status: u16, raw: &HttpResponse) -> TroubleKind {
         404 => TroubleKind::Gone,
         408 => TroubleKind::Passing(Cause::Timeout),
         412 => TroubleKind::Passing(Cause::Changed),
+        416 => TroubleKind::Passing(Cause::Changed),
         429 | 503 => TroubleKind::Passing(Cause::Throttled),
+        501 => TroubleKind::Refused,
         500..=599 => TroubleKind::Passing(Cause::ServerError),
         _ => TroubleKind::Refused,
     }
@@ -147,6 +163,19 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<TroubleKind> {
 /// Where the bucket really is: S3 says so in a header of nearly every answer that is about it.
 pub(super) fn bucket_region(raw: &HttpResponse) -> Option<String> {
     raw.headers().get("x-amz-bucket-region").filter(|region| !region.is_empty()).map(str::to_owned)
+}
+
+/// The same where only the error's body says so: `AuthorizationHeaderMalformed` does, and servers like S3 that have one region.
+fn region_in_words(raw: &HttpResponse) -> Option<String> {
+    let text = std::str::from_utf8(raw.body().bytes()?).ok()?;
+    let region = text.split_once("<Region>")?.1.split_once("</Region>")?.0.trim();
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (!region.is_empty() && region.len() <= 64 && region.bytes().all(is_name)).then(|| region.to_owned())
+}
+
+/// Whether it was our patience that ended.
+fn slow(error: &(dyn Error + 'static)) -> Option<Cause> {
+    causes(error).any(|cause| cause.is::<Slow>()).then_some(Cause::Slow)
 }
 
 fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {

@@ -1,5 +1,5 @@
 //! A bucket in memory, behind `s3s` (which checks SigV4). As real S3 does: pages of 1,000 keys at most, `start-after`,
-//! delimiters, `encoding-type=url`, ETags, `If-Match`.
+//! delimiters, `encoding-type=url`, ETags, `If-Match`, `Range`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -29,6 +29,7 @@ pub struct Memory {
     refusals: RwLock<HashMap<String, Refusal>>,
     refuses_all: Mutex<Option<Refusal>>,
     refuses_lists: Mutex<bool>,
+    ignores_ranges: Mutex<bool>,
     lists: Mutex<Vec<String>>,
     gets: Mutex<Vec<String>>,
 }
@@ -41,6 +42,7 @@ impl Memory {
             refusals: RwLock::default(),
             refuses_all: Mutex::default(),
             refuses_lists: Mutex::default(),
+            ignores_ranges: Mutex::default(),
             lists: Mutex::default(),
             gets: Mutex::default(),
         }
@@ -56,6 +58,11 @@ impl Memory {
 
     pub fn refuse_lists(&self) {
         *self.refuses_lists.lock().unwrap() = true;
+    }
+
+    /// As some servers do: every GET gives the whole.
+    pub fn ignore_ranges(&self) {
+        *self.ignores_ranges.lock().unwrap() = true;
     }
 
     pub fn put(&self, key: &str, bytes: Vec<u8>) {
@@ -117,6 +124,16 @@ impl S3 for Memory {
         Ok(S3Response::new(HeadBucketOutput::default()))
     }
 
+    async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+        let input = request.input;
+        self.check_bucket(&input.bucket)?;
+        let object = self.objects.read().unwrap().get(&input.key).cloned();
+        // Without the right to list, S3 does not tell what is not there.
+        let missing = if *self.refuses_lists.lock().unwrap() { Refusal::Denied } else { Refusal::Gone };
+        let Object { bytes, e_tag } = object.ok_or_else(|| refused(missing))?;
+        Ok(S3Response::new(HeadObjectOutput { content_length: Some(bytes.len() as i64), e_tag: Some(ETag::Strong(e_tag)), ..Default::default() }))
+    }
+
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let input = request.input;
         self.check_bucket(&input.bucket)?;
@@ -131,8 +148,16 @@ impl S3 for Memory {
         {
             return Err(s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold"));
         }
+        let whole = bytes.len();
+        let part = match input.range.filter(|_| !*self.ignores_ranges.lock().unwrap()) {
+            Some(range) => Some(range.check(whole as u64)?),
+            None => None,
+        };
+        let content_range = part.as_ref().map(|part| format!("bytes {}-{}/{whole}", part.start, part.end - 1));
+        let bytes = part.map_or(bytes.clone(), |part| bytes.slice(part.start as usize..part.end as usize));
         Ok(S3Response::new(GetObjectOutput {
             content_length: Some(bytes.len() as i64),
+            content_range,
             e_tag: Some(ETag::Strong(e_tag)),
             body: Some(StreamingBlob::from(s3s::Body::from(bytes))),
             ..Default::default()

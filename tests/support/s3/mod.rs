@@ -3,9 +3,13 @@
 #![allow(dead_code, unused_imports)]
 
 mod memory;
+mod other;
 mod proxy;
+mod reader;
 mod server;
 
 pub use memory::{Memory, Refusal};
+pub use other::fill;
 pub use proxy::{Fault, Faults, Proxy, Request, error_answer};
+pub use reader::{Read, quick, read, read_with};
 pub use server::{ACCESS_KEY_ID, SECRET_ACCESS_KEY, Server};

@@ -82,6 +82,10 @@ impl s3s::S3 for Shared {
         self.0.head_bucket(request).await
     }
 
+    async fn head_object(&self, request: s3s::S3Request<s3s::dto::HeadObjectInput>) -> s3s::S3Result<s3s::S3Response<s3s::dto::HeadObjectOutput>> {
+        self.0.head_object(request).await
+    }
+
     async fn get_object(&self, request: s3s::S3Request<s3s::dto::GetObjectInput>) -> s3s::S3Result<s3s::S3Response<s3s::dto::GetObjectOutput>> {
         self.0.get_object(request).await
     }
