@@ -12,9 +12,12 @@ use super::super::predicate;
 use super::super::values::{Cell, Values};
 use crate::tables::Kind;
 
-/// Rows of each partition in order, and the frame of each of them.
+/// The rows of a partition in order, and where each one's frame begins and ends among them.
+type Framed<'p> = (&'p [u32], Vec<(usize, usize)>);
+
+/// Every partition with its frames.
 pub(super) struct Frames<'p> {
-    pub partitions: Vec<(&'p [u32], Vec<(usize, usize)>)>,
+    pub partitions: Vec<Framed<'p>>,
     pub height: usize,
 }
 
