@@ -29,8 +29,10 @@ mod from;
 mod functions;
 mod glance;
 mod group;
+mod ip;
 mod join;
 mod lambda;
+mod lateral;
 mod like;
 mod mentions;
 pub mod named;
@@ -47,6 +49,7 @@ mod subquery;
 mod values;
 mod walk;
 mod window;
+mod zone;
 
 pub use answer::Answer;
 pub use collect::{Collector, Gathering};

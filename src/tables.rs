@@ -52,11 +52,11 @@ pub struct Rows {
 pub const ALL: &[&Table] =
     &[&cloudtrail::TABLE, &engine::STEPS, &engine::IMAGES, &engine::FINDINGS, &engine::POLICIES, &engine::REFERENCES, &engine::COVERAGE];
 
-/// The table that `name` means, in any case. `events`, `cloudtrail` and every name that starts with `cloudtrail` mean
-/// `cloudtrail_logs`: the console names its table after the bucket, and people name theirs as they like.
+/// The table that `name` means, in any case. `events` and every name with `trail` in it mean `cloudtrail_logs`: the console
+/// names its table after the bucket, AWS's own solutions after the account (`trail_111122223333`), and people as they like.
 pub fn find(name: &str) -> Option<&'static Table> {
     let name = name.to_ascii_lowercase();
-    if name == "events" || name.contains("cloudtrail") {
+    if name == "events" || name.contains("trail") {
         return Some(&cloudtrail::TABLE);
     }
     ALL.iter().copied().find(|table| table.name == name)
@@ -86,7 +86,16 @@ mod tests {
 
     #[test]
     fn any_name_that_athena_users_give_their_trail_table_is_the_trail_table() {
-        for name in ["cloudtrail_logs", "events", "CloudTrail", "cloudtrail_logs_pp", "cloudtrail_logs_my_bucket", "org_cloudtrail"] {
+        for name in [
+            "cloudtrail_logs",
+            "events",
+            "CloudTrail",
+            "cloudtrail_logs_pp",
+            "cloudtrail_logs_my_bucket",
+            "org_cloudtrail",
+            "trail_111122223333",
+            "cloud_trail",
+        ] {
             assert_eq!(find(name).map(|table| table.name), Some("cloudtrail_logs"), "{name}");
         }
         assert_eq!(find("Steps").map(|table| table.name), Some("steps"));

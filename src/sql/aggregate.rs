@@ -38,6 +38,7 @@ pub(super) const NAMES: &[&str] = &[
     "bool_or",
     "listagg",
     "map_agg",
+    "multimap_agg",
     "histogram",
     "stddev",
     "stddev_samp",
@@ -80,6 +81,8 @@ fn run(scope: &Scope<'_>, function: &Function, name: &str, groups: &Groups) -> R
         ("max", 1) => input.extreme(0, 0, std::cmp::Ordering::Greater),
         ("min_by", 2) => input.extreme(1, 0, std::cmp::Ordering::Less),
         ("max_by", 2) => input.extreme(1, 0, std::cmp::Ordering::Greater),
+        ("min" | "max", 2) => input.first_in_order(0, name == "max"),
+        ("min_by" | "max_by", 3) => input.first_in_order(1, name == "max_by"),
         ("arbitrary" | "any_value" | "first", 1) => input.one(false),
         ("last", 1) => input.one(true),
         ("array_agg", 1) => input.list(|_, _| true),
@@ -91,10 +94,11 @@ fn run(scope: &Scope<'_>, function: &Function, name: &str, groups: &Groups) -> R
         ("bool_or", 1) => input.truth(false),
         ("listagg", 1 | 2) => input.joined(),
         ("map_agg", 2) => input.map(),
+        ("multimap_agg", 2) => input.multimap(),
         ("histogram", 1) => input.histogram(),
-        ("stddev" | "stddev_samp", 1) => input.over_doubles(|values| variance(values, 1).sqrt()),
+        ("stddev" | "stddev_samp", 1) => input.over_several(|values| variance(values, 1).sqrt()),
         ("stddev_pop", 1) => input.over_doubles(|values| variance(values, 0).sqrt()),
-        ("variance" | "var_samp", 1) => input.over_doubles(|values| variance(values, 1)),
+        ("variance" | "var_samp", 1) => input.over_several(|values| variance(values, 1)),
         ("var_pop", 1) => input.over_doubles(|values| variance(values, 0)),
         (_, count) => Err(SqlError::new(format!("does not take {count} arguments"))),
     }
@@ -220,6 +224,13 @@ impl Input<'_> {
         Ok(Values::new(if kind == Kind::Unknown { Kind::Bigint } else { kind }, i64::column(sums)))
     }
 
+    /// A number from the numbers of each group; NULL where there are less than two, which say nothing of how they spread.
+    fn over_several(&self, number: impl Fn(&[f64]) -> f64) -> Result<Values> {
+        let values = self.over_doubles(|values| if values.len() < 2 { f64::NAN } else { number(values) })?;
+        let cells = values.doubles()?;
+        Values::build(Kind::Double, self.groups.count(), false, |group| Ok(cells.get(group).filter(|value| !value.is_nan())))
+    }
+
     /// A number from the numbers of each group that are not NULL; NULL where there are none.
     fn over_doubles(&self, number: impl Fn(&[f64]) -> f64) -> Result<Values> {
         let spans = self.arg(0)?.kind == Kind::Span;
@@ -249,6 +260,25 @@ impl Input<'_> {
             }
         }
         self.arg(show)?.take(&best)
+    }
+
+    /// The values of the first argument in the rows where argument `by` is least or greatest, as many as the last one says.
+    fn first_in_order(&self, by: usize, greatest: bool) -> Result<Values> {
+        let count = self.arg(self.args.len() - 1)?.wholes()?.get(0).unwrap_or(0);
+        let count = usize::try_from(count).map_err(|_| SqlError::new("the number of values must not be negative"))?;
+        let order = Ordered::of(self.arg(by)?)?;
+        let mut rows = self.rows_by_group(|row| !order.is_null(row));
+        for list in &mut rows {
+            list.sort_by(|a, b| {
+                let ordering = order.compare(*a as usize, *b as usize);
+                if greatest { ordering.reverse() } else { ordering }
+            });
+            list.truncate(count);
+        }
+        let lengths: Vec<Option<usize>> = rows.iter().map(|rows| (!rows.is_empty()).then_some(rows.len())).collect();
+        let places: Vec<Option<u32>> = rows.into_iter().flatten().map(Some).collect();
+        let values = self.arg(0)?;
+        Ok(Values::new(Kind::array(values.kind.clone()), lists("", &values.take(&places)?.data, &values.kind, &lengths)))
     }
 
     /// The first or last value that is not NULL.
@@ -286,9 +316,25 @@ impl Input<'_> {
     }
 
     fn percentile(&self) -> Result<Values> {
-        let fraction = self.arg(1)?.doubles()?;
+        let Kind::Array(_) = self.arg(1)?.kind else { return self.percentile_at(self.arg(1)?.doubles()?.get(0).unwrap_or(0.5)) };
+        // Several at once: an array of them for each group.
+        let (fractions, lengths) = cast::explode(&self.arg(1)?.take(&[(!self.groups.of_row.is_empty()).then_some(0)])?)?;
+        let (fractions, count) = (fractions.doubles()?, lengths.first().copied().flatten().unwrap_or(0));
+        let columns = (0..count).map(|at| self.percentile_at(fractions.get(at).unwrap_or(0.5))).collect::<Result<Vec<_>>>()?;
+        let kind = columns.first().map_or(Kind::Double, |column| column.kind.clone());
+        let mut all = Series::new_empty("".into(), &kind.dtype());
+        for column in columns {
+            all.append_owned(column.data)?;
+        }
+        let groups = self.groups.count();
+        let places: Vec<Option<u32>> = (0..groups).flat_map(|group| (0..count).map(move |at| u32::try_from(at * groups + group).ok())).collect();
+        let elements = super::values::take(&all.rechunk(), &places)?;
+        Ok(Values::new(Kind::array(kind.clone()), lists("", &elements, &kind, &vec![Some(count); groups])))
+    }
+
+    fn percentile_at(&self, fraction: f64) -> Result<Values> {
         let whole = self.arg(0)?.kind == Kind::Bigint;
-        let at = fraction.get(0).unwrap_or(0.5).clamp(0.0, 1.0);
+        let at = fraction.clamp(0.0, 1.0);
         let values = self.over_doubles(|values| {
             let mut sorted = values.to_vec();
             sorted.sort_by(f64::total_cmp);
@@ -324,8 +370,37 @@ impl Input<'_> {
     fn map(&self) -> Result<Values> {
         let (keys, values) = (self.arg(0)?, self.arg(1)?);
         let nulls = self.nulls(0)?;
-        let rows = self.rows_by_group(|row| nulls.get(row) == Some(&false));
+        let same = Groups::by(&[key_column(keys, self.groups.of_row.len())?], self.groups.of_row.len())?;
+        let mut rows = self.rows_by_group(|row| nulls.get(row) == Some(&false));
+        // Of equal keys, the first one counts.
+        for list in &mut rows {
+            let mut seen = std::collections::HashSet::new();
+            list.retain(|row| same.of_row.get(*row as usize).is_some_and(|key| seen.insert(*key)));
+        }
         entries(keys, values, &rows)
+    }
+
+    /// Each key with all its values; keys in the order in which they come first.
+    fn multimap(&self) -> Result<Values> {
+        let height = self.groups.of_row.len();
+        let (keys, values) = (self.arg(0)?, self.arg(1)?);
+        let same = Groups::by(&[key_column(keys, height)?], height)?;
+        let nulls = self.nulls(0)?;
+        let mut lists_of: Vec<Vec<(u32, Vec<u32>)>> = self.slots(Vec::new());
+        for (group, row) in self.pairs().filter(|(_, row)| nulls.get(*row) == Some(&false)) {
+            let (Some(lists), Some(key), Ok(row)) = (lists_of.get_mut(group), same.of_row.get(row), u32::try_from(row)) else { continue };
+            match lists.iter_mut().find(|(known, _)| known == key) {
+                Some((_, rows)) => rows.push(row),
+                None => lists.push((*key, vec![row])),
+            }
+        }
+        let lengths: Vec<Option<usize>> = lists_of.iter().map(|lists| (!lists.is_empty()).then_some(lists.len())).collect();
+        let all: Vec<&Vec<u32>> = lists_of.iter().flatten().map(|(_, rows)| rows).collect();
+        let firsts: Vec<Option<u32>> = all.iter().map(|rows| rows.first().copied()).collect();
+        let places: Vec<Option<u32>> = all.iter().flat_map(|rows| rows.iter().copied().map(Some)).collect();
+        let sizes: Vec<Option<usize>> = all.iter().map(|rows| Some(rows.len())).collect();
+        let data = lists("", &values.take(&places)?.data, &values.kind, &sizes);
+        map_of(&keys.take(&firsts)?, &Values::new(Kind::array(values.kind.clone()), data), &lengths)
     }
 
     fn histogram(&self) -> Result<Values> {

@@ -12,11 +12,18 @@ use crate::tables::builder::lists;
 #[derive(Debug, Clone)]
 pub struct Answer {
     rows: Relation,
+    names: Vec<String>,
 }
 
 impl Answer {
     pub(super) fn new(rows: Relation) -> Self {
-        Self { rows }
+        let mut names: Vec<String> = Vec::new();
+        for field in &rows.fields {
+            let numbered = (2..).map(|count| format!("{}_{count}", field.name));
+            let name = std::iter::once(field.name.clone()).chain(numbered).find(|name| !names.contains(name));
+            names.extend(name);
+        }
+        Self { rows, names }
     }
 
     /// How many rows.
@@ -29,6 +36,11 @@ impl Answer {
         self.rows.fields.iter().map(|field| (field.name.as_str(), &field.kind))
     }
 
+    /// Names under which each column can be told from the others: of two of one name, the second gets a number.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
     /// One cell as Athena would show it; `None` is NULL.
     pub fn text(&self, row: usize, column: usize) -> Option<String> {
         let (field, data) = (self.rows.fields.get(column)?, self.rows.columns.get(column)?);
@@ -38,11 +50,11 @@ impl Answer {
     /// One row as a JSON object; times are RFC 3339.
     pub fn json(&self, row: usize) -> String {
         let mut out = String::from("{");
-        for (at, (field, data)) in self.rows.fields.iter().zip(&self.rows.columns).enumerate() {
-            if at > 0 {
+        for ((field, data), key) in self.rows.fields.iter().zip(&self.rows.columns).zip(self.keys()) {
+            if out.len() > 1 {
                 out.push(',');
             }
-            out.push_str(&cast::json_string(&field.name));
+            out.push_str(&cast::json_string(key));
             out.push(':');
             cast::write_json(&field.kind, data, row, &mut out);
         }
@@ -56,14 +68,8 @@ impl Answer {
     /// The columns cannot be put together.
     pub fn frame(&self) -> std::result::Result<DataFrame, SqlError> {
         let mut columns: Vec<Column> = Vec::new();
-        for (field, data) in self.rows.fields.iter().zip(&self.rows.columns) {
-            let mut name = field.name.clone();
-            let mut count = 2;
-            while columns.iter().any(|column| column.name().as_str() == name) {
-                name = format!("{}_{count}", field.name);
-                count += 1;
-            }
-            columns.push(outward(&field.kind, data)?.with_name(name.as_str().into()).into_column());
+        for ((field, data), key) in self.rows.fields.iter().zip(&self.rows.columns).zip(self.keys()) {
+            columns.push(outward(&field.kind, data)?.with_name(key.into()).into_column());
         }
         Ok(DataFrame::new(self.rows.height, columns)?)
     }
@@ -72,7 +78,11 @@ impl Answer {
 /// Times as what they are; nested ones, too.
 fn outward(kind: &Kind, data: &Series) -> Result<Series> {
     Ok(match kind {
-        Kind::Timestamp { .. } => data.cast(&DataType::Datetime(TimeUnit::Milliseconds, None))?,
+        Kind::Timestamp { .. } | Kind::Zoned(_) => data.cast(&DataType::Datetime(TimeUnit::Milliseconds, None))?,
+        Kind::Ip => {
+            let values = super::values::Values::new(kind.clone(), data.clone());
+            <String as super::values::Cell>::column(cast::texts(&values, data.len())?)
+        }
         Kind::Date => data.cast(&DataType::Int32)?.cast(&DataType::Date)?,
         Kind::Row(fields) => {
             let columns = data.struct_().map(StructChunked::fields_as_series)?;

@@ -24,6 +24,8 @@ pub(super) fn binary(op: &Op, left: &Values, right: &Values, height: usize, leni
         (Kind::Bigint, Op::Multiply, Kind::Span | Kind::Months) => wholes(op, right, left, right.kind.clone(), height, lenient),
         (time, Op::Plus | Op::Minus, Kind::Span | Kind::Months) if time.is_time() => shift(left, right, *op == Op::Minus, height),
         (Kind::Span | Kind::Months, Op::Plus, time) if time.is_time() => shift(right, left, false, height),
+        // CloudTrail's own times are texts; NULL where one is none.
+        (Kind::Varchar, Op::Plus | Op::Minus, Kind::Span | Kind::Months) => shift(left, right, *op == Op::Minus, height),
         (a, Op::Minus, b) if a.is_time() && b.is_time() => {
             let constant = left.constant && right.constant;
             let (a, b) = (clock::millis(left, height)?, clock::millis(right, height)?);
@@ -79,7 +81,8 @@ fn shift(time: &Values, by: &Values, back: bool, height: usize) -> Result<Values
     if time.kind == Kind::Date {
         return Values::build(Kind::Date, height, constant, |row| Ok(moved(row).map(|millis| millis.div_euclid(DAY_MILLIS))));
     }
-    Values::build(time.kind.clone(), height, constant, |row| Ok(moved(row)))
+    let kind = if time.kind == Kind::Varchar { clock::ZONED } else { time.kind.clone() };
+    Values::build(kind, height, constant, |row| Ok(moved(row)))
 }
 
 pub(super) fn negate(values: &Values, height: usize) -> Result<Values> {

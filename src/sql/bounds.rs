@@ -236,7 +236,7 @@ fn constant(expr: &Expr, now: Timestamp) -> Option<Constant> {
     let values = Scope::new(&session, &ctes, &row).eval(expr).ok()?;
     match values.kind {
         Kind::Varchar => Some(Constant { text: values.texts().ok()?.get(0).map(str::to_owned), millis: None }),
-        Kind::Date | Kind::Timestamp { .. } => Some(Constant { text: None, millis: clock::millis(&values, 1).ok()?.get(0) }),
+        Kind::Date | Kind::Timestamp { .. } | Kind::Zoned(_) => Some(Constant { text: None, millis: clock::millis(&values, 1).ok()?.get(0) }),
         _ => None,
     }
 }

@@ -2,10 +2,11 @@
 
 use polars::prelude::{AnyValue, DataType as Physical, IntoSeries, Series, StructChunked};
 use serde_json::value::RawValue;
-use sqlparser::ast::{ArrayElemTypeDef, DataType, TimezoneInfo, Value};
+use sqlparser::ast::{ArrayElemTypeDef, CharacterLength, DataType, TimezoneInfo, Value};
 
 use super::clock::{self, DAY_MILLIS};
 use super::error::{Result, SqlError};
+use super::ip;
 use super::values::Values;
 use crate::tables::Kind;
 use crate::tables::builder::{Builder, lists, text_of};
@@ -36,13 +37,42 @@ pub(super) fn kind_of(data_type: &DataType) -> Result<Kind> {
             });
             Kind::Row(fields.collect::<Result<_>>()?)
         }
+        DataType::Custom(name, _) if name.to_string().eq_ignore_ascii_case("ipaddress") => Kind::Ip,
+        DataType::Custom(name, _) if name.to_string().eq_ignore_ascii_case("ipprefix") => Kind::Varchar,
         other => return Err(SqlError::new(format!("type {other} is not supported"))),
+    })
+}
+
+/// Texts cut to the length that a type gives them: `CAST(eventtime AS varchar(10))`.
+pub(super) fn cut(values: Values, data_type: &DataType, height: usize) -> Result<Values> {
+    let (DataType::Varchar(length) | DataType::Char(length) | DataType::CharVarying(length) | DataType::Character(length)) = data_type else {
+        return Ok(values);
+    };
+    let most = match length {
+        Some(CharacterLength::IntegerLength { length, .. }) => usize::try_from(*length).unwrap_or(usize::MAX),
+        _ => return Ok(values),
+    };
+    let texts = values.texts()?;
+    Values::build(Kind::Varchar, height, values.constant, |row| {
+        Ok(texts.get(row).map(|text| text.char_indices().nth(most).map_or(text, |(end, _)| text.get(..end).unwrap_or(text)).to_owned()))
     })
 }
 
 /// `timestamp '2026-03-02 10:00:00'`, `date '2026-03-02'`, `varchar 'x'` …
 pub(super) fn typed_literal(data_type: &DataType, value: &Value) -> Result<Values> {
     let text = value.clone().into_string().ok_or_else(|| SqlError::new("a quoted text is needed here"))?;
+    if *data_type == DataType::JSON {
+        serde_json::from_str::<serde::de::IgnoredAny>(&text).map_err(|_| SqlError::new("this is no JSON"))?;
+        return Ok(Values::constant(Kind::Json, Some(text)));
+    }
+    // `timestamp '2026-03-02 10:00:00 Europe/Berlin'`
+    if let (DataType::Timestamp(..), Some((time, zone))) = (data_type, text.trim().rsplit_once(' '))
+        && !time.trim().is_empty()
+        && super::zone::Zone::parse(zone).is_some()
+    {
+        let time = cast(&Values::constant(Kind::Varchar, Some(time)), &clock::UNZONED, 1, false)?;
+        return clock::with_time_zone(&time, &Values::constant(Kind::Varchar, Some(zone)), 1);
+    }
     cast(&Values::constant(Kind::Varchar, Some(text)), &kind_of(data_type)?, 1, false)
 }
 
@@ -77,6 +107,7 @@ pub(super) fn cast(values: &Values, to: &Kind, height: usize, lenient: bool) -> 
         (Kind::Varchar | Kind::Json, Kind::Double) => read(values, to, height, |text| text.parse::<f64>().ok(), refuse),
         (Kind::Varchar | Kind::Json, Kind::Boolean) => read(values, to, height, truth, refuse),
         (Kind::Varchar, Kind::Timestamp { .. }) => read(values, to, height, clock::read, refuse),
+        (Kind::Varchar, Kind::Ip) => read(values, to, height, ip::digits, refuse),
         (Kind::Varchar, Kind::Date) => read(values, to, height, |text| clock::read(text).map(|millis| millis.div_euclid(DAY_MILLIS)), refuse),
         (Kind::Json, Kind::Array(_) | Kind::Row(_) | Kind::Map(..)) => from_json(values, to, lenient),
         (Kind::Bigint, Kind::Double) => {
@@ -103,9 +134,11 @@ pub(super) fn cast(values: &Values, to: &Kind, height: usize, lenient: bool) -> 
             let cells = clock::millis(values, height)?;
             Values::build(to.clone(), height, constant, |row| Ok(cells.get(row)))
         }
-        (Kind::Timestamp { .. }, Kind::Timestamp { .. }) => Ok(Values { kind: to.clone(), ..values.clone() }),
-        (Kind::Timestamp { .. }, Kind::Date) => {
-            let cells = values.wholes()?;
+        // Without a zone, a time is what the clock showed.
+        (Kind::Zoned(_), Kind::Timestamp { zoned: false }) => Ok(Values { kind: to.clone(), ..clock::wall(values)? }),
+        (from, Kind::Timestamp { .. }) if from.is_timestamp() => Ok(Values { kind: to.clone(), ..values.clone() }),
+        (from, Kind::Date) if from.is_timestamp() => {
+            let cells = clock::wall(values)?.wholes()?;
             Values::build(Kind::Date, height, constant, |row| Ok(cells.get(row).map(|millis| millis.div_euclid(DAY_MILLIS))))
         }
         (Kind::Array(_), Kind::Array(element)) => cast_elements(values, element, lenient),
@@ -209,6 +242,10 @@ pub(super) fn explode(values: &Values) -> Result<(Values, Vec<Option<usize>>)> {
 pub(super) fn texts(values: &Values, height: usize) -> Result<Vec<Option<String>>> {
     let rows = if values.constant { 1 } else { height };
     Ok(match &values.kind {
+        Kind::Ip => {
+            let cells = values.texts()?;
+            (0..rows).map(|row| cells.get(row).map(ip::show)).collect()
+        }
         Kind::Varchar => {
             let cells = values.texts()?;
             (0..rows).map(|row| cells.get(row).map(str::to_owned)).collect()
@@ -227,9 +264,10 @@ pub(super) fn show(kind: &Kind, data: &Series, row: usize) -> Option<String> {
     match (kind, cell) {
         (_, AnyValue::Null) => None,
         (Kind::Date, AnyValue::Int64(days)) => Some(clock::show_date(days)),
-        (Kind::Timestamp { .. }, AnyValue::Int64(millis)) => Some(clock::show(millis, kind)),
+        (kind, AnyValue::Int64(millis)) if kind.is_timestamp() => Some(clock::show(millis, kind)),
         (Kind::Span, AnyValue::Int64(millis)) => Some(clock::show_span(millis)),
         (Kind::Months, AnyValue::Int64(months)) => Some(format!("{}-{}", months / 12, months.abs() % 12)),
+        (Kind::Ip, AnyValue::String(digits)) => Some(ip::show(digits)),
         (_, AnyValue::Int64(number)) => Some(number.to_string()),
         (_, AnyValue::Float64(number)) => Some(show_double(number)),
         (_, AnyValue::Boolean(truth)) => Some(truth.to_string()),
@@ -244,6 +282,9 @@ pub(super) fn show(kind: &Kind, data: &Series, row: usize) -> Option<String> {
 }
 
 fn show_double(number: f64) -> String {
+    if number.is_infinite() {
+        return if number > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() };
+    }
     if number.is_finite() && number.fract() == 0.0 && number.abs() < 1e15 { format!("{number:.1}") } else { format!("{number}") }
 }
 
@@ -269,6 +310,7 @@ pub(super) fn json(kind: &Kind, data: &Series, row: usize) -> Option<String> {
 pub(super) fn write_json(kind: &Kind, data: &Series, row: usize, out: &mut String) {
     match (kind, data.get(row).unwrap_or(AnyValue::Null)) {
         (_, AnyValue::Null) => out.push_str("null"),
+        (Kind::Zoned(_), AnyValue::Int64(millis)) => out.push_str(&json_string(&clock::show_iso(millis, kind))),
         (Kind::Timestamp { .. }, AnyValue::Int64(millis)) => {
             out.push_str(&json_string(&crate::model::Timestamp::from_millis(millis).to_string()));
         }

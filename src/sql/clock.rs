@@ -5,6 +5,7 @@ use sqlparser::ast::{Interval, UnaryOperator};
 
 use super::error::{Result, SqlError};
 use super::values::{Values, Wholes};
+use super::zone::{self, Zone};
 use crate::model::Timestamp;
 use crate::tables::Kind;
 
@@ -23,10 +24,17 @@ pub(super) fn millis(values: &Values, height: usize) -> Result<Wholes> {
             let texts = values.texts()?;
             Values::build(ZONED, height, values.constant, |row| Ok(texts.get(row).and_then(read)))?
         }
-        Kind::Timestamp { .. } | Kind::Unknown => values.clone(),
+        Kind::Timestamp { .. } | Kind::Zoned(_) | Kind::Unknown => values.clone(),
         ref other => return Err(SqlError::new(format!("a time is needed here, and this is {other}"))),
     };
     built.wholes()
+}
+
+/// What the clock shows in the zone that the times are read in; milliseconds as [`millis`] gives them.
+pub(super) fn wall(values: &Values) -> Result<Values> {
+    let Kind::Zoned(_) = values.kind else { return Ok(values.clone()) };
+    let (zone, cells) = (Zone::of(&values.kind), values.wholes()?);
+    Values::build(UNZONED, values.data.len(), values.constant, |row| Ok(cells.get(row).map(|millis| zone.wall(millis))))
 }
 
 /// A time as people and tools write it; a zone is honoured, none means UTC.
@@ -59,7 +67,26 @@ pub(super) fn show(millis: i64, kind: &Kind) -> String {
     let Some(time) = to_chrono(millis) else { return format!("{millis} ms") };
     match kind {
         Kind::Timestamp { zoned: true } => time.format("%Y-%m-%d %H:%M:%S%.3f UTC").to_string(),
+        Kind::Zoned(name) => match to_chrono(Zone::of(kind).wall(millis)) {
+            Some(wall) => format!("{} {name}", wall.format("%Y-%m-%d %H:%M:%S%.3f")),
+            None => format!("{millis} ms"),
+        },
         _ => time.format("%Y-%m-%d %H:%M:%S%.3f").to_string(),
+    }
+}
+
+/// RFC 3339 with milliseconds; without a zone, without one.
+pub(super) fn show_iso(millis: i64, kind: &Kind) -> String {
+    let zone = Zone::of(kind);
+    let Some(wall) = to_chrono(zone.wall(millis)) else { return format!("{millis} ms") };
+    let text = wall.format("%Y-%m-%dT%H:%M:%S%.3f");
+    match (kind, zone) {
+        (Kind::Timestamp { zoned: false }, _) => text.to_string(),
+        (_, Zone::Utc) => format!("{text}Z"),
+        _ => {
+            let ahead = zone.ahead(millis) / 60;
+            format!("{text}{}{:02}:{:02}", if ahead < 0 { '-' } else { '+' }, ahead.abs() / 60, ahead.abs() % 60)
+        }
     }
 }
 
@@ -220,7 +247,12 @@ pub(super) fn extract(unit: &str, values: &Values, height: usize) -> Result<Valu
         return Values::build(Kind::Bigint, height, values.constant, |row| Ok(cells.get(row).and_then(|millis| span_part(&unit, millis))));
     }
     part(&unit, 0).ok_or_else(|| SqlError::new(format!("a time has no part {unit}")))?;
-    let cells = millis(values, height)?;
+    if let (Kind::Zoned(_), "timezone_hour" | "timezone_minute") = (&values.kind, unit.as_str()) {
+        let (zone, cells) = (Zone::of(&values.kind), values.wholes()?);
+        let ahead = |millis| if unit == "timezone_hour" { zone.ahead(millis) / 3600 } else { zone.ahead(millis) / 60 % 60 };
+        return Values::build(Kind::Bigint, height, values.constant, |row| Ok(cells.get(row).map(ahead)));
+    }
+    let cells = millis(&wall(values)?, height)?;
     Values::build(Kind::Bigint, height, values.constant, |row| Ok(cells.get(row).and_then(|millis| part(&unit, millis))))
 }
 
@@ -240,14 +272,18 @@ pub(super) fn truncate(unit: &str, millis: i64) -> Option<i64> {
     Some(start.and_time(NaiveTime::MIN).and_utc().timestamp_millis())
 }
 
-/// UTC stays as it is, a fixed offset moves the clock; names of zones need a zone database, which a log in UTC does not.
+/// The same moments, read in another zone.
 pub(super) fn at_time_zone(values: &Values, zone: &Values, height: usize) -> Result<Values> {
-    let zone = zone.constant_text().ok_or_else(|| SqlError::new("the time zone must be a text"))?;
-    match zone.as_str() {
-        "UTC" | "utc" | "Z" | "GMT" | "Etc/UTC" | "+00:00" => {
-            let cells = millis(values, height)?;
-            Values::build(ZONED, height, values.constant, |row| Ok(cells.get(row)))
-        }
-        other => Err(SqlError::new(format!("time zone {other} is not supported: every CloudTrail time is UTC"))),
-    }
+    let name = zone.constant_text().ok_or_else(|| SqlError::new("the time zone must be a text"))?;
+    let kind = zone::named(&name)?.kind();
+    let cells = millis(values, height)?;
+    Values::build(kind, height, values.constant, |row| Ok(cells.get(row)))
+}
+
+/// The moments at which the clock of a zone shows these times.
+pub(super) fn with_time_zone(values: &Values, zone: &Values, height: usize) -> Result<Values> {
+    let name = zone.constant_text().ok_or_else(|| SqlError::new("the time zone must be a text"))?;
+    let zone = zone::named(&name)?;
+    let cells = millis(&wall(values)?, height)?;
+    Values::build(zone.kind(), height, values.constant, |row| Ok(cells.get(row).map(|wall| zone.moment(wall))))
 }

@@ -68,9 +68,13 @@ pub(super) fn common(a: &Kind, b: &Kind) -> Result<Kind> {
         (Kind::Bigint, Kind::Double) | (Kind::Double, Kind::Bigint) => Kind::Double,
         (Kind::Varchar, Kind::Json) | (Kind::Json, Kind::Varchar) => Kind::Varchar,
         (Kind::Date, Kind::Timestamp { zoned }) | (Kind::Timestamp { zoned }, Kind::Date) => Kind::Timestamp { zoned: *zoned },
+        (Kind::Zoned(_), b) if b.is_time() => Kind::Timestamp { zoned: true },
+        (a, Kind::Zoned(_)) if a.is_time() => Kind::Timestamp { zoned: true },
         (Kind::Timestamp { .. }, Kind::Timestamp { .. }) => Kind::Timestamp { zoned: true },
+        (Kind::Varchar, Kind::Zoned(_)) | (Kind::Zoned(_), Kind::Varchar) => Kind::Timestamp { zoned: true },
         (Kind::Varchar, other @ (Kind::Date | Kind::Timestamp { .. } | Kind::Boolean | Kind::Bigint | Kind::Double))
         | (other @ (Kind::Date | Kind::Timestamp { .. } | Kind::Boolean | Kind::Bigint | Kind::Double), Kind::Varchar) => other.clone(),
+        (Kind::Varchar, Kind::Ip) | (Kind::Ip, Kind::Varchar) => Kind::Ip,
         (Kind::Array(a), Kind::Array(b)) => Kind::array(common(a, b)?),
         (Kind::Row(a), Kind::Row(b)) if a.len() == b.len() => {
             let fields = a.iter().zip(b).map(|((name, a), (_, b))| Ok((name.clone(), common(a, b)?)));

@@ -2,13 +2,13 @@
 
 use std::any::TypeId;
 
-use sqlparser::ast::{Query, Statement};
+use sqlparser::ast::{Expr, Query, Statement};
 use sqlparser::dialect::{Dialect, GenericDialect};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
 
-use super::error::{Place, Result, SqlError};
+use super::error::{Place, SqlError};
 
 /// Longest query that is looked at, in bytes.
 const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -83,10 +83,20 @@ impl Dialect for Trino {
     fn allow_extract_custom(&self) -> bool {
         true
     }
+
+    /// The parser takes everything that follows `IS DISTINCT FROM` for its right side, `OR` and `AND` too.
+    fn parse_infix(&self, parser: &mut Parser<'_>, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
+        let negated = parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]);
+        if !negated && !parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) {
+            return None;
+        }
+        let (left, right) = (Box::new(expr.clone()), parser.parse_subexpr(precedence));
+        Some(right.map(Box::new).map(|right| if negated { Expr::IsNotDistinctFrom(left, right) } else { Expr::IsDistinctFrom(left, right) }))
+    }
 }
 
 /// The one `SELECT` in `text`.
-pub(super) fn parse(text: &str) -> Result<Query> {
+pub(super) fn parse(text: &str) -> super::error::Result<Query> {
     if text.len() > TEXT_BYTES_MAX {
         return Err(SqlError::new(format!("the query is longer than {TEXT_BYTES_MAX} bytes")));
     }
@@ -99,7 +109,7 @@ pub(super) fn parse(text: &str) -> Result<Query> {
         let error = SqlError::new(format!("more than {OPERATORS_MAX} operators (AND, OR, +, || …); a long list of values belongs in IN (…)"));
         return Err(error.at_span(token.span));
     }
-    let mut parser = Parser::new(&Trino).with_tokens_with_locations(with_angle_brackets(tokens));
+    let mut parser = Parser::new(&Trino).with_tokens_with_locations(with_angle_brackets(with_addresses(tokens)));
     let mut statements = parser.parse_statements().map_err(syntax_error)?;
     match (statements.pop(), statements.is_empty()) {
         (Some(Statement::Query(query)), true) => Ok(*query),
@@ -128,6 +138,32 @@ fn syntax_error(error: ParserError) -> SqlError {
         (Some(Ok(line)), Some(Ok(column))) => SqlError { place: Some(Place { line, column }), ..SqlError::new(before) },
         _ => SqlError::new(message),
     }
+}
+
+/// The parser knows no literals of type `IPADDRESS '10.0.0.1'`: they become casts. A network is a text here.
+fn with_addresses(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        let is_type = |before: &&TokenWithSpan| matches!(&before.token, Token::Word(word) if word.quote_style.is_none() && (word.value.eq_ignore_ascii_case("ipaddress") || word.value.eq_ignore_ascii_case("ipprefix")));
+        let before = out.iter().rposition(|token| !matches!(token.token, Token::Whitespace(_)));
+        let literal = before.filter(|at| out.get(*at).as_ref().is_some_and(is_type));
+        match (&token.token, literal) {
+            (Token::SingleQuotedString(_), Some(at)) => {
+                let span = token.span;
+                let name = out.split_off(at).into_iter().next().map(|token| token.token);
+                let is_address = matches!(&name, Some(Token::Word(word)) if word.value.eq_ignore_ascii_case("ipaddress"));
+                let word = |text: &str| TokenWithSpan::new(Token::make_word(text, None), span);
+                if is_address {
+                    out.extend([word("CAST"), TokenWithSpan::new(Token::LParen, span), token, word("AS"), word("ipaddress")]);
+                    out.push(TokenWithSpan::new(Token::RParen, span));
+                } else {
+                    out.push(token);
+                }
+            }
+            _ => out.push(token),
+        }
+    }
+    out
 }
 
 /// Trino writes nested types with parentheses, `CAST(x AS ARRAY(ROW(arn VARCHAR)))`; the parser knows them with angle

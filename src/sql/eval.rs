@@ -71,7 +71,8 @@ impl<'a> Scope<'a> {
             Expr::BinaryOp { left, op, right } => self.binary(expr, left, op, right),
             Expr::Cast { kind, expr, data_type, .. } => {
                 let lenient = self.lenient || !matches!(kind, sqlparser::ast::CastKind::Cast | sqlparser::ast::CastKind::DoubleColon);
-                cast::cast(&self.eval(expr)?, &cast::kind_of(data_type)?, self.height(), lenient)
+                let values = cast::cast(&self.eval(expr)?, &cast::kind_of(data_type)?, self.height(), lenient)?;
+                cast::cut(values, data_type, self.height())
             }
             Expr::AtTimeZone { timestamp, time_zone } => clock::at_time_zone(&self.eval(timestamp)?, &self.eval(time_zone)?, self.height()),
             Expr::Extract { field, expr, .. } => clock::extract(&field.to_string(), &self.eval(expr)?, self.height()),

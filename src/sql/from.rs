@@ -9,7 +9,7 @@ use super::eval::Scope;
 use super::join::{self, Keeps};
 use super::relation::{Field, Relation};
 use super::values::{Cell, Values};
-use super::{names, select};
+use super::{lateral, names, predicate, select};
 use crate::tables::{self, Kind};
 
 /// The rows of a `FROM` clause. `like` lends session, common tables and outer scopes.
@@ -31,6 +31,7 @@ pub(super) fn from(like: &Scope<'_>, tables: &[TableWithJoins]) -> Result<Relati
 fn cross(like: &Scope<'_>, left: Relation, right: &TableFactor) -> Result<Relation> {
     match right {
         TableFactor::UNNEST { .. } => unnest(like, &left, right, false),
+        TableFactor::Derived { lateral: true, subquery, alias, .. } => lateral::join(like, &left, subquery, alias.as_ref(), false),
         other => join::join(like, &left, &factor(like, other)?, None, Keeps { left: false, right: false }),
     }
 }
@@ -55,6 +56,9 @@ fn joined(like: &Scope<'_>, left: Relation, join: &Join) -> Result<Relation> {
     if matches!(join.relation, TableFactor::UNNEST { .. }) {
         return unnest(like, &left, &join.relation, keeps.left);
     }
+    if let (TableFactor::Derived { lateral: true, subquery, alias, .. }, true) = (&join.relation, is_always(constraint)) {
+        return lateral::join(like, &left, subquery, alias.as_ref(), keeps.left);
+    }
     let right = factor(like, &join.relation)?;
     match constraint {
         JoinConstraint::On(on) => join::join(like, &left, &right, Some(on), keeps),
@@ -64,7 +68,12 @@ fn joined(like: &Scope<'_>, left: Relation, join: &Join) -> Result<Relation> {
     }
 }
 
-/// `USING (a, b)`: the columns stand once in the result, with the left side's values.
+/// `ON true`.
+fn is_always(constraint: &JoinConstraint) -> bool {
+    matches!(constraint, JoinConstraint::On(Expr::Value(value)) if value.value == sqlparser::ast::Value::Boolean(true))
+}
+
+/// `USING (a, b)`: the columns stand once in the result, before all others, with the value of the side that has one.
 fn using(like: &Scope<'_>, left: &Relation, right: &Relation, columns: Vec<String>, keeps: Keeps) -> Result<Relation> {
     let side = |relation: &Relation, name: &str| {
         let field = relation.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name));
@@ -80,17 +89,28 @@ fn using(like: &Scope<'_>, left: &Relation, right: &Relation, columns: Vec<Strin
             Some(before) => Expr::BinaryOp { left: Box::new(before), op: BinaryOperator::And, right: Box::new(equal) },
         });
     }
-    let mut rows = join::join(like, left, right, condition.as_ref(), keeps)?;
-    let mut at = left.fields.len();
-    while at < rows.fields.len() {
-        if rows.fields.get(at).is_some_and(|field| columns.iter().any(|name| field.name.eq_ignore_ascii_case(name))) {
-            rows.fields.remove(at);
-            drop(rows.columns.remove(at));
-        } else {
-            at += 1;
+    let rows = join::join(like, left, right, condition.as_ref(), keeps)?;
+    let is = |at: usize, name: &str| rows.fields.get(at).is_some_and(|field| field.name.eq_ignore_ascii_case(name));
+    let mut merged = Relation { height: rows.height, ..Relation::default() };
+    for name in &columns {
+        let places = [(0..left.fields.len()).find(|at| is(*at, name)), (left.fields.len()..rows.fields.len()).find(|at| is(*at, name))];
+        let [Some(first), Some(second)] = places else { return Err(SqlError::new(format!("USING: there is no column {name} on both sides"))) };
+        let values = either(&Scope { relation: &rows, ..*like }, rows.values(first)?, rows.values(second)?)?;
+        let field = rows.fields.get(first).cloned().unwrap_or_else(|| Field::new(name.clone(), values.kind.clone()));
+        merged.push(Field { kind: values.kind, ..field }, values.data);
+    }
+    for (at, (field, column)) in rows.fields.iter().zip(&rows.columns).enumerate() {
+        if !columns.iter().any(|name| is(at, name)) {
+            merged.push(field.clone(), column.clone());
         }
     }
-    Ok(rows)
+    Ok(merged)
+}
+
+/// The first value, or where that is NULL the second.
+fn either(scope: &Scope<'_>, first: Values, second: Values) -> Result<Values> {
+    let chosen: Vec<Option<usize>> = predicate::nulls(&first)?.into_iter().map(|null| Some(usize::from(null))).collect();
+    predicate::merge(&[first, second], &chosen, scope)
 }
 
 fn factor(like: &Scope<'_>, factor: &TableFactor) -> Result<Relation> {
@@ -126,7 +146,7 @@ fn factor(like: &Scope<'_>, factor: &TableFactor) -> Result<Relation> {
     }
 }
 
-fn aliased(rows: Relation, alias: Option<&TableAlias>, table: Option<&str>) -> Relation {
+pub(super) fn aliased(rows: Relation, alias: Option<&TableAlias>, table: Option<&str>) -> Relation {
     match (alias, table) {
         (Some(alias), _) => rows.renamed(&alias.name.value.to_lowercase(), &column_names(alias)),
         (None, Some(table)) => rows.renamed(table, &[]),

@@ -10,6 +10,7 @@ mod math;
 mod regexp;
 mod text;
 mod time;
+mod url;
 
 use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, TrimWhereField};
 
@@ -36,14 +37,14 @@ pub(super) struct Call<'a> {
 /// A module's functions: the values, or `None` if the name is not one of its own.
 type Module = fn(&Call<'_>) -> Option<Result<Values>>;
 
-const MODULES: &[Module] = &[text::call, regexp::call, json::call, time::call, array::call, math::call];
+const MODULES: &[Module] = &[text::call, url::call, regexp::call, json::call, time::call, array::call, math::call];
 
 /// Names that [`call`] treats itself.
 const SPECIAL: &[&str] = &["if", "coalesce", "nullif", "try", "typeof", "current_timestamp", "now", "current_date", "localtimestamp"];
 
 /// Every name of a scalar function, for suggestions and documentation.
 pub(super) fn known_names() -> impl Iterator<Item = &'static str> {
-    let modules = [text::NAMES, regexp::NAMES, json::NAMES, time::NAMES, array::NAMES, math::NAMES, lambda::NAMES, SPECIAL];
+    let modules = [text::NAMES, url::NAMES, regexp::NAMES, json::NAMES, time::NAMES, array::NAMES, math::NAMES, lambda::NAMES, SPECIAL];
     modules.into_iter().flatten().copied()
 }
 
@@ -179,6 +180,9 @@ impl Call<'_> {
     }
 
     fn texts(&self, at: usize) -> Result<Texts> {
+        if self.arg(at)?.kind == Kind::Ip {
+            return Err(SqlError::new(format!("argument {}: a text is needed here, and this is ipaddress", at + 1)));
+        }
         self.arg(at)?.texts().map_err(|error| SqlError { message: format!("argument {}: {}", at + 1, error.message), ..error })
     }
 

@@ -1,17 +1,21 @@
-//! `GROUP BY`: which expressions are keys, which rows belong together.
+//! `GROUP BY`: which expressions are keys, which rows belong together; `ROLLUP`, `CUBE` and `GROUPING SETS` group several times.
 
 use polars::prelude::Series;
-use sqlparser::ast::{Expr, GroupByExpr, Select, SelectItem, Value};
+use sqlparser::ast::{Expr, GroupByExpr, GroupByWithModifier, Select, SelectItem, Value};
 
 use super::aggregate;
 use super::cast;
 use super::error::{Result, SqlError};
 use super::eval::Scope;
+use super::functions::arguments;
 use super::names;
 use super::relation::Groups;
 use super::values::{Cell, Values};
 use super::walk::Calls;
 use crate::tables::Kind;
+
+/// Sets of keys that one query may group by: `CUBE` doubles them with each key.
+const SETS_MAX: usize = 64;
 
 /// A column by which rows can be grouped: nested values are equal when their JSON is.
 pub(super) fn key_column(values: &Values, height: usize) -> Result<Series> {
@@ -21,31 +25,101 @@ pub(super) fn key_column(values: &Values, height: usize) -> Result<Series> {
     }
 }
 
-/// The keys of a `SELECT`, ordinals and aliases resolved. `None`: it is not grouped at all.
-pub(super) fn keys(scope: &Scope<'_>, select: &Select, calls: &Calls) -> Result<Option<Vec<Expr>>> {
-    let exprs = match &select.group_by {
+/// What a `SELECT` is grouped by.
+pub(super) struct Grouping {
+    /// The keys, ordinals and aliases resolved, each once.
+    keys: Vec<Expr>,
+    /// By which of them rows are grouped; mostly once, by all.
+    sets: Vec<Vec<usize>>,
+}
+
+/// How a `SELECT` is grouped. `None`: it is not.
+pub(super) fn grouping(scope: &Scope<'_>, select: &Select, calls: &Calls) -> Result<Option<Grouping>> {
+    let (exprs, modifiers) = match &select.group_by {
         GroupByExpr::All(_) => return Err(SqlError::new("GROUP BY ALL is not supported")),
-        GroupByExpr::Expressions(_, modifiers) if !modifiers.is_empty() => return Err(SqlError::new("ROLLUP, CUBE and TOTALS are not supported")),
-        GroupByExpr::Expressions(exprs, _) => exprs,
+        GroupByExpr::Expressions(exprs, modifiers) => (exprs, modifiers.as_slice()),
     };
-    if exprs.is_empty() && calls.aggregates.is_empty() && select.having.is_none() {
+    if exprs.is_empty() && modifiers.is_empty() && calls.aggregates.is_empty() && select.having.is_none() {
         return Ok(None);
     }
-    let mut keys = Vec::new();
+    let mut grouping = Grouping { keys: Vec::new(), sets: vec![Vec::new()] };
     for expr in exprs {
-        match expr {
-            Expr::Rollup(_) | Expr::Cube(_) | Expr::GroupingSets(_) => {
-                return Err(SqlError::new("ROLLUP, CUBE and GROUPING SETS are not supported; use UNION ALL").at(expr));
-            }
-            Expr::Tuple(exprs) => keys.extend(exprs.iter().map(|expr| key(scope, select, expr)).collect::<Result<Vec<_>>>()?),
-            other => keys.push(key(scope, select, other)?),
+        let sets = match expr {
+            Expr::GroupingSets(sets) => sets.clone(),
+            Expr::Rollup(steps) => rollup(steps),
+            Expr::Cube(parts) => cube(parts)?,
+            Expr::Tuple(exprs) => vec![exprs.clone()],
+            other => vec![vec![other.clone()]],
+        };
+        grouping.multiply(scope, select, &sets)?;
+    }
+    for modifier in modifiers {
+        match modifier {
+            GroupByWithModifier::GroupingSets(Expr::GroupingSets(sets)) => grouping.multiply(scope, select, sets)?,
+            other => return Err(SqlError::new(format!("GROUP BY … {other} is not supported; write ROLLUP (…), CUBE (…) or GROUPING SETS (…)"))),
         }
     }
-    Ok(Some(keys))
+    Ok(Some(grouping))
+}
+
+/// `(a, b, c)`: by all, by `a, b`, by `a`, by nothing.
+fn rollup(steps: &[Vec<Expr>]) -> Vec<Vec<Expr>> {
+    (0..=steps.len()).rev().map(|count| steps.iter().take(count).flatten().cloned().collect()).collect()
+}
+
+/// Every choice of the parts.
+fn cube(parts: &[Vec<Expr>]) -> Result<Vec<Vec<Expr>>> {
+    if 1 << parts.len().min(32) > SETS_MAX {
+        return Err(SqlError::new(format!("CUBE of {} keys would group more than {SETS_MAX} times", parts.len())));
+    }
+    let chosen = |choice: usize| {
+        let is_chosen = |at: usize| choice & (1 << (parts.len() - 1 - at)) != 0;
+        parts.iter().enumerate().filter(|(at, _)| is_chosen(*at)).flat_map(|(_, part)| part.clone()).collect()
+    };
+    Ok((0..1_usize << parts.len()).rev().map(chosen).collect())
+}
+
+impl Grouping {
+    /// Each set there is, with each of `more` added to it.
+    fn multiply(&mut self, scope: &Scope<'_>, select: &Select, more: &[Vec<Expr>]) -> Result<()> {
+        let mut added = Vec::new();
+        for set in more {
+            let keys = set.iter().map(|expr| Ok(self.place(key(scope, select, expr)?))).collect::<Result<Vec<_>>>()?;
+            added.push(keys);
+        }
+        if self.sets.len() * added.len() > SETS_MAX {
+            return Err(SqlError::new(format!("GROUP BY would group more than {SETS_MAX} times")));
+        }
+        let joined = |before: &Vec<usize>, added: &Vec<usize>| {
+            let new = added.iter().enumerate().filter(|(at, key)| !before.contains(key) && added.iter().position(|other| other == *key) == Some(*at));
+            before.iter().copied().chain(new.map(|(_, key)| *key)).collect()
+        };
+        self.sets = self.sets.iter().flat_map(|before| added.iter().map(move |added| joined(before, added))).collect();
+        Ok(())
+    }
+
+    fn place(&mut self, key: Expr) -> usize {
+        self.keys.iter().position(|known| *known == key).unwrap_or_else(|| {
+            self.keys.push(key);
+            self.keys.len() - 1
+        })
+    }
+
+    /// `grouping(a, b)` in the groups of a set: a bit for each argument, 1 where the set has not got it.
+    fn bits(&self, set: &[usize], call: &Expr) -> Result<i64> {
+        let mut bits = 0;
+        for arg in arguments(aggregate::as_call(call)?)? {
+            let place = self.keys.iter().position(|key| key == arg);
+            let place = place.ok_or_else(|| SqlError::new("grouping(…) asks for keys of GROUP BY").at(arg))?;
+            bits = bits << 1 | i64::from(!set.contains(&place));
+        }
+        Ok(bits)
+    }
 }
 
 fn key(scope: &Scope<'_>, select: &Select, expr: &Expr) -> Result<Expr> {
     match expr {
+        Expr::Nested(inner) => key(scope, select, inner),
         Expr::Value(value) => match &value.value {
             Value::Number(text, _) => {
                 let item = text.parse::<usize>().ok().and_then(|ordinal| select.projection.get(ordinal.checked_sub(1)?));
@@ -67,18 +141,42 @@ fn key(scope: &Scope<'_>, select: &Select, expr: &Expr) -> Result<Expr> {
     }
 }
 
-/// Groups the scope's rows and computes keys and aggregates: what is known about each group.
-pub(super) fn grouped(scope: &Scope<'_>, keys: &[Expr], calls: &Calls) -> Result<(usize, Vec<(Expr, Values)>)> {
-    let values = keys.iter().map(|key| scope.column(key)).collect::<Result<Vec<_>>>()?;
-    let columns = values.iter().map(|values| key_column(values, scope.height())).collect::<Result<Vec<_>>>()?;
-    let groups = if keys.is_empty() { Groups::one(scope.height()) } else { Groups::by(&columns, scope.height())? };
-    let mut known = Vec::new();
-    for (key, values) in keys.iter().zip(&values) {
-        known.push((key.clone(), values.take(&groups.first)?));
+/// Groups the scope's rows and computes keys and aggregates: what is known about each group. The groups of several sets
+/// stand under each other; a key that a set has not got is NULL in its groups.
+pub(super) fn grouped(scope: &Scope<'_>, grouping: &Grouping, calls: &Calls) -> Result<(usize, Vec<(Expr, Values)>)> {
+    let keys = grouping.keys.iter().map(|key| scope.column(key)).collect::<Result<Vec<_>>>()?;
+    let columns = keys.iter().map(|values| key_column(values, scope.height())).collect::<Result<Vec<_>>>()?;
+    let mut all: Option<(usize, Vec<(Expr, Values)>)> = None;
+    for set in &grouping.sets {
+        let by: Vec<Series> = set.iter().filter_map(|at| columns.get(*at).cloned()).collect();
+        let groups = if by.is_empty() { Groups::one(scope.height()) } else { Groups::by(&by, scope.height())? };
+        let mut known = Vec::new();
+        for (at, (key, values)) in grouping.keys.iter().zip(&keys).enumerate() {
+            let values = if set.contains(&at) { values.take(&groups.first)? } else { values.take(&vec![None; groups.count()])? };
+            known.push((key.clone(), values));
+        }
+        for call in &calls.aggregates {
+            let values = aggregate::evaluate(scope, aggregate::as_call(call)?, &groups).map_err(|error| error.at(call))?;
+            known.push((call.clone(), values));
+        }
+        for call in &calls.groupings {
+            let bits = Values::constant(Kind::Bigint, Some(grouping.bits(set, call)?));
+            known.push((call.clone(), Values::new(Kind::Bigint, bits.spread(groups.count()))));
+        }
+        all = Some(match all {
+            None => (groups.count(), known),
+            Some(before) => under_each_other(before, (groups.count(), known))?,
+        });
     }
-    for call in &calls.aggregates {
-        let values = aggregate::evaluate(scope, aggregate::as_call(call)?, &groups).map_err(|error| error.at(call))?;
-        known.push((call.clone(), values));
+    Ok(all.unwrap_or_default())
+}
+
+type Known = (usize, Vec<(Expr, Values)>);
+
+fn under_each_other((count, mut known): Known, (more, below): Known) -> Result<Known> {
+    for ((_, values), (_, below)) in known.iter_mut().zip(below) {
+        values.data.append_owned(below.data)?;
+        values.data = values.data.rechunk();
     }
-    Ok((groups.count(), known))
+    Ok((count + more, known))
 }

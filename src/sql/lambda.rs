@@ -3,6 +3,9 @@
 //! The body is evaluated once for all elements of all rows: the elements become a relation of their own, and columns of
 //! the surrounding query are looked up through the row that each element came from.
 
+mod fold;
+mod maps;
+
 use sqlparser::ast::{Expr, LambdaFunction, OneOrManyWithParens};
 
 use super::cast::explode;
@@ -13,14 +16,24 @@ use super::values::Values;
 use crate::tables::Kind;
 use crate::tables::builder::lists;
 
-pub(super) const NAMES: &[&str] = &["filter", "transform", "any_match", "all_match", "none_match"];
+pub(super) const NAMES: &[&str] =
+    &["filter", "transform", "any_match", "all_match", "none_match", "reduce", "zip_with", "transform_values", "transform_keys", "map_filter"];
 
 pub(super) fn call(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Values> {
-    let [array, lambda] = args else { return Err(SqlError::new(format!("{name} takes an array and a lambda"))) };
-    let Expr::Lambda(lambda) = lambda else { return Err(SqlError::new(format!("{name} needs a lambda, such as x -> x > 1")).at(*lambda)) };
+    match (name, args) {
+        ("reduce", [array, start, step, finish]) => fold::reduce(scope, array, start, step, finish),
+        ("zip_with", [first, second, body]) => fold::zip_with(scope, first, second, body),
+        ("transform_values" | "transform_keys" | "map_filter", [map, body]) => maps::call(scope, name, map, body),
+        ("filter" | "transform" | "any_match" | "all_match" | "none_match", [array, body]) => over_elements(scope, name, array, body),
+        _ => Err(SqlError::new(format!("{name} does not take {} arguments", args.len()))),
+    }
+}
+
+fn over_elements(scope: &Scope<'_>, name: &str, array: &Expr, body: &Expr) -> Result<Values> {
+    let body = Lambda::of(name, body, 1)?;
     let array = scope.column(array)?;
     let (elements, lengths) = explode(&array)?;
-    let results = each(scope, &elements, &lengths, lambda)?;
+    let results = body.over(scope, &rows_of(&lengths), &[&elements])?;
     match name {
         "transform" => {
             let data = lists("", &results.spread(elements.data.len()), &results.kind, &lengths);
@@ -31,23 +44,43 @@ pub(super) fn call(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Valu
     }
 }
 
-fn parameter(lambda: &LambdaFunction) -> Result<String> {
-    match &lambda.params {
-        OneOrManyWithParens::One(one) => Ok(one.name.value.to_lowercase()),
-        OneOrManyWithParens::Many(many) => match many.as_slice() {
-            [one] => Ok(one.name.value.to_lowercase()),
-            _ => Err(SqlError::new("the lambda must have one parameter")),
-        },
+/// A lambda, and the names of its parameters.
+struct Lambda<'e> {
+    parameters: Vec<String>,
+    body: &'e Expr,
+}
+
+impl<'e> Lambda<'e> {
+    /// The argument of `function` that must be a lambda of so many parameters.
+    fn of(function: &str, expr: &'e Expr, count: usize) -> Result<Self> {
+        let Expr::Lambda(LambdaFunction { params, body, .. }) = expr else {
+            return Err(SqlError::new(format!("{function} needs a lambda, such as x -> x > 1")).at(expr));
+        };
+        let parameters: Vec<String> = match params {
+            OneOrManyWithParens::One(one) => vec![one.name.value.to_lowercase()],
+            OneOrManyWithParens::Many(many) => many.iter().map(|one| one.name.value.to_lowercase()).collect(),
+        };
+        if parameters.len() != count {
+            let needed = if count == 1 { "one parameter".to_owned() } else { format!("{count} parameters") };
+            return Err(SqlError::new(format!("the lambda of {function} must have {needed}")).at(expr));
+        }
+        Ok(Self { parameters, body })
+    }
+
+    /// Its value for each entry of `arguments`; `rows` says which row of `scope` each entry belongs to.
+    fn over(&self, scope: &Scope<'_>, rows: &[Option<u32>], arguments: &[&Values]) -> Result<Values> {
+        let mut relation = Relation { height: rows.len(), ..Relation::default() };
+        for (name, values) in self.parameters.iter().zip(arguments) {
+            relation.push(Field::new(name.clone(), values.kind.clone()), values.spread(rows.len()));
+        }
+        let inner = Scope { relation: &relation, known: &[], ungrouped: None, outer: Some((scope, Via::Rows(rows))), ..*scope };
+        inner.column(self.body)
     }
 }
 
-/// The lambda's value for every element.
-fn each(scope: &Scope<'_>, elements: &Values, lengths: &[Option<usize>], lambda: &LambdaFunction) -> Result<Values> {
-    let rows: Vec<Option<u32>> = (0_u32..).zip(lengths).flat_map(|(row, length)| std::iter::repeat_n(Some(row), length.unwrap_or(0))).collect();
-    let mut relation = Relation { height: elements.data.len(), ..Relation::default() };
-    relation.push(Field::new(parameter(lambda)?, elements.kind.clone()), elements.data.clone());
-    let inner = Scope { relation: &relation, known: &[], ungrouped: None, outer: Some((scope, Via::Rows(&rows))), ..*scope };
-    inner.eval(&lambda.body)
+/// For all elements under each other, the row that each came from.
+fn rows_of(lengths: &[Option<usize>]) -> Vec<Option<u32>> {
+    (0_u32..).zip(lengths).flat_map(|(row, length)| std::iter::repeat_n(Some(row), length.unwrap_or(0))).collect()
 }
 
 fn keep(elements: &Values, lengths: &[Option<usize>], results: &Values) -> Result<Values> {

@@ -10,7 +10,7 @@ use super::error::{Result, SqlError};
 use super::eval::Scope;
 use super::relation::{Groups, Relation};
 use super::scan::{self, Filters, Scan};
-use super::{dialect, names, params, select};
+use super::{dialect, names, params, select, window};
 use crate::model::Timestamp;
 use crate::tables::{self, Rows, Table};
 
@@ -117,6 +117,7 @@ impl Query {
     pub fn parse(text: &str, params: &[(String, String)], now: Timestamp) -> std::result::Result<Self, SqlError> {
         let mut tree = dialect::parse(text)?;
         names::lower(&mut tree);
+        window::named::write_out(&mut tree);
         params::set(&mut tree, params)?;
         let tables = scan::tables(&tree);
         let mut query = Self { tree, now, scan: Scan::default(), filters: None, tables };
@@ -175,6 +176,6 @@ impl Query {
     pub fn run(&self, catalog: &Catalog) -> std::result::Result<Answer, SqlError> {
         let session = Session { catalog, now: self.now.millis() };
         let relation = select::query(&session, &Ctes::default(), None, &self.tree)?;
-        Ok(Answer::new(relation))
+        Ok(Answer::new(relation.seen()))
     }
 }

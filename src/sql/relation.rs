@@ -88,6 +88,14 @@ impl Relation {
         Self { fields: self.fields.clone(), columns, height }
     }
 
+    /// Without the columns that `SELECT *` leaves out.
+    pub fn seen(mut self) -> Self {
+        let mut seen = self.fields.iter().map(|field| !field.hidden).collect::<Vec<_>>().into_iter();
+        self.columns.retain(|_| seen.next().unwrap_or(true));
+        self.fields.retain(|field| !field.hidden);
+        self
+    }
+
     /// Columns of both, side by side; both have the same height.
     pub fn beside(mut self, other: Self) -> Self {
         self.fields.extend(other.fields);

@@ -79,6 +79,7 @@ fn value_rows(like: &Scope<'_>, values: &ValueRows) -> Result<Relation> {
 }
 
 fn combine(left: Relation, right: Relation, op: SetOperator, quantifier: SetQuantifier) -> Result<Relation> {
+    let (left, right) = (left.seen(), right.seen());
     if left.fields.len() != right.fields.len() {
         return Err(SqlError::new(format!("{op}: one side has {} columns and the other {}", left.fields.len(), right.fields.len())));
     }
@@ -97,23 +98,26 @@ fn combine(left: Relation, right: Relation, op: SetOperator, quantifier: SetQuan
         return Ok(rows);
     }
     let groups = groups_of(&rows)?;
-    let mut on_right = vec![false; groups.count()];
-    for row in left.height..rows.height {
-        if let Some(slot) = groups.of_row.get(row).and_then(|group| on_right.get_mut(*group as usize)) {
-            *slot = true;
+    // How many equal rows there are on the left and on the right, and how many of the left have been looked at.
+    let mut counts = vec![(0_usize, 0_usize, 0_usize); groups.count()];
+    for (row, group) in groups.of_row.iter().enumerate() {
+        if let Some((on_left, on_right, _)) = counts.get_mut(*group as usize) {
+            if row < left.height { *on_left += 1 } else { *on_right += 1 }
         }
     }
-    let keep = |group: usize, first: u32| {
-        let on_left = (first as usize) < left.height;
-        let on_right = on_right.get(group) == Some(&true);
-        match op {
-            SetOperator::Intersect => on_left && on_right,
-            SetOperator::Except | SetOperator::Minus => on_left && !on_right,
-            SetOperator::Union => true,
-        }
-    };
-    let kept: Vec<Option<u32>> =
-        groups.first.iter().enumerate().filter_map(|(group, first)| first.filter(|first| keep(group, *first))).map(Some).collect();
+    let kept = (0_u32..).zip(&groups.of_row).filter_map(|(row, group)| {
+        let (on_left, on_right, seen) = counts.get_mut(*group as usize)?;
+        *seen += 1;
+        let wanted = match op {
+            SetOperator::Union => 1,
+            SetOperator::Intersect if all => (*on_left).min(*on_right),
+            SetOperator::Intersect => usize::from(*on_left > 0 && *on_right > 0),
+            _ if all => on_left.saturating_sub(*on_right),
+            _ => usize::from(*on_left > 0 && *on_right == 0),
+        };
+        (*seen <= wanted).then_some(Some(row))
+    });
+    let kept: Vec<Option<u32>> = kept.collect();
     rows.take(&kept)
 }
 
@@ -131,10 +135,10 @@ fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<Rel
     let scope = Scope { relation: &rows, ..*like };
     let orders = by.map(order_exprs).transpose()?.unwrap_or_default();
     let calls = calls(select, &orders);
-    match group::keys(&scope, select, &calls)? {
+    match group::grouping(&scope, select, &calls)? {
         None => project(&scope, select, &calls, &orders),
-        Some(keys) => {
-            let (count, known) = group::grouped(&scope, &keys, &calls)?;
+        Some(grouping) => {
+            let (count, known) = group::grouped(&scope, &grouping, &calls)?;
             let groups = Relation { height: count, ..Relation::default() };
             let after = Scope { relation: &groups, known: &known, ungrouped: Some(&scope), ..*like };
             let Some(having) = &select.having else { return project(&after, select, &calls, &orders) };
@@ -167,7 +171,6 @@ fn refuse_unknown(select: &Select) -> Result<()> {
         (!select.lateral_views.is_empty(), "LATERAL VIEW (use CROSS JOIN UNNEST)"),
         (!select.sort_by.is_empty() || !select.cluster_by.is_empty() || !select.distribute_by.is_empty(), "SORT/CLUSTER/DISTRIBUTE BY"),
         (!select.connect_by.is_empty(), "CONNECT BY"),
-        (!select.named_window.is_empty(), "WINDOW (write the window in OVER)"),
         (matches!(select.distinct, Some(Distinct::On(_))), "DISTINCT ON"),
     ];
     match refused.iter().find(|(found, _)| *found) {
@@ -212,6 +215,9 @@ fn project(scope: &Scope<'_>, select: &Select, calls: &Calls, orders: &[(Expr, O
     let mut rows = Relation { height: scope.height(), ..Relation::default() };
     for item in &select.projection {
         list_item(&scope, item, &mut rows)?;
+    }
+    for item in &select.projection {
+        other_names(&scope, item, &mut rows);
     }
     let keys = orders.iter().map(|(expr, options)| Ok((order_key(&scope, expr, &rows)?, *options))).collect::<Result<Vec<_>>>()?;
     let (rows, keys) = match select.distinct {
@@ -267,6 +273,20 @@ fn list_item(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relation) -> Resul
         _ => return Err(SqlError::new("this is not supported in a SELECT list").at(item)),
     }
     Ok(())
+}
+
+/// `*` takes the columns' other names along, unseen, so that a query around this one can still ask for them.
+fn other_names(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relation) {
+    let table = match item {
+        SelectItem::Wildcard(_) => None,
+        SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => Some(names::last(name)),
+        _ => return,
+    };
+    for (field, column) in scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| field.hidden) {
+        if table.is_none() || field.qualifier == table {
+            rows.push(Field { hidden: true, ..Field::new(field.name.clone(), field.kind.clone()) }, column.clone());
+        }
+    }
 }
 
 /// The name of a column without an alias.

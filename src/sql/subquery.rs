@@ -118,7 +118,7 @@ impl Set {
 /// The subquery's rows, if it needs nothing from outside.
 fn alone(scope: &Scope<'_>, query: &Query) -> Result<Option<Relation>> {
     match select::query(scope.session, scope.ctes, None, query) {
-        Ok(rows) => Ok(Some(rows)),
+        Ok(rows) => Ok(Some(rows.seen())),
         Err(error) if error.unknown_name => Ok(None),
         Err(error) => Err(error),
     }
@@ -136,7 +136,7 @@ fn single(rows: &Relation) -> Result<Values> {
 }
 
 /// Runs the subquery for each combination of outer values that it may look at.
-fn each(scope: &Scope<'_>, query: &Query) -> Result<(Groups, Vec<Relation>)> {
+pub(super) fn each(scope: &Scope<'_>, query: &Query) -> Result<(Groups, Vec<Relation>)> {
     let mut keys = Vec::new();
     let outer = scope.ungrouped.map_or(scope.relation, |before| before.relation);
     for parts in names_in(query) {
@@ -156,15 +156,20 @@ fn each(scope: &Scope<'_>, query: &Query) -> Result<(Groups, Vec<Relation>)> {
     }
     let mut results = Vec::with_capacity(groups.count());
     for first in groups.first.iter().flatten() {
-        results.push(select::query(scope.session, scope.ctes, Some((scope, Via::Row(*first as usize))), query)?);
+        results.push(select::query(scope.session, scope.ctes, Some((scope, Via::Row(*first as usize))), query)?.seen());
     }
     Ok((groups, results))
 }
 
-/// The types of a correlated subquery's columns, from a run for a row of NULLs.
+/// The types of a correlated subquery's columns.
 fn kinds(scope: &Scope<'_>, query: &Query) -> Result<Vec<Kind>> {
+    Ok(shape(scope, query)?.fields.into_iter().map(|field| field.kind).collect())
+}
+
+/// The columns of a correlated subquery without rows, from a run for a row of NULLs.
+pub(super) fn shape(scope: &Scope<'_>, query: &Query) -> Result<Relation> {
     let rows = scope.narrowed(&[None], |scope| select::query(scope.session, scope.ctes, Some((scope, Via::Row(0))), query))?;
-    Ok(rows.fields.into_iter().map(|field| field.kind).collect())
+    Ok(rows.seen().slice(0, 0))
 }
 
 fn result<'r>(groups: &Groups, results: &'r [Relation], row: usize) -> Option<&'r Relation> {

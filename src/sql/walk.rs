@@ -14,6 +14,8 @@ pub(super) struct Calls {
     pub aggregates: Vec<Expr>,
     /// `row_number() OVER (…)` …, each once.
     pub windows: Vec<Expr>,
+    /// `grouping(key)` …, each once.
+    pub groupings: Vec<Expr>,
 }
 
 struct Collector<'c> {
@@ -40,6 +42,7 @@ impl Visitor for Collector<'_> {
         {
             let list = match function {
                 Function { over: Some(_), .. } => Some(&mut self.calls.windows),
+                _ if names::of_function(function) == "grouping" => Some(&mut self.calls.groupings),
                 _ if aggregate::is_aggregate(&names::of_function(function)) => Some(&mut self.calls.aggregates),
                 _ => None,
             };

@@ -1,6 +1,12 @@
 //! Window functions: `row_number() OVER (PARTITION BY … ORDER BY …)` and its relatives.
 
-use sqlparser::ast::{Expr, Function, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType};
+mod frame;
+pub(super) mod named;
+mod running;
+
+use frame::Frame;
+use running::Frames;
+use sqlparser::ast::{Expr, Function, FunctionArgumentClause, FunctionArguments, NullTreatment, WindowSpec, WindowType};
 
 use super::error::{Result, SqlError};
 use super::eval::Scope;
@@ -8,7 +14,7 @@ use super::functions::arguments;
 use super::group::key_column;
 use super::relation::Groups;
 use super::values::{Cell, Values};
-use super::{aggregate, names, order};
+use super::{aggregate, names, order, predicate};
 use crate::tables::Kind;
 
 pub(super) const NAMES: &[&str] =
@@ -28,7 +34,7 @@ pub(super) fn evaluate(scope: &Scope<'_>, function: &Function) -> Result<Values>
     let name = names::of_function(function);
     let spec = match &function.over {
         Some(WindowType::WindowSpec(spec)) if spec.window_name.is_none() => spec,
-        _ => return Err(SqlError::new("named windows are not supported; write the window in OVER (…)")),
+        _ => return Err(SqlError::new("there is no window of this name in a WINDOW clause")),
     };
     let partitions = partitions(scope, spec)?;
     if aggregate::is_aggregate(&name) {
@@ -41,8 +47,8 @@ pub(super) fn evaluate(scope: &Scope<'_>, function: &Function) -> Result<Values>
         "dense_rank" => partitions.numbers(|_, _, peer| peer + 1),
         "percent_rank" | "cume_dist" => partitions.shares(name == "cume_dist"),
         "ntile" => partitions.tiles(scope, &args),
-        "lag" | "lead" => partitions.shifted(scope, &args, name == "lag"),
-        "first_value" | "last_value" | "nth_value" => partitions.chosen(scope, &name, &args, spec.window_frame.as_ref()),
+        "lag" | "lead" => partitions.shifted(scope, function, name == "lag"),
+        "first_value" | "last_value" | "nth_value" => partitions.chosen(scope, function, spec),
         other => Err(SqlError::new(format!("{other} is not a window function that is supported"))),
     }
 }
@@ -90,17 +96,19 @@ impl Partitions {
     fn shares(&self, with_peers: bool) -> Result<Values> {
         let mut shares: Vec<Option<f64>> = vec![None; self.height];
         for rows in &self.rows {
-            for (at, row) in rows.iter().enumerate() {
-                let before = rows.iter().position(|other| self.peer(*other) == self.peer(*row)).unwrap_or(at);
-                let until = rows.iter().rposition(|other| self.peer(*other) == self.peer(*row)).unwrap_or(at);
-                let share = match (with_peers, rows.len()) {
-                    (true, count) => (until + 1) as f64 / count as f64,
+            let (count, mut before) = (rows.len(), 0);
+            for peers in rows.chunk_by(|a, b| self.peer(*a) == self.peer(*b)) {
+                let share = match (with_peers, count) {
+                    (true, count) => (before + peers.len()) as f64 / count as f64,
                     (false, 1) => 0.0,
                     (false, count) => before as f64 / (count - 1) as f64,
                 };
-                if let Some(slot) = shares.get_mut(*row as usize) {
-                    *slot = Some(share);
+                for row in peers {
+                    if let Some(slot) = shares.get_mut(*row as usize) {
+                        *slot = Some(share);
+                    }
                 }
+                before += peers.len();
             }
         }
         Ok(Values::new(Kind::Double, f64::column(shares)))
@@ -125,16 +133,29 @@ impl Partitions {
     }
 
     /// `lag(x, n, default)`, `lead(…)`.
-    fn shifted(&self, scope: &Scope<'_>, args: &[&Expr], back: bool) -> Result<Values> {
+    fn shifted(&self, scope: &Scope<'_>, function: &Function, back: bool) -> Result<Values> {
+        let args = arguments(function)?;
         let value = args.first().ok_or_else(|| SqlError::new("lag and lead need a value"))?;
         let values = scope.column(value)?;
         let by = args.get(1).map(|arg| scope.eval(arg)).transpose()?.and_then(|values| values.constant_whole()).unwrap_or(1);
         let by = usize::try_from(by).map_err(|_| SqlError::new("the offset must not be negative"))?;
+        let passed_over = passed_over(function, &values)?;
         let mut places: Vec<Option<u32>> = vec![None; self.height];
         let mut outside = vec![true; self.height];
         for rows in &self.rows {
+            // Where the rows stand that count, and how many of them come before each row.
+            let counted: Vec<usize> =
+                (0..rows.len()).filter(|at| rows.get(*at).is_some_and(|row| passed_over.get(*row as usize) != Some(&true))).collect();
+            let mut before = 0;
             for (at, row) in rows.iter().enumerate() {
-                let from = if back { at.checked_sub(by) } else { at.checked_add(by) }.and_then(|from| rows.get(from));
+                let is_counted = counted.get(before) == Some(&at);
+                let from = match (back, by) {
+                    (_, 0) => Some(at),
+                    (true, by) => before.checked_sub(by).and_then(|from| counted.get(from)).copied(),
+                    (false, by) => counted.get((before + usize::from(is_counted)).saturating_add(by - 1)).copied(),
+                };
+                before += usize::from(is_counted);
+                let from = from.and_then(|from| rows.get(from));
                 if let (Some(slot), Some(out), Some(from)) = (places.get_mut(*row as usize), outside.get_mut(*row as usize), from) {
                     *slot = Some(*from);
                     *out = false;
@@ -146,98 +167,52 @@ impl Partitions {
             None => Ok(shifted),
             Some(default) => {
                 let chosen: Vec<Option<usize>> = outside.iter().map(|out| Some(usize::from(*out))).collect();
-                super::predicate::merge(&[shifted, scope.eval(default)?], &chosen, scope)
+                predicate::merge(&[shifted, scope.eval(default)?], &chosen, scope)
             }
         }
     }
 
-    fn chosen(&self, scope: &Scope<'_>, name: &str, args: &[&Expr], frame: Option<&WindowFrame>) -> Result<Values> {
+    fn chosen(&self, scope: &Scope<'_>, function: &Function, spec: &WindowSpec) -> Result<Values> {
+        let (name, args) = (names::of_function(function), arguments(function)?);
         let value = args.first().ok_or_else(|| SqlError::new(format!("{name} needs a value")))?;
         let values = scope.column(value)?;
         let nth = args.get(1).map(|arg| scope.eval(arg)).transpose()?.and_then(|values| values.constant_whole()).unwrap_or(1);
         let nth = usize::try_from(nth).unwrap_or(1).saturating_sub(1);
+        let passed_over = passed_over(function, &values)?;
+        let counts = |row: &&u32| passed_over.get(**row as usize) != Some(&true);
         let mut places: Vec<Option<u32>> = vec![None; self.height];
-        for (row, inside) in self.frames(scope, frame)? {
-            let from = match name {
-                "first_value" => inside.first(),
-                "last_value" => inside.last(),
-                _ => inside.get(nth),
-            };
-            if let Some(slot) = places.get_mut(row as usize) {
-                *slot = from.copied();
+        for (rows, ranges) in self.frames(scope, spec)?.partitions {
+            for (row, (start, end)) in rows.iter().zip(ranges) {
+                let mut inside = rows.get(start..end).unwrap_or_default().iter().filter(counts);
+                let from = match name.as_str() {
+                    "first_value" => inside.next(),
+                    "last_value" => inside.next_back(),
+                    _ => inside.nth(nth),
+                };
+                if let Some(slot) = places.get_mut(*row as usize) {
+                    *slot = from.copied();
+                }
             }
         }
         values.take(&places)
     }
 
-    /// Each row with the rows of its frame.
-    fn frames<'p>(&'p self, scope: &Scope<'_>, frame: Option<&WindowFrame>) -> Result<Vec<(u32, &'p [u32])>> {
-        let bounds = bounds(scope, frame, self.ordered)?;
-        let mut frames = Vec::with_capacity(self.height);
-        for rows in &self.rows {
-            for (at, row) in rows.iter().enumerate() {
-                let (start, end) = self.range(rows, at, &bounds);
-                frames.push((*row, rows.get(start..end.max(start)).unwrap_or_default()));
-            }
-        }
-        Ok(frames)
-    }
-
-    fn range(&self, rows: &[u32], at: usize, (units, start, end): &(WindowFrameUnits, Bound, Bound)) -> (usize, usize) {
-        let peers = matches!(units, WindowFrameUnits::Range | WindowFrameUnits::Groups);
-        let own = rows.get(at).map(|row| self.peer(*row));
-        let mut first = at;
-        let mut last = at;
-        if peers {
-            let same = |row: &u32| Some(self.peer(*row)) == own;
-            first -= rows.get(..at).unwrap_or_default().iter().rev().take_while(|row| same(row)).count();
-            last += rows.get(at + 1..).unwrap_or_default().iter().take_while(|row| same(row)).count();
-        }
-        let from = match start {
-            Bound::Unbounded => 0,
-            Bound::Current => first,
-            Bound::Before(count) => at.saturating_sub(*count),
-            Bound::After(count) => at.saturating_add(*count).min(rows.len()),
-        };
-        let until = match end {
-            Bound::Unbounded => rows.len(),
-            Bound::Current => last + 1,
-            Bound::Before(count) => (at + 1).saturating_sub(*count),
-            Bound::After(count) => (at + 1).saturating_add(*count).min(rows.len()),
-        };
-        (from, until)
+    /// Each row with its frame.
+    fn frames(&self, scope: &Scope<'_>, spec: &WindowSpec) -> Result<Frames<'_>> {
+        let frame = Frame::of(scope, spec)?;
+        let partitions = self.rows.iter().map(|rows| (rows.as_slice(), frame.ranges(rows, |row| self.peer(row)))).collect();
+        Ok(Frames { partitions, height: self.height })
     }
 }
 
-enum Bound {
-    Unbounded,
-    Current,
-    Before(usize),
-    After(usize),
-}
-
-/// The frame of a window. Without one: up to the current row and its peers if there is an order, else everything.
-fn bounds(scope: &Scope<'_>, frame: Option<&WindowFrame>, ordered: bool) -> Result<(WindowFrameUnits, Bound, Bound)> {
-    let Some(frame) = frame else {
-        return Ok((WindowFrameUnits::Range, Bound::Unbounded, if ordered { Bound::Current } else { Bound::Unbounded }));
+/// With `IGNORE NULLS`, the rows whose value is NULL; else none.
+fn passed_over(function: &Function, values: &Values) -> Result<Vec<bool>> {
+    let clauses = match &function.args {
+        FunctionArguments::List(list) => list.clauses.as_slice(),
+        _ => &[],
     };
-    let bound = |bound: &WindowFrameBound| {
-        let count = |expr: &Expr| {
-            if frame.units != WindowFrameUnits::Rows {
-                return Err(SqlError::new("RANGE and GROUPS with a distance are not supported; use ROWS").at(expr));
-            }
-            let number = scope.eval(expr)?.constant_whole().and_then(|number| usize::try_from(number).ok());
-            number.ok_or_else(|| SqlError::new("a frame needs a whole number").at(expr))
-        };
-        Ok::<_, SqlError>(match bound {
-            WindowFrameBound::CurrentRow => Bound::Current,
-            WindowFrameBound::Preceding(None) | WindowFrameBound::Following(None) => Bound::Unbounded,
-            WindowFrameBound::Preceding(Some(expr)) => Bound::Before(count(expr)?),
-            WindowFrameBound::Following(Some(expr)) => Bound::After(count(expr)?),
-        })
-    };
-    let end = frame.end_bound.as_ref().map_or(Ok(Bound::Current), &bound)?;
-    Ok((frame.units, bound(&frame.start_bound)?, end))
+    let inside = clauses.iter().any(|clause| matches!(clause, FunctionArgumentClause::IgnoreOrRespectNulls(NullTreatment::IgnoreNulls)));
+    if inside || function.null_treatment == Some(NullTreatment::IgnoreNulls) { predicate::nulls(values) } else { Ok(Vec::new()) }
 }
 
 /// An aggregate over each row's frame. Where all rows of a partition share one frame, it is computed once.
@@ -257,21 +232,26 @@ fn over_frames(scope: &Scope<'_>, function: &Function, spec: &WindowSpec, partit
         let values = aggregate::evaluate(scope, &call, &groups)?;
         return values.take(&groups.of_row.iter().copied().map(Some).collect::<Vec<_>>());
     }
+    let frames = partitions.frames(scope, spec)?;
+    if let Some(values) = running::evaluate(scope, &call, &names::of_function(&call), &frames)? {
+        return Ok(values);
+    }
     // Each frame becomes a group of its own: its rows are copied under each other.
-    let frames = partitions.frames(scope, spec.window_frame.as_ref())?;
-    let total: usize = frames.iter().map(|(_, inside)| inside.len()).sum();
+    let total: usize = frames.partitions.iter().flat_map(|(_, ranges)| ranges).map(|(start, end)| end - start).sum();
     if total > FRAME_ROWS_MAX {
         return Err(SqlError::new(format!("the window's frames hold {total} rows, more than {FRAME_ROWS_MAX}; use a smaller frame")));
     }
     let (mut copied, mut of_row, mut target) = (Vec::with_capacity(total), Vec::with_capacity(total), vec![None; partitions.height]);
-    for (frame, (row, inside)) in (0_u32..).zip(&frames) {
+    let each = frames.partitions.iter().flat_map(|(rows, ranges)| rows.iter().zip(ranges).map(|(row, range)| (*rows, row, range)));
+    for (frame, (rows, row, (start, end))) in (0_u32..).zip(each) {
+        let inside = rows.get(*start..*end).unwrap_or_default();
         copied.extend(inside.iter().copied().map(Some));
         of_row.extend(std::iter::repeat_n(frame, inside.len()));
         if let Some(slot) = target.get_mut(*row as usize) {
             *slot = Some(frame);
         }
     }
-    let groups = Groups { of_row, first: vec![None; frames.len()] };
+    let groups = Groups { of_row, first: vec![None; target.len()] };
     let values = scope.narrowed(&copied, |scope| aggregate::evaluate(scope, &call, &groups))?;
     values.take(&target)
 }

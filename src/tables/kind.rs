@@ -25,6 +25,10 @@ pub enum Kind {
     Timestamp {
         zoned: bool,
     },
+    /// The same moments, read in another zone than UTC.
+    Zoned(String),
+    /// An internet address: the hexadecimal digits of its 16 bytes.
+    Ip,
     /// `interval '…' day`: milliseconds.
     Span,
     /// `interval '…' month`: months.
@@ -50,9 +54,9 @@ impl Kind {
     pub fn dtype(&self) -> DataType {
         match self {
             Kind::Unknown | Kind::Boolean => DataType::Boolean,
-            Kind::Bigint | Kind::Date | Kind::Timestamp { .. } | Kind::Span | Kind::Months => DataType::Int64,
+            Kind::Bigint | Kind::Date | Kind::Timestamp { .. } | Kind::Zoned(_) | Kind::Span | Kind::Months => DataType::Int64,
             Kind::Double => DataType::Float64,
-            Kind::Varchar | Kind::Json => DataType::String,
+            Kind::Varchar | Kind::Json | Kind::Ip => DataType::String,
             Kind::Array(element) => DataType::List(Box::new(element.dtype())),
             Kind::Row(fields) => DataType::Struct(fields.iter().map(|(name, kind)| Field::new(name.as_str().into(), kind.dtype())).collect()),
             Kind::Map(key, value) => DataType::List(Box::new(entry(key, value).dtype())),
@@ -67,9 +71,14 @@ impl Kind {
         matches!(self, Kind::Varchar | Kind::Json)
     }
 
-    /// `Date` and both kinds of `Timestamp`.
+    /// `Date` and every kind of timestamp.
     pub fn is_time(&self) -> bool {
-        matches!(self, Kind::Date | Kind::Timestamp { .. })
+        *self == Kind::Date || self.is_timestamp()
+    }
+
+    /// Milliseconds, in whatever zone they are read.
+    pub fn is_timestamp(&self) -> bool {
+        matches!(self, Kind::Timestamp { .. } | Kind::Zoned(_))
     }
 }
 
@@ -87,9 +96,10 @@ impl fmt::Display for Kind {
             Kind::Double => f.write_str("double"),
             Kind::Varchar => f.write_str("varchar"),
             Kind::Json => f.write_str("json"),
+            Kind::Ip => f.write_str("ipaddress"),
             Kind::Date => f.write_str("date"),
             Kind::Timestamp { zoned: false } => f.write_str("timestamp"),
-            Kind::Timestamp { zoned: true } => f.write_str("timestamp with time zone"),
+            Kind::Timestamp { zoned: true } | Kind::Zoned(_) => f.write_str("timestamp with time zone"),
             Kind::Span => f.write_str("interval day to second"),
             Kind::Months => f.write_str("interval year to month"),
             Kind::Array(element) => write!(f, "array({element})"),

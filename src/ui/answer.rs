@@ -48,7 +48,7 @@ struct Body<'a> {
 
 impl<'a> Body<'a> {
     fn of(answer: &'a Answer) -> io::Result<Self> {
-        let columns = answer.columns().map(|(name, kind)| Column { name, r#type: kind.to_string() }).collect();
+        let columns = answer.columns().zip(answer.keys()).map(|((_, kind), name)| Column { name, r#type: kind.to_string() }).collect();
         let rows = (0..answer.height()).map(|row| RawValue::from_string(answer.json(row))).collect::<Result<_, _>>()?;
         Ok(Self { columns, rows })
     }
@@ -71,7 +71,7 @@ fn write_csv(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
 
 /// Values of these types cannot be formulas, though they may begin with a minus.
 fn is_ours(kind: &Kind) -> bool {
-    matches!(kind, Kind::Bigint | Kind::Double | Kind::Boolean | Kind::Date | Kind::Timestamp { .. } | Kind::Span | Kind::Months)
+    matches!(kind, Kind::Bigint | Kind::Double | Kind::Boolean | Kind::Date | Kind::Timestamp { .. } | Kind::Zoned(_) | Kind::Span | Kind::Months)
 }
 
 fn write_parquet(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {

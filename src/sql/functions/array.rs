@@ -11,7 +11,8 @@ use sqlparser::ast::Expr;
 use super::super::cast::{self, explode};
 use super::super::compare::common;
 use super::super::error::{Result, SqlError};
-use super::super::eval::Scope;
+use super::super::eval::{self, Scope};
+use super::super::ip::Network;
 use super::super::values::Values;
 use super::Call;
 use crate::tables::Kind;
@@ -42,7 +43,9 @@ pub(super) const NAMES: &[&str] = &[
     "map_keys",
     "map_values",
     "map",
+    "map_concat",
     "map_entries",
+    "map_from_entries",
     "array",
     "row",
     "reverse",
@@ -55,6 +58,7 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
     Some(match call.name {
         "cardinality" | "size" => lengths_of(call),
         "element_at" => call.arity(2, 2).and_then(|()| subscript(call.arg(0)?, call.arg(1)?, call.height)),
+        "contains" if matches!(call.args.get(1), Some(Values { kind: Kind::Ip, .. })) => in_network(call),
         "contains" | "array_contains" => contains(call),
         "array_join" => array_join(call),
         "array_distinct" => pick(call, distinct),
@@ -74,6 +78,8 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
             other => Err(SqlError::new(format!("a map is needed here, and this is {other}"))),
         }),
         "map" => map(call),
+        "map_concat" => made::map_concat(call),
+        "map_from_entries" => made::map_from_entries(call),
         "array" => array_values(&call.args, call.height),
         "row" => row_values(&call.args, call.height),
         "reverse" => pick(call, |_, rows| rows.rev().collect()),
@@ -161,6 +167,11 @@ pub(in super::super) fn subscript(values: &Values, index: &Values, height: usize
     match (&values.kind, index.constant_whole()) {
         (Kind::Varchar | Kind::Json, _) if index.kind == Kind::Varchar => return super::json::member_named(values, index, height),
         (Kind::Row(fields), Some(at)) => return nth_field(values, fields, at),
+        // What is a map in another table's definition.
+        (Kind::Row(_), None) if index.kind == Kind::Varchar => {
+            let name = index.constant_text().ok_or_else(|| SqlError::new("a field's name must be a literal text"))?;
+            return eval::fields(values.clone(), &[sqlparser::ast::Ident::new(name)]);
+        }
         _ => {}
     }
     let (elements, lengths) = explode(values)?;
@@ -242,6 +253,15 @@ fn contains(call: &Call<'_>) -> Result<Values> {
         }
         Ok(if elements.iter().any(Option::is_none) { None } else { Some(false) })
     })
+}
+
+/// `contains('10.0.0.0/8', address)`
+fn in_network(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 2)?;
+    let network = call.literal(0)?;
+    let network = Network::parse(&network).ok_or_else(|| SqlError::new(format!("'{network}' is no network, such as '10.0.0.0/8'")))?;
+    let addresses = call.arg(1)?.texts()?;
+    call.build(Kind::Boolean, |row| Ok(addresses.get(row).map(|digits| network.has(digits))))
 }
 
 fn position(call: &Call<'_>) -> Result<Values> {

@@ -74,7 +74,7 @@ fn at_path<T: super::super::values::Cell>(call: &Call<'_>, kind: Kind, cell: imp
             (None, Some(path)) => Cow::Owned(parse_path(path)?),
             (None, None) => return Ok(None),
         };
-        Ok(follow(text, &steps).and_then(&cell))
+        Ok(at(text, &steps).and_then(&cell))
     })
 }
 
@@ -212,6 +212,11 @@ fn member(text: &str) -> (&str, &str) {
 
 /// What lies at the path; JSON's `null` counts as nothing.
 fn follow<'t>(text: &'t str, steps: &[Step]) -> Option<&'t RawValue> {
+    at(text, steps).filter(|value| value.get() != "null")
+}
+
+/// What lies at the path, be it JSON's `null`.
+fn at<'t>(text: &'t str, steps: &[Step]) -> Option<&'t RawValue> {
     let mut value: &RawValue = serde_json::from_str(text).ok()?;
     for step in steps {
         let mut reader = serde_json::Deserializer::from_str(value.get());
@@ -222,7 +227,7 @@ fn follow<'t>(text: &'t str, steps: &[Step]) -> Option<&'t RawValue> {
             _ => return None,
         };
     }
-    (value.get() != "null").then_some(value)
+    Some(value)
 }
 
 /// Picks one member of an object.

@@ -29,6 +29,20 @@ pub(super) const NAMES: &[&str] = &[
     "pi",
     "to_base",
     "from_base",
+    "log",
+    "e",
+    "infinity",
+    "nan",
+    "is_nan",
+    "is_finite",
+    "is_infinite",
+    "degrees",
+    "radians",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+    "bitwise_not",
+    "width_bucket",
 ];
 
 pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
@@ -50,6 +64,20 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "greatest" => extreme(call, std::cmp::Ordering::Greater),
         "least" => extreme(call, std::cmp::Ordering::Less),
         "pi" => Ok(Values::constant(Kind::Double, Some(std::f64::consts::PI))),
+        "e" => Ok(Values::constant(Kind::Double, Some(std::f64::consts::E))),
+        "infinity" => Ok(Values::constant(Kind::Double, Some(f64::INFINITY))),
+        "nan" => Ok(Values::constant(Kind::Double, Some(f64::NAN))),
+        "is_nan" => test(call, f64::is_nan),
+        "is_finite" => test(call, f64::is_finite),
+        "is_infinite" => test(call, f64::is_infinite),
+        "degrees" => double(call, f64::to_degrees),
+        "radians" => double(call, f64::to_radians),
+        "log" => log(call),
+        "bitwise_and" => bits(call, |a, b| a & b),
+        "bitwise_or" => bits(call, |a, b| a | b),
+        "bitwise_xor" => bits(call, |a, b| a ^ b),
+        "bitwise_not" => either(call, |value| !value, |value| value),
+        "width_bucket" => width_bucket(call),
         "from_base" => from_base(call),
         "to_base" => to_base(call),
         _ => return None,
@@ -92,6 +120,47 @@ fn power(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 2)?;
     let (base, exponent) = (call.doubles(0)?, call.doubles(1)?);
     call.build(Kind::Double, |row| Ok(base.get(row).zip(exponent.get(row)).map(|(base, exponent)| base.powf(exponent))))
+}
+
+/// `log(base, value)`.
+fn log(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 2)?;
+    let (base, value) = (call.doubles(0)?, call.doubles(1)?);
+    call.build(Kind::Double, |row| {
+        Ok(base.get(row).zip(value.get(row)).map(|(base, value)| if base == 2.0 { value.log2() } else { value.log(base) }))
+    })
+}
+
+fn test(call: &Call<'_>, test: impl Fn(f64) -> bool) -> Result<Values> {
+    call.arity(1, 1)?;
+    let cells = call.doubles(0)?;
+    call.build(Kind::Boolean, |row| Ok(cells.get(row).map(&test)))
+}
+
+fn bits(call: &Call<'_>, combine: impl Fn(i64, i64) -> i64) -> Result<Values> {
+    call.arity(2, 2)?;
+    let (left, right) = (call.wholes(0)?, call.wholes(1)?);
+    call.build(Kind::Bigint, |row| Ok(left.get(row).zip(right.get(row)).map(|(a, b)| combine(a, b))))
+}
+
+/// In which of `count` equal parts of a range a value lies: 0 below, `count + 1` above.
+fn width_bucket(call: &Call<'_>) -> Result<Values> {
+    call.arity(4, 4)?;
+    let (value, low, high, count) = (call.doubles(0)?, call.doubles(1)?, call.doubles(2)?, call.wholes(3)?);
+    call.build(Kind::Bigint, |row| {
+        let Some(((value, low), (high, count))) = value.get(row).zip(low.get(row)).zip(high.get(row).zip(count.get(row))) else { return Ok(None) };
+        if count <= 0 || low == high {
+            return call.refuse(|| "the range has no parts".to_owned());
+        }
+        let share = (value - low) / (high - low);
+        Ok(Some(if share < 0.0 {
+            0
+        } else if share >= 1.0 {
+            count + 1
+        } else {
+            (share * count as f64) as i64 + 1
+        }))
+    })
 }
 
 fn modulo(call: &Call<'_>) -> Result<Values> {

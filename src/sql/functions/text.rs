@@ -2,6 +2,7 @@
 
 use super::super::cast;
 use super::super::error::{Result, SqlError};
+use super::super::ip::Network;
 use super::super::values::Values;
 use super::Call;
 use super::array::{self, lists_of_texts};
@@ -37,14 +38,13 @@ pub(super) const NAMES: &[&str] = &[
     "chr",
     "codepoint",
     "translate",
-    "url_decode",
-    "url_extract_host",
-    "url_extract_path",
     "repeat",
     "left",
     "right",
     "initcap",
     "split_to_map",
+    "ip_prefix",
+    "levenshtein_distance",
 ];
 
 /// Longest text that padding or repeating may make.
@@ -72,14 +72,13 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "chr" => chr(call),
         "codepoint" => call.text_to(Kind::Bigint, |text| text.chars().next().map(|char| i64::from(u32::from(char)))),
         "translate" => translate(call),
-        "url_decode" => call.text_to(Kind::Varchar, |text| Some(url_decode(text))),
-        "url_extract_host" => call.text_to(Kind::Varchar, |text| url_parts(text).map(|(host, _)| host.to_owned())),
-        "url_extract_path" => call.text_to(Kind::Varchar, |text| url_parts(text).map(|(_, path)| path.to_owned())),
         "repeat" => repeat(call),
         "left" => part(call, |chars, count| chars.iter().take(count).collect()),
         "right" => part(call, |chars, count| chars.iter().skip(chars.len().saturating_sub(count)).collect()),
         "initcap" => call.text_to(Kind::Varchar, |text| Some(initcap(text))),
         "split_to_map" => split_to_map(call),
+        "ip_prefix" => ip_prefix(call),
+        "levenshtein_distance" => levenshtein_distance(call),
         _ => return None,
     })
 }
@@ -187,12 +186,17 @@ fn split_part(call: &Call<'_>) -> Result<Values> {
 }
 
 fn strpos(call: &Call<'_>) -> Result<Values> {
-    call.arity(2, 2)?;
+    call.arity(2, 3)?;
     let (texts, parts) = (call.texts(0)?, call.texts(1)?);
+    let instances = if call.args.len() > 2 { Some(call.wholes(2)?) } else { None };
     call.build(Kind::Bigint, |row| {
         let Some((text, part)) = texts.get(row).zip(parts.get(row)) else { return Ok(None) };
-        let before = text.split_once(part).map(|(before, _)| before.chars().count() + 1);
-        Ok(i64::try_from(before.unwrap_or(0)).ok())
+        let Some(instance) = instances.as_ref().map_or(Some(1), |instances| instances.get(row)) else { return Ok(None) };
+        let Some(after) = usize::try_from(instance).ok().and_then(|instance| instance.checked_sub(1)) else {
+            return call.refuse(|| "instances count from 1".to_owned());
+        };
+        let start = text.match_indices(part).nth(after).and_then(|(start, _)| text.get(..start));
+        Ok(i64::try_from(start.map_or(0, |before| before.chars().count() + 1)).ok())
     })
 }
 
@@ -240,37 +244,6 @@ fn translate(call: &Call<'_>) -> Result<Values> {
     })
 }
 
-fn url_decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let escaped = match (first, after) {
-            (b'%', [high, low, ..]) => std::str::from_utf8(&[*high, *low]).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok()),
-            _ => None,
-        };
-        match escaped {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(if *first == b'+' { b' ' } else { *first });
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// Host and path of a URL.
-fn url_parts(url: &str) -> Option<(&str, &str)> {
-    let (_, rest) = url.split_once("://")?;
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    let host = authority.rsplit('@').next().unwrap_or(authority).split(':').next().unwrap_or_default();
-    Some((host, path.split(['?', '#']).next().unwrap_or_default()))
-}
-
 fn repeat(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 2)?;
     let (texts, counts) = (call.texts(0)?, call.wholes(1)?);
@@ -302,6 +275,26 @@ fn initcap(text: &str) -> String {
             shown
         })
         .collect()
+}
+
+fn levenshtein_distance(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 2)?;
+    let (left, right) = (call.texts(0)?, call.texts(1)?);
+    call.build(Kind::Bigint, |row| Ok(left.get(row).zip(right.get(row)).and_then(|(a, b)| i64::try_from(strsim::levenshtein(a, b)).ok())))
+}
+
+/// `ip_prefix(address, 24)`: the network in which an address lies.
+fn ip_prefix(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 2)?;
+    let (addresses, bits) = (cast::cast(call.arg(0)?, &Kind::Ip, call.height, call.lenient)?, call.wholes(1)?);
+    let addresses = addresses.texts()?;
+    call.build(Kind::Varchar, |row| {
+        let Some((digits, bits)) = addresses.get(row).zip(bits.get(row)) else { return Ok(None) };
+        match u32::try_from(bits).ok().and_then(|bits| Network::around(digits, bits)) {
+            Some(network) => Ok(Some(network)),
+            None => call.refuse(|| format!("a network cannot have {bits} bits")),
+        }
+    })
 }
 
 fn split_to_map(call: &Call<'_>) -> Result<Values> {

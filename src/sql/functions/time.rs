@@ -1,11 +1,12 @@
 //! Functions on times.
 
 use chrono::format::{Parsed, StrftimeItems, parse};
-use chrono::{NaiveDate, NaiveTime};
+use chrono::{FixedOffset, NaiveDate, NaiveTime};
 
 use super::super::clock::{self, DAY_MILLIS, UNZONED, ZONED};
 use super::super::error::{Result, SqlError};
 use super::super::values::Values;
+use super::super::zone::{self, Zone};
 use super::super::{cast, clock::to_chrono};
 use super::Call;
 use crate::model::Timestamp;
@@ -44,10 +45,14 @@ pub(super) const NAMES: &[&str] = &[
     "timestamp",
     "at_timezone",
     "with_timezone",
+    "current_timezone",
     "last_day_of_month",
     "to_milliseconds",
     "year_of_week",
     "yow",
+    "human_readable_seconds",
+    "timezone_hour",
+    "timezone_minute",
 ];
 
 pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
@@ -67,8 +72,11 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "from_unixtime" => from_unixtime(call),
         "to_unixtime" => to_unixtime(call),
         "unix_timestamp" => to_unixtime(call).and_then(|values| cast::cast(&values, &Kind::Bigint, call.height, true)),
-        "at_timezone" | "with_timezone" => call.arity(2, 2).and_then(|()| clock::at_time_zone(call.arg(0)?, call.arg(1)?, call.height)),
+        "at_timezone" => call.arity(2, 2).and_then(|()| clock::at_time_zone(call.arg(0)?, call.arg(1)?, call.height)),
+        "with_timezone" => call.arity(2, 2).and_then(|()| clock::with_time_zone(call.arg(0)?, call.arg(1)?, call.height)),
+        "current_timezone" => call.arity(0, 0).map(|()| Values::constant(Kind::Varchar, Some("UTC"))),
         "last_day_of_month" => last_day(call),
+        "human_readable_seconds" => human_readable_seconds(call),
         "to_milliseconds" => call.arg(0).map(|arg| Values { kind: Kind::Bigint, ..arg.clone() }),
         name if NAMES.contains(&name) => call.arity(1, 1).and_then(|()| clock::extract(name, call.arg(0)?, call.height)),
         _ => return None,
@@ -93,8 +101,7 @@ fn to_iso8601(call: &Call<'_>) -> Result<Values> {
     call.build(Kind::Varchar, |row| {
         Ok(millis.get(row).map(|millis| match kind {
             Kind::Date => clock::show_date(millis.div_euclid(DAY_MILLIS)),
-            Kind::Timestamp { zoned: false } => to_chrono(millis).map(|time| time.format("%Y-%m-%dT%H:%M:%S%.3f").to_string()).unwrap_or_default(),
-            _ => to_chrono(millis).map(|time| time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()).unwrap_or_default(),
+            _ => clock::show_iso(millis, &kind),
         }))
     })
 }
@@ -115,7 +122,7 @@ fn parse_with(call: &Call<'_>, kind: Kind, format: fn(&str) -> Result<String>) -
 fn parse_as(text: &str, format: &str) -> Option<i64> {
     let mut parsed = Parsed::new();
     // Where a zone is read, `Z` is one, too.
-    let format = format.replace("%:z", "%#z").replace("%z", "%#z");
+    let format = format.replace("%:z", "%#z").replace("%z", "%#z").replace(".%6f", "%.f").replace(".%3f", "%.f");
     parse(&mut parsed, text, StrftimeItems::new(&format)).ok()?;
     let date = parsed.to_naive_date().ok().or_else(|| {
         let year = parsed.year().unwrap_or(1970);
@@ -131,8 +138,12 @@ fn parse_as(text: &str, format: &str) -> Option<i64> {
 
 fn format_with(call: &Call<'_>, format: fn(&str) -> Result<String>) -> Result<Values> {
     call.arity(2, 2)?;
-    let (millis, format) = (call.millis(0)?, format(&call.literal(1)?)?);
-    call.build(Kind::Varchar, |row| Ok(millis.get(row).and_then(to_chrono).map(|time| time.format(&format).to_string())))
+    let (zone, millis, format) = (Zone::of(&call.arg(0)?.kind), call.millis(0)?, format(&call.literal(1)?)?);
+    call.build(Kind::Varchar, |row| {
+        let Some(millis) = millis.get(row) else { return Ok(None) };
+        let offset = i32::try_from(zone.ahead(millis)).ok().and_then(FixedOffset::east_opt);
+        Ok(to_chrono(millis).zip(offset).map(|(time, offset)| time.with_timezone(&offset).format(&format).to_string()))
+    })
 }
 
 /// MySQL's format letters, which `date_parse` and `date_format` take, as chrono's.
@@ -210,6 +221,11 @@ fn joda_format(format: &str) -> Result<String> {
             ('a', _) => "%p",
             ('E', 1..=3) => "%a",
             ('E', _) => "%A",
+            ('w', _) => "%V",
+            ('x', 2) => "%g",
+            ('x', _) => "%G",
+            ('e', _) => "%u",
+            ('k', _) => "%H",
             ('Z' | 'z' | 'X', 1) => "%z",
             ('Z' | 'z' | 'X', _) => "%:z",
             ('%', _) => "%%",
@@ -231,18 +247,20 @@ fn date_add(call: &Call<'_>) -> Result<Values> {
     if unit_millis.is_none() && unit_months.is_none() {
         return Err(SqlError::new(format!("'{unit}' is no unit of time")));
     }
-    let millis = call.millis(2)?;
+    let (zone, millis) = (Zone::of(&time.kind), call.millis(2)?);
     let moved = |row: usize| {
         let (start, amount) = millis.get(row).zip(amounts.get(row))?;
         match (unit_millis, unit_months) {
-            (Some(length), _) => start.checked_add(amount.checked_mul(length)?),
-            (_, Some(months)) => clock::plus_months(start, amount.checked_mul(months)?),
+            (Some(length), _) if length < DAY_MILLIS => start.checked_add(amount.checked_mul(length)?),
+            // Days and months keep the hands of the clock where they are.
+            (Some(length), _) => zone.wall(start).checked_add(amount.checked_mul(length)?).map(|wall| zone.moment(wall)),
+            (_, Some(months)) => clock::plus_months(zone.wall(start), amount.checked_mul(months)?).map(|wall| zone.moment(wall)),
             _ => None,
         }
     };
-    match time.kind {
+    match &time.kind {
         Kind::Date => call.build(Kind::Date, |row| Ok(moved(row).map(|millis| millis.div_euclid(DAY_MILLIS)))),
-        Kind::Timestamp { zoned } => call.build(Kind::Timestamp { zoned }, |row| Ok(moved(row))),
+        kind if kind.is_timestamp() => call.build(kind.clone(), |row| Ok(moved(row))),
         _ => call.build(ZONED, |row| Ok(moved(row))),
     }
 }
@@ -275,22 +293,20 @@ fn date_trunc(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 2)?;
     let unit = call.literal(0)?.to_ascii_lowercase();
     clock::truncate(&unit, 0).ok_or_else(|| SqlError::new(format!("'{unit}' is no unit of time")))?;
-    let millis = call.millis(1)?;
-    match call.arg(1)?.kind {
-        Kind::Date => call.build(Kind::Date, |row| {
-            Ok(millis.get(row).and_then(|millis| clock::truncate(&unit, millis)).map(|millis| millis.div_euclid(DAY_MILLIS)))
-        }),
-        Kind::Timestamp { zoned } => {
-            call.build(Kind::Timestamp { zoned }, |row| Ok(millis.get(row).and_then(|millis| clock::truncate(&unit, millis))))
-        }
-        _ => call.build(ZONED, |row| Ok(millis.get(row).and_then(|millis| clock::truncate(&unit, millis)))),
+    let (zone, millis) = (Zone::of(&call.arg(1)?.kind), call.millis(1)?);
+    let start = |row| millis.get(row).and_then(|millis| clock::truncate(&unit, zone.wall(millis))).map(|wall| zone.moment(wall));
+    match &call.arg(1)?.kind {
+        Kind::Date => call.build(Kind::Date, |row| Ok(start(row).map(|millis| millis.div_euclid(DAY_MILLIS)))),
+        kind if kind.is_timestamp() => call.build(kind.clone(), |row| Ok(start(row))),
+        _ => call.build(ZONED, |row| Ok(start(row))),
     }
 }
 
 fn from_unixtime(call: &Call<'_>) -> Result<Values> {
     call.arity(1, 2)?;
     let seconds = call.doubles(0)?;
-    call.build(ZONED, |row| Ok(seconds.get(row).filter(|seconds| seconds.abs() < 1e12).map(|seconds| (seconds * 1000.0).round() as i64)))
+    let kind = if call.args.len() > 1 { zone::named(&call.literal(1)?)?.kind() } else { ZONED };
+    call.build(kind, |row| Ok(seconds.get(row).filter(|seconds| seconds.abs() < 1e12).map(|seconds| (seconds * 1000.0).round() as i64)))
 }
 
 fn to_unixtime(call: &Call<'_>) -> Result<Values> {
@@ -302,9 +318,30 @@ fn to_unixtime(call: &Call<'_>) -> Result<Values> {
     call.build(Kind::Double, |row| Ok(millis.get(row).map(|millis| millis as f64 / 1000.0)))
 }
 
+/// `1 hour, 2 minutes, 42 seconds`
+fn human_readable_seconds(call: &Call<'_>) -> Result<Values> {
+    call.arity(1, 1)?;
+    let seconds = call.doubles(0)?;
+    let units = [("week", 604_800), ("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)];
+    call.build(Kind::Varchar, |row| {
+        Ok(seconds.get(row).map(|seconds| {
+            let mut left = seconds.abs().round() as u64;
+            let mut parts = Vec::new();
+            for (unit, length) in units {
+                let count = left / length;
+                left %= length;
+                if count > 0 || (unit == "second" && parts.is_empty()) {
+                    parts.push(format!("{count} {unit}{}", if count == 1 { "" } else { "s" }));
+                }
+            }
+            parts.join(", ")
+        }))
+    })
+}
+
 fn last_day(call: &Call<'_>) -> Result<Values> {
     call.arity(1, 1)?;
-    let millis = call.millis(0)?;
+    let millis = clock::millis(&clock::wall(call.arg(0)?)?, call.height)?;
     call.build(Kind::Date, |row| {
         let next = millis.get(row).and_then(|millis| clock::truncate("month", millis)).and_then(|start| clock::plus_months(start, 1));
         Ok(next.map(|next| next.div_euclid(DAY_MILLIS) - 1))

@@ -1,16 +1,18 @@
 //! Functions that make new arrays from the elements of old ones.
 
-use polars::prelude::Series;
+use polars::prelude::{IntoSeries, Series, StructChunked};
 
 use super::super::super::cast::{self, explode};
 use super::super::super::compare::{Ordered, common};
 use super::super::super::error::{Result, SqlError};
+use super::super::super::predicate;
 use super::super::super::relation::Groups;
 use super::super::super::values::{Cell, Values};
 use super::super::Call;
 use super::{Ranges, array_values};
 use crate::tables::Kind;
 use crate::tables::builder::lists;
+use crate::tables::kind::entry;
 
 /// Longest array that `sequence` may make.
 const LENGTH_MAX: i64 = 100_000;
@@ -104,7 +106,20 @@ pub(super) fn sets(call: &Call<'_>) -> Result<Values> {
     };
     if call.name == "arrays_overlap" {
         let first = call.arg(0)?.constant;
-        return call.build(Kind::Boolean, |row| Ok(both(row, first).map(|(left, mut right)| right.any(|r| left.clone().any(|l| id(&l) == id(&r))))));
+        let nulls = predicate::nulls(&all)?;
+        let null = |at: &usize| nulls.get(*at).copied().unwrap_or(false);
+        return call.build(Kind::Boolean, |row| {
+            let Some((left, right)) = both(row, first) else { return Ok(None) };
+            let same = right.clone().any(|r| !null(&r) && left.clone().any(|l| id(&l) == id(&r)));
+            let unknown = left.chain(right).any(|at| null(&at));
+            Ok(if same {
+                Some(true)
+            } else if unknown {
+                None
+            } else {
+                Some(false)
+            })
+        });
     }
     gather(call, &all, |row, first| {
         let (left, right) = both(row, first)?;
@@ -139,7 +154,8 @@ pub(super) fn sequence(call: &Call<'_>) -> Result<Values> {
     let scale = if kind == Kind::Date { super::super::clock::DAY_MILLIS } else { 1 };
     let step_of = |row: usize| -> Option<i64> {
         match steps {
-            None => Some(default),
+            // Downwards if the end is below the start.
+            None => from.get(row).zip(to.get(row)).map(|(from, to)| if to < from { -default } else { default }),
             Some(step) if step.kind == Kind::Span => step.wholes().ok()?.get(row).map(|millis| millis / scale),
             Some(step) => step.wholes().ok()?.get(row),
         }
@@ -200,4 +216,39 @@ pub(in super::super) fn concat(call: &Call<'_>) -> Result<Values> {
         }
         Some(places)
     })
+}
+
+/// `map_concat(a, b)`: of equal keys, the last one counts.
+pub(super) fn map_concat(call: &Call<'_>) -> Result<Values> {
+    let entries = call.args.iter().map(|arg| match &arg.kind {
+        Kind::Map(key, value) => Ok(Values { kind: Kind::array(entry(key, value)), ..arg.clone() }),
+        other => Err(SqlError::new(format!("a map is needed here, and this is {other}"))),
+    });
+    let call = Call { args: entries.collect::<Result<_>>()?, ..*call };
+    let all = concat(&call)?;
+    let (entries, lengths) = explode(&all)?;
+    let Kind::Row(fields) = &entries.kind else { return Err(SqlError::new("a map is needed here")) };
+    let Some(((_, key), keys)) = fields.first().zip(entries.data.struct_()?.fields_as_series().first().cloned()) else {
+        return Err(SqlError::new("a map is needed here"));
+    };
+    let ids = identities(&Values::new(key.clone(), keys))?;
+    let ranges = Ranges::of(&lengths);
+    let call = Call { args: vec![all.clone()], ..call };
+    let kept = gather(&call, &entries, |row, constant| {
+        let range = ranges.get(row, constant)?;
+        let is_last = |at: &usize| !(at + 1..range.end).any(|later| ids.get(later) == ids.get(*at));
+        Some(range.clone().filter(is_last).collect())
+    })?;
+    map_from_entries(&Call { args: vec![kept], ..call })
+}
+
+/// An array of rows of two as a map.
+pub(super) fn map_from_entries(call: &Call<'_>) -> Result<Values> {
+    call.arity(1, 1)?;
+    let (entries, lengths) = explode(call.arg(0)?)?;
+    let (keys, values) = super::halves(&entries)?;
+    let fields = [keys.data.clone().with_name("key".into()), values.data.clone().with_name("value".into())];
+    let data = StructChunked::from_series("".into(), keys.data.len(), fields.iter())?.into_series();
+    let data = lists("", &data, &entry(&keys.kind, &values.kind), &lengths);
+    Ok(Values { kind: Kind::Map(Box::new(keys.kind), Box::new(values.kind)), data, constant: call.constant() })
 }
