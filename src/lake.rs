@@ -12,7 +12,7 @@
 //! - [`record`]: one record and what of it the columns can hold; the rest goes along as JSON;
 //! - `rebuild`: the way back, from columns to the record;
 //! - `shape`, `row`, `buffer`: records on their way, cut up for the columns, in memory and spilled;
-//! - `columns`, `write`: rows → files; `parquet`: files read back;
+//! - `columns`, `dictionary`, `pages`, `write`: rows → files; `parquet`: files read back;
 //! - `state`: the manifest and the objects, and how they are replaced;
 //! - `merge`: new records and the files of one partition → files without second copies;
 //! - [`ingest`]: the writer; [`read`]: the reader.
@@ -22,9 +22,11 @@
 
 mod buffer;
 mod columns;
+mod dictionary;
 mod error;
 pub mod ingest;
 mod merge;
+mod pages;
 mod parquet;
 mod partition;
 pub mod read;

@@ -17,7 +17,7 @@ use super::parquet::{Reader, Wanted};
 use super::partition::Partition;
 use super::rebuild::Records;
 use super::record::Split;
-use super::row::{self, Head, Rows};
+use super::row::{self, Head, Prints, Rows};
 use super::state::FileEntry;
 use super::write::write;
 
@@ -93,7 +93,6 @@ impl Work<'_> {
 
     fn write(&self, rows: Rows, merged: &mut Merged, name: &mut impl FnMut() -> String) -> Result<(), LakeError> {
         let parts = parts(&rows, self.file_bytes);
-        let rows = rows.freeze();
         for part in parts {
             let name = format!("{}.{}", name(), self.partition.extension());
             let path = self.staging.join(&name);
@@ -121,7 +120,7 @@ impl Work<'_> {
         let last = last.time;
         let mut found = vec![Found::New; rows.len()];
         let mut others = Vec::new();
-        let places: HashMap<&str, (usize, Head<'_>)> = rows.heads().enumerate().map(|(row, head)| (head.id, (row, head))).collect();
+        let places: HashMap<&[u8], (usize, Head<'_>), Prints> = rows.heads().enumerate().map(|(row, head)| (head.id, (row, head))).collect();
         for present in &self.present {
             let overlaps = present.entry.first <= last && first <= present.entry.last;
             let moved = if overlaps { find_copies(&present.path, self.partition.native, &places, &mut found)? } else { Vec::new() };
@@ -157,16 +156,16 @@ impl Work<'_> {
 }
 
 /// Marks rows that the file has. Those that should stand in the file in place of theirs.
-fn find_copies(path: &Path, native: bool, places: &HashMap<&str, (usize, Head<'_>)>, found: &mut [Found]) -> Result<Vec<usize>, LakeError> {
+fn find_copies(path: &Path, native: bool, places: &HashMap<&[u8], (usize, Head<'_>), Prints>, found: &mut [Found]) -> Result<Vec<usize>, LakeError> {
     let mut moved = Vec::new();
     let reader = Reader::open(path)?;
     for group in reader.groups() {
         let there = reader.read(group, Some(&IDENTITY.map(Wanted::from)), None)?;
         let records = Records::of(&there).map_err(|error| LakeError::io(path, error))?;
         for row in 0..there.height() {
-            let Some((at, head)) = places.get(records.identity(row, native).as_str()) else { continue };
+            let Some((at, head)) = places.get(records.identity(row, native).as_bytes()) else { continue };
             let Some(found) = found.get_mut(*at).filter(|_| head.time == records.time(row, native)) else { continue };
-            *found = match head.place().cmp(&(records.object(row), records.index(row))) {
+            *found = match head.place().cmp(&(records.object(row).as_bytes(), records.index(row))) {
                 Ordering::Less => Found::Moved,
                 Ordering::Equal => Found::Again,
                 Ordering::Greater => Found::Copy,
@@ -180,8 +179,8 @@ fn find_copies(path: &Path, native: bool, places: &HashMap<&str, (usize, Head<'_
 }
 
 /// Whether records with this identity have an `eventID`.
-fn is_event_id(id: &str) -> bool {
-    !id.starts_with('#')
+fn is_event_id(id: &[u8]) -> bool {
+    !id.starts_with(b"#")
 }
 
 /// Adds all rows of a file.
@@ -196,7 +195,8 @@ fn read_rows(path: &Path, native: bool, rows: &mut Rows) -> Result<(), LakeError
                 records.write(row, &mut json);
                 let split = Split::of(&json, native)?;
                 let id = records.identity(row, native);
-                let head = Head { time: records.time(row, native), record: records.index(row), id: &id, object: records.object(row) };
+                let head =
+                    Head { time: records.time(row, native), record: records.index(row), id: id.as_bytes(), object: records.object(row).as_bytes() };
                 row::write(&head, out, |out| split.put(out));
             }
             Ok::<(), String>(())

@@ -208,6 +208,8 @@ impl Member {
         match (self.holds, value.map(RawValue::get)) {
             (Holds::Json, Some(json)) => json == "null" || json.starts_with('{'),
             (Holds::Truth, Some("true" | "false")) => true,
+            // In the column a text that reads `true` looks like the truth value.
+            (Holds::Truth, Some("\"true\"" | "\"false\"")) => false,
             _ => held,
         }
     }
@@ -327,6 +329,12 @@ mod tests {
             Some(r#"{"requestParameters":"x","resources":""}"#)
         );
         assert_eq!(extra(r#"{"eventID":"a","resources":[{"arn":"lower"}]}"#).as_deref(), Some(r#"{"resources":[{"arn":"lower"}]}"#));
+    }
+
+    #[test]
+    fn a_text_that_reads_true_is_no_truth_value() {
+        assert_eq!(extra(r#"{"eventID":"a","readOnly":"true"}"#).as_deref(), Some(r#"{"readOnly":"true"}"#));
+        assert_eq!(extra(r#"{"eventID":"a","readOnly":true,"managementEvent":"yes"}"#), None);
     }
 
     #[test]

@@ -6,9 +6,9 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::ops::Deref;
+use std::hash::{BuildHasher, Hasher, RandomState};
 
-use polars_buffer::Buffer;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Bytes before the texts: length, time, record, and the lengths of the two texts.
 const HEAD: usize = 4 + 8 + 8 + 4 + 4;
@@ -21,13 +21,13 @@ pub(super) struct Head<'b> {
     /// Index in the object.
     pub record: u64,
     /// What makes two copies one: see [`super::record::Split::identity`].
-    pub id: &'b str,
-    pub object: &'b str,
+    pub id: &'b [u8],
+    pub object: &'b [u8],
 }
 
 impl<'b> Head<'b> {
     /// Where the record stood: of two copies, the one that sorts first here is kept.
-    pub(super) fn place(&self) -> (&'b str, u64) {
+    pub(super) fn place(&self) -> (&'b [u8], u64) {
         (self.object, self.record)
     }
 }
@@ -41,7 +41,7 @@ pub(super) fn write(head: &Head<'_>, out: &mut Vec<u8>, cells: impl FnOnce(&mut 
     for text in [head.id, head.object] {
         out.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
     }
-    [head.id, head.object].iter().for_each(|text| out.extend_from_slice(text.as_bytes()));
+    [head.id, head.object].iter().for_each(|text| out.extend_from_slice(text));
     cells(out);
     let length = u32::try_from(out.len() - start).unwrap_or(u32::MAX);
     if let Some(slot) = out.get_mut(start..start + 4) {
@@ -105,8 +105,8 @@ struct Start {
 
 /// Rows in one piece of memory, and an order of them.
 #[derive(Debug)]
-pub(super) struct Rows<B = Vec<u8>> {
-    bytes: B,
+pub(super) struct Rows {
+    bytes: Vec<u8>,
     starts: Vec<Start>,
 }
 
@@ -138,20 +138,12 @@ impl Rows {
         Some(())
     }
 
-    /// No more rows will come: columns may point into the memory.
-    pub(super) fn freeze(self) -> Rows<Buffer<u8>> {
-        Rows { bytes: self.bytes.into(), starts: self.starts }
-    }
-}
-
-impl<B: Deref<Target = [u8]>> Rows<B> {
     fn head_of(&self, start: Start) -> Option<Head<'_>> {
         let row = self.bytes.get(start.at as usize..)?.get(..start.length as usize)?;
         let length = |at: usize| Some(u32::from_le_bytes(row.get(at..at + 4)?.try_into().ok()?) as usize);
         let (id, rest) = row.get(HEAD..)?.split_at_checked(length(20)?)?;
         let object = rest.get(..length(24)?)?;
-        let text = |bytes| std::str::from_utf8(bytes).ok();
-        Some(Head { time: start.time, record: u64::from_le_bytes(row.get(12..20)?.try_into().ok()?), id: text(id)?, object: text(object)? })
+        Some(Head { time: start.time, record: u64::from_le_bytes(row.get(12..20)?.try_into().ok()?), id, object })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -162,7 +154,7 @@ impl<B: Deref<Target = [u8]>> Rows<B> {
         self.starts.is_empty()
     }
 
-    pub(super) fn bytes(&self) -> &B {
+    pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
@@ -216,8 +208,8 @@ impl<B: Deref<Target = [u8]>> Rows<B> {
 
     /// Sorts by time and id, and keeps one of each: the one whose place is first. Calls `dropped` for every other copy
     /// that is not the very same record.
-    pub(super) fn settle(&mut self, mut dropped: impl FnMut(&str)) {
-        let mut first: HashMap<(&str, i64), (usize, (&str, u64))> = HashMap::with_capacity(self.len());
+    pub(super) fn settle(&mut self, mut dropped: impl FnMut(&[u8])) {
+        let mut first: HashMap<(&[u8], i64), (usize, (&[u8], u64)), Prints> = HashMap::with_capacity_and_hasher(self.len(), Prints::default());
         let mut keep = vec![true; self.len()];
         for (row, head) in self.heads().enumerate() {
             let mut drop = row;
@@ -253,6 +245,36 @@ impl<B: Deref<Target = [u8]>> Rows<B> {
     }
 }
 
+/// Hashes ids quickly, and differently in each process: nobody can prepare ids that meet.
+#[derive(Clone)]
+pub(super) struct Prints(u64);
+
+impl Default for Prints {
+    fn default() -> Self {
+        Self(RandomState::new().hash_one(0))
+    }
+}
+
+impl BuildHasher for Prints {
+    type Hasher = Print;
+
+    fn build_hasher(&self) -> Print {
+        Print(self.0)
+    }
+}
+
+pub(super) struct Print(u64);
+
+impl Hasher for Print {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64_with_seed(bytes, self.0);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,8 +291,8 @@ mod tests {
     fn what_was_written_is_read_and_a_torn_end_is_noticed() {
         let long = "x".repeat(20_000);
         let all: [(Head<'_>, &[Option<&str>]); 2] = [
-            (Head { time: -5, record: 3, id: "a", object: "k/ü" }, &[Some(""), None, Some(&long)]),
-            (Head { time: i64::MAX, record: u64::MAX, id: "", object: "" }, &[None, Some("é"), Some("y")]),
+            (Head { time: -5, record: 3, id: b"a", object: "k/ü".as_bytes() }, &[Some(""), None, Some(&long)]),
+            (Head { time: i64::MAX, record: u64::MAX, id: b"", object: b"" }, &[None, Some("é"), Some("y")]),
         ];
         let bytes = rows(&all);
         for cut in [1, 5, 20_030] {
@@ -289,7 +311,8 @@ mod tests {
 
     #[test]
     fn of_copies_the_one_whose_place_is_first_is_kept() {
-        let head = |time, id, object, record| (Head { time, record, id, object }, &[][..]);
+        let head =
+            |time, id: &'static str, object: &'static str, record| (Head { time, record, id: id.as_bytes(), object: object.as_bytes() }, &[][..]);
         let all = [
             head(5, "b", "k2", 1),
             head(7, "a", "k2", 0),
@@ -300,8 +323,11 @@ mod tests {
         ];
         let mut rows = Rows::of(rows(&all)).unwrap();
         let mut dropped = Vec::new();
-        rows.settle(|id| dropped.push(id.to_owned()));
-        assert_eq!(rows.heads().map(|head| (head.time, head.id, head.object)).collect::<Vec<_>>(), [(1, "a", "k3"), (5, "b", "k2"), (7, "a", "k1")]);
-        assert_eq!(dropped, ["a", "a"], "the same record from the same place is no second copy");
+        rows.settle(|id| dropped.push(id.to_vec()));
+        assert_eq!(
+            rows.heads().map(|head| (head.time, head.id, head.object)).collect::<Vec<_>>(),
+            [(1, &b"a"[..], &b"k3"[..]), (5, b"b", b"k2"), (7, b"a", b"k1")]
+        );
+        assert_eq!(dropped, [b"a", b"a"], "the same record from the same place is no second copy");
     }
 }

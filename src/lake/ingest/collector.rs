@@ -79,7 +79,7 @@ impl pipeline::Collector for Collector<'_> {
             self.inside = true;
         }
         let id = split.identity();
-        let head = Head { time: time.map_or(0, Timestamp::millis), record: record.index, id: &id, object };
+        let head = Head { time: time.map_or(0, Timestamp::millis), record: record.index, id: id.as_bytes(), object: object.as_bytes() };
         let rows = self.rows(record.native, account, split.text("awsregion").as_deref(), time);
         let before = rows.len();
         row::write(&head, rows, |out| split.put(out));
