@@ -11,8 +11,8 @@
 //!
 //! - [`record`]: one record and what of it the columns can hold; the rest goes along as JSON;
 //! - `rebuild`: the way back, from columns to the record;
-//! - `frame`, `buffer`: records on their way, in memory and spilled;
-//! - `parquet`: files of rows;
+//! - `shape`, `row`, `buffer`: records on their way, cut up for the columns, in memory and spilled;
+//! - `columns`, `dictionary`, `pages`, `write`: rows → files; `parquet`: files read back;
 //! - `state`: the manifest and the objects, and how they are replaced;
 //! - `merge`: new records and the files of one partition → files without second copies;
 //! - [`ingest`]: the writer; [`read`]: the reader.
@@ -21,19 +21,24 @@
 //! has all of its records. Nothing here prints, reads the environment or the clock.
 
 mod buffer;
+mod columns;
+mod dictionary;
 mod error;
-mod frame;
 pub mod ingest;
 mod merge;
+mod pages;
 mod parquet;
 mod partition;
 pub mod read;
 mod rebuild;
 pub mod record;
+mod row;
+mod shape;
 mod state;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use error::LakeError;
-pub use ingest::{Ingest, Limits, Summary};
+pub use ingest::{Ingest, Limits, MEMORY_BYTES_DEFAULT, Summary};
 pub use read::{LakeFeed, is_lake};

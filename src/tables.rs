@@ -48,6 +48,21 @@ pub struct Rows {
     pub height: usize,
 }
 
+/// A column that is asked for, or some fields of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    pub name: String,
+    /// Paths of fields below a row; all of it where there is none. What is not asked for is not made.
+    pub fields: Vec<Vec<String>>,
+}
+
+impl Asked {
+    /// The whole column.
+    pub fn whole(name: impl Into<String>) -> Self {
+        Self { name: name.into(), fields: Vec::new() }
+    }
+}
+
 /// Every table, in the order in which they are shown.
 pub const ALL: &[&Table] =
     &[&cloudtrail::TABLE, &engine::STEPS, &engine::IMAGES, &engine::FINDINGS, &engine::POLICIES, &engine::REFERENCES, &engine::COVERAGE];

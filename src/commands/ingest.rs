@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::gather::{budget, watched};
-use super::options::{Limits, S3, Sources, Window};
-use super::{Ending, after_help, interrupt, nothing, sources};
+use super::options::{Jobs, S3, Sources, Window};
+use super::{Ending, after_help, interrupt, nothing, sources, values};
 use crate::decode::Wanted;
 use crate::failure::Failure;
-use crate::lake::{Ingest, LakeError, Limits as LakeLimits, Summary};
+use crate::lake::{Ingest, LakeError, Limits, Summary};
 use crate::model::Coverage;
 use crate::pipeline;
 use crate::ui::coverage::describe;
@@ -24,8 +24,8 @@ Examples:
 
 /// How many failures are said.
 const FAILURES_SAID_MAX: usize = 3;
-/// What reading may take of the memory: the files that are made take the rest. The whole stays within half a gigabyte.
-const READING_BYTES_MAX: u64 = 512 << 20;
+/// Of `--max-memory`, the part that objects in flight may take where they are fetched ahead: the files that are made take the rest.
+const AHEAD_SHARE: u64 = 8;
 
 /// Write events to a lake, or add the new ones to it: Parquet by account, region and day
 ///
@@ -60,7 +60,11 @@ pub struct Args {
     window: Window,
 
     #[command(flatten)]
-    limits: Limits,
+    jobs: Jobs,
+
+    /// Memory for the whole run, about; one object may inflate to half of it. Files of the best size need 512MiB
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = values::memory, help_heading = "Limits")]
+    max_memory: u64,
 
     #[command(flatten)]
     s3: S3,
@@ -76,13 +80,13 @@ impl Args {
         let filter = self.window.filter(&[])?;
         self.check_sources()?;
         let cancelled = interrupt::flag(talk);
-        let ingest = Ingest::open(&self.lake, &self.select, LakeLimits::default()).map_err(|error| self.failure(&error))?;
+        let ingest = Ingest::open(&self.lake, &self.select, Limits::within(self.max_memory)).map_err(|error| self.failure(&error))?;
         let mut options = sources::options(self.asked());
         options.known = Some(ingest.known());
         let feeds = sources::open_with(&self.sources, &options, &filter)?;
         let selected: Vec<&str> = self.select.iter().map(String::as_str).collect();
         let wanted = if selected.is_empty() { Wanted::All } else { Wanted::Sources(&selected) };
-        let budget = budget(Sources { max_memory: self.limits.max_memory, ..self.asked() });
+        let budget = budget(Sources { max_memory: self.max_memory, ..self.asked() });
         let (mut coverage, _) = watched(talk, &feeds, &cancelled, budget, |run| pipeline::scan(run, wanted, || ingest.collector()));
         let ended_early = sources::check(&feeds, &mut coverage);
         // What was read is kept, whatever ended the reading.
@@ -100,8 +104,9 @@ impl Args {
     }
 
     fn asked(&self) -> Sources<'_> {
-        let max_memory = self.limits.max_memory.min(READING_BYTES_MAX);
-        Sources { specs: &self.sources, s3: &self.s3, max_memory, jobs: self.limits.jobs() }
+        // Half of what a source is told is fetched ahead, and one stored object may take all of it.
+        let max_memory = self.max_memory / AHEAD_SHARE * 2;
+        Sources { specs: &self.sources, s3: &self.s3, max_memory, jobs: self.jobs.count() }
     }
 
     /// A lake is no source of a lake, and stands in none of its sources.

@@ -108,13 +108,20 @@ pub struct Show {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
-    /// Worker threads (default: one per processor)
-    #[arg(long, value_name = "N", value_parser = jobs)]
-    jobs: Option<NonZeroUsize>,
+    #[command(flatten)]
+    jobs: Jobs,
 
     /// Memory for objects in flight: 512MiB, 2GiB
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = values::memory)]
     pub max_memory: u64,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub struct Jobs {
+    /// Worker threads (default: one per processor)
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    jobs: Option<NonZeroUsize>,
 }
 
 /// As in the AWS CLI. Region and credentials come from its environment variables, profiles, SSO and instance roles.
@@ -203,6 +210,13 @@ pub struct Sources<'a> {
 impl Limits {
     /// Worker threads: as asked for, else one per processor.
     pub fn jobs(&self) -> NonZeroUsize {
+        self.jobs.count()
+    }
+}
+
+impl Jobs {
+    /// Worker threads: as asked for, else one per processor.
+    pub fn count(&self) -> NonZeroUsize {
         self.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::LakeError;
@@ -42,9 +42,14 @@ impl Buffers {
         self.slots.get(partition).is_some_and(|slot| slot.busy)
     }
 
+    /// Bytes that wait in this partition.
+    pub(super) fn waiting(&self, partition: &Partition) -> u64 {
+        self.slots.get(partition).map_or(0, |slot| slot.memory.len() as u64 + slot.spilled_bytes)
+    }
+
     /// Whether this partition has enough for a file.
     pub(super) fn is_ripe(&self, partition: &Partition, file_bytes: u64) -> bool {
-        self.slots.get(partition).is_some_and(|slot| slot.memory.len() as u64 + slot.spilled_bytes >= file_bytes)
+        self.waiting(partition) >= file_bytes
     }
 
     /// Every partition that has something.
@@ -55,13 +60,13 @@ impl Buffers {
         all
     }
 
-    /// Takes out what waits in a partition, which is busy until [`Self::release`]. Spill files are still to be read.
-    pub(super) fn take(&mut self, partition: &Partition) -> (Vec<u8>, Vec<PathBuf>) {
-        let Some(slot) = self.slots.get_mut(partition) else { return (Vec::new(), Vec::new()) };
+    /// Takes out what waits in a partition, which is busy until [`Self::release`].
+    pub(super) fn take(&mut self, partition: &Partition) -> Waiting {
+        let Some(slot) = self.slots.get_mut(partition) else { return Waiting::default() };
         slot.busy = true;
-        slot.spilled_bytes = 0;
         self.held -= slot.memory.len();
-        (std::mem::take(&mut slot.memory), std::mem::take(&mut slot.spilled))
+        let spilled_bytes = std::mem::take(&mut slot.spilled_bytes);
+        Waiting { memory: std::mem::take(&mut slot.memory), spilled: std::mem::take(&mut slot.spilled), spilled_bytes }
     }
 
     pub(super) fn release(&mut self, partition: &Partition) {
@@ -84,7 +89,7 @@ impl Buffers {
             if self.held <= budget / 2 || bytes == 0 {
                 break;
             }
-            let path = folder.join(format!("{}.frames", self.spills));
+            let path = folder.join(format!("{}.rows", self.spills));
             self.spills += 1;
             let Some(slot) = self.slots.get_mut(&partition) else { continue };
             File::create(&path).and_then(|mut file| file.write_all(&slot.memory)).map_err(|error| LakeError::io(&path, error))?;
@@ -97,12 +102,22 @@ impl Buffers {
     }
 }
 
-/// Reads spill files back, and removes them.
-pub(super) fn unspill(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, LakeError> {
-    let read = |path: &PathBuf| {
-        let bytes = fs::read(path).map_err(|error| LakeError::io(path, error))?;
-        let _ = fs::remove_file(path);
-        Ok(bytes)
-    };
-    paths.iter().map(read).collect()
+/// What waited in a partition.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    memory: Vec<u8>,
+    spilled: Vec<PathBuf>,
+    spilled_bytes: u64,
+}
+
+impl Waiting {
+    /// All of it in one piece: spill files are read back, and removed.
+    pub(super) fn read(mut self) -> Result<Vec<u8>, LakeError> {
+        self.memory.reserve_exact(usize::try_from(self.spilled_bytes).unwrap_or(0));
+        for path in &self.spilled {
+            File::open(path).and_then(|mut file| file.read_to_end(&mut self.memory)).map_err(|error| LakeError::io(path, error))?;
+            let _ = fs::remove_file(path);
+        }
+        Ok(self.memory)
+    }
 }

@@ -1,20 +1,28 @@
-//! New records of one partition and the files that are there → files without second copies, sorted by time.
+//! New rows of one partition and the files that are there → files without second copies, sorted by time.
 //!
-//! An event has one account, one region and one time, so all copies of it meet in one partition: new records are compared with
+//! An event has one account, one region and one time, so all copies of it meet in one partition: new rows are compared with
 //! the `eventid` column of those files whose times overlap theirs. No other state says what is in the lake, so none can
 //! disagree with it. Of two copies the one in the object (and place) that sorts first is kept, as the engine does;
 //! where that is the new one, the file with the other is written anew. So are small files, together with what is new.
+//!
+//! Memory: the new rows, and beside them one file of the lake at a time.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::LakeError;
-use super::frame::{Frame, frames};
-use super::parquet::{Reader, write};
+use super::parquet::{Reader, Wanted};
 use super::partition::Partition;
 use super::rebuild::Records;
+use super::record::Split;
+use super::row::{self, Head, Prints, Rows};
 use super::state::FileEntry;
+use super::write::write;
+
+/// Columns that tell which event a row is, and where it stood.
+const IDENTITY: [&str; 6] = ["eventid", "eventtime", "object", "record", "extra", "original"];
 
 /// A file that is there, and where it lies.
 #[derive(Debug, Clone)]
@@ -23,7 +31,7 @@ pub(super) struct Present {
     pub path: PathBuf,
 }
 
-/// What became of new records.
+/// What became of new rows.
 #[derive(Debug, Default)]
 pub(super) struct Merged {
     pub files: Vec<Present>,
@@ -38,76 +46,15 @@ pub(super) struct Merged {
 /// One partition's work.
 pub(super) struct Work<'w> {
     pub partition: &'w Partition,
-    /// Frames, in pieces.
-    pub fresh: Vec<Vec<u8>>,
+    pub fresh: Vec<u8>,
     pub present: Vec<Present>,
     /// Where new files are written to.
     pub staging: &'w Path,
-    /// JSON in a file, about.
+    /// Bytes of rows in a file, about.
     pub file_bytes: u64,
 }
 
-impl Work<'_> {
-    /// `name` gives a new name for each file.
-    pub(super) fn run(self, mut name: impl FnMut() -> String) -> Result<Merged, LakeError> {
-        let mut merged = Merged::default();
-        let mut all = Vec::new();
-        for piece in &self.fresh {
-            frames(piece, &mut all).ok_or_else(|| LakeError::io(self.staging, "a spill file is damaged"))?;
-        }
-        merged.duplicates += settle(&mut all);
-        let taken = self.compare(&mut all, &mut merged)?;
-        let mut old = Vec::new();
-        for present in &taken {
-            read_frames(&present.path, &mut old)?;
-            merged.replaced.push(present.entry.name.clone());
-        }
-        if all.is_empty() {
-            return Ok(Merged { replaced: Vec::new(), ..merged });
-        }
-        let before: u64 = taken.iter().map(|present| present.entry.rows).sum();
-        frames(&old, &mut all).ok_or_else(|| LakeError::io(self.staging, "a file of the lake cannot be read back"))?;
-        merged.duplicates += settle(&mut all);
-        merged.added = (all.len() as u64).saturating_sub(before);
-        for part in parts(&all, self.file_bytes) {
-            let name = format!("{}.{}", name(), self.partition.extension());
-            let path = self.staging.join(&name);
-            let bytes = write(&path, part, self.partition.native)?;
-            let json_bytes = part.iter().map(|frame| frame.json.len() as u64).sum();
-            let (first, last) = (part.first().map_or(0, |frame| frame.time), part.last().map_or(0, |frame| frame.time));
-            let entry = FileEntry { name, partition: self.partition.clone(), rows: part.len() as u64, bytes, json_bytes, first, last };
-            merged.files.push(Present { entry, path });
-        }
-        Ok(merged)
-    }
-
-    /// Drops new records that are there already. The files that have to be written anew, and, if anything new is left, those
-    /// that are small.
-    fn compare(&self, all: &mut Vec<Frame<'_>>, merged: &mut Merged) -> Result<Vec<Present>, LakeError> {
-        let (Some(first), Some(last)) = (all.first().map(|frame| frame.time), all.last().map(|frame| frame.time)) else { return Ok(Vec::new()) };
-        let mut found = vec![Found::New; all.len()];
-        let places: HashMap<&str, usize> = all.iter().enumerate().map(|(at, frame)| (frame.id, at)).collect();
-        let (mut taken, mut others) = (Vec::new(), Vec::new());
-        for present in &self.present {
-            let overlaps = present.entry.first <= last && first <= present.entry.last;
-            let moves = overlaps && find_copies(&present.path, self.partition.native, &places, all, &mut found)?;
-            if moves { taken.push(present.clone()) } else { others.push(present) }
-        }
-        merged.duplicates += all.iter().zip(&found).filter(|(frame, found)| **found == Found::Copy && is_event_id(frame.id)).count() as u64;
-        let mut found = found.iter();
-        all.retain(|_| found.next() == Some(&Found::New));
-        let mut room = self.file_bytes.saturating_sub(all.iter().map(|frame| frame.json.len() as u64).sum());
-        for present in others.into_iter().filter(|present| present.entry.json_bytes < self.file_bytes / 2) {
-            if !all.is_empty() && present.entry.json_bytes <= room {
-                room -= present.entry.json_bytes;
-                taken.push(present.clone());
-            }
-        }
-        Ok(taken)
-    }
-}
-
-/// What the files say of a new record.
+/// Where a new row stands to those that are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     New,
@@ -115,84 +62,163 @@ enum Found {
     Copy,
     /// The very same record: its object was read again.
     Again,
+    /// It is there from a place that sorts later, and takes that one's.
+    Moved,
 }
 
-/// Marks frames that the file has. True if one of them should stand in the file's place.
-fn find_copies(path: &Path, native: bool, places: &HashMap<&str, usize>, all: &[Frame<'_>], found: &mut [Found]) -> Result<bool, LakeError> {
-    let mut moves = false;
+impl Work<'_> {
+    /// `name` gives a new name for each file.
+    pub(super) fn run(mut self, mut name: impl FnMut() -> String) -> Result<Merged, LakeError> {
+        let mut merged = Merged::default();
+        let fresh = std::mem::take(&mut self.fresh);
+        let mut rows = Rows::of(fresh).ok_or_else(|| LakeError::io(self.staging, "a spill file is damaged"))?;
+        rows.settle(|id| merged.duplicates += u64::from(is_event_id(id)));
+        let others = self.compare(&mut rows, &mut merged, &mut name)?;
+        if rows.is_empty() {
+            return Ok(merged);
+        }
+        merged.added = rows.len() as u64;
+        let mut room = self.file_bytes.saturating_sub(rows.total());
+        for present in others.iter().filter(|present| present.entry.row_bytes < self.file_bytes / 2) {
+            if present.entry.row_bytes <= room {
+                room -= present.entry.row_bytes;
+                read_rows(&present.path, self.partition.native, &mut rows)?;
+                merged.replaced.push(present.entry.name.clone());
+            }
+        }
+        rows.settle(|id| merged.duplicates += u64::from(is_event_id(id)));
+        self.write(rows, &mut merged, &mut name)?;
+        Ok(merged)
+    }
+
+    fn write(&self, rows: Rows, merged: &mut Merged, name: &mut impl FnMut() -> String) -> Result<(), LakeError> {
+        let parts = parts(&rows, self.file_bytes);
+        for part in parts {
+            let name = format!("{}.{}", name(), self.partition.extension());
+            let path = self.staging.join(&name);
+            let bytes = write(&path, &rows, part.clone())?;
+            let time = |row| rows.head(row).map_or(0, |head| head.time);
+            let entry = FileEntry {
+                name,
+                partition: self.partition.clone(),
+                rows: part.len() as u64,
+                bytes,
+                row_bytes: part.clone().map(|row| rows.size(row)).sum(),
+                first: time(part.start),
+                last: time(part.end.saturating_sub(1)),
+            };
+            merged.files.push(Present { entry, path });
+        }
+        Ok(())
+    }
+
+    /// Drops new rows that are there already, and writes those files anew whose rows have to make way. The other files.
+    fn compare(&self, rows: &mut Rows, merged: &mut Merged, name: &mut impl FnMut() -> String) -> Result<Vec<&Present>, LakeError> {
+        let (Some(first), Some(last)) = (rows.head(0).map(|head| head.time), rows.len().checked_sub(1).and_then(|row| rows.head(row))) else {
+            return Ok(Vec::new());
+        };
+        let last = last.time;
+        let mut found = vec![Found::New; rows.len()];
+        let mut others = Vec::new();
+        let places: HashMap<&[u8], (usize, Head<'_>), Prints> = rows.heads().enumerate().map(|(row, head)| (head.id, (row, head))).collect();
+        for present in &self.present {
+            let overlaps = present.entry.first <= last && first <= present.entry.last;
+            let moved = if overlaps { find_copies(&present.path, self.partition.native, &places, &mut found)? } else { Vec::new() };
+            if moved.is_empty() {
+                others.push(present);
+            } else {
+                self.replace(present, rows, &moved, merged, name)?;
+            }
+        }
+        drop(places);
+        let copies = rows.heads().zip(&found).filter(|(head, found)| **found == Found::Copy && is_event_id(head.id));
+        merged.duplicates += copies.count() as u64;
+        rows.retain(|row| found.get(row) == Some(&Found::New));
+        Ok(others)
+    }
+
+    /// Writes a file anew, with the rows that take the places of theirs.
+    fn replace(
+        &self,
+        present: &Present,
+        rows: &Rows,
+        moved: &[usize],
+        merged: &mut Merged,
+        name: &mut impl FnMut() -> String,
+    ) -> Result<(), LakeError> {
+        let taken = moved.iter().filter_map(|row| rows.row(*row)).flatten().copied().collect();
+        let mut anew = Rows::of(taken).ok_or_else(|| LakeError::io(&present.path, "a waiting row is damaged"))?;
+        read_rows(&present.path, self.partition.native, &mut anew)?;
+        anew.settle(|id| merged.duplicates += u64::from(is_event_id(id)));
+        merged.replaced.push(present.entry.name.clone());
+        self.write(anew, merged, name)
+    }
+}
+
+/// Marks rows that the file has. Those that should stand in the file in place of theirs.
+fn find_copies(path: &Path, native: bool, places: &HashMap<&[u8], (usize, Head<'_>), Prints>, found: &mut [Found]) -> Result<Vec<usize>, LakeError> {
+    let mut moved = Vec::new();
     let reader = Reader::open(path)?;
     for group in reader.groups() {
-        let rows = reader.read(group, Some(&["eventid", "object", "record", "extra", "original"]))?;
-        let records = Records::of(&rows).map_err(|error| LakeError::io(path, error))?;
-        for row in 0..rows.height() {
-            let Some(&at) = places.get(records.identity(row, native).as_str()) else { continue };
-            let (Some(frame), Some(found)) = (all.get(at), found.get_mut(at)) else { continue };
-            match (frame.object, frame.record).cmp(&(records.object(row), records.index(row))) {
-                Ordering::Less => moves = true,
-                Ordering::Equal => *found = Found::Again,
-                Ordering::Greater => *found = Found::Copy,
+        let there = reader.read(group, Some(&IDENTITY.map(Wanted::from)), None)?;
+        let records = Records::of(&there).map_err(|error| LakeError::io(path, error))?;
+        for row in 0..there.height() {
+            let Some((at, head)) = places.get(records.identity(row, native).as_bytes()) else { continue };
+            let Some(found) = found.get_mut(*at).filter(|_| head.time == records.time(row, native)) else { continue };
+            *found = match head.place().cmp(&(records.object(row).as_bytes(), records.index(row))) {
+                Ordering::Less => Found::Moved,
+                Ordering::Equal => Found::Again,
+                Ordering::Greater => Found::Copy,
+            };
+            if *found == Found::Moved {
+                moved.push(*at);
             }
         }
     }
-    Ok(moves)
+    Ok(moved)
 }
 
 /// Whether records with this identity have an `eventID`.
-fn is_event_id(id: &str) -> bool {
-    !id.starts_with('#')
+fn is_event_id(id: &[u8]) -> bool {
+    !id.starts_with(b"#")
 }
 
-/// All rows of a file, as frames.
-fn read_frames(path: &Path, out: &mut Vec<u8>) -> Result<(), LakeError> {
+/// Adds all rows of a file.
+fn read_rows(path: &Path, native: bool, rows: &mut Rows) -> Result<(), LakeError> {
     let reader = Reader::open(path)?;
-    let native = path.extension().is_some_and(|extension| extension == "rows");
     let mut json = String::new();
     for group in reader.groups() {
-        let rows = reader.read(group, None)?;
-        let records = Records::of(&rows).map_err(|error| LakeError::io(path, error))?;
-        for row in 0..rows.height() {
-            records.write(row, &mut json);
-            let split = super::record::Split::of(&json, native).map_err(|error| LakeError::io(path, error))?;
-            let time = split.time().map_or(0, crate::model::Timestamp::millis);
-            let (id, object, record) = (records.identity(row, native), records.object(row), records.index(row));
-            Frame { time, id: &id, object, record, json: &json }.write(out);
-        }
+        let there = reader.read(group, None, None)?;
+        let records = Records::of(&there).map_err(|error| LakeError::io(path, error))?;
+        let sound = rows.extend(|out| {
+            for row in 0..there.height() {
+                records.write(row, &mut json);
+                let split = Split::of(&json, native)?;
+                let id = records.identity(row, native);
+                let head =
+                    Head { time: records.time(row, native), record: records.index(row), id: id.as_bytes(), object: records.object(row).as_bytes() };
+                row::write(&head, out, |out| split.put(out));
+            }
+            Ok::<(), String>(())
+        });
+        sound.map_err(|error| LakeError::io(path, error))?.ok_or_else(|| LakeError::io(path, "cannot be read back"))?;
     }
     Ok(())
 }
 
-/// Sorts by time and id, and keeps the first of each. How many copies of events with an eventID were dropped.
-fn settle(all: &mut Vec<Frame<'_>>) -> u64 {
-    all.sort_unstable();
-    let mut dropped = 0;
-    all.dedup_by(|later, first| {
-        let same = (later.time, later.id) == (first.time, first.id);
-        let elsewhere = (later.object, later.record) != (first.object, first.record);
-        dropped += u64::from(same && elsewhere && is_event_id(first.id));
-        same
-    });
-    dropped
-}
-
-/// Cuts sorted frames into files. The last one is not left tiny.
-fn parts<'f, 'b>(all: &'f [Frame<'b>], file_bytes: u64) -> Vec<&'f [Frame<'b>]> {
-    let total: u64 = all.iter().map(|frame| frame.json.len() as u64).sum();
+/// Cuts sorted rows into files. The last one is not left tiny.
+fn parts(rows: &Rows, file_bytes: u64) -> Vec<Range<usize>> {
+    let total = rows.total();
     let count = total.div_ceil(file_bytes.max(1) * 3 / 2).max(1);
     let each = total / count + 1;
-    let (mut parts, mut rest) = (Vec::new(), all);
-    while !rest.is_empty() {
-        let mut bytes = 0;
-        let rows = rest
-            .iter()
-            .take_while(|frame| {
-                let fits = bytes < each;
-                bytes += frame.json.len() as u64;
-                fits
-            })
-            .count();
-        let (part, after) = rest.split_at(rows.max(1));
-        parts.push(part);
-        rest = after;
+    let (mut parts, mut start, mut bytes) = (Vec::new(), 0, 0);
+    for row in 0..rows.len() {
+        if bytes >= each {
+            parts.push(start..row);
+            (start, bytes) = (row, 0);
+        }
+        bytes += rows.size(row);
     }
+    parts.push(start..rows.len());
     parts
 }

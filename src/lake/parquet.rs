@@ -1,141 +1,121 @@
-//! Files of rows: the columns of `cloudtrail_logs` that a partition's path does not say, and what no column can hold.
+//! Files of rows, read back: the columns and fields that are asked for, of the rows that are asked for, and nothing else.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
 
-use polars::prelude::{Column, DataFrame};
-use polars_io::SerReader;
-use polars_io::parquet::read::ParquetReader;
-use polars_io::parquet::write::{ParquetCompression, ParquetWriter};
+use polars::prelude::{Column, DataFrame, Series};
+use polars_arrow::bitmap::Bitmap;
+use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
+use polars_error::{PolarsResult, polars_err};
+use polars_parquet::read::{
+    BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, column_iter_to_arrays, infer_schema, read_metadata,
+};
 
 use super::LakeError;
-use super::frame::Frame;
-use super::record::{MEMBERS, Split};
-use crate::tables::Kind;
-use crate::tables::builder::Builder;
 
-/// Rows in a row group, at most.
-const GROUP_ROWS_MAX: usize = 100_000;
-/// JSON of the rows in a row group, about: it bounds what is held while the group is made.
-const GROUP_BYTES_MAX: usize = 32 << 20;
+/// A column, or some fields of it.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted<'w> {
+    pub name: &'w str,
+    /// Paths of fields below the column; all of them where there is none.
+    pub fields: Vec<&'w [String]>,
+}
 
-/// Columns beside those of [`MEMBERS`]: where the record stood, and what the other columns cannot say.
-const OBJECT: &str = "object";
-const RECORD: &str = "record";
-const EXTRA: &str = "extra";
-const ORIGINAL: &str = "original";
-
-/// Writes `frames`, in their order, as one file, down to the disk. Its size in bytes.
-pub(super) fn write(path: &Path, frames: &[Frame<'_>], native: bool) -> Result<u64, LakeError> {
-    let io = |error: std::io::Error| LakeError::io(path, error);
-    let polars = |error: polars::error::PolarsError| LakeError::io(path, error);
-    let mut out = BufWriter::new(File::create(path).map_err(io)?);
-    let mut rows = Rows::new();
-    let schema = rows.take(path)?.schema().clone();
-    let mut writer = ParquetWriter::new(&mut out).with_compression(ParquetCompression::Zstd(None)).batched(&schema).map_err(polars)?;
-    for group in groups(frames) {
-        group.iter().for_each(|frame| rows.push(frame, native));
-        writer.write_batch(&rows.take(path)?).map_err(polars)?;
+impl<'w> From<&'w str> for Wanted<'w> {
+    fn from(name: &'w str) -> Self {
+        Self { name, fields: Vec::new() }
     }
-    writer.finish().map_err(polars)?;
-    drop(writer);
-    out.flush().map_err(io)?;
-    let file = out.into_inner().map_err(|error| LakeError::io(path, error.error()))?;
-    file.sync_all().map_err(io)?;
-    file.metadata().map(|metadata| metadata.len()).map_err(io)
 }
 
-/// Cuts frames into row groups.
-fn groups<'f, 'b>(frames: &'f [Frame<'b>]) -> impl Iterator<Item = &'f [Frame<'b>]> {
-    let mut rest = frames;
-    std::iter::from_fn(move || {
-        let mut bytes = 0;
-        let fits = |frame: &&Frame<'_>| {
-            bytes += frame.json.len();
-            bytes <= GROUP_BYTES_MAX
-        };
-        let rows = rest.iter().take(GROUP_ROWS_MAX).take_while(fits).count().max(1);
-        let (group, after) = rest.split_at_checked(rows)?;
-        rest = after;
-        Some(group)
-    })
-}
-
-/// Rows of one group, growing.
-struct Rows {
-    members: Vec<Builder>,
-    object: Builder,
-    record: Builder,
-    extra: Builder,
-    original: Builder,
-    height: usize,
-}
-
-impl Rows {
-    fn new() -> Self {
-        let text = || Builder::new(&Kind::Varchar);
-        let members = MEMBERS.iter().map(|member| Builder::new(&member.kind)).collect();
-        Self { members, object: text(), record: Builder::new(&Kind::Bigint), extra: text(), original: text(), height: 0 }
+impl Wanted<'_> {
+    /// Whether something at or below `path` is asked for.
+    fn reaches(&self, path: &[&str]) -> bool {
+        let meets = |field: &&[String]| field.iter().zip(path).all(|(a, b)| a == b);
+        self.fields.is_empty() || self.fields.iter().any(meets)
     }
 
-    fn push(&mut self, frame: &Frame<'_>, native: bool) {
-        let split = Split::of(frame.json, native);
-        for (at, builder) in self.members.iter_mut().enumerate() {
-            builder.push_json(split.as_ref().ok().and_then(|split| split.value(at)));
+    /// The type of what is asked for.
+    fn dtype<'d>(&self, dtype: &'d ArrowDataType, path: &mut Vec<&'d str>) -> ArrowDataType {
+        let ArrowDataType::Struct(fields) = dtype else { return dtype.clone() };
+        let mut kept = Vec::new();
+        for field in fields {
+            path.push(&field.name);
+            if self.reaches(path) {
+                kept.push(Field { dtype: self.dtype(&field.dtype, path), ..field.clone() });
+            }
+            path.pop();
         }
-        self.object.push_text(Some(frame.object));
-        self.record.push_number(i64::try_from(frame.record).ok());
-        let (extra, original) = match &split {
-            Ok(split) => (split.extra(), split.original()),
-            // It was split once before; were it different now, its text still has it all.
-            Err(_) => (None, Some(frame.json)),
-        };
-        self.extra.push_text(extra.as_deref());
-        self.original.push_text(original);
-        self.height += 1;
-    }
-
-    fn take(&mut self, path: &Path) -> Result<DataFrame, LakeError> {
-        let mut columns: Vec<Column> = MEMBERS.iter().zip(&mut self.members).map(|(member, builder)| builder.take(member.column).into()).collect();
-        for (name, builder) in [(OBJECT, &mut self.object), (RECORD, &mut self.record), (EXTRA, &mut self.extra), (ORIGINAL, &mut self.original)] {
-            columns.push(builder.take(name).into());
-        }
-        DataFrame::new(std::mem::take(&mut self.height), columns).map_err(|error| LakeError::io(path, error))
+        ArrowDataType::Struct(kept)
     }
 }
 
 /// An open file.
 pub(super) struct Reader<'p> {
     path: &'p Path,
-    /// Rows of each row group.
-    groups: Vec<usize>,
+    file: File,
+    metadata: FileMetadata,
+    schema: ArrowSchema,
 }
 
 impl<'p> Reader<'p> {
     pub(super) fn open(path: &'p Path) -> Result<Self, LakeError> {
-        let file = File::open(path).map_err(|error| LakeError::io(path, error))?;
-        let mut reader = ParquetReader::new(file);
-        let metadata = reader.get_metadata().map_err(|error| LakeError::io(path, error))?;
-        let groups = metadata.row_groups.iter().map(|group| group.num_rows()).collect();
-        Ok(Self { path, groups })
+        let mut file = File::open(path).map_err(|error| LakeError::io(path, error))?;
+        let metadata = read_metadata(&mut file).map_err(|error| LakeError::io(path, error))?;
+        let schema = infer_schema(&metadata).map_err(|error| LakeError::io(path, error))?;
+        Ok(Self { path, file, metadata, schema })
     }
 
-    /// First row and number of rows of each row group.
-    pub(super) fn groups(&self) -> impl Iterator<Item = (usize, usize)> {
-        self.groups.iter().scan(0, |start, rows| {
-            let group = (*start, *rows);
-            *start += rows;
-            Some(group)
-        })
+    /// The row groups.
+    pub(super) fn groups(&self) -> Range<usize> {
+        0..self.metadata.row_groups.len()
     }
 
-    /// Some rows, with these columns (`None`: all).
-    pub(super) fn read(&self, (start, rows): (usize, usize), columns: Option<&[&str]>) -> Result<DataFrame, LakeError> {
-        let file = File::open(self.path).map_err(|error| LakeError::io(self.path, error))?;
-        let columns = columns.map(|columns| columns.iter().map(|name| (*name).to_owned()).collect());
-        let reader = ParquetReader::new(file).with_columns(columns).with_slice(Some((start, rows))).set_rechunk(true);
-        reader.finish().map_err(|error| LakeError::io(self.path, error))
+    /// A row group with these columns (`None`: all), its rows where `mask` is set.
+    pub(super) fn read(&self, group: usize, columns: Option<&[Wanted<'_>]>, mask: Option<&Bitmap>) -> Result<DataFrame, LakeError> {
+        let all: Vec<Wanted<'_>>;
+        let columns = match columns {
+            Some(columns) => columns,
+            None => {
+                all = self.schema.iter_names().map(|name| Wanted::from(name.as_str())).collect();
+                &all
+            }
+        };
+        let frame = || {
+            let height = self.metadata.row_groups.get(group).map_or(0, |group| group.num_rows());
+            let columns = columns.iter().map(|wanted| self.column(group, wanted, mask)).collect::<PolarsResult<Vec<Column>>>()?;
+            DataFrame::new(mask.map_or(height, Bitmap::set_bits), columns)
+        };
+        frame().map_err(|error| self.error(error))
+    }
+
+    fn column(&self, group: usize, wanted: &Wanted<'_>, mask: Option<&Bitmap>) -> PolarsResult<Column> {
+        let missing = || polars_err!(ColumnNotFound: "{}", wanted.name);
+        let field = self.schema.get(wanted.name).ok_or_else(missing)?;
+        let field = Field { dtype: wanted.dtype(&field.dtype, &mut Vec::new()), ..field.clone() };
+        let chunks = self.metadata.row_groups.get(group).and_then(|group| group.columns_under_root_iter(wanted.name)).ok_or_else(missing)?;
+        let (mut pages, mut types) = (Vec::new(), Vec::new());
+        for chunk in chunks {
+            let path: Vec<&str> = chunk.descriptor().path_in_schema.iter().skip(1).map(|name| name.as_str()).collect();
+            if wanted.reaches(&path) {
+                pages.push(self.pages(chunk)?);
+                types.push(&chunk.descriptor().descriptor.primitive_type);
+            }
+        }
+        let filter = mask.map(|mask| Filter::Mask(mask.clone()));
+        let (arrays, _) = column_iter_to_arrays(pages, types, field.clone(), filter)?;
+        Ok(Series::try_from((&field, arrays))?.rechunk().into())
+    }
+
+    fn pages(&self, chunk: &ColumnChunkMetadata) -> PolarsResult<BasicDecompressor> {
+        let range = chunk.byte_range();
+        let mut bytes = vec![0; usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(0)];
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(range.start))?;
+        file.read_exact(&mut bytes)?;
+        let pages = PageReader::new(Cursor::new(bytes.into()), chunk, Vec::new(), usize::MAX);
+        Ok(BasicDecompressor::new(pages, Vec::new()))
     }
 
     pub(super) fn error(&self, error: impl std::fmt::Display) -> LakeError {

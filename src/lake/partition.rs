@@ -21,11 +21,30 @@ pub(super) struct Partition {
     pub date: Option<String>,
 }
 
+/// A day, UTC, as a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Day(i64);
+
+impl Day {
+    pub(super) const fn of(time: Timestamp) -> Self {
+        Self(time.seconds().div_euclid(86_400))
+    }
+}
+
+/// What a path can say.
+fn value(value: Option<&str>) -> Option<&str> {
+    value.filter(|value| !value.is_empty() && value.len() <= VALUE_BYTES_MAX)
+}
+
 impl Partition {
     pub(super) fn new(native: bool, account: Option<&str>, region: Option<&str>, time: Option<Timestamp>) -> Self {
-        let value = |value: Option<&str>| value.filter(|value| !value.is_empty() && value.len() <= VALUE_BYTES_MAX).map(str::to_owned);
         let date = time.and_then(Timestamp::to_chrono).map(|time| time.format("%Y-%m-%d").to_string());
-        Self { native, account: value(account), region: value(region), date }
+        Self { native, account: value(account).map(str::to_owned), region: value(region).map(str::to_owned), date }
+    }
+
+    /// Whether records of this account and region belong here, on the right day.
+    pub(super) fn is_of(&self, native: bool, account: Option<&str>, region: Option<&str>) -> bool {
+        self.native == native && self.account.as_deref() == value(account) && self.region.as_deref() == value(region)
     }
 
     /// The folder, relative to the lake.

@@ -11,17 +11,18 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use chrono::Datelike;
 use polars::prelude::{DataFrame, NamedFrom, PolarsResult, Series};
+use polars_arrow::bitmap::Bitmap;
 
 use super::LakeError;
-use super::parquet::Reader;
+use super::parquet::{Reader, Wanted};
 use super::partition::Partition;
 use super::rebuild::Records;
 use super::state::{self, Ending, FileEntry, Manifest, ObjectState};
 use crate::model::{Coverage, Filter, ReadFailure, Timestamp};
 use crate::source::layout::{Days, Level, Place, Seen, Selection};
 use crate::source::{Delivery, Feed, Listed, Pruned, Shelf, Shelved};
-use crate::tables::Rows;
 use crate::tables::cloudtrail::{ORIGINS, Origin};
+use crate::tables::{Asked, Rows};
 
 /// Whether a lake is at `path`.
 pub fn is_lake(path: &Path) -> bool {
@@ -80,30 +81,41 @@ impl LakeFeed {
         Ok(())
     }
 
-    /// Rows of `cloudtrail_logs` for SQL: a portion of those with these columns (`None`: all) and these sources; false
-    /// when there is no more. Files that hold no hour of the filter's are left
-    /// out; the others' rows are for the caller to look at. What cannot be read stands in the coverage. Safe to call from many threads.
-    pub fn next_rows(&self, sources: Option<&[&str]>, columns: Option<&[String]>, give: &mut dyn FnMut(Rows)) -> bool {
+    /// Rows of `cloudtrail_logs` for SQL: a portion of those with these columns (`None`: all), these sources, and within the
+    /// times of `filter`; false when there is no more. What cannot be read stands in the coverage. Safe to call from many threads.
+    pub fn next_rows(&self, filter: &Filter, sources: Option<&[&str]>, columns: Option<&[Asked]>, give: &mut dyn FnMut(Rows)) -> bool {
         let Some(file) = self.take() else { return false };
         if !file.partition.native
-            && let Err(error) = self.read_rows(file, sources, columns, give)
+            && let Err(error) = self.read_rows(file, filter, sources, columns, give)
         {
             self.fail(file, &error);
         }
         true
     }
 
-    fn read_rows(&self, file: &FileEntry, sources: Option<&[&str]>, columns: Option<&[String]>, give: &mut dyn FnMut(Rows)) -> Result<(), LakeError> {
+    fn read_rows(
+        &self,
+        file: &FileEntry,
+        filter: &Filter,
+        sources: Option<&[&str]>,
+        columns: Option<&[Asked]>,
+        give: &mut dyn FnMut(Rows),
+    ) -> Result<(), LakeError> {
         let path = self.lake.join(file.path());
         let reader = Reader::open(&path)?;
-        let asked = |name: &str| columns.is_none_or(|columns| columns.iter().any(|column| column == name));
-        let read: Vec<&str> = ORIGINS.iter().filter(|(name, origin)| asked(name) && *origin != Origin::Partition).map(|(name, _)| *name).collect();
+        let asked = |name: &str| columns.is_none_or(|columns| columns.iter().any(|column| column.name == name));
+        let cut = !is_within(filter, file);
+        let needed = |name: &str| asked(name) || (cut && name == TIME);
+        let fields = |name: &str| columns.into_iter().flatten().find(|column| column.name == name).map_or(&[][..], |column| &column.fields);
+        let wanted = |name: &'static str| Wanted { name, fields: fields(name).iter().map(Vec::as_slice).collect() };
+        let in_file = ORIGINS.iter().filter(|(name, origin)| needed(name) && *origin != Origin::Partition);
+        let read: Vec<Wanted<'_>> = in_file.map(|(name, _)| wanted(name)).collect();
         // Without any column of the file the rows could not be counted.
-        let read = if read.is_empty() { vec!["record"] } else { read };
+        let read = if read.is_empty() { vec!["record".into()] } else { read };
         for group in reader.groups() {
-            if let Some(rows) = wanted_rows(&reader, group, sources, Some(&read))? {
-                give(table_rows(&rows, &file.partition, asked).map_err(|error| reader.error(error))?);
-            }
+            let Some(rows) = wanted_rows(&reader, group, sources, Some(&read))? else { continue };
+            let rows = if cut { within(&rows, filter).map_err(|error| reader.error(error))? } else { rows };
+            give(table_rows(&rows, &file.partition, asked).map_err(|error| reader.error(error))?);
         }
         Ok(())
     }
@@ -115,24 +127,32 @@ impl LakeFeed {
     }
 }
 
-/// Rows of a row group whose `eventsource` is one of `sources`; `None` where there are none.
-fn wanted_rows(
-    reader: &Reader<'_>,
-    group: (usize, usize),
-    sources: Option<&[&str]>,
-    columns: Option<&[&str]>,
-) -> Result<Option<DataFrame>, LakeError> {
-    let Some(sources) = sources else { return reader.read(group, columns).map(Some) };
-    let of = reader.read(group, Some(&["eventsource"]))?;
-    let mask: Vec<bool> = match of.column("eventsource").and_then(|column| column.as_materialized_series().str().cloned()) {
-        Ok(texts) => texts.iter().map(|text| text.is_some_and(|text| sources.contains(&text))).collect(),
-        Err(_) => vec![true; of.height()],
-    };
-    // Rows stand in the order of time: what is wanted often lies close together.
-    let (Some(first), Some(last)) = (mask.iter().position(|wanted| *wanted), mask.iter().rposition(|wanted| *wanted)) else { return Ok(None) };
-    let rows = reader.read((group.0 + first, last - first + 1), columns)?;
-    let mask = Series::new("mask".into(), mask.get(first..=last).unwrap_or_default());
-    rows.filter(mask.bool().map_err(|error| reader.error(error))?).map(Some).map_err(|error| reader.error(error))
+/// Rows of a row group whose `eventsource` is one of `sources`; `None` where there are none. The other columns are made of
+/// these rows alone.
+fn wanted_rows(reader: &Reader<'_>, group: usize, sources: Option<&[&str]>, columns: Option<&[Wanted<'_>]>) -> Result<Option<DataFrame>, LakeError> {
+    let Some(sources) = sources else { return reader.read(group, columns, None).map(Some) };
+    let of = reader.read(group, Some(&["eventsource".into()]), None)?;
+    let texts = of.column("eventsource").and_then(|column| column.as_materialized_series().str().cloned()).map_err(|error| reader.error(error))?;
+    let mask: Bitmap = texts.iter().map(|text| text.is_some_and(|text| sources.contains(&text))).collect();
+    match mask.set_bits() {
+        0 => Ok(None),
+        all if all == mask.len() => reader.read(group, columns, None).map(Some),
+        _ => reader.read(group, columns, Some(&mask)).map(Some),
+    }
+}
+
+const TIME: &str = "eventtime";
+
+/// Whether all rows of a file lie within the times of the filter.
+fn is_within(filter: &Filter, file: &FileEntry) -> bool {
+    filter.since.is_none_or(|since| since.millis() <= file.first) && filter.until.is_none_or(|until| file.last < until.millis())
+}
+
+/// The rows within the times of the filter. A row without a time is never left out.
+fn within(rows: &DataFrame, filter: &Filter) -> PolarsResult<DataFrame> {
+    let times = rows.column(TIME)?.as_materialized_series().str()?;
+    let admitted: Vec<bool> = times.iter().map(|time| time.and_then(Timestamp::parse).is_none_or(|time| filter.admits_time(time))).collect();
+    rows.filter(Series::new("mask".into(), admitted).bool()?)
 }
 
 /// The same rows with the columns of their partition, under the names of `cloudtrail_logs`, in its order.

@@ -3,7 +3,8 @@
 use polars::prelude::{DataFrame, Int64Chunked, ListChunked, PolarsResult, Series, StringChunked};
 use serde_json::value::RawValue;
 
-use super::record::{Holds, MEMBERS, Split, add_member, add_text, fingerprint, json_name};
+use super::record::{Holds, MEMBERS, Split, add_member, add_text, fingerprint, json_name, time_of};
+use crate::model::Timestamp;
 use crate::tables::Kind;
 use crate::tables::builder::members_of;
 
@@ -11,6 +12,7 @@ use crate::tables::builder::members_of;
 pub(super) struct Records {
     members: Vec<(usize, Column)>,
     event_id: Option<StringChunked>,
+    event_time: Option<StringChunked>,
     object: StringChunked,
     record: Int64Chunked,
     extra: StringChunked,
@@ -27,7 +29,8 @@ impl Records {
             }
         }
         let record = rows.column("record")?.as_materialized_series().i64()?.clone();
-        Ok(Self { members, event_id: text("eventid").ok(), object: text("object")?, record, extra: text("extra")?, original: text("original")? })
+        let (event_id, event_time) = (text("eventid").ok(), text("eventtime").ok());
+        Ok(Self { members, event_id, event_time, object: text("object")?, record, extra: text("extra")?, original: text("original")? })
     }
 
     pub(super) fn object(&self, row: usize) -> &str {
@@ -45,6 +48,15 @@ impl Records {
             Some(original) => Split::of(original, native).map_or_else(|_| fingerprint(original), |split| split.identity().into_owned()),
             None => self.event_id.as_ref().and_then(|ids| ids.get(row)).unwrap_or_default().to_owned(),
         }
+    }
+
+    /// Milliseconds since the epoch; 0 where the record has no time.
+    pub(super) fn time(&self, row: usize, native: bool) -> i64 {
+        let time = match self.original.get(row) {
+            Some(original) => Split::of(original, native).ok().and_then(|split| split.time()),
+            None => self.event_time.as_ref().and_then(|times| times.get(row)).and_then(time_of),
+        };
+        time.map_or(0, Timestamp::millis)
     }
 
     /// The record's text, in place of what is in `out`.

@@ -14,9 +14,11 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::row;
+use super::shape::{Shape, position};
 use crate::model::Timestamp;
 use crate::tables::Kind;
-use crate::tables::builder::{elements_of, members_of, text_of};
+use crate::tables::builder::text_of;
 use crate::tables::cloudtrail::{JSON_COLUMNS, ORIGINS, Origin, TABLE};
 
 /// A member of a record that has a column.
@@ -25,6 +27,7 @@ pub(super) struct Member {
     /// Its name in JSON.
     pub name: &'static str,
     pub kind: Kind,
+    pub shape: Shape,
     pub holds: Holds,
 }
 
@@ -52,7 +55,7 @@ pub(super) static MEMBERS: LazyLock<Vec<Member>> = LazyLock::new(|| {
             _ if kind.is_text() => Holds::Text,
             _ => Holds::Nested,
         };
-        Some(Member { column, name, kind, holds })
+        Some(Member { column, name, shape: Shape::of(column, &kind), kind, holds })
     };
     ORIGINS.iter().filter_map(member).collect()
 });
@@ -105,6 +108,8 @@ pub(super) struct Split<'r> {
     /// By position in [`MEMBERS`].
     values: Vec<Option<&'r RawValue>>,
     others: Vec<(Cow<'r, str>, &'r RawValue)>,
+    /// Where the next member is expected.
+    next: usize,
     /// A member stands twice, or in another case: only the text itself says what it says.
     twisted: bool,
 }
@@ -115,8 +120,8 @@ impl<'r> Split<'r> {
     pub(super) fn of(json: &'r str, native: bool) -> Result<Self, String> {
         let mut reader = serde_json::Deserializer::from_str(json);
         let values = vec![None; MEMBERS.len()];
-        let mut split =
-            reader.deserialize_map(Splitter(Self { json, native, values, others: Vec::new(), twisted: native })).map_err(|e| e.to_string())?;
+        let empty = Self { json, native, values, others: Vec::new(), next: 0, twisted: native };
+        let mut split = reader.deserialize_map(Splitter(empty)).map_err(|error| error.to_string())?;
         reader.end().map_err(|error| error.to_string())?;
         split.twisted |= split.event_id().is_none();
         Ok(split)
@@ -124,13 +129,13 @@ impl<'r> Split<'r> {
 
     fn take(&mut self, key: Cow<'r, str>, value: &'r RawValue) {
         let name = if self.native { native_name(&key) } else { &key };
-        match MEMBERS.iter().position(|member| member.name.eq_ignore_ascii_case(name)) {
-            Some(at) => {
-                let slot = self.values.get_mut(at);
-                self.twisted |= slot.as_ref().is_some_and(|slot| slot.is_some()) || MEMBERS.get(at).is_some_and(|member| member.name != name);
-                if let Some(slot) = slot {
-                    *slot = Some(value);
-                }
+        let exact = position(MEMBERS.len(), self.next, |at| MEMBERS.get(at).is_some_and(|member| member.name == name));
+        let alike = || MEMBERS.iter().position(|member| member.name.eq_ignore_ascii_case(name));
+        match exact.or_else(alike).and_then(|at| Some((at, self.values.get_mut(at)?))) {
+            Some((at, slot)) => {
+                self.twisted |= slot.is_some() || exact.is_none();
+                self.next = at + 1;
+                *slot = Some(value);
             }
             None => self.others.push((key, value)),
         }
@@ -147,8 +152,7 @@ impl<'r> Split<'r> {
     }
 
     pub(super) fn time(&self) -> Option<Timestamp> {
-        let text = self.text("eventtime")?;
-        Timestamp::parse(&text).or_else(|| text.parse().ok().and_then(Timestamp::from_epoch))
+        time_of(&self.text("eventtime")?)
     }
 
     /// The `eventID`; a placeholder (`"..."`) is none, nor is what is no text.
@@ -167,16 +171,26 @@ impl<'r> Split<'r> {
         self.twisted.then_some(self.json)
     }
 
-    /// The members that columns cannot represent, as a JSON object; `None` if there are none or `original` has it all.
-    pub(super) fn extra(&self) -> Option<String> {
-        if self.twisted {
-            return None;
-        }
+    /// Appends the cells of the columns, in order: those of [`MEMBERS`], then what the columns cannot say and, where that
+    /// would not do, the text itself.
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
+        let extra = self.put_members(out);
+        row::put_text(extra.as_deref(), out);
+        row::put_text(self.original(), out);
+    }
+
+    /// Appends the cells of [`MEMBERS`]; the members that they cannot represent, as a JSON object. `None` if there are none or
+    /// `original` has it all.
+    fn put_members(&self, out: &mut Vec<u8>) -> Option<String> {
         let mut extra = String::new();
         for (member, value) in MEMBERS.iter().zip(&self.values) {
-            if let Some(value) = value.filter(|value| !is_held(member, value)) {
+            let held = member.put(*value, out);
+            if let Some(value) = value.filter(|_| !held && !self.twisted) {
                 add_member(&mut extra, member.name, value.get());
             }
+        }
+        if self.twisted {
+            return None;
         }
         self.others.iter().for_each(|(name, value)| add_member(&mut extra, name, value.get()));
         if extra.is_empty() {
@@ -185,6 +199,25 @@ impl<'r> Split<'r> {
         extra.push('}');
         Some(extra)
     }
+}
+
+impl Member {
+    /// Appends the cells of a value. Whether they say all that it says.
+    fn put(&self, value: Option<&RawValue>, out: &mut Vec<u8>) -> bool {
+        let held = self.shape.put(value, out);
+        match (self.holds, value.map(RawValue::get)) {
+            (Holds::Json, Some(json)) => json == "null" || json.starts_with('{'),
+            (Holds::Truth, Some("true" | "false")) => true,
+            // In the column a text that reads `true` looks like the truth value.
+            (Holds::Truth, Some("\"true\"" | "\"false\"")) => false,
+            _ => held,
+        }
+    }
+}
+
+/// A time as records have it, text or number.
+pub(super) fn time_of(text: &str) -> Option<Timestamp> {
+    Timestamp::parse(text).or_else(|| text.parse().ok().and_then(Timestamp::from_epoch))
 }
 
 /// Whether a text can be an `eventID`.
@@ -224,37 +257,8 @@ fn native_name(key: &str) -> &str {
     }
 }
 
-/// Whether the member's column says all that `value` says.
-fn is_held(member: &Member, value: &RawValue) -> bool {
-    let json = value.get();
-    match member.holds {
-        _ if json == "null" => true,
-        Holds::Json => json.starts_with('{'),
-        Holds::Truth if matches!(json, "true" | "false") => true,
-        Holds::Text | Holds::Truth => is_text(value),
-        Holds::Nested => fits(member.column, &member.kind, value),
-    }
-}
-
 fn is_text(value: &RawValue) -> bool {
     value.get().starts_with('"') && text_of(value).is_some()
-}
-
-fn fits(column: &str, kind: &Kind, value: &RawValue) -> bool {
-    match kind {
-        Kind::Row(fields) => members_of(value).is_some_and(|members| {
-            let mut seen = Vec::with_capacity(members.len());
-            members.iter().all(|(key, value)| {
-                let Some((field, kind)) = fields.iter().find(|(field, _)| json_name(column, field) == key) else { return false };
-                let once = !seen.contains(&field);
-                seen.push(field);
-                once && (value.get() == "null" || fits(column, kind, value))
-            })
-        }),
-        Kind::Map(..) => members_of(value).is_some_and(|members| members.iter().all(|(_, value)| is_text(value))),
-        Kind::Array(element) => elements_of(value).is_some_and(|elements| elements.iter().all(|value| fits(column, element, value))),
-        _ => is_text(value),
-    }
 }
 
 struct Splitter<'r>(Split<'r>);
@@ -276,14 +280,14 @@ impl<'r> Visitor<'r> for Splitter<'r> {
 
 /// A key, borrowed where it has no escapes.
 #[derive(serde::Deserialize)]
-struct Key<'r>(#[serde(borrow)] Cow<'r, str>);
+pub(super) struct Key<'r>(#[serde(borrow)] pub(super) Cow<'r, str>);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn extra(json: &str) -> Option<String> {
-        Split::of(json, false).unwrap().extra()
+        Split::of(json, false).unwrap().put_members(&mut Vec::new())
     }
 
     #[test]
@@ -325,6 +329,12 @@ mod tests {
             Some(r#"{"requestParameters":"x","resources":""}"#)
         );
         assert_eq!(extra(r#"{"eventID":"a","resources":[{"arn":"lower"}]}"#).as_deref(), Some(r#"{"resources":[{"arn":"lower"}]}"#));
+    }
+
+    #[test]
+    fn a_text_that_reads_true_is_no_truth_value() {
+        assert_eq!(extra(r#"{"eventID":"a","readOnly":"true"}"#).as_deref(), Some(r#"{"readOnly":"true"}"#));
+        assert_eq!(extra(r#"{"eventID":"a","readOnly":true,"managementEvent":"yes"}"#), None);
     }
 
     #[test]

@@ -52,8 +52,9 @@ pub(super) struct FileEntry {
     pub rows: u64,
     /// Its size.
     pub bytes: u64,
-    /// Size of its records as JSON.
-    pub json_bytes: u64,
+    /// Size of its rows before they became columns. Lakes know it under the name that it had when rows were JSON.
+    #[serde(rename = "json_bytes")]
+    pub row_bytes: u64,
     /// Times of its first and last row, in milliseconds since the epoch.
     pub first: i64,
     pub last: i64,
@@ -209,16 +210,18 @@ fn latest(lake: &Path, manifest: &Manifest) -> Result<HashMap<u128, u64>, LakeEr
     Ok(last)
 }
 
-/// Every object once, as it was read last; those that could not be had, too.
+/// Every object once: as it was read last, or as one that could not be had, where its present version could not.
 pub(super) fn for_each_object(lake: &Path, manifest: &Manifest, mut each: impl FnMut(ObjectState)) -> Result<(), LakeError> {
     let last = latest(lake, manifest)?;
+    let unread: HashSet<u128> = manifest.unread.iter().map(ObjectState::key).collect();
     for_each_line(lake, manifest, |at, object| {
-        if last.get(&object.key()) == Some(&at) {
+        let key = object.key();
+        if last.get(&key) == Some(&at) && !unread.contains(&key) {
             each(object);
         }
         Ok(())
     })?;
-    manifest.unread.iter().filter(|object| !last.contains_key(&object.key())).cloned().for_each(each);
+    manifest.unread.iter().cloned().for_each(each);
     Ok(())
 }
 

@@ -16,19 +16,23 @@ use crate::lake::LakeFeed;
 use crate::model::Filter;
 use crate::pipeline;
 use crate::source::Shelf;
-use crate::tables::{EventRows, Rows};
+use crate::tables::{Asked, EventRows, Rows};
 
 /// Rows in a chunk; fewer where the query stops early.
 const CHUNK_ROWS: usize = 8_192;
 const CHUNK_ROWS_WITH_LIMIT: usize = 256;
 
-/// Columns that put rows in order and tell second copies, whatever the query asks for.
-const ALWAYS: &[&str] = &["object", "record", "eventid"];
+/// Columns that put rows in order, whatever the query asks for.
+const ALWAYS: &[&str] = &["object", "record"];
+/// The column that tells second copies.
+const ID: &str = "eventid";
 
 /// What all workers of one scan share.
 pub struct Gathering<'q> {
     query: &'q Query,
     filter: &'q Filter,
+    /// There are no second copies among the records: they come from one lake.
+    distinct: bool,
     /// Leaves out records by their text.
     glance: Option<Glance>,
     /// Kept rows may take this much memory, in bytes.
@@ -40,20 +44,19 @@ pub struct Gathering<'q> {
 }
 
 impl<'q> Gathering<'q> {
-    /// Rows for `query`, of events that `filter` admits, in at most `memory_bytes_max`.
-    pub fn new(query: &'q Query, filter: &'q Filter, memory_bytes_max: u64) -> Self {
+    /// Rows for `query`, of events that `filter` admits, in at most `memory_bytes_max`. `distinct`: there are no second copies
+    /// among them.
+    pub fn new(query: &'q Query, filter: &'q Filter, distinct: bool, memory_bytes_max: u64) -> Self {
         let (kept_bytes, ids, full) = (AtomicU64::new(0), Mutex::default(), AtomicBool::new(query.scan().is_nothing()));
         let glance = Glance::at(query.scan().names.as_deref());
-        Self { query, filter, glance, memory_bytes_max, kept_bytes, ids, full }
+        Self { query, filter, distinct, glance, memory_bytes_max, kept_bytes, ids, full }
     }
 
     /// Columns to build; `None` for all.
-    fn columns(&self) -> Option<Vec<String>> {
-        self.query.scan().columns.as_ref().map(|columns| {
-            let mut columns = columns.clone();
-            columns.extend(ALWAYS.iter().map(|name| (*name).to_owned()));
-            columns
-        })
+    fn columns(&self) -> Option<Vec<Asked>> {
+        let told_apart = !self.distinct || self.query.scan().limit.is_some();
+        let always = ALWAYS.iter().copied().chain(told_apart.then_some(ID)).map(Asked::whole);
+        self.query.scan().asked().map(|asked| asked.into_iter().chain(always).collect())
     }
 
     /// A collector for one worker.
@@ -61,6 +64,11 @@ impl<'q> Gathering<'q> {
         let columns = self.columns();
         let rows = EventRows::new(columns.as_deref()).within(self.filter.clone());
         Collector { shared: self, rows, pieces: Vec::new(), taken: 0, failure: None }
+    }
+
+    /// Whether there are no second copies among the rows.
+    pub fn is_distinct(&self) -> bool {
+        self.distinct
     }
 
     /// The rows of all workers.
@@ -113,7 +121,7 @@ impl Collector<'_> {
             return self.stop(SqlError::new(format!("the rows that this query needs take more than {limit} MiB")));
         }
         if let (Some(limit), Ok(mut ids)) = (self.shared.query.scan().limit, self.shared.ids.lock()) {
-            let column = kept.columns.iter().find(|(name, _)| *name == "eventid").and_then(|(_, column)| column.str().ok());
+            let column = kept.columns.iter().find(|(name, _)| *name == ID).and_then(|(_, column)| column.str().ok());
             ids.extend(column.into_iter().flat_map(|column| column.iter()).flatten().map(str::to_owned));
             if ids.len() as u64 >= limit {
                 self.shared.full.store(true, Ordering::Relaxed);
@@ -143,15 +151,16 @@ impl pipeline::Collector for Collector<'_> {
         Ok(())
     }
 
-    /// A lake has the columns as they are needed. Where the user's own filters ask for parts of a day, rows are read one by one.
+    /// A lake has the columns as they are needed. Where the user asks for accounts or regions, rows are read one by one: what a
+    /// record says of them may differ from what its partition says.
     fn portion(&mut self, shelf: &dyn Shelf, sources: Option<&[&str]>) -> Option<bool> {
         let lake = (shelf as &dyn Any).downcast_ref::<LakeFeed>()?;
         let filter = self.shared.filter;
-        if filter.since.is_some() || filter.until.is_some() || !filter.accounts.is_empty() || !filter.regions.is_empty() {
+        if !filter.accounts.is_empty() || !filter.regions.is_empty() {
             return None;
         }
         let columns = self.shared.columns();
-        Some(lake.next_rows(sources, columns.as_deref(), &mut |rows| {
+        Some(lake.next_rows(filter, sources, columns.as_deref(), &mut |rows| {
             self.taken += rows.height as u64;
             match self.shared.query.keep(rows) {
                 Ok(kept) if kept.height == 0 => {}

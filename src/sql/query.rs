@@ -8,9 +8,9 @@ use sqlparser::ast;
 use super::answer::Answer;
 use super::error::{Result, SqlError};
 use super::eval::Scope;
-use super::relation::{Groups, Relation};
+use super::relation::Relation;
 use super::scan::{self, Filters, Scan};
-use super::{dialect, names, params, select, window};
+use super::{dialect, names, params, place, select, window};
 use crate::model::Timestamp;
 use crate::tables::{self, Rows, Table};
 
@@ -55,28 +55,30 @@ impl Catalog {
         Ok(())
     }
 
-    /// Puts `cloudtrail_logs` in, from pieces in any order: rows are put in order of object and record, and second copies of
-    /// an event (the same `eventid`) are left out. The pieces need the columns `object`, `record` and `eventid` for that.
+    /// Puts `cloudtrail_logs` in, from pieces in any order: rows are put in order of object and record. Unless they are known
+    /// to be `distinct`, second copies of an event (the same `eventid`) are left out. The pieces need the columns `object` and
+    /// `record` for that, and `eventid` where copies may be among them.
     ///
     /// # Errors
     /// The pieces do not fit together.
-    pub fn insert_events(&mut self, pieces: Vec<Rows>) -> std::result::Result<(), SqlError> {
+    pub fn insert_events(&mut self, pieces: Vec<Rows>, distinct: bool) -> std::result::Result<(), SqlError> {
         let table = &tables::cloudtrail::TABLE;
         self.insert_pieces(table, pieces)?;
         let Some(rows) = self.get(table.name) else { return Ok(()) };
         let column = |name: &str| rows.fields.iter().position(|field| field.name == name).map(|index| rows.values(index)).transpose();
-        let (Some(object), Some(record), Some(id)) = (column("object")?, column("record")?, column("eventid")?) else { return Ok(()) };
-        let ascending = sqlparser::ast::OrderByOptions { asc: Some(true), nulls_first: None };
-        let sorted = super::order::sorted(&[(object, ascending), (record, ascending)], rows.height)?;
-        let ids = Groups::by(&[id.take(&sorted)?.data], rows.height)?;
-        let texts = id.take(&sorted)?;
-        let texts = texts.texts()?;
-        let is_first = |at: usize| {
-            let group = ids.of_row.get(at).and_then(|group| ids.first.get(*group as usize)).copied().flatten();
-            texts.get(at).is_none() || group.is_some_and(|first| first as usize == at)
+        let (Some(object), Some(record)) = (column("object")?, column("record")?) else { return Ok(()) };
+        let order = place::order(&object, &record, rows.height)?;
+        let ordered = match &order {
+            Some(order) => Arc::new(rows.take(order)?),
+            None => rows,
         };
-        let kept: Vec<Option<u32>> = sorted.iter().enumerate().filter(|(at, _)| is_first(*at)).map(|(_, row)| *row).collect();
-        self.tables.insert(table.name, Arc::new(rows.take(&kept)?));
+        let ids = ordered.fields.iter().position(|field| field.name == "eventid").map(|index| ordered.values(index)).transpose()?;
+        let kept = ids.filter(|_| !distinct).map(|ids| place::first_copies(&ids, ordered.height)).transpose()?.flatten();
+        let whole = match kept {
+            Some(kept) => Arc::new(ordered.take(&kept)?),
+            None => ordered,
+        };
+        self.tables.insert(table.name, whole);
         Ok(())
     }
 

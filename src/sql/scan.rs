@@ -3,7 +3,7 @@
 //! Every mention of the table says by its WHERE, and by those around it, what it can use ([`mentions`]); the scan is what any
 //! of them can. It may let in too much, never too little: times are rounded outwards to whole days, and what is not understood limits nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::ControlFlow;
 
@@ -11,9 +11,9 @@ use sqlparser::ast::{BinaryOperator, Expr, GroupByExpr, LimitClause, Query, Sele
 
 use super::bounds::Bounds;
 use super::mentions::{self, Mention, Mentions};
-use super::{names, walk};
+use super::{fields, names, walk};
 use crate::model::{Filter, Timestamp};
-use crate::tables::{self, Table, cloudtrail};
+use crate::tables::{self, Asked, Table, cloudtrail};
 
 /// What to read. `None` and empty lists mean: no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,11 +30,26 @@ pub struct Scan {
     pub regions: Option<Vec<String>>,
     /// Columns of `cloudtrail_logs`; `None` for all.
     pub columns: Option<Vec<String>>,
+    /// Paths of those fields of row columns that are looked at; a column that is not listed is needed as a whole.
+    pub fields: BTreeMap<&'static str, Vec<Vec<String>>>,
     /// Rows after which reading may stop: the query takes any, and no more.
     pub limit: Option<u64>,
 }
 
 impl Scan {
+    /// The columns to read, with what is needed of them; `None` for all.
+    pub fn asked(&self) -> Option<Vec<Asked>> {
+        let asked = |name: &String| Asked { name: name.clone(), fields: self.fields.get(name.as_str()).cloned().unwrap_or_default() };
+        self.columns.as_ref().map(|columns| columns.iter().map(asked).collect())
+    }
+
+    /// `eventname`, `useridentity(arn, sessioncontext.attributes)`.
+    fn named(&self, column: &str) -> String {
+        let Some(paths) = self.fields.get(column) else { return column.to_owned() };
+        let paths: BTreeSet<String> = paths.iter().map(|path| path.join(".")).collect();
+        format!("{column}({})", paths.into_iter().collect::<Vec<_>>().join(", "))
+    }
+
     /// The limits by which objects and events can be left out, inside those of `filter`.
     pub fn narrow(&self, filter: &Filter) -> Filter {
         let later = |a: Option<Timestamp>, b: Option<Timestamp>| a.max(b);
@@ -85,7 +100,10 @@ impl fmt::Display for Scan {
         writeln!(f, "until:        {}", time(self.until))?;
         match &self.columns {
             None => writeln!(f, "columns:      all")?,
-            Some(columns) => writeln!(f, "columns:      {} of {}: {}", columns.len(), cloudtrail::ORIGINS.len(), columns.join(", "))?,
+            Some(columns) => {
+                let named: Vec<String> = columns.iter().map(|column| self.named(column)).collect();
+                writeln!(f, "columns:      {} of {}: {}", columns.len(), cloudtrail::ORIGINS.len(), named.join(", "))?
+            }
         }
         match self.limit {
             None => write!(f, "stops early:  no"),
@@ -144,7 +162,10 @@ fn shadowed(query: &Query) -> BTreeSet<String> {
 /// The scan of a query, and what [`filters`] says of it.
 pub(super) fn scan(query: &Query, now: Timestamp) -> (Scan, Filters) {
     let Some(mentions) = mentions::of(query) else { return (Scan::default(), None) };
-    let mut scan = Scan { columns: columns(query, &mentions), limit: limit(query, &mentions.found), ..Scan::default() };
+    let columns = columns(query, &mentions);
+    let mut fields = if columns.is_some() { fields::of(query) } else { BTreeMap::new() };
+    fields.retain(|column, _| !mentions.using.contains(*column));
+    let mut scan = Scan { columns, fields, limit: limit(query, &mentions.found), ..Scan::default() };
     let bounds = mentions.found.iter().map(|mention| {
         let each = mention.conditions.iter().map(|condition| Bounds::of(condition, &mention.alias, now));
         each.fold(Bounds::default(), Bounds::and)

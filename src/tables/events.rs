@@ -10,9 +10,9 @@ use serde::Deserializer as _;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::Rows;
 use super::builder::{Builder, text_of};
 use super::cloudtrail::{ORIGINS, Origin, TABLE};
+use super::{Asked, Rows};
 use crate::decode::RawRecord;
 use crate::model::{Filter, Timestamp};
 
@@ -44,12 +44,13 @@ enum Source {
 const PARTITION_FIELDS: &[&str] = &["recipientAccountId", "awsRegion", "eventTime"];
 
 impl EventRows {
-    /// Rows with the columns `names`; names that are no columns are passed over. `None` asks for all columns.
-    pub fn new(names: Option<&[String]>) -> Self {
+    /// Rows with the columns `asked`; names that are no columns are passed over. `None` asks for all columns.
+    pub fn new(asked: Option<&[Asked]>) -> Self {
         let mut wanted = PARTITION_FIELDS.to_vec();
         let mut columns = Vec::new();
         for (name, origin) in ORIGINS {
-            if names.is_some_and(|names| !names.iter().any(|asked| asked == name)) {
+            let column = asked.and_then(|asked| asked.iter().find(|column| column.name == *name));
+            if asked.is_some() && column.is_none() {
                 continue;
             }
             let source = match origin {
@@ -59,7 +60,7 @@ impl EventRows {
                 Origin::Place => Source::Object,
             };
             let Some(kind) = TABLE.kind_of(name) else { continue };
-            columns.push(Target { name, source, builder: Builder::new(&kind) });
+            columns.push(Target { name, source, builder: Builder::new(&kind.pruned(column.map_or(&[], |column| &column.fields))) });
         }
         Self { columns, wanted, height: 0, filter: Filter::default() }
     }
@@ -237,10 +238,24 @@ mod tests {
 
     #[test]
     fn columns_that_nobody_asked_for_are_not_built() {
-        let asked = ["eventname".to_owned(), "region".to_owned()];
+        let asked = ["eventname", "region"].map(Asked::whole);
         let mut rows = EventRows::new(Some(&asked));
         rows.push("key", record(r#"{"eventName":"PutImage","awsRegion":"us-east-1"}"#)).unwrap();
         let names: Vec<_> = rows.take().columns.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["eventname", "region"]);
+    }
+
+    #[test]
+    fn fields_that_nobody_asked_for_are_not_built() {
+        let field = |path: &[&str]| path.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let asked = [Asked { name: "useridentity".to_owned(), fields: vec![field(&["sessioncontext", "sessionissuer", "username"])] }];
+        let mut rows = EventRows::new(Some(&asked));
+        let json = r#"{"userIdentity":{"type":"AssumedRole","sessionContext":{"sessionIssuer":{"type":"Role","userName":"ci"}}}}"#;
+        rows.push("key", record(json)).unwrap();
+        let rows = rows.take();
+        let context = column(&rows, "useridentity").struct_().unwrap().field_by_name("sessioncontext").unwrap();
+        let issuer = context.struct_().unwrap().field_by_name("sessionissuer").unwrap();
+        let names: Vec<_> = issuer.struct_().unwrap().fields_as_series().iter().map(|field| field.name().to_string()).collect();
+        assert_eq!(names, ["username"]);
     }
 }

@@ -63,6 +63,19 @@ impl Kind {
         }
     }
 
+    /// The type with the fields at `paths` alone, and all that is below them; the whole type where there are no paths.
+    pub fn pruned(&self, paths: &[Vec<String>]) -> Kind {
+        let Kind::Row(fields) = self else { return self.clone() };
+        if paths.iter().any(Vec::is_empty) || paths.is_empty() {
+            return self.clone();
+        }
+        let below = |name: &str| -> Vec<Vec<String>> {
+            paths.iter().filter_map(|path| path.split_first()).filter(|(first, _)| *first == name).map(|(_, rest)| rest.to_vec()).collect()
+        };
+        let kept = fields.iter().map(|(name, kind)| (name, kind, below(name))).filter(|(_, _, below)| !below.is_empty());
+        Kind::Row(kept.map(|(name, kind, below)| (name.clone(), kind.pruned(&below))).collect())
+    }
+
     pub fn is_number(&self) -> bool {
         matches!(self, Kind::Bigint | Kind::Double)
     }
@@ -112,5 +125,21 @@ impl fmt::Display for Kind {
                 f.write_str(")")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_keeps_the_fields_that_are_asked_for_and_what_is_below_them() {
+        let inner = Kind::text_row(&["x", "y"]);
+        let whole = Kind::Row(vec![("a".to_owned(), Kind::Varchar), ("b".to_owned(), inner.clone()), ("c".to_owned(), inner.clone())]);
+        let path = |path: &str| path.split('.').map(str::to_owned).collect::<Vec<_>>();
+        let expected = Kind::Row(vec![("b".to_owned(), Kind::text_row(&["y"])), ("c".to_owned(), inner)]);
+        assert_eq!(whole.pruned(&[path("b.y"), path("c"), path("c.x")]), expected);
+        assert_eq!(whole.pruned(&[]), whole);
+        assert_eq!(Kind::Varchar.pruned(&[path("a")]), Kind::Varchar);
     }
 }

@@ -92,7 +92,7 @@ fn event(id: &str, time: &str, source: &str, name: &str, who: &str, more: &str) 
 
 /// A table of `records`, only the columns that `query` needs, only the rows that it keeps.
 pub fn catalog(query: &Query, records: &[String]) -> Catalog {
-    let mut rows = EventRows::new(query.scan().columns.as_deref());
+    let mut rows = EventRows::new(query.scan().asked().as_deref());
     for (index, json) in records.iter().enumerate() {
         rows.push("a.json", RawRecord { index: index as u64, json, native: false }).unwrap();
     }

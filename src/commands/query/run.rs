@@ -101,7 +101,9 @@ impl Args {
     fn read_events(&self, talk: &Arc<Talk>, query: &Query, asked: &Filter, cancelled: &AtomicBool, reading: &mut Reading) -> Result<(), Failure> {
         let narrowed = query.scan().narrow(asked);
         let feeds = self.open(talk, &narrowed)?;
-        let gathering = Gathering::new(query, asked, self.common.limits.max_memory);
+        // A lake has no second copies; several sources may hold the same events.
+        let distinct = matches!(feeds.as_slice(), [feed] if feed.shelf().is_some());
+        let gathering = Gathering::new(query, asked, distinct, self.common.limits.max_memory);
         let sources = query.scan().sources.clone();
         let names: Option<Vec<&str>> = sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());
         let wanted = names.as_deref().map_or(Wanted::All, Wanted::Sources);
@@ -116,7 +118,7 @@ impl Args {
         if pieces.is_empty() {
             catalog.insert(&tables::cloudtrail::TABLE, &tables::cloudtrail::TABLE.empty());
         }
-        catalog.insert_events(pieces).map_err(|error| not_answered(&error))?;
+        catalog.insert_events(pieces, gathering.is_distinct()).map_err(|error| not_answered(&error))?;
         reading.coverage = coverage;
         Ok(())
     }

@@ -1,0 +1,225 @@
+//! The lake against others: `cargo bench --bench lake` (`FULL=1` for the sizes that the README states; otherwise a fifth).
+//!
+//! Archives are generated from a seed into a temporary folder. Every measurement is a whole process, from its start to its
+//! end: processor seconds of all its threads, and its peak memory; each pair in turn, several times, and the median of the
+//! ratios counts. The others are chDB and DuckDB, by python3 (`TAGFALL_PYTHON` names another interpreter); where they are
+//! not there, their rows say so. Nothing is asserted about times. What is asserted: that the programs counted the same.
+
+mod corpus;
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use corpus::{BUSY, Corpus};
+
+const SEED: u64 = 1;
+/// The clock by which Linux counts processor time, on every machine that we know.
+const TICKS: f64 = 100.0;
+
+/// What a process took and gave.
+struct Run {
+    cpu: f64,
+    wall: f64,
+    peak_mib: f64,
+    output: String,
+}
+
+/// Runs a command to its end. Its times are read while it is dead and not yet buried, its peak memory every few milliseconds.
+fn run(command: &mut Command) -> Run {
+    let start = Instant::now();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
+    let folder = PathBuf::from(format!("/proc/{}", child.id()));
+    let mut out = child.stdout.take().expect("a pipe");
+    let reader = std::thread::spawn(move || {
+        let mut output = String::new();
+        out.read_to_string(&mut output).map(|_| output).unwrap_or_default()
+    });
+    let mut peak_kib = 0;
+    let cpu = loop {
+        peak_kib = peak(&folder).max(peak_kib);
+        let stat = fs::read_to_string(folder.join("stat")).expect("Linux");
+        let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+        if fields[0] == "Z" {
+            break fields[11..13].iter().map(|ticks| ticks.parse::<f64>().unwrap_or(0.0)).sum::<f64>() / TICKS;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    let wall = start.elapsed().as_secs_f64();
+    let status = child.wait().expect("it ends");
+    let output = reader.join().expect("text");
+    assert!(status.success(), "{command:?} failed: {status}");
+    Run { cpu, wall, peak_mib: peak_kib as f64 / 1024.0, output }
+}
+
+fn peak(folder: &Path) -> u64 {
+    let text = fs::read_to_string(folder.join("status")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(0)
+}
+
+fn tagfall(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
+    command.args(args).arg("--quiet");
+    command
+}
+
+/// A command of `peers.py`; `None` where python or the module is missing.
+fn peer(args: &[&str]) -> Option<Command> {
+    let python = std::env::var("TAGFALL_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let there = Command::new(&python).args(["-c", &format!("import {}", args[0])]).output().is_ok_and(|output| output.status.success());
+    let mut command = Command::new(python);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers.py")).args(args);
+    there.then_some(command)
+}
+
+/// Writes an archive; its size as JSON.
+fn archive(folder: &Path, corpus: Corpus) -> u64 {
+    let mut bytes = 0;
+    for number in 0..corpus.objects {
+        let text = corpus.text(SEED, number);
+        let day = 1 + number / 288 % 28;
+        let folder = folder.join(format!("AWSLogs/111122223333/CloudTrail/eu-west-1/2026/03/{day:02}"));
+        fs::create_dir_all(&folder).expect("a folder");
+        let name = format!("111122223333_CloudTrail_eu-west-1_202603{day:02}T{number:06}Z_x.json.gz");
+        fs::write(folder.join(name), corpus::gzip(&text)).expect("a file");
+        bytes += text.len() as u64;
+    }
+    bytes
+}
+
+fn row(what: &str, measured: &str, ratio: &str) {
+    println!("| {what:58} | {measured:74} | {ratio:>16} |");
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Two commands in turn. Both sides' medians, and that of the ratios.
+fn pair(rounds: usize, mut ours: impl FnMut() -> Run, mut theirs: impl FnMut() -> Run) -> [f64; 5] {
+    let runs: Vec<(Run, Run)> = (0..rounds).map(|_| (ours(), theirs())).collect();
+    let of = |number: &dyn Fn(&(Run, Run)) -> f64| median(runs.iter().map(number).collect());
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let (ours, theirs) = &runs[0];
+    if !ours.output.is_empty() && !theirs.output.is_empty() {
+        assert_eq!(sorted(ours.output.split_once('\n').map_or("", |(_, rows)| rows)), sorted(&theirs.output), "they do not count the same");
+    }
+    [of(&|(a, _)| a.cpu), of(&|(_, b)| b.cpu), of(&|(a, b)| a.cpu / b.cpu), of(&|(a, _)| a.wall), of(&|(_, b)| b.wall)]
+}
+
+fn ingest(logs: &Path, lake: &Path) -> Run {
+    let _ = fs::remove_dir_all(lake);
+    run(&mut tagfall(&["ingest", &logs.to_string_lossy(), "--lake", &lake.to_string_lossy()]))
+}
+
+/// `ingest` against chDB, which neither sorts nor partitions nor looks for second copies.
+fn against_chdb(logs: &Path, folder: &Path, bytes: u64) {
+    let lake = folder.join("lake");
+    let what = format!("ingest of everything, {} MB of JSON", bytes / 1_000_000);
+    let out = folder.join("chdb.parquet");
+    let names = ["chdb", &logs.to_string_lossy(), &out.to_string_lossy()].map(str::to_owned);
+    let names = names.each_ref().map(String::as_str);
+    if peer(&names).is_none() {
+        let ours = ingest(logs, &lake);
+        return row(&what, &format!("{:.2} CPU-s, peak {:.0} MiB", ours.cpu, ours.peak_mib), "SKIPPED: no chdb");
+    }
+    let (mut ours_peak, mut theirs_peak) = (0.0_f64, 0.0_f64);
+    let [ours, theirs, ratio, ..] = pair(
+        3,
+        || {
+            let run = ingest(logs, &lake);
+            ours_peak = ours_peak.max(run.peak_mib);
+            run
+        },
+        || {
+            let _ = fs::remove_file(&out);
+            let run = run(&mut peer(&names).expect("it was there"));
+            theirs_peak = theirs_peak.max(run.peak_mib);
+            run
+        },
+    );
+    let measured = format!("{ours:.2} CPU-s, peak {ours_peak:.0} MiB; chDB {theirs:.2} CPU-s, peak {theirs_peak:.0} MiB");
+    row(&what, &measured, &format!("{:.1} × less", 1.0 / ratio));
+}
+
+/// Peak memory of archives of one and of four times the size, and with little memory given.
+fn memory(folder: &Path, corpus: Corpus) {
+    let lake = folder.join("lake");
+    let (one, four) = (folder.join("one"), folder.join("four"));
+    archive(&one, corpus);
+    archive(&four, Corpus { objects: corpus.objects * 4, ..corpus });
+    for memory in ["128MiB", "256MiB", "512MiB"] {
+        let peaks = [&one, &four].map(|logs| {
+            let _ = fs::remove_dir_all(&lake);
+            run(tagfall(&["ingest", &logs.to_string_lossy(), "--lake", &lake.to_string_lossy(), "--max-memory", memory]).stdout(Stdio::null()))
+                .peak_mib
+        });
+        let what = format!("ingest --max-memory {memory}, {} and {} records", corpus.objects * corpus.records, corpus.objects * corpus.records * 4);
+        row(&what, &format!("peak {:.0} and {:.0} MiB", peaks[0], peaks[1]), &format!("{:.2}", peaks[1] / peaks[0]));
+    }
+}
+
+/// A query for ECR alone against `detect`, on archives.
+fn against_detect(logs: &Path) {
+    let sql = "SELECT eventname, count(*) AS n FROM cloudtrail_logs WHERE eventsource = 'ecr.amazonaws.com' GROUP BY eventname";
+    let logs = logs.to_string_lossy();
+    let silent = |mut run: Run| {
+        run.output.clear();
+        run
+    };
+    let [ours, detect, ratio, ours_wall, detect_wall] = pair(
+        9,
+        || silent(run(&mut tagfall(&["query", sql, &logs, "--format", "csv"]))),
+        || silent(run(&mut tagfall(&["detect", &logs, "--format", "json"]))),
+    );
+    let measured = format!("{ours:.2} CPU-s, {ours_wall:.2} s; detect {detect:.2} CPU-s, {detect_wall:.2} s");
+    row("query for ECR alone, on archives, against detect", &measured, &format!("{ratio:.2} of its CPU"));
+}
+
+/// Group-bys over the lake, against DuckDB on the same files.
+fn against_duckdb(lake: &Path, records: u64) {
+    for (what, keys) in
+        [("1 column", "eventname"), ("2 columns", "eventsource, eventname"), ("a nested column", "useridentity.sessioncontext.sessionissuer.arn")]
+    {
+        let sql = |table: &str| format!("SELECT {keys}, count(*) AS n, min(eventtime) AS first FROM {table} GROUP BY {keys}");
+        let what = format!("GROUP BY over {what}, {records} events in the lake");
+        let (ours, theirs) = (sql("cloudtrail_logs"), sql("LAKE"));
+        let lake = lake.to_string_lossy();
+        let duckdb = || peer(&["duckdb", &lake, &theirs]);
+        if duckdb().is_none() {
+            row(&what, "", "SKIPPED: no duckdb");
+            continue;
+        }
+        let numbers = pair(9, || run(&mut tagfall(&["query", &ours, &lake, "--format", "csv"])), || run(&mut duckdb().expect("it was there")));
+        let [ours, theirs, ratio, ours_wall, theirs_wall] = numbers;
+        let measured = format!("{ours:.2} CPU-s, {ours_wall:.2} s; DuckDB {theirs:.2} CPU-s, {theirs_wall:.2} s");
+        row(&what, &measured, &format!("{ratio:.2} of its CPU"));
+    }
+}
+
+fn main() {
+    let share = if std::env::var_os("FULL").is_some() { 1 } else { 5 };
+    let folder = tempfile::tempdir().expect("a folder");
+    let logs = folder.path().join("logs");
+    let busy = Corpus { objects: BUSY.objects / share, ..BUSY };
+    let bytes = archive(&logs, busy);
+    println!("medians of runs in turn, seed {SEED}\n");
+    row("what", "measured", "ratio");
+    row("---", "---", "---");
+    against_chdb(&logs, folder.path(), bytes);
+    against_detect(&logs);
+    let million = Corpus { objects: 1_112 / share, ..BUSY };
+    let (logs, lake) = (folder.path().join("million"), folder.path().join("lake"));
+    archive(&logs, million);
+    ingest(&logs, &lake);
+    against_duckdb(&lake, million.objects * million.records);
+    memory(folder.path(), Corpus { objects: busy.objects / 2, ..busy });
+}

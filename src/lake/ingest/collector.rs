@@ -1,0 +1,165 @@
+//! One worker's part of the writing: records become rows, an object's rows are handed in piece by piece.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
+use super::Ingest;
+use crate::decode::{ObjectReport, Outcome, RawRecord};
+use crate::lake::partition::{Day, Partition};
+use crate::lake::record::Split;
+use crate::lake::row::{self, Head};
+use crate::lake::state::{Ending, ObjectState};
+use crate::model::Timestamp;
+use crate::pipeline;
+use crate::source::layout::Place;
+use crate::source::{Delivery, Fetched};
+
+/// Rows that a worker hands in at once, in bytes.
+const PIECE_BYTES: usize = 2 << 20;
+
+/// One worker's part.
+pub struct Collector<'i> {
+    ingest: &'i Ingest,
+    /// Rows of the partition that the last record belongs to: mostly the next one does, too.
+    piece: Option<Piece>,
+    /// Rows of other partitions, until the next piece is handed in.
+    others: HashMap<Partition, Vec<u8>>,
+    bytes: usize,
+    /// The object at hand was begun.
+    inside: bool,
+    taken: u64,
+}
+
+struct Piece {
+    partition: Partition,
+    day: Option<Day>,
+    rows: Vec<u8>,
+}
+
+impl<'i> Collector<'i> {
+    pub(super) fn new(ingest: &'i Ingest) -> Self {
+        Self { ingest, piece: None, others: HashMap::new(), bytes: 0, inside: false, taken: 0 }
+    }
+
+    fn hand_in(&mut self) {
+        if self.bytes > 0 {
+            let current = self.piece.iter_mut().map(|piece| (&piece.partition, &mut piece.rows));
+            self.ingest.add(current.chain(self.others.iter_mut()));
+            self.others.clear();
+            self.bytes = 0;
+        }
+    }
+
+    /// The rows of a partition.
+    fn rows(&mut self, native: bool, account: Option<&str>, region: Option<&str>, time: Option<Timestamp>) -> &mut Vec<u8> {
+        let day = time.map(Day::of);
+        let piece = match self.piece.take() {
+            Some(piece) if piece.day == day && piece.partition.is_of(native, account, region) => piece,
+            before => {
+                if let Some(Piece { partition, rows, .. }) = before.filter(|piece| !piece.rows.is_empty()) {
+                    self.others.insert(partition, rows);
+                }
+                let partition = Partition::new(native, account, region, time);
+                let rows = self.others.remove(&partition).unwrap_or_default();
+                Piece { partition, day, rows }
+            }
+        };
+        &mut self.piece.insert(piece).rows
+    }
+}
+
+impl pipeline::Collector for Collector<'_> {
+    fn record(&mut self, object: &str, record: RawRecord<'_>) -> Result<(), String> {
+        let split = Split::of(record.json, record.native)?;
+        let time = split.time();
+        let account = split.text("recipientaccountid");
+        let account = account.as_deref().filter(|account| !account.is_empty()).or_else(|| Place::of(object).account);
+        if !self.inside {
+            self.ingest.enter();
+            self.inside = true;
+        }
+        let id = split.identity();
+        let head = Head { time: time.map_or(0, Timestamp::millis), record: record.index, id: id.as_bytes(), object: object.as_bytes() };
+        let rows = self.rows(record.native, account, split.text("awsregion").as_deref(), time);
+        let before = rows.len();
+        row::write(&head, rows, |out| split.put(out));
+        self.bytes += rows.len() - before;
+        self.taken += 1;
+        if self.bytes >= PIECE_BYTES {
+            self.hand_in();
+        }
+        Ok(())
+    }
+
+    fn relevant(&self) -> u64 {
+        self.taken
+    }
+
+    fn is_full(&self) -> bool {
+        self.ingest.failed.load(Ordering::Relaxed)
+    }
+
+    fn finished(&mut self, delivery: &Delivery, report: Option<&ObjectReport>) {
+        self.hand_in();
+        let inside = std::mem::take(&mut self.inside);
+        if delivery.outcome == Fetched::Known {
+            self.ingest.objects_known.fetch_add(1, Ordering::Relaxed);
+            if delivery.origin.as_ref().is_some_and(|origin| self.ingest.known.has_failed(origin)) {
+                self.ingest.objects_failed_before.fetch_add(1, Ordering::Relaxed);
+            }
+            return self.ingest.leave(None, inside);
+        }
+        self.ingest.leave(Some(object_state(delivery, report)), inside);
+    }
+}
+
+fn object_state(delivery: &Delivery, report: Option<&ObjectReport>) -> ObjectState {
+    let transient = matches!(delivery.outcome, Fetched::Failed(_));
+    let origin = delivery.origin.as_ref();
+    let (ending, reason) = match (&delivery.outcome, report.map(|report| &report.outcome)) {
+        (Fetched::Failed(reason), _) | (_, Some(Outcome::Failed(reason))) => (Ending::Failed, Some(reason.clone())),
+        (Fetched::OtherKind, _) | (_, Some(Outcome::Skipped(_))) => (Ending::Skipped, None),
+        _ => (Ending::Read, None),
+    };
+    let millis = |time: Option<Timestamp>| time.map(Timestamp::millis);
+    ObjectState {
+        object: delivery.object.raw().to_owned(),
+        address: origin.map(|origin| origin.address.clone()),
+        // Without a stamp it is tried again whether or not it has changed: it was the way that failed, not the object.
+        stamp: if transient { None } else { Some(origin.map_or_else(String::new, |origin| origin.stamp.clone())) },
+        ending,
+        reason,
+        bytes_compressed: delivery.size,
+        bytes_decompressed: report.map_or(0, |report| report.bytes_decompressed),
+        records: report.map_or(0, |report| report.records),
+        failed: report.map_or_else(Vec::new, |report| report.failed.clone()),
+        failed_total: report.map_or(0, |report| report.failed_total),
+        first: report.and_then(|report| millis(report.first_event_time)),
+        last: report.and_then(|report| millis(report.last_event_time)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lake::Limits;
+    use crate::pipeline::Collector as _;
+
+    #[test]
+    fn what_a_worker_holds_does_not_grow_with_the_days_that_it_has_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let ingest = Ingest::open(folder.path(), &[], Limits::default()).unwrap();
+        let mut collector = ingest.collector();
+        let agent = "x".repeat(PIECE_BYTES / 4);
+        for day in 1..=28 {
+            for number in 0..9 {
+                let json = format!(
+                    r#"{{"eventID":"{day}-{number}","eventTime":"2026-03-{day:02}T10:00:00Z","eventSource":"a","eventName":"b","userAgent":"{agent}"}}"#
+                );
+                collector.record("k", RawRecord { index: number, json: &json, native: false }).unwrap();
+            }
+        }
+        let held = collector.piece.iter().map(|piece| piece.rows.capacity()).chain(collector.others.values().map(Vec::capacity)).sum::<usize>();
+        assert!(held <= 4 * PIECE_BYTES, "{held} bytes are held");
+    }
+}

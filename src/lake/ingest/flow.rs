@@ -1,0 +1,161 @@
+//! Whose turn it is: objects that are half in, partitions that are being written, and the commit that waits for both.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{MutexGuard, PoisonError};
+
+use super::Ingest;
+use super::folder::{spill, staging};
+use super::publish::State;
+use crate::lake::LakeError;
+use crate::lake::buffer::Waiting;
+use crate::lake::merge::{Merged, Present, Work};
+use crate::lake::partition::Partition;
+use crate::lake::state::{Ending, ObjectState};
+
+impl Ingest {
+    pub(super) fn lock_state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'s>(&self, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins an object: not while a commit is made.
+    pub(super) fn enter(&self) {
+        let mut state = self.lock_state();
+        while state.closing {
+            state = self.wait(state);
+        }
+        state.open += 1;
+    }
+
+    /// Takes records of an object that was begun.
+    pub(super) fn add<'p>(&self, pieces: impl Iterator<Item = (&'p Partition, &'p mut Vec<u8>)>) {
+        let mut ripe = Vec::new();
+        {
+            let mut state = self.lock_state();
+            for (partition, rows) in pieces {
+                state.since_commit += rows.len() as u64;
+                state.buffers.add(partition, rows);
+                rows.clear();
+                if state.buffers.is_ripe(partition, self.limits.file_bytes) {
+                    ripe.push(partition.clone());
+                }
+            }
+            if let Err(failure) = state.buffers.spill(self.limits.buffer_bytes, &spill(&self.lake)) {
+                self.fail(&mut state, failure);
+            }
+        }
+        for partition in ripe {
+            self.write_if(&partition, |state| state.buffers.is_ripe(&partition, self.limits.file_bytes));
+        }
+    }
+
+    /// An object is in: with all its records.
+    pub(super) fn leave(&self, object: Option<ObjectState>, had: bool) {
+        let mut state = self.lock_state();
+        if had {
+            state.open -= 1;
+        }
+        if let Some(mut object) = object {
+            if object.address.is_none() && object.stamp.is_some() && object.ending != Ending::Skipped {
+                // Standard input is another object every time.
+                object.address = Some(format!("-#{}.{}", state.manifest.generation + 1, state.objects.len()));
+            }
+            state.unread_before.remove(&object.key());
+            state.summary.objects_read += u64::from(object.ending != Ending::Skipped);
+            if object.ending == Ending::Failed && object.stamp.is_none() {
+                state.unread.insert(object.key(), object);
+            } else if object.ending != Ending::Skipped || !self.known.has(&object) {
+                state.objects.push(object);
+            }
+        }
+        self.changed.notify_all();
+        let due = state.since_commit >= self.limits.commit_bytes || state.objects.len() >= self.limits.commit_objects;
+        if due && !state.closing {
+            let closed = self.close(state);
+            drop(self.commit(closed));
+        }
+    }
+
+    /// Waits until no object is half in; nobody begins one then.
+    pub(super) fn close<'s>(&self, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+        while state.closing {
+            state = self.wait(state);
+        }
+        state.closing = true;
+        while state.open > 0 || state.writing > 0 {
+            state = self.wait(state);
+        }
+        state
+    }
+
+    fn fail(&self, state: &mut State, failure: LakeError) {
+        self.failed.store(true, Ordering::Relaxed);
+        state.failure.get_or_insert(failure);
+    }
+
+    /// Makes files of what waits in a partition, if `still` holds once it is this thread's turn.
+    fn write_if(&self, partition: &Partition, still: impl Fn(&State) -> bool) {
+        let mut state = self.lock_state();
+        // Who fills a partition faster than its files can be made waits here: what waits to be written stays one file's worth.
+        while state.buffers.is_busy(partition) || !state.has_room(state.buffers.waiting(partition), self.limits) {
+            state = self.wait(state);
+        }
+        if state.failure.is_some() || !still(&state) {
+            return;
+        }
+        let bytes = state.buffers.waiting(partition);
+        state.writing += 1;
+        state.writing_bytes += bytes;
+        let waiting = state.buffers.take(partition);
+        let present = state.files.get(partition).cloned().unwrap_or_default();
+        drop(state);
+        let done = self.merge(partition, waiting, present);
+        let mut state = self.lock_state();
+        state.writing -= 1;
+        state.writing_bytes -= bytes;
+        state.buffers.release(partition);
+        match done {
+            Ok(merged) => state.note(partition, merged),
+            Err(failure) => self.fail(&mut state, failure),
+        }
+        self.changed.notify_all();
+    }
+
+    fn merge(&self, partition: &Partition, waiting: Waiting, present: Vec<Present>) -> Result<Merged, LakeError> {
+        let staging = staging(&self.lake);
+        let work = Work { partition, fresh: waiting.read()?, present, staging: &staging, file_bytes: self.limits.file_bytes };
+        work.run(|| {
+            let mut state = self.lock_state();
+            state.names += 1;
+            format!("{:06}-{:05}", state.manifest.generation + 1, state.names)
+        })
+    }
+
+    /// Writes what waits, and makes it count. The lake is closed before, and open afterwards.
+    pub(super) fn commit<'s>(&'s self, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+        let partitions = state.buffers.partitions();
+        drop(state);
+        let next = AtomicU64::new(0);
+        let work = || {
+            while let Some(partition) = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).ok().and_then(|at| partitions.get(at)) {
+                self.write_if(partition, |_| true);
+            }
+        };
+        std::thread::scope(|scope| {
+            (1..self.limits.writers.min(partitions.len())).for_each(|_| drop(scope.spawn(work)));
+            work();
+        });
+        let mut state = self.lock_state();
+        if state.failure.is_none()
+            && let Err(failure) = state.publish(&self.lake)
+        {
+            self.fail(&mut state, failure);
+        }
+        state.closing = false;
+        self.changed.notify_all();
+        state
+    }
+}

@@ -1,0 +1,44 @@
+//! How much memory a run takes, and what an interruption costs.
+
+/// Bounds on memory and on what an interruption costs.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of rows in one file, about: beyond half as much again, a partition has another file.
+    pub file_bytes: u64,
+    /// Rows that wait in memory, in bytes; more go to spill files.
+    pub buffer_bytes: usize,
+    /// Rows between two commits, in bytes.
+    pub commit_bytes: u64,
+    /// Objects between two commits.
+    pub commit_objects: usize,
+    /// Files that are made at the same time, where they are small; those of whole size are made one after another.
+    pub writers: usize,
+}
+
+/// What a process has beside rows: its code, and objects that are being read.
+const REST_BYTES: u64 = 128 << 20;
+/// The least that rows get.
+const ROWS_BYTES_MIN: u64 = 12 << 20;
+/// More rows in a file make it no better to read.
+const FILE_BYTES_MAX: u64 = 128 << 20;
+/// `--max-memory` where it is not given.
+pub const MEMORY_BYTES_DEFAULT: u64 = 512 << 20;
+
+impl Limits {
+    /// Limits with which a run takes about `memory_bytes`, reading included. Files of whole size need 256 MiB and more.
+    #[must_use]
+    pub fn within(memory_bytes: u64) -> Self {
+        let rows = memory_bytes.saturating_sub(REST_BYTES).max(ROWS_BYTES_MIN);
+        // A file that is made takes its rows and half as much again for its columns; meanwhile the next one's rows wait.
+        let file_bytes = (rows * 3 / 10).min(FILE_BYTES_MAX);
+        let waiting = rows - file_bytes * 3 / 2;
+        let buffer_bytes = usize::try_from(waiting * 3 / 4).unwrap_or(usize::MAX);
+        Self { file_bytes, buffer_bytes, commit_bytes: 2 << 30, commit_objects: 200_000, writers: 2 }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::within(MEMORY_BYTES_DEFAULT)
+    }
+}

@@ -1,0 +1,143 @@
+//! Rows → a Parquet file: the columns of `cloudtrail_logs` that a partition's path does not say, and what no column can hold.
+//!
+//! A row group is as large as readers like it, where there is so much; its columns are made, encoded and compressed one
+//! after another (on as many threads as are idle), so that no more than a few stand in memory beside the rows.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use polars_arrow::array::PrimitiveArray;
+use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
+use polars_error::{PolarsError, PolarsResult};
+use polars_parquet::write::{
+    CompressedPage, CompressionOptions, DynIter, DynStreamingIterator, Encoding, FileWriter, StatisticsOptions, Version, WriteOptions, ZstdLevel,
+    array_to_columns, compress, fallible_streaming_iterator, to_parquet_leaves, to_parquet_type,
+};
+use rayon::prelude::*;
+
+use super::LakeError;
+use super::columns::{Column, Texts};
+use super::pages::pages;
+use super::record::MEMBERS;
+use super::row::Rows;
+use super::shape::Shape;
+
+/// Rows in a row group, at most.
+const GROUP_ROWS_MAX: usize = 200_000;
+
+/// Columns beside those of [`MEMBERS`]: where the record stood, and what the other columns cannot say.
+const OBJECT: &str = "object";
+const RECORD: &str = "record";
+const REST: [&str; 2] = ["extra", "original"];
+
+/// The first level of zstd: with higher ones writing takes a fifth longer, and the files are no smaller.
+const ZSTD_LEVEL: i32 = 1;
+
+fn options() -> PolarsResult<WriteOptions> {
+    let statistics =
+        StatisticsOptions { min_value: true, max_value: true, distinct_count: false, null_count: true, binary_statistics_truncate_length: None };
+    let compression = CompressionOptions::Zstd(Some(ZstdLevel::try_new(ZSTD_LEVEL)?));
+    Ok(WriteOptions { statistics, version: Version::V1, compression, data_page_size: None })
+}
+
+static SCHEMA: LazyLock<Vec<Field>> = LazyLock::new(|| {
+    let text = |name: &str| Field::new(name.into(), ArrowDataType::Utf8View, true);
+    let members = MEMBERS.iter().map(|member| Field::new(member.column.into(), dtype(&member.shape), true));
+    let place = [text(OBJECT), Field::new(RECORD.into(), ArrowDataType::Int64, true)];
+    members.chain(place).chain(REST.map(text)).collect()
+});
+
+fn dtype(shape: &Shape) -> ArrowDataType {
+    let text = |name: &str| Field::new(name.into(), ArrowDataType::Utf8View, true);
+    let list = |element| ArrowDataType::LargeList(Box::new(Field::new("item".into(), element, true)));
+    match shape {
+        Shape::Text => ArrowDataType::Utf8View,
+        Shape::Row(fields) => {
+            ArrowDataType::Struct(fields.iter().map(|field| Field::new(field.name.as_str().into(), dtype(&field.shape), true)).collect())
+        }
+        Shape::List(element) => list(dtype(element)),
+        Shape::Map => list(ArrowDataType::Struct(["key", "value"].map(text).to_vec())),
+    }
+}
+
+/// Writes some of the `rows`, in their order, as one file, down to the disk. Its size in bytes.
+pub(super) fn write(path: &Path, rows: &Rows, range: Range<usize>) -> Result<u64, LakeError> {
+    let io = |error: std::io::Error| LakeError::io(path, error);
+    let parquet = |error: PolarsError| LakeError::io(path, error);
+    let schema: ArrowSchema = SCHEMA.iter().map(|field| (field.name.clone(), field.clone())).collect();
+    let out = BufWriter::new(File::create(path).map_err(io)?);
+    let options = options().map_err(parquet)?;
+    let mut writer = FileWriter::try_new(out, schema, options).map_err(parquet)?;
+    for group in groups(range) {
+        let height = group.len() as u64;
+        let leaves = leaves(rows, group, options).map_err(parquet)?;
+        writer.write(height, written(&leaves)).map_err(parquet)?;
+    }
+    // Without Arrow's own schema, readers see plain Parquet types.
+    writer.end(Some(Vec::new())).map_err(parquet)?;
+    let file = writer.into_inner().into_inner().map_err(|error| LakeError::io(path, error.error()))?;
+    file.sync_all().map_err(io)?;
+    file.metadata().map(|metadata| metadata.len()).map_err(io)
+}
+
+/// Row groups of about the same size.
+fn groups(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let count = range.len().div_ceil(GROUP_ROWS_MAX).max(1);
+    let each = range.len().div_ceil(count).max(1);
+    range.clone().step_by(each).map(move |start| start..(start + each).min(range.end))
+}
+
+/// A row group, compressed: the pages of each leaf.
+fn leaves(rows: &Rows, group: Range<usize>, options: WriteOptions) -> PolarsResult<Vec<Vec<CompressedPage>>> {
+    let damaged = || PolarsError::ComputeError("a waiting row is damaged".into());
+    let columns = columns(rows, group).ok_or_else(damaged)?;
+    let encoded: Vec<_> = columns.par_iter().zip(SCHEMA.par_iter()).map(|(part, field)| encode(part, rows.bytes(), field, options)).collect();
+    encoded.into_iter().try_fold(Vec::new(), |mut all, leaves| {
+        all.extend(leaves?);
+        Ok(all)
+    })
+}
+
+/// A column on its way.
+enum Part {
+    Texts(Column),
+    Numbers(Vec<i64>),
+}
+
+/// All columns of a group, in the order of [`SCHEMA`]; `None` where a row is damaged.
+fn columns(rows: &Rows, group: Range<usize>) -> Option<Vec<Part>> {
+    let mut members: Vec<Column> = MEMBERS.iter().map(|member| Column::new(&member.shape)).collect();
+    let mut rest = REST.map(|_| Column::new(&Shape::Text));
+    let (mut objects, mut records) = (Texts::default(), Vec::with_capacity(group.len()));
+    for row in group {
+        let mut cells = rows.cells(row)?;
+        members.iter_mut().chain(&mut rest).try_for_each(|column| column.take(&mut cells))?;
+        objects.push(Some(rows.object(row)?));
+        records.push(i64::try_from(rows.head(row)?.record).unwrap_or(i64::MAX));
+    }
+    let place = [Part::Texts(Column::Text(objects)), Part::Numbers(records)];
+    Some(members.into_iter().map(Part::Texts).chain(place).chain(rest.map(Part::Texts)).collect())
+}
+
+fn encode(part: &Part, bytes: &[u8], field: &Field, options: WriteOptions) -> PolarsResult<Vec<Vec<CompressedPage>>> {
+    let kind = to_parquet_type(field)?;
+    match part {
+        Part::Texts(column) => {
+            let leaves = column.leaves().into_iter().zip(to_parquet_leaves(kind));
+            leaves.map(|(leaf, kind)| pages(leaf, bytes, &kind, options.compression)).collect()
+        }
+        Part::Numbers(numbers) => {
+            let array = PrimitiveArray::from_slice(numbers).boxed();
+            let leaves = array_to_columns(array, kind, options, &[Encoding::RleDictionary])?;
+            leaves.into_iter().map(|pages| pages.map(|page| Ok(compress(page?, Vec::new(), options.compression)?)).collect()).collect()
+        }
+    }
+}
+
+/// The pages as the writer takes them.
+fn written(leaves: &[Vec<CompressedPage>]) -> DynIter<'_, PolarsResult<DynStreamingIterator<'_, CompressedPage, PolarsError>>> {
+    DynIter::new(leaves.iter().map(|pages| Ok(DynStreamingIterator::new(fallible_streaming_iterator::convert(pages.iter().map(PolarsResult::Ok))))))
+}
