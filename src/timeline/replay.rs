@@ -9,6 +9,7 @@ use super::fact::{Deleted, Fact, Manifest, Named, Noted, PullOutcome, Run, RunAc
 use super::image::{Displacement, End, Image, Loss, RunFacts, Use, UseKind};
 use super::names::{DigestNo, EventNo, Names, RepositoryNo, Sym};
 use super::order;
+use super::policy::{self, Agreement, PolicyInForce, PolicyText};
 use super::references::{Mention, MentionKind};
 use crate::model::{ImageState, Order, PushOrigin, StepKind, UntaggedBy};
 
@@ -41,23 +42,8 @@ pub struct RepositoryHistory {
 pub struct TagState {
     /// Index of the image that has it.
     pub holder: Option<usize>,
-    /// Index of the image that had it last, when nothing has it now.
+    /// Index of the image that it went with, when nothing has it now.
     pub last_holder: Option<usize>,
-}
-
-/// The lifecycle policy, from the last event that tells.
-#[derive(Debug, Clone, Copy)]
-pub struct PolicyInForce {
-    pub event: EventNo,
-    pub text: PolicyText,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub enum PolicyText {
-    /// `lifecyclePolicyText`.
-    Policy(Sym),
-    /// Rules in the prose of a lifecycle event, as JSON.
-    Rules(Sym),
 }
 
 /// A push of a tag that may have displaced an image from before the logs.
@@ -86,7 +72,14 @@ impl Happening<'_> {
 
 /// Replays `happenings`, sorted by time and `eventID`.
 pub fn replay(repository: RepositoryNo, happenings: &[Happening<'_>], events: &[Noted], names: &Names) -> RepositoryHistory {
-    let mut replay = Replay { events, state: RepositoryHistory::new(repository), waiting: HashMap::new(), unconfirmed: Vec::new() };
+    let mut replay = Replay {
+        events,
+        names,
+        state: RepositoryHistory::new(repository),
+        waiting: HashMap::new(),
+        unconfirmed: Vec::new(),
+        agrees: Agreement::default(),
+    };
     let mut evidence = None;
     let second = |happening: &Happening<'_>| events[happening.event().index()].time.div_euclid(1000);
     let mut start = 0;
@@ -133,6 +126,13 @@ impl RepositoryHistory {
         self
     }
 
+    /// Something was done here, and what is not known.
+    fn note_gap(&mut self, event: EventNo) {
+        if self.gaps.last() != Some(&event) {
+            self.gaps.push(event);
+        }
+    }
+
     pub fn image(&self, digest: DigestNo) -> Option<&Image> {
         self.by_digest.get(&digest).map(|&index| &self.images[index])
     }
@@ -150,11 +150,13 @@ impl RepositoryHistory {
 
 struct Replay<'e> {
     events: &'e [Noted],
+    names: &'e Names,
     state: RepositoryHistory,
     /// Mentions of tags that nothing has yet: a pipeline may deploy before it has pushed.
     waiting: HashMap<Sym, Vec<Mention>>,
     /// Deployments whose first task has not asked for the tag yet.
     unconfirmed: Vec<Unconfirmed>,
+    agrees: Agreement,
 }
 
 /// A deployment takes its digest when its first task asks for the tag, not when the service is updated.
@@ -166,6 +168,9 @@ struct Unconfirmed {
 
 /// A first task that asks for the tag later than this after the deployment is not taken for its first, in milliseconds.
 const FIRST_TASK_MILLIS: i64 = 15 * 60_000;
+
+/// `pushedAt` is when the image was stored and `eventTime` when the request was done: so close they are one push.
+const SAME_PUSH_MILLIS: i64 = 5_000;
 
 impl Replay<'_> {
     fn time(&self, event: EventNo) -> i64 {
@@ -187,7 +192,7 @@ impl Replay<'_> {
             What::PushFailed { image, proves } => self.push_failed(event, *image, *proves, order),
             What::Delete(deleted) => self.delete(event, deleted, order),
             What::Run(run) => self.run(event, run, order),
-            What::CreateRepository { mutability } => self.create_repository(*mutability),
+            What::CreateRepository { mutability } => self.create_repository(event, *mutability),
             What::DeleteRepository => self.delete_repository(event, order),
             What::SetPolicy { text } => self.state.policy = Some(PolicyInForce { event, text: PolicyText::Policy(*text) }),
             What::DeletePolicy => self.state.policy = None,
@@ -197,7 +202,7 @@ impl Replay<'_> {
             What::Pull { image, outcome } => self.pull(event, *image, *outcome, order),
             What::PullLayer { layer, failed } => self.pull_layer(event, *layer, *failed, order),
             What::AccessChanged => self.state.access_changes.push(event),
-            What::Omitted => self.state.gaps.push(event),
+            What::Omitted => self.state.note_gap(event),
             What::Define { .. } | What::Deploy { .. } | What::StopRunning { .. } | What::Task(_) | What::Refer { .. } | What::Login => {}
         }
     }
@@ -234,21 +239,21 @@ impl Replay<'_> {
         let at = self.at(digest);
         let image = &mut self.state.images[at];
         let fresh = image.steps.iter().all(|step| matches!(step.kind, StepKind::PushFailed | StepKind::PullFailed | StepKind::DeleteFailed));
-        if image.is_gone() {
+        if image.is_gone() || image.vanished {
             image.revive(now);
             image.lives += 1;
             image.pushed_at = Some(now);
             image.tags_known = true;
         } else if image.state == ImageState::Archived {
             image.back_from_archive(now);
-        } else if image.pushed_at.is_none() {
+        } else if image.state == ImageState::Unknown && image.pushed_at.is_none() {
             // It may have been there before, if something asked for it already; then this is the latest it can have come.
             image.pushed_at = Some(now);
             image.open_start = !fresh;
             image.tags_known = fresh;
         }
         if image.state == ImageState::Unknown {
-            image.state = image.state_by_tags();
+            image.state = if image.tags.is_empty() { ImageState::Untagged } else { ImageState::Tagged };
         }
         at
     }
@@ -364,8 +369,10 @@ impl Replay<'_> {
                 continue;
             }
             self.state.images[at].step(event, StepKind::Untag, image.tag, DigestNo::NONE, order);
-            self.untag(at, image.tag, event);
-            touched.push(at);
+            if !self.state.images[at].is_gone() {
+                self.untag(at, image.tag, event);
+                touched.push(at);
+            }
         }
         touched.dedup();
         for at in touched {
@@ -381,7 +388,7 @@ impl Replay<'_> {
 
     fn untag(&mut self, at: usize, tag: Sym, event: EventNo) {
         // The response says who had the tag, whoever was thought to.
-        if let Some(TagState { holder: Some(holder), .. }) = self.state.tags.insert(tag, TagState { holder: None, last_holder: Some(at) })
+        if let Some(TagState { holder: Some(holder), .. }) = self.state.tags.insert(tag, TagState { holder: None, last_holder: None })
             && holder != at
         {
             self.state.images[holder].forget_tag(tag);
@@ -408,25 +415,27 @@ impl Replay<'_> {
         let image = &mut self.state.images[at];
         if !image.tags_known {
             image.tags.clear();
+            image.is_there = false;
             return;
         }
         let (tag, _) = image.tags[0];
         image.step(event, StepKind::Delete, tag, DigestNo::NONE, order);
+        self.state.tags.insert(tag, TagState { holder: None, last_holder: Some(at) });
         self.end(at, event, End::DeletedByLastTag, order, None);
     }
 
     fn run(&mut self, event: EventNo, run: &Run, order: Order) {
         self.state.runs.push((event, run.rules));
-        self.state.policy = match self.state.policy {
-            // The text that was put says the same, and better; a run only fills in where no text is known.
-            Some(PolicyInForce { text: PolicyText::Policy(_), .. }) => self.state.policy,
-            _ => Some(PolicyInForce { event, text: PolicyText::Rules(run.rules) }),
-        };
+        self.learn_policy(event, run.rules);
         for image in &run.images {
             let at = self.known_from_run(image);
             let (kind, end) = match image.action {
                 RunAction::Expire => (StepKind::Expire, End::Expired),
                 RunAction::Transition => (StepKind::Archive, End::Archived),
+                RunAction::Unknown => {
+                    self.state.note_gap(event);
+                    continue;
+                }
             };
             let tag = image.tags.first().copied().unwrap_or(Sym::NONE);
             self.state.images[at].step(event, kind, tag, DigestNo::NONE, order);
@@ -441,6 +450,15 @@ impl Replay<'_> {
         }
     }
 
+    /// Every run carries the whole policy in force. Where that is the one that was put, its own text says it better.
+    fn learn_policy(&mut self, event: EventNo, rules: Sym) {
+        let stated = PolicyText::Rules(rules);
+        let known = self.state.policy.is_some_and(|known| self.agrees.with(known.text, stated, self.names));
+        if !known && !policy::is_empty(stated, self.names) {
+            self.state.policy = Some(PolicyInForce { event, text: stated });
+        }
+    }
+
     /// What a run says about an image is better than what was folded: it saw the repository itself.
     fn known_from_run(&mut self, seen: &RunImage) -> usize {
         let at = self.at(seen.digest);
@@ -448,25 +466,37 @@ impl Replay<'_> {
             return at;
         }
         self.date_push(at, seen.pushed_at);
-        let image = &mut self.state.images[at];
-        if seen.untagged && !image.tags.is_empty() {
-            // Something that was not logged took its tags: where they are is not known.
-            for (tag, _) in std::mem::take(&mut image.tags) {
-                self.state.tags.insert(tag, TagState { holder: None, last_holder: None });
-            }
-            self.state.images[at].displaced = None;
-        } else if !seen.untagged {
-            for &tag in &seen.tags {
-                if !self.state.images[at].has_tag(tag) {
-                    self.take_over(at, tag);
-                }
+        if seen.lists_all_tags() {
+            self.drop_unlisted(at, seen);
+        }
+        for &tag in seen.tags.iter().filter(|_| !seen.untagged) {
+            if !self.state.images[at].has_tag(tag) {
+                self.take_over(at, tag);
             }
         }
         let image = &mut self.state.images[at];
+        image.tags_known |= seen.lists_all_tags();
+        image.vanished = false;
         if image.state != ImageState::Archived {
-            image.state = image.state_by_tags();
+            image.state = if seen.untagged { ImageState::Untagged } else { image.state_by_tags() };
+            image.is_there = true;
         }
         at
+    }
+
+    /// Something that was not logged took the tags that the run does not list: where they are is not known.
+    fn drop_unlisted(&mut self, at: usize, seen: &RunImage) {
+        let lists = |tag: Sym| !seen.untagged && seen.tags.contains(&tag);
+        let image = &mut self.state.images[at];
+        let unlisted: Vec<Sym> = image.tags.iter().map(|(tag, _)| *tag).filter(|tag| !lists(*tag)).collect();
+        if unlisted.is_empty() {
+            return;
+        }
+        image.tags.retain(|(tag, _)| lists(*tag));
+        image.displaced = None;
+        for tag in unlisted {
+            self.state.tags.insert(tag, TagState { holder: None, last_holder: None });
+        }
     }
 
     /// The run says that `tag` is on the image, whoever was thought to have it.
@@ -485,7 +515,7 @@ impl Replay<'_> {
         }
         match image.pushed_at {
             None => image.pushed_at = Some(pushed_at),
-            Some(known) if pushed_at.div_euclid(1000) < known.div_euclid(1000) && image.lives == 1 => {
+            Some(known) if known - pushed_at > SAME_PUSH_MILLIS && image.lives == 1 => {
                 image.pushed_at = Some(pushed_at);
                 image.open_start = true;
                 image.tags_known = false;
@@ -517,17 +547,19 @@ impl Replay<'_> {
             pushed_at: image.pushed_at,
             untagged_at: image.untagged_at,
             untagged_by: image.untagged_by,
-            open_start: !image.tags_known,
+            open_start: image.open_start && image.lives == 1,
             first_step: image.life_start,
             end_step: image.next_step().saturating_sub(1),
             next_life_step: u32::MAX,
+            until: i64::MAX,
             back_at: None,
         };
-        // What was archived and then went for good: pulls after that are the second end's.
-        if let Some(archived) = image.losses.last_mut().filter(|last| last.end == End::Archived && last.back_at.is_none()) {
-            archived.next_life_step = loss.end_step;
+        // What was archived and then went for good: what misses it after that is the second end's.
+        if let Some(archived) = image.losses.last_mut() {
+            archived.close(now, loss.end_step);
         }
         image.losses.push(loss);
+        image.is_there = false;
         image.gone_at = Some(now);
         image.state = match end {
             End::Expired => ImageState::Expired,
@@ -538,11 +570,10 @@ impl Replay<'_> {
     }
 
     /// A name that can be created was free: whatever was there is gone, and when is not in the logs.
-    fn create_repository(&mut self, mutability: Sym) {
-        for image in self.state.images.iter_mut().filter(|image| image.is_alive()) {
-            image.state = ImageState::Unknown;
-            image.tags.clear();
-            image.displaced = None;
+    fn create_repository(&mut self, event: EventNo, mutability: Sym) {
+        let now = self.time(event);
+        for image in self.state.images.iter_mut().filter(|image| !image.is_gone()) {
+            image.vanish(now);
         }
         self.state.tags.clear();
         self.state.policy = None;
@@ -553,7 +584,7 @@ impl Replay<'_> {
     fn delete_repository(&mut self, event: EventNo, order: Order) {
         for at in 0..self.state.images.len() {
             let image = &mut self.state.images[at];
-            if matches!(image.state, ImageState::Tagged | ImageState::Untagged | ImageState::Archived) {
+            if matches!(image.state, ImageState::Tagged | ImageState::Untagged | ImageState::Archived) || image.is_there {
                 let tag = image.tags.first().map_or(Sym::NONE, |(tag, _)| *tag);
                 image.step(event, StepKind::RepositoryDeleted, tag, DigestNo::NONE, order);
                 self.end(at, event, End::RepositoryDeleted, order, None);
@@ -580,7 +611,7 @@ impl Replay<'_> {
         if image.state == ImageState::Archived {
             image.back_from_archive(now);
         } else if image.state == ImageState::Unknown {
-            image.state = image.state_by_tags();
+            image.is_there = true;
         }
     }
 
@@ -676,6 +707,7 @@ impl Image {
     fn revive(&mut self, now: i64) {
         self.back_from_archive(now);
         self.life_start = self.next_step();
+        self.vanished = false;
         self.tags.clear();
         self.untagged_at = None;
         self.untagged_by = None;
@@ -684,12 +716,30 @@ impl Image {
 
     fn back_from_archive(&mut self, now: i64) {
         let next = self.next_step();
-        if let Some(loss) = self.losses.last_mut() {
-            loss.next_life_step = next;
+        if let Some(loss) = self.losses.last_mut()
+            && loss.close(now, next)
+        {
             loss.back_at = Some(now);
         }
         self.gone_at = None;
         self.state = self.state_by_tags();
+        self.is_there = true;
+    }
+
+    /// The repository was created anew: it was deleted before, and when is not in the logs.
+    fn vanish(&mut self, now: i64) {
+        let next = self.next_step();
+        if let Some(loss) = self.losses.last_mut() {
+            loss.close(now, next);
+        }
+        self.vanished |= self.state != ImageState::Unknown || self.is_there;
+        self.is_there = false;
+        self.state = ImageState::Unknown;
+        self.tags.clear();
+        self.displaced = None;
+        self.untagged_at = None;
+        self.untagged_by = None;
+        self.gone_at = None;
     }
 
     /// The tag turned out to be elsewhere; when it left is not in the logs.
@@ -700,7 +750,12 @@ impl Image {
         }
     }
 
+    /// Without a tag that is known, it is untagged only if there can be no other.
     fn state_by_tags(&self) -> ImageState {
-        if self.tags.is_empty() { ImageState::Untagged } else { ImageState::Tagged }
+        match (self.tags.is_empty(), self.tags_known || self.untagged_at.is_some()) {
+            (false, _) => ImageState::Tagged,
+            (true, true) => ImageState::Untagged,
+            (true, false) => ImageState::Unknown,
+        }
     }
 }
