@@ -49,7 +49,9 @@ const RANK_CREATE: u32 = 1;
 const RANK_SETTING: u32 = 2;
 const RANK_REMOVED_FIRST: u32 = 3;
 const RANK_PUSH: u32 = 4;
-const RANK_CONTESTED: u32 = 5;
+/// Its children have to be there.
+const RANK_PUSH_INDEX: u32 = 5;
+const RANK_CONTESTED: u32 = 6;
 const RANK_REFUSED: u32 = RANK_CONTESTED + RANK_SPAN + 1;
 const RANK_USE: u32 = RANK_REFUSED + 1;
 /// Layers come after the manifest that names them.
@@ -67,6 +69,7 @@ fn rank(happening: &Happening<'_>, pushes: &[(usize, Named)], state: &Repository
         What::DeleteRepository if state.logged && state.deleted_by.is_none() && pushes.is_empty() => RANK_DELETE_FIRST,
         What::DeleteRepository => RANK_DELETE_REPOSITORY,
         What::CreateRepository { .. } => RANK_CREATE,
+        What::Push { manifest: Some(manifest), .. } if manifest.is_index => RANK_PUSH_INDEX,
         What::Push { .. } => RANK_PUSH,
         What::PushFailed { .. } => RANK_REFUSED,
         What::Pull { image, .. } => return (RANK_USE, order_of_use(*image, pushes, state)),
@@ -90,7 +93,8 @@ fn order_of_use(image: Named, pushes: &[(usize, Named)], state: &RepositoryHisto
 fn rank_removal(what: &What, pushes: &[(usize, Named)], state: &RepositoryHistory) -> (u32, Order) {
     let told: Vec<bool> = match what {
         What::Delete(deleted) => {
-            let tags = |digest| deleted.removed.iter().filter(move |(image, _)| image.digest == digest).map(|(image, _)| image.tag).collect::<Vec<Sym>>();
+            let tags =
+                |digest| deleted.removed.iter().filter(move |(image, _)| image.digest == digest).map(|(image, _)| image.tag).collect::<Vec<Sym>>();
             deleted.removed.iter().filter_map(|(image, _)| is_before_pushes(image.digest, &tags(image.digest), pushes, state)).collect()
         }
         What::Run(run) => run.images.iter().filter_map(|image| is_before_pushes(image.digest, &image.tags, pushes, state)).collect(),

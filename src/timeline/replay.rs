@@ -141,9 +141,10 @@ impl RepositoryHistory {
         self.tags.get(&tag)?.holder.map(|index| &self.images[index])
     }
 
-    /// Whether an index that is still there lists `digest`.
+    /// Whether an index that is still there, if only in the archive, lists `digest`.
     pub fn is_held(&self, digest: DigestNo) -> bool {
-        let alive = |parent: &DigestNo| self.image(*parent).is_some_and(|image| matches!(image.state, ImageState::Tagged | ImageState::Untagged));
+        let there = |image: &Image| matches!(image.state, ImageState::Tagged | ImageState::Untagged | ImageState::Archived);
+        let alive = |parent: &DigestNo| self.image(*parent).is_some_and(there);
         self.parents.get(&digest).is_some_and(|parents| parents.iter().any(alive))
     }
 }
@@ -162,8 +163,8 @@ struct Replay<'e> {
 /// A deployment takes its digest when its first task asks for the tag, not when the service is updated.
 struct Unconfirmed {
     mention: Mention,
-    /// The image that had the tag at the call, and the use noted there.
-    bound: (usize, usize),
+    /// The image that had the tag at the call, and the use noted there; none where the tag was not known to be on any.
+    bound: Option<(usize, usize)>,
 }
 
 /// A first task that asks for the tag later than this after the deployment is not taken for its first, in milliseconds.
@@ -216,6 +217,21 @@ impl Replay<'_> {
         })
     }
 
+    /// The same for an event that shows the image to be there: if it was gone, a push that is not in the logs brought it back.
+    fn there(&mut self, digest: DigestNo, event: EventNo) -> usize {
+        let (at, now) = (self.at(digest), self.time(event));
+        let image = &mut self.state.images[at];
+        let gone_before = image.is_gone() && image.losses.last().is_none_or(|loss| loss.event != event);
+        if gone_before {
+            image.revive(now);
+            image.lives += 1;
+            image.pushed_at = None;
+            image.tags_known = false;
+            image.state = ImageState::Unknown;
+        }
+        at
+    }
+
     fn push(&mut self, event: EventNo, image: Named, origin: PushOrigin, manifest: Option<&Manifest>, order: Order) {
         let now = self.time(event);
         let at = self.arrive(image.digest, now);
@@ -236,9 +252,12 @@ impl Replay<'_> {
 
     /// The image is there now: for the first time, again after it was gone, or as before.
     fn arrive(&mut self, digest: DigestNo, now: i64) -> usize {
+        // An index is refused where a child is missing: what one lists already was there before.
+        let listed = self.state.parents.contains_key(&digest);
         let at = self.at(digest);
         let image = &mut self.state.images[at];
-        let fresh = image.steps.iter().all(|step| matches!(step.kind, StepKind::PushFailed | StepKind::PullFailed | StepKind::DeleteFailed));
+        let fresh =
+            !listed && image.steps.iter().all(|step| matches!(step.kind, StepKind::PushFailed | StepKind::PullFailed | StepKind::DeleteFailed));
         if image.is_gone() || image.vanished {
             image.revive(now);
             image.lives += 1;
@@ -309,10 +328,14 @@ impl Replay<'_> {
         image.untagged_by = None;
         image.displaced = None;
         image.state = ImageState::Tagged;
-        let now = if event.is_some() { self.time(event) } else { i64::MIN };
+        // Without an event the tag was there before: what waits for it meant this image.
+        let pushed = event.some().map(|event| self.time(event));
         for mention in self.waiting.remove(&tag).unwrap_or_default() {
-            if mention.until > now {
-                self.note_use(at, &mention, Order::Observed);
+            match pushed {
+                Some(now) if mention.until <= now => {}
+                // What had the tag when a service was deployed is not in the logs, unless its first task has yet to ask.
+                Some(_) if mention.kind == MentionKind::Deployed => self.unconfirmed.push(Unconfirmed { mention, bound: None }),
+                _ => self.note_use(at, &mention, Order::Observed),
             }
         }
     }
@@ -348,8 +371,8 @@ impl Replay<'_> {
         } else if let Some(holder) = self.state.tags.get(&named.tag).and_then(|tag| tag.holder) {
             self.state.images[holder].step(event, StepKind::PushFailed, named.tag, DigestNo::NONE, order);
         }
-        if proves.digest.is_some() && proves.tag.is_some() && !self.state.tags.contains_key(&proves.tag) {
-            let at = self.at(proves.digest);
+        if proves.digest.is_some() && proves.tag.is_some() && !self.state.tags.get(&proves.tag).is_some_and(|tag| tag.holder.is_some()) {
+            let at = self.there(proves.digest, event);
             if self.state.images[at].is_alive() {
                 self.give_tag(at, proves.tag, EventNo::NONE);
             }
@@ -360,7 +383,7 @@ impl Replay<'_> {
         let mut touched: Vec<usize> = Vec::new();
         for &(image, by_digest) in &deleted.removed {
             let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder);
-            let Some(at) = image.digest.some().map(|digest| self.at(digest)).or(holder) else { continue };
+            let Some(at) = image.digest.some().map(|digest| self.there(digest, event)).or(holder) else { continue };
             if by_digest {
                 if !self.state.images[at].is_gone() {
                     self.state.images[at].step(event, StepKind::Delete, image.tag, DigestNo::NONE, order);
@@ -428,7 +451,7 @@ impl Replay<'_> {
         self.state.runs.push((event, run.rules));
         self.learn_policy(event, run.rules);
         for image in &run.images {
-            let at = self.known_from_run(image);
+            let at = self.known_from_run(event, image);
             let (kind, end) = match image.action {
                 RunAction::Expire => (StepKind::Expire, End::Expired),
                 RunAction::Transition => (StepKind::Archive, End::Archived),
@@ -445,7 +468,7 @@ impl Replay<'_> {
             }
         }
         for image in &run.failures {
-            let at = self.known_from_run(image);
+            let at = self.known_from_run(event, image);
             self.state.images[at].step(event, StepKind::ExpireFailed, image.tags.first().copied().unwrap_or(Sym::NONE), DigestNo::NONE, order);
         }
     }
@@ -460,8 +483,12 @@ impl Replay<'_> {
     }
 
     /// What a run says about an image is better than what was folded: it saw the repository itself.
-    fn known_from_run(&mut self, seen: &RunImage) -> usize {
+    fn known_from_run(&mut self, event: EventNo, seen: &RunImage) -> usize {
         let at = self.at(seen.digest);
+        // A run's event may come a little after what ended the image in its midst.
+        if self.state.images[at].gone_at.is_some_and(|gone| seen.pushed_at > gone) {
+            self.there(seen.digest, event);
+        }
         if self.state.images[at].is_gone() {
             return at;
         }
@@ -512,6 +539,10 @@ impl Replay<'_> {
         let image = &mut self.state.images[at];
         if pushed_at == i64::MIN {
             return;
+        }
+        let life = image.life_start;
+        for archived in image.losses.iter_mut().filter(|loss| loss.first_step == life && loss.pushed_at.is_none()) {
+            archived.pushed_at = Some(pushed_at);
         }
         match image.pushed_at {
             None => image.pushed_at = Some(pushed_at),
@@ -596,7 +627,7 @@ impl Replay<'_> {
 
     fn archive(&mut self, event: EventNo, image: Named, order: Order) {
         let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder);
-        let Some(at) = image.digest.some().map(|digest| self.at(digest)).or(holder) else { return };
+        let Some(at) = image.digest.some().map(|digest| self.there(digest, event)).or(holder) else { return };
         self.state.images[at].step(event, StepKind::Archive, image.tag, DigestNo::NONE, order);
         if self.state.images[at].is_alive() {
             self.end(at, event, End::Archived, order, None);
@@ -604,7 +635,7 @@ impl Replay<'_> {
     }
 
     fn restore(&mut self, event: EventNo, digest: DigestNo, order: Order) {
-        let at = self.at(digest);
+        let at = self.there(digest, event);
         let now = self.time(event);
         let image = &mut self.state.images[at];
         image.step(event, StepKind::Restore, Sym::NONE, DigestNo::NONE, order);
@@ -679,7 +710,7 @@ impl Replay<'_> {
         image.step(mention.event, kind, mention.image.tag, DigestNo::NONE, order);
         image.uses.push(Use { by: mention.by, kind: use_kind, event: mention.event, from, until: mention.until });
         if use_kind == UseKind::DeployedByTag {
-            let bound = (at, image.uses.len() - 1);
+            let bound = Some((at, image.uses.len() - 1));
             self.unconfirmed.push(Unconfirmed { mention: mention.clone(), bound });
         }
     }
@@ -691,13 +722,17 @@ impl Replay<'_> {
         let (asked, others): (Vec<Unconfirmed>, Vec<Unconfirmed>) =
             std::mem::take(&mut self.unconfirmed).into_iter().partition(|deployment| deployment.mention.image.tag == tag);
         self.unconfirmed = others;
-        for Unconfirmed { mention, bound: (image, index) } in asked {
-            if image != holder {
-                let found = &mut self.state.images[image].uses[index];
-                found.until = found.from;
-                self.note_use(holder, &mention, Order::Observed);
-                self.unconfirmed.pop();
+        for Unconfirmed { mention, bound } in asked {
+            match bound {
+                Some((image, _)) if image == holder => continue,
+                Some((image, index)) => {
+                    let found = &mut self.state.images[image].uses[index];
+                    found.until = found.from;
+                }
+                None => {}
             }
+            self.note_use(holder, &mention, Order::Observed);
+            self.unconfirmed.pop();
         }
     }
 }

@@ -288,3 +288,90 @@ fn a_failed_pull_that_names_nothing_does_not_hide_its_twin() {
     log.events[first].action = Action::Pull { images: Vec::<ImageId<'_>>::new(), failed: true };
     assert_eq!(log.findings()[0].usage.pulls_after_gone, 1);
 }
+
+#[test]
+fn a_life_that_began_unseen_ends_again() {
+    // The second push was above 100 KB; the run that took the image again was thought to repeat the first.
+    let mut log = Log::default();
+    log.push(1, "v1").push(2, "v1").at(DAY).run(1, &[], "expire", Some(0)).at(2 * DAY).add("PutImage", Action::Omitted);
+    log.at(4 * DAY).run(1, &["v9"], "expire", Some(2 * DAY)).pull(Some(1), None);
+    let image = log.image(1);
+    assert_eq!((image.state, image.lives), (ImageState::Expired, 2));
+    assert_eq!(image.gone_at, Some(Timestamp::from_millis((START + 4 * DAY) * 1000)));
+    let kinds: Vec<_> = log.findings().into_iter().map(|finding| (finding.kind, finding.usage.pulls_after_gone)).collect();
+    assert!(kinds.contains(&(FindingKind::ExpiredWhileTagged, 1)), "{kinds:?}");
+    // Another part of the same run says nothing new.
+    let mut parts = Log::default();
+    parts.push(1, "v1").push(2, "v1").at(DAY).run(1, &[], "expire", Some(0)).run(1, &[], "expire", Some(0));
+    assert_eq!(parts.image(1).lives, 1);
+    // Several tags that went with one call are one end.
+    let mut deleted = Log::default();
+    deleted.push(1, "a").push(1, "b").delete((Some(1), None), &[(1, Some("a")), (1, Some("b"))]);
+    assert_eq!((deleted.image(1).state, deleted.image(1).lives), (ImageState::Deleted, 1));
+}
+
+#[test]
+fn a_service_deployed_long_before_a_tag_is_first_seen_does_not_run_it() {
+    // What had the tag then lies before the logs; the first push that they have was taken for it.
+    let mut log = Log::default();
+    deploy(&mut log, reference(Some("v1"), None));
+    log.at(DAY).push(1, "v1").pull(None, Some("v1")).push(2, "v1").at(3 * DAY).expire(1, &[]);
+    assert_eq!(log.findings()[0].severity, Severity::Medium, "no evidence of use");
+    // Its first task asks for the tag just after it was pushed: that is what it runs.
+    let mut early = Log::default();
+    deploy(&mut early, reference(Some("v1"), None));
+    early.at(60).push(1, "v1").pull(None, Some("v1")).push(2, "v1").at(3 * DAY).expire(1, &[]);
+    assert_eq!(early.findings()[0].severity, Severity::Critical);
+}
+
+#[test]
+fn a_service_pinned_to_a_digest_needs_all_its_lives() {
+    let mut log = Log::default();
+    log.push(1, "v1");
+    deploy(&mut log, reference(Some("v1"), None));
+    log.delete((Some(1), None), &[(1, Some("v1"))]).at(DAY).push(1, "v1").push(2, "v1").at(3 * DAY).expire(1, &[]);
+    let severity = log.findings().iter().find(|finding| finding.kind == FindingKind::SameTagRace).map(|finding| finding.severity);
+    assert_eq!(severity, Some(Severity::Critical));
+}
+
+#[test]
+fn an_index_in_the_archive_still_holds_its_children() {
+    let mut log = Log::default();
+    log.push(1, "child").push_image(3, Some("v1"), &[1]).at(DAY).run(3, &["v1"], "transition", None).at(2 * DAY).push(2, "child");
+    log.add("PutLifecyclePolicy", Action::PutLifecyclePolicy { text: UNTAGGED_AFTER_A_DAY.into() });
+    assert_eq!(log.pairs(), vec![]);
+}
+
+#[test]
+fn a_child_was_there_before_its_index() {
+    let mut log = Log::default();
+    log.push_image(3, Some("v1"), &[1]).at(DAY).push(1, "child");
+    assert!(log.image(1).open_start);
+    // Not by eventID: within one second the index comes last.
+    let mut together = Log::default();
+    together.push_image(3, Some("v1"), &[1]).same_second().push_image(1, None, &[]);
+    assert!(!together.image(1).open_start);
+}
+
+#[test]
+fn an_archived_image_gets_the_push_time_that_a_later_run_states() {
+    let mut log = Log::default();
+    let class = crate::model::StorageClass::Archive;
+    log.pull(Some(1), None).add("UpdateImageStorageClass", Action::SetStorageClass { image: ImageId { digest: Some(digest(1)), tag: None }, class });
+    log.pull(Some(1), None).at(DAY).run(1, &[], "expire", Some(-DAY));
+    assert_eq!(log.findings()[0].kind, FindingKind::Archived);
+    assert_eq!(log.findings()[0].lost.pushed_at, Some(Timestamp::from_millis((START - DAY) * 1000)));
+}
+
+#[test]
+fn a_task_that_names_a_displaced_image_as_missing_is_hurt() {
+    // The run that took it may not be in the logs.
+    let mut log = Log::default();
+    log.push(1, "v1").push(2, "v1").add("PutLifecyclePolicy", Action::PutLifecyclePolicy { text: UNTAGGED_AFTER_A_DAY.into() });
+    let named = format!("111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api:v1@{}", digest(1));
+    let reason = Some(format!("CannotPullContainerError: failed to resolve ref {named}: not found").into());
+    let state =
+        Action::TaskState { task: "task/a".into(), group: None, definition: None, status: Some("STOPPED".into()), images: Vec::new(), reason };
+    log.add("SubmitTaskStateChange", state).events.last_mut().unwrap().repository = None;
+    assert_eq!((log.findings()[0].kind, log.findings()[0].severity), (FindingKind::DisplacedAlive, Severity::Critical));
+}

@@ -68,6 +68,12 @@ pub struct Life {
     /// All tags it ever had in this life.
     pub ever_tags: BTreeSet<String>,
     pub stops: Vec<u64>,
+    /// The repository was created anew: this life is over, and when it ended is not in the logs.
+    pub over: bool,
+    /// All its tags are known: it began in the logs, or a run has listed them.
+    pub tags_known: bool,
+    /// A refused push proved it to be there before its first push in the logs.
+    pub proven: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -174,12 +180,12 @@ impl Repository {
 
     fn push(&mut self, digest: &str, tag: Option<&str>, children: &[String], cause: &Cause) {
         let image = self.images.entry(digest.to_owned()).or_default();
-        if image.lives.last().is_none_or(|life| life.gone.is_some()) {
-            image.lives.push(Life { start: Some(cause.time), ..Life::default() });
+        if image.lives.last().is_none_or(|life| life.gone.is_some() || life.over) {
+            image.lives.push(Life { start: Some(cause.time), tags_known: true, ..Life::default() });
         }
         image.children = children.to_vec();
         let life = self.open(digest);
-        if life.pushed_at.is_none() {
+        if life.pushed_at.is_none() && !life.proven {
             life.pushed_at = Some(cause.time);
             life.untagged_at = Some(cause.time);
             life.untagged_by = Some("pushed_untagged");
@@ -218,6 +224,7 @@ impl Repository {
         if there && !self.tags.contains_key(tag) {
             self.tags.insert(tag.to_owned(), digest.to_owned());
             let life = self.open(digest);
+            life.proven = life.start.is_none();
             life.tags.insert(tag.to_owned(), None);
             (life.loss, life.untagged_at, life.untagged_by) = (None, None, None);
         }
@@ -228,13 +235,16 @@ impl Repository {
             self.remove(digest, "deleted", cause, None);
         }
         for (digest, tag) in tags {
+            if let Some(holder) = self.tags.get(tag).filter(|holder| *holder != digest).cloned() {
+                self.mention(&holder).tags.remove(tag);
+            }
             let others = self.open(digest).tags.keys().any(|held| held != tag);
             if others {
                 self.open(digest).tags.remove(tag);
                 if self.tags.get(tag) == Some(digest) {
                     self.tags.remove(tag);
                 }
-            } else if self.open(digest).start.is_none() {
+            } else if !self.open(digest).tags_known {
                 // Whether that was its last tag depends on what lies before the logs.
                 let life = self.open(digest);
                 life.tags.remove(tag);
@@ -279,6 +289,7 @@ impl Repository {
             self.images.entry(image.digest.clone()).or_default().open_start = true;
         }
         let life = self.open(&image.digest);
+        life.tags_known = true;
         life.tags.retain(|tag, _| image.tag_list.contains(tag));
         for tag in &image.tag_list {
             life.tags.entry(tag.clone()).or_default();
@@ -337,6 +348,7 @@ impl Repository {
     /// The repository is created: whatever was thought to be in it is not, and when it went is not known.
     fn begin_again(&mut self, time: u64) {
         for life in self.images.values_mut().filter_map(|image| image.lives.last_mut()).filter(|life| life.gone.is_none()) {
+            life.over |= life.known;
             life.known = false;
             life.tags.clear();
             (life.loss, life.untagged_at, life.untagged_by) = (None, None, None);
