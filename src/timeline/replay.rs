@@ -170,8 +170,8 @@ struct Unconfirmed {
 /// A first task that asks for the tag later than this after the deployment is not taken for its first, in milliseconds.
 const FIRST_TASK_MILLIS: i64 = 15 * 60_000;
 
-/// `pushedAt` is when the image was stored and `eventTime` when the request was done: so close they are one push.
-const SAME_PUSH_MILLIS: i64 = 5_000;
+/// `pushedAt` has milliseconds, and is when the image was stored; `eventTime` is the second in which the request was done.
+const SAME_PUSH_MILLIS: i64 = 1_000;
 
 impl Replay<'_> {
     fn time(&self, event: EventNo) -> i64 {
@@ -371,7 +371,7 @@ impl Replay<'_> {
         } else if let Some(holder) = self.state.tags.get(&named.tag).and_then(|tag| tag.holder) {
             self.state.images[holder].step(event, StepKind::PushFailed, named.tag, DigestNo::NONE, order);
         }
-        if proves.digest.is_some() && proves.tag.is_some() && !self.state.tags.get(&proves.tag).is_some_and(|tag| tag.holder.is_some()) {
+        if proves.digest.is_some() && proves.tag.is_some() && self.state.tags.get(&proves.tag).is_none_or(|tag| tag.holder.is_none()) {
             let at = self.there(proves.digest, event);
             if self.state.images[at].is_alive() {
                 self.give_tag(at, proves.tag, EventNo::NONE);
@@ -380,6 +380,10 @@ impl Replay<'_> {
     }
 
     fn delete(&mut self, event: EventNo, deleted: &Deleted, order: Order) {
+        // The response says who had a tag, whoever was thought to, and in whatever order it says it.
+        for (image, _) in deleted.removed.iter().filter(|(image, _)| image.digest.is_some() && image.tag.is_some()) {
+            self.correct_holder(*image);
+        }
         let mut touched: Vec<usize> = Vec::new();
         for &(image, by_digest) in &deleted.removed {
             let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder);
@@ -409,13 +413,17 @@ impl Replay<'_> {
         }
     }
 
-    fn untag(&mut self, at: usize, tag: Sym, event: EventNo) {
-        // The response says who had the tag, whoever was thought to.
-        if let Some(TagState { holder: Some(holder), .. }) = self.state.tags.insert(tag, TagState { holder: None, last_holder: None })
-            && holder != at
-        {
-            self.state.images[holder].forget_tag(tag);
+    /// Another image was thought to have the tag.
+    fn correct_holder(&mut self, image: Named) {
+        let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder);
+        if let Some(holder) = holder.filter(|holder| self.state.images[*holder].digest != image.digest) {
+            self.state.images[holder].forget_tag(image.tag);
+            self.state.tags.insert(image.tag, TagState { holder: None, last_holder: None });
         }
+    }
+
+    fn untag(&mut self, at: usize, tag: Sym, event: EventNo) {
+        self.state.tags.insert(tag, TagState { holder: None, last_holder: None });
         let image = &mut self.state.images[at];
         if !image.has_tag(tag) {
             // Known only from this event: it had the tag until now.
@@ -546,7 +554,7 @@ impl Replay<'_> {
         }
         match image.pushed_at {
             None => image.pushed_at = Some(pushed_at),
-            Some(known) if known - pushed_at > SAME_PUSH_MILLIS && image.lives == 1 => {
+            Some(known) if known - pushed_at >= SAME_PUSH_MILLIS && image.lives == 1 => {
                 image.pushed_at = Some(pushed_at);
                 image.open_start = true;
                 image.tags_known = false;

@@ -177,7 +177,8 @@ fn what_already_exists_was_not_pushed_later() {
 #[test]
 fn a_push_is_stored_a_moment_before_it_is_logged() {
     let mut log = Log::default();
-    log.at(60).push(1, "v1").push(2, "v1").at(DAY).run(1, &[], "expire", Some(59));
+    log.at(60).push(1, "v1").push(2, "v1").at(DAY).run(1, &[], "expire", Some(60));
+    run_of(&mut log.events[2]).images[0].pushed_at = Some(Timestamp::from_millis((START + 60) * 1000 - 50));
     assert!(!log.image(1).open_start);
     let mut retagged = Log::default();
     retagged.at(60).push(1, "v1").push(2, "v1").at(DAY).run(1, &[], "expire", Some(-3600));
@@ -374,4 +375,33 @@ fn a_task_that_names_a_displaced_image_as_missing_is_hurt() {
         Action::TaskState { task: "task/a".into(), group: None, definition: None, status: Some("STOPPED".into()), images: Vec::new(), reason };
     log.add("SubmitTaskStateChange", state).events.last_mut().unwrap().repository = None;
     assert_eq!((log.findings()[0].kind, log.findings()[0].severity), (FindingKind::DisplacedAlive, Severity::Critical));
+}
+
+#[test]
+fn an_image_seen_without_a_tag_was_not_displaced_later() {
+    // A run had listed it as untagged hours before the push that was blamed for it.
+    let mut log = Log::default();
+    log.at(60).run(1, &[], "expire", Some(50));
+    let run = run_of(&mut log.events[0]);
+    let image = run.images.remove(0);
+    run.failures.push(crate::model::RunFailure { image, code: None, parents: Vec::new() });
+    log.at(90).push(2, "v1").at(2 * DAY).run(1, &[], "expire", Some(50));
+    assert_eq!(log.pairs(), vec![]);
+    log.events.remove(0);
+    assert_eq!(log.pairs().len(), 1);
+}
+
+#[test]
+fn the_order_of_a_response_does_not_matter() {
+    let ask = |first: (Option<u8>, Option<&'static str>), second| vec![first, second];
+    for asked in [ask((Some(1), None), (None, Some("v1"))), ask((None, Some("v1")), (Some(1), None))] {
+        let mut log = Log::default();
+        log.push(1, "v1").pull(Some(2), None);
+        let id = |n: Option<u8>, tag: Option<&'static str>| ImageId { digest: n.map(digest), tag: tag.map(Cow::Borrowed) };
+        let requested: Vec<_> = asked.iter().map(|(n, tag)| id(*n, *tag)).collect();
+        // What had the tag was not the image that the logs had last seen with it.
+        let removed = asked.iter().map(|(n, tag)| id(Some(n.unwrap_or(2)), *tag)).collect();
+        log.add("BatchDeleteImage", Action::Delete { removed, requested, failures: Vec::new() });
+        assert!(log.image(1).tags.is_empty(), "{asked:?}");
+    }
 }

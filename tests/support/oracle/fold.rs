@@ -114,14 +114,34 @@ impl Folded {
         self.repositories.entry(repo.clone()).or_default()
     }
 
+    /// Tells the deployments whose tag was on nothing known so far.
+    fn learn_tags(&mut self, act: &Act) {
+        let known = |repo: &Repo, tag: &str| self.repositories.get(repo).is_some_and(|repository| repository.tags.contains_key(tag));
+        match act {
+            Act::Push { repo, tag: Some(tag), .. } => self.deployments.forget(repo, tag),
+            Act::AlreadyThere { repo, digest, tag } if !known(repo, tag) => self.deployments.prove(repo, tag, digest),
+            Act::Run { repo, images, .. } => {
+                let listed = images.iter().flat_map(|image| image.tag_list.iter().map(move |tag| (tag, &image.digest)));
+                for (tag, digest) in listed.filter(|(tag, _)| !known(repo, tag)).collect::<Vec<_>>() {
+                    self.deployments.prove(repo, tag, digest);
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn absorb(&mut self, event: &Event, cause: Cause) {
+        self.learn_tags(&event.act);
         match &event.act {
             Act::Push { repo, digest, tag, children, layers } => {
                 self.repository(repo).push(digest, tag.as_deref(), children, &cause);
                 self.repository(repo).images.entry(digest.clone()).or_default().layers = layers.clone();
             }
             Act::AlreadyThere { repo, digest, tag } => self.repository(repo).already_there(digest, tag),
-            Act::Delete { repo, images, tags, .. } => self.repository(repo).delete(images, tags, &cause),
+            Act::Delete { repo, images, tags, listed } => {
+                self.repository(repo).correct_holders(listed);
+                self.repository(repo).delete(images, tags, &cause);
+            }
             Act::Run { repo, images, policy } => {
                 self.repository(repo).policy = Some(policy.clone());
                 for image in images {
@@ -230,14 +250,21 @@ impl Repository {
         }
     }
 
+    /// A response says who had a tag, whoever was thought to.
+    fn correct_holders(&mut self, listed: &[(String, String)]) {
+        for (digest, tag) in listed {
+            if let Some(holder) = self.tags.get(tag).filter(|holder| *holder != digest).cloned() {
+                self.mention(&holder).tags.remove(tag);
+                self.tags.remove(tag);
+            }
+        }
+    }
+
     fn delete(&mut self, images: &[String], tags: &[(String, String)], cause: &Cause) {
         for digest in images {
             self.remove(digest, "deleted", cause, None);
         }
         for (digest, tag) in tags {
-            if let Some(holder) = self.tags.get(tag).filter(|holder| *holder != digest).cloned() {
-                self.mention(&holder).tags.remove(tag);
-            }
             let others = self.open(digest).tags.keys().any(|held| held != tag);
             if others {
                 self.open(digest).tags.remove(tag);
@@ -248,7 +275,7 @@ impl Repository {
                 // Whether that was its last tag depends on what lies before the logs.
                 let life = self.open(digest);
                 life.tags.remove(tag);
-                life.known = false;
+                (life.known, life.proven) = (false, false);
                 self.tags.remove(tag);
             } else {
                 self.open(digest).tags.entry(tag.clone()).or_default();
@@ -286,7 +313,9 @@ impl Repository {
         let earlier = life.pushed_at.is_none_or(|pushed| image.pushed_at.is_some_and(|stated| stated < pushed));
         if earlier {
             life.pushed_at = image.pushed_at;
-            self.images.entry(image.digest.clone()).or_default().open_start = true;
+            let entry = self.images.entry(image.digest.clone()).or_default();
+            // How a later life began does not open the beginning of the first.
+            entry.open_start |= entry.lives.len() == 1;
         }
         let life = self.open(&image.digest);
         life.tags_known = true;
