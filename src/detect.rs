@@ -67,7 +67,8 @@ pub fn worst(findings: &[Finding]) -> Option<Severity> {
     findings.iter().map(|finding| finding.severity).min()
 }
 
-/// Stable name of an incident: the image, and the events that displaced and took it.
+/// Stable name of an incident: the image, and the calls that displaced and took it. A call has the same name whichever of
+/// its twins the filters let through.
 fn id(subject: Subject<'_>, second: &str, deletion: &str) -> String {
     let repository = subject.history.repository(subject.repository);
     let digest = subject.history.digest_or_zero(subject.image.digest);

@@ -28,7 +28,7 @@ pub use event::{Addendum, Event, EventRef, Recognized};
 pub use filter::Filter;
 pub use finding::{Deleted, Finding, FindingKind, KeptImage, LostImage, Severity, Usage};
 pub use reference::ImageReference;
-pub use repository::{Repository, RepositoryRef};
+pub use repository::{Repository, RepositoryRef, partition};
 pub use seen::Seen;
 pub use text::LogText;
 pub use time::Timestamp;

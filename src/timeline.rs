@@ -3,6 +3,7 @@
 //! [`Fold`]s collect, one per worker, and are merged in any order. [`Fold::finish`] drops second copies, sorts by time and
 //! `eventID`, and replays each repository by itself, in parallel: [`History`].
 
+mod calls;
 mod fact;
 mod fold;
 mod history;
@@ -10,6 +11,7 @@ mod image;
 mod names;
 mod openings;
 mod order;
+mod policy;
 mod references;
 mod replay;
 #[cfg(test)]
@@ -20,4 +22,5 @@ pub use fold::Fold;
 pub use history::History;
 pub use image::{Displacement, End, Image, Loss, RunFacts, Step, Use, UseKind};
 pub use names::{DigestNo, EventNo, RepositoryNo, Sym};
-pub use replay::{PolicyInForce, PolicyText, RepositoryHistory, TagState};
+pub use policy::{PolicyInForce, PolicyText};
+pub use replay::{RepositoryHistory, TagState};

@@ -94,7 +94,7 @@ fn finding(subject: Subject<'_>, displaced: &Displacement, policy: PolicyInForce
     let digest = history.digest_or_zero(image.digest);
     let repository = history.repository(subject.repository);
     Finding {
-        id: id(subject, second_push.event_id.raw(), ""),
+        id: id(subject, &history.call_id(displaced.second_push), ""),
         kind: FindingKind::DisplacedAlive,
         severity: severity(&harm, pair),
         tag: history.log_text(displaced.tag),

@@ -64,7 +64,7 @@ fn finding(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: Harm) -> 
     events.extend(loss.tags.iter().map(|(_, given)| *given));
     events.extend(&harm.evidence);
     Finding {
-        id: id(subject, event.event_id.raw(), kind.word()),
+        id: id(subject, &history.call_id(loss.event), kind.word()),
         kind,
         severity: crate::model::Severity::High,
         repository: history.repository(subject.repository),

@@ -50,7 +50,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
     let mut events = vec![displaced.first_push, displaced.second_push, loss.event];
     events.extend(&harm.evidence);
     Finding {
-        id: id(subject, second_push.event_id.raw(), deletion.event.event_id.raw()),
+        id: id(subject, &history.call_id(displaced.second_push), &history.call_id(loss.event)),
         kind,
         severity: severity(&harm, kind),
         repository: history.repository(subject.repository),

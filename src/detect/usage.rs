@@ -35,7 +35,7 @@ pub fn usage_of_loss(history: &History, image: &Image, loss: &Loss, is_held: boo
         end: loss.end_step as usize,
         next_life: (loss.next_life_step as usize).min(image.steps.len()),
     };
-    harm(history, image, stretch, loss.at, loss.back_at.unwrap_or(i64::MAX))
+    harm(history, image, stretch, loss.at, loss.until)
 }
 
 /// The step with which the image had no tag any more: losing the last one, or a push without any.
@@ -96,13 +96,15 @@ fn references(history: &History, image: &Image, stretch: Stretch, gone: i64, bac
     let born = image.steps.get(stretch.first).map_or(i64::MIN, |step| history.noted(step.event).time);
     let mut names: BTreeSet<LogText> = BTreeSet::new();
     let mut pinned: BTreeSet<LogText> = BTreeSet::new();
-    for found in image.uses.iter().filter(|found| found.from >= born && found.from < back) {
+    // What was deployed with an earlier life of the digest needs this one as well.
+    for found in image.uses.iter().filter(|found| found.until > born && found.from < back) {
         names.extend(history.log_text(found.by));
         let needed_then = found.from <= gone && found.until > gone.min(i64::MAX - 1);
         // Nothing newer has replaced it to the end of the logs, or until the image came back: the next task start fails.
-        let needed_still = needed_then && found.until >= back;
+        let needed_still = found.until >= back;
         let severity = match found.kind {
-            UseKind::TaskStopped if found.from >= gone => Severity::Critical,
+            // Of an image that is there for all the logs say, they say this, too.
+            UseKind::TaskStopped if found.from >= gone || (gone == i64::MAX && found.from >= born) => Severity::Critical,
             UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask if needed_still => Severity::Critical,
             UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask if needed_then => Severity::High,
             _ => continue,

@@ -210,6 +210,8 @@ pub struct ImageRun<'r> {
     pub tag_status: Option<Cow<'r, str>>,
     /// The tags it had, at most 100 of them.
     pub tags: Vec<Cow<'r, str>>,
+    /// Whether there is a list of tags: an empty one says that there were none, a missing one says nothing.
+    pub has_tag_list: bool,
     pub pushed_at: Option<Timestamp>,
 }
 

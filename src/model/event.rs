@@ -38,6 +38,8 @@ pub struct Event<'r> {
 pub struct Addendum<'r> {
     /// `addendum.originalEventID`.
     pub original_event_id: Cow<'r, str>,
+    /// Whether `eventTime` is among the fields that it corrects; else the original's time holds.
+    pub corrects_time: bool,
 }
 
 /// What a record means: who and when, where, and what.

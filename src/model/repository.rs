@@ -24,3 +24,12 @@ pub struct RepositoryRef<'r> {
     pub region: Cow<'r, str>,
     pub name: Cow<'r, str>,
 }
+
+/// The ARN partition that a region belongs to.
+pub fn partition(region: &str) -> &'static str {
+    match region {
+        region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}

@@ -28,6 +28,8 @@ pub struct Timeline {
     pub children: Vec<Digest>,
     pub media_type: Option<LogText>,
     pub steps: Vec<TimelineStep>,
+    /// Events of the repository whose content is not in the log: something was done then, to this image or to another.
+    pub gaps: Vec<EventRef>,
 }
 
 /// One thing that happened to an image.

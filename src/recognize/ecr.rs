@@ -46,7 +46,7 @@ pub(super) fn recognize<'r>(record: &Record<'r>, manifests: &mut Parser) -> Resu
     let Some(action) = action(record, manifests) else { return Ok(None) };
     match identity::repository(record) {
         Some(repository) => Ok(Some((Some(repository), action))),
-        None if record.failed() || !changes_images(&action) => Ok(None),
+        None if record.failed() || record.name == "BatchGetImage" || !changes_images(&action) => Ok(None),
         None => Err(format!("{} names no repository", record.name)),
     }
 }
@@ -83,6 +83,9 @@ fn changes_images(action: &Action<'_>) -> bool {
 fn pull<'r>(record: &Record<'r>) -> Option<Action<'r>> {
     let images = image::image_ids(record.request.get("imageIds"));
     let failed = record.failed();
+    if record.request_left_out && !failed {
+        return Some(Action::Omitted);
+    }
     (failed || !images.is_empty()).then_some(Action::Pull { images, failed })
 }
 

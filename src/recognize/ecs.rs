@@ -152,14 +152,5 @@ fn service<'r>(record: &Record<'r>) -> Option<Cow<'r, str>> {
     }
     let cluster = record.request.text("cluster").unwrap_or("default").rsplit('/').next().unwrap_or("default");
     let (region, account) = (record.region?, record.recipient_account?);
-    Some(Cow::Owned(format!("arn:{}:ecs:{region}:{account}:service/{cluster}/{name}", partition(region))))
-}
-
-/// The ARN partition that a region belongs to.
-fn partition(region: &str) -> &'static str {
-    match region {
-        region if region.starts_with("cn-") => "aws-cn",
-        region if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
+    Some(Cow::Owned(format!("arn:{}:ecs:{region}:{account}:service/{cluster}/{name}", crate::model::partition(region))))
 }

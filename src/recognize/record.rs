@@ -27,6 +27,8 @@ pub(super) struct Record<'r> {
     read_only: Option<bool>,
     pub resources: Json<'r>,
     addendum: Json<'r>,
+    /// CloudTrail left `requestParameters` out, for its size.
+    pub request_left_out: bool,
     /// `requestParameters`, `responseElements`, `serviceEventDetails`; nothing where CloudTrail left them out.
     pub request: Json<'r>,
     pub response: Json<'r>,
@@ -59,6 +61,7 @@ impl<'r> Record<'r> {
             read_only: fields.read_only,
             resources: fields.resources,
             addendum: fields.addendum,
+            request_left_out: is_omitted(fields.request),
             request: unless_omitted(fields.request),
             response: unless_omitted(fields.response),
             details: unless_omitted(fields.details),
@@ -91,7 +94,10 @@ impl<'r> Record<'r> {
     /// Only `UPDATED_DATA` corrects another record; with `DELIVERY_DELAY` and `SERVICE_OUTAGE` this one is merely late.
     fn correction(&self) -> Option<Addendum<'r>> {
         self.addendum.text("reason").filter(|reason| *reason == "UPDATED_DATA")?;
-        self.addendum.text("originalEventID").map(|id| Addendum { original_event_id: Cow::Borrowed(id) })
+        let corrected = self.addendum.get("updatedFields");
+        let names_time = |text: &str| text.contains("eventTime");
+        let corrects_time = corrected.as_text().is_some_and(names_time) || corrected.items().filter_map(Json::as_text).any(names_time);
+        self.addendum.text("originalEventID").map(|id| Addendum { original_event_id: Cow::Borrowed(id), corrects_time })
     }
 }
 
@@ -191,5 +197,9 @@ fn actor(identity: Json<'_>) -> Option<&str> {
 /// CloudTrail puts `{"reason": "… too large", "omitted": true, "originalSize": …}` in the place of an object above
 /// 100 KB; the values are seen as JSON values and as text.
 fn unless_omitted(payload: Json<'_>) -> Json<'_> {
-    if payload.get("omitted").as_bool() == Some(true) { Json::NOTHING } else { payload }
+    if is_omitted(payload) { Json::NOTHING } else { payload }
+}
+
+fn is_omitted(payload: Json<'_>) -> bool {
+    payload.get("omitted").as_bool() == Some(true)
 }

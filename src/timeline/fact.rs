@@ -3,7 +3,7 @@
 use super::names::{DigestNo, EventNo, RepositoryNo, Sym, Translation};
 use crate::model::{PushOrigin, StorageClass};
 
-/// One record, as far as evidence needs it. 64 bytes.
+/// One record, as far as evidence needs it.
 #[derive(Debug, Clone, Copy)]
 pub struct Noted {
     pub id: EventId,
@@ -20,6 +20,8 @@ pub struct Noted {
     pub recipient: Sym,
     pub region: Sym,
     pub addendum: bool,
+    /// An addendum that corrects the time, too.
+    pub corrects_time: bool,
     pub read_only: bool,
 }
 
@@ -154,6 +156,7 @@ pub struct RunImage {
     /// -1 if absent.
     pub rule_priority: i64,
     pub tag_status: Sym,
+    /// It had no tag then.
     pub untagged: bool,
     pub tags: Box<[Sym]>,
     /// Milliseconds since the epoch; `i64::MIN` if absent.
@@ -164,6 +167,18 @@ pub struct RunImage {
 pub enum RunAction {
     Expire,
     Transition,
+    /// A word that no rule has had so far: something was done to the image, and what is not known.
+    Unknown,
+}
+
+/// A lifecycle event lists at most so many tags of an image: a full list proves nothing about a tag that is not in it.
+const TAGS_LISTED_MAX: usize = 100;
+
+impl RunImage {
+    /// Whether the image had no other tags than those listed. A tagged image whose list is missing says nothing.
+    pub fn lists_all_tags(&self) -> bool {
+        self.untagged || (!self.tags.is_empty() && self.tags.len() < TAGS_LISTED_MAX)
+    }
 }
 
 /// An image as somebody names it.

@@ -3,8 +3,6 @@
 //! `absorb` and `merge` only collect; nothing in them depends on order. What depends on order (dropping second copies,
 //! tag movements, lives) happens in [`Fold::finish`], over events sorted by time and `eventID`.
 
-use std::collections::HashMap;
-
 use super::fact::{Deleted, EventId, Fact, Manifest, Named, Noted, PullOutcome, Reference, Run, RunAction, RunImage, Task, What, layer_key};
 use super::names::{DigestNo, EventNo, Names, Sym};
 use crate::model::{Action, Event, ImageId, ImageReference, ImageRun, LifecycleRule, ManifestKind, PolicyRun, Recognized, TaskImage};
@@ -55,9 +53,9 @@ impl Fold {
 
     fn note(&mut self, event: &Event<'_>, object: &str, record: u64) -> EventNo {
         let id = self.event_id(&event.id);
-        let key = match (&event.addendum, &event.shared_id) {
-            (Some(addendum), _) => self.event_id(&addendum.original_event_id),
-            (None, Some(shared)) => self.event_id(shared),
+        let key = match (&event.shared_id, &event.addendum) {
+            (Some(shared), _) => self.event_id(shared),
+            (None, Some(addendum)) => self.event_id(&addendum.original_event_id),
             (None, None) => id,
         };
         let noted = Noted {
@@ -73,6 +71,7 @@ impl Fold {
             recipient: self.names.string(&event.recipient_account),
             region: self.names.string(&event.region),
             addendum: event.addendum.is_some(),
+            corrects_time: event.addendum.as_ref().is_some_and(|addendum| addendum.corrects_time),
             read_only: event.read_only == Some(true),
         };
         self.events.push(noted);
@@ -166,15 +165,15 @@ impl Fold {
 
     fn run_image(&mut self, image: &ImageRun<'_>, rules: &[LifecycleRule<'_>]) -> RunImage {
         let rule = rules.iter().find(|rule| Some(rule.priority) == image.rule_priority);
-        let transitions = rule.is_some_and(|rule| rule.action.eq_ignore_ascii_case("transition") || rule.action.eq_ignore_ascii_case("archive"));
+        let for_untagged = || rule.and_then(|rule| rule.tag_status.as_deref()).is_some_and(|status| status.eq_ignore_ascii_case("untagged"));
         let untagged = match image.tag_status.as_deref() {
             Some(status) if status.eq_ignore_ascii_case("untagged") => true,
             Some(status) if status.eq_ignore_ascii_case("tagged") => false,
-            _ => image.tags.is_empty(),
+            _ => image.tags.is_empty() && (image.has_tag_list || for_untagged()),
         };
         RunImage {
             digest: self.names.digest(image.digest),
-            action: if transitions { RunAction::Transition } else { RunAction::Expire },
+            action: rule.map_or(RunAction::Expire, |rule| run_action(&rule.action)),
             rule_priority: image.rule_priority.unwrap_or(-1),
             tag_status: self.names.optional_string(image.tag_status.as_deref()),
             untagged,
@@ -211,7 +210,18 @@ impl Fold {
         if name.starts_with("arn:") {
             return self.names.string(name);
         }
-        self.names.string(&format!("arn:aws:ecs:{}:{}:task-definition/{name}", event.region, event.recipient_account))
+        let partition = crate::model::partition(&event.region);
+        self.names.string(&format!("arn:{partition}:ecs:{}:{}:task-definition/{name}", event.region, event.recipient_account))
+    }
+}
+
+/// Of a rule that states no action, the one that all rules had until there were archives.
+fn run_action(word: &str) -> RunAction {
+    let says = |part: &str| word.to_ascii_lowercase().contains(part);
+    match () {
+        () if word.is_empty() || says("expire") || says("delete") => RunAction::Expire,
+        () if says("transition") || says("archive") => RunAction::Transition,
+        () => RunAction::Unknown,
     }
 }
 
@@ -289,61 +299,5 @@ pub(super) fn compare_ids(a: EventId, b: EventId, names: &Names) -> std::cmp::Or
     match (a, b) {
         (EventId::Uuid(a), EventId::Uuid(b)) => a.cmp(&b),
         (a, b) => id_text(a, names).cmp(&id_text(b, names)),
-    }
-}
-
-/// Which of several copies and twins of one call stands for it: `true` for the events to keep.
-pub(super) fn one_of_each(events: &mut [Noted], owners: &HashMap<EventNo, Sym>, names: &Names) -> Vec<bool> {
-    point_addenda_at_twins(events);
-    let mut order: Vec<usize> = (0..events.len()).collect();
-    order.sort_unstable_by(|&a, &b| {
-        let (left, right) = (&events[a], &events[b]);
-        let key = compare_ids(left.key, right.key, names);
-        key.then_with(|| preference(a, left, owners).cmp(&preference(b, right, owners)))
-            .then_with(|| compare_ids(left.id, right.id, names))
-            .then_with(|| names.text(left.object).cmp(names.text(right.object)))
-            .then_with(|| left.record.cmp(&right.record))
-    });
-    let mut kept = vec![false; events.len()];
-    let named = |event: &Noted| names.text(event.actor).starts_with("arn:");
-    let mut first = 0;
-    while first < order.len() {
-        let best = order[first];
-        let mut next = first + 1;
-        kept[best] = true;
-        while next < order.len() && events[order[next]].key == events[best].key {
-            // The owner's copy of a cross-account call may show no more than the caller's account.
-            if !named(&events[best]) && named(&events[order[next]]) {
-                events[best].actor = events[order[next]].actor;
-            }
-            next += 1;
-        }
-        first = next;
-    }
-    kept
-}
-
-/// A correction first, then the copy in the trail of the repository's owner.
-fn preference(index: usize, event: &Noted, owners: &HashMap<EventNo, Sym>) -> u8 {
-    let owned = owners.get(&EventNo::from_index(index)) == Some(&event.recipient);
-    u8::from(!event.addendum) * 2 + u8::from(!owned)
-}
-
-/// An addendum names the `eventID` it corrects; where that event is known by its `sharedEventID`, so is the addendum.
-fn point_addenda_at_twins(events: &mut [Noted]) {
-    let corrected: HashMap<EventId, Option<EventId>> = events.iter().filter(|event| event.addendum).map(|event| (event.key, None)).collect();
-    if corrected.is_empty() {
-        return;
-    }
-    let mut shared = corrected;
-    for event in events.iter().filter(|event| !event.addendum && event.key != event.id) {
-        if let Some(key) = shared.get_mut(&event.id) {
-            *key = Some(event.key);
-        }
-    }
-    for event in events.iter_mut().filter(|event| event.addendum) {
-        if let Some(Some(key)) = shared.get(&event.key) {
-            event.key = *key;
-        }
     }
 }

@@ -1,11 +1,12 @@
 //! Everything known after the last event: repositories and their images in a compact form, and how to show them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
+use super::calls::one_of_each;
 use super::fact::{Fact, Noted, What};
-use super::fold::{Fold, compare_ids, id_text, one_of_each};
+use super::fold::{Fold, compare_ids, id_text};
 use super::image::Image;
 use super::names::{DigestNo, EventNo, Names, RepositoryNo, Sym};
 use super::references::{Mention, mentions};
@@ -30,7 +31,7 @@ impl Fold {
     /// Drops second copies, puts events in order, and replays each repository that `filter` admits.
     pub fn finish(self, filter: &Filter) -> History {
         let Self { names, mut events, mut facts } = self;
-        let kept = one_of_each(&mut events, &owners(&facts, &names), &names);
+        let kept = one_of_each(&mut events, &facts, &names);
         facts.retain(|fact| kept[fact.event.index()]);
         // Stable: what one event says stays in the order in which it says it.
         facts.par_sort_by(|a, b| by_time(a.event, b.event, &events, &names));
@@ -54,12 +55,6 @@ impl Fold {
             .collect();
         History { names, events, repositories, logins, pushes, mismatched, read_only_events, seen }
     }
-}
-
-/// Owner of the repository that an event is about.
-fn owners(facts: &[Fact], names: &Names) -> HashMap<EventNo, Sym> {
-    let owner = |fact: &Fact| names.repository_key(fact.repository).map(|key| (fact.event, key.registry_id));
-    facts.iter().filter_map(owner).collect()
 }
 
 fn by_time(a: EventNo, b: EventNo, events: &[Noted], names: &Names) -> std::cmp::Ordering {
@@ -130,6 +125,9 @@ impl History {
         tags.sort_unstable();
         let mut parents: Vec<Digest> = history.parents.get(&image.digest).into_iter().flatten().filter_map(|digest| self.digest(*digest)).collect();
         parents.sort_unstable();
+        // Stable. What somebody referred to before it was known which image that is, was noted late.
+        let mut steps: Vec<TimelineStep> = image.steps.iter().map(|step| self.step(step)).collect();
+        steps.sort_by_key(|step| step.time);
         Timeline {
             repository: self.names.repository_of(history.repository),
             digest: self.digest_or_zero(image.digest),
@@ -144,7 +142,8 @@ impl History {
             parents,
             children: image.children.iter().filter_map(|digest| self.digest(*digest)).collect(),
             media_type: self.log_text(image.media_type),
-            steps: image.steps.iter().map(|step| self.step(step)).collect(),
+            steps,
+            gaps: history.gaps.iter().map(|event| self.event(*event)).collect(),
         }
     }
 
@@ -208,6 +207,11 @@ impl History {
             object: self.names.text(noted.object).into(),
             record: u64::from(noted.record),
         }
+    }
+
+    /// The id of the call behind an event, whichever of its twins and corrections was read.
+    pub fn call_id(&self, event: EventNo) -> String {
+        id_text(self.events[event.index()].key, &self.names)
     }
 
     /// Successful pushes.

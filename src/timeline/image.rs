@@ -17,8 +17,12 @@ pub struct Image {
     pub gone_at: Option<i64>,
     /// First seen in another event than its push.
     pub open_start: bool,
-    /// All tags of the life it is in are known: it began with a push in the logs.
+    /// All tags of the life it is in are known: it began with a push in the logs, or a run listed them.
     pub tags_known: bool,
+    /// In an unknown state, but there: only its tags are not known.
+    pub is_there: bool,
+    /// Its repository was created anew since it was seen: it is not there, and since when is not in the logs.
+    pub vanished: bool,
     pub lives: u32,
     /// Who put it there last.
     pub origin: PushOrigin,
@@ -90,6 +94,8 @@ pub struct Loss {
     pub first_step: u32,
     pub end_step: u32,
     pub next_life_step: u32,
+    /// When this stopped being what keeps it from being pulled: it came back, or an archived image went for good.
+    pub until: i64,
     /// When it came back (pushed again or restored), if it did.
     pub back_at: Option<i64>,
 }
@@ -128,6 +134,18 @@ pub enum UseKind {
     TaskStopped,
 }
 
+impl Loss {
+    /// What comes from `step` on is not this loss's any more; whether it was until now.
+    pub(super) fn close(&mut self, now: i64, step: u32) -> bool {
+        let open = self.until == i64::MAX;
+        if open {
+            self.until = now;
+            self.next_life_step = step;
+        }
+        open
+    }
+}
+
 impl Image {
     pub fn new(digest: DigestNo) -> Self {
         Self {
@@ -140,6 +158,8 @@ impl Image {
             gone_at: None,
             open_start: true,
             tags_known: false,
+            is_there: false,
+            vanished: false,
             lives: 1,
             origin: PushOrigin::Client,
             media_type: Sym::NONE,

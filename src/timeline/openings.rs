@@ -44,13 +44,21 @@ fn orphaned(at: usize, image: &Image, state: &RepositoryHistory) -> Vec<(usize, 
 fn fitting_openings(image: &Image, loss: &Loss, state: &RepositoryHistory, events: &[Noted], strings: &Names) -> Vec<usize> {
     let named = named_under(image);
     let past = Past { runs: &state.runs, events, strings };
+    let untagged = seen_untagged(image, loss, events);
     let fits = |opening: &Opening| {
-        opening.at <= loss.at
+        opening.at <= untagged
             && loss.pushed_at.is_none_or(|pushed| pushed <= opening.at)
             && opening.digest != image.digest
             && if named.is_empty() { had_a_tag(loss, opening.at, &past) } else { named.contains(&opening.tag) }
     };
     state.openings.iter().enumerate().filter(|(_, opening)| fits(opening)).map(|(index, _)| index).collect()
+}
+
+/// When a run first saw the image without a tag: what came after that did not take its last one.
+fn seen_untagged(image: &Image, loss: &Loss, events: &[Noted]) -> i64 {
+    let steps = image.steps.get(loss.first_step as usize..=loss.end_step as usize).unwrap_or_default();
+    let bare = |step: &&Step| matches!(step.kind, StepKind::ExpireFailed | StepKind::Archive) && step.tag.is_none();
+    steps.iter().find(bare).map_or(loss.at, |step| events[step.event.index()].time)
 }
 
 /// A push that comes so soon after the image's own is taken for the one that displaced it, in milliseconds.

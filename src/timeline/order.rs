@@ -12,9 +12,6 @@ use super::names::{DigestNo, Sym};
 use super::replay::{Happening, RepositoryHistory};
 use crate::model::Order;
 
-/// A lifecycle event lists at most so many tags of an image: a full list proves nothing about a tag that is not in it.
-const TAGS_LISTED_MAX: usize = 100;
-
 /// Where in the repository's history digests and tags turn up again. Built when the first contested second is met.
 #[derive(Default)]
 pub struct Evidence {
@@ -52,7 +49,9 @@ const RANK_CREATE: u32 = 1;
 const RANK_SETTING: u32 = 2;
 const RANK_REMOVED_FIRST: u32 = 3;
 const RANK_PUSH: u32 = 4;
-const RANK_CONTESTED: u32 = 5;
+/// Its children have to be there.
+const RANK_PUSH_INDEX: u32 = 5;
+const RANK_CONTESTED: u32 = 6;
 const RANK_REFUSED: u32 = RANK_CONTESTED + RANK_SPAN + 1;
 const RANK_USE: u32 = RANK_REFUSED + 1;
 /// Layers come after the manifest that names them.
@@ -62,37 +61,70 @@ const RANK_DELETE_REPOSITORY: u32 = RANK_REMOVE + 1;
 
 /// The usual way of things within a second: create, set up, push, use, remove.
 fn rank(happening: &Happening<'_>, pushes: &[(usize, Named)], state: &RepositoryHistory) -> (u32, Order) {
-    let Happening::Fact(fact) = happening else { return (RANK_USE, Order::Observed) };
+    let fact = match happening {
+        Happening::Fact(fact) => fact,
+        Happening::Mention(mention) => return (RANK_USE, order_of_use(mention.image, pushes, state)),
+    };
     let rank = match &fact.what {
         What::DeleteRepository if state.logged && state.deleted_by.is_none() && pushes.is_empty() => RANK_DELETE_FIRST,
         What::DeleteRepository => RANK_DELETE_REPOSITORY,
         What::CreateRepository { .. } => RANK_CREATE,
+        What::Push { manifest: Some(manifest), .. } if manifest.is_index => RANK_PUSH_INDEX,
         What::Push { .. } => RANK_PUSH,
         What::PushFailed { .. } => RANK_REFUSED,
-        What::Pull { .. } => RANK_USE,
+        What::Pull { image, .. } => return (RANK_USE, order_of_use(*image, pushes, state)),
         What::PullLayer { .. } => RANK_LAYER,
-        What::Delete(_) | What::Run(_) | What::Archive { .. } | What::Restored { .. } => {
-            return if removes_what_was_there(fact, pushes, state) { (RANK_REMOVED_FIRST, Order::Inferred) } else { (RANK_REMOVE, Order::Observed) };
-        }
+        What::Delete(_) | What::Run(_) | What::Archive { .. } | What::Restored { .. } => return rank_removal(&fact.what, pushes, state),
         _ => RANK_SETTING,
     };
     (rank, Order::Observed)
 }
 
-/// A removal of what was there before the second, when the same second pushes it again or pushes its tag elsewhere.
-fn removes_what_was_there(fact: &Fact, pushes: &[(usize, Named)], state: &RepositoryHistory) -> bool {
-    let pushed_again =
-        |digest: DigestNo| pushes.iter().any(|(_, push)| push.digest == digest) && state.image(digest).is_some_and(super::image::Image::is_alive);
-    let moved_elsewhere = |image: &Named| {
-        image.tag.is_some()
-            && state.holder(image.tag).is_some_and(|holder| holder.digest == image.digest)
-            && pushes.iter().any(|(_, push)| push.tag == image.tag && push.digest != image.digest)
+/// What a tag meant to somebody who used it in the second in which it moved, nothing tells.
+fn order_of_use(image: Named, pushes: &[(usize, Named)], state: &RepositoryHistory) -> Order {
+    let by_tag = image.digest.is_none() && image.tag.is_some();
+    let before = state.holder(image.tag).map(|holder| holder.digest);
+    let moves = by_tag && pushes.iter().any(|(_, push)| push.tag == image.tag && Some(push.digest) != before);
+    if moves { Order::Ambiguous } else { Order::Observed }
+}
+
+/// Whether a removal came before the pushes of its second is told by the tags that it lists: those that the second gives,
+/// or those that the second takes away.
+fn rank_removal(what: &What, pushes: &[(usize, Named)], state: &RepositoryHistory) -> (u32, Order) {
+    let told: Vec<bool> = match what {
+        What::Delete(deleted) => {
+            let tags =
+                |digest| deleted.removed.iter().filter(move |(image, _)| image.digest == digest).map(|(image, _)| image.tag).collect::<Vec<Sym>>();
+            deleted.removed.iter().filter_map(|(image, _)| is_before_pushes(image.digest, &tags(image.digest), pushes, state)).collect()
+        }
+        What::Run(run) => run.images.iter().filter_map(|image| is_before_pushes(image.digest, &image.tags, pushes, state)).collect(),
+        _ => Vec::new(),
     };
-    match &fact.what {
-        What::Delete(deleted) => deleted.removed.iter().any(|(image, _)| pushed_again(image.digest) || moved_elsewhere(image)),
-        What::Run(run) => run.images.iter().any(|image| pushed_again(image.digest)),
-        _ => false,
+    match (told.contains(&true), told.is_empty()) {
+        (true, _) => (RANK_REMOVED_FIRST, Order::Inferred),
+        (false, false) => (RANK_REMOVE, Order::Inferred),
+        (false, true) => (RANK_REMOVE, Order::Observed),
     }
+}
+
+/// `None`: no push of the second concerns the image. `tags` are those that the removal lists on it.
+fn is_before_pushes(digest: DigestNo, tags: &[Sym], pushes: &[(usize, Named)], state: &RepositoryHistory) -> Option<bool> {
+    let image = state.image(digest).filter(|image| image.is_alive());
+    let had = |tag: Sym| image.is_some_and(|image| image.has_tag(tag));
+    let own: Vec<Sym> = pushes.iter().filter(|(_, push)| push.digest == digest).map(|(_, push)| push.tag).collect();
+    let given = own.iter().any(|tag| tag.is_some() && tags.contains(tag) && !had(*tag));
+    let taken = |tag: Sym| tag.is_some() && !own.contains(&tag) && pushes.iter().any(|(_, push)| push.tag == tag && push.digest != digest);
+    if given || (image.is_none() && !own.is_empty()) {
+        return Some(false);
+    }
+    if tags.iter().any(|tag| taken(*tag)) {
+        return Some(true);
+    }
+    // It was there before, and the push succeeded: what is there already under the same tag is refused.
+    if !own.is_empty() {
+        return Some(true);
+    }
+    image.is_some_and(|image| image.tags.iter().any(|(tag, _)| taken(*tag))).then_some(false)
 }
 
 fn pushed(happening: &Happening<'_>) -> Option<Named> {
@@ -114,7 +146,7 @@ fn contested(pushes: &[(usize, Named)]) -> Vec<Sym> {
     tags
 }
 
-/// The pushes of `tag` with the winner's last, if exactly one candidate can have won; else by `eventID`.
+/// The pushes of `tag`, those that can have won last; among themselves by `eventID`.
 fn contest(
     tag: Sym,
     pushes: &[(usize, Named)],
@@ -134,11 +166,11 @@ fn contest(
     let proven: Vec<DigestNo> = said.iter().filter(|(_, won)| *won == Some(true)).map(|(digest, _)| *digest).collect();
     let possible: Vec<DigestNo> =
         if proven.is_empty() { said.iter().filter(|(_, won)| won.is_none()).map(|(digest, _)| *digest).collect() } else { proven };
-    let indexes = of_tag.iter().map(|(index, _)| *index);
-    let [winner] = possible[..] else { return (indexes.collect(), Order::Ambiguous) };
-    let wins = |index: &usize| of_tag.iter().any(|(other, push)| other == index && push.digest == winner);
-    let (last, first): (Vec<usize>, Vec<usize>) = indexes.partition(wins);
-    (first.into_iter().chain(last).collect(), Order::Inferred)
+    // Whoever cannot have won comes first, also where several remain.
+    let can_win = |index: &usize| of_tag.iter().any(|(other, push)| other == index && possible.contains(&push.digest));
+    let (last, first): (Vec<usize>, Vec<usize>) = of_tag.iter().map(|(index, _)| *index).partition(can_win);
+    let order = if possible.len() == 1 { Order::Inferred } else { Order::Ambiguous };
+    (first.into_iter().chain(last).collect(), order)
 }
 
 /// An index can only be pushed when its children are there (`ReferencedImagesNotFoundException`): a child that came to
@@ -222,5 +254,5 @@ fn listed(image: &RunImage, tag: Sym) -> Option<bool> {
     if image.tags.contains(&tag) {
         return Some(true);
     }
-    (image.untagged || image.tags.len() < TAGS_LISTED_MAX).then_some(false)
+    image.lists_all_tags().then_some(false)
 }

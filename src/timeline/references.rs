@@ -32,7 +32,11 @@ pub enum MentionKind {
 /// Reads facts that name no repository of their own, sorted by time.
 pub fn mentions(facts: &[Fact], others: &[Fact], events: &[Noted], names: &Names) -> Vec<Mention> {
     let mut reader = Reader { events, names: Some(names), homes: homes(facts, others), ..Reader::default() };
-    for fact in facts {
+    let second = |fact: &&Fact| events[fact.event.index()].time.div_euclid(1000);
+    let mut ordered: Vec<&Fact> = facts.iter().collect();
+    // A definition is registered before anything runs it, whatever the order within a second looks like.
+    ordered.sort_by_key(|fact| (second(fact), !matches!(fact.what, What::Define { .. })));
+    for fact in ordered {
         reader.read(fact);
     }
     reader.mentions

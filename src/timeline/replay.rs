@@ -9,6 +9,7 @@ use super::fact::{Deleted, Fact, Manifest, Named, Noted, PullOutcome, Run, RunAc
 use super::image::{Displacement, End, Image, Loss, RunFacts, Use, UseKind};
 use super::names::{DigestNo, EventNo, Names, RepositoryNo, Sym};
 use super::order;
+use super::policy::{self, Agreement, PolicyInForce, PolicyText};
 use super::references::{Mention, MentionKind};
 use crate::model::{ImageState, Order, PushOrigin, StepKind, UntaggedBy};
 
@@ -41,23 +42,8 @@ pub struct RepositoryHistory {
 pub struct TagState {
     /// Index of the image that has it.
     pub holder: Option<usize>,
-    /// Index of the image that had it last, when nothing has it now.
+    /// Index of the image that it went with, when nothing has it now.
     pub last_holder: Option<usize>,
-}
-
-/// The lifecycle policy, from the last event that tells.
-#[derive(Debug, Clone, Copy)]
-pub struct PolicyInForce {
-    pub event: EventNo,
-    pub text: PolicyText,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub enum PolicyText {
-    /// `lifecyclePolicyText`.
-    Policy(Sym),
-    /// Rules in the prose of a lifecycle event, as JSON.
-    Rules(Sym),
 }
 
 /// A push of a tag that may have displaced an image from before the logs.
@@ -86,7 +72,14 @@ impl Happening<'_> {
 
 /// Replays `happenings`, sorted by time and `eventID`.
 pub fn replay(repository: RepositoryNo, happenings: &[Happening<'_>], events: &[Noted], names: &Names) -> RepositoryHistory {
-    let mut replay = Replay { events, state: RepositoryHistory::new(repository), waiting: HashMap::new(), unconfirmed: Vec::new() };
+    let mut replay = Replay {
+        events,
+        names,
+        state: RepositoryHistory::new(repository),
+        waiting: HashMap::new(),
+        unconfirmed: Vec::new(),
+        agrees: Agreement::default(),
+    };
     let mut evidence = None;
     let second = |happening: &Happening<'_>| events[happening.event().index()].time.div_euclid(1000);
     let mut start = 0;
@@ -133,6 +126,13 @@ impl RepositoryHistory {
         self
     }
 
+    /// Something was done here, and what is not known.
+    fn note_gap(&mut self, event: EventNo) {
+        if self.gaps.last() != Some(&event) {
+            self.gaps.push(event);
+        }
+    }
+
     pub fn image(&self, digest: DigestNo) -> Option<&Image> {
         self.by_digest.get(&digest).map(|&index| &self.images[index])
     }
@@ -141,31 +141,37 @@ impl RepositoryHistory {
         self.tags.get(&tag)?.holder.map(|index| &self.images[index])
     }
 
-    /// Whether an index that is still there lists `digest`.
+    /// Whether an index that is still there, if only in the archive, lists `digest`.
     pub fn is_held(&self, digest: DigestNo) -> bool {
-        let alive = |parent: &DigestNo| self.image(*parent).is_some_and(|image| matches!(image.state, ImageState::Tagged | ImageState::Untagged));
+        let there = |image: &Image| matches!(image.state, ImageState::Tagged | ImageState::Untagged | ImageState::Archived);
+        let alive = |parent: &DigestNo| self.image(*parent).is_some_and(there);
         self.parents.get(&digest).is_some_and(|parents| parents.iter().any(alive))
     }
 }
 
 struct Replay<'e> {
     events: &'e [Noted],
+    names: &'e Names,
     state: RepositoryHistory,
     /// Mentions of tags that nothing has yet: a pipeline may deploy before it has pushed.
     waiting: HashMap<Sym, Vec<Mention>>,
     /// Deployments whose first task has not asked for the tag yet.
     unconfirmed: Vec<Unconfirmed>,
+    agrees: Agreement,
 }
 
 /// A deployment takes its digest when its first task asks for the tag, not when the service is updated.
 struct Unconfirmed {
     mention: Mention,
-    /// The image that had the tag at the call, and the use noted there.
-    bound: (usize, usize),
+    /// The image that had the tag at the call, and the use noted there; none where the tag was not known to be on any.
+    bound: Option<(usize, usize)>,
 }
 
 /// A first task that asks for the tag later than this after the deployment is not taken for its first, in milliseconds.
 const FIRST_TASK_MILLIS: i64 = 15 * 60_000;
+
+/// `pushedAt` has milliseconds, and is when the image was stored; `eventTime` is the second in which the request was done.
+const SAME_PUSH_MILLIS: i64 = 1_000;
 
 impl Replay<'_> {
     fn time(&self, event: EventNo) -> i64 {
@@ -187,7 +193,7 @@ impl Replay<'_> {
             What::PushFailed { image, proves } => self.push_failed(event, *image, *proves, order),
             What::Delete(deleted) => self.delete(event, deleted, order),
             What::Run(run) => self.run(event, run, order),
-            What::CreateRepository { mutability } => self.create_repository(*mutability),
+            What::CreateRepository { mutability } => self.create_repository(event, *mutability),
             What::DeleteRepository => self.delete_repository(event, order),
             What::SetPolicy { text } => self.state.policy = Some(PolicyInForce { event, text: PolicyText::Policy(*text) }),
             What::DeletePolicy => self.state.policy = None,
@@ -197,7 +203,7 @@ impl Replay<'_> {
             What::Pull { image, outcome } => self.pull(event, *image, *outcome, order),
             What::PullLayer { layer, failed } => self.pull_layer(event, *layer, *failed, order),
             What::AccessChanged => self.state.access_changes.push(event),
-            What::Omitted => self.state.gaps.push(event),
+            What::Omitted => self.state.note_gap(event),
             What::Define { .. } | What::Deploy { .. } | What::StopRunning { .. } | What::Task(_) | What::Refer { .. } | What::Login => {}
         }
     }
@@ -209,6 +215,21 @@ impl Replay<'_> {
             images.push(Image::new(digest));
             images.len() - 1
         })
+    }
+
+    /// The same for an event that shows the image to be there: if it was gone, a push that is not in the logs brought it back.
+    fn there(&mut self, digest: DigestNo, event: EventNo) -> usize {
+        let (at, now) = (self.at(digest), self.time(event));
+        let image = &mut self.state.images[at];
+        let gone_before = image.is_gone() && image.losses.last().is_none_or(|loss| loss.event != event);
+        if gone_before {
+            image.revive(now);
+            image.lives += 1;
+            image.pushed_at = None;
+            image.tags_known = false;
+            image.state = ImageState::Unknown;
+        }
+        at
     }
 
     fn push(&mut self, event: EventNo, image: Named, origin: PushOrigin, manifest: Option<&Manifest>, order: Order) {
@@ -231,24 +252,27 @@ impl Replay<'_> {
 
     /// The image is there now: for the first time, again after it was gone, or as before.
     fn arrive(&mut self, digest: DigestNo, now: i64) -> usize {
+        // An index is refused where a child is missing: what one lists already was there before.
+        let listed = self.state.parents.contains_key(&digest);
         let at = self.at(digest);
         let image = &mut self.state.images[at];
-        let fresh = image.steps.iter().all(|step| matches!(step.kind, StepKind::PushFailed | StepKind::PullFailed | StepKind::DeleteFailed));
-        if image.is_gone() {
+        let fresh =
+            !listed && image.steps.iter().all(|step| matches!(step.kind, StepKind::PushFailed | StepKind::PullFailed | StepKind::DeleteFailed));
+        if image.is_gone() || image.vanished {
             image.revive(now);
             image.lives += 1;
             image.pushed_at = Some(now);
             image.tags_known = true;
         } else if image.state == ImageState::Archived {
             image.back_from_archive(now);
-        } else if image.pushed_at.is_none() {
+        } else if image.state == ImageState::Unknown && image.pushed_at.is_none() {
             // It may have been there before, if something asked for it already; then this is the latest it can have come.
             image.pushed_at = Some(now);
             image.open_start = !fresh;
             image.tags_known = fresh;
         }
         if image.state == ImageState::Unknown {
-            image.state = image.state_by_tags();
+            image.state = if image.tags.is_empty() { ImageState::Untagged } else { ImageState::Tagged };
         }
         at
     }
@@ -304,10 +328,14 @@ impl Replay<'_> {
         image.untagged_by = None;
         image.displaced = None;
         image.state = ImageState::Tagged;
-        let now = if event.is_some() { self.time(event) } else { i64::MIN };
+        // Without an event the tag was there before: what waits for it meant this image.
+        let pushed = event.some().map(|event| self.time(event));
         for mention in self.waiting.remove(&tag).unwrap_or_default() {
-            if mention.until > now {
-                self.note_use(at, &mention, Order::Observed);
+            match pushed {
+                Some(now) if mention.until <= now => {}
+                // What had the tag when a service was deployed is not in the logs, unless its first task has yet to ask.
+                Some(_) if mention.kind == MentionKind::Deployed => self.unconfirmed.push(Unconfirmed { mention, bound: None }),
+                _ => self.note_use(at, &mention, Order::Observed),
             }
         }
     }
@@ -343,8 +371,8 @@ impl Replay<'_> {
         } else if let Some(holder) = self.state.tags.get(&named.tag).and_then(|tag| tag.holder) {
             self.state.images[holder].step(event, StepKind::PushFailed, named.tag, DigestNo::NONE, order);
         }
-        if proves.digest.is_some() && proves.tag.is_some() && !self.state.tags.contains_key(&proves.tag) {
-            let at = self.at(proves.digest);
+        if proves.digest.is_some() && proves.tag.is_some() && self.state.tags.get(&proves.tag).is_none_or(|tag| tag.holder.is_none()) {
+            let at = self.there(proves.digest, event);
             if self.state.images[at].is_alive() {
                 self.give_tag(at, proves.tag, EventNo::NONE);
             }
@@ -352,10 +380,14 @@ impl Replay<'_> {
     }
 
     fn delete(&mut self, event: EventNo, deleted: &Deleted, order: Order) {
+        // The response says who had a tag, whoever was thought to, and in whatever order it says it.
+        for (image, _) in deleted.removed.iter().filter(|(image, _)| image.digest.is_some() && image.tag.is_some()) {
+            self.correct_holder(*image);
+        }
         let mut touched: Vec<usize> = Vec::new();
         for &(image, by_digest) in &deleted.removed {
             let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder);
-            let Some(at) = image.digest.some().map(|digest| self.at(digest)).or(holder) else { continue };
+            let Some(at) = image.digest.some().map(|digest| self.there(digest, event)).or(holder) else { continue };
             if by_digest {
                 if !self.state.images[at].is_gone() {
                     self.state.images[at].step(event, StepKind::Delete, image.tag, DigestNo::NONE, order);
@@ -364,8 +396,10 @@ impl Replay<'_> {
                 continue;
             }
             self.state.images[at].step(event, StepKind::Untag, image.tag, DigestNo::NONE, order);
-            self.untag(at, image.tag, event);
-            touched.push(at);
+            if !self.state.images[at].is_gone() {
+                self.untag(at, image.tag, event);
+                touched.push(at);
+            }
         }
         touched.dedup();
         for at in touched {
@@ -379,13 +413,17 @@ impl Replay<'_> {
         }
     }
 
-    fn untag(&mut self, at: usize, tag: Sym, event: EventNo) {
-        // The response says who had the tag, whoever was thought to.
-        if let Some(TagState { holder: Some(holder), .. }) = self.state.tags.insert(tag, TagState { holder: None, last_holder: Some(at) })
-            && holder != at
-        {
-            self.state.images[holder].forget_tag(tag);
+    /// Another image was thought to have the tag.
+    fn correct_holder(&mut self, image: Named) {
+        let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder);
+        if let Some(holder) = holder.filter(|holder| self.state.images[*holder].digest != image.digest) {
+            self.state.images[holder].forget_tag(image.tag);
+            self.state.tags.insert(image.tag, TagState { holder: None, last_holder: None });
         }
+    }
+
+    fn untag(&mut self, at: usize, tag: Sym, event: EventNo) {
+        self.state.tags.insert(tag, TagState { holder: None, last_holder: None });
         let image = &mut self.state.images[at];
         if !image.has_tag(tag) {
             // Known only from this event: it had the tag until now.
@@ -408,25 +446,27 @@ impl Replay<'_> {
         let image = &mut self.state.images[at];
         if !image.tags_known {
             image.tags.clear();
+            image.is_there = false;
             return;
         }
         let (tag, _) = image.tags[0];
         image.step(event, StepKind::Delete, tag, DigestNo::NONE, order);
+        self.state.tags.insert(tag, TagState { holder: None, last_holder: Some(at) });
         self.end(at, event, End::DeletedByLastTag, order, None);
     }
 
     fn run(&mut self, event: EventNo, run: &Run, order: Order) {
         self.state.runs.push((event, run.rules));
-        self.state.policy = match self.state.policy {
-            // The text that was put says the same, and better; a run only fills in where no text is known.
-            Some(PolicyInForce { text: PolicyText::Policy(_), .. }) => self.state.policy,
-            _ => Some(PolicyInForce { event, text: PolicyText::Rules(run.rules) }),
-        };
+        self.learn_policy(event, run.rules);
         for image in &run.images {
-            let at = self.known_from_run(image);
+            let at = self.known_from_run(event, image);
             let (kind, end) = match image.action {
                 RunAction::Expire => (StepKind::Expire, End::Expired),
                 RunAction::Transition => (StepKind::Archive, End::Archived),
+                RunAction::Unknown => {
+                    self.state.note_gap(event);
+                    continue;
+                }
             };
             let tag = image.tags.first().copied().unwrap_or(Sym::NONE);
             self.state.images[at].step(event, kind, tag, DigestNo::NONE, order);
@@ -436,37 +476,62 @@ impl Replay<'_> {
             }
         }
         for image in &run.failures {
-            let at = self.known_from_run(image);
+            let at = self.known_from_run(event, image);
             self.state.images[at].step(event, StepKind::ExpireFailed, image.tags.first().copied().unwrap_or(Sym::NONE), DigestNo::NONE, order);
         }
     }
 
+    /// Every run carries the whole policy in force. Where that is the one that was put, its own text says it better.
+    fn learn_policy(&mut self, event: EventNo, rules: Sym) {
+        let stated = PolicyText::Rules(rules);
+        let known = self.state.policy.is_some_and(|known| self.agrees.with(known.text, stated, self.names));
+        if !known && !policy::is_empty(stated, self.names) {
+            self.state.policy = Some(PolicyInForce { event, text: stated });
+        }
+    }
+
     /// What a run says about an image is better than what was folded: it saw the repository itself.
-    fn known_from_run(&mut self, seen: &RunImage) -> usize {
+    fn known_from_run(&mut self, event: EventNo, seen: &RunImage) -> usize {
         let at = self.at(seen.digest);
+        // A run's event may come a little after what ended the image in its midst.
+        if self.state.images[at].gone_at.is_some_and(|gone| seen.pushed_at > gone) {
+            self.there(seen.digest, event);
+        }
         if self.state.images[at].is_gone() {
             return at;
         }
         self.date_push(at, seen.pushed_at);
-        let image = &mut self.state.images[at];
-        if seen.untagged && !image.tags.is_empty() {
-            // Something that was not logged took its tags: where they are is not known.
-            for (tag, _) in std::mem::take(&mut image.tags) {
-                self.state.tags.insert(tag, TagState { holder: None, last_holder: None });
-            }
-            self.state.images[at].displaced = None;
-        } else if !seen.untagged {
-            for &tag in &seen.tags {
-                if !self.state.images[at].has_tag(tag) {
-                    self.take_over(at, tag);
-                }
+        if seen.lists_all_tags() {
+            self.drop_unlisted(at, seen);
+        }
+        for &tag in seen.tags.iter().filter(|_| !seen.untagged) {
+            if !self.state.images[at].has_tag(tag) {
+                self.take_over(at, tag);
             }
         }
         let image = &mut self.state.images[at];
+        image.tags_known |= seen.lists_all_tags();
+        image.vanished = false;
         if image.state != ImageState::Archived {
-            image.state = image.state_by_tags();
+            image.state = if seen.untagged { ImageState::Untagged } else { image.state_by_tags() };
+            image.is_there = true;
         }
         at
+    }
+
+    /// Something that was not logged took the tags that the run does not list: where they are is not known.
+    fn drop_unlisted(&mut self, at: usize, seen: &RunImage) {
+        let lists = |tag: Sym| !seen.untagged && seen.tags.contains(&tag);
+        let image = &mut self.state.images[at];
+        let unlisted: Vec<Sym> = image.tags.iter().map(|(tag, _)| *tag).filter(|tag| !lists(*tag)).collect();
+        if unlisted.is_empty() {
+            return;
+        }
+        image.tags.retain(|(tag, _)| lists(*tag));
+        image.displaced = None;
+        for tag in unlisted {
+            self.state.tags.insert(tag, TagState { holder: None, last_holder: None });
+        }
     }
 
     /// The run says that `tag` is on the image, whoever was thought to have it.
@@ -483,9 +548,13 @@ impl Replay<'_> {
         if pushed_at == i64::MIN {
             return;
         }
+        let life = image.life_start;
+        for archived in image.losses.iter_mut().filter(|loss| loss.first_step == life && loss.pushed_at.is_none()) {
+            archived.pushed_at = Some(pushed_at);
+        }
         match image.pushed_at {
             None => image.pushed_at = Some(pushed_at),
-            Some(known) if pushed_at.div_euclid(1000) < known.div_euclid(1000) && image.lives == 1 => {
+            Some(known) if known - pushed_at >= SAME_PUSH_MILLIS && image.lives == 1 => {
                 image.pushed_at = Some(pushed_at);
                 image.open_start = true;
                 image.tags_known = false;
@@ -517,17 +586,19 @@ impl Replay<'_> {
             pushed_at: image.pushed_at,
             untagged_at: image.untagged_at,
             untagged_by: image.untagged_by,
-            open_start: !image.tags_known,
+            open_start: image.open_start && image.lives == 1,
             first_step: image.life_start,
             end_step: image.next_step().saturating_sub(1),
             next_life_step: u32::MAX,
+            until: i64::MAX,
             back_at: None,
         };
-        // What was archived and then went for good: pulls after that are the second end's.
-        if let Some(archived) = image.losses.last_mut().filter(|last| last.end == End::Archived && last.back_at.is_none()) {
-            archived.next_life_step = loss.end_step;
+        // What was archived and then went for good: what misses it after that is the second end's.
+        if let Some(archived) = image.losses.last_mut() {
+            archived.close(now, loss.end_step);
         }
         image.losses.push(loss);
+        image.is_there = false;
         image.gone_at = Some(now);
         image.state = match end {
             End::Expired => ImageState::Expired,
@@ -538,11 +609,10 @@ impl Replay<'_> {
     }
 
     /// A name that can be created was free: whatever was there is gone, and when is not in the logs.
-    fn create_repository(&mut self, mutability: Sym) {
-        for image in self.state.images.iter_mut().filter(|image| image.is_alive()) {
-            image.state = ImageState::Unknown;
-            image.tags.clear();
-            image.displaced = None;
+    fn create_repository(&mut self, event: EventNo, mutability: Sym) {
+        let now = self.time(event);
+        for image in self.state.images.iter_mut().filter(|image| !image.is_gone()) {
+            image.vanish(now);
         }
         self.state.tags.clear();
         self.state.policy = None;
@@ -553,7 +623,7 @@ impl Replay<'_> {
     fn delete_repository(&mut self, event: EventNo, order: Order) {
         for at in 0..self.state.images.len() {
             let image = &mut self.state.images[at];
-            if matches!(image.state, ImageState::Tagged | ImageState::Untagged | ImageState::Archived) {
+            if matches!(image.state, ImageState::Tagged | ImageState::Untagged | ImageState::Archived) || image.is_there {
                 let tag = image.tags.first().map_or(Sym::NONE, |(tag, _)| *tag);
                 image.step(event, StepKind::RepositoryDeleted, tag, DigestNo::NONE, order);
                 self.end(at, event, End::RepositoryDeleted, order, None);
@@ -565,7 +635,7 @@ impl Replay<'_> {
 
     fn archive(&mut self, event: EventNo, image: Named, order: Order) {
         let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder);
-        let Some(at) = image.digest.some().map(|digest| self.at(digest)).or(holder) else { return };
+        let Some(at) = image.digest.some().map(|digest| self.there(digest, event)).or(holder) else { return };
         self.state.images[at].step(event, StepKind::Archive, image.tag, DigestNo::NONE, order);
         if self.state.images[at].is_alive() {
             self.end(at, event, End::Archived, order, None);
@@ -573,14 +643,14 @@ impl Replay<'_> {
     }
 
     fn restore(&mut self, event: EventNo, digest: DigestNo, order: Order) {
-        let at = self.at(digest);
+        let at = self.there(digest, event);
         let now = self.time(event);
         let image = &mut self.state.images[at];
         image.step(event, StepKind::Restore, Sym::NONE, DigestNo::NONE, order);
         if image.state == ImageState::Archived {
             image.back_from_archive(now);
         } else if image.state == ImageState::Unknown {
-            image.state = image.state_by_tags();
+            image.is_there = true;
         }
     }
 
@@ -648,7 +718,7 @@ impl Replay<'_> {
         image.step(mention.event, kind, mention.image.tag, DigestNo::NONE, order);
         image.uses.push(Use { by: mention.by, kind: use_kind, event: mention.event, from, until: mention.until });
         if use_kind == UseKind::DeployedByTag {
-            let bound = (at, image.uses.len() - 1);
+            let bound = Some((at, image.uses.len() - 1));
             self.unconfirmed.push(Unconfirmed { mention: mention.clone(), bound });
         }
     }
@@ -660,13 +730,17 @@ impl Replay<'_> {
         let (asked, others): (Vec<Unconfirmed>, Vec<Unconfirmed>) =
             std::mem::take(&mut self.unconfirmed).into_iter().partition(|deployment| deployment.mention.image.tag == tag);
         self.unconfirmed = others;
-        for Unconfirmed { mention, bound: (image, index) } in asked {
-            if image != holder {
-                let found = &mut self.state.images[image].uses[index];
-                found.until = found.from;
-                self.note_use(holder, &mention, Order::Observed);
-                self.unconfirmed.pop();
+        for Unconfirmed { mention, bound } in asked {
+            match bound {
+                Some((image, _)) if image == holder => continue,
+                Some((image, index)) => {
+                    let found = &mut self.state.images[image].uses[index];
+                    found.until = found.from;
+                }
+                None => {}
             }
+            self.note_use(holder, &mention, Order::Observed);
+            self.unconfirmed.pop();
         }
     }
 }
@@ -676,6 +750,7 @@ impl Image {
     fn revive(&mut self, now: i64) {
         self.back_from_archive(now);
         self.life_start = self.next_step();
+        self.vanished = false;
         self.tags.clear();
         self.untagged_at = None;
         self.untagged_by = None;
@@ -684,12 +759,30 @@ impl Image {
 
     fn back_from_archive(&mut self, now: i64) {
         let next = self.next_step();
-        if let Some(loss) = self.losses.last_mut() {
-            loss.next_life_step = next;
+        if let Some(loss) = self.losses.last_mut()
+            && loss.close(now, next)
+        {
             loss.back_at = Some(now);
         }
         self.gone_at = None;
         self.state = self.state_by_tags();
+        self.is_there = true;
+    }
+
+    /// The repository was created anew: it was deleted before, and when is not in the logs.
+    fn vanish(&mut self, now: i64) {
+        let next = self.next_step();
+        if let Some(loss) = self.losses.last_mut() {
+            loss.close(now, next);
+        }
+        self.vanished |= self.state != ImageState::Unknown || self.is_there;
+        self.is_there = false;
+        self.state = ImageState::Unknown;
+        self.tags.clear();
+        self.displaced = None;
+        self.untagged_at = None;
+        self.untagged_by = None;
+        self.gone_at = None;
     }
 
     /// The tag turned out to be elsewhere; when it left is not in the logs.
@@ -700,7 +793,12 @@ impl Image {
         }
     }
 
+    /// Without a tag that is known, it is untagged only if there can be no other.
     fn state_by_tags(&self) -> ImageState {
-        if self.tags.is_empty() { ImageState::Untagged } else { ImageState::Tagged }
+        match (self.tags.is_empty(), self.tags_known || self.untagged_at.is_some()) {
+            (false, _) => ImageState::Tagged,
+            (true, true) => ImageState::Untagged,
+            (true, false) => ImageState::Unknown,
+        }
     }
 }

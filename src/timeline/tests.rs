@@ -8,6 +8,7 @@ use crate::model::{Action, Addendum, Filter, FindingKind, ImageId, ImageState, O
 use log::{Log, digest};
 
 pub mod log;
+mod regressions;
 
 fn kinds(timeline: &Timeline) -> Vec<StepKind> {
     timeline.steps.iter().map(|step| step.kind).collect()
@@ -163,7 +164,7 @@ fn copies_twins_and_corrections_count_once() {
     copy.event.recipient_account = "444455556666".into();
     log.events.push(copy);
     let mut correction = log.events[1].clone();
-    correction.event.addendum = Some(Addendum { original_event_id: correction.event.id.clone() });
+    correction.event.addendum = Some(Addendum { original_event_id: correction.event.id.clone(), corrects_time: false });
     correction.event.id = Cow::Borrowed("cccc");
     correction.action = Action::Pull { images: vec![ImageId { digest: Some(digest(1)), tag: None }], failed: true };
     log.events.push(correction);

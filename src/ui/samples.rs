@@ -135,6 +135,7 @@ pub fn timeline() -> Timeline {
             step("2026-03-04T08:00:00Z", StepKind::Pull, None, None, "BatchGetImage", "task"),
             step("2026-03-05T02:00:00Z", StepKind::Expire, None, None, "PolicyExecutionEvent", "ecr.amazonaws.com"),
         ],
+        gaps: Vec::new(),
     }
 }
 

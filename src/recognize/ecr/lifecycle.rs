@@ -70,6 +70,7 @@ fn image_run(entry: Json<'_>) -> Option<ImageRun<'_>> {
         rule_priority: entry.get("rulePriority").as_integer(),
         tag_status: image.text("tagStatus").map(Cow::Borrowed),
         tags: texts(image.get("tagList")),
+        has_tag_list: image.get("tagList").is_array(),
         // Milliseconds since the epoch, of which ECR gives whole seconds.
         pushed_at: record::time(image.get("pushedAt")),
     })

@@ -92,7 +92,9 @@ fn within(payload: Json<'_>) -> [Json<'_>; 5] {
 }
 
 fn refusal<'r>(record: &Record<'r>, parts: &Parts<'r>) -> Refusal<'r> {
-    let proves = already_exists(record).filter(|proof| agrees(proof, record, parts));
+    let exists = record.error_code.is_some_and(|code| code.ends_with("ImageAlreadyExistsException"));
+    let stated = || already_exists(record.error_message?).filter(|proof| agrees(proof, record, parts));
+    let proves = exists.then(|| stated().or_else(|| asked_for(parts))).flatten();
     Refusal {
         code: Cow::Borrowed(record.error_code.unwrap_or_default()),
         digest: parts.asked.or_else(|| parts.computed()).or_else(|| proves.as_ref().map(|proof| proof.digest)),
@@ -101,11 +103,15 @@ fn refusal<'r>(record: &Record<'r>, parts: &Parts<'r>) -> Refusal<'r> {
     }
 }
 
+/// What already exists is what the request asked for; the message may be missing, cut, or worded anew.
+fn asked_for<'r>(parts: &Parts<'r>) -> Option<AlreadyExists<'r>> {
+    let digest = parts.asked.or_else(|| parts.computed())?;
+    Some(AlreadyExists { digest, tag: Cow::Borrowed(parts.tag?) })
+}
+
 /// `ImageAlreadyExistsException` says in prose which digest the tag was on:
 /// `Image with digest 'sha256:…' and tag 'T' already exists in the repository with name …`.
-fn already_exists<'r>(record: &Record<'r>) -> Option<AlreadyExists<'r>> {
-    record.error_code.filter(|code| *code == "ImageAlreadyExistsException")?;
-    let message = record.error_message?;
+fn already_exists(message: &str) -> Option<AlreadyExists<'_>> {
     let digest = Digest::parse(quoted_after(message, "digest '")?)?;
     let tag = quoted_after(message, "tag '")?;
     (!tag.is_empty()).then_some(AlreadyExists { digest, tag: Cow::Borrowed(tag) })

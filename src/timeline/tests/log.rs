@@ -100,6 +100,7 @@ impl Log {
             rule_priority: Some(1),
             tag_status: Some(status.into()),
             tags: tags.iter().map(|tag| Cow::Borrowed(*tag)).collect(),
+            has_tag_list: true,
             pushed_at: pushed_at.map(|second| Timestamp::from_millis((START + second) * 1000)),
         };
         self.add("PolicyExecutionEvent", Action::PolicyRun(PolicyRun { rules: vec![rule], images: vec![image], failures: Vec::new() }))

@@ -11,6 +11,8 @@ struct Deployment {
     time: u64,
     definition: Option<String>,
     pins: Vec<(Repo, String)>,
+    /// Tags that nothing in the logs had put on any image by then.
+    unresolved: Vec<(Repo, String)>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -37,11 +39,34 @@ impl Deployments {
             let digest = image.digest.or_else(|| repositories.get(&image.repo)?.tags.get(&image.tag?).cloned())?;
             Some((image.repo, digest))
         };
-        history.push(Deployment { time, definition, pins: images.into_iter().filter_map(resolve).collect() });
+        let unknown = |image: &Reference| {
+            let tag = image.tag.clone().filter(|_| image.digest.is_none())?;
+            let known = repositories.get(&image.repo).is_some_and(|repository| repository.tags.contains_key(&tag));
+            (!known).then(|| (image.repo.clone(), tag))
+        };
+        let unresolved = images.iter().filter_map(unknown).collect();
+        history.push(Deployment { time, definition, pins: images.into_iter().filter_map(resolve).collect(), unresolved });
+    }
+
+    /// A tag is shown to have been on an image since before the logs: what was deployed with it runs that image.
+    pub fn prove(&mut self, repo: &Repo, tag: &str, digest: &str) {
+        for deployment in self.services.values_mut().flatten() {
+            if deployment.unresolved.iter().any(|(of, unresolved)| of == repo && unresolved == tag) {
+                deployment.pins.push((repo.clone(), digest.to_owned()));
+            }
+        }
+        self.forget(repo, tag);
+    }
+
+    /// The tag is pushed: what had it before stays unknown.
+    pub fn forget(&mut self, repo: &Repo, tag: &str) {
+        for deployment in self.services.values_mut().flatten() {
+            deployment.unresolved.retain(|(of, unresolved)| of != repo || unresolved != tag);
+        }
     }
 
     pub fn stop(&mut self, service: &str, time: u64) {
-        self.services.entry(service.to_owned()).or_default().push(Deployment { time, definition: None, pins: Vec::new() });
+        self.services.entry(service.to_owned()).or_default().push(Deployment { time, definition: None, pins: Vec::new(), unresolved: Vec::new() });
     }
 
     /// Whether some service's newest deployment just before `time` pins the digest. What a task alone says it resolved is no

@@ -68,6 +68,12 @@ pub struct Life {
     /// All tags it ever had in this life.
     pub ever_tags: BTreeSet<String>,
     pub stops: Vec<u64>,
+    /// The repository was created anew: this life is over, and when it ended is not in the logs.
+    pub over: bool,
+    /// All its tags are known: it began in the logs, or a run has listed them.
+    pub tags_known: bool,
+    /// A refused push proved it to be there before its first push in the logs.
+    pub proven: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -108,14 +114,34 @@ impl Folded {
         self.repositories.entry(repo.clone()).or_default()
     }
 
+    /// Tells the deployments whose tag was on nothing known so far.
+    fn learn_tags(&mut self, act: &Act) {
+        let known = |repo: &Repo, tag: &str| self.repositories.get(repo).is_some_and(|repository| repository.tags.contains_key(tag));
+        match act {
+            Act::Push { repo, tag: Some(tag), .. } => self.deployments.forget(repo, tag),
+            Act::AlreadyThere { repo, digest, tag } if !known(repo, tag) => self.deployments.prove(repo, tag, digest),
+            Act::Run { repo, images, .. } => {
+                let listed = images.iter().flat_map(|image| image.tag_list.iter().map(move |tag| (tag, &image.digest)));
+                for (tag, digest) in listed.filter(|(tag, _)| !known(repo, tag)).collect::<Vec<_>>() {
+                    self.deployments.prove(repo, tag, digest);
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn absorb(&mut self, event: &Event, cause: Cause) {
+        self.learn_tags(&event.act);
         match &event.act {
             Act::Push { repo, digest, tag, children, layers } => {
                 self.repository(repo).push(digest, tag.as_deref(), children, &cause);
                 self.repository(repo).images.entry(digest.clone()).or_default().layers = layers.clone();
             }
             Act::AlreadyThere { repo, digest, tag } => self.repository(repo).already_there(digest, tag),
-            Act::Delete { repo, images, tags, .. } => self.repository(repo).delete(images, tags, &cause),
+            Act::Delete { repo, images, tags, listed } => {
+                self.repository(repo).correct_holders(listed);
+                self.repository(repo).delete(images, tags, &cause);
+            }
             Act::Run { repo, images, policy } => {
                 self.repository(repo).policy = Some(policy.clone());
                 for image in images {
@@ -174,12 +200,12 @@ impl Repository {
 
     fn push(&mut self, digest: &str, tag: Option<&str>, children: &[String], cause: &Cause) {
         let image = self.images.entry(digest.to_owned()).or_default();
-        if image.lives.last().is_none_or(|life| life.gone.is_some()) {
-            image.lives.push(Life { start: Some(cause.time), ..Life::default() });
+        if image.lives.last().is_none_or(|life| life.gone.is_some() || life.over) {
+            image.lives.push(Life { start: Some(cause.time), tags_known: true, ..Life::default() });
         }
         image.children = children.to_vec();
         let life = self.open(digest);
-        if life.pushed_at.is_none() {
+        if life.pushed_at.is_none() && !life.proven {
             life.pushed_at = Some(cause.time);
             life.untagged_at = Some(cause.time);
             life.untagged_by = Some("pushed_untagged");
@@ -218,8 +244,19 @@ impl Repository {
         if there && !self.tags.contains_key(tag) {
             self.tags.insert(tag.to_owned(), digest.to_owned());
             let life = self.open(digest);
+            life.proven = life.start.is_none();
             life.tags.insert(tag.to_owned(), None);
             (life.loss, life.untagged_at, life.untagged_by) = (None, None, None);
+        }
+    }
+
+    /// A response says who had a tag, whoever was thought to.
+    fn correct_holders(&mut self, listed: &[(String, String)]) {
+        for (digest, tag) in listed {
+            if let Some(holder) = self.tags.get(tag).filter(|holder| *holder != digest).cloned() {
+                self.mention(&holder).tags.remove(tag);
+                self.tags.remove(tag);
+            }
         }
     }
 
@@ -234,11 +271,11 @@ impl Repository {
                 if self.tags.get(tag) == Some(digest) {
                     self.tags.remove(tag);
                 }
-            } else if self.open(digest).start.is_none() {
+            } else if !self.open(digest).tags_known {
                 // Whether that was its last tag depends on what lies before the logs.
                 let life = self.open(digest);
                 life.tags.remove(tag);
-                life.known = false;
+                (life.known, life.proven) = (false, false);
                 self.tags.remove(tag);
             } else {
                 self.open(digest).tags.entry(tag.clone()).or_default();
@@ -276,9 +313,12 @@ impl Repository {
         let earlier = life.pushed_at.is_none_or(|pushed| image.pushed_at.is_some_and(|stated| stated < pushed));
         if earlier {
             life.pushed_at = image.pushed_at;
-            self.images.entry(image.digest.clone()).or_default().open_start = true;
+            let entry = self.images.entry(image.digest.clone()).or_default();
+            // How a later life began does not open the beginning of the first.
+            entry.open_start |= entry.lives.len() == 1;
         }
         let life = self.open(&image.digest);
+        life.tags_known = true;
         life.tags.retain(|tag, _| image.tag_list.contains(tag));
         for tag in &image.tag_list {
             life.tags.entry(tag.clone()).or_default();
@@ -337,6 +377,7 @@ impl Repository {
     /// The repository is created: whatever was thought to be in it is not, and when it went is not known.
     fn begin_again(&mut self, time: u64) {
         for life in self.images.values_mut().filter_map(|image| image.lives.last_mut()).filter(|life| life.gone.is_none()) {
+            life.over |= life.known;
             life.known = false;
             life.tags.clear();
             (life.loss, life.untagged_at, life.untagged_by) = (None, None, None);

@@ -305,6 +305,8 @@ fn ecs(value: &Value, acts: &mut Vec<Act>) {
             if named.is_none() && request["forceNewDeployment"] != Value::Bool(true) {
                 return;
             }
+            // The answer names the revision that a family stood for.
+            let named = text(&response["service"]["taskDefinition"]).or(named);
             let definition = named.map(|name| if name.starts_with("arn:") { name } else { place("task-definition", &name) });
             acts.push(Act::Deploy { service, definition });
         }

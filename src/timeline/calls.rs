@@ -1,0 +1,104 @@
+//! One call, one event: second copies, the twin in the other account's trail, and late corrections.
+//!
+//! Of several records of one call the one that tells most stands for it: a twin whose payload CloudTrail left out must not
+//! hide the one that has it. Among equals a correction goes first, then the copy in the trail of the repository's owner.
+
+use std::collections::HashMap;
+
+use super::fact::{EventId, Fact, Noted, What};
+use super::fold::compare_ids;
+use super::names::{EventNo, Names, Sym};
+
+/// Which of several copies and twins of one call stands for it: `true` for the events to keep.
+pub(super) fn one_of_each(events: &mut [Noted], facts: &[Fact], names: &Names) -> Vec<bool> {
+    point_addenda_at_twins(events);
+    let ranks = ranks(events, facts, names);
+    let mut order: Vec<usize> = (0..events.len()).collect();
+    order.sort_unstable_by(|&a, &b| {
+        let (left, right) = (&events[a], &events[b]);
+        let key = compare_ids(left.key, right.key, names);
+        key.then_with(|| ranks[a].cmp(&ranks[b]))
+            .then_with(|| compare_ids(left.id, right.id, names))
+            .then_with(|| names.text(left.object).cmp(names.text(right.object)))
+            .then_with(|| left.record.cmp(&right.record))
+    });
+    let mut kept = vec![false; events.len()];
+    let mut rest = &order[..];
+    while let Some(&best) = rest.first() {
+        let length = rest.iter().take_while(|&&other| events[other].key == events[best].key).count();
+        let (group, others) = rest.split_at(length);
+        kept[best] = true;
+        complete(events, group, names);
+        rest = others;
+    }
+    kept
+}
+
+/// Fills in what only the others of the group say about the call that its first one stands for.
+fn complete(events: &mut [Noted], group: &[usize], names: &Names) {
+    let named = |event: &Noted| names.text(event.actor).starts_with("arn:");
+    let [best, _, ..] = *group else { return };
+    // The owner's copy of a cross-account call may show no more than the caller's account.
+    if !named(&events[best])
+        && let Some(&other) = group.iter().find(|&&other| named(&events[other]))
+    {
+        events[best].actor = events[other].actor;
+    }
+    // A correction is no second action: the event is the one it corrects, under that id, at that time.
+    if events[best].addendum
+        && let Some(&original) = group.iter().find(|&&other| !events[other].addendum)
+    {
+        let Noted { id, time, object, record, recipient, .. } = events[original];
+        let time = if events[best].corrects_time { events[best].time } else { time };
+        events[best] = Noted { id, time, object, record, recipient, addendum: false, ..events[best] };
+    }
+}
+
+/// Smaller is better: what is known before what was left out, corrections before what they correct, a push with its
+/// manifest before one without, the owner's copy before the caller's.
+fn ranks(events: &[Noted], facts: &[Fact], names: &Names) -> Vec<u8> {
+    const NOTHING: u8 = 2;
+    const LEFT_OUT: u8 = 1;
+    let mut told: Vec<(u8, u8)> = vec![(NOTHING, 1); events.len()];
+    for fact in facts {
+        let worth = match &fact.what {
+            What::Omitted => (LEFT_OUT, 1),
+            What::Push { manifest: None, .. } => (0, 1),
+            _ => (0, 0),
+        };
+        let known = &mut told[fact.event.index()];
+        *known = (*known).min(worth);
+    }
+    let owners = owners(facts, names);
+    let rank = |(index, event): (usize, &Noted)| {
+        let owned = owners.get(&EventNo::from_index(index)) == Some(&event.recipient);
+        let (class, bare) = told[index];
+        class * 8 + u8::from(!event.addendum) * 4 + bare * 2 + u8::from(!owned)
+    };
+    events.iter().enumerate().map(rank).collect()
+}
+
+/// Owner of the repository that an event is about.
+fn owners(facts: &[Fact], names: &Names) -> HashMap<EventNo, Sym> {
+    let owner = |fact: &Fact| names.repository_key(fact.repository).map(|key| (fact.event, key.registry_id));
+    facts.iter().filter_map(owner).collect()
+}
+
+/// An addendum names the `eventID` it corrects; where that event is known by its `sharedEventID`, so is the addendum.
+fn point_addenda_at_twins(events: &mut [Noted]) {
+    let corrected: HashMap<EventId, Option<EventId>> = events.iter().filter(|event| event.addendum).map(|event| (event.key, None)).collect();
+    if corrected.is_empty() {
+        return;
+    }
+    let mut shared = corrected;
+    for event in events.iter().filter(|event| !event.addendum && event.key != event.id) {
+        if let Some(key) = shared.get_mut(&event.id) {
+            *key = Some(event.key);
+        }
+    }
+    for event in events.iter_mut().filter(|event| event.addendum) {
+        if let Some(Some(key)) = shared.get(&event.key) {
+            event.key = *key;
+        }
+    }
+}

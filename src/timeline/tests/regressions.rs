@@ -1,0 +1,407 @@
+//! Things that were told wrongly once, each with the story of how.
+
+use std::borrow::Cow;
+
+use super::kinds;
+use super::log::{Log, START, digest};
+use crate::model::{
+    Action, Addendum, FindingKind, ImageId, ImageReference, ImageState, Order, PolicyRun, Recognized, Severity, StepKind, TaskImage, Timestamp,
+};
+
+const DAY: i64 = 86_400;
+const UNTAGGED_AFTER_A_DAY: &str = r#"{"rules":[{"rulePriority":1,"selection":{"tagStatus":"untagged","countType":"sinceImagePushed","countUnit":"days","countNumber":1},"action":{"type":"expire"}}]}"#;
+const TAGGED_ONLY: &str = r#"{"rules":[{"rulePriority":1,"selection":{"tagStatus":"tagged","tagPrefixList":["v"],"countType":"imageCountMoreThan","countNumber":9},"action":{"type":"expire"}}]}"#;
+
+/// The last event again, as the other account's trail has it.
+fn twin(log: &mut Log, id: &'static str) -> usize {
+    let mut copy = log.events[log.events.len() - 1].clone();
+    let first = log.events.len() - 1;
+    log.events[first].event.shared_id = Some(Cow::Borrowed("shared"));
+    copy.event.shared_id = Some(Cow::Borrowed("shared"));
+    copy.event.id = Cow::Borrowed(id);
+    copy.event.recipient_account = "444455556666".into();
+    log.events.push(copy);
+    first
+}
+
+fn run_of<'a>(recognized: &'a mut Recognized<'static>) -> &'a mut PolicyRun<'static> {
+    match &mut recognized.action {
+        Action::PolicyRun(run) => run,
+        other => panic!("not a run: {other:?}"),
+    }
+}
+
+fn reference(tag: Option<&str>, image: Option<u8>) -> TaskImage<'static> {
+    let reference = ImageReference {
+        registry_id: "111122223333".into(),
+        region: "eu-central-1".into(),
+        repository: "shop/api".into(),
+        tag: tag.map(str::to_owned),
+        digest: image.map(digest),
+    };
+    TaskImage { reference: Some(reference), digest: None, container: None }
+}
+
+fn deploy(log: &mut Log, image: TaskImage<'static>) {
+    log.add("CreateService", Action::Run { runner: "service/web".into(), definition: None, images: vec![image], deploys: true });
+    log.events.last_mut().unwrap().repository = None;
+}
+
+#[test]
+fn a_twin_without_its_payload_does_not_hide_the_one_that_has_it() {
+    // The copy in the owner's trail was above 100 KB, and went before the caller's all the same: the push was lost.
+    let mut log = Log::default();
+    log.push(1, "v1").at(9).push(2, "v1");
+    let first = twin(&mut log, "aaaa");
+    log.events[first].action = Action::Omitted;
+    log.at(2 * DAY).expire(1, &[]);
+    assert_eq!(log.pairs(), vec![(FindingKind::SameTagRace, digest(1), Some(digest(2)), Some(8), Order::Observed)]);
+    assert!(log.history().gaps().is_empty());
+}
+
+#[test]
+fn a_correction_is_the_event_that_it_corrects() {
+    // Its own id and its own time once took the place of the event's.
+    let mut log = Log::default();
+    log.push(1, "v1").at(9).push(2, "v1");
+    let mut correction = log.events[1].clone();
+    correction.event.addendum = Some(Addendum { original_event_id: correction.event.id.clone(), corrects_time: false });
+    correction.event.id = Cow::Borrowed("cccc");
+    correction.event.time = Timestamp::from_millis((START + 7200) * 1000);
+    log.events.push(correction);
+    log.at(2 * DAY).expire(1, &[]);
+    let findings = log.findings();
+    assert_eq!((findings.len(), findings[0].gap_seconds), (1, Some(8)));
+    assert_eq!(findings[0].second_push.event_id, log.events[1].event.id.as_ref());
+}
+
+#[test]
+fn a_finding_is_named_alike_whichever_twin_was_read() {
+    let mut both = Log::default();
+    both.push(1, "v1").at(9).push(2, "v1");
+    let first = twin(&mut both, "aaaa");
+    both.at(2 * DAY).expire(1, &[]);
+    let name = both.findings()[0].id.clone();
+    let mut one = Log::default();
+    one.events.clone_from(&both.events);
+    one.events.remove(first);
+    assert_eq!(one.findings()[0].id, name);
+    assert_ne!(one.findings()[0].second_push.event_id, both.findings()[0].second_push.event_id);
+}
+
+#[test]
+fn a_run_that_lists_a_tag_came_before_the_push_that_takes_it() {
+    // The run used to come last in its second, and took the tag back from the image that had just got it.
+    let mut log = Log::default();
+    log.push(1, "v1").at(DAY).expire(1, &["v1"]).same_second().push(2, "v1");
+    assert_eq!((log.image(2).state, log.image(2).tags.len()), (ImageState::Tagged, 1));
+    assert_eq!(kinds(&log.image(1)), vec![StepKind::Push, StepKind::Expire]);
+    let mut untagged = Log::default();
+    untagged.at(0).push(1, "v1").at(DAY).expire(1, &[]).same_second().push(2, "v1");
+    let expected = (FindingKind::SameTagOverwrite, digest(1), Some(digest(2)), Some(DAY), Order::Inferred);
+    assert_eq!(untagged.pairs(), vec![expected], "listed untagged: the push came first");
+}
+
+#[test]
+fn a_tag_given_and_expired_within_a_second_is_gone() {
+    let mut log = Log::default();
+    log.push(1, "v1").at(5).push(2, "v1").at(DAY).expire(1, &["v2"]).same_second().push(1, "v2");
+    assert_eq!((log.image(1).state, log.image(1).lives), (ImageState::Expired, 1));
+    let mut deleted = Log::default();
+    deleted.push(1, "v1").at(DAY).delete((None, Some("v2")), &[(1, Some("v2"))]).same_second().push(1, "v2");
+    assert_eq!(deleted.image(1).tags, vec!["v1"]);
+}
+
+#[test]
+fn whoever_lost_comes_before_those_who_may_have_won() {
+    // By eventID the image that is known to have lost came last, and so had the tag, with nothing that took it.
+    let mut log = Log::default();
+    log.push(2, "v1").same_second().push(3, "v1").same_second().push(1, "v1").at(2 * DAY).expire(1, &[]);
+    let lost: Vec<_> = log.pairs().into_iter().filter(|pair| pair.0 == FindingKind::SameTagRace).collect();
+    assert_eq!(lost, vec![(FindingKind::SameTagRace, digest(1), Some(digest(2)), Some(0), Order::Ambiguous)]);
+}
+
+#[test]
+fn a_run_without_a_list_of_tags_says_nothing_about_them() {
+    let mut log = Log::default();
+    log.push(1, "v1").at(DAY).expire(1, &[]).pull(Some(1), None);
+    let run = run_of(&mut log.events[1]);
+    (run.rules[0].tag_status, run.images[0].tag_status, run.images[0].has_tag_list) = (Some("Any".into()), None, false);
+    assert_eq!(log.findings()[0].kind, FindingKind::ExpiredWhileTagged);
+    assert_eq!(log.image(1).tags, vec!["v1"]);
+    run_of(&mut log.events[1]).images[0].has_tag_list = true;
+    assert!(log.image(1).tags.is_empty(), "an empty list says that there were none");
+}
+
+#[test]
+fn a_tag_that_a_run_does_not_list_is_elsewhere() {
+    let mut log = Log::default();
+    log.push(1, "v1").push(1, "v2").at(DAY).expire(1, &["v1"]);
+    assert_eq!(log.image(1).tags, vec!["v1"]);
+}
+
+#[test]
+fn an_action_that_no_rule_had_so_far_ends_nothing() {
+    let mut log = Log::default();
+    log.push(1, "v1").push(2, "v1").at(DAY).run(1, &[], "quarantine", None);
+    assert_eq!(log.image(1).state, ImageState::Untagged);
+    assert_eq!(log.image(1).gaps.len(), 1);
+    log.events[2].action = Action::Omitted;
+    assert_eq!(log.image(2).gaps.len(), 1, "a gap of every timeline of the repository");
+}
+
+#[test]
+fn who_asks_for_a_removed_tag_does_not_ask_for_the_image_that_had_it() {
+    let mut log = Log::default();
+    log.push(1, "a").push(1, "b").delete((None, Some("a")), &[(1, Some("a"))]).pull(None, Some("a"));
+    assert!(!kinds(&log.image(1)).contains(&StepKind::Pull));
+    log.delete((None, Some("b")), &[(1, Some("b"))]).pull(None, Some("b"));
+    assert_eq!(log.findings()[0].usage.pulls_after_gone, 1, "the tag went with the image");
+}
+
+#[test]
+fn what_already_exists_was_not_pushed_later() {
+    let mut log = Log::default();
+    log.already_exists(1, "v1").at(50).push(1, "v2");
+    let image = log.image(1);
+    assert_eq!((image.open_start, image.pushed_at), (true, None));
+    // A refusal that proves nothing leaves the first push what it is.
+    let mut refused = Log::default();
+    refused.already_exists(1, "v1").at(50).push(1, "v2");
+    if let Action::PushFailed(refusal) = &mut refused.events[0].action {
+        refusal.proves = None;
+    }
+    assert_eq!((refused.image(1).open_start, refused.image(1).pushed_at.is_some()), (false, true));
+}
+
+#[test]
+fn a_push_is_stored_a_moment_before_it_is_logged() {
+    let mut log = Log::default();
+    log.at(60).push(1, "v1").push(2, "v1").at(DAY).run(1, &[], "expire", Some(60));
+    run_of(&mut log.events[2]).images[0].pushed_at = Some(Timestamp::from_millis((START + 60) * 1000 - 50));
+    assert!(!log.image(1).open_start);
+    let mut retagged = Log::default();
+    retagged.at(60).push(1, "v1").push(2, "v1").at(DAY).run(1, &[], "expire", Some(-3600));
+    assert!(retagged.image(1).open_start);
+}
+
+#[test]
+fn a_repository_created_anew_begins_new_lives() {
+    let mut log = Log::default();
+    log.push(1, "v1").push(2, "v2").at(50).add("CreateRepository", Action::CreateRepository { mutability: None }).at(60).push(1, "v1");
+    let image = log.image(1);
+    assert_eq!((image.state, image.lives), (ImageState::Tagged, 2));
+    assert_eq!(image.pushed_at, Some(Timestamp::from_millis((START + 60) * 1000)));
+    assert_eq!(log.image(2).state, ImageState::Unknown);
+}
+
+#[test]
+fn a_restored_image_whose_tags_are_not_known_is_not_called_untagged() {
+    let mut log = Log::default();
+    log.add("ImageActivationEvent", Action::Restored { digest: digest(1) });
+    assert_eq!(log.image(1).state, ImageState::Unknown);
+    log.add("DeleteRepository", Action::DeleteRepository);
+    assert_eq!(log.image(1).state, ImageState::RepositoryDeleted, "it was there, under whatever tags");
+    let mut listed = Log::default();
+    listed.run(1, &[], "transition", None).add("ImageActivationEvent", Action::Restored { digest: digest(1) });
+    assert_eq!(listed.image(1).state, ImageState::Untagged, "the run said so");
+}
+
+#[test]
+fn the_policy_in_force_is_the_newest_that_is_stated() {
+    // A policy that was put long ago hid what every run since has stated.
+    let mut log = Log::default();
+    log.push(1, "v1").push(2, "v1").add("PutLifecyclePolicy", Action::PutLifecyclePolicy { text: TAGGED_ONLY.into() });
+    log.at(DAY).expire(9, &[]);
+    assert_eq!(log.pairs()[0].0, FindingKind::DisplacedAlive);
+    let run = &mut log.events[3];
+    run_of(run).rules.clear();
+    assert_eq!(log.pairs(), vec![], "a run that states no rules changes nothing");
+    log.add("PutLifecyclePolicy", Action::PutLifecyclePolicy { text: UNTAGGED_AFTER_A_DAY.into() }).expire(8, &[]);
+    let finding = &log.findings()[0];
+    assert!(finding.evidence.iter().any(|event| event.event_name == "PutLifecyclePolicy"), "the run agrees: the text stays");
+}
+
+#[test]
+fn a_service_deployed_with_what_is_gone_is_hurt() {
+    let mut log = Log::default();
+    log.push(1, "v1").push(2, "v1").at(DAY).expire(1, &[]);
+    deploy(&mut log, reference(None, Some(1)));
+    assert_eq!(log.findings()[0].severity, Severity::Critical);
+    deploy(&mut log, reference(Some("v1"), None));
+    assert_eq!(log.findings()[0].severity, Severity::Medium, "nobody runs it any more");
+}
+
+#[test]
+fn an_archive_ends_where_the_image_goes_for_good() {
+    let mut log = Log::default();
+    log.push(1, "v1");
+    deploy(&mut log, reference(Some("v1"), None));
+    log.at(DAY).run(1, &["v1"], "transition", None);
+    log.at(2 * DAY).delete((Some(1), None), &[(1, Some("v1"))]).push(2, "v1");
+    deploy(&mut log, reference(Some("v1"), None));
+    let severity = |kind| log.findings().into_iter().find(|finding| finding.kind == kind).map(|finding| finding.severity);
+    assert_eq!(severity(FindingKind::Archived), Some(Severity::Critical), "pinned for as long as it lay there");
+    assert_eq!(severity(FindingKind::DeletedByCall), Some(Severity::High), "and replaced after it went");
+}
+
+#[test]
+fn a_pull_by_tag_in_the_second_of_a_move_is_not_called_observed() {
+    let mut log = Log::default();
+    log.push(1, "v1").at(9).push(2, "v1").same_second().pull(None, Some("v1"));
+    let order = |n| log.image(n).steps.iter().find(|step| step.kind == StepKind::Pull).map(|step| step.order);
+    assert_eq!((order(1), order(2)), (None, Some(Order::Ambiguous)));
+}
+
+#[test]
+fn a_definition_is_known_to_what_runs_it_within_the_second() {
+    let mut log = Log::default();
+    log.push(1, "v1");
+    let definition = || Cow::Borrowed("arn:aws:ecs:eu-central-1:111122223333:task-definition/web:1");
+    log.add("CreateService", Action::Run { runner: "service/web".into(), definition: Some(definition()), images: Vec::new(), deploys: true });
+    log.same_second().add("RegisterTaskDefinition", Action::Define { definition: definition(), images: vec![reference(Some("v1"), None)] });
+    log.events.iter_mut().skip(1).for_each(|recognized| recognized.repository = None);
+    log.push(2, "v1").at(DAY).expire(1, &[]);
+    assert_eq!(log.findings()[0].severity, Severity::Critical);
+    let steps = log.image(1).steps;
+    assert!(steps.windows(2).all(|pair| pair[0].time <= pair[1].time), "{steps:?}");
+}
+
+#[test]
+fn a_family_is_found_in_every_partition() {
+    let mut log = Log::default();
+    log.push(1, "v1");
+    let definition = Cow::Borrowed("arn:aws-cn:ecs:cn-north-1:111122223333:task-definition/web:1");
+    log.add("RegisterTaskDefinition", Action::Define { definition, images: vec![reference(Some("v1"), None)] });
+    log.add("CreateService", Action::Run { runner: "service/web".into(), definition: Some("web:1".into()), images: Vec::new(), deploys: true });
+    for recognized in log.events.iter_mut().skip(1) {
+        (recognized.repository, recognized.event.region) = (None, "cn-north-1".into());
+    }
+    log.push(2, "v1").at(DAY).expire(1, &[]);
+    assert_eq!(log.findings()[0].severity, Severity::Critical);
+}
+
+#[test]
+fn a_failed_pull_that_names_nothing_does_not_hide_its_twin() {
+    let mut log = Log::default();
+    log.push(1, "v1").push(2, "v1").at(DAY).expire(1, &[]).pull(Some(1), None);
+    let first = twin(&mut log, "aaaa");
+    log.events[first].action = Action::Pull { images: Vec::<ImageId<'_>>::new(), failed: true };
+    assert_eq!(log.findings()[0].usage.pulls_after_gone, 1);
+}
+
+#[test]
+fn a_life_that_began_unseen_ends_again() {
+    // The second push was above 100 KB; the run that took the image again was thought to repeat the first.
+    let mut log = Log::default();
+    log.push(1, "v1").push(2, "v1").at(DAY).run(1, &[], "expire", Some(0)).at(2 * DAY).add("PutImage", Action::Omitted);
+    log.at(4 * DAY).run(1, &["v9"], "expire", Some(2 * DAY)).pull(Some(1), None);
+    let image = log.image(1);
+    assert_eq!((image.state, image.lives), (ImageState::Expired, 2));
+    assert_eq!(image.gone_at, Some(Timestamp::from_millis((START + 4 * DAY) * 1000)));
+    let kinds: Vec<_> = log.findings().into_iter().map(|finding| (finding.kind, finding.usage.pulls_after_gone)).collect();
+    assert!(kinds.contains(&(FindingKind::ExpiredWhileTagged, 1)), "{kinds:?}");
+    // Another part of the same run says nothing new.
+    let mut parts = Log::default();
+    parts.push(1, "v1").push(2, "v1").at(DAY).run(1, &[], "expire", Some(0)).run(1, &[], "expire", Some(0));
+    assert_eq!(parts.image(1).lives, 1);
+    // Several tags that went with one call are one end.
+    let mut deleted = Log::default();
+    deleted.push(1, "a").push(1, "b").delete((Some(1), None), &[(1, Some("a")), (1, Some("b"))]);
+    assert_eq!((deleted.image(1).state, deleted.image(1).lives), (ImageState::Deleted, 1));
+}
+
+#[test]
+fn a_service_deployed_long_before_a_tag_is_first_seen_does_not_run_it() {
+    // What had the tag then lies before the logs; the first push that they have was taken for it.
+    let mut log = Log::default();
+    deploy(&mut log, reference(Some("v1"), None));
+    log.at(DAY).push(1, "v1").pull(None, Some("v1")).push(2, "v1").at(3 * DAY).expire(1, &[]);
+    assert_eq!(log.findings()[0].severity, Severity::Medium, "no evidence of use");
+    // Its first task asks for the tag just after it was pushed: that is what it runs.
+    let mut early = Log::default();
+    deploy(&mut early, reference(Some("v1"), None));
+    early.at(60).push(1, "v1").pull(None, Some("v1")).push(2, "v1").at(3 * DAY).expire(1, &[]);
+    assert_eq!(early.findings()[0].severity, Severity::Critical);
+}
+
+#[test]
+fn a_service_pinned_to_a_digest_needs_all_its_lives() {
+    let mut log = Log::default();
+    log.push(1, "v1");
+    deploy(&mut log, reference(Some("v1"), None));
+    log.delete((Some(1), None), &[(1, Some("v1"))]).at(DAY).push(1, "v1").push(2, "v1").at(3 * DAY).expire(1, &[]);
+    let severity = log.findings().iter().find(|finding| finding.kind == FindingKind::SameTagRace).map(|finding| finding.severity);
+    assert_eq!(severity, Some(Severity::Critical));
+}
+
+#[test]
+fn an_index_in_the_archive_still_holds_its_children() {
+    let mut log = Log::default();
+    log.push(1, "child").push_image(3, Some("v1"), &[1]).at(DAY).run(3, &["v1"], "transition", None).at(2 * DAY).push(2, "child");
+    log.add("PutLifecyclePolicy", Action::PutLifecyclePolicy { text: UNTAGGED_AFTER_A_DAY.into() });
+    assert_eq!(log.pairs(), vec![]);
+}
+
+#[test]
+fn a_child_was_there_before_its_index() {
+    let mut log = Log::default();
+    log.push_image(3, Some("v1"), &[1]).at(DAY).push(1, "child");
+    assert!(log.image(1).open_start);
+    // Not by eventID: within one second the index comes last.
+    let mut together = Log::default();
+    together.push_image(3, Some("v1"), &[1]).same_second().push_image(1, None, &[]);
+    assert!(!together.image(1).open_start);
+}
+
+#[test]
+fn an_archived_image_gets_the_push_time_that_a_later_run_states() {
+    let mut log = Log::default();
+    let class = crate::model::StorageClass::Archive;
+    log.pull(Some(1), None).add("UpdateImageStorageClass", Action::SetStorageClass { image: ImageId { digest: Some(digest(1)), tag: None }, class });
+    log.pull(Some(1), None).at(DAY).run(1, &[], "expire", Some(-DAY));
+    assert_eq!(log.findings()[0].kind, FindingKind::Archived);
+    assert_eq!(log.findings()[0].lost.pushed_at, Some(Timestamp::from_millis((START - DAY) * 1000)));
+}
+
+#[test]
+fn a_task_that_names_a_displaced_image_as_missing_is_hurt() {
+    // The run that took it may not be in the logs.
+    let mut log = Log::default();
+    log.push(1, "v1").push(2, "v1").add("PutLifecyclePolicy", Action::PutLifecyclePolicy { text: UNTAGGED_AFTER_A_DAY.into() });
+    let named = format!("111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api:v1@{}", digest(1));
+    let reason = Some(format!("CannotPullContainerError: failed to resolve ref {named}: not found").into());
+    let state =
+        Action::TaskState { task: "task/a".into(), group: None, definition: None, status: Some("STOPPED".into()), images: Vec::new(), reason };
+    log.add("SubmitTaskStateChange", state).events.last_mut().unwrap().repository = None;
+    assert_eq!((log.findings()[0].kind, log.findings()[0].severity), (FindingKind::DisplacedAlive, Severity::Critical));
+}
+
+#[test]
+fn an_image_seen_without_a_tag_was_not_displaced_later() {
+    // A run had listed it as untagged hours before the push that was blamed for it.
+    let mut log = Log::default();
+    log.at(60).run(1, &[], "expire", Some(50));
+    let run = run_of(&mut log.events[0]);
+    let image = run.images.remove(0);
+    run.failures.push(crate::model::RunFailure { image, code: None, parents: Vec::new() });
+    log.at(90).push(2, "v1").at(2 * DAY).run(1, &[], "expire", Some(50));
+    assert_eq!(log.pairs(), vec![]);
+    log.events.remove(0);
+    assert_eq!(log.pairs().len(), 1);
+}
+
+#[test]
+fn the_order_of_a_response_does_not_matter() {
+    let ask = |first: (Option<u8>, Option<&'static str>), second| vec![first, second];
+    for asked in [ask((Some(1), None), (None, Some("v1"))), ask((None, Some("v1")), (Some(1), None))] {
+        let mut log = Log::default();
+        log.push(1, "v1").pull(Some(2), None);
+        let id = |n: Option<u8>, tag: Option<&'static str>| ImageId { digest: n.map(digest), tag: tag.map(Cow::Borrowed) };
+        let requested: Vec<_> = asked.iter().map(|(n, tag)| id(*n, *tag)).collect();
+        // What had the tag was not the image that the logs had last seen with it.
+        let removed = asked.iter().map(|(n, tag)| id(Some(n.unwrap_or(2)), *tag)).collect();
+        log.add("BatchDeleteImage", Action::Delete { removed, requested, failures: Vec::new() });
+        assert!(log.image(1).tags.is_empty(), "{asked:?}");
+    }
+}
