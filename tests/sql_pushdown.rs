@@ -205,7 +205,7 @@ fn query() -> impl Strategy<Value = String> {
 }
 
 fn answer(query: &Query, records: &[String], early: bool) -> Vec<Vec<String>> {
-    let columns = if early { query.scan().columns.clone() } else { None };
+    let columns = if early { query.scan().asked() } else { None };
     let mut rows = EventRows::new(columns.as_deref());
     for (index, json) in records.iter().enumerate() {
         rows.push("a.json", RawRecord { index: index as u64, json, native: false }).unwrap();
