@@ -10,6 +10,9 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+/// Object and record that a row comes from.
+type Place<'r> = (&'r [u8], u64);
+
 /// Bytes before the texts: length, time, record, and the lengths of the two texts.
 const HEAD: usize = 4 + 8 + 8 + 4 + 4;
 
@@ -209,7 +212,7 @@ impl Rows {
     /// Sorts by time and id, and keeps one of each: the one whose place is first. Calls `dropped` for every other copy
     /// that is not the very same record.
     pub(super) fn settle(&mut self, mut dropped: impl FnMut(&[u8])) {
-        let mut first: HashMap<(&[u8], i64), (usize, (&[u8], u64)), Prints> = HashMap::with_capacity_and_hasher(self.len(), Prints::default());
+        let mut first: HashMap<_, (usize, Place<'_>), Prints> = HashMap::with_capacity_and_hasher(self.len(), Prints::default());
         let mut keep = vec![true; self.len()];
         for (row, head) in self.heads().enumerate() {
             let mut drop = row;
