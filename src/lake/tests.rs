@@ -403,7 +403,7 @@ fn limits_follow_the_memory_that_is_given() {
         assert!(limits.file_bytes >= before.file_bytes && limits.buffer_bytes >= before.buffer_bytes && limits.buffer_bytes > 0);
         before = limits;
     }
-    assert!(Limits::default().file_bytes > 100 << 20, "without further ado, files have the best size");
+    assert!(Limits::default().file_bytes > 64 << 20, "without further ado, files have the best size");
 }
 
 #[test]

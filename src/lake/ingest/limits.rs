@@ -30,7 +30,7 @@ impl Limits {
     pub fn within(memory_bytes: u64) -> Self {
         let rows = memory_bytes.saturating_sub(REST_BYTES).max(ROWS_BYTES_MIN);
         // A file that is made takes its rows and half as much again for its columns; meanwhile the next one's rows wait.
-        let file_bytes = (rows * 3 / 10).min(FILE_BYTES_MAX);
+        let file_bytes = (rows / 5).min(FILE_BYTES_MAX);
         let waiting = rows - file_bytes * 3 / 2;
         let buffer_bytes = usize::try_from(waiting * 3 / 4).unwrap_or(usize::MAX);
         Self { file_bytes, buffer_bytes, commit_bytes: 2 << 30, commit_objects: 200_000, writers: 2 }
