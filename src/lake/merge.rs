@@ -12,12 +12,14 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use foldhash::fast::RandomState;
+
 use super::LakeError;
 use super::parquet::{Reader, Wanted};
 use super::partition::Partition;
 use super::rebuild::Records;
 use super::record::Split;
-use super::row::{self, Head, Prints, Rows};
+use super::row::{self, Head, Rows};
 use super::state::FileEntry;
 use super::write::write;
 
@@ -120,7 +122,7 @@ impl Work<'_> {
         let last = last.time;
         let mut found = vec![Found::New; rows.len()];
         let mut others = Vec::new();
-        let places: HashMap<&[u8], (usize, Head<'_>), Prints> = rows.heads().enumerate().map(|(row, head)| (head.id, (row, head))).collect();
+        let places: HashMap<&[u8], (usize, Head<'_>), RandomState> = rows.heads().enumerate().map(|(row, head)| (head.id, (row, head))).collect();
         for present in &self.present {
             let overlaps = present.entry.first <= last && first <= present.entry.last;
             let moved = if overlaps { find_copies(&present.path, self.partition.native, &places, &mut found)? } else { Vec::new() };
@@ -156,7 +158,12 @@ impl Work<'_> {
 }
 
 /// Marks rows that the file has. Those that should stand in the file in place of theirs.
-fn find_copies(path: &Path, native: bool, places: &HashMap<&[u8], (usize, Head<'_>), Prints>, found: &mut [Found]) -> Result<Vec<usize>, LakeError> {
+fn find_copies(
+    path: &Path,
+    native: bool,
+    places: &HashMap<&[u8], (usize, Head<'_>), RandomState>,
+    found: &mut [Found],
+) -> Result<Vec<usize>, LakeError> {
     let mut moved = Vec::new();
     let reader = Reader::open(path)?;
     for group in reader.groups() {

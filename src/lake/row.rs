@@ -6,12 +6,11 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::{BuildHasher, Hasher, RandomState};
 
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use foldhash::fast::RandomState;
 
 /// Object and record that a row comes from.
-type Place<'r> = (&'r [u8], u64);
+pub(super) type Place<'r> = (&'r [u8], u64);
 
 /// Bytes before the texts: length, time, record, and the lengths of the two texts.
 const HEAD: usize = 4 + 8 + 8 + 4 + 4;
@@ -30,7 +29,7 @@ pub(super) struct Head<'b> {
 
 impl<'b> Head<'b> {
     /// Where the record stood: of two copies, the one that sorts first here is kept.
-    pub(super) fn place(&self) -> (&'b [u8], u64) {
+    pub(super) fn place(&self) -> Place<'b> {
         (self.object, self.record)
     }
 }
@@ -212,7 +211,7 @@ impl Rows {
     /// Sorts by time and id, and keeps one of each: the one whose place is first. Calls `dropped` for every other copy
     /// that is not the very same record.
     pub(super) fn settle(&mut self, mut dropped: impl FnMut(&[u8])) {
-        let mut first: HashMap<_, (usize, Place<'_>), Prints> = HashMap::with_capacity_and_hasher(self.len(), Prints::default());
+        let mut first: HashMap<_, (usize, Place<'_>), RandomState> = HashMap::with_capacity_and_hasher(self.len(), RandomState::default());
         let mut keep = vec![true; self.len()];
         for (row, head) in self.heads().enumerate() {
             let mut drop = row;
@@ -245,36 +244,6 @@ impl Rows {
 
     fn by_id(&self, a: Start, b: Start) -> Ordering {
         self.head_of(a).map(|head| head.id).cmp(&self.head_of(b).map(|head| head.id))
-    }
-}
-
-/// Hashes ids quickly, and differently in each process: nobody can prepare ids that meet.
-#[derive(Clone)]
-pub(super) struct Prints(u64);
-
-impl Default for Prints {
-    fn default() -> Self {
-        Self(RandomState::new().hash_one(0))
-    }
-}
-
-impl BuildHasher for Prints {
-    type Hasher = Print;
-
-    fn build_hasher(&self) -> Print {
-        Print(self.0)
-    }
-}
-
-pub(super) struct Print(u64);
-
-impl Hasher for Print {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = xxh3_64_with_seed(bytes, self.0);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
 
