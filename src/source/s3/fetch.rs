@@ -2,7 +2,6 @@
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
-use aws_sdk_s3::types::RequestPayer;
 
 use super::session::{Defeat, Session};
 use super::trouble::{Trouble, TroubleKind};
@@ -64,9 +63,9 @@ impl Object<'_> {
     /// One GET: of the whole, or of what is missing.
     async fn try_once(&mut self, client: &Client) -> Result<(), Stop> {
         let session = self.session;
-        let payer = session.shared.options.request_payer.then_some(RequestPayer::Requester);
         let begun = self.begun();
-        let request = client.get_object().bucket(session.bucket()).key(self.key).set_if_match(self.version.clone()).set_request_payer(payer);
+        let request =
+            client.get_object().bucket(session.bucket()).key(self.key).set_if_match(self.version.clone()).set_request_payer(session.payer());
         let request = request.set_range(begun.map(|begun| format!("bytes={begun}-")));
         let output = request.send().await.map_err(|error| Stop::Trouble(Trouble::of(&error)))?;
         session.answered();
@@ -93,12 +92,12 @@ impl Object<'_> {
         self.buffer.clear();
         // A weak ETag matches nothing.
         self.version = output.e_tag().filter(|e_tag| !e_tag.starts_with("W/")).map(str::to_owned);
-        self.length = output.content_length().and_then(|length| u64::try_from(length).ok());
+        self.length = length_of(output);
     }
 
     /// Whether what comes without a range is the whole: the version that was begun has its length, and any other version has not.
     fn is_whole(&self, output: &GetObjectOutput) -> bool {
-        output.e_tag() != self.version.as_deref() || output.content_length().and_then(|length| u64::try_from(length).ok()) == self.length
+        output.e_tag() != self.version.as_deref() || length_of(output) == self.length
     }
 
     /// A part is on its way: it must be the one that is missing.
@@ -162,4 +161,9 @@ impl Object<'_> {
         self.buffer.clear();
         (self.version, self.length) = (None, None);
     }
+}
+
+/// How many bytes an answer says it has.
+fn length_of(output: &GetObjectOutput) -> Option<u64> {
+    output.content_length().and_then(|length| u64::try_from(length).ok())
 }

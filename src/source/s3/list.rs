@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use aws_sdk_s3::types::{EncodingType, RequestPayer};
+use aws_sdk_s3::types::EncodingType;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -255,9 +255,8 @@ impl Lister {
         let mut request = self.session.tries();
         loop {
             let client = request.client();
-            let payer = self.session.shared.options.request_payer.then_some(RequestPayer::Requester);
             let mut call = client.list_objects_v2().bucket(self.session.bucket()).encoding_type(EncodingType::Url);
-            call = call.prefix(prefix).set_max_keys(keys_max).set_request_payer(payer).set_continuation_token(token.clone());
+            call = call.prefix(prefix).set_max_keys(keys_max).set_request_payer(self.session.payer()).set_continuation_token(token.clone());
             call = match how {
                 How::Level => call.delimiter("/"),
                 How::Keys { after, .. } => call.set_start_after(after.clone()),

@@ -2,8 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use aws_sdk_s3::types::RequestPayer;
-
 use super::list::{Branch, Found, How, Lister, Stop, VAIN_LOOKS_MAX};
 use super::page::{Page, Version};
 use super::trouble::TroubleKind;
@@ -50,8 +48,7 @@ impl Lister {
 
     async fn unlisted(&self, key: &str) -> Option<Found> {
         let (client, _) = self.session.client();
-        let payer = self.session.shared.options.request_payer.then_some(RequestPayer::Requester);
-        let head = client.head_object().bucket(self.session.bucket()).key(key).set_request_payer(payer).send().await.ok()?;
+        let head = client.head_object().bucket(self.session.bucket()).key(key).set_request_payer(self.session.payer()).send().await.ok()?;
         let size = head.content_length().and_then(|length| u64::try_from(length).ok())?;
         Some(Found::Object { key: key.to_owned(), size, etag: head.e_tag().unwrap_or_default().trim_matches('"').to_owned() })
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::types::RequestPayer;
 use tokio::time::Instant;
 
 use super::Shared;
@@ -56,6 +57,11 @@ impl Session {
 
     pub(super) fn bucket(&self) -> &str {
         &self.shared.address.bucket
+    }
+
+    /// Who pays for a request, where the user says so.
+    pub(super) fn payer(&self) -> Option<RequestPayer> {
+        self.shared.options.request_payer.then_some(RequestPayer::Requester)
     }
 
     /// The client of the moment, for a question that is not asked again.
