@@ -41,6 +41,8 @@ struct Ordered<'r> {
     /// Where each group of peers begins and ends.
     groups: Vec<(usize, usize)>,
     rows: &'r [u32],
+    /// Where the rows with a value to measure by begin and end: NULLs stand together at one end.
+    valued: (usize, usize),
 }
 
 impl Frame {
@@ -68,12 +70,23 @@ impl Frame {
 
     /// For each row of a partition, where its frame begins and ends in it. `peer` gives equal numbers to peers.
     pub fn ranges(&self, rows: &[u32], peer: impl Fn(u32) -> u32) -> Vec<(usize, usize)> {
-        let ordered = Ordered::of(rows, peer);
+        let ordered = Ordered { valued: self.valued(rows), ..Ordered::of(rows, peer) };
         let range = |at| {
             let (from, until) = (self.edge(&ordered, at, &self.start, true), self.edge(&ordered, at, &self.end, false));
             (from, until.max(from))
         };
         (0..rows.len()).map(range).collect()
+    }
+
+    /// The value by which a row is measured.
+    fn key(&self, row: u32) -> Option<f64> {
+        self.keys.get(row as usize).copied().flatten()
+    }
+
+    fn valued(&self, rows: &[u32]) -> (usize, usize) {
+        let has_value = |row: &u32| self.key(*row).is_some();
+        let first = rows.iter().position(has_value).unwrap_or(rows.len());
+        (first, rows.iter().rposition(has_value).map_or(first, |last| last + 1))
     }
 
     /// Where a frame begins (`is_start`) or ends.
@@ -100,14 +113,10 @@ impl Frame {
 
     /// `None` for a row whose value is NULL: its frame is its peers.
     fn edge_by_value(&self, ordered: &Ordered<'_>, at: usize, distance: Distance, back: bool, is_start: bool) -> Option<usize> {
-        let key = |at: usize| ordered.rows.get(at).and_then(|row| self.keys.get(*row as usize).copied().flatten());
+        let key = |at: usize| ordered.rows.get(at).and_then(|row| self.key(*row));
         let target = distance.from(key(at)?, back != self.descending)?;
-        // NULLs stand together at one end.
-        let count = ordered.rows.len();
-        let first = (0..count).find(|at| key(*at).is_some())?;
-        let last = (first..count).rfind(|at| key(*at).is_some())?;
         let is_before = |value: f64| if self.descending { value > target } else { value < target };
-        let (mut low, mut high) = (first, last + 1);
+        let (mut low, mut high) = ordered.valued;
         while low < high {
             let middle = low + (high - low) / 2;
             let value = key(middle)?;
@@ -136,7 +145,7 @@ impl Distance {
 
 impl<'r> Ordered<'r> {
     fn of(rows: &'r [u32], peer: impl Fn(u32) -> u32) -> Self {
-        let mut ordered = Self { group_of: Vec::with_capacity(rows.len()), groups: Vec::new(), rows };
+        let mut ordered = Self { group_of: Vec::with_capacity(rows.len()), groups: Vec::new(), rows, valued: (0, 0) };
         let mut last = None;
         for (at, row) in rows.iter().enumerate() {
             if last != Some(peer(*row)) {
