@@ -83,9 +83,9 @@ pub(super) trait Task {
 #[cfg(target_arch = "x86_64")]
 pub(super) fn run<T: Task>(task: T) -> T::Output {
     if let Some(simd) = pulp::x86::V4::try_new() {
-        simd.vectorize(avx512::Vectorized { simd, task })
+        simd.vectorize(Vectorized { classify: avx512::Avx512 { simd }, task })
     } else if let Some(simd) = pulp::x86::V3::try_new() {
-        simd.vectorize(avx2::Vectorized { simd, task })
+        simd.vectorize(Vectorized { classify: avx2::Avx2 { simd }, task })
     } else {
         task.run(Portable)
     }
@@ -96,32 +96,33 @@ pub(super) fn run<T: Task>(task: T) -> T::Output {
     task.run(Portable)
 }
 
+/// A task whose every inlined part may use what its classifier uses.
+#[cfg(target_arch = "x86_64")]
+struct Vectorized<C, T> {
+    classify: C,
+    task: T,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl<C: Classify, T: Task> pulp::NullaryFnOnce for Vectorized<C, T> {
+    type Output = T::Output;
+
+    #[inline(always)]
+    fn call(self) -> T::Output {
+        self.task.run(self.classify)
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 mod avx512 {
     use std::arch::x86_64::__m512i;
 
-    use pulp::NullaryFnOnce;
     use pulp::x86::V4;
 
-    use super::{Classify, Raw, Task};
+    use super::{Classify, Raw};
 
-    /// A task whose every inlined part may use AVX-512.
-    pub(super) struct Vectorized<T> {
+    pub(super) struct Avx512 {
         pub simd: V4,
-        pub task: T,
-    }
-
-    impl<T: Task> NullaryFnOnce for Vectorized<T> {
-        type Output = T::Output;
-
-        #[inline(always)]
-        fn call(self) -> T::Output {
-            self.task.run(Avx512 { simd: self.simd })
-        }
-    }
-
-    struct Avx512 {
-        simd: V4,
     }
 
     impl Avx512 {
@@ -152,28 +153,12 @@ mod avx512 {
 mod avx2 {
     use std::arch::x86_64::__m256i;
 
-    use pulp::NullaryFnOnce;
     use pulp::x86::V3;
 
-    use super::{Classify, Raw, Task};
+    use super::{Classify, Raw};
 
-    /// A task whose every inlined part may use AVX2.
-    pub(super) struct Vectorized<T> {
+    pub(super) struct Avx2 {
         pub simd: V3,
-        pub task: T,
-    }
-
-    impl<T: Task> NullaryFnOnce for Vectorized<T> {
-        type Output = T::Output;
-
-        #[inline(always)]
-        fn call(self) -> T::Output {
-            self.task.run(Avx2 { simd: self.simd })
-        }
-    }
-
-    struct Avx2 {
-        simd: V3,
     }
 
     // No closures here: they would not be compiled for AVX2, and every instruction would become a call.
@@ -318,7 +303,7 @@ mod tests {
         assert_eq!(All(text).run(Portable), expected);
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = pulp::x86::V3::try_new() {
-            assert_eq!(simd.vectorize(avx2::Vectorized { simd, task: All(text) }), expected);
+            assert_eq!(simd.vectorize(Vectorized { classify: avx2::Avx2 { simd }, task: All(text) }), expected);
         }
     }
 
