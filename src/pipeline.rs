@@ -1,7 +1,8 @@
 //! The data path, on one screen: list → fetch → gunzip → records → recognise → fold → timelines + coverage.
 //!
 //! Every worker takes objects from the feeds, decodes them into buffers of its own, and collects into a collector of its
-//! own; nothing is shared but the feeds, the counters, the set of event ids, and (while somebody watches) the suspects. Collectors are merged when all is read.
+//! own; nothing is shared but the feeds, the counters, the set of event ids, and (while somebody watches) the suspects.
+//! Collectors are merged when all is read.
 
 mod suspects;
 mod tally;
@@ -81,8 +82,14 @@ pub struct Run<'a> {
 
 /// Reads everything and folds it into the history of every image.
 pub fn read(run: Run<'_>, filter: &Filter) -> Evidence {
-    let (suspects, recognizer) = (&run.progress.suspects, Recognizer::default);
-    let make = || StepCollector { recognizer: recognizer(), fold: Fold::default(), filter, seen: Seen::default(), relevant: 0, suspects };
+    let make = || StepCollector {
+        recognizer: Recognizer::default(),
+        fold: Fold::default(),
+        filter,
+        seen: Seen::default(),
+        relevant: 0,
+        suspects: &run.progress.suspects,
+    };
     let (mut coverage, read_only, collectors) = gather(run, Wanted::Sources(SOURCES), make);
     let (mut fold, mut seen) = (Fold::default(), Seen::default());
     for collector in collectors {

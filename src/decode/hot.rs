@@ -204,8 +204,8 @@ impl Task for Scan<'_, '_> {
 }
 
 impl Scan<'_, '_> {
-    /// Goes from bracket to bracket of the block that was put at `place`; `odd` is its own part of what was reached. What is reached behind it,
-    /// `Some(None)` at the end of the text, `None` where it is odd.
+    /// Goes from bracket to bracket of the block that was put at `place`; `odd` is its own part of what was reached. Gives
+    /// what is reached behind it, `Some(None)` at the end of the text, `None` where that is odd.
     #[inline(never)]
     fn boundaries(&mut self, place: usize, odd: u64, mut reached: Reached) -> Option<Option<Reached>> {
         let block = *self.marked.get(place)?;
@@ -328,8 +328,8 @@ fn usual(record: &[u8], marked: &[Block], wanted: Wanted<'_>, minute: &mut Minut
         _ => {}
     }
     let (said, [b'"', ..]) = time?.split_first_chunk::<20>()? else { return None };
-    let (id, source) = (uuid(id?).or_else(|| plain(id?))?, plain(source?)?);
-    let time = minute.read(said)?;
+    let (time, id, source) = (minute.read(said)?, id?, plain(source?)?);
+    let id = uuid(id).or_else(|| plain(id))?;
     Some(Usual { time, wanted: wanted.source(source), id: fingerprint(id) })
 }
 
@@ -380,7 +380,7 @@ fn string(behind: &[u8]) -> Option<&[u8]> {
     value.get(skip_space(value, 0)..)?.strip_prefix(b"\"")
 }
 
-/// The same for a text that is as long as a UUID.
+/// What a string as long as a UUID says, given the text from its beginning on: quicker than [`plain`], which takes any.
 #[inline(always)]
 fn uuid(text: &[u8]) -> Option<&[u8]> {
     let (uuid, [b'"', ..]) = text.split_first_chunk::<36>()? else { return None };
