@@ -188,11 +188,91 @@ fn joins_and_subqueries() {
     assert_eq!(ask("SELECT count(*) FROM events WHERE eventsource IN (SELECT eventsource FROM events WHERE errorcode IS NOT NULL)"), [["7"]]);
     assert_eq!(ask("SELECT count(*) FROM events WHERE errorcode NOT IN (SELECT errorcode FROM events)"), [["0"]]);
     assert_eq!(ask("SELECT count(*) * 100.0 / (SELECT count(*) FROM events) FROM events WHERE errorcode IS NOT NULL"), [["25.0"]]);
+    assert_eq!(ask("SELECT count(*) * 100 / (SELECT count(*) FROM events), 100.0 * count(errorcode) / count(*) FROM events"), [["100", "25.0"]]);
+    assert!(fails("SELECT count(*) / (SELECT count(*) FROM events), oops FROM events").contains("oops"));
+    assert!(fails("SELECT 1 / count(*) FROM events WHERE false").contains("division by zero"));
     let using = "WITH a AS (SELECT 1 AS k, 'x' AS v), b AS (SELECT 1 AS k, 'y' AS w UNION ALL SELECT 2, 'z') SELECT k, v, w FROM a FULL JOIN b USING (k) ORDER BY w";
     assert_eq!(ask(using)[0], ["1", "x", "y"]);
     assert_eq!(ask("SELECT 1 UNION ALL SELECT 1"), [["1"], ["1"]]);
     assert_eq!(ask("SELECT 1 UNION SELECT 1"), [["1"]]);
     assert_eq!(ask("SELECT x FROM (VALUES (1), (2), (3)) AS t(x) EXCEPT SELECT 2 ORDER BY 1 DESC"), [["3"], ["1"]]);
+}
+
+#[test]
+fn several_statements_and_what_is_no_select() {
+    assert_eq!(
+        ask(
+            "-- two of them\nCREATE OR REPLACE VIEW db.pushes (id, at) AS SELECT eventid, eventtime FROM events WHERE eventname = 'PutImage';\n/* and now */\nCREATE TABLE late WITH (format = 'PARQUET') AS SELECT id FROM db.pushes WHERE at > '2026-03-03';\nSELECT count(*), max(id) FROM late; -- done\n;"
+        ),
+        [["1", "e4"]]
+    );
+    assert_eq!(ask("SHOW TABLES")[0][0], "cloudtrail_logs");
+    assert_eq!(ask("DESCRIBE `default`.`cloudtrail_logs`")[2], ["eventtime", "varchar"]);
+    assert_eq!(ask("SHOW COLUMNS IN steps").len(), ask("DESCRIBE steps").len());
+    for (sql, said) in [
+        ("SELECT 1;\n SELECT 2", "line 2, column 2: one query at a time"),
+        (
+            "CREATE EXTERNAL TABLE t (a STRING, b STRUCT<c:STRING>)\nROW FORMAT SERDE 'x' LOCATION 's3://b/'; SELECT 1",
+            "line 1, column 1: nothing is created here: the tables are there already",
+        ),
+        ("CREATE DATABASE x", "line 1, column 1: nothing is created here"),
+        ("CREATE TABLE t AS SELECT 1", "line 1, column 19: nothing is written here: run the SELECT in it"),
+        ("CREATE VIEW v AS SELECT 1 AS a; SELECT b FROM v", "there is no column b"),
+        ("CREATE VIEW v AS SELECT oops( FROM t; SELECT 1", "line 1"),
+        ("MSCK REPAIR TABLE t", "no partitions to load"),
+        ("ALTER TABLE t ADD PARTITION (region = 'eu-central-1')", "no partitions to load"),
+        ("EXPLAIN SELECT 1", "--explain"),
+        ("UNLOAD (SELECT 1) TO 's3://b/' WITH (format = 'PARQUET')", "--format parquet -o FILE"),
+        ("INSERT INTO t SELECT 1", "only SELECT"),
+        ("SHOW PARTITIONS t", "SELECT DISTINCT"),
+        ("DESCRIBE stepss", "there is no table stepss; there are cloudtrail_logs, steps"),
+        (" ; -- nothing\n", "the query is empty"),
+        ("SELECT * FROM events TABLESAMPLE BERNOULLI (10)", "TABLESAMPLE is not supported"),
+    ] {
+        assert!(fails(sql).contains(said), "{sql}: {}", fails(sql));
+    }
+}
+
+#[test]
+fn tables_named_by_an_id_or_a_placeholder_are_the_trail() {
+    for table in [
+        "0f4d8c3a-1234-4abc-9def-0123456789ab",
+        "12e45678-1234-4abc-9def-0123456789ab",
+        "\"0f4d8c3a-1234-4abc-9def-0123456789ab\"",
+        "$EDS_ID",
+        "<event_data_store_id>",
+        "<your table name>",
+        "${table}",
+        "{{ table }}",
+        "\"${database}\".\"${table}\"",
+        "<db>.cloudtrail_logs",
+        "my_db.{table}",
+    ] {
+        assert_eq!(ask(&format!("SELECT count(*) FROM {table} AS t WHERE t.eventname = 'PutImage'")), [["3"]], "{table}");
+    }
+    assert!(fails("SELECT 1 WHERE 1 IS DISTINCT FROM $1").contains("parameter $1 has no value"));
+    assert!(fails("SELECT 1 FROM <").contains("line 1"));
+}
+
+#[test]
+fn rows_opened_natural_joins_and_recursion() {
+    assert_eq!(ask("SELECT (useridentity.sessioncontext.sessionissuer).*, (t.useridentity.sessioncontext.attributes).mfaauthenticated FROM events t WHERE eventid = 'e1'").len(), 1);
+    assert_eq!(ask("SELECT x.* FROM (SELECT CAST(ROW(1, 'a') AS ROW(n BIGINT, t VARCHAR)) AS x)"), [["1", "a"]]);
+    assert!(fails("SELECT (eventid).* FROM events").contains("only a row"));
+    let natural = "WITH a AS (SELECT eventid, eventname FROM events), b AS (SELECT eventid, errorcode FROM events WHERE errorcode IS NOT NULL) SELECT * FROM a NATURAL JOIN b ORDER BY 1";
+    assert_eq!(ask(natural), [["e4", "PutImage", "ImageTagAlreadyExistsException"], ["e6", "CreateUser", "AccessDenied"]]);
+    assert_eq!(ask("SELECT count(*) FROM events NATURAL JOIN (SELECT 'PutImage' AS eventname)"), [["3"]]);
+    assert_eq!(ask("WITH RECURSIVE t(n) AS (VALUES 1 UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT sum(n), count(*) FROM t"), [["15", "5"]]);
+    assert_eq!(ask("WITH RECURSIVE t(n) AS (SELECT 1 UNION SELECT (n + 1) % 3 FROM t) SELECT n FROM t ORDER BY n"), [["0"], ["1"], ["2"]]);
+    assert!(fails("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n FROM t) SELECT count(*) FROM t").contains("did not come to an end"));
+    let chain = "WITH RECURSIVE trail_of(id, at, depth) AS (
+        SELECT eventid, eventtime, 0 FROM events WHERE eventid = 'e0'
+        UNION ALL
+        SELECT e.eventid, e.eventtime, t.depth + 1 FROM events e JOIN trail_of t ON e.eventtime > t.at AND e.useridentity.username = 'alice' WHERE t.depth < 1)
+        SELECT count(*), max(depth) FROM trail_of";
+    assert_eq!(ask(chain), [["4", "1"]]);
+    assert_eq!(ask("VALUES 1, 2 UNION ALL VALUES (3) ORDER BY 1 DESC LIMIT 2"), [["3"], ["2"]]);
+    assert_eq!(ask("SELECT x FROM (VALUES (1 + 1) * 2, abs(-7), NULL) AS t(x)"), [["4"], ["7"], ["NULL"]]);
 }
 
 #[test]

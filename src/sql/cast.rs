@@ -2,9 +2,10 @@
 
 use polars::prelude::{AnyValue, DataType as Physical, IntoSeries, Series, StructChunked};
 use serde_json::value::RawValue;
-use sqlparser::ast::{ArrayElemTypeDef, CharacterLength, DataType, TimezoneInfo, Value};
+use sqlparser::ast::{ArrayElemTypeDef, CharacterLength, DataType, ExactNumberInfo, TimezoneInfo, Value};
 
 use super::clock::{self, DAY_MILLIS};
+use super::decimal;
 use super::error::{Result, SqlError};
 use super::ip;
 use super::values::Values;
@@ -12,16 +13,15 @@ use crate::tables::Kind;
 use crate::tables::builder::{Builder, lists, text_of};
 use crate::tables::kind::entry;
 
-/// The type that a type name means. All whole numbers are `bigint`, all others `double`.
+/// The type that a type name means. All whole numbers are `bigint`, `real` is `double`.
 pub(super) fn kind_of(data_type: &DataType) -> Result<Kind> {
     Ok(match data_type {
         DataType::Varchar(_) | DataType::String(_) | DataType::Text | DataType::Char(_) | DataType::CharVarying(_) | DataType::Character(_) => {
             Kind::Varchar
         }
         DataType::Int(_) | DataType::Integer(_) | DataType::BigInt(_) | DataType::SmallInt(_) | DataType::TinyInt(_) => Kind::Bigint,
-        DataType::Double(_) | DataType::DoublePrecision | DataType::Real | DataType::Float(_) | DataType::Decimal(_) | DataType::Numeric(_) => {
-            Kind::Double
-        }
+        DataType::Double(_) | DataType::DoublePrecision | DataType::Real | DataType::Float(_) => Kind::Double,
+        DataType::Decimal(info) | DataType::Numeric(info) | DataType::Dec(info) => decimal_kind(info)?,
         DataType::Boolean | DataType::Bool => Kind::Boolean,
         DataType::Date => Kind::Date,
         DataType::Timestamp(_, zone) => Kind::Timestamp { zoned: matches!(zone, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) },
@@ -41,6 +41,18 @@ pub(super) fn kind_of(data_type: &DataType) -> Result<Kind> {
         DataType::Custom(name, _) if name.to_string().eq_ignore_ascii_case("ipprefix") => Kind::Varchar,
         other => return Err(SqlError::new(format!("type {other} is not supported"))),
     })
+}
+
+fn decimal_kind(info: &ExactNumberInfo) -> Result<Kind> {
+    let (precision, scale) = match info {
+        ExactNumberInfo::None => (u64::from(decimal::DIGITS_MAX), 0),
+        ExactNumberInfo::Precision(precision) => (*precision, 0),
+        ExactNumberInfo::PrecisionAndScale(precision, scale) => (*precision, *scale),
+    };
+    match (u8::try_from(precision), u8::try_from(scale)) {
+        (Ok(precision @ 1..=decimal::DIGITS_MAX), Ok(scale)) if scale <= precision => Ok(decimal::kind(precision, scale)),
+        _ => Err(SqlError::new(format!("a decimal has 1 to 38 digits, and not more after the point: decimal({precision}, {scale})"))),
+    }
 }
 
 /// Texts cut to the length that a type gives them: `CAST(eventtime AS varchar(10))`.
@@ -109,8 +121,30 @@ pub(super) fn cast(values: &Values, to: &Kind, height: usize, lenient: bool) -> 
         (Kind::Varchar, Kind::Timestamp { .. }) => read(values, to, height, clock::read, refuse),
         (Kind::Varchar, Kind::Ip) => read(values, to, height, ip::digits, refuse),
         (Kind::Varchar, Kind::Date) => read(values, to, height, |text| clock::read(text).map(|millis| millis.div_euclid(DAY_MILLIS)), refuse),
-        (Kind::Json, Kind::Array(_) | Kind::Row(_) | Kind::Map(..)) => from_json(values, to, lenient),
-        (Kind::Bigint, Kind::Double) => {
+        (Kind::Json, Kind::Array(_) | Kind::Row(_) | Kind::Map(..)) => match without_decimals(to)? {
+            Some(texts) => cast(&from_json(values, &texts, lenient)?, to, height, lenient),
+            None => from_json(values, to, lenient),
+        },
+        (_, Kind::Decimal { precision, scale }) => {
+            let cells = to_decimal(values, (*precision, *scale), height)?;
+            Values::build(to.clone(), height, constant, |row| match cells.get(row).and_then(Option::as_ref) {
+                Some(Read::Number(number)) => Ok(Some(*number)),
+                Some(Read::Other(text)) => refuse(text).map(|()| None),
+                None => Ok(None),
+            })
+        }
+        (Kind::Decimal { scale, .. }, Kind::Bigint) => {
+            let cells = values.wholes()?;
+            Values::build(Kind::Bigint, height, constant, |row| match cells.get(row) {
+                Some(value) => decimal::rescaled(value, *scale, decimal::DIGITS_MAX, 0),
+                None => Ok(None),
+            })
+        }
+        (Kind::Decimal { .. }, Kind::Boolean) => {
+            let cells = values.wholes()?;
+            Values::build(Kind::Boolean, height, constant, |row| Ok(cells.get(row).map(|value| value != 0)))
+        }
+        (Kind::Bigint | Kind::Decimal { .. }, Kind::Double) => {
             let cells = values.doubles()?;
             Values::build(Kind::Double, height, constant, |row| Ok(cells.get(row)))
         }
@@ -145,6 +179,62 @@ pub(super) fn cast(values: &Values, to: &Kind, height: usize, lenient: bool) -> 
         (Kind::Row(from), Kind::Row(fields)) if from.len() == fields.len() => cast_fields(values, from, fields, lenient),
         (from, to) => Err(SqlError::new(format!("{from} cannot be made {to}"))),
     }
+}
+
+/// What a value is as a decimal.
+enum Read {
+    Number(i64),
+    /// Nothing that the type can hold.
+    Other(String),
+}
+
+/// Each value as a decimal; `None` for NULL.
+fn to_decimal(values: &Values, (precision, scale): (u8, u8), height: usize) -> Result<Vec<Option<Read>>> {
+    let rows = if values.constant { 1 } else { height };
+    if let Some((_, from)) = decimal::digits(&values.kind) {
+        let cells = values.wholes()?;
+        let read = |value| {
+            Ok(match decimal::rescaled(value, from, precision, scale)? {
+                Some(number) => Read::Number(number),
+                None => Read::Other(decimal::show(value, from)),
+            })
+        };
+        return (0..rows).map(|row| cells.get(row).map(read).transpose()).collect();
+    }
+    let read = |text: String| match decimal::parse(text.trim(), precision, scale).flatten() {
+        Some(number) => Read::Number(number),
+        None => Read::Other(text),
+    };
+    match values.kind {
+        Kind::Double => {
+            let cells = values.doubles()?;
+            Ok((0..rows).map(|row| cells.get(row).map(|value| read(format!("{value}")))).collect())
+        }
+        Kind::Boolean => {
+            let cells = values.truths()?;
+            Ok((0..rows).map(|row| cells.get(row).map(|truth| read(i64::from(truth).to_string()))).collect())
+        }
+        Kind::Varchar | Kind::Json => Ok(texts(values, height)?.into_iter().map(|text| text.map(read)).collect()),
+        ref other => Err(SqlError::new(format!("{other} cannot be made decimal({precision},{scale})"))),
+    }
+}
+
+/// `kind` with texts in the place of its decimals; `None` if it has none.
+fn without_decimals(kind: &Kind) -> Result<Option<Kind>> {
+    Ok(match kind {
+        Kind::Decimal { .. } => Some(Kind::Varchar),
+        Kind::Array(element) => without_decimals(element)?.map(Kind::array),
+        Kind::Row(fields) => {
+            let inner = fields.iter().map(|(_, kind)| without_decimals(kind)).collect::<Result<Vec<_>>>()?;
+            let has = inner.iter().any(Option::is_some);
+            let fields = fields.iter().zip(inner).map(|((name, kind), inner)| (name.clone(), inner.unwrap_or_else(|| kind.clone())));
+            has.then(|| Kind::Row(fields.collect()))
+        }
+        Kind::Map(key, value) if without_decimals(key)?.or(without_decimals(value)?).is_some() => {
+            return Err(SqlError::new("decimals in a map that is read from JSON are not supported; use double"));
+        }
+        _ => None,
+    })
 }
 
 fn read<T: super::values::Cell>(
@@ -265,6 +355,7 @@ pub(super) fn show(kind: &Kind, data: &Series, row: usize) -> Option<String> {
         (_, AnyValue::Null) => None,
         (Kind::Date, AnyValue::Int64(days)) => Some(clock::show_date(days)),
         (kind, AnyValue::Int64(millis)) if kind.is_timestamp() => Some(clock::show(millis, kind)),
+        (Kind::Decimal { scale, .. }, AnyValue::Int64(value)) => Some(decimal::show(value, *scale)),
         (Kind::Span, AnyValue::Int64(millis)) => Some(clock::show_span(millis)),
         (Kind::Months, AnyValue::Int64(months)) => Some(format!("{}-{}", months / 12, months.abs() % 12)),
         (Kind::Ip, AnyValue::String(digits)) => Some(ip::show(digits)),
@@ -319,6 +410,7 @@ pub(super) fn write_json(kind: &Kind, data: &Series, row: usize, out: &mut Strin
         (Kind::Array(element), AnyValue::List(list)) => write_list(element, &list, out),
         (Kind::Map(key, value), AnyValue::List(list)) => write_map(key, value, &list, out),
         (Kind::Bigint, AnyValue::Int64(number)) => out.push_str(&number.to_string()),
+        (Kind::Decimal { scale, .. }, AnyValue::Int64(value)) => out.push_str(&decimal::show(value, *scale)),
         (Kind::Double, AnyValue::Float64(number)) => out.push_str(&serde_json::Value::from(number).to_string()),
         (Kind::Boolean, AnyValue::Boolean(truth)) => out.push_str(if truth { "true" } else { "false" }),
         _ => out.push_str(&show(kind, data, row).map_or_else(|| "null".to_owned(), |text| json_string(&text))),

@@ -7,7 +7,7 @@ use super::error::{Result, SqlError};
 use super::query::{Ctes, Session};
 use super::relation::Relation;
 use super::values::Values;
-use super::{arithmetic, cast, clock, compare, functions, like, names, predicate, subquery};
+use super::{arithmetic, cast, clock, compare, decimal, functions, like, names, predicate, subquery};
 use crate::tables::{Kind, cloudtrail};
 
 /// What an expression can see.
@@ -37,7 +37,7 @@ pub(super) enum Via<'a> {
 
 impl<'a> Scope<'a> {
     pub fn new(session: &'a Session<'a>, ctes: &'a Ctes, relation: &'a Relation) -> Self {
-        Self { session, ctes, relation, known: &[], ungrouped: None, outer: None, lenient: false }
+        Self { session, ctes, relation, known: &[], ungrouped: None, outer: None, lenient: session.dry }
     }
 
     pub fn height(&self) -> usize {
@@ -289,10 +289,13 @@ fn literal(value: &Value) -> Result<Values> {
         Value::Boolean(value) => Values::constant(Kind::Boolean, Some(*value)),
         Value::Number(text, _) => match text.parse::<i64>() {
             Ok(number) => Values::constant(Kind::Bigint, Some(number)),
-            Err(_) => {
-                let number: f64 = text.parse().map_err(|_| SqlError::new(format!("{text} is no number")))?;
-                Values::constant(Kind::Double, Some(number))
-            }
+            Err(_) => match decimal::literal(text) {
+                Some(number) => number,
+                None => {
+                    let number: f64 = text.parse().map_err(|_| SqlError::new(format!("{text} is no number")))?;
+                    Values::constant(Kind::Double, Some(number))
+                }
+            },
         },
         Value::Placeholder(name) => {
             return Err(SqlError::new(format!("parameter {name} has no value; put the value in its place, or in a params table")));

@@ -156,6 +156,9 @@ impl Walker {
 
     fn tables(&mut self, from: &[TableWithJoins], around: &Around<'_>) {
         let outer = from.iter().flat_map(|table| &table.joins).any(|join| !is_inner(&join.join_operator));
+        // Which columns NATURAL JOIN looks at, the columns that are there say.
+        let natural = from.iter().flat_map(|table| &table.joins).any(|join| matches!(constraint(&join.join_operator), Some(JoinConstraint::Natural)));
+        let around = &Around { star: around.star || natural, ..*around };
         for table in from {
             for join in &table.joins {
                 self.using.extend(using(&join.join_operator));

@@ -92,6 +92,8 @@ pub(super) struct Session<'a> {
     pub catalog: &'a Catalog,
     /// `current_timestamp`, milliseconds.
     pub now: i64,
+    /// Over tables without rows, where values are nobody's: what cannot be worked with is NULL.
+    pub dry: bool,
 }
 
 /// The tables that `WITH` names, innermost last.
@@ -128,7 +130,7 @@ impl Query {
         for table in tables::ALL {
             empty.insert(table, &table.empty());
         }
-        query.run(&empty)?;
+        query.dry_run(&empty)?;
         (query.scan, query.filters) = scan::scan(&query.tree, now);
         Ok(query)
     }
@@ -157,7 +159,7 @@ impl Query {
         let Some(filters) = &self.filters else { return Ok(rows) };
         let relation = Relation::of_table(&tables::cloudtrail::TABLE, &rows);
         let catalog = Catalog::default();
-        let session = Session { catalog: &catalog, now: self.now.millis() };
+        let session = Session { catalog: &catalog, now: self.now.millis(), dry: false };
         let ctes = Ctes::default();
         let mut keep = vec![false; relation.height];
         for (qualifiers, conditions) in filters {
@@ -171,12 +173,25 @@ impl Query {
         Ok(Rows { columns, height: kept.height })
     }
 
+    /// Finds mistakes without values. A value is at fault even so where a count of nothing divides; the rest of the query is
+    /// looked at as if it were not.
+    fn dry_run(&self, empty: &Catalog) -> Result<()> {
+        let run = |dry| {
+            let session = Session { catalog: empty, now: self.now.millis(), dry };
+            select::query(&session, &Ctes::default(), None, &self.tree).map(|_| ())
+        };
+        match run(false) {
+            Err(error) if error.by_value => run(true).or_else(|error| if error.by_value { Ok(()) } else { Err(error) }),
+            result => result,
+        }
+    }
+
     /// Answers the query over `catalog`.
     ///
     /// # Errors
     /// A value cannot be worked with (a cast that fails, a division by zero), or a table is missing.
     pub fn run(&self, catalog: &Catalog) -> std::result::Result<Answer, SqlError> {
-        let session = Session { catalog, now: self.now.millis() };
+        let session = Session { catalog, now: self.now.millis(), dry: false };
         let relation = select::query(&session, &Ctes::default(), None, &self.tree)?;
         Ok(Answer::new(relation.seen()))
     }

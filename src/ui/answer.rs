@@ -71,7 +71,18 @@ fn write_csv(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
 
 /// Values of these types cannot be formulas, though they may begin with a minus.
 fn is_ours(kind: &Kind) -> bool {
-    matches!(kind, Kind::Bigint | Kind::Double | Kind::Boolean | Kind::Date | Kind::Timestamp { .. } | Kind::Zoned(_) | Kind::Span | Kind::Months)
+    matches!(
+        kind,
+        Kind::Bigint
+            | Kind::Decimal { .. }
+            | Kind::Double
+            | Kind::Boolean
+            | Kind::Date
+            | Kind::Timestamp { .. }
+            | Kind::Zoned(_)
+            | Kind::Span
+            | Kind::Months
+    )
 }
 
 fn write_parquet(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {

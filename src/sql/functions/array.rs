@@ -189,6 +189,9 @@ pub(in super::super) fn subscript(values: &Values, index: &Values, height: usize
             (data, (0..rows).map(|row| place(row).and_then(|at| u32::try_from(at).ok())).collect())
         }
         _ => {
+            if !matches!(index.kind, Kind::Bigint | Kind::Unknown) {
+                return Err(SqlError::new(format!("a position is a whole number, and this is {}", index.kind)));
+            }
             let indices = index.wholes()?;
             let place = |row: usize| {
                 let range = ranges.get(row, values.constant)?;
