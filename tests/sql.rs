@@ -234,6 +234,62 @@ fn several_statements_and_what_is_no_select() {
 }
 
 #[test]
+fn a_partitions_date_is_spelt_as_the_query_spells_it() {
+    for condition in [
+        "dt = '2026/03/02'",
+        "dt = '2026-03-02'",
+        "dt = '20260302'",
+        "\"date\" = '2026/03/02'",
+        "\"date\" = '02'",
+        "day = '2026/03/02'",
+        "day = '2026-03-02'",
+        "day = '02'",
+        "day = 2",
+        "day = day(date '2026-03-02') AND year = year(date '2026-03-02')",
+        "\"timestamp\" < '2026-03-03'",
+        "'2026-03-03' > dt",
+        "dt BETWEEN '2026-03-01' AND '2026-03-02'",
+        "day IN ('2026/03/02', '2026/02/02')",
+        "day LIKE '2026-03-02%'",
+        "dt LIKE '2026-03-02%'",
+        "dt = date_format(date '2026-03-02', '%Y-%m-%d')",
+        "CAST(dt AS date) = date '2026-03-02'",
+        "date(\"date\") = date '2026-03-02'",
+        "year || '-' || month || '-' || day = '2026-03-02'",
+    ] {
+        assert_eq!(ask(&format!("SELECT count(*) FROM events WHERE {condition}")), [["4"]], "{condition}");
+        let around = format!("SELECT count(*) FROM (SELECT * FROM events) AS t WHERE {condition}");
+        assert_eq!(ask(&around), [["4"]], "{around}");
+    }
+    // A column of one's own is left alone.
+    assert_eq!(ask("SELECT count(*) FROM (SELECT '2026/03/02' AS dt) WHERE dt = '2026-03-02'"), [["0"]]);
+    let day = |sql: &str| archive::parse(sql).unwrap().scan().since.map(|since| since.to_string());
+    assert_eq!(day("SELECT 1 FROM events WHERE day >= '2026/03/02'").as_deref(), Some("2026-03-02T00:00:00Z"));
+    assert_eq!(day("SELECT 1 FROM events WHERE dt >= '20260302'").as_deref(), Some("2026-03-02T00:00:00Z"));
+    assert_eq!(day("SELECT 1 FROM events WHERE eventtime > timestamp '2026-03-02 10:00:00'").as_deref(), Some("2026-03-02T00:00:00Z"));
+}
+
+#[test]
+fn in_an_event_data_store_the_time_is_a_time() {
+    // In Athena, letters are compared, and T comes after a space.
+    assert_eq!(ask("SELECT count(*) FROM events WHERE eventtime < '2026-03-02 10:30:00'"), [["0"]]);
+    for table in ["$EDS_ID", "0f4d8c3a-1234-4abc-9def-0123456789ab"] {
+        assert_eq!(
+            ask(&format!("SELECT count(*), max(eventTime) FROM {table} WHERE eventTime < '2026-03-02 10:30:00'")),
+            [["3", "2026-03-02 10:00:40.000"]]
+        );
+        assert_eq!(
+            ask(&format!("SELECT element_at(requestParameters, 'repositoryName'), typeof(eventTime) FROM {table} WHERE eventID = 'e1'")),
+            [["shop/api", "timestamp"]]
+        );
+        assert_eq!(
+            ask(&format!("SELECT date_trunc('hour', eventTime) + (minute(eventTime) / 10) * INTERVAL '10' MINUTE FROM {table} WHERE eventID = 'e0'")),
+            [["2026-03-02 09:30:00.000"]]
+        );
+    }
+}
+
+#[test]
 fn tables_named_by_an_id_or_a_placeholder_are_the_trail() {
     for table in [
         "0f4d8c3a-1234-4abc-9def-0123456789ab",

@@ -131,9 +131,14 @@ fn flipped(op: &Op) -> Option<Op> {
 fn compare(column: &Expr, op: &Op, value: &Expr, alias: &str, now: Timestamp) -> Option<Bounds> {
     flipped(op)?;
     if let Some(name) = column_of(column, alias) {
-        let text = constant(value, now)?.text?;
+        let constant = constant(value, now)?;
+        if let (Some(millis), "eventtime") = (constant.millis, name) {
+            return Some(times(op, day_of(millis)));
+        }
+        let text = constant.text?;
         return match name {
             "eventtime" | "timestamp" | "date" => Some(times(op, text_range(&text)?)),
+            "day" if text.len() > 4 => Some(times(op, text_range(&text)?)),
             _ if *op == Op::Eq => equal(name, text),
             _ => None,
         };
@@ -185,6 +190,7 @@ fn like(column: &Expr, pattern: &Expr, alias: &str, now: Timestamp) -> Option<Bo
     let prefix = pattern.strip_suffix('%').filter(|prefix| !prefix.contains(['%', '_']))?;
     match name {
         "eventtime" | "timestamp" | "date" => Some(times(&Op::Eq, text_range(prefix)?)),
+        "day" if prefix.len() > 4 => Some(times(&Op::Eq, text_range(prefix)?)),
         _ => None,
     }
 }
@@ -257,6 +263,7 @@ fn text_range(text: &str) -> Option<(i64, i64)> {
     match text.len() {
         4 => range_of(number(0..4)?, None, None),
         7 if separator(4) => range_of(number(0..4)?, Some(number(5..7)?), None),
+        8 => range_of(number(0..4)?, Some(number(4..6)?), Some(number(6..8)?)),
         10.. if separator(4) && separator(7) => range_of(number(0..4)?, Some(number(5..7)?), Some(number(8..10)?)),
         _ => None,
     }

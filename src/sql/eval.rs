@@ -7,7 +7,7 @@ use super::error::{Result, SqlError};
 use super::query::{Ctes, Session};
 use super::relation::Relation;
 use super::values::Values;
-use super::{arithmetic, cast, clock, compare, decimal, functions, like, names, predicate, subquery};
+use super::{arithmetic, cast, clock, compare, decimal, functions, like, names, partition, predicate, subquery};
 use crate::tables::{Kind, cloudtrail};
 
 /// What an expression can see.
@@ -195,7 +195,10 @@ impl<'a> Scope<'a> {
         match op {
             Op::And | Op::Or => predicate::chain(self, whole, op),
             Op::Eq | Op::NotEq | Op::Lt | Op::LtEq | Op::Gt | Op::GtEq => {
-                compare::compare(op, &self.eval(left)?, &self.eval(right)?, self.height(), self.lenient)
+                let (first, second) = (self.eval(left)?, self.eval(right)?);
+                let first = partition::spelt(self, left, first, &second)?;
+                let second = partition::spelt(self, right, second, &first)?;
+                compare::compare(op, &first, &second, self.height(), self.lenient)
             }
             Op::Plus | Op::Minus | Op::Multiply | Op::Divide | Op::Modulo => {
                 arithmetic::binary(op, &self.eval(left)?, &self.eval(right)?, self.height(), self.lenient)

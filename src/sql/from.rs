@@ -9,7 +9,7 @@ use super::eval::Scope;
 use super::join::{self, Keeps};
 use super::relation::{Field, Relation};
 use super::values::{Cell, Values};
-use super::{lateral, names, predicate, select};
+use super::{data_store, lateral, names, predicate, select};
 use crate::tables::{self, Kind};
 
 /// The rows of a `FROM` clause. `like` lends session, common tables and outer scopes.
@@ -131,6 +131,7 @@ fn factor(like: &Scope<'_>, factor: &TableFactor) -> Result<Relation> {
             let rows = match (like.ctes.get(&table).filter(|_| name.0.len() == 1), tables::find(&table)) {
                 (Some(rows), _) => (*rows).clone(),
                 (None, Some(declared)) => match like.session.catalog.get(declared.name) {
+                    Some(rows) if table == data_store::TABLE => data_store::typed((*rows).clone())?,
                     Some(rows) => (*rows).clone(),
                     None => return Err(SqlError::new(format!("table {} has not been loaded", declared.name)).at(name)),
                 },

@@ -45,6 +45,7 @@ pub(super) fn of(query: &Query) -> Option<Mentions> {
         followed &= !is_events(&names::last(name)) || walker.places.contains(&place(name));
         ControlFlow::<()>::Continue(())
     });
+    walker.using.extend(super::partition::also_needed(query).map(str::to_owned));
     followed.then_some(Mentions { found: walker.found, using: walker.using })
 }
 

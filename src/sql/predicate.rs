@@ -6,6 +6,7 @@ use super::cast;
 use super::compare::{self, common};
 use super::error::{Result, SqlError};
 use super::eval::Scope;
+use super::partition;
 use super::values::Values;
 use super::walk;
 use crate::tables::Kind;
@@ -138,16 +139,20 @@ fn distinct(scope: &Scope<'_>, a: &Expr, b: &Expr, wanted: bool) -> Result<Value
 }
 
 fn between(scope: &Scope<'_>, expr: &Expr, low: &Expr, high: &Expr, negated: bool) -> Result<Values> {
-    let value = scope.eval(expr)?;
-    let above = compare::compare(&Op::GtEq, &value, &scope.eval(low)?, scope.height(), scope.lenient)?;
+    let low = scope.eval(low)?;
+    let value = partition::spelt(scope, expr, scope.eval(expr)?, &low)?;
+    let above = compare::compare(&Op::GtEq, &value, &low, scope.height(), scope.lenient)?;
     let below = compare::compare(&Op::LtEq, &value, &scope.eval(high)?, scope.height(), scope.lenient)?;
     let both = combine(&above, &below, false, scope.height())?;
     if negated { not(&both) } else { Ok(both) }
 }
 
 fn in_list(scope: &Scope<'_>, expr: &Expr, list: &[Expr], negated: bool) -> Result<Values> {
-    let value = scope.eval(expr)?;
+    let mut value = scope.eval(expr)?;
     let items = list.iter().map(|item| scope.eval(item)).collect::<Result<Vec<_>>>()?;
+    if let Some(first) = items.first() {
+        value = partition::spelt(scope, expr, value, first)?;
+    }
     let any = match constant_texts(&value, &items) {
         Some(set) => {
             let texts = value.texts()?;

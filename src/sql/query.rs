@@ -10,7 +10,7 @@ use super::error::{Result, SqlError};
 use super::eval::Scope;
 use super::relation::Relation;
 use super::scan::{self, Filters, Scan};
-use super::{dialect, names, params, place, select, window};
+use super::{data_store, dialect, names, params, place, select, window};
 use crate::model::Timestamp;
 use crate::tables::{self, Rows, Table};
 
@@ -20,6 +20,8 @@ pub struct Query {
     tree: ast::Query,
     now: Timestamp,
     scan: Scan,
+    /// The table is that of an event data store.
+    lake: bool,
     /// What a record alone must meet.
     filters: Filters,
     tables: Vec<&'static Table>,
@@ -124,7 +126,8 @@ impl Query {
         window::named::write_out(&mut tree);
         params::set(&mut tree, params)?;
         let tables = scan::tables(&tree);
-        let mut query = Self { tree, now, scan: Scan::default(), filters: None, tables };
+        let lake = data_store::is_meant(&tree);
+        let mut query = Self { tree, now, scan: Scan::default(), lake, filters: None, tables };
         // The dry run finds every mistake that does not depend on values.
         let mut empty = Catalog::default();
         for table in tables::ALL {
@@ -158,6 +161,7 @@ impl Query {
     pub fn keep(&self, rows: Rows) -> std::result::Result<Rows, SqlError> {
         let Some(filters) = &self.filters else { return Ok(rows) };
         let relation = Relation::of_table(&tables::cloudtrail::TABLE, &rows);
+        let relation = if self.lake { data_store::typed(relation)? } else { relation };
         let catalog = Catalog::default();
         let session = Session { catalog: &catalog, now: self.now.millis(), dry: false };
         let ctes = Ctes::default();

@@ -3,6 +3,7 @@
 use polars::prelude::{BooleanChunked, DataFrame, IntoColumn, Series};
 
 use super::error::{Result, SqlError};
+use super::partition;
 use super::values::{Values, take};
 use crate::tables::{Kind, Rows, Table, cloudtrail};
 
@@ -14,11 +15,13 @@ pub(super) struct Field {
     pub kind: Kind,
     /// Another name of a column: left out of `SELECT *`.
     pub hidden: bool,
+    /// A partition's date, which a query may spell in its own way.
+    pub is_date: bool,
 }
 
 impl Field {
     pub fn new(name: impl Into<String>, kind: Kind) -> Self {
-        Self { qualifier: None, name: name.into(), kind, hidden: false }
+        Self { qualifier: None, name: name.into(), kind, hidden: false, is_date: false }
     }
 }
 
@@ -41,13 +44,14 @@ impl Relation {
         let mut relation = Self { height: rows.height, ..Self::default() };
         for column in (table.columns)() {
             if let Some((_, data)) = rows.columns.iter().find(|(name, _)| *name == column.name) {
-                relation.push(Field::new(column.name, column.kind), data.clone());
+                let is_date = table.name == cloudtrail::TABLE.name && partition::is_date(column.name);
+                relation.push(Field { is_date, ..Field::new(column.name, column.kind) }, data.clone());
             }
         }
         if table.name == cloudtrail::TABLE.name {
             for (other, name) in cloudtrail::OTHER_NAMES {
                 if let Some((_, data)) = rows.columns.iter().find(|(column, _)| column == name) {
-                    relation.push(Field { hidden: true, ..Field::new(*other, Kind::Varchar) }, data.clone());
+                    relation.push(Field { hidden: true, is_date: partition::is_date(other), ..Field::new(*other, Kind::Varchar) }, data.clone());
                 }
             }
         }

@@ -254,7 +254,7 @@ fn list_item(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relation) -> Resul
                 return Err(SqlError::new("SELECT * needs a table, and no GROUP BY").at(item));
             }
             for (field, column) in scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| !field.hidden) {
-                push(field.name.clone(), Values::new(field.kind.clone(), column.clone()));
+                rows.push(Field { is_date: field.is_date, ..Field::new(field.name.clone(), field.kind.clone()) }, column.clone());
             }
         }
         SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => return fields_of(scope, expr, rows),
@@ -278,7 +278,7 @@ fn list_item(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relation) -> Resul
                 };
             }
             for (field, column) in of_table {
-                push(field.name.clone(), Values::new(field.kind.clone(), column.clone()));
+                rows.push(Field { is_date: field.is_date, ..Field::new(field.name.clone(), field.kind.clone()) }, column.clone());
             }
         }
         _ => return Err(SqlError::new("this is not supported in a SELECT list").at(item)),
@@ -307,7 +307,7 @@ fn other_names(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relation) {
     };
     for (field, column) in scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| field.hidden) {
         if table.is_none() || field.qualifier == table {
-            rows.push(Field { hidden: true, ..Field::new(field.name.clone(), field.kind.clone()) }, column.clone());
+            rows.push(Field { hidden: true, is_date: field.is_date, ..Field::new(field.name.clone(), field.kind.clone()) }, column.clone());
         }
     }
 }

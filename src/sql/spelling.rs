@@ -3,6 +3,8 @@
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Whitespace};
 
+use super::data_store;
+
 /// The tokens as the parser wants them.
 pub(super) fn respelt(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     with_rows(with_tables(with_angle_brackets(with_addresses(tokens))))
@@ -119,11 +121,13 @@ fn with_tables(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
 /// How many tokens name a table with an id or a placeholder among them, and the name that they stand for; 0 where none do.
 fn stand_in(tokens: &[TokenWithSpan]) -> (usize, Token) {
     let trail = Token::make_word("cloudtrail_logs", None);
+    let lake = Token::make_word(data_store::TABLE, None);
     let (mut at, mut is_one) = (0, false);
     loop {
         let rest = tokens.get(at..).unwrap_or_default();
         let length = placeholder(rest);
         let name = match rest.first() {
+            _ if length > 0 && is_of_lake(rest.get(..length).unwrap_or_default()) => lake.clone(),
             _ if length > 0 => trail.clone(),
             Some(TokenWithSpan { token: name @ Token::Word(_), .. }) => name.clone(),
             _ => return (0, trail),
@@ -135,6 +139,17 @@ fn stand_in(tokens: &[TokenWithSpan]) -> (usize, Token) {
             _ => return (if is_one { at } else { 0 }, name),
         }
     }
+}
+
+/// Whether a placeholder is that of an event data store: its id, or called after it.
+fn is_of_lake(tokens: &[TokenWithSpan]) -> bool {
+    let text: String = tokens.iter().map(|token| token.token.to_string().to_lowercase()).collect();
+    let letters: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
+    is_uuid(text.trim_matches(['"', '`']))
+        || letters.starts_with("eds")
+        || letters.ends_with("eds")
+        || letters.contains("edsid")
+        || letters.contains("eventdatastore")
 }
 
 /// How many tokens are an id or a placeholder.
