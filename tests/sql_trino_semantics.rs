@@ -255,6 +255,47 @@ fn texts() {
 }
 
 #[test]
+fn bytes_and_formats() {
+    each(&[
+        ("from_utf8(from_base64('Y3VybCBodHRwOi8v'))", "curl http://"),
+        ("to_base64(to_utf8('hello'))", "aGVsbG8="),
+        ("to_hex(to_utf8('hi'))", "6869"),
+        ("from_hex('6869') = to_utf8('hi')", "true"),
+        ("to_utf8('hi')", "68 69"),
+        ("typeof(to_utf8('hi'))", "varbinary"),
+        ("lower(to_hex(sha256(to_utf8('abc'))))", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        ("try(from_base64('!'))", "NULL"),
+        ("from_base64(NULL)", "NULL"),
+        ("format('%s has %,d calls, %.1f%%', 'ecr', 1234567, 12.25)", "ecr has 1,234,567 calls, 12.3%"),
+        ("format('%05d|%-4s|%4s|%+d|%x', -42, 'a', 'b', 7, 255)", "-0042|a   |   b|+7|ff"),
+        ("format('%.2f', 1e0 / 3)", "0.33"),
+        ("format('%s', NULL)", "null"),
+        ("concat_ws(',', ARRAY['a', NULL, 'b'])", "a,b"),
+        ("zip(ARRAY[1, 2], ARRAY['a'])", "[{\"field0\":1,\"field1\":\"a\"},{\"field0\":2,\"field1\":null}]"),
+        ("zip(ARRAY[1], ARRAY['a'])[1][2]", "a"),
+        ("sequence(date '2026-01-31', date '2026-04-30', interval '1' month)", "[\"2026-01-31\",\"2026-02-28\",\"2026-03-31\",\"2026-04-30\"]"),
+        ("cardinality(sequence(date '2026-03-01', date '2025-03-01', interval '-1' month))", "13"),
+        ("cardinality(sequence(timestamp '2026-01-01 00:00:00', timestamp '2026-01-01 02:00:00', interval '30' minute))", "5"),
+        ("format_datetime(timestamp '2026-03-02 15:04:05', 'h:mm a, hh, m, s')", "3:04 PM, 03, 4, 5"),
+    ]);
+    queries(&[
+        ("SELECT 1 WHERE 2 = ANY (SELECT x FROM (VALUES 1, 2) AS t(x))", "1"),
+        ("SELECT 1 WHERE 3 <> ALL (SELECT x FROM (VALUES 1, 2) AS t(x))", "1"),
+        ("SELECT a, b FROM UNNEST(zip(ARRAY[1, 2], ARRAY['x', 'y'])) AS t(a, b)", "1,x;2,y"),
+    ]);
+    for (sql, said) in [
+        ("SELECT from_utf8('x')", "from_utf8: bytes are needed here"),
+        ("SELECT CAST(to_utf8('x') AS varchar)", "use from_utf8"),
+        ("SELECT format('%d', 'x')", "%d needs a whole number"),
+        ("SELECT format('%s %s', 'x')", "more fields than values"),
+        ("SELECT sequence(1, 2.5)", "a sequence is of whole numbers"),
+        ("SELECT 1 > ALL (SELECT 1)", "min and max"),
+    ] {
+        assert!(fails(sql).contains(said), "{sql}: {}", fails(sql));
+    }
+}
+
+#[test]
 fn regular_expressions() {
     each(&[
         ("regexp_like('1a 2b', '\\d+b')", "true"),

@@ -107,6 +107,7 @@ pub(super) fn cast(values: &Values, to: &Kind, height: usize, lenient: bool) -> 
             let texts = values.texts()?;
             Values::build(Kind::Json, height, constant, |row| Ok(texts.get(row).map(json_string)))
         }
+        (Kind::Binary, Kind::Varchar) => Err(SqlError::new("varbinary cannot be made varchar; use from_utf8(…) or to_hex(…)")),
         (_, Kind::Varchar) => {
             let texts = texts(values, height)?;
             Values::build(Kind::Varchar, height, constant, |row| Ok(texts.get(row).cloned().flatten()))
@@ -359,6 +360,7 @@ pub(super) fn show(kind: &Kind, data: &Series, row: usize) -> Option<String> {
         (Kind::Span, AnyValue::Int64(millis)) => Some(clock::show_span(millis)),
         (Kind::Months, AnyValue::Int64(months)) => Some(format!("{}-{}", months / 12, months.abs() % 12)),
         (Kind::Ip, AnyValue::String(digits)) => Some(ip::show(digits)),
+        (Kind::Binary, AnyValue::String(digits)) => Some(spaced(digits)),
         (_, AnyValue::Int64(number)) => Some(number.to_string()),
         (_, AnyValue::Float64(number)) => Some(show_double(number)),
         (_, AnyValue::Boolean(truth)) => Some(truth.to_string()),
@@ -370,6 +372,12 @@ pub(super) fn show(kind: &Kind, data: &Series, row: usize) -> Option<String> {
             (json != "null").then_some(json)
         }
     }
+}
+
+/// Bytes as Athena shows them: `68 69`.
+fn spaced(digits: &str) -> String {
+    let pairs: Vec<&str> = (0..digits.len()).step_by(2).filter_map(|at| digits.get(at..at + 2)).collect();
+    pairs.join(" ")
 }
 
 fn show_double(number: f64) -> String {

@@ -88,8 +88,29 @@ pub(super) fn eval(scope: &Scope<'_>, expr: &Expr) -> Result<Values> {
         Expr::IsNotDistinctFrom(a, b) => distinct(scope, a, b, false),
         Expr::Between { expr, negated, low, high } => between(scope, expr, low, high, *negated),
         Expr::InList { expr, list, negated } => in_list(scope, expr, list, *negated),
+        Expr::AnyOp { left, compare_op: Op::Eq, right, .. } if as_query(right).is_some() => quantified(scope, left, right, false),
+        Expr::AllOp { left, compare_op: Op::NotEq, right } if as_query(right).is_some() => quantified(scope, left, right, true),
+        Expr::AnyOp { .. } | Expr::AllOp { .. } => {
+            Err(SqlError::new("of ANY and ALL, = ANY (SELECT …) and <> ALL (SELECT …) are supported; others can be said with min and max"))
+        }
         Expr::InUnnest { array_expr, .. } => Err(SqlError::new("IN UNNEST is not supported; use contains(array, value)").at(&**array_expr)),
         other => Err(SqlError::new(format!("this is not supported: {}", shortened(other)))),
+    }
+}
+
+fn as_query(expr: &Expr) -> Option<&sqlparser::ast::Query> {
+    match expr {
+        Expr::Subquery(query) => Some(query),
+        Expr::Nested(inner) => as_query(inner),
+        _ => None,
+    }
+}
+
+/// `= ANY (SELECT …)` is IN, `<> ALL (SELECT …)` is NOT IN.
+fn quantified(scope: &Scope<'_>, left: &Expr, right: &Expr, negated: bool) -> Result<Values> {
+    match as_query(right) {
+        Some(query) => super::subquery::contains(scope, left, query, negated),
+        None => Err(SqlError::new("a subquery is needed here").at(right)),
     }
 }
 

@@ -91,7 +91,7 @@ impl Values {
 
     pub fn texts(&self) -> Result<Texts> {
         match &self.kind {
-            Kind::Varchar | Kind::Json | Kind::Ip => Ok(Texts(self.data.str()?.rechunk().into_owned(), self.constant)),
+            Kind::Varchar | Kind::Json | Kind::Ip | Kind::Binary => Ok(Texts(self.data.str()?.rechunk().into_owned(), self.constant)),
             Kind::Unknown => Ok(Texts(StringChunked::full_null("".into(), self.data.len()), self.constant)),
             other => Err(SqlError::new(format!("a text is needed here, and this is {other}"))),
         }

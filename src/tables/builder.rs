@@ -38,7 +38,7 @@ impl Builder {
     pub fn new(kind: &Kind) -> Self {
         match kind {
             Kind::Json => Self::Json(Vec::new()),
-            Kind::Varchar | Kind::Ip => Self::Text(StringChunkedBuilder::new("".into(), 0)),
+            Kind::Varchar | Kind::Ip | Kind::Binary => Self::Text(StringChunkedBuilder::new("".into(), 0)),
             Kind::Double => Self::Doubles(Vec::new()),
             Kind::Boolean | Kind::Unknown => Self::Booleans(Vec::new()),
             Kind::Bigint | Kind::Decimal { .. } | Kind::Date | Kind::Timestamp { .. } | Kind::Zoned(_) | Kind::Span | Kind::Months => {

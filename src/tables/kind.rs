@@ -34,6 +34,8 @@ pub enum Kind {
     Zoned(String),
     /// An internet address: the hexadecimal digits of its 16 bytes.
     Ip,
+    /// Bytes: two hexadecimal digits for each.
+    Binary,
     /// `interval '…' day`: milliseconds.
     Span,
     /// `interval '…' month`: months.
@@ -61,7 +63,7 @@ impl Kind {
             Kind::Unknown | Kind::Boolean => DataType::Boolean,
             Kind::Bigint | Kind::Decimal { .. } | Kind::Date | Kind::Timestamp { .. } | Kind::Zoned(_) | Kind::Span | Kind::Months => DataType::Int64,
             Kind::Double => DataType::Float64,
-            Kind::Varchar | Kind::Json | Kind::Ip => DataType::String,
+            Kind::Varchar | Kind::Json | Kind::Ip | Kind::Binary => DataType::String,
             Kind::Array(element) => DataType::List(Box::new(element.dtype())),
             Kind::Row(fields) => DataType::Struct(fields.iter().map(|(name, kind)| Field::new(name.as_str().into(), kind.dtype())).collect()),
             Kind::Map(key, value) => DataType::List(Box::new(entry(key, value).dtype())),
@@ -116,6 +118,7 @@ impl fmt::Display for Kind {
             Kind::Varchar => f.write_str("varchar"),
             Kind::Json => f.write_str("json"),
             Kind::Ip => f.write_str("ipaddress"),
+            Kind::Binary => f.write_str("varbinary"),
             Kind::Date => f.write_str("date"),
             Kind::Timestamp { zoned: false } => f.write_str("timestamp"),
             Kind::Timestamp { zoned: true } | Kind::Zoned(_) => f.write_str("timestamp with time zone"),

@@ -49,8 +49,6 @@ pub(super) const NAMES: &[&str] = &[
     "array",
     "row",
     "reverse",
-    "array_average",
-    "array_sum",
     "zip",
 ];
 
@@ -81,6 +79,7 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "map_concat" => made::map_concat(call),
         "map_from_entries" => made::map_from_entries(call),
         "array" => array_values(&call.args, call.height),
+        "zip" => made::zip(call),
         "row" => row_values(&call.args, call.height),
         "reverse" => pick(call, |_, rows| rows.rev().collect()),
         _ => return None,

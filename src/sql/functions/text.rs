@@ -140,7 +140,12 @@ fn concat(call: &Call<'_>) -> Result<Values> {
     })
 }
 
+/// Values, or the elements of one array, with a separator between them; NULLs are left out.
 fn concat_ws(call: &Call<'_>) -> Result<Values> {
+    if let [separator, list @ Values { kind: Kind::Array(_), .. }] = call.args.as_slice() {
+        let joined = Call { name: "array_join", args: vec![list.clone(), separator.clone()], ..*call };
+        return array::call(&joined).unwrap_or_else(|| Err(SqlError::new("array_join is missing")));
+    }
     let separators = call.texts(0)?;
     let parts = call.args.iter().skip(1).map(|arg| cast::texts(arg, call.height)).collect::<Result<Vec<_>>>()?;
     call.build(Kind::Varchar, |row| {
