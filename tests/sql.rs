@@ -66,6 +66,13 @@ fn json_by_path_and_members_by_a_dot() {
 }
 
 #[test]
+fn json_of_a_row_where_another_table_has_text() {
+    let sql = "SELECT json_extract_scalar(useridentity, '$.sessionContext.sessionIssuer.userName'), json_value(useridentity, 'lax $.accountId'),
+        json_extract_scalar(useridentity, '$.nothing'), json_extract(useridentity.sessioncontext, '$.attributes') FROM events WHERE eventid = 'e1'";
+    assert_eq!(ask(sql), [["ci", "111122223333", "NULL", r#"{"mfaauthenticated":"false","creationdate":"2026-03-02T09:00:00Z"}"#]]);
+}
+
+#[test]
 fn arrays_are_counted_from_one_and_unnested() {
     let arn = "arn:aws:ecr:eu-central-1:111122223333:repository/shop/api";
     let sql = "SELECT cardinality(resources), resources[1].arn, resources[2].arn, element_at(resources, -1).accountid FROM events WHERE eventname = 'BatchGetImage'";
@@ -254,6 +261,9 @@ fn a_partitions_date_is_spelt_as_the_query_spells_it() {
         "dt LIKE '2026-03-02%'",
         "dt = date_format(date '2026-03-02', '%Y-%m-%d')",
         "CAST(dt AS date) = date '2026-03-02'",
+        "date_parse(p_date, '%Y-%m-%d') = date '2026-03-02'",
+        "date_parse(log_date, '%Y/%m/%d') = date '2026-03-02'",
+        "p_account = '111122223333' AND p_region = 'eu-central-1' AND ingest_date = '2026-03-02'",
         "date(\"date\") = date '2026-03-02'",
         "year || '-' || month || '-' || day = '2026-03-02'",
     ] {
@@ -296,6 +306,8 @@ fn tables_named_by_an_id_or_a_placeholder_are_the_trail() {
         "12e45678-1234-4abc-9def-0123456789ab",
         "\"0f4d8c3a-1234-4abc-9def-0123456789ab\"",
         "$EDS_ID",
+        "EDS_MGMT",
+        "event_data_store_ID",
         "<event_data_store_id>",
         "<your table name>",
         "${table}",
@@ -306,6 +318,10 @@ fn tables_named_by_an_id_or_a_placeholder_are_the_trail() {
     ] {
         assert_eq!(ask(&format!("SELECT count(*) FROM {table} AS t WHERE t.eventname = 'PutImage'")), [["3"]], "{table}");
     }
+    // Tables of the query's own keep their names.
+    assert_eq!(ask("WITH eds_x AS (SELECT 7 AS n), feeds (m) AS (SELECT 8) SELECT n, m FROM eds_x, feeds"), [["7", "8"]]);
+    assert_eq!(ask("CREATE VIEW eds_y AS SELECT 9 AS n; SELECT n FROM eds_y"), [["9"]]);
+    assert!(fails("SELECT 1 FROM feeds").contains("there is no table feeds"));
     assert!(fails("SELECT 1 WHERE 1 IS DISTINCT FROM $1").contains("parameter $1 has no value"));
     assert!(fails("SELECT 1 FROM <").contains("line 1"));
 }

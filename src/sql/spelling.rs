@@ -96,11 +96,12 @@ fn closes(said: &[&TokenWithSpan]) -> Option<usize> {
 fn with_tables(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let mut at = 0;
+    let own = own_tables(&tokens);
     let (mut expected, mut before) = (false, None);
     while let Some(token) = tokens.get(at) {
         if expected && is_said(token) {
             expected = false;
-            let (length, name) = stand_in(tokens.get(at..).unwrap_or_default());
+            let (length, name) = stand_in(tokens.get(at..).unwrap_or_default(), &own);
             if let Some(last) = length.checked_sub(1).and_then(|last| tokens.get(at + last)) {
                 out.push(TokenWithSpan::new(name, Span::new(token.span.start, last.span.end)));
                 at += length;
@@ -119,7 +120,7 @@ fn with_tables(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
 }
 
 /// How many tokens name a table with an id or a placeholder among them, and the name that they stand for; 0 where none do.
-fn stand_in(tokens: &[TokenWithSpan]) -> (usize, Token) {
+fn stand_in(tokens: &[TokenWithSpan], own: &[String]) -> (usize, Token) {
     let trail = Token::make_word("cloudtrail_logs", None);
     let lake = Token::make_word(data_store::TABLE, None);
     let (mut at, mut is_one) = (0, false);
@@ -129,6 +130,10 @@ fn stand_in(tokens: &[TokenWithSpan]) -> (usize, Token) {
         let name = match rest.first() {
             _ if length > 0 && is_of_lake(rest.get(..length).unwrap_or_default()) => lake.clone(),
             _ if length > 0 => trail.clone(),
+            Some(token) if is_called_store(token, own) => {
+                is_one = true;
+                lake.clone()
+            }
             Some(TokenWithSpan { token: name @ Token::Word(_), .. }) => name.clone(),
             _ => return (0, trail),
         };
@@ -145,11 +150,38 @@ fn stand_in(tokens: &[TokenWithSpan]) -> (usize, Token) {
 fn is_of_lake(tokens: &[TokenWithSpan]) -> bool {
     let text: String = tokens.iter().map(|token| token.token.to_string().to_lowercase()).collect();
     let letters: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
-    is_uuid(text.trim_matches(['"', '`']))
-        || letters.starts_with("eds")
-        || letters.ends_with("eds")
-        || letters.contains("edsid")
-        || letters.contains("eventdatastore")
+    let is_called = letters == "eds" || letters.contains("edsid") || letters.contains("eventdatastore");
+    is_uuid(text.trim_matches(['"', '`'])) || is_called || text.trim_start_matches(['$', '<', '{']).starts_with("eds_")
+}
+
+/// A plain name that stands for an event data store in people's notes, `EDS_ID` and `event_data_store_id`, where it is no
+/// table of the query's own.
+fn is_called_store(token: &TokenWithSpan, own: &[String]) -> bool {
+    let Token::Word(word) = &token.token else { return false };
+    let name = word.value.to_lowercase();
+    (name.starts_with("eds_") || name.starts_with("event_data_store")) && !own.contains(&name)
+}
+
+/// Names like those that the query gives to tables and views of its own: `name AS (`, `name (a, b) AS (`, `name AS SELECT`.
+fn own_tables(tokens: &[TokenWithSpan]) -> Vec<String> {
+    let said: Vec<&TokenWithSpan> = tokens.iter().filter(|token| is_said(token)).collect();
+    let mut names = Vec::new();
+    for (at, token) in said.iter().enumerate() {
+        let Token::Word(word) = &token.token else { continue };
+        if !is_called_store(token, &[]) {
+            continue;
+        }
+        let mut next = at + 1;
+        if said.get(next).is_some_and(|token| token.token == Token::LParen) {
+            next += closes(said.get(next..).unwrap_or_default()).unwrap_or(0) + 1;
+        }
+        let is_as = said.get(next).and_then(|token| keyword_of(token)) == Some(Keyword::AS);
+        let is_query = |token: &&TokenWithSpan| token.token == Token::LParen || matches!(keyword_of(token), Some(Keyword::SELECT | Keyword::WITH));
+        if is_as && said.get(next + 1).is_some_and(is_query) {
+            names.push(word.value.to_lowercase());
+        }
+    }
+    names
 }
 
 /// How many tokens are an id or a placeholder.

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::super::cast::{self, json_string, scalar_text};
 use super::super::error::{Result, SqlError};
-use super::super::values::Values;
+use super::super::values::{Texts, Values};
 use super::Call;
 use crate::tables::Kind;
 use crate::tables::builder::elements_of;
@@ -64,7 +64,14 @@ enum Step {
 
 fn at_path<T: super::super::values::Cell>(call: &Call<'_>, kind: Kind, cell: impl Fn(&RawValue) -> Option<T>) -> Result<Values> {
     call.arity(2, 2)?;
-    let texts = call.texts(0)?;
+    let texts = json_of(call)?;
+    // Members of a row have lost the case of their letters.
+    let any_case = matches!(call.arg(0)?.kind, Kind::Row(_));
+    let parse_path = |path: &str| {
+        let steps = parse_path(path)?.into_iter();
+        let lenient = |step| if let Step::Member(name) = step { Step::AnyCase(name) } else { step };
+        Ok::<_, SqlError>(if any_case { steps.map(lenient).collect() } else { steps.collect::<Vec<_>>() })
+    };
     let one = call.arg(1)?.constant_text().map(|path| parse_path(&path)).transpose()?;
     let paths = call.texts(1)?;
     call.build(kind, |row| {
@@ -78,6 +85,17 @@ fn at_path<T: super::super::values::Cell>(call: &Call<'_>, kind: Kind, cell: imp
     })
 }
 
+/// The first argument as JSON. Where a table of another definition has a text, ours may have a row: its JSON is meant.
+fn json_of(call: &Call<'_>) -> Result<Texts> {
+    match &call.arg(0)?.kind {
+        Kind::Row(_) | Kind::Map(..) => {
+            let texts = cast::json_texts(call.arg(0)?, call.height)?;
+            Values::build(Kind::Json, call.height, call.arg(0)?.constant, |row| Ok(texts.get(row).cloned().flatten()))?.texts()
+        }
+        _ => call.texts(0),
+    }
+}
+
 /// The text of a scalar; NULL for objects and arrays.
 fn scalar(json: &str) -> Option<String> {
     if json.starts_with(['{', '[']) { None } else { scalar_text(json) }
@@ -86,7 +104,7 @@ fn scalar(json: &str) -> Option<String> {
 fn exists(call: &Call<'_>) -> Result<Values> {
     let found = at_path(call, Kind::Boolean, |_| Some(true))?;
     let cells = found.truths()?;
-    let texts = call.texts(0)?;
+    let texts = json_of(call)?;
     call.build(Kind::Boolean, |row| Ok(texts.get(row).map(|_| cells.get(row) == Some(true))))
 }
 

@@ -111,11 +111,21 @@ fn parse_with(call: &Call<'_>, kind: Kind, format: fn(&str) -> Result<String>) -
     let (texts, format) = (call.texts(0)?, format(&call.literal(1)?)?);
     call.build(kind, |row| match texts.get(row) {
         None => Ok(None),
-        Some(text) => match parse_as(text, &format) {
+        Some(text) => match parse_as(text, &format).or_else(|| parse_as(&with_other_signs(text)?, &format)) {
             Some(millis) => Ok(Some(millis)),
             None => call.refuse(|| format!("'{}' does not have the form {format}", text.chars().take(80).collect::<String>())),
         },
     })
+}
+
+/// A date with dashes in the place of slashes, and the other way round: what a partition's date is in another definition.
+fn with_other_signs(text: &str) -> Option<String> {
+    let is_date = text.len() == 10 && text.bytes().enumerate().all(|(at, byte)| matches!(at, 4 | 7) == !byte.is_ascii_digit());
+    match text.as_bytes().get(4) {
+        Some(b'/') if is_date => Some(text.replace('/', "-")),
+        Some(b'-') if is_date => Some(text.replace('-', "/")),
+        _ => None,
+    }
 }
 
 /// Reads a time of which only a part may be given: what is missing is the start of it.
