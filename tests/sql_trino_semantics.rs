@@ -332,6 +332,8 @@ fn json() {
         (r#"json_extract_scalar('not json', '$.a')"#, "NULL"),
         (r#"json_extract_scalar('{"A":1}', '$.a')"#, "NULL"),
         (r#"json_extract('{"a":{"b":1}}', '$.a')"#, r#"{"b":1}"#),
+        (r#"json_extract('{"a": {"c": [1, 2], "b": 1.50}}', '$.a')"#, r#"{"c":[1,2],"b":1.50}"#),
+        (r#"json_parse('{"b": 1, "a": {"d": 2, "c": " x "}}')"#, r#"{"a":{"c":" x ","d":2},"b":1}"#),
         (r#"json_extract('{"a":"x"}', '$.a')"#, r#""x""#),
         (r#"json_extract('{"a":null}', '$.a') IS NULL"#, "false"),
         (r#"json_extract('{"a":1}', '$.b') IS NULL"#, "true"),

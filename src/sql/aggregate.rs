@@ -71,6 +71,9 @@ pub(super) fn evaluate(scope: &Scope<'_>, function: &Function, groups: &Groups) 
 }
 
 fn run(scope: &Scope<'_>, function: &Function, name: &str, groups: &Groups) -> Result<Values> {
+    if function.null_treatment.is_some() {
+        return Err(SqlError::new("IGNORE NULLS is for window functions; use FILTER (WHERE … IS NOT NULL)"));
+    }
     let input = input(scope, function, name, groups)?;
     match (name, input.args.len()) {
         ("count", _) => input.count(),

@@ -162,7 +162,10 @@ impl<'a> Scope<'a> {
         let first = parts.first().map(|ident| ident.value.as_str()).unwrap_or_default();
         let relation = self.ungrouped.map_or(self.relation, |before| before.relation);
         let known = relation.fields.iter().map(|field| field.name.as_str());
-        let hint = names::suggestion(parts.last().map_or(first, |ident| ident.value.as_str()), known);
+        let hint = match first {
+            "eventjson" => "; the record's members are columns here, such as requestparameters".to_owned(),
+            _ => names::suggestion(parts.last().map_or(first, |ident| ident.value.as_str()), known),
+        };
         SqlError { unknown_name: true, ..SqlError::new(format!("there is no column {}{hint}", dotted(parts))) }
     }
 

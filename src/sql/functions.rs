@@ -83,7 +83,13 @@ pub(super) fn call(scope: &Scope<'_>, function: &Function) -> Result<Values> {
 
 /// Calls a scalar function that looks at all its arguments.
 pub(super) fn plain(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Values> {
-    let values = args.iter().map(|arg| scope.eval(arg)).collect::<Result<Vec<_>>>()?;
+    let values = match args.iter().map(|arg| scope.eval(arg)).collect::<Result<Vec<_>>>() {
+        Err(_) if !known_names().any(|known| known == name) => return Err(unknown(name)),
+        Err(_) if args.iter().any(|arg| matches!(arg, Expr::Lambda(_))) => {
+            return Err(SqlError::new(format!("{name} with a lambda is not supported")));
+        }
+        values => values?,
+    };
     let call = Call { name, args: values, height: scope.height(), now: scope.session.now, lenient: scope.lenient };
     match MODULES.iter().find_map(|module| module(&call)) {
         Some(result) => result.map_err(|error| SqlError { message: format!("{name}: {}", error.message), ..error }),

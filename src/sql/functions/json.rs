@@ -15,7 +15,7 @@ use super::super::error::{Result, SqlError};
 use super::super::values::{Texts, Values};
 use super::Call;
 use crate::tables::Kind;
-use crate::tables::builder::elements_of;
+use crate::tables::builder::{elements_of, members_of};
 
 pub(super) const NAMES: &[&str] = &[
     "json_extract",
@@ -35,8 +35,8 @@ pub(super) const NAMES: &[&str] = &[
 
 pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
     Some(match call.name {
-        "json_extract" => at_path(call, Kind::Json, |value| Some(value.get().to_owned())),
-        "json_query" => at_path(call, Kind::Varchar, |value| Some(value.get().to_owned())),
+        "json_extract" => at_path(call, Kind::Json, |value| Some(compact(value, false))),
+        "json_query" => at_path(call, Kind::Varchar, |value| Some(compact(value, false))),
         "json_extract_scalar" | "json_value" => at_path(call, Kind::Varchar, |value| scalar(value.get())),
         "get_json_object" => at_path(call, Kind::Varchar, |value| scalar_text(value.get())),
         "json_exists" => exists(call),
@@ -111,7 +111,7 @@ fn exists(call: &Call<'_>) -> Result<Values> {
 fn size(value: &RawValue) -> Option<i64> {
     let count = match value.get().chars().next() {
         Some('[') => elements_of(value)?.len(),
-        Some('{') => crate::tables::builder::members_of(value)?.len(),
+        Some('{') => members_of(value)?.len(),
         _ => 0,
     };
     i64::try_from(count).ok()
@@ -121,10 +121,47 @@ fn parse(call: &Call<'_>) -> Result<Values> {
     call.arity(1, 1)?;
     let texts = call.texts(0)?;
     call.build(Kind::Json, |row| match texts.get(row) {
-        Some(text) if serde_json::from_str::<IgnoredAny>(text).is_ok() => Ok(Some(text.trim().to_owned())),
-        Some(text) => call.refuse(|| format!("'{}' is no JSON", text.chars().take(80).collect::<String>())),
+        Some(text) => match serde_json::from_str::<&RawValue>(text) {
+            Ok(value) => Ok(Some(compact(value, true))),
+            Err(_) => call.refuse(|| format!("'{}' is no JSON", text.chars().take(80).collect::<String>())),
+        },
         None => Ok(None),
     })
+}
+
+/// Depth and length of what is written anew; records of strangers may have more, and what has stays as it is.
+const DEPTH_MAX: usize = 64;
+const LENGTH_MAX: usize = 10_000;
+
+/// JSON as Trino writes it: no white space, and the members of what `json_parse` gave in the order of their names.
+fn compact(value: &RawValue, sorted: bool) -> String {
+    compact_at(value, sorted, DEPTH_MAX)
+}
+
+fn compact_at(value: &RawValue, sorted: bool, depth: usize) -> String {
+    let (json, below) = (value.get(), depth.saturating_sub(1));
+    match json.chars().next() {
+        Some('{') if depth > 0 => {
+            let mut members = members_of(value).unwrap_or_default();
+            if members.len() > LENGTH_MAX {
+                return json.to_owned();
+            }
+            if sorted {
+                members.sort_by(|(a, _), (b, _)| a.cmp(b));
+            }
+            let members = members.iter().map(|(name, value)| format!("{}:{}", json_string(name), compact_at(value, sorted, below)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+        }
+        Some('[') if depth > 0 => {
+            let elements = elements_of(value).unwrap_or_default();
+            if elements.len() > LENGTH_MAX {
+                return json.to_owned();
+            }
+            let elements = elements.into_iter().map(|value| compact_at(value, sorted, below));
+            format!("[{}]", elements.collect::<Vec<_>>().join(","))
+        }
+        _ => json.to_owned(),
+    }
 }
 
 fn format(call: &Call<'_>) -> Result<Values> {
@@ -317,6 +354,16 @@ mod tests {
         assert!(parse_path("$.a[").is_err());
         assert!(parse_path("$..a").is_err());
         assert!(parse_path("$.*").is_err());
+    }
+
+    #[test]
+    fn what_is_too_deep_or_too_long_stays_as_it_is() {
+        let compacted = |json: &str| compact(serde_json::from_str(json).unwrap(), true);
+        let deep = format!("{}1{}", "[ ".repeat(100_000), " ]".repeat(100_000));
+        assert!(compacted(&deep).starts_with(&format!("{}[ ", "[".repeat(DEPTH_MAX))));
+        let long = format!("[{}]", vec!["1"; 20_000].join(", "));
+        assert_eq!(compacted(&long), long);
+        assert_eq!(compacted(r#"{"b": "\u00e9 ", "a": [1.50, null]}"#), r#"{"a":[1.50,null],"b":"\u00e9 "}"#);
     }
 
     #[test]
