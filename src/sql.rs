@@ -52,6 +52,7 @@ mod relation;
 mod scan;
 mod select;
 mod spelling;
+mod stand_ins;
 mod statements;
 mod subquery;
 mod values;
