@@ -44,16 +44,17 @@ impl Catalog {
     /// # Errors
     /// The pieces do not fit together.
     pub fn insert_pieces(&mut self, table: &'static Table, pieces: Vec<Rows>) -> std::result::Result<(), SqlError> {
-        let mut pieces = pieces.into_iter().map(|rows| Relation::of_table(table, &rows));
+        let mut pieces = pieces.into_iter();
         let Some(mut whole) = pieces.next() else { return Ok(()) };
-        for piece in pieces {
-            for (column, more) in whole.columns.iter_mut().zip(piece.columns) {
-                column.append_owned(more)?;
+        for mut piece in pieces {
+            for (name, column) in &mut whole.columns {
+                let more = piece.columns.iter().position(|(own, _)| own == name).map(|at| piece.columns.swap_remove(at).1);
+                column.append_owned(more.ok_or_else(|| SqlError::new("a column is missing"))?)?;
             }
             whole.height += piece.height;
         }
-        whole.columns = whole.columns.iter().map(|column| column.rechunk()).collect();
-        self.tables.insert(table.name, Arc::new(whole));
+        whole.columns.iter_mut().for_each(|(_, column)| *column = column.rechunk());
+        self.insert(table, &whole);
         Ok(())
     }
 
@@ -171,10 +172,10 @@ impl Query {
             let scope = Scope::new(&session, &ctes, &relation);
             scope.mark(conditions, &mut keep)?;
         }
+        let height = keep.iter().filter(|keep| **keep).count();
         let mask = keep.into_iter().map(Some).collect();
-        let kept = relation.filter(&mask)?;
         let columns = rows.columns.iter().map(|(name, column)| Ok((*name, column.filter(&mask)?))).collect::<Result<Vec<_>>>()?;
-        Ok(Rows { columns, height: kept.height })
+        Ok(Rows { columns, height })
     }
 
     /// Finds mistakes without values. A value is at fault even so where a count of nothing divides; the rest of the query is
