@@ -280,6 +280,11 @@ fn a_partitions_date_is_spelt_as_the_query_spells_it() {
     assert_eq!(ask("SELECT count(*) FROM (SELECT '2026/03/02' AS dt) WHERE dt = '2026-03-02'"), [["0"]]);
     let day = |sql: &str| archive::parse(sql).unwrap().scan().since.map(|since| since.to_string());
     assert_eq!(day("SELECT 1 FROM events WHERE day >= '2026/03/02'").as_deref(), Some("2026-03-02T00:00:00Z"));
+    // Texts with other signs say nothing of eventtime's days: it is a text with dashes, and a dash comes before them.
+    for text in ["2026/03/02", "20260302", "2026-03/02"] {
+        assert_eq!(ask(&format!("SELECT count(*) FROM events WHERE eventtime <= '{text}'")), [["8"]], "{text}");
+        assert_eq!(archive::parse(&format!("SELECT 1 FROM events WHERE eventtime <= '{text}'")).unwrap().scan().until, None, "{text}");
+    }
     assert_eq!(day("SELECT 1 FROM events WHERE dt >= '20260302'").as_deref(), Some("2026-03-02T00:00:00Z"));
     assert_eq!(day("SELECT 1 FROM events WHERE eventtime > timestamp '2026-03-02 10:00:00'").as_deref(), Some("2026-03-02T00:00:00Z"));
 }

@@ -137,7 +137,8 @@ fn compare(column: &Expr, op: &Op, value: &Expr, alias: &str, now: Timestamp) ->
         }
         let text = constant.text?;
         return match name {
-            "eventtime" | "timestamp" | "date" => Some(times(op, text_range(&text)?)),
+            "eventtime" => Some(times(op, dashed_range(&text)?)),
+            "timestamp" | "date" => Some(times(op, text_range(&text)?)),
             "day" if text.len() > 4 => Some(times(op, text_range(&text)?)),
             _ if *op == Op::Eq => equal(name, text),
             _ => None,
@@ -189,7 +190,8 @@ fn like(column: &Expr, pattern: &Expr, alias: &str, now: Timestamp) -> Option<Bo
     }
     let prefix = pattern.strip_suffix('%').filter(|prefix| !prefix.contains(['%', '_']))?;
     match name {
-        "eventtime" | "timestamp" | "date" => Some(times(&Op::Eq, text_range(prefix)?)),
+        "eventtime" => Some(times(&Op::Eq, dashed_range(prefix)?)),
+        "timestamp" | "date" => Some(times(&Op::Eq, text_range(prefix)?)),
         "day" if prefix.len() > 4 => Some(times(&Op::Eq, text_range(prefix)?)),
         _ => None,
     }
@@ -267,6 +269,12 @@ fn text_range(text: &str) -> Option<(i64, i64)> {
         10.. if separator(4) && separator(7) => range_of(number(0..4)?, Some(number(5..7)?), Some(number(8..10)?)),
         _ => None,
     }
+}
+
+/// The same for a column that is a text with dashes whatever the query compares it with: letters after them say nothing of days.
+fn dashed_range(text: &str) -> Option<(i64, i64)> {
+    let is_dash = |at: usize| text.as_bytes().get(at).is_none_or(|byte| *byte == b'-');
+    if is_dash(4) && is_dash(7) { text_range(text) } else { None }
 }
 
 /// A year, a month or a day, from its first millisecond to the first after it.
