@@ -23,6 +23,7 @@ mod sources;
 mod timeline;
 mod values;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -96,9 +97,23 @@ impl Command {
     }
 }
 
+/// A query may begin with a comment, whose `--` is no option.
+fn unhyphened(argument: OsString) -> OsString {
+    match argument.to_str().and_then(|text| text.strip_prefix("--")) {
+        Some(comment)
+            if comment.starts_with([' ', '\t', '-', '\n', '\r']) || comment.split_once('\n').is_some_and(|(line, _)| !line.contains('=')) =>
+        {
+            let mut spaced = OsString::from(" ");
+            spaced.push(argument);
+            spaced
+        }
+        _ => argument,
+    }
+}
+
 /// The whole program: parses the command line, runs the verb, and gives the exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(std::env::args_os().map(unhyphened)) {
         Ok(cli) => cli,
         // `--help` and `--version` come here, too: they go to stdout with exit code 0.
         Err(usage) => {

@@ -17,6 +17,8 @@ pub mod quantity;
 pub mod talk;
 pub mod timelines;
 pub mod verdict;
+#[cfg(feature = "sql")]
+mod width;
 
 pub use format::{Format, Look};
 

@@ -228,3 +228,35 @@ fn limit_without_order_stops_early_and_gives_the_first_rows_every_time() {
         assert_eq!(first, again, "{jobs} jobs");
     }
 }
+
+#[test]
+fn what_a_query_leaves_out_itself_is_an_answer_without_rows() {
+    let source = fixtures().join("incident/AWSLogs");
+    for condition in
+        ["eventtime >= '2031-01-01'", "from_iso8601_timestamp(eventtime) > current_timestamp - interval '1' minute", "account = '999999999999'"]
+    {
+        let sql = format!("SELECT count(*) AS n FROM cloudtrail_logs WHERE {condition}");
+        let (code, out, talk) = tagfall(&["query", &sql, source.to_str().unwrap(), "--format", "csv"]);
+        assert_eq!((code, out.as_str()), (Some(0), "n\n0\n"), "{condition}: {talk}");
+        assert!(talk.contains("the query's own conditions leave out all that is there"), "{condition}: {talk}");
+    }
+    // An option that leaves out everything is a mistake all the same.
+    let (code, _, talk) = tagfall(&["query", "SELECT count(*) FROM cloudtrail_logs", source.to_str().unwrap(), "--since", "2031-01-01"]);
+    assert_eq!(code, Some(2), "{talk}");
+}
+
+#[test]
+fn a_query_may_begin_with_a_comment() {
+    let source = fixtures().join("incident/AWSLogs");
+    for sql in [
+        "-- How many?\nSELECT count(*) AS n FROM events WHERE eventname = 'PutImage'",
+        "--- how many\nSELECT count(*) AS n FROM events WHERE eventname = 'PutImage';",
+        "--how many\nSELECT count(*) AS n FROM events WHERE eventname = 'PutImage'",
+    ] {
+        let (code, out, talk) = tagfall(&["query", sql, source.to_str().unwrap(), "--format", "csv", "--quiet"]);
+        assert_eq!((code, out.as_str()), (Some(0), "n\n3\n"), "{sql}: {talk}");
+    }
+    let (code, _, talk) = tagfall(&["query", "--exlpain", "SELECT 1", source.to_str().unwrap()]);
+    assert_eq!(code, Some(2));
+    assert!(talk.contains("--explain"), "{talk}");
+}

@@ -49,6 +49,11 @@ fn mistakes_are_named_with_their_place() {
     assert!(error.contains("eventname must stand in GROUP BY"), "{error}");
     assert!(fails("SELECT eventname FROM events WHERE count(*) > 1").contains("aggregate"));
     assert!(fails("DELETE FROM events").contains("only SELECT"));
+    let error = fails("SELECT count(*), numeric_histogram(2, record) FROM events");
+    assert_eq!(error, "line 1, column 18: function numeric_histogram is not supported");
+    assert!(fails("SELECT reduce_agg(record, 0, (a, b) -> a + b, (a, b) -> a + b) FROM events").contains("function reduce_agg is not supported"));
+    assert!(fails("SELECT array_sort(ARRAY[1], (a, b) -> 0)").contains("array_sort with a lambda"));
+    assert!(fails("SELECT array_agg(record) IGNORE NULLS FROM events").contains("FILTER"));
 }
 
 #[test]
@@ -62,7 +67,14 @@ fn json_by_path_and_members_by_a_dot() {
     let rows = ask(
         "SELECT CAST(json_extract(requestparameters, '$.maxItems') AS integer) + 1, json_format(json_parse('[1, 2]')) FROM events WHERE eventname = 'ListUsers'",
     );
-    assert_eq!(rows, [["101", "[1, 2]"]]);
+    assert_eq!(rows, [["101", "[1,2]"]]);
+}
+
+#[test]
+fn json_of_a_row_where_another_table_has_text() {
+    let sql = "SELECT json_extract_scalar(useridentity, '$.sessionContext.sessionIssuer.userName'), json_value(useridentity, 'lax $.accountId'),
+        json_extract_scalar(useridentity, '$.nothing'), json_extract(useridentity.sessioncontext, '$.attributes') FROM events WHERE eventid = 'e1'";
+    assert_eq!(ask(sql), [["ci", "111122223333", "NULL", r#"{"mfaauthenticated":"false","creationdate":"2026-03-02T09:00:00Z"}"#]]);
 }
 
 #[test]
@@ -188,11 +200,161 @@ fn joins_and_subqueries() {
     assert_eq!(ask("SELECT count(*) FROM events WHERE eventsource IN (SELECT eventsource FROM events WHERE errorcode IS NOT NULL)"), [["7"]]);
     assert_eq!(ask("SELECT count(*) FROM events WHERE errorcode NOT IN (SELECT errorcode FROM events)"), [["0"]]);
     assert_eq!(ask("SELECT count(*) * 100.0 / (SELECT count(*) FROM events) FROM events WHERE errorcode IS NOT NULL"), [["25.0"]]);
+    assert_eq!(ask("SELECT count(*) * 100 / (SELECT count(*) FROM events), 100.0 * count(errorcode) / count(*) FROM events"), [["100", "25.0"]]);
+    assert!(fails("SELECT count(*) / (SELECT count(*) FROM events), oops FROM events").contains("oops"));
+    assert!(fails("SELECT 1 / count(*) FROM events WHERE false").contains("division by zero"));
     let using = "WITH a AS (SELECT 1 AS k, 'x' AS v), b AS (SELECT 1 AS k, 'y' AS w UNION ALL SELECT 2, 'z') SELECT k, v, w FROM a FULL JOIN b USING (k) ORDER BY w";
     assert_eq!(ask(using)[0], ["1", "x", "y"]);
     assert_eq!(ask("SELECT 1 UNION ALL SELECT 1"), [["1"], ["1"]]);
     assert_eq!(ask("SELECT 1 UNION SELECT 1"), [["1"]]);
     assert_eq!(ask("SELECT x FROM (VALUES (1), (2), (3)) AS t(x) EXCEPT SELECT 2 ORDER BY 1 DESC"), [["3"], ["1"]]);
+}
+
+#[test]
+fn several_statements_and_what_is_no_select() {
+    assert_eq!(
+        ask(
+            "-- two of them\nCREATE OR REPLACE VIEW db.pushes (id, at) AS SELECT eventid, eventtime FROM events WHERE eventname = 'PutImage';\n/* and now */\nCREATE TABLE late WITH (format = 'PARQUET') AS SELECT id FROM db.pushes WHERE at > '2026-03-03';\nSELECT count(*), max(id) FROM late; -- done\n;"
+        ),
+        [["1", "e4"]]
+    );
+    assert_eq!(ask("SHOW TABLES")[0][0], "cloudtrail_logs");
+    assert_eq!(ask("DESCRIBE `default`.`cloudtrail_logs`")[2], ["eventtime", "varchar"]);
+    assert_eq!(ask("SHOW COLUMNS IN steps").len(), ask("DESCRIBE steps").len());
+    for (sql, said) in [
+        ("SELECT 1;\n SELECT 2", "line 2, column 2: one query at a time"),
+        (
+            "CREATE EXTERNAL TABLE t (a STRING, b STRUCT<c:STRING>)\nROW FORMAT SERDE 'x' LOCATION 's3://b/'; SELECT 1",
+            "line 1, column 1: nothing is created here: the tables are there already",
+        ),
+        ("CREATE DATABASE x", "line 1, column 1: nothing is created here"),
+        ("CREATE TABLE t AS SELECT 1", "line 1, column 19: nothing is written here: run the SELECT in it"),
+        ("CREATE VIEW v AS SELECT 1 AS a; SELECT b FROM v", "there is no column b"),
+        ("CREATE VIEW v AS SELECT oops( FROM t; SELECT 1", "line 1"),
+        ("MSCK REPAIR TABLE t", "no partitions to load"),
+        ("ALTER TABLE t ADD PARTITION (region = 'eu-central-1')", "no partitions to load"),
+        ("EXPLAIN SELECT 1", "--explain"),
+        ("UNLOAD (SELECT 1) TO 's3://b/' WITH (format = 'PARQUET')", "--format parquet -o FILE"),
+        ("INSERT INTO t SELECT 1", "only SELECT"),
+        ("SHOW PARTITIONS t", "SELECT DISTINCT"),
+        ("DESCRIBE stepss", "there is no table stepss; there are cloudtrail_logs, steps"),
+        (" ; -- nothing\n", "the query is empty"),
+        ("SELECT * FROM events TABLESAMPLE BERNOULLI (10)", "TABLESAMPLE is not supported"),
+    ] {
+        assert!(fails(sql).contains(said), "{sql}: {}", fails(sql));
+    }
+}
+
+#[test]
+fn a_partitions_date_is_spelt_as_the_query_spells_it() {
+    for condition in [
+        "dt = '2026/03/02'",
+        "dt = '2026-03-02'",
+        "dt = '20260302'",
+        "\"date\" = '2026/03/02'",
+        "\"date\" = '02'",
+        "day = '2026/03/02'",
+        "day = '2026-03-02'",
+        "day = '02'",
+        "day = 2",
+        "day = day(date '2026-03-02') AND year = year(date '2026-03-02')",
+        "\"timestamp\" < '2026-03-03'",
+        "'2026-03-03' > dt",
+        "dt BETWEEN '2026-03-01' AND '2026-03-02'",
+        "day IN ('2026/03/02', '2026/02/02')",
+        "day LIKE '2026-03-02%'",
+        "dt LIKE '2026-03-02%'",
+        "dt = date_format(date '2026-03-02', '%Y-%m-%d')",
+        "CAST(dt AS date) = date '2026-03-02'",
+        "date_parse(p_date, '%Y-%m-%d') = date '2026-03-02'",
+        "date_parse(log_date, '%Y/%m/%d') = date '2026-03-02'",
+        "p_account = '111122223333' AND p_region = 'eu-central-1' AND ingest_date = '2026-03-02'",
+        "date(\"date\") = date '2026-03-02'",
+        "year || '-' || month || '-' || day = '2026-03-02'",
+    ] {
+        assert_eq!(ask(&format!("SELECT count(*) FROM events WHERE {condition}")), [["4"]], "{condition}");
+        let around = format!("SELECT count(*) FROM (SELECT * FROM events) AS t WHERE {condition}");
+        assert_eq!(ask(&around), [["4"]], "{around}");
+    }
+    // A column of one's own is left alone.
+    assert_eq!(ask("SELECT count(*) FROM (SELECT '2026/03/02' AS dt) WHERE dt = '2026-03-02'"), [["0"]]);
+    let day = |sql: &str| archive::parse(sql).unwrap().scan().since.map(|since| since.to_string());
+    assert_eq!(day("SELECT 1 FROM events WHERE day >= '2026/03/02'").as_deref(), Some("2026-03-02T00:00:00Z"));
+    // Texts with other signs say nothing of eventtime's days: it is a text with dashes, and a dash comes before them.
+    for text in ["2026/03/02", "20260302", "2026-03/02"] {
+        assert_eq!(ask(&format!("SELECT count(*) FROM events WHERE eventtime <= '{text}'")), [["8"]], "{text}");
+        assert_eq!(archive::parse(&format!("SELECT 1 FROM events WHERE eventtime <= '{text}'")).unwrap().scan().until, None, "{text}");
+    }
+    assert_eq!(day("SELECT 1 FROM events WHERE dt >= '20260302'").as_deref(), Some("2026-03-02T00:00:00Z"));
+    assert_eq!(day("SELECT 1 FROM events WHERE eventtime > timestamp '2026-03-02 10:00:00'").as_deref(), Some("2026-03-02T00:00:00Z"));
+}
+
+#[test]
+fn in_an_event_data_store_the_time_is_a_time() {
+    // In Athena, letters are compared, and T comes after a space.
+    assert_eq!(ask("SELECT count(*) FROM events WHERE eventtime < '2026-03-02 10:30:00'"), [["0"]]);
+    for table in ["$EDS_ID", "0f4d8c3a-1234-4abc-9def-0123456789ab"] {
+        assert_eq!(
+            ask(&format!("SELECT count(*), max(eventTime) FROM {table} WHERE eventTime < '2026-03-02 10:30:00'")),
+            [["3", "2026-03-02 10:00:40.000"]]
+        );
+        assert_eq!(
+            ask(&format!("SELECT element_at(requestParameters, 'repositoryName'), typeof(eventTime) FROM {table} WHERE eventID = 'e1'")),
+            [["shop/api", "timestamp"]]
+        );
+        assert_eq!(
+            ask(&format!("SELECT date_trunc('hour', eventTime) + (minute(eventTime) / 10) * INTERVAL '10' MINUTE FROM {table} WHERE eventID = 'e0'")),
+            [["2026-03-02 09:30:00.000"]]
+        );
+    }
+}
+
+#[test]
+fn tables_named_by_an_id_or_a_placeholder_are_the_trail() {
+    for table in [
+        "0f4d8c3a-1234-4abc-9def-0123456789ab",
+        "12e45678-1234-4abc-9def-0123456789ab",
+        "\"0f4d8c3a-1234-4abc-9def-0123456789ab\"",
+        "$EDS_ID",
+        "EDS_MGMT",
+        "event_data_store_ID",
+        "<event_data_store_id>",
+        "<your table name>",
+        "${table}",
+        "{{ table }}",
+        "\"${database}\".\"${table}\"",
+        "<db>.cloudtrail_logs",
+        "my_db.{table}",
+    ] {
+        assert_eq!(ask(&format!("SELECT count(*) FROM {table} AS t WHERE t.eventname = 'PutImage'")), [["3"]], "{table}");
+    }
+    // Tables of the query's own keep their names.
+    assert_eq!(ask("WITH eds_x AS (SELECT 7 AS n), feeds (m) AS (SELECT 8) SELECT n, m FROM eds_x, feeds"), [["7", "8"]]);
+    assert_eq!(ask("CREATE VIEW eds_y AS SELECT 9 AS n; SELECT n FROM eds_y"), [["9"]]);
+    assert!(fails("SELECT 1 FROM feeds").contains("there is no table feeds"));
+    assert!(fails("SELECT 1 WHERE 1 IS DISTINCT FROM $1").contains("parameter $1 has no value"));
+    assert!(fails("SELECT 1 FROM <").contains("line 1"));
+}
+
+#[test]
+fn rows_opened_natural_joins_and_recursion() {
+    assert_eq!(ask("SELECT (useridentity.sessioncontext.sessionissuer).*, (t.useridentity.sessioncontext.attributes).mfaauthenticated FROM events t WHERE eventid = 'e1'").len(), 1);
+    assert_eq!(ask("SELECT x.* FROM (SELECT CAST(ROW(1, 'a') AS ROW(n BIGINT, t VARCHAR)) AS x)"), [["1", "a"]]);
+    assert!(fails("SELECT (eventid).* FROM events").contains("only a row"));
+    let natural = "WITH a AS (SELECT eventid, eventname FROM events), b AS (SELECT eventid, errorcode FROM events WHERE errorcode IS NOT NULL) SELECT * FROM a NATURAL JOIN b ORDER BY 1";
+    assert_eq!(ask(natural), [["e4", "PutImage", "ImageTagAlreadyExistsException"], ["e6", "CreateUser", "AccessDenied"]]);
+    assert_eq!(ask("SELECT count(*) FROM events NATURAL JOIN (SELECT 'PutImage' AS eventname)"), [["3"]]);
+    assert_eq!(ask("WITH RECURSIVE t(n) AS (VALUES 1 UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT sum(n), count(*) FROM t"), [["15", "5"]]);
+    assert_eq!(ask("WITH RECURSIVE t(n) AS (SELECT 1 UNION SELECT (n + 1) % 3 FROM t) SELECT n FROM t ORDER BY n"), [["0"], ["1"], ["2"]]);
+    assert!(fails("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n FROM t) SELECT count(*) FROM t").contains("did not come to an end"));
+    let chain = "WITH RECURSIVE trail_of(id, at, depth) AS (
+        SELECT eventid, eventtime, 0 FROM events WHERE eventid = 'e0'
+        UNION ALL
+        SELECT e.eventid, e.eventtime, t.depth + 1 FROM events e JOIN trail_of t ON e.eventtime > t.at AND e.useridentity.username = 'alice' WHERE t.depth < 1)
+        SELECT count(*), max(depth) FROM trail_of";
+    assert_eq!(ask(chain), [["4", "1"]]);
+    assert_eq!(ask("VALUES 1, 2 UNION ALL VALUES (3) ORDER BY 1 DESC LIMIT 2"), [["3"], ["2"]]);
+    assert_eq!(ask("SELECT x FROM (VALUES (1 + 1) * 2, abs(-7), NULL) AS t(x)"), [["4"], ["7"], ["NULL"]]);
 }
 
 #[test]

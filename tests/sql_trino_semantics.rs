@@ -92,12 +92,12 @@ fn numbers() {
         ("mod(-7, 3)", "-1"),
         ("7 / 2.0", "3.5"),
         ("7 / 2e0", "3.5"),
-        ("round(2.5)", "3.0"),
-        ("round(-2.5)", "-3.0"),
-        ("round(2.345, 2)", "2.35"),
-        ("floor(-1.5)", "-2.0"),
-        ("ceil(1.2)", "2.0"),
-        ("truncate(-1.7)", "-1.0"),
+        ("round(2.5)", "3"),
+        ("round(-2.5)", "-3"),
+        ("round(2.345, 2)", "2.350"),
+        ("floor(-1.5)", "-2"),
+        ("ceil(1.2)", "2"),
+        ("truncate(-1.7)", "-1"),
         ("abs(-5)", "5"),
         ("sign(-2)", "-1"),
         ("power(2, 10)", "1024.0"),
@@ -120,6 +120,90 @@ fn numbers() {
     assert!(fails("SELECT 1 / 0").contains("division by zero"));
     assert!(fails("SELECT CAST('x' AS integer)").contains("cannot be read as bigint"));
     assert!(fails("SELECT 9223372036854775807 + 1").contains("out of the range"));
+}
+
+#[test]
+fn decimals() {
+    each(&[
+        ("1.50", "1.50"),
+        ("-.5", "-0.5"),
+        ("1.", "1"),
+        ("typeof(1.50)", "decimal(3,2)"),
+        ("typeof(0.05)", "decimal(2,2)"),
+        ("typeof(1e0)", "double"),
+        ("typeof(CAST(1 AS decimal))", "decimal(38,0)"),
+        ("0.1 + 0.2", "0.3"),
+        ("0.1 + 0.2 = 0.3", "true"),
+        ("0.1e0 + 0.2e0 = 0.3e0", "false"),
+        ("1.5 - 2", "-0.5"),
+        ("1.5 * 1.5", "2.25"),
+        ("1.0 * 2 / 3", "0.7"),
+        ("10 / 3.0", "3.3"),
+        ("10 / 3.000", "3.333"),
+        ("-2 / 3.0", "-0.7"),
+        ("100.0 * 1 / 8", "12.5"),
+        ("1 * 100.0 / 3", "33.3"),
+        ("1 * 100e0 / 3", "33.333333333333336"),
+        ("-7.5 % 2", "-1.5"),
+        ("mod(7.5, 2)", "1.5"),
+        ("CAST(2 AS decimal(10, 2)) / 3", "0.67"),
+        ("CAST(1.005 AS decimal(10, 2))", "1.01"),
+        ("CAST(1.005e0 AS decimal(10, 2))", "1.01"),
+        ("CAST('-1.005' AS decimal(10, 2))", "-1.01"),
+        ("CAST(7 AS decimal(10, 3))", "7.000"),
+        ("CAST(true AS decimal(3, 1))", "1.0"),
+        ("CAST(2.5 AS bigint)", "3"),
+        ("CAST(-2.5 AS integer)", "-3"),
+        ("CAST(0.0 AS boolean)", "false"),
+        ("CAST(0.1 AS double)", "0.1"),
+        ("CAST(1.50 AS varchar)", "1.50"),
+        ("CAST(1.50 AS json)", "1.50"),
+        ("CAST(json_extract('{\"a\": 1.255}', '$.a') AS decimal(10, 2))", "1.26"),
+        ("CAST(json_parse('[1.255, 2]') AS array(decimal(10, 1)))", "[1.3,2.0]"),
+        ("try_cast('x' AS decimal(10, 2))", "NULL"),
+        ("try_cast('1000' AS decimal(3, 0))", "NULL"),
+        ("try(1.5 / 0)", "NULL"),
+        ("round(2.344, 2)", "2.340"),
+        ("round(125.5, -1)", "130.0"),
+        ("round(CAST(1 AS double) / 3, 2)", "0.33"),
+        ("truncate(2.349, 2)", "2.340"),
+        ("floor(2.9)", "2"),
+        ("ceiling(-2.9)", "-2"),
+        ("abs(-1.5)", "1.5"),
+        ("sign(-1.5)", "-1"),
+        ("-(1.5)", "-1.5"),
+        ("power(1.5, 2)", "2.25"),
+        ("sqrt(2.25)", "1.5"),
+        ("greatest(1, 1.5, 1.25)", "1.50"),
+        ("coalesce(NULL, 0.0)", "0.0"),
+        ("if(true, 1, 2.5)", "1.0"),
+        ("nullif(1.0, 1)", "NULL"),
+        ("1.5 > 1", "true"),
+        ("1.50 = 1.5", "true"),
+        ("'1.5' = 1.5", "true"),
+        ("1.5 > 1.4e0", "true"),
+        ("1.5 BETWEEN 1 AND 2", "true"),
+        ("2 IN (1.0, 2.0)", "true"),
+        ("ARRAY[1, 2.5]", "[1.0,2.5]"),
+        ("reduce(ARRAY[1.5, 2.25], 0, (s, x) -> s + x, s -> s)", "3.75"),
+    ]);
+    queries(&[
+        ("SELECT sum(x), avg(x), min(x), max(x), count(DISTINCT x) FROM (VALUES 1.5, 2.0, 2.25) AS t(x)", "5.75,1.92,1.50,2.25,3"),
+        ("SELECT round(100.0 * count_if(errorcode IS NOT NULL) / count(*), 2), 100.0 * count(*) / 3 FROM events", "25.0,266.7"),
+        ("SELECT x FROM (VALUES 1.5, 1.25, -1.5) AS t(x) ORDER BY x", "-1.50;1.25;1.50"),
+        ("SELECT i, sum(x) OVER (ORDER BY i) FROM (VALUES (1, 0.5), (2, 0.25)) AS t(i, x) ORDER BY 1", "1,0.50;2,0.75"),
+        ("SELECT 1.5 UNION ALL SELECT 2 ORDER BY 1", "1.5;2.0"),
+        ("SELECT a.x FROM (VALUES 1.5) AS a(x) JOIN (VALUES 1.50) AS b(x) ON a.x = b.x", "1.5"),
+    ]);
+    for (sql, said) in [
+        ("SELECT CAST('1000' AS decimal(3, 0))", "'1000' cannot be read as decimal(3,0)"),
+        ("SELECT CAST(1 AS decimal(39, 0))", "1 to 38 digits"),
+        ("SELECT 12345678901.5 * 12345678901.5", "18 digits"),
+        ("SELECT 1.5 / 0", "division by zero"),
+        ("SELECT ARRAY[1, 2][1.5]", "a position is a whole number"),
+    ] {
+        assert!(fails(sql).contains(said), "{sql}: {}", fails(sql));
+    }
 }
 
 #[test]
@@ -171,6 +255,47 @@ fn texts() {
 }
 
 #[test]
+fn bytes_and_formats() {
+    each(&[
+        ("from_utf8(from_base64('Y3VybCBodHRwOi8v'))", "curl http://"),
+        ("to_base64(to_utf8('hello'))", "aGVsbG8="),
+        ("to_hex(to_utf8('hi'))", "6869"),
+        ("from_hex('6869') = to_utf8('hi')", "true"),
+        ("to_utf8('hi')", "68 69"),
+        ("typeof(to_utf8('hi'))", "varbinary"),
+        ("lower(to_hex(sha256(to_utf8('abc'))))", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        ("try(from_base64('!'))", "NULL"),
+        ("from_base64(NULL)", "NULL"),
+        ("format('%s has %,d calls, %.1f%%', 'ecr', 1234567, 12.25)", "ecr has 1,234,567 calls, 12.3%"),
+        ("format('%05d|%-4s|%4s|%+d|%x', -42, 'a', 'b', 7, 255)", "-0042|a   |   b|+7|ff"),
+        ("format('%.2f', 1e0 / 3)", "0.33"),
+        ("format('%s', NULL)", "null"),
+        ("concat_ws(',', ARRAY['a', NULL, 'b'])", "a,b"),
+        ("zip(ARRAY[1, 2], ARRAY['a'])", "[{\"field0\":1,\"field1\":\"a\"},{\"field0\":2,\"field1\":null}]"),
+        ("zip(ARRAY[1], ARRAY['a'])[1][2]", "a"),
+        ("sequence(date '2026-01-31', date '2026-04-30', interval '1' month)", "[\"2026-01-31\",\"2026-02-28\",\"2026-03-31\",\"2026-04-30\"]"),
+        ("cardinality(sequence(date '2026-03-01', date '2025-03-01', interval '-1' month))", "13"),
+        ("cardinality(sequence(timestamp '2026-01-01 00:00:00', timestamp '2026-01-01 02:00:00', interval '30' minute))", "5"),
+        ("format_datetime(timestamp '2026-03-02 15:04:05', 'h:mm a, hh, m, s')", "3:04 PM, 03, 4, 5"),
+    ]);
+    queries(&[
+        ("SELECT 1 WHERE 2 = ANY (SELECT x FROM (VALUES 1, 2) AS t(x))", "1"),
+        ("SELECT 1 WHERE 3 <> ALL (SELECT x FROM (VALUES 1, 2) AS t(x))", "1"),
+        ("SELECT a, b FROM UNNEST(zip(ARRAY[1, 2], ARRAY['x', 'y'])) AS t(a, b)", "1,x;2,y"),
+    ]);
+    for (sql, said) in [
+        ("SELECT from_utf8('x')", "from_utf8: bytes are needed here"),
+        ("SELECT CAST(to_utf8('x') AS varchar)", "use from_utf8"),
+        ("SELECT format('%d', 'x')", "%d needs a whole number"),
+        ("SELECT format('%s %s', 'x')", "more fields than values"),
+        ("SELECT sequence(1, 2.5)", "a sequence is of whole numbers"),
+        ("SELECT 1 > ALL (SELECT 1)", "min and max"),
+    ] {
+        assert!(fails(sql).contains(said), "{sql}: {}", fails(sql));
+    }
+}
+
+#[test]
 fn regular_expressions() {
     each(&[
         ("regexp_like('1a 2b', '\\d+b')", "true"),
@@ -207,6 +332,8 @@ fn json() {
         (r#"json_extract_scalar('not json', '$.a')"#, "NULL"),
         (r#"json_extract_scalar('{"A":1}', '$.a')"#, "NULL"),
         (r#"json_extract('{"a":{"b":1}}', '$.a')"#, r#"{"b":1}"#),
+        (r#"json_extract('{"a": {"c": [1, 2], "b": 1.50}}', '$.a')"#, r#"{"c":[1,2],"b":1.50}"#),
+        (r#"json_parse('{"b": 1, "a": {"d": 2, "c": " x "}}')"#, r#"{"a":{"c":" x ","d":2},"b":1}"#),
         (r#"json_extract('{"a":"x"}', '$.a')"#, r#""x""#),
         (r#"json_extract('{"a":null}', '$.a') IS NULL"#, "false"),
         (r#"json_extract('{"a":1}', '$.b') IS NULL"#, "true"),

@@ -5,6 +5,7 @@ use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArg, FunctionAr
 
 use super::cast;
 use super::compare::Ordered;
+use super::decimal;
 use super::error::{Result, SqlError};
 use super::eval::Scope;
 use super::group::key_column;
@@ -70,11 +71,15 @@ pub(super) fn evaluate(scope: &Scope<'_>, function: &Function, groups: &Groups) 
 }
 
 fn run(scope: &Scope<'_>, function: &Function, name: &str, groups: &Groups) -> Result<Values> {
+    if function.null_treatment.is_some() {
+        return Err(SqlError::new("IGNORE NULLS is for window functions; use FILTER (WHERE … IS NOT NULL)"));
+    }
     let input = input(scope, function, name, groups)?;
     match (name, input.args.len()) {
         ("count", _) => input.count(),
         ("count_if", 1) => input.count_if(),
         ("sum", 1) => input.sum(),
+        ("avg", 1) if matches!(input.arg(0)?.kind, Kind::Decimal { .. }) => input.mean(),
         ("avg", 1) => input.over_doubles(|values| values.iter().sum::<f64>() / values.len() as f64),
         ("geometric_mean", 1) => input.over_doubles(|values| (values.iter().map(|value| value.ln()).sum::<f64>() / values.len() as f64).exp()),
         ("min", 1) => input.extreme(0, 0, std::cmp::Ordering::Less),
@@ -211,7 +216,7 @@ impl Input<'_> {
             return self.over_doubles(|values| values.iter().sum());
         }
         let (cells, kind) = (self.arg(0)?.wholes()?, self.arg(0)?.kind.clone());
-        if !matches!(kind, Kind::Bigint | Kind::Span | Kind::Unknown) {
+        if !matches!(kind, Kind::Bigint | Kind::Decimal { .. } | Kind::Span | Kind::Unknown) {
             return Err(SqlError::new(format!("a {kind} cannot be added up")));
         }
         let mut sums: Vec<Option<i64>> = self.slots(None);
@@ -221,7 +226,21 @@ impl Input<'_> {
                 *sum = Some(added.ok_or_else(|| SqlError::value("the sum is out of the range of bigint"))?);
             }
         }
-        Ok(Values::new(if kind == Kind::Unknown { Kind::Bigint } else { kind }, i64::column(sums)))
+        let kind = match kind {
+            Kind::Unknown => Kind::Bigint,
+            Kind::Decimal { scale, .. } => decimal::kind(decimal::DIGITS_MAX, scale),
+            kind => kind,
+        };
+        Ok(Values::new(kind, i64::column(sums)))
+    }
+
+    /// The mean of decimals, a decimal.
+    fn mean(&self) -> Result<Values> {
+        let (sums, counts) = (self.sum()?.wholes()?, self.count()?.wholes()?);
+        let kind = self.arg(0)?.kind.clone();
+        Values::build(kind, self.groups.count(), false, |group| {
+            Ok(sums.get(group).zip(counts.get(group)).and_then(|(sum, count)| decimal::mean(sum, count)))
+        })
     }
 
     /// A number from the numbers of each group; NULL where there are less than two, which say nothing of how they spread.

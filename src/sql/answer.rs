@@ -83,6 +83,8 @@ fn outward(kind: &Kind, data: &Series) -> Result<Series> {
             let values = super::values::Values::new(kind.clone(), data.clone());
             <String as super::values::Cell>::column(cast::texts(&values, data.len())?)
         }
+        // Parquet's readers all know doubles.
+        Kind::Decimal { .. } => cast::cast(&super::values::Values::new(kind.clone(), data.clone()), &Kind::Double, data.len(), false)?.data,
         Kind::Date => data.cast(&DataType::Int32)?.cast(&DataType::Date)?,
         Kind::Row(fields) => {
             let columns = data.struct_().map(StructChunked::fields_as_series)?;

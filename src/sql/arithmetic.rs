@@ -3,6 +3,7 @@
 use sqlparser::ast::BinaryOperator as Op;
 
 use super::clock;
+use super::decimal;
 use super::error::{Result, SqlError};
 use super::values::Values;
 use crate::tables::Kind;
@@ -16,6 +17,7 @@ pub(super) fn binary(op: &Op, left: &Values, right: &Values, height: usize, leni
     }
     match (&left.kind, op, &right.kind) {
         (Kind::Bigint, _, Kind::Bigint) => wholes(op, left, right, Kind::Bigint, height, lenient),
+        (a, _, b) if decimal::digits(a).is_some() && decimal::digits(b).is_some() => decimal::binary(op, left, right, height, lenient),
         (a, _, b) if a.is_number() && b.is_number() => doubles(op, left, right, height),
         (Kind::Span, Op::Plus | Op::Minus, Kind::Span) | (Kind::Months, Op::Plus | Op::Minus, Kind::Months) => {
             wholes(op, left, right, left.kind.clone(), height, lenient)
@@ -91,7 +93,7 @@ pub(super) fn negate(values: &Values, height: usize) -> Result<Values> {
             let cells = values.doubles()?;
             Values::build(Kind::Double, height, values.constant, |row| Ok(cells.get(row).map(|value| -value)))
         }
-        Kind::Bigint | Kind::Span | Kind::Months | Kind::Unknown => {
+        Kind::Bigint | Kind::Decimal { .. } | Kind::Span | Kind::Months | Kind::Unknown => {
             let cells = values.wholes()?;
             Values::build(values.kind.clone(), height, values.constant, |row| Ok(cells.get(row).map(i64::saturating_neg)))
         }

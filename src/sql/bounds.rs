@@ -131,9 +131,15 @@ fn flipped(op: &Op) -> Option<Op> {
 fn compare(column: &Expr, op: &Op, value: &Expr, alias: &str, now: Timestamp) -> Option<Bounds> {
     flipped(op)?;
     if let Some(name) = column_of(column, alias) {
-        let text = constant(value, now)?.text?;
+        let constant = constant(value, now)?;
+        if let (Some(millis), "eventtime") = (constant.millis, name) {
+            return Some(times(op, day_of(millis)));
+        }
+        let text = constant.text?;
         return match name {
-            "eventtime" | "timestamp" | "date" => Some(times(op, text_range(&text)?)),
+            "eventtime" => Some(times(op, dashed_range(&text)?)),
+            "timestamp" | "date" => Some(times(op, text_range(&text)?)),
+            "day" if text.len() > 4 => Some(times(op, text_range(&text)?)),
             _ if *op == Op::Eq => equal(name, text),
             _ => None,
         };
@@ -184,7 +190,9 @@ fn like(column: &Expr, pattern: &Expr, alias: &str, now: Timestamp) -> Option<Bo
     }
     let prefix = pattern.strip_suffix('%').filter(|prefix| !prefix.contains(['%', '_']))?;
     match name {
-        "eventtime" | "timestamp" | "date" => Some(times(&Op::Eq, text_range(prefix)?)),
+        "eventtime" => Some(times(&Op::Eq, dashed_range(prefix)?)),
+        "timestamp" | "date" => Some(times(&Op::Eq, text_range(prefix)?)),
+        "day" if prefix.len() > 4 => Some(times(&Op::Eq, text_range(prefix)?)),
         _ => None,
     }
 }
@@ -232,7 +240,7 @@ fn constant(expr: &Expr, now: Timestamp) -> Option<Constant> {
         return None;
     }
     let (catalog, ctes, row) = (Catalog::default(), Ctes::default(), Relation::single_row());
-    let session = Session { catalog: &catalog, now: now.millis() };
+    let session = Session { catalog: &catalog, now: now.millis(), dry: false };
     let values = Scope::new(&session, &ctes, &row).eval(expr).ok()?;
     match values.kind {
         Kind::Varchar => Some(Constant { text: values.texts().ok()?.get(0).map(str::to_owned), millis: None }),
@@ -257,9 +265,16 @@ fn text_range(text: &str) -> Option<(i64, i64)> {
     match text.len() {
         4 => range_of(number(0..4)?, None, None),
         7 if separator(4) => range_of(number(0..4)?, Some(number(5..7)?), None),
+        8 => range_of(number(0..4)?, Some(number(4..6)?), Some(number(6..8)?)),
         10.. if separator(4) && separator(7) => range_of(number(0..4)?, Some(number(5..7)?), Some(number(8..10)?)),
         _ => None,
     }
+}
+
+/// The same for a column that is a text with dashes whatever the query compares it with: letters after them say nothing of days.
+fn dashed_range(text: &str) -> Option<(i64, i64)> {
+    let is_dash = |at: usize| text.as_bytes().get(at).is_none_or(|byte| *byte == b'-');
+    if is_dash(4) && is_dash(7) { text_range(text) } else { None }
 }
 
 /// A year, a month or a day, from its first millisecond to the first after it.

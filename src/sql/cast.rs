@@ -1,10 +1,18 @@
-//! `CAST` and `TRY_CAST`, typed literals, and values → text.
+//! `CAST` and `TRY_CAST`, and typed literals; `shown`: values → text.
 
-use polars::prelude::{AnyValue, DataType as Physical, IntoSeries, Series, StructChunked};
+mod decimals;
+mod shown;
+
+pub(super) use shown::{json_texts, show, texts, write_json};
+
+use decimals::{Read, decimal_kind, to_decimal, without_decimals};
+
+use polars::prelude::{DataType as Physical, IntoSeries, Series, StructChunked};
 use serde_json::value::RawValue;
 use sqlparser::ast::{ArrayElemTypeDef, CharacterLength, DataType, TimezoneInfo, Value};
 
 use super::clock::{self, DAY_MILLIS};
+use super::decimal;
 use super::error::{Result, SqlError};
 use super::ip;
 use super::values::Values;
@@ -12,16 +20,15 @@ use crate::tables::Kind;
 use crate::tables::builder::{Builder, lists, text_of};
 use crate::tables::kind::entry;
 
-/// The type that a type name means. All whole numbers are `bigint`, all others `double`.
+/// The type that a type name means. All whole numbers are `bigint`, `real` is `double`.
 pub(super) fn kind_of(data_type: &DataType) -> Result<Kind> {
     Ok(match data_type {
         DataType::Varchar(_) | DataType::String(_) | DataType::Text | DataType::Char(_) | DataType::CharVarying(_) | DataType::Character(_) => {
             Kind::Varchar
         }
         DataType::Int(_) | DataType::Integer(_) | DataType::BigInt(_) | DataType::SmallInt(_) | DataType::TinyInt(_) => Kind::Bigint,
-        DataType::Double(_) | DataType::DoublePrecision | DataType::Real | DataType::Float(_) | DataType::Decimal(_) | DataType::Numeric(_) => {
-            Kind::Double
-        }
+        DataType::Double(_) | DataType::DoublePrecision | DataType::Real | DataType::Float(_) => Kind::Double,
+        DataType::Decimal(info) | DataType::Numeric(info) | DataType::Dec(info) => decimal_kind(info)?,
         DataType::Boolean | DataType::Bool => Kind::Boolean,
         DataType::Date => Kind::Date,
         DataType::Timestamp(_, zone) => Kind::Timestamp { zoned: matches!(zone, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) },
@@ -95,6 +102,7 @@ pub(super) fn cast(values: &Values, to: &Kind, height: usize, lenient: bool) -> 
             let texts = values.texts()?;
             Values::build(Kind::Json, height, constant, |row| Ok(texts.get(row).map(json_string)))
         }
+        (Kind::Binary, Kind::Varchar) => Err(SqlError::new("varbinary cannot be made varchar; use from_utf8(…) or to_hex(…)")),
         (_, Kind::Varchar) => {
             let texts = texts(values, height)?;
             Values::build(Kind::Varchar, height, constant, |row| Ok(texts.get(row).cloned().flatten()))
@@ -109,8 +117,30 @@ pub(super) fn cast(values: &Values, to: &Kind, height: usize, lenient: bool) -> 
         (Kind::Varchar, Kind::Timestamp { .. }) => read(values, to, height, clock::read, refuse),
         (Kind::Varchar, Kind::Ip) => read(values, to, height, ip::digits, refuse),
         (Kind::Varchar, Kind::Date) => read(values, to, height, |text| clock::read(text).map(|millis| millis.div_euclid(DAY_MILLIS)), refuse),
-        (Kind::Json, Kind::Array(_) | Kind::Row(_) | Kind::Map(..)) => from_json(values, to, lenient),
-        (Kind::Bigint, Kind::Double) => {
+        (Kind::Json, Kind::Array(_) | Kind::Row(_) | Kind::Map(..)) => match without_decimals(to)? {
+            Some(texts) => cast(&from_json(values, &texts, lenient)?, to, height, lenient),
+            None => from_json(values, to, lenient),
+        },
+        (_, Kind::Decimal { precision, scale }) => {
+            let cells = to_decimal(values, (*precision, *scale), height)?;
+            Values::build(to.clone(), height, constant, |row| match cells.get(row).and_then(Option::as_ref) {
+                Some(Read::Number(number)) => Ok(Some(*number)),
+                Some(Read::Other(text)) => refuse(text).map(|()| None),
+                None => Ok(None),
+            })
+        }
+        (Kind::Decimal { scale, .. }, Kind::Bigint) => {
+            let cells = values.wholes()?;
+            Values::build(Kind::Bigint, height, constant, |row| match cells.get(row) {
+                Some(value) => decimal::rescaled(value, *scale, decimal::DIGITS_MAX, 0),
+                None => Ok(None),
+            })
+        }
+        (Kind::Decimal { .. }, Kind::Boolean) => {
+            let cells = values.wholes()?;
+            Values::build(Kind::Boolean, height, constant, |row| Ok(cells.get(row).map(|value| value != 0)))
+        }
+        (Kind::Bigint | Kind::Decimal { .. }, Kind::Double) => {
             let cells = values.doubles()?;
             Values::build(Kind::Double, height, constant, |row| Ok(cells.get(row)))
         }
@@ -236,131 +266,4 @@ pub(super) fn explode(values: &Values) -> Result<(Values, Vec<Option<usize>>)> {
         }
     }
     Ok((Values::new(element, all.rechunk()), lengths))
-}
-
-/// Values as `varchar`, the way Trino shows them.
-pub(super) fn texts(values: &Values, height: usize) -> Result<Vec<Option<String>>> {
-    let rows = if values.constant { 1 } else { height };
-    Ok(match &values.kind {
-        Kind::Ip => {
-            let cells = values.texts()?;
-            (0..rows).map(|row| cells.get(row).map(ip::show)).collect()
-        }
-        Kind::Varchar => {
-            let cells = values.texts()?;
-            (0..rows).map(|row| cells.get(row).map(str::to_owned)).collect()
-        }
-        Kind::Json => {
-            let cells = values.texts()?;
-            (0..rows).map(|row| cells.get(row).and_then(scalar_text)).collect()
-        }
-        _ => (0..rows).map(|row| show(&values.kind, &values.data, row)).collect(),
-    })
-}
-
-/// One value as text; `None` is NULL.
-pub(super) fn show(kind: &Kind, data: &Series, row: usize) -> Option<String> {
-    let cell = data.get(row).ok()?;
-    match (kind, cell) {
-        (_, AnyValue::Null) => None,
-        (Kind::Date, AnyValue::Int64(days)) => Some(clock::show_date(days)),
-        (kind, AnyValue::Int64(millis)) if kind.is_timestamp() => Some(clock::show(millis, kind)),
-        (Kind::Span, AnyValue::Int64(millis)) => Some(clock::show_span(millis)),
-        (Kind::Months, AnyValue::Int64(months)) => Some(format!("{}-{}", months / 12, months.abs() % 12)),
-        (Kind::Ip, AnyValue::String(digits)) => Some(ip::show(digits)),
-        (_, AnyValue::Int64(number)) => Some(number.to_string()),
-        (_, AnyValue::Float64(number)) => Some(show_double(number)),
-        (_, AnyValue::Boolean(truth)) => Some(truth.to_string()),
-        (_, AnyValue::String(text)) => Some(text.to_owned()),
-        (_, AnyValue::StringOwned(text)) => Some(text.to_string()),
-        _ => {
-            let mut json = String::new();
-            write_json(kind, data, row, &mut json);
-            (json != "null").then_some(json)
-        }
-    }
-}
-
-fn show_double(number: f64) -> String {
-    if number.is_infinite() {
-        return if number > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() };
-    }
-    if number.is_finite() && number.fract() == 0.0 && number.abs() < 1e15 { format!("{number:.1}") } else { format!("{number}") }
-}
-
-/// Values as JSON text.
-pub(super) fn json_texts(values: &Values, height: usize) -> Result<Vec<Option<String>>> {
-    let rows = if values.constant { 1 } else { height };
-    let mut texts: Vec<_> = (0..rows).map(|row| json(&values.kind, &values.data, row)).collect();
-    if values.constant && height != 1 {
-        let first = texts.pop().flatten();
-        texts = vec![first; height];
-    }
-    Ok(texts)
-}
-
-/// One value as JSON; `None` is NULL.
-pub(super) fn json(kind: &Kind, data: &Series, row: usize) -> Option<String> {
-    let mut text = String::new();
-    write_json(kind, data, row, &mut text);
-    (text != "null").then_some(text)
-}
-
-/// Appends one value as JSON; times are RFC 3339.
-pub(super) fn write_json(kind: &Kind, data: &Series, row: usize, out: &mut String) {
-    match (kind, data.get(row).unwrap_or(AnyValue::Null)) {
-        (_, AnyValue::Null) => out.push_str("null"),
-        (Kind::Zoned(_), AnyValue::Int64(millis)) => out.push_str(&json_string(&clock::show_iso(millis, kind))),
-        (Kind::Timestamp { .. }, AnyValue::Int64(millis)) => {
-            out.push_str(&json_string(&crate::model::Timestamp::from_millis(millis).to_string()));
-        }
-        (Kind::Json, AnyValue::String(text)) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => out.push_str(text),
-        (Kind::Row(fields), _) => write_row(fields, data, row, out),
-        (Kind::Array(element), AnyValue::List(list)) => write_list(element, &list, out),
-        (Kind::Map(key, value), AnyValue::List(list)) => write_map(key, value, &list, out),
-        (Kind::Bigint, AnyValue::Int64(number)) => out.push_str(&number.to_string()),
-        (Kind::Double, AnyValue::Float64(number)) => out.push_str(&serde_json::Value::from(number).to_string()),
-        (Kind::Boolean, AnyValue::Boolean(truth)) => out.push_str(if truth { "true" } else { "false" }),
-        _ => out.push_str(&show(kind, data, row).map_or_else(|| "null".to_owned(), |text| json_string(&text))),
-    }
-}
-
-fn write_row(fields: &[(String, Kind)], data: &Series, row: usize, out: &mut String) {
-    let Ok(columns) = data.struct_().map(StructChunked::fields_as_series) else { return out.push_str("null") };
-    out.push('{');
-    for (at, ((name, kind), column)) in fields.iter().zip(&columns).enumerate() {
-        if at > 0 {
-            out.push(',');
-        }
-        out.push_str(&json_string(name));
-        out.push(':');
-        write_json(kind, column, row, out);
-    }
-    out.push('}');
-}
-
-fn write_list(element: &Kind, list: &Series, out: &mut String) {
-    out.push('[');
-    for at in 0..list.len() {
-        if at > 0 {
-            out.push(',');
-        }
-        write_json(element, list, at, out);
-    }
-    out.push(']');
-}
-
-fn write_map(key: &Kind, value: &Kind, list: &Series, out: &mut String) {
-    let Ok(columns) = list.struct_().map(StructChunked::fields_as_series) else { return out.push_str("{}") };
-    let [keys, values] = columns.as_slice() else { return out.push_str("{}") };
-    out.push('{');
-    for at in 0..list.len() {
-        if at > 0 {
-            out.push(',');
-        }
-        out.push_str(&json_string(&show(key, keys, at).unwrap_or_default()));
-        out.push(':');
-        write_json(value, values, at, out);
-    }
-    out.push('}');
 }

@@ -44,7 +44,8 @@ pub(super) fn read(text: &str) -> Option<i64> {
         return Some(time.millis());
     }
     let text = text.strip_suffix(" UTC").unwrap_or(text);
-    if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+    // A partition's date may be spelt with slashes.
+    if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d").or_else(|_| NaiveDate::parse_from_str(text, "%Y/%m/%d")) {
         return Some(date.and_time(NaiveTime::MIN).and_utc().timestamp_millis());
     }
     for format in ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%MZ"] {

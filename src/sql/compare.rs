@@ -6,6 +6,7 @@ use polars::prelude::{BooleanChunked, ChunkCompareEq, ChunkCompareIneq, DataType
 use sqlparser::ast::BinaryOperator;
 
 use super::cast;
+use super::decimal;
 use super::error::{Result, SqlError};
 use super::values::Values;
 use crate::tables::Kind;
@@ -65,7 +66,11 @@ pub(super) fn common(a: &Kind, b: &Kind) -> Result<Kind> {
     Ok(match (a, b) {
         (a, b) if a == b => a.clone(),
         (Kind::Unknown, other) | (other, Kind::Unknown) => other.clone(),
-        (Kind::Bigint, Kind::Double) | (Kind::Double, Kind::Bigint) => Kind::Double,
+        (Kind::Bigint | Kind::Decimal { .. }, Kind::Double) | (Kind::Double, Kind::Bigint | Kind::Decimal { .. }) => Kind::Double,
+        (Kind::Bigint | Kind::Decimal { .. }, Kind::Bigint | Kind::Decimal { .. }) => {
+            decimal::common(a, b).ok_or_else(|| SqlError::new(format!("{a} and {b} do not go together")))?
+        }
+        (Kind::Varchar, Kind::Decimal { .. }) | (Kind::Decimal { .. }, Kind::Varchar) => Kind::Double,
         (Kind::Varchar, Kind::Json) | (Kind::Json, Kind::Varchar) => Kind::Varchar,
         (Kind::Date, Kind::Timestamp { zoned }) | (Kind::Timestamp { zoned }, Kind::Date) => Kind::Timestamp { zoned: *zoned },
         (Kind::Zoned(_), b) if b.is_time() => Kind::Timestamp { zoned: true },

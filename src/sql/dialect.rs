@@ -1,14 +1,18 @@
 //! Trino's dialect, as far as sqlparser has to be told about it, and text → tree.
 
 use std::any::TypeId;
+use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Query, Statement};
+use sqlparser::ast::helpers::attached_token::AttachedToken;
+use sqlparser::ast::{Cte, Expr, Ident, Query, Statement, TableAlias, TableAliasColumnDef, With, visit_relations_mut};
 use sqlparser::dialect::{Dialect, GenericDialect};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use super::error::{Place, SqlError};
+use super::statements::{Asking, View};
+use super::{spelling, statements};
 
 /// Longest query that is looked at, in bytes.
 const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -84,6 +88,10 @@ impl Dialect for Trino {
         true
     }
 
+    fn supports_select_expr_star(&self) -> bool {
+        true
+    }
+
     /// The parser takes everything that follows `IS DISTINCT FROM` for its right side, `OR` and `AND` too.
     fn parse_infix(&self, parser: &mut Parser<'_>, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
         let negated = parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]);
@@ -95,7 +103,7 @@ impl Dialect for Trino {
     }
 }
 
-/// The one `SELECT` in `text`.
+/// The one query in `text`, with the views that stand before it as common tables.
 pub(super) fn parse(text: &str) -> super::error::Result<Query> {
     if text.len() > TEXT_BYTES_MAX {
         return Err(SqlError::new(format!("the query is longer than {TEXT_BYTES_MAX} bytes")));
@@ -109,14 +117,42 @@ pub(super) fn parse(text: &str) -> super::error::Result<Query> {
         let error = SqlError::new(format!("more than {OPERATORS_MAX} operators (AND, OR, +, || …); a long list of values belongs in IN (…)"));
         return Err(error.at_span(token.span));
     }
-    let mut parser = Parser::new(&Trino).with_tokens_with_locations(with_angle_brackets(with_addresses(tokens)));
-    let mut statements = parser.parse_statements().map_err(syntax_error)?;
+    let asked = statements::asked(spelling::respelt(tokens))?;
+    let mut query = match asked.query {
+        Asking::Written(tokens) => query(tokens)?,
+        Asking::Made(text) => return parse(&text),
+    };
+    let names: Vec<String> = asked.views.iter().map(|view| view.name.clone()).collect();
+    let views = asked.views.into_iter().map(common_table).collect::<super::error::Result<Vec<_>>>()?;
+    if !views.is_empty() {
+        let with = query.with.get_or_insert_with(|| With { with_token: AttachedToken::empty(), recursive: false, cte_tables: Vec::new() });
+        with.cte_tables.splice(0..0, views);
+        let _ = visit_relations_mut(&mut query, |name| {
+            statements::unqualify(name, &names);
+            ControlFlow::<()>::Continue(())
+        });
+    }
+    Ok(query)
+}
+
+fn query(tokens: Vec<TokenWithSpan>) -> super::error::Result<Query> {
+    let mut statements = Parser::new(&Trino).with_tokens_with_locations(tokens).parse_statements().map_err(syntax_error)?;
     match (statements.pop(), statements.is_empty()) {
         (Some(Statement::Query(query)), true) => Ok(*query),
-        (Some(_), true) => Err(SqlError::new("only SELECT can be asked: logs are read, never written")),
-        (Some(_), false) => Err(SqlError::new("one statement at a time: there is more than one here")),
-        (None, _) => Err(SqlError::new("the query is empty")),
+        _ => Err(SqlError::new("only SELECT can be asked: logs are read, never written")),
     }
+}
+
+/// A view as a table that `WITH` names.
+fn common_table(view: View) -> super::error::Result<Cte> {
+    let columns = view.columns.into_iter().map(|name| TableAliasColumnDef { name: Ident::new(name), data_type: None }).collect();
+    Ok(Cte {
+        alias: TableAlias { explicit: true, name: Ident::new(view.name), columns, at: None },
+        query: Box::new(query(view.query)?),
+        from: None,
+        materialized: None,
+        closing_paren_token: AttachedToken::empty(),
+    })
 }
 
 fn is_chaining(token: &Token) -> bool {
@@ -138,81 +174,6 @@ fn syntax_error(error: ParserError) -> SqlError {
         (Some(Ok(line)), Some(Ok(column))) => SqlError { place: Some(Place { line, column }), ..SqlError::new(before) },
         _ => SqlError::new(message),
     }
-}
-
-/// The parser knows no literals of type `IPADDRESS '10.0.0.1'`: they become casts. A network is a text here.
-fn with_addresses(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
-    for token in tokens {
-        let is_type = |before: &&TokenWithSpan| matches!(&before.token, Token::Word(word) if word.quote_style.is_none() && (word.value.eq_ignore_ascii_case("ipaddress") || word.value.eq_ignore_ascii_case("ipprefix")));
-        let before = out.iter().rposition(|token| !matches!(token.token, Token::Whitespace(_)));
-        let literal = before.filter(|at| out.get(*at).as_ref().is_some_and(is_type));
-        match (&token.token, literal) {
-            (Token::SingleQuotedString(_), Some(at)) => {
-                let span = token.span;
-                let name = out.split_off(at).into_iter().next().map(|token| token.token);
-                let is_address = matches!(&name, Some(Token::Word(word)) if word.value.eq_ignore_ascii_case("ipaddress"));
-                let word = |text: &str| TokenWithSpan::new(Token::make_word(text, None), span);
-                if is_address {
-                    out.extend([word("CAST"), TokenWithSpan::new(Token::LParen, span), token, word("AS"), word("ipaddress")]);
-                    out.push(TokenWithSpan::new(Token::RParen, span));
-                } else {
-                    out.push(token);
-                }
-            }
-            _ => out.push(token),
-        }
-    }
-    out
-}
-
-/// Trino writes nested types with parentheses, `CAST(x AS ARRAY(ROW(arn VARCHAR)))`; the parser knows them with angle
-/// brackets. Inside the type of a cast, and nowhere else, one becomes the other.
-fn with_angle_brackets(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    // For each open parenthesis: does it open a CAST, and is it one that was turned?
-    let mut open: Vec<(bool, bool)> = Vec::new();
-    let mut in_type: Option<usize> = None;
-    let mut before: Option<Keyword> = None;
-    let mut before_text = String::new();
-    for token in &mut tokens {
-        let mut keyword = None;
-        let mut text = String::new();
-        match &mut token.token {
-            Token::Whitespace(Whitespace::Space | Whitespace::Newline | Whitespace::Tab) => continue,
-            Token::Whitespace(_) => continue,
-            Token::Word(word) if word.quote_style.is_none() => {
-                text = word.value.to_ascii_uppercase();
-                if in_type.is_some() && text == "ROW" {
-                    word.value = "STRUCT".to_owned();
-                    word.keyword = Keyword::STRUCT;
-                }
-                if word.keyword == Keyword::AS && open.last().is_some_and(|(cast, _)| *cast) {
-                    in_type = Some(open.len());
-                }
-                keyword = Some(word.keyword);
-            }
-            Token::LParen => {
-                let cast = matches!(before_text.as_str(), "CAST" | "TRY_CAST");
-                let turned = in_type.is_some() && matches!(before, Some(Keyword::ARRAY | Keyword::STRUCT));
-                open.push((cast, turned));
-                if turned {
-                    token.token = Token::Lt;
-                }
-            }
-            Token::RParen => {
-                if open.pop().is_some_and(|(_, turned)| turned) {
-                    token.token = Token::Gt;
-                }
-                if in_type.is_some_and(|depth| open.len() < depth) {
-                    in_type = None;
-                }
-            }
-            _ => {}
-        }
-        before = keyword;
-        before_text = text;
-    }
-    tokens
 }
 
 #[cfg(test)]

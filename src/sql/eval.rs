@@ -7,7 +7,7 @@ use super::error::{Result, SqlError};
 use super::query::{Ctes, Session};
 use super::relation::Relation;
 use super::values::Values;
-use super::{arithmetic, cast, clock, compare, functions, like, names, predicate, subquery};
+use super::{arithmetic, cast, clock, compare, decimal, functions, like, names, partition, predicate, subquery};
 use crate::tables::{Kind, cloudtrail};
 
 /// What an expression can see.
@@ -37,7 +37,7 @@ pub(super) enum Via<'a> {
 
 impl<'a> Scope<'a> {
     pub fn new(session: &'a Session<'a>, ctes: &'a Ctes, relation: &'a Relation) -> Self {
-        Self { session, ctes, relation, known: &[], ungrouped: None, outer: None, lenient: false }
+        Self { session, ctes, relation, known: &[], ungrouped: None, outer: None, lenient: session.dry }
     }
 
     pub fn height(&self) -> usize {
@@ -162,7 +162,10 @@ impl<'a> Scope<'a> {
         let first = parts.first().map(|ident| ident.value.as_str()).unwrap_or_default();
         let relation = self.ungrouped.map_or(self.relation, |before| before.relation);
         let known = relation.fields.iter().map(|field| field.name.as_str());
-        let hint = names::suggestion(parts.last().map_or(first, |ident| ident.value.as_str()), known);
+        let hint = match first {
+            "eventjson" => "; the record's members are columns here, such as requestparameters".to_owned(),
+            _ => names::suggestion(parts.last().map_or(first, |ident| ident.value.as_str()), known),
+        };
         SqlError { unknown_name: true, ..SqlError::new(format!("there is no column {}{hint}", dotted(parts))) }
     }
 
@@ -195,7 +198,10 @@ impl<'a> Scope<'a> {
         match op {
             Op::And | Op::Or => predicate::chain(self, whole, op),
             Op::Eq | Op::NotEq | Op::Lt | Op::LtEq | Op::Gt | Op::GtEq => {
-                compare::compare(op, &self.eval(left)?, &self.eval(right)?, self.height(), self.lenient)
+                let (first, second) = (self.eval(left)?, self.eval(right)?);
+                let first = partition::spelt(self, left, first, &second)?;
+                let second = partition::spelt(self, right, second, &first)?;
+                compare::compare(op, &first, &second, self.height(), self.lenient)
             }
             Op::Plus | Op::Minus | Op::Multiply | Op::Divide | Op::Modulo => {
                 arithmetic::binary(op, &self.eval(left)?, &self.eval(right)?, self.height(), self.lenient)
@@ -289,10 +295,13 @@ fn literal(value: &Value) -> Result<Values> {
         Value::Boolean(value) => Values::constant(Kind::Boolean, Some(*value)),
         Value::Number(text, _) => match text.parse::<i64>() {
             Ok(number) => Values::constant(Kind::Bigint, Some(number)),
-            Err(_) => {
-                let number: f64 = text.parse().map_err(|_| SqlError::new(format!("{text} is no number")))?;
-                Values::constant(Kind::Double, Some(number))
-            }
+            Err(_) => match decimal::literal(text) {
+                Some(number) => number,
+                None => {
+                    let number: f64 = text.parse().map_err(|_| SqlError::new(format!("{text} is no number")))?;
+                    Values::constant(Kind::Double, Some(number))
+                }
+            },
         },
         Value::Placeholder(name) => {
             return Err(SqlError::new(format!("parameter {name} has no value; put the value in its place, or in a params table")));

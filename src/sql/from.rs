@@ -9,7 +9,7 @@ use super::eval::Scope;
 use super::join::{self, Keeps};
 use super::relation::{Field, Relation};
 use super::values::{Cell, Values};
-use super::{lateral, names, predicate, select};
+use super::{data_store, lateral, names, predicate, select};
 use crate::tables::{self, Kind};
 
 /// The rows of a `FROM` clause. `like` lends session, common tables and outer scopes.
@@ -64,8 +64,14 @@ fn joined(like: &Scope<'_>, left: Relation, join: &Join) -> Result<Relation> {
         JoinConstraint::On(on) => join::join(like, &left, &right, Some(on), keeps),
         JoinConstraint::None => join::join(like, &left, &right, None, keeps),
         JoinConstraint::Using(columns) => using(like, &left, &right, columns.iter().map(names::last).collect(), keeps),
-        JoinConstraint::Natural => Err(SqlError::new("NATURAL JOIN is not supported; name the columns with ON or USING").at(&join.relation)),
+        JoinConstraint::Natural => using(like, &left, &right, shared(&left, &right), keeps),
     }
+}
+
+/// The columns that both sides have, for `NATURAL JOIN`.
+fn shared(left: &Relation, right: &Relation) -> Vec<String> {
+    let is_there = |relation: &Relation, name: &str| relation.fields.iter().any(|field| !field.hidden && field.name.eq_ignore_ascii_case(name));
+    left.fields.iter().filter(|field| !field.hidden && is_there(right, &field.name)).map(|field| field.name.to_lowercase()).collect()
 }
 
 /// `ON true`.
@@ -115,11 +121,17 @@ fn either(scope: &Scope<'_>, first: Values, second: Values) -> Result<Values> {
 
 fn factor(like: &Scope<'_>, factor: &TableFactor) -> Result<Relation> {
     match factor {
+        TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
+            Err(SqlError::new("TABLESAMPLE is not supported: it would give other rows each time; use LIMIT, or a condition such as record % 10 = 0")
+                .at_span(factor.span()))
+        }
+        TableFactor::Table { version: Some(_), .. } => Err(SqlError::new("a log has one version: leave FOR … AS OF out").at_span(factor.span())),
         TableFactor::Table { name, alias, args: None, .. } => {
             let table = names::last(name);
             let rows = match (like.ctes.get(&table).filter(|_| name.0.len() == 1), tables::find(&table)) {
                 (Some(rows), _) => (*rows).clone(),
                 (None, Some(declared)) => match like.session.catalog.get(declared.name) {
+                    Some(rows) if table == data_store::TABLE => data_store::typed((*rows).clone())?,
                     Some(rows) => (*rows).clone(),
                     None => return Err(SqlError::new(format!("table {} has not been loaded", declared.name)).at(name)),
                 },

@@ -5,6 +5,8 @@
 //! before their arguments are evaluated.
 
 mod array;
+mod binary;
+mod format;
 mod json;
 mod math;
 mod regexp;
@@ -37,14 +39,26 @@ pub(super) struct Call<'a> {
 /// A module's functions: the values, or `None` if the name is not one of its own.
 type Module = fn(&Call<'_>) -> Option<Result<Values>>;
 
-const MODULES: &[Module] = &[text::call, url::call, regexp::call, json::call, time::call, array::call, math::call];
+const MODULES: &[Module] = &[text::call, url::call, regexp::call, json::call, time::call, array::call, math::call, binary::call, format::call];
 
 /// Names that [`call`] treats itself.
 const SPECIAL: &[&str] = &["if", "coalesce", "nullif", "try", "typeof", "current_timestamp", "now", "current_date", "localtimestamp"];
 
 /// Every name of a scalar function, for suggestions and documentation.
 pub(super) fn known_names() -> impl Iterator<Item = &'static str> {
-    let modules = [text::NAMES, url::NAMES, regexp::NAMES, json::NAMES, time::NAMES, array::NAMES, math::NAMES, lambda::NAMES, SPECIAL];
+    let modules = [
+        text::NAMES,
+        url::NAMES,
+        regexp::NAMES,
+        json::NAMES,
+        time::NAMES,
+        array::NAMES,
+        math::NAMES,
+        binary::NAMES,
+        format::NAMES,
+        lambda::NAMES,
+        SPECIAL,
+    ];
     modules.into_iter().flatten().copied()
 }
 
@@ -69,7 +83,13 @@ pub(super) fn call(scope: &Scope<'_>, function: &Function) -> Result<Values> {
 
 /// Calls a scalar function that looks at all its arguments.
 pub(super) fn plain(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Values> {
-    let values = args.iter().map(|arg| scope.eval(arg)).collect::<Result<Vec<_>>>()?;
+    let values = match args.iter().map(|arg| scope.eval(arg)).collect::<Result<Vec<_>>>() {
+        Err(_) if !known_names().any(|known| known == name) => return Err(unknown(name)),
+        Err(_) if args.iter().any(|arg| matches!(arg, Expr::Lambda(_))) => {
+            return Err(SqlError::new(format!("{name} with a lambda is not supported")));
+        }
+        values => values?,
+    };
     let call = Call { name, args: values, height: scope.height(), now: scope.session.now, lenient: scope.lenient };
     match MODULES.iter().find_map(|module| module(&call)) {
         Some(result) => result.map_err(|error| SqlError { message: format!("{name}: {}", error.message), ..error }),
@@ -180,8 +200,8 @@ impl Call<'_> {
     }
 
     fn texts(&self, at: usize) -> Result<Texts> {
-        if self.arg(at)?.kind == Kind::Ip {
-            return Err(SqlError::new(format!("argument {}: a text is needed here, and this is ipaddress", at + 1)));
+        if let kind @ (Kind::Ip | Kind::Binary) = &self.arg(at)?.kind {
+            return Err(SqlError::new(format!("argument {}: a text is needed here, and this is {kind}", at + 1)));
         }
         self.arg(at)?.texts().map_err(|error| SqlError { message: format!("argument {}: {}", at + 1, error.message), ..error })
     }

@@ -5,8 +5,8 @@ use sqlparser::ast::{Expr, ValueWithSpan};
 
 use super::error::{Result, SqlError};
 use super::eval::Scope;
-use super::predicate;
 use super::values::Values;
+use super::{partition, predicate};
 use crate::tables::Kind;
 
 /// Largest compiled pattern, in bytes.
@@ -17,7 +17,8 @@ pub(super) fn like(scope: &Scope<'_>, value: &Expr, pattern: &Expr, escape: Opti
         None => None,
         Some(text) => Some(single(&text).ok_or_else(|| SqlError::new("ESCAPE needs a single character"))?),
     };
-    let (values, patterns) = (scope.eval(value)?, scope.eval(pattern)?);
+    let patterns = scope.eval(pattern)?;
+    let values = partition::spelt(scope, value, scope.eval(value)?, &patterns)?;
     let constant = values.constant && patterns.constant;
     let one = patterns.constant_text().map(|pattern| Matcher::new(&pattern, escape, any_case)).transpose()?;
     let (texts, patterns) = (values.texts().map_err(|error| error.at(value))?, patterns.texts().map_err(|error| error.at(pattern))?);

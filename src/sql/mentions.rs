@@ -45,6 +45,7 @@ pub(super) fn of(query: &Query) -> Option<Mentions> {
         followed &= !is_events(&names::last(name)) || walker.places.contains(&place(name));
         ControlFlow::<()>::Continue(())
     });
+    walker.using.extend(super::partition::also_needed(query).map(str::to_owned));
     followed.then_some(Mentions { found: walker.found, using: walker.using })
 }
 
@@ -156,6 +157,9 @@ impl Walker {
 
     fn tables(&mut self, from: &[TableWithJoins], around: &Around<'_>) {
         let outer = from.iter().flat_map(|table| &table.joins).any(|join| !is_inner(&join.join_operator));
+        // Which columns NATURAL JOIN looks at, the columns that are there say.
+        let natural = from.iter().flat_map(|table| &table.joins).any(|join| matches!(constraint(&join.join_operator), Some(JoinConstraint::Natural)));
+        let around = &Around { star: around.star || natural, ..*around };
         for table in from {
             for join in &table.joins {
                 self.using.extend(using(&join.join_operator));

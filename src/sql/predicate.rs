@@ -6,6 +6,7 @@ use super::cast;
 use super::compare::{self, common};
 use super::error::{Result, SqlError};
 use super::eval::Scope;
+use super::partition;
 use super::values::Values;
 use super::walk;
 use crate::tables::Kind;
@@ -87,8 +88,29 @@ pub(super) fn eval(scope: &Scope<'_>, expr: &Expr) -> Result<Values> {
         Expr::IsNotDistinctFrom(a, b) => distinct(scope, a, b, false),
         Expr::Between { expr, negated, low, high } => between(scope, expr, low, high, *negated),
         Expr::InList { expr, list, negated } => in_list(scope, expr, list, *negated),
+        Expr::AnyOp { left, compare_op: Op::Eq, right, .. } if as_query(right).is_some() => quantified(scope, left, right, false),
+        Expr::AllOp { left, compare_op: Op::NotEq, right } if as_query(right).is_some() => quantified(scope, left, right, true),
+        Expr::AnyOp { .. } | Expr::AllOp { .. } => {
+            Err(SqlError::new("of ANY and ALL, = ANY (SELECT …) and <> ALL (SELECT …) are supported; others can be said with min and max"))
+        }
         Expr::InUnnest { array_expr, .. } => Err(SqlError::new("IN UNNEST is not supported; use contains(array, value)").at(&**array_expr)),
         other => Err(SqlError::new(format!("this is not supported: {}", shortened(other)))),
+    }
+}
+
+fn as_query(expr: &Expr) -> Option<&sqlparser::ast::Query> {
+    match expr {
+        Expr::Subquery(query) => Some(query),
+        Expr::Nested(inner) => as_query(inner),
+        _ => None,
+    }
+}
+
+/// `= ANY (SELECT …)` is IN, `<> ALL (SELECT …)` is NOT IN.
+fn quantified(scope: &Scope<'_>, left: &Expr, right: &Expr, negated: bool) -> Result<Values> {
+    match as_query(right) {
+        Some(query) => super::subquery::contains(scope, left, query, negated),
+        None => Err(SqlError::new("a subquery is needed here").at(right)),
     }
 }
 
@@ -138,16 +160,20 @@ fn distinct(scope: &Scope<'_>, a: &Expr, b: &Expr, wanted: bool) -> Result<Value
 }
 
 fn between(scope: &Scope<'_>, expr: &Expr, low: &Expr, high: &Expr, negated: bool) -> Result<Values> {
-    let value = scope.eval(expr)?;
-    let above = compare::compare(&Op::GtEq, &value, &scope.eval(low)?, scope.height(), scope.lenient)?;
+    let low = scope.eval(low)?;
+    let value = partition::spelt(scope, expr, scope.eval(expr)?, &low)?;
+    let above = compare::compare(&Op::GtEq, &value, &low, scope.height(), scope.lenient)?;
     let below = compare::compare(&Op::LtEq, &value, &scope.eval(high)?, scope.height(), scope.lenient)?;
     let both = combine(&above, &below, false, scope.height())?;
     if negated { not(&both) } else { Ok(both) }
 }
 
 fn in_list(scope: &Scope<'_>, expr: &Expr, list: &[Expr], negated: bool) -> Result<Values> {
-    let value = scope.eval(expr)?;
+    let mut value = scope.eval(expr)?;
     let items = list.iter().map(|item| scope.eval(item)).collect::<Result<Vec<_>>>()?;
+    if let Some(first) = items.first() {
+        value = partition::spelt(scope, expr, value, first)?;
+    }
     let any = match constant_texts(&value, &items) {
         Some(set) => {
             let texts = value.texts()?;

@@ -10,7 +10,7 @@ use super::error::{Result, SqlError};
 use super::eval::Scope;
 use super::relation::Relation;
 use super::scan::{self, Filters, Scan};
-use super::{dialect, names, params, place, select, window};
+use super::{data_store, dialect, names, params, place, select, window};
 use crate::model::Timestamp;
 use crate::tables::{self, Rows, Table};
 
@@ -20,6 +20,8 @@ pub struct Query {
     tree: ast::Query,
     now: Timestamp,
     scan: Scan,
+    /// The table is that of an event data store.
+    lake: bool,
     /// What a record alone must meet.
     filters: Filters,
     tables: Vec<&'static Table>,
@@ -42,16 +44,17 @@ impl Catalog {
     /// # Errors
     /// The pieces do not fit together.
     pub fn insert_pieces(&mut self, table: &'static Table, pieces: Vec<Rows>) -> std::result::Result<(), SqlError> {
-        let mut pieces = pieces.into_iter().map(|rows| Relation::of_table(table, &rows));
+        let mut pieces = pieces.into_iter();
         let Some(mut whole) = pieces.next() else { return Ok(()) };
-        for piece in pieces {
-            for (column, more) in whole.columns.iter_mut().zip(piece.columns) {
-                column.append_owned(more)?;
+        for mut piece in pieces {
+            for (name, column) in &mut whole.columns {
+                let more = piece.columns.iter().position(|(own, _)| own == name).map(|at| piece.columns.swap_remove(at).1);
+                column.append_owned(more.ok_or_else(|| SqlError::new("a column is missing"))?)?;
             }
             whole.height += piece.height;
         }
-        whole.columns = whole.columns.iter().map(|column| column.rechunk()).collect();
-        self.tables.insert(table.name, Arc::new(whole));
+        whole.columns.iter_mut().for_each(|(_, column)| *column = column.rechunk());
+        self.insert(table, &whole);
         Ok(())
     }
 
@@ -92,6 +95,8 @@ pub(super) struct Session<'a> {
     pub catalog: &'a Catalog,
     /// `current_timestamp`, milliseconds.
     pub now: i64,
+    /// Over tables without rows, where values are nobody's: what cannot be worked with is NULL.
+    pub dry: bool,
 }
 
 /// The tables that `WITH` names, innermost last.
@@ -122,13 +127,14 @@ impl Query {
         window::named::write_out(&mut tree);
         params::set(&mut tree, params)?;
         let tables = scan::tables(&tree);
-        let mut query = Self { tree, now, scan: Scan::default(), filters: None, tables };
+        let lake = data_store::is_meant(&tree);
+        let mut query = Self { tree, now, scan: Scan::default(), lake, filters: None, tables };
         // The dry run finds every mistake that does not depend on values.
         let mut empty = Catalog::default();
         for table in tables::ALL {
             empty.insert(table, &table.empty());
         }
-        query.run(&empty)?;
+        query.dry_run(&empty)?;
         (query.scan, query.filters) = scan::scan(&query.tree, now);
         Ok(query)
     }
@@ -156,8 +162,9 @@ impl Query {
     pub fn keep(&self, rows: Rows) -> std::result::Result<Rows, SqlError> {
         let Some(filters) = &self.filters else { return Ok(rows) };
         let relation = Relation::of_table(&tables::cloudtrail::TABLE, &rows);
+        let relation = if self.lake { data_store::typed(relation)? } else { relation };
         let catalog = Catalog::default();
-        let session = Session { catalog: &catalog, now: self.now.millis() };
+        let session = Session { catalog: &catalog, now: self.now.millis(), dry: false };
         let ctes = Ctes::default();
         let mut keep = vec![false; relation.height];
         for (qualifiers, conditions) in filters {
@@ -165,10 +172,23 @@ impl Query {
             let scope = Scope::new(&session, &ctes, &relation);
             scope.mark(conditions, &mut keep)?;
         }
+        let height = keep.iter().filter(|keep| **keep).count();
         let mask = keep.into_iter().map(Some).collect();
-        let kept = relation.filter(&mask)?;
         let columns = rows.columns.iter().map(|(name, column)| Ok((*name, column.filter(&mask)?))).collect::<Result<Vec<_>>>()?;
-        Ok(Rows { columns, height: kept.height })
+        Ok(Rows { columns, height })
+    }
+
+    /// Finds mistakes without values. A value is at fault even so where a count of nothing divides; the rest of the query is
+    /// looked at as if it were not.
+    fn dry_run(&self, empty: &Catalog) -> Result<()> {
+        let run = |dry| {
+            let session = Session { catalog: empty, now: self.now.millis(), dry };
+            select::query(&session, &Ctes::default(), None, &self.tree).map(|_| ())
+        };
+        match run(false) {
+            Err(error) if error.by_value => run(true).or_else(|error| if error.by_value { Ok(()) } else { Err(error) }),
+            result => result,
+        }
     }
 
     /// Answers the query over `catalog`.
@@ -176,7 +196,7 @@ impl Query {
     /// # Errors
     /// A value cannot be worked with (a cast that fails, a division by zero), or a table is missing.
     pub fn run(&self, catalog: &Catalog) -> std::result::Result<Answer, SqlError> {
-        let session = Session { catalog, now: self.now.millis() };
+        let session = Session { catalog, now: self.now.millis(), dry: false };
         let relation = select::query(&session, &Ctes::default(), None, &self.tree)?;
         Ok(Answer::new(relation.seen()))
     }

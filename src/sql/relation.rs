@@ -1,8 +1,11 @@
 //! Rows with named columns: what `FROM` gives and every stage after it hands on.
 
+use std::sync::Arc;
+
 use polars::prelude::{BooleanChunked, DataFrame, IntoColumn, Series};
 
 use super::error::{Result, SqlError};
+use super::partition;
 use super::values::{Values, take};
 use crate::tables::{Kind, Rows, Table, cloudtrail};
 
@@ -14,11 +17,13 @@ pub(super) struct Field {
     pub kind: Kind,
     /// Another name of a column: left out of `SELECT *`.
     pub hidden: bool,
+    /// A partition's date, which a query may spell in its own way.
+    pub is_date: bool,
 }
 
 impl Field {
     pub fn new(name: impl Into<String>, kind: Kind) -> Self {
-        Self { qualifier: None, name: name.into(), kind, hidden: false }
+        Self { qualifier: None, name: name.into(), kind, hidden: false, is_date: false }
     }
 }
 
@@ -41,13 +46,14 @@ impl Relation {
         let mut relation = Self { height: rows.height, ..Self::default() };
         for column in (table.columns)() {
             if let Some((_, data)) = rows.columns.iter().find(|(name, _)| *name == column.name) {
-                relation.push(Field::new(column.name, column.kind), data.clone());
+                let is_date = table.name == cloudtrail::TABLE.name && partition::is_date(column.name);
+                relation.push(Field { is_date, ..Field::new(column.name, column.kind) }, data.clone());
             }
         }
         if table.name == cloudtrail::TABLE.name {
             for (other, name) in cloudtrail::OTHER_NAMES {
                 if let Some((_, data)) = rows.columns.iter().find(|(column, _)| column == name) {
-                    relation.push(Field { hidden: true, ..Field::new(*other, Kind::Varchar) }, data.clone());
+                    relation.push(Field { hidden: true, is_date: partition::is_date(other), ..Field::new(*other, Kind::Varchar) }, data.clone());
                 }
             }
         }
@@ -66,9 +72,24 @@ impl Relation {
         }
     }
 
+    /// Every column made anew; what is one column under several names is made once.
+    fn each(&self, make: impl Fn(&Series) -> Result<Series>) -> Result<Vec<Series>> {
+        let mut made: Vec<Series> = Vec::with_capacity(self.columns.len());
+        for (at, (field, column)) in self.fields.iter().zip(&self.columns).enumerate() {
+            let is_same = |other: &Series| Arc::ptr_eq(&other.0, &column.0);
+            let same = if field.hidden { self.columns.iter().take(at).position(is_same) } else { None };
+            let column = match same.and_then(|same| made.get(same)) {
+                Some(known) => known.clone(),
+                None => make(column)?,
+            };
+            made.push(column);
+        }
+        Ok(made)
+    }
+
     /// The rows where `mask` is true.
     pub fn filter(&self, mask: &BooleanChunked) -> Result<Self> {
-        let columns = self.columns.iter().map(|column| column.filter(mask)).collect::<std::result::Result<Vec<_>, _>>()?;
+        let columns = self.each(|column| Ok(column.filter(mask)?))?;
         // A NULL in the mask is not true; both counts leave it out.
         let height = mask.iter().filter(|keep| *keep == Some(true)).count();
         Ok(Self { fields: self.fields.clone(), columns, height })
@@ -76,7 +97,7 @@ impl Relation {
 
     /// The rows that `rows` names, in that order; `None` gives a row of NULLs.
     pub fn take(&self, rows: &[Option<u32>]) -> Result<Self> {
-        let columns = self.columns.iter().map(|column| take(column, rows)).collect::<Result<Vec<_>>>()?;
+        let columns = self.each(|column| take(column, rows))?;
         Ok(Self { fields: self.fields.clone(), columns, height: rows.len() })
     }
 
@@ -158,5 +179,25 @@ impl Groups {
             }
         }
         Ok(Self { of_row, first })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::NamedFrom;
+
+    use super::*;
+
+    #[test]
+    fn a_column_under_several_names_is_taken_once() {
+        let rows = Rows { columns: vec![("timestamp", Series::new("timestamp".into(), ["2026/03/02", "2026/03/03"]))], height: 2 };
+        let relation = Relation::of_table(&cloudtrail::TABLE, &rows);
+        assert!(relation.columns.len() > 3);
+        let kept = relation.filter(&[Some(false), Some(true)].into_iter().collect()).unwrap();
+        let taken = kept.take(&[Some(0), None]).unwrap();
+        for relation in [&kept, &taken] {
+            assert!(relation.columns.iter().all(|column| Arc::ptr_eq(&column.0, &relation.columns[0].0)));
+        }
+        assert_eq!((kept.height, taken.columns[1].null_count()), (1, 1));
     }
 }

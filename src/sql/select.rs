@@ -13,7 +13,7 @@ use super::query::{Ctes, Session};
 use super::relation::{Field, Groups, Relation};
 use super::values::Values;
 use super::walk::{Calls, conjuncts};
-use super::{aggregate, cast, from, names, order, window};
+use super::{aggregate, cast, from, names, order, recursive, window};
 use crate::tables::Kind;
 
 /// The rows of a query. `outer` is the row that a correlated subquery stands at.
@@ -39,13 +39,16 @@ pub(super) fn query(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_
 fn with(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_>, Via<'_>)>, query: &Query) -> Result<Ctes> {
     let mut ctes = ctes.clone();
     let Some(with) = &query.with else { return Ok(ctes) };
-    if with.recursive {
-        return Err(SqlError::new("WITH RECURSIVE is not supported").at(with));
-    }
     for table in &with.cte_tables {
         let name = table.alias.name.value.to_lowercase();
         let columns: Vec<String> = table.alias.columns.iter().map(|column| column.name.value.clone()).collect();
-        let rows = self::query(session, &ctes, outer, &table.query)?.renamed(&name, &columns);
+        let rows = match recursive::halves(&table.query, &name).filter(|_| with.recursive) {
+            Some((first, next, all)) => {
+                let run = |ctes: &Ctes, body: &SetExpr| Ok(set(&Scope { outer, ..Scope::new(session, ctes, &Relation::single_row()) }, body)?.seen());
+                recursive::rows(&ctes, &name, &columns, run, (first, next, all)).map_err(|error| error.at_span(table.alias.name.span))?
+            }
+            None => self::query(session, &ctes, outer, &table.query)?.renamed(&name, &columns),
+        };
         ctes = ctes.with(name, rows);
     }
     Ok(ctes)
@@ -78,7 +81,7 @@ fn value_rows(like: &Scope<'_>, values: &ValueRows) -> Result<Relation> {
     all.ok_or_else(|| SqlError::new("VALUES needs a row"))
 }
 
-fn combine(left: Relation, right: Relation, op: SetOperator, quantifier: SetQuantifier) -> Result<Relation> {
+pub(super) fn combine(left: Relation, right: Relation, op: SetOperator, quantifier: SetQuantifier) -> Result<Relation> {
     let (left, right) = (left.seen(), right.seen());
     if left.fields.len() != right.fields.len() {
         return Err(SqlError::new(format!("{op}: one side has {} columns and the other {}", left.fields.len(), right.fields.len())));
@@ -251,9 +254,10 @@ fn list_item(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relation) -> Resul
                 return Err(SqlError::new("SELECT * needs a table, and no GROUP BY").at(item));
             }
             for (field, column) in scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| !field.hidden) {
-                push(field.name.clone(), Values::new(field.kind.clone(), column.clone()));
+                rows.push(Field { is_date: field.is_date, ..Field::new(field.name.clone(), field.kind.clone()) }, column.clone());
             }
         }
+        SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => return fields_of(scope, expr, rows),
         SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
             let table = names::last(name);
             let of_table: Vec<_> = scope
@@ -264,13 +268,32 @@ fn list_item(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relation) -> Resul
                 .filter(|(field, _)| field.qualifier.as_deref() == Some(&table) && !field.hidden)
                 .collect();
             if of_table.is_empty() {
-                return Err(SqlError::new(format!("there is no table {table} here")).at(name));
+                // What is no table may be a row.
+                let parts: Vec<Ident> =
+                    name.0.iter().filter_map(|part| part.as_ident()).map(|part| Ident { value: part.value.to_lowercase(), ..part.clone() }).collect();
+                let expr = Expr::CompoundIdentifier(parts);
+                return match scope.eval(&expr) {
+                    Ok(_) => fields_of(scope, &expr, rows),
+                    Err(_) => Err(SqlError::new(format!("there is no table {table} here")).at(name)),
+                };
             }
             for (field, column) in of_table {
-                push(field.name.clone(), Values::new(field.kind.clone(), column.clone()));
+                rows.push(Field { is_date: field.is_date, ..Field::new(field.name.clone(), field.kind.clone()) }, column.clone());
             }
         }
         _ => return Err(SqlError::new("this is not supported in a SELECT list").at(item)),
+    }
+    Ok(())
+}
+
+/// `(row).*`: a column for each field.
+fn fields_of(scope: &Scope<'_>, expr: &Expr, rows: &mut Relation) -> Result<()> {
+    let values = scope.column(expr)?;
+    let Kind::Row(fields) = &values.kind else {
+        return Err(SqlError::new(format!("only a row has fields that * can show, and this is {}", values.kind)).at(expr));
+    };
+    for ((name, kind), data) in fields.iter().zip(values.data.struct_()?.fields_as_series()) {
+        rows.push(Field::new(name.clone(), kind.clone()), data);
     }
     Ok(())
 }
@@ -284,7 +307,7 @@ fn other_names(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relation) {
     };
     for (field, column) in scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| field.hidden) {
         if table.is_none() || field.qualifier == table {
-            rows.push(Field { hidden: true, ..Field::new(field.name.clone(), field.kind.clone()) }, column.clone());
+            rows.push(Field { hidden: true, is_date: field.is_date, ..Field::new(field.name.clone(), field.kind.clone()) }, column.clone());
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use polars::prelude::{BooleanChunked, ChunkFullNull, Float64Chunked, Int64Chunked, IntoSeries, NamedFrom, Series, StringChunked};
 
+use super::decimal;
 use super::error::{Result, SqlError};
 use crate::tables::Kind;
 
@@ -90,7 +91,7 @@ impl Values {
 
     pub fn texts(&self) -> Result<Texts> {
         match &self.kind {
-            Kind::Varchar | Kind::Json | Kind::Ip => Ok(Texts(self.data.str()?.rechunk().into_owned(), self.constant)),
+            Kind::Varchar | Kind::Json | Kind::Ip | Kind::Binary => Ok(Texts(self.data.str()?.rechunk().into_owned(), self.constant)),
             Kind::Unknown => Ok(Texts(StringChunked::full_null("".into(), self.data.len()), self.constant)),
             other => Err(SqlError::new(format!("a text is needed here, and this is {other}"))),
         }
@@ -108,6 +109,10 @@ impl Values {
     pub fn doubles(&self) -> Result<Doubles> {
         match &self.kind {
             Kind::Double => Ok(Doubles(self.data.f64()?.rechunk().into_owned(), self.constant)),
+            Kind::Decimal { scale, .. } => {
+                let cells = self.data.i64()?.iter().map(|value| value.map(|value| decimal::double(value, *scale)));
+                Ok(Doubles(cells.collect(), self.constant))
+            }
             Kind::Bigint => Ok(Doubles(self.data.i64()?.iter().map(|value| value.map(|value| value as f64)).collect(), self.constant)),
             Kind::Unknown => Ok(Doubles(Float64Chunked::full_null("".into(), self.data.len()), self.constant)),
             other => Err(SqlError::new(format!("a number is needed here, and this is {other}"))),

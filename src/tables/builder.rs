@@ -38,10 +38,12 @@ impl Builder {
     pub fn new(kind: &Kind) -> Self {
         match kind {
             Kind::Json => Self::Json(Vec::new()),
-            Kind::Varchar | Kind::Ip => Self::Text(StringChunkedBuilder::new("".into(), 0)),
+            Kind::Varchar | Kind::Ip | Kind::Binary => Self::Text(StringChunkedBuilder::new("".into(), 0)),
             Kind::Double => Self::Doubles(Vec::new()),
             Kind::Boolean | Kind::Unknown => Self::Booleans(Vec::new()),
-            Kind::Bigint | Kind::Date | Kind::Timestamp { .. } | Kind::Zoned(_) | Kind::Span | Kind::Months => Self::Numbers(Vec::new()),
+            Kind::Bigint | Kind::Decimal { .. } | Kind::Date | Kind::Timestamp { .. } | Kind::Zoned(_) | Kind::Span | Kind::Months => {
+                Self::Numbers(Vec::new())
+            }
             Kind::Row(fields) => Self::Row { fields: fields.iter().map(|(name, kind)| (name.clone(), Self::new(kind))).collect(), height: 0 },
             Kind::Array(element) => Self::list(element, false),
             Kind::Map(key, value) => Self::list(&entry(key, value), true),

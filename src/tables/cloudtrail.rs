@@ -69,10 +69,17 @@ pub const OTHER_NAMES: &[(&str, &str)] = &[
     ("$path", "object"),
     ("dt", "timestamp"),
     ("date_partition", "timestamp"),
+    ("partition_date", "timestamp"),
+    ("event_date", "timestamp"),
+    ("log_date", "timestamp"),
+    ("ingest_date", "timestamp"),
+    ("p_date", "timestamp"),
     ("account_id", "account"),
     ("accountid", "account"),
     ("account_partition", "account"),
+    ("p_account", "account"),
     ("region_partition", "region"),
+    ("p_region", "region"),
 ];
 
 /// Columns whose text is JSON: their members can be reached with a dot, as in tables that declare them as rows or maps.

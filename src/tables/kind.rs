@@ -15,6 +15,11 @@ pub enum Kind {
     Unknown,
     Boolean,
     Bigint,
+    /// An exact number: a whole number of the last of its `scale` digits after the point.
+    Decimal {
+        precision: u8,
+        scale: u8,
+    },
     Double,
     Varchar,
     /// JSON text, as `json_extract` gives it. A CloudTrail column such as `requestparameters` is `Varchar`.
@@ -29,6 +34,8 @@ pub enum Kind {
     Zoned(String),
     /// An internet address: the hexadecimal digits of its 16 bytes.
     Ip,
+    /// Bytes: two hexadecimal digits for each.
+    Binary,
     /// `interval '…' day`: milliseconds.
     Span,
     /// `interval '…' month`: months.
@@ -54,9 +61,9 @@ impl Kind {
     pub fn dtype(&self) -> DataType {
         match self {
             Kind::Unknown | Kind::Boolean => DataType::Boolean,
-            Kind::Bigint | Kind::Date | Kind::Timestamp { .. } | Kind::Zoned(_) | Kind::Span | Kind::Months => DataType::Int64,
+            Kind::Bigint | Kind::Decimal { .. } | Kind::Date | Kind::Timestamp { .. } | Kind::Zoned(_) | Kind::Span | Kind::Months => DataType::Int64,
             Kind::Double => DataType::Float64,
-            Kind::Varchar | Kind::Json | Kind::Ip => DataType::String,
+            Kind::Varchar | Kind::Json | Kind::Ip | Kind::Binary => DataType::String,
             Kind::Array(element) => DataType::List(Box::new(element.dtype())),
             Kind::Row(fields) => DataType::Struct(fields.iter().map(|(name, kind)| Field::new(name.as_str().into(), kind.dtype())).collect()),
             Kind::Map(key, value) => DataType::List(Box::new(entry(key, value).dtype())),
@@ -77,7 +84,7 @@ impl Kind {
     }
 
     pub fn is_number(&self) -> bool {
-        matches!(self, Kind::Bigint | Kind::Double)
+        matches!(self, Kind::Bigint | Kind::Decimal { .. } | Kind::Double)
     }
 
     pub fn is_text(&self) -> bool {
@@ -106,10 +113,12 @@ impl fmt::Display for Kind {
             Kind::Unknown => f.write_str("unknown"),
             Kind::Boolean => f.write_str("boolean"),
             Kind::Bigint => f.write_str("bigint"),
+            Kind::Decimal { precision, scale } => write!(f, "decimal({precision},{scale})"),
             Kind::Double => f.write_str("double"),
             Kind::Varchar => f.write_str("varchar"),
             Kind::Json => f.write_str("json"),
             Kind::Ip => f.write_str("ipaddress"),
+            Kind::Binary => f.write_str("varbinary"),
             Kind::Date => f.write_str("date"),
             Kind::Timestamp { zoned: false } => f.write_str("timestamp"),
             Kind::Timestamp { zoned: true } | Kind::Zoned(_) => f.write_str("timestamp with time zone"),

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::escape::Escape;
 use super::format::{Cell, Format, Look, Rows, write_document};
 use super::quantity::{count, counted};
+use super::width;
 use crate::model::Coverage;
 use crate::sql::Answer;
 use crate::tables::Kind;
@@ -71,7 +72,18 @@ fn write_csv(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
 
 /// Values of these types cannot be formulas, though they may begin with a minus.
 fn is_ours(kind: &Kind) -> bool {
-    matches!(kind, Kind::Bigint | Kind::Double | Kind::Boolean | Kind::Date | Kind::Timestamp { .. } | Kind::Zoned(_) | Kind::Span | Kind::Months)
+    matches!(
+        kind,
+        Kind::Bigint
+            | Kind::Decimal { .. }
+            | Kind::Double
+            | Kind::Boolean
+            | Kind::Date
+            | Kind::Timestamp { .. }
+            | Kind::Zoned(_)
+            | Kind::Span
+            | Kind::Months
+    )
 }
 
 fn write_parquet(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
@@ -107,11 +119,11 @@ fn cell(answer: &Answer, row: usize, column: usize) -> String {
 
 /// The width of each column; `None` if there are too many columns for the terminal.
 fn widths(names: &[String], cells: &[Vec<String>], terminal: Option<usize>) -> Option<Vec<usize>> {
-    let width = |column: usize| {
-        let cells = cells.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain(names.get(column).map(|name| name.chars().count())).max().unwrap_or(0).min(CELL_CHARS_MAX)
+    let width_of = |column: usize| {
+        let cells = cells.iter().filter_map(|row| row.get(column)).map(|cell| width::of(cell));
+        cells.chain(names.get(column).map(|name| width::of(name))).max().unwrap_or(0).min(CELL_CHARS_MAX)
     };
-    let mut widths: Vec<usize> = (0..names.len()).map(width).collect();
+    let mut widths: Vec<usize> = (0..names.len()).map(width_of).collect();
     let Some(terminal) = terminal else { return Some(widths) };
     let gaps = 2 * names.len().saturating_sub(1);
     // The widest column gives way, again and again, until all fit.
@@ -135,32 +147,24 @@ fn write_grid(out: &mut dyn Write, answer: &Answer, names: &[String], cells: &[V
 
 fn write_line(out: &mut dyn Write, cells: &[String], widths: &[usize], right: &[bool]) -> io::Result<()> {
     let mut line = String::new();
-    for ((cell, width), right) in cells.iter().zip(widths).zip(right) {
+    for ((cell, columns), right) in cells.iter().zip(widths).zip(right) {
         if !line.is_empty() {
             line.push_str("  ");
         }
-        let cell = cut(cell, *width);
-        let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
+        let cell = width::cut(cell, *columns);
+        let padding = " ".repeat(columns.saturating_sub(width::of(&cell)));
         line.push_str(&if *right { format!("{padding}{cell}") } else { format!("{cell}{padding}") });
     }
     writeln!(out, "{}", line.trim_end())
 }
 
-fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-    format!("{kept}…")
-}
-
 /// One column a line, for rows that are too wide for the terminal.
 fn write_records(out: &mut dyn Write, names: &[String], cells: &[Vec<String>]) -> io::Result<()> {
-    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let widest = names.iter().map(|name| width::of(name)).max().unwrap_or(0);
     for (number, row) in cells.iter().enumerate() {
         writeln!(out, "-- row {}", number + 1)?;
         for (name, cell) in names.iter().zip(row) {
-            writeln!(out, "{name:<width$}  {}", cut(cell, CELL_CHARS_MAX))?;
+            writeln!(out, "{name}{}  {}", " ".repeat(widest.saturating_sub(width::of(name))), width::cut(cell, CELL_CHARS_MAX))?;
         }
     }
     Ok(())

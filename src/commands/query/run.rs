@@ -110,7 +110,7 @@ impl Args {
         let (mut coverage, collectors) = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| {
             pipeline::scan(self.paced(run, query), wanted, || gathering.collector())
         });
-        self.finish(talk, &feeds, &narrowed, &mut coverage, &Seen::default(), reading)?;
+        self.finish(talk, &feeds, asked, &mut coverage, &Seen::default(), reading)?;
         let pieces = gathering
             .finish(collectors)
             .map_err(|error| not_answered(&error).advise("ask for fewer columns, narrow the time, or give it more with --max-memory"))?;
@@ -151,6 +151,13 @@ impl Args {
         }
         let pruned = sources::pruned(feeds);
         reading.pruned += usize::try_from(pruned.places).unwrap_or(usize::MAX);
+        // What a query's own conditions leave out is an answer without rows, not a filter that nothing matches.
+        let unread = coverage.objects_listed == 0 && pruned.places > 0;
+        if unread && has_no_limit(filter) {
+            let days = pruned.days.as_ref().map(|(first, last)| format!(", delivered between {first} and {last}")).unwrap_or_default();
+            talk.note(&format!("the query's own conditions leave out all that is there{days}"));
+            return Ok(());
+        }
         nothing::check(&self.common.sources, filter, coverage, seen, &pruned)?;
         nothing::remarks(filter, coverage, seen, &pruned).iter().for_each(|remark| talk.note(remark));
         Ok(())
@@ -166,6 +173,10 @@ impl Args {
         talk.warn(&format!("{what}, {failed} and {records} failed"));
         coverage.failures.iter().take(3).for_each(|failure| talk.warn(&ui::coverage::describe(failure)));
     }
+}
+
+fn has_no_limit(filter: &Filter) -> bool {
+    filter.since.is_none() && filter.until.is_none() && filter.accounts.is_empty() && filter.regions.is_empty()
 }
 
 fn read_text(coverage: &Coverage) -> String {

@@ -49,8 +49,6 @@ pub(super) const NAMES: &[&str] = &[
     "array",
     "row",
     "reverse",
-    "array_average",
-    "array_sum",
     "zip",
 ];
 
@@ -81,6 +79,7 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "map_concat" => made::map_concat(call),
         "map_from_entries" => made::map_from_entries(call),
         "array" => array_values(&call.args, call.height),
+        "zip" => made::zip(call),
         "row" => row_values(&call.args, call.height),
         "reverse" => pick(call, |_, rows| rows.rev().collect()),
         _ => return None,
@@ -189,6 +188,9 @@ pub(in super::super) fn subscript(values: &Values, index: &Values, height: usize
             (data, (0..rows).map(|row| place(row).and_then(|at| u32::try_from(at).ok())).collect())
         }
         _ => {
+            if !matches!(index.kind, Kind::Bigint | Kind::Unknown) {
+                return Err(SqlError::new(format!("a position is a whole number, and this is {}", index.kind)));
+            }
             let indices = index.wholes()?;
             let place = |row: usize| {
                 let range = ranges.get(row, values.constant)?;

@@ -1,6 +1,7 @@
 //! Functions on numbers, and the greatest and least of several values.
 
 use super::super::compare::{self, Ordered};
+use super::super::decimal::{self, Way};
 use super::super::error::{Result, SqlError};
 use super::super::values::Values;
 use super::super::{cast, predicate};
@@ -48,9 +49,14 @@ pub(super) const NAMES: &[&str] = &[
 pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
     Some(match call.name {
         "abs" => either(call, i64::saturating_abs, f64::abs),
+        "sign" if is_decimal(call) => sign(call),
         "sign" => either(call, i64::signum, |value| if value == 0.0 { 0.0 } else { value.signum() }),
+        "ceil" | "ceiling" if is_decimal(call) => whole(call, Way::Up),
+        "floor" if is_decimal(call) => whole(call, Way::Down),
         "ceil" | "ceiling" => either(call, |value| value, f64::ceil),
         "floor" => either(call, |value| value, f64::floor),
+        "round" if is_decimal(call) => whole(call, Way::Nearest),
+        "truncate" if is_decimal(call) => whole(call, Way::TowardsZero),
         "round" => round(call, f64::round),
         "truncate" => round(call, f64::trunc),
         "sqrt" => double(call, f64::sqrt),
@@ -86,12 +92,31 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
 
 fn either(call: &Call<'_>, whole: impl Fn(i64) -> i64, double: impl Fn(f64) -> f64) -> Result<Values> {
     call.arity(1, 1)?;
-    if call.arg(0)?.kind == Kind::Bigint {
-        let cells = call.wholes(0)?;
-        return call.build(Kind::Bigint, |row| Ok(cells.get(row).map(&whole)));
+    if let kind @ (Kind::Bigint | Kind::Decimal { .. }) = &call.arg(0)?.kind {
+        let cells = call.arg(0)?.wholes()?;
+        return call.build(kind.clone(), |row| Ok(cells.get(row).map(&whole)));
     }
     let cells = call.doubles(0)?;
     call.build(Kind::Double, |row| Ok(cells.get(row).map(&double)))
+}
+
+fn is_decimal(call: &Call<'_>) -> bool {
+    matches!(call.args.first(), Some(Values { kind: Kind::Decimal { .. }, .. }))
+}
+
+fn sign(call: &Call<'_>) -> Result<Values> {
+    call.arity(1, 1)?;
+    let cells = call.arg(0)?.wholes()?;
+    call.build(decimal::kind(1, 0), |row| Ok(cells.get(row).map(i64::signum)))
+}
+
+/// A decimal with less digits: none after the point, or as many as the second argument says.
+fn whole(call: &Call<'_>, way: Way) -> Result<Values> {
+    call.arity(1, if matches!(way, Way::Up | Way::Down) { 1 } else { 2 })?;
+    match call.args.len() {
+        1 => decimal::whole(call.arg(0)?, way, call.height),
+        _ => decimal::to_digits(call.arg(0)?, &call.wholes(1)?, way, call.height, call.constant()),
+    }
 }
 
 fn double(call: &Call<'_>, function: impl Fn(f64) -> f64) -> Result<Values> {

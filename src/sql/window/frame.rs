@@ -189,7 +189,7 @@ fn distance(scope: &Scope<'_>, expr: &Expr, key: Option<&Kind>) -> Result<Distan
     let value = scope.eval(expr)?;
     let found = match (key, &value.kind) {
         (None, Kind::Bigint) => value.constant_whole().and_then(|count| usize::try_from(count).ok()).map(Distance::Count),
-        (Some(Kind::Bigint | Kind::Double), Kind::Bigint | Kind::Double) if value.constant => value.doubles()?.get(0).map(Distance::Value),
+        (Some(key), number) if key.is_number() && number.is_number() && value.constant => value.doubles()?.get(0).map(Distance::Value),
         (Some(key), Kind::Span) if is_time(key) => value.wholes()?.get(0).map(|millis| Distance::Value(millis as f64)),
         (Some(key), Kind::Months) if is_time(key) => value.wholes()?.get(0).map(Distance::Months),
         _ => None,

@@ -152,6 +152,13 @@ pub(super) fn sequence(call: &Call<'_>) -> Result<Values> {
     let default = if kind.is_time() && kind != Kind::Date { super::super::clock::DAY_MILLIS } else { 1 };
     let steps = if call.args.len() > 2 { Some(call.arg(2)?) } else { None };
     let scale = if kind == Kind::Date { super::super::clock::DAY_MILLIS } else { 1 };
+    let end = &call.arg(1)?.kind;
+    let is_kind = matches!(kind, Kind::Bigint | Kind::Unknown) || kind.is_time();
+    let is_pair = *end == kind || *end == Kind::Unknown || kind == Kind::Unknown || (end.is_timestamp() && kind.is_timestamp());
+    if !is_kind || !is_pair {
+        return Err(SqlError::new(format!("a sequence is of whole numbers, dates or timestamps, not from {kind} to {end}")));
+    }
+    let by_months = steps.is_some_and(|step| step.kind == Kind::Months);
     let step_of = |row: usize| -> Option<i64> {
         match steps {
             // Downwards if the end is below the start.
@@ -159,6 +166,11 @@ pub(super) fn sequence(call: &Call<'_>) -> Result<Values> {
             Some(step) if step.kind == Kind::Span => step.wholes().ok()?.get(row).map(|millis| millis / scale),
             Some(step) => step.wholes().ok()?.get(row),
         }
+    };
+    // The n-th element: months are not all of one length.
+    let nth = |from: i64, step: i64, at: i64| match by_months {
+        true => super::super::super::clock::plus_months(from.checked_mul(scale)?, step.checked_mul(at)?).map(|millis| millis / scale),
+        false => from.checked_add(step.checked_mul(at)?),
     };
     let constant = call.constant();
     let rows = if constant { 1 } else { call.height };
@@ -168,11 +180,16 @@ pub(super) fn sequence(call: &Call<'_>) -> Result<Values> {
             lengths.push(None);
             continue;
         };
-        let count = if step == 0 { 0 } else { (to.saturating_sub(from) / step).saturating_add(1).max(0) };
+        let is_inside = |value: i64| if step > 0 { value <= to } else { value >= to };
+        let count = match step {
+            0 => 0,
+            _ if by_months => (0..=LENGTH_MAX).take_while(|at| nth(from, step, *at).is_some_and(is_inside)).count() as i64,
+            _ => (to.saturating_sub(from) / step).saturating_add(1).max(0),
+        };
         if step == 0 || count > LENGTH_MAX {
             return Err(SqlError::value(format!("a sequence may have at most {LENGTH_MAX} elements")));
         }
-        all.extend((0..count).map(|at| Some(from + at * step)));
+        all.extend((0..count).map(|at| nth(from, step, at)));
         lengths.push(usize::try_from(count).ok());
     }
     let elements = <i64 as Cell>::column(all);
@@ -240,6 +257,29 @@ pub(super) fn map_concat(call: &Call<'_>) -> Result<Values> {
         Some(range.clone().filter(is_last).collect())
     })?;
     map_from_entries(&Call { args: vec![kept], ..call })
+}
+
+/// Elements of several arrays side by side; shorter ones are filled up with NULL.
+pub(super) fn zip(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 5)?;
+    let arrays = call.args.iter().map(|arg| Ok((explode(arg)?, arg.constant))).collect::<Result<Vec<_>>>()?;
+    let constant = call.constant();
+    let rows = if constant { 1 } else { call.height };
+    let ranges: Vec<(Ranges, bool)> = arrays.iter().map(|((_, lengths), constant)| (Ranges::of(lengths), *constant)).collect();
+    let mut places: Vec<Vec<Option<u32>>> = vec![Vec::new(); arrays.len()];
+    let mut lengths = Vec::new();
+    for row in 0..rows {
+        let own: Option<Vec<_>> = ranges.iter().map(|(ranges, constant)| ranges.get(row, *constant)).collect();
+        let longest = own.as_ref().map(|own| own.iter().map(ExactSizeIterator::len).max().unwrap_or(0));
+        lengths.push(longest);
+        for (range, places) in own.iter().flatten().zip(&mut places) {
+            places.extend((0..longest.unwrap_or(0)).map(|at| range.clone().nth(at).and_then(|place| u32::try_from(place).ok())));
+        }
+    }
+    let fields = arrays.iter().zip(&places).map(|(((elements, _), _), places)| elements.take(places)).collect::<Result<Vec<_>>>()?;
+    let height = places.first().map_or(0, Vec::len);
+    let rows = super::row_values(&fields, height)?;
+    Ok(Values { kind: Kind::array(rows.kind.clone()), data: lists("", &rows.data, &rows.kind, &lengths), constant })
 }
 
 /// An array of rows of two as a map.

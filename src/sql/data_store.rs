@@ -1,0 +1,32 @@
+//! CloudTrail Lake's table: what differs there from the table that the console creates in Athena.
+//!
+//! In an event data store, the time of an event is a timestamp and not a text: `eventTime < '2026-03-02 10:00:00'` compares
+//! times there, and letters in Athena. A query that names its table as people do there (by the id, by `$EDS_ID`) means that.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Query, visit_relations};
+
+use super::error::Result;
+use super::relation::Relation;
+use super::values::Values;
+use super::{cast, clock, names};
+
+/// The name that a table gets whose own name is an id or a placeholder for one.
+pub(super) const TABLE: &str = "cloudtrail_lake";
+
+/// Whether a query asks an event data store.
+pub(super) fn is_meant(query: &Query) -> bool {
+    visit_relations(query, |name| if names::last(name) == TABLE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }).is_break()
+}
+
+/// The rows of `cloudtrail_logs` with the types that they have in an event data store.
+pub(super) fn typed(mut rows: Relation) -> Result<Relation> {
+    let Some(at) = rows.fields.iter().position(|field| field.name == "eventtime") else { return Ok(rows) };
+    let times = cast::cast(&rows.values(at)?, &clock::UNZONED, rows.height, true)?;
+    if let (Some(field), Some(column)) = (rows.fields.get_mut(at), rows.columns.get_mut(at)) {
+        field.kind = times.kind.clone();
+        *column = Values::spread(&times, rows.height);
+    }
+    Ok(rows)
+}

@@ -1,0 +1,165 @@
+//! JSON paths: `$.a.b[0]`, and what lies at one.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::super::super::error::{Result, SqlError};
+
+/// One step of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    Member(String),
+    AnyCase(String),
+    Element(usize),
+}
+
+/// `$.a.b[0]["c d"]`, with `lax` or `strict` in front for the SQL/JSON functions; a leading `$` may be left out.
+pub(super) fn parse_path(path: &str) -> Result<Vec<Step>> {
+    let wrong = || SqlError::new(format!("'{path}' is no JSON path that is supported: $.member, $[index], $['member']"));
+    let trimmed = path.trim();
+    let trimmed = trimmed.strip_prefix("lax").or_else(|| trimmed.strip_prefix("strict")).unwrap_or(trimmed).trim_start();
+    let mut rest = trimmed.strip_prefix('$').unwrap_or(trimmed);
+    let mut steps = Vec::new();
+    if !rest.is_empty() && !rest.starts_with(['.', '[']) {
+        let (name, after) = member(rest);
+        steps.push(Step::Member(name.to_owned()));
+        rest = after;
+    }
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix('[') {
+            let (inner, after) = after.split_once(']').ok_or_else(wrong)?;
+            let inner = inner.trim();
+            let unquoted = ['"', '\''].iter().find_map(|quote| inner.strip_prefix(*quote)?.strip_suffix(*quote));
+            steps.push(match (unquoted, inner.parse()) {
+                (Some(name), _) => Step::Member(name.to_owned()),
+                (None, Ok(index)) => Step::Element(index),
+                (None, Err(_)) => return Err(wrong()),
+            });
+            rest = after;
+        } else {
+            let after = rest.strip_prefix('.').ok_or_else(wrong)?;
+            let (name, after) = match after.strip_prefix('"').and_then(|after| after.split_once('"')) {
+                Some(quoted) => quoted,
+                None => member(after),
+            };
+            if name.is_empty() || name == "*" {
+                return Err(wrong());
+            }
+            steps.push(Step::Member(name.to_owned()));
+            rest = after;
+        }
+    }
+    Ok(steps)
+}
+
+pub(super) fn member(text: &str) -> (&str, &str) {
+    text.split_at(text.find(['.', '[']).unwrap_or(text.len()))
+}
+
+/// What lies at the path; JSON's `null` counts as nothing.
+pub(super) fn follow<'t>(text: &'t str, steps: &[Step]) -> Option<&'t RawValue> {
+    at(text, steps).filter(|value| value.get() != "null")
+}
+
+/// What lies at the path, be it JSON's `null`.
+pub(super) fn at<'t>(text: &'t str, steps: &[Step]) -> Option<&'t RawValue> {
+    let mut value: &RawValue = serde_json::from_str(text).ok()?;
+    for step in steps {
+        let mut reader = serde_json::Deserializer::from_str(value.get());
+        value = match step {
+            Step::Member(name) if value.get().starts_with('{') => reader.deserialize_map(One { name, any_case: false }).ok()??,
+            Step::AnyCase(name) if value.get().starts_with('{') => reader.deserialize_map(One { name, any_case: true }).ok()??,
+            Step::Element(index) if value.get().starts_with('[') => reader.deserialize_seq(Nth { index: *index }).ok()??,
+            _ => return None,
+        };
+    }
+    Some(value)
+}
+
+/// Picks one member of an object.
+struct One<'n> {
+    name: &'n str,
+    any_case: bool,
+}
+
+impl<'t> Visitor<'t> for One<'_> {
+    type Value = Option<&'t RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(Member(key)) = map.next_key::<Member<'t>>()? {
+            if key == self.name || (self.any_case && key.eq_ignore_ascii_case(self.name)) {
+                found = Some(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Member<'t>(#[serde(borrow)] Cow<'t, str>);
+
+/// Picks one element of an array.
+struct Nth {
+    index: usize,
+}
+
+impl<'t> Visitor<'t> for Nth {
+    type Value = Option<&'t RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON array")
+    }
+
+    fn visit_seq<A: SeqAccess<'t>>(self, mut seq: A) -> std::result::Result<Self::Value, A::Error> {
+        let mut found = None;
+        let mut at = 0;
+        while let Some(value) = seq.next_element::<&'t RawValue>()? {
+            if at == self.index {
+                found = Some(value);
+            }
+            at += 1;
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths() {
+        let member = |name: &str| Step::Member(name.to_owned());
+        assert_eq!(parse_path("$.a.b[0]").unwrap(), [member("a"), member("b"), Step::Element(0)]);
+        assert_eq!(parse_path("$[\"a b\"]['c.d']").unwrap(), [member("a b"), member("c.d")]);
+        assert_eq!(parse_path("lax $.a").unwrap(), [member("a")]);
+        assert_eq!(parse_path("$").unwrap(), []);
+        assert_eq!(parse_path("a.b").unwrap(), [member("a"), member("b")]);
+        assert!(parse_path("$.a[").is_err());
+        assert!(parse_path("$..a").is_err());
+        assert!(parse_path("$.*").is_err());
+    }
+
+    #[test]
+    fn a_path_is_followed_through_text_and_damage_is_nothing() {
+        let json = r#"{"a": {"b": [ {"c": "x\ny"}, 2 ]}, "n": null}"#;
+        let at = |path: &str| follow(json, &parse_path(path).unwrap()).map(|value| value.get().to_owned());
+        assert_eq!(at("$.a.b[0].c").as_deref(), Some(r#""x\ny""#));
+        assert_eq!(at("$.a.b[1]").as_deref(), Some("2"));
+        assert_eq!(at("$.a.b[2]"), None);
+        assert_eq!(at("$.n"), None);
+        assert_eq!(at("$.a.b.c"), None);
+        assert!(follow("{\"a\":", &[]).is_none());
+    }
+}

@@ -1,0 +1,114 @@
+//! Texts that are longer, shorter or others than what they are made of.
+
+use super::super::super::cast;
+use super::super::super::error::{Result, SqlError};
+use super::super::super::ip::Network;
+use super::super::super::values::Values;
+use super::super::{Call, object_json};
+use crate::tables::Kind;
+
+/// Longest text that padding or repeating may make.
+const TEXT_LENGTH_MAX: usize = 1 << 20;
+
+pub(super) fn pad(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 3)?;
+    let (texts, sizes) = (call.texts(0)?, call.wholes(1)?);
+    let fill = if call.args.len() > 2 { call.literal(2)? } else { " ".to_owned() };
+    if fill.is_empty() {
+        return Err(SqlError::new("the padding is empty"));
+    }
+    call.build(Kind::Varchar, |row| {
+        let Some((text, size)) = texts.get(row).zip(sizes.get(row)) else { return Ok(None) };
+        let size = usize::try_from(size).unwrap_or(0).min(TEXT_LENGTH_MAX);
+        let length = text.chars().count();
+        if length >= size {
+            return Ok(Some(text.chars().take(size).collect::<String>()));
+        }
+        let padding: String = fill.chars().cycle().take(size - length).collect();
+        Ok(Some(if call.name == "lpad" { format!("{padding}{text}") } else { format!("{text}{padding}") }))
+    })
+}
+
+pub(super) fn chr(call: &Call<'_>) -> Result<Values> {
+    call.arity(1, 1)?;
+    let codes = call.wholes(0)?;
+    call.build(Kind::Varchar, |row| Ok(codes.get(row).and_then(|code| u32::try_from(code).ok()).and_then(char::from_u32).map(String::from)))
+}
+
+pub(super) fn translate(call: &Call<'_>) -> Result<Values> {
+    call.arity(3, 3)?;
+    let texts = call.texts(0)?;
+    let (from, to): (Vec<char>, Vec<char>) = (call.literal(1)?.chars().collect(), call.literal(2)?.chars().collect());
+    call.build(Kind::Varchar, |row| {
+        let map = |char: char| match from.iter().position(|known| *known == char) {
+            Some(at) => to.get(at).copied(),
+            None => Some(char),
+        };
+        Ok(texts.get(row).map(|text| text.chars().filter_map(map).collect::<String>()))
+    })
+}
+
+pub(super) fn repeat(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 2)?;
+    let (texts, counts) = (call.texts(0)?, call.wholes(1)?);
+    call.build(Kind::Varchar, |row| {
+        let Some((text, count)) = texts.get(row).zip(counts.get(row)) else { return Ok(None) };
+        let count = usize::try_from(count).unwrap_or(0);
+        match text.len().checked_mul(count) {
+            Some(size) if size <= TEXT_LENGTH_MAX => Ok(Some(text.repeat(count))),
+            _ => call.refuse(|| "the text would be too long".to_owned()),
+        }
+    })
+}
+
+pub(super) fn part(call: &Call<'_>, cut: impl Fn(&[char], usize) -> String) -> Result<Values> {
+    call.arity(2, 2)?;
+    let (texts, counts) = (call.texts(0)?, call.wholes(1)?);
+    call.build(Kind::Varchar, |row| {
+        let cells = texts.get(row).zip(counts.get(row));
+        Ok(cells.map(|(text, count)| cut(&text.chars().collect::<Vec<_>>(), usize::try_from(count).unwrap_or(0))))
+    })
+}
+
+pub(super) fn initcap(text: &str) -> String {
+    let mut start = true;
+    text.chars()
+        .map(|char| {
+            let shown = if start { char.to_ascii_uppercase() } else { char.to_ascii_lowercase() };
+            start = !char.is_alphanumeric();
+            shown
+        })
+        .collect()
+}
+
+pub(super) fn levenshtein_distance(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 2)?;
+    let (left, right) = (call.texts(0)?, call.texts(1)?);
+    call.build(Kind::Bigint, |row| Ok(left.get(row).zip(right.get(row)).and_then(|(a, b)| i64::try_from(strsim::levenshtein(a, b)).ok())))
+}
+
+/// `ip_prefix(address, 24)`: the network in which an address lies.
+pub(super) fn ip_prefix(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 2)?;
+    let (addresses, bits) = (cast::cast(call.arg(0)?, &Kind::Ip, call.height, call.lenient)?, call.wholes(1)?);
+    let addresses = addresses.texts()?;
+    call.build(Kind::Varchar, |row| {
+        let Some((digits, bits)) = addresses.get(row).zip(bits.get(row)) else { return Ok(None) };
+        match u32::try_from(bits).ok().and_then(|bits| Network::around(digits, bits)) {
+            Some(network) => Ok(Some(network)),
+            None => call.refuse(|| format!("a network cannot have {bits} bits")),
+        }
+    })
+}
+
+pub(super) fn split_to_map(call: &Call<'_>) -> Result<Values> {
+    call.arity(3, 3)?;
+    let (texts, entries, pairs) = (call.texts(0)?, call.literal(1)?, call.literal(2)?);
+    let objects = Values::build(Kind::Json, call.height, call.constant(), |row| {
+        Ok(texts.get(row).map(|text| {
+            let members = text.split(entries.as_str()).filter_map(|entry| entry.split_once(pairs.as_str()));
+            object_json(members)
+        }))
+    })?;
+    cast::cast(&objects, &Kind::Map(Box::new(Kind::Varchar), Box::new(Kind::Varchar)), call.height, true)
+}

@@ -1,0 +1,143 @@
+//! Partition columns as other definitions of the table have them.
+//!
+//! One table's `dt` is `2026/03/02`, another's `2026-03-02`, and a `day` may be the day of the month or the whole date: the
+//! files lie in the same folders, and only the definition says how a date is spelt. A query says it by what it compares the
+//! column with, and here the column takes that spelling. Otherwise such a query would find nothing, and say nothing.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Expr, Query, Visit, Visitor};
+
+use super::error::Result;
+use super::eval::Scope;
+use super::names;
+use super::values::Values;
+use crate::tables::{Kind, cloudtrail};
+
+/// The column that has the whole date.
+const WHOLE: &str = "timestamp";
+
+/// How a date is spelt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spelling {
+    /// `2026/03/02`, or the beginning of it.
+    Slashes,
+    /// `2026-03-02`, or the beginning of it.
+    Dashes,
+    /// `20260302`
+    Plain,
+    /// `02`
+    Day,
+}
+
+impl Spelling {
+    fn of(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        match (digits, bytes.get(digits)) {
+            (4, Some(b'/')) => Some(Self::Slashes),
+            (4, Some(b'-')) => Some(Self::Dashes),
+            (8, None) => Some(Self::Plain),
+            (1 | 2, None) => Some(Self::Day),
+            _ => None,
+        }
+    }
+
+    /// A date, spelt in either of the first two ways, in this one.
+    fn spell(self, date: &str) -> Option<String> {
+        let (year, month, day) = (date.get(0..4)?, date.get(5..7)?, date.get(8..10)?);
+        Some(match self {
+            Self::Slashes => format!("{year}/{month}/{day}"),
+            Self::Dashes => format!("{year}-{month}-{day}"),
+            Self::Plain => format!("{year}{month}{day}"),
+            Self::Day => day.to_owned(),
+        })
+    }
+}
+
+/// Whether a column of `cloudtrail_logs` holds the date of its partition, or a part of it.
+pub(super) fn is_date(name: &str) -> bool {
+    matches!(cloudtrail::column_named(name), Some(WHOLE | "date" | "day"))
+}
+
+/// `values`, which `expr` gave, spelt like `other` if `expr` is a partition's date and `other` is a date in another spelling.
+pub(super) fn spelt(scope: &Scope<'_>, expr: &Expr, values: Values, other: &Values) -> Result<Values> {
+    if values.kind != Kind::Varchar || other.kind != Kind::Varchar || scope.ungrouped.is_some() {
+        return Ok(values);
+    }
+    let Some(column) = column(scope, expr)? else { return Ok(values) };
+    let texts = other.texts()?;
+    let Some(wanted) = (0..other.data.len()).find_map(|row| texts.get(row)).and_then(Spelling::of) else { return Ok(values) };
+    let own = values.texts()?;
+    let known = (0..values.data.len()).find_map(|row| own.get(row)).and_then(Spelling::of);
+    if known.is_none_or(|known| known == wanted) {
+        return Ok(values);
+    }
+    let whole = if known == Some(Spelling::Day) { beside(scope, column)? } else { Some(values.clone()) };
+    let Some(whole) = whole else { return Ok(values) };
+    let dates = whole.texts()?;
+    Values::build(Kind::Varchar, scope.height(), whole.constant, |row| Ok(dates.get(row).and_then(|date| wanted.spell(date))))
+}
+
+/// The partition's date that `expr` names, by its place in the relation.
+fn column(scope: &Scope<'_>, expr: &Expr) -> Result<Option<usize>> {
+    let parts = match expr {
+        Expr::Nested(inner) => return column(scope, inner),
+        Expr::Identifier(ident) => std::slice::from_ref(ident),
+        Expr::CompoundIdentifier(parts) => parts.as_slice(),
+        _ => return Ok(None),
+    };
+    let found = names::find(scope.relation, parts)?.filter(|(_, used)| *used == parts.len()).map(|(index, _)| index);
+    Ok(found.filter(|index| scope.relation.fields.get(*index).is_some_and(|field| field.is_date)))
+}
+
+/// The whole date that stands in the same table as a day of the month.
+fn beside(scope: &Scope<'_>, day: usize) -> Result<Option<Values>> {
+    let qualifier = scope.relation.fields.get(day).and_then(|field| field.qualifier.as_ref());
+    let place = scope.relation.fields.iter().position(|field| field.is_date && field.name == WHOLE && field.qualifier.as_ref() == qualifier);
+    place.map(|index| scope.relation.values(index)).transpose()
+}
+
+/// A column that has to be there beside those that a query names: a `day` without year and month may be a whole date.
+pub(super) fn also_needed(query: &Query) -> Option<&'static str> {
+    #[derive(Default)]
+    struct Parts {
+        day: bool,
+        others: bool,
+    }
+    impl Visitor for Parts {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            let name = match expr {
+                Expr::Identifier(ident) => ident.value.to_lowercase(),
+                Expr::CompoundIdentifier(parts) => parts.last().map(|ident| ident.value.to_lowercase()).unwrap_or_default(),
+                _ => String::new(),
+            };
+            self.day |= name == "day";
+            self.others |= matches!(name.as_str(), "year" | "month");
+            ControlFlow::Continue(())
+        }
+    }
+    let mut parts = Parts::default();
+    let _ = query.visit(&mut parts);
+    (parts.day && !parts.others).then_some(WHOLE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings() {
+        assert_eq!(Spelling::of("2026/03/02"), Some(Spelling::Slashes));
+        assert_eq!(Spelling::of("2026-03"), Some(Spelling::Dashes));
+        assert_eq!(Spelling::of("20260302"), Some(Spelling::Plain));
+        assert_eq!(Spelling::of("2"), Some(Spelling::Day));
+        assert_eq!(Spelling::of("2026"), None);
+        assert_eq!(Spelling::of("x"), None);
+        assert_eq!(Spelling::Dashes.spell("2026/03/02").as_deref(), Some("2026-03-02"));
+        assert_eq!(Spelling::Plain.spell("2026-03-02").as_deref(), Some("20260302"));
+        assert_eq!(Spelling::Slashes.spell("short"), None);
+    }
+}

@@ -1,0 +1,64 @@
+//! `WITH RECURSIVE`: a common table that asks itself for more rows until there are none.
+
+use sqlparser::ast::{Query, SetExpr, SetOperator, SetQuantifier, visit_relations};
+use std::ops::ControlFlow;
+
+use super::error::{Result, SqlError};
+use super::names;
+use super::query::Ctes;
+use super::relation::Relation;
+use super::select::combine;
+
+/// How often a table may ask itself; Trino stops at ten.
+const STEPS_MAX: usize = 1_000;
+
+/// Rows that may come of it.
+const ROWS_MAX: usize = 5_000_000;
+
+/// What the table begins with, what it asks itself, and whether equal rows stay; `None` if it does not ask itself.
+pub(super) fn halves<'q>(query: &'q Query, name: &str) -> Option<(&'q SetExpr, &'q SetExpr, bool)> {
+    let mentions = visit_relations(query, |relation| {
+        if relation.0.len() == 1 && names::last(relation) == name { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    let mut body = &*query.body;
+    while let SetExpr::Query(inner) = body {
+        body = &inner.body;
+    }
+    match body {
+        SetExpr::SetOperation { op: SetOperator::Union, set_quantifier, left, right } if mentions.is_break() => {
+            Some((left, right, matches!(set_quantifier, SetQuantifier::All)))
+        }
+        _ => None,
+    }
+}
+
+/// The rows: the first ones, then those that the last step's rows lead to, until a step leads to none. Columns keep the types of
+/// the first rows.
+pub(super) fn rows(
+    ctes: &Ctes,
+    name: &str,
+    columns: &[String],
+    run: impl Fn(&Ctes, &SetExpr) -> Result<Relation>,
+    (first, next, all): (&SetExpr, &SetExpr, bool),
+) -> Result<Relation> {
+    let union = |left: &Relation, right: Relation| {
+        let quantifier = if all { SetQuantifier::All } else { SetQuantifier::None };
+        Ok::<_, SqlError>(combine(left.clone(), right, SetOperator::Union, quantifier)?.renamed(name, columns))
+    };
+    let mut step = run(ctes, first)?.renamed(name, columns);
+    let mut whole = union(&step.slice(0, 0), step.clone())?;
+    for _ in 0..STEPS_MAX {
+        let more = run(&ctes.with(name.to_owned(), step.clone()), next)?.renamed(name, columns);
+        let before = whole.height;
+        whole = union(&whole, more.clone())?;
+        // Where equal rows go, only new ones can lead on.
+        step = if all { more } else { whole.slice(before, usize::MAX) };
+        if step.height == 0 {
+            return Ok(whole);
+        }
+        if whole.height > ROWS_MAX {
+            return Err(SqlError::new(format!("WITH RECURSIVE {name} makes more than {ROWS_MAX} rows")));
+        }
+    }
+    Err(SqlError::new(format!("WITH RECURSIVE {name} did not come to an end in {STEPS_MAX} steps")))
+}

@@ -1,0 +1,167 @@
+//! What the parser does not know of Trino's spelling, put into words that it knows; token by token, so that places stay true.
+
+use sqlparser::keywords::Keyword;
+use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
+
+use super::stand_ins::with_tables;
+
+/// The tokens as the parser wants them.
+pub(super) fn respelt(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    with_rows(with_tables(with_angle_brackets(with_addresses(tokens))))
+}
+
+pub(super) fn is_said(token: &TokenWithSpan) -> bool {
+    !matches!(token.token, Token::Whitespace(_) | Token::EOF)
+}
+
+pub(super) fn keyword_of(token: &TokenWithSpan) -> Option<Keyword> {
+    match &token.token {
+        Token::Word(word) if word.quote_style.is_none() => Some(word.keyword),
+        _ => None,
+    }
+}
+
+/// `VALUES 1, 2` as `VALUES (1), (2)`.
+fn with_rows(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let mut rest = tokens.into_iter().peekable();
+    while let Some(token) = rest.next() {
+        let begins = keyword_of(&token) == Some(Keyword::VALUES);
+        out.push(token);
+        if !begins {
+            continue;
+        }
+        // Row after row, up to the end of the list.
+        let (mut row, mut depth) = (Vec::new(), 0_usize);
+        while let Some(token) = rest.peek() {
+            let ends =
+                depth == 0 && (matches!(token.token, Token::RParen | Token::SemiColon | Token::EOF) || keyword_of(token).is_some_and(is_after_rows));
+            if ends {
+                break;
+            }
+            let Some(token) = rest.next() else { break };
+            match token.token {
+                Token::LParen | Token::LBracket => depth += 1,
+                Token::RParen | Token::RBracket => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if depth == 0 && token.token == Token::Comma {
+                out.extend(in_parentheses(std::mem::take(&mut row)));
+                out.push(token);
+            } else {
+                row.push(token);
+            }
+        }
+        out.extend(in_parentheses(row));
+    }
+    out
+}
+
+fn is_after_rows(keyword: Keyword) -> bool {
+    matches!(
+        keyword,
+        Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::ORDER | Keyword::LIMIT | Keyword::OFFSET | Keyword::FETCH | Keyword::AS
+    )
+}
+
+/// A row of one value gets the parentheses that the parser wants; one that has them keeps them.
+fn in_parentheses(row: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let said: Vec<&TokenWithSpan> = row.iter().filter(|token| is_said(token)).collect();
+    let (Some(first), Some(last)) = (said.first(), said.last()) else { return row };
+    if first.token == Token::LParen && closes(&said) == Some(said.len() - 1) {
+        return row;
+    }
+    let (open, close) = (TokenWithSpan::new(Token::LParen, first.span), TokenWithSpan::new(Token::RParen, last.span));
+    std::iter::once(open).chain(row).chain([close]).collect()
+}
+
+/// Where the parenthesis closes with which `said` begins.
+pub(super) fn closes(said: &[&TokenWithSpan]) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (at, token) in said.iter().enumerate() {
+        match token.token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(at);
+        }
+    }
+    None
+}
+
+/// The parser knows no literals of type `IPADDRESS '10.0.0.1'`: they become casts. A network is a text here.
+fn with_addresses(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        let is_type = |before: &&TokenWithSpan| matches!(&before.token, Token::Word(word) if word.quote_style.is_none() && (word.value.eq_ignore_ascii_case("ipaddress") || word.value.eq_ignore_ascii_case("ipprefix")));
+        let before = out.iter().rposition(|token| !matches!(token.token, Token::Whitespace(_)));
+        let literal = before.filter(|at| out.get(*at).as_ref().is_some_and(is_type));
+        match (&token.token, literal) {
+            (Token::SingleQuotedString(_), Some(at)) => {
+                let span = token.span;
+                let name = out.split_off(at).into_iter().next().map(|token| token.token);
+                let is_address = matches!(&name, Some(Token::Word(word)) if word.value.eq_ignore_ascii_case("ipaddress"));
+                let word = |text: &str| TokenWithSpan::new(Token::make_word(text, None), span);
+                if is_address {
+                    out.extend([word("CAST"), TokenWithSpan::new(Token::LParen, span), token, word("AS"), word("ipaddress")]);
+                    out.push(TokenWithSpan::new(Token::RParen, span));
+                } else {
+                    out.push(token);
+                }
+            }
+            _ => out.push(token),
+        }
+    }
+    out
+}
+
+/// Trino writes nested types with parentheses, `CAST(x AS ARRAY(ROW(arn VARCHAR)))`; the parser knows them with angle
+/// brackets. Inside the type of a cast, and nowhere else, one becomes the other.
+fn with_angle_brackets(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    // For each open parenthesis: does it open a CAST, and is it one that was turned?
+    let mut open: Vec<(bool, bool)> = Vec::new();
+    let mut in_type: Option<usize> = None;
+    let mut before: Option<Keyword> = None;
+    let mut before_text = String::new();
+    for token in &mut tokens {
+        let mut keyword = None;
+        let mut text = String::new();
+        match &mut token.token {
+            Token::Whitespace(Whitespace::Space | Whitespace::Newline | Whitespace::Tab) => continue,
+            Token::Whitespace(_) => continue,
+            Token::Word(word) if word.quote_style.is_none() => {
+                text = word.value.to_ascii_uppercase();
+                if in_type.is_some() && text == "ROW" {
+                    word.value = "STRUCT".to_owned();
+                    word.keyword = Keyword::STRUCT;
+                }
+                if word.keyword == Keyword::AS && open.last().is_some_and(|(cast, _)| *cast) {
+                    in_type = Some(open.len());
+                }
+                keyword = Some(word.keyword);
+            }
+            Token::LParen => {
+                let cast = matches!(before_text.as_str(), "CAST" | "TRY_CAST");
+                let turned = in_type.is_some() && matches!(before, Some(Keyword::ARRAY | Keyword::STRUCT));
+                open.push((cast, turned));
+                if turned {
+                    token.token = Token::Lt;
+                }
+            }
+            Token::RParen => {
+                if open.pop().is_some_and(|(_, turned)| turned) {
+                    token.token = Token::Gt;
+                }
+                if in_type.is_some_and(|depth| open.len() < depth) {
+                    in_type = None;
+                }
+            }
+            _ => {}
+        }
+        before = keyword;
+        before_text = text;
+    }
+    tokens
+}
