@@ -32,9 +32,12 @@ const INSIDE: u32 = AROUND + 1;
 const DEPTH_MAX: u32 = 100;
 /// From less than this, a block of opening brackets does not come to [`DEPTH_MAX`].
 const DEPTH_SURE: u32 = DEPTH_MAX - 64;
-/// How many blocks with marks are kept of one record. CloudTrail writes seven marks; a record with more than fit is read in
-/// full.
-const MARKED: usize = 64;
+/// Blocks whose bytes are told apart in one go, before anybody follows their brackets: neither loop has to hold in registers
+/// what the other needs.
+const BATCH: usize = u64::BITS as usize;
+/// How many blocks with marks are kept of a record that began in an earlier batch. CloudTrail writes seven marks; a record with
+/// more than fit is read in full.
+const KEPT: usize = 64;
 
 /// What the hot path reuses from object to object.
 pub(super) struct HotPath {
@@ -65,6 +68,7 @@ struct Block {
 
 impl Block {
     /// How many brackets are open before its byte `bit`.
+    #[inline(always)]
     fn depth_at(&self, bit: u32) -> u32 {
         let before = (1_u64 << bit) - 1;
         let (opened, closed) = (self.brackets.opens & before, self.brackets.closes & before);
@@ -72,15 +76,78 @@ impl Block {
     }
 }
 
-/// What changes with every block.
-#[derive(Clone, Copy)]
-struct Reached {
-    /// Brackets that are open.
-    depth: u32,
-    /// How many blocks with marks the current record has; only the last [`MARKED`] are kept.
-    marked: usize,
-    /// Not zero: there is a backslash in the current record (or beside it, in the same block), or a byte that is not ASCII.
+/// Some blocks that follow each other, a field an array.
+struct Batch {
+    /// Where the first begins in the text.
+    base: usize,
+    opens: [u64; BATCH],
+    closes: [u64; BATCH],
+    marks: [u64; BATCH],
+    /// Filled in as brackets are followed.
+    depths: [u32; BATCH],
+    /// One bit for each block: it has marks.
+    marked: u64,
+    /// One bit for each block: there is a backslash in it, or a byte that is not ASCII.
     odd: u64,
+}
+
+impl Batch {
+    const EMPTY: Self = Self { base: 0, opens: [0; BATCH], closes: [0; BATCH], marks: [0; BATCH], depths: [0; BATCH], marked: 0, odd: 0 };
+
+    /// Tells the bytes of `blocks` apart, which are the next of the text and at most [`BATCH`].
+    #[inline(always)]
+    fn fill(&mut self, blocks: &[[u8; 64]], strings: &mut Strings, classify: &impl Classify) {
+        (self.marked, self.odd) = (0, 0);
+        let places = self.opens.iter_mut().zip(&mut self.closes).zip(&mut self.marks);
+        for (number, (block, ((opens, closes), marked))) in blocks.iter().zip(places).enumerate() {
+            let raw = classify.classify(block);
+            let (brackets, marks) = strings.outside(raw);
+            (*opens, *closes, *marked) = (brackets.opens, brackets.closes, marks);
+            self.marked |= u64::from(marks != 0) << number;
+            self.odd |= u64::from(raw.high | raw.backslashes != 0) << number;
+        }
+    }
+
+    #[inline(always)]
+    fn block(&self, number: usize) -> Block {
+        let brackets = Brackets { opens: self.opens[number % BATCH], closes: self.closes[number % BATCH] };
+        Block { base: self.base + number * 64, marks: self.marks[number % BATCH], brackets, depth: self.depths[number % BATCH] }
+    }
+
+    /// Of block `number`, only the marks behind `bit` stay.
+    #[inline(always)]
+    fn forget_marks(&mut self, number: usize, bit: u32) {
+        let marks = self.marks[number % BATCH] & !(u64::MAX >> (63 - bit));
+        self.marks[number % BATCH] = marks;
+        if marks == 0 {
+            self.marked &= !(1 << (number % BATCH));
+        }
+    }
+
+    /// The marked blocks from `first` to `last`, as bits.
+    #[inline(always)]
+    fn marked(&self, first: usize, last: usize) -> u64 {
+        self.marked & between(first, last)
+    }
+}
+
+/// Bits `first` to `last`, both below 64.
+#[inline(always)]
+fn between(first: usize, last: usize) -> u64 {
+    u64::MAX << first & u64::MAX >> (BATCH - 1 - last)
+}
+
+/// What is known of the record that is being followed.
+#[derive(Clone, Copy)]
+struct Current {
+    /// Where it began.
+    start: usize,
+    /// The block of this batch that it began in; the first, if it began earlier.
+    first: usize,
+    /// How many blocks with marks it had before this batch; only [`KEPT`] of them are kept.
+    kept: usize,
+    /// There was a backslash in it before this batch, or a byte that is not ASCII.
+    odd: bool,
 }
 
 /// The time that was read last. Neighbours mostly share its minute, and then only the seconds are new.
@@ -124,8 +191,9 @@ impl HotPath {
     pub(super) fn scan(&mut self, text: &[u8], wanted: Wanted<'_>, tally: &mut Tally<'_>) -> Option<&[Piece]> {
         let list = opening(text)?;
         self.pieces.clear();
-        let (escape, pieces, marked) = (&self.escape, &mut self.pieces, [Block::default(); MARKED]);
-        blocks::run(Scan { text, escape, wanted, tally, pieces, marked, minute: Minute::default(), list, start: list, end: list })?;
+        let (escape, pieces, kept) = (&self.escape, &mut self.pieces, [Block::default(); KEPT]);
+        let current = Current { start: list, first: 0, kept: 0, odd: false };
+        blocks::run(Scan { text, escape, wanted, tally, pieces, kept, minute: Minute::default(), list, end: list, current })?;
         Some(&self.pieces)
     }
 }
@@ -148,15 +216,14 @@ struct Scan<'s, 'd> {
     wanted: Wanted<'s>,
     tally: &'s mut Tally<'d>,
     pieces: &'s mut Vec<Piece>,
-    /// The blocks of the current record that have marks, each at its number modulo [`MARKED`].
-    marked: [Block; MARKED],
+    /// The blocks of the current record that have marks and are of earlier batches.
+    kept: [Block; KEPT],
     minute: Minute,
     /// Where the list of records begins.
     list: usize,
-    /// Where the current record began.
-    start: usize,
     /// Where the last record ended, or the list began.
     end: usize,
+    current: Current,
 }
 
 impl Task for Scan<'_, '_> {
@@ -165,80 +232,95 @@ impl Task for Scan<'_, '_> {
 
     #[inline(always)]
     fn run(mut self, classify: impl Classify) -> Option<()> {
-        // Not in `self`, and so in registers.
-        let (mut strings, mut reached) = (Strings::default(), Reached { depth: 0, marked: 0, odd: 0 });
+        let (mut strings, mut batch, mut depth) = (Strings::default(), Batch::EMPTY, 0);
         let (blocks, rest) = self.text.as_chunks::<64>();
         let mut last = [b' '; 64];
         last.get_mut(..rest.len())?.copy_from_slice(rest);
-        for number in 0..=blocks.len() {
-            let raw = classify.classify(blocks.get(number).unwrap_or(&last));
-            let (brackets, marks) = strings.outside(raw);
-            let Reached { depth, marked, odd } = reached;
-            // Written whether there are marks or not: to ask would cost more. Field by field: a block that is put together
-            // elsewhere and copied here makes the processor wait for itself.
-            let block = &mut self.marked[marked % MARKED];
-            block.base = number * 64;
-            block.marks = marks;
-            block.brackets.opens = brackets.opens;
-            block.brackets.closes = brackets.closes;
-            block.depth = depth;
-            reached.marked = marked + usize::from(marks != 0);
-            reached.odd = odd | raw.high | raw.backslashes;
-            // Most blocks cannot come back to the list of records, even if all their brackets but those that open before
-            // the first closing one were closing: no record begins or ends there.
-            let before_first_close = brackets.closes ^ brackets.closes.wrapping_sub(1);
-            let opened_first = (brackets.opens & before_first_close).count_ones();
-            let closed = brackets.closes.count_ones();
-            let in_a_record = depth.wrapping_sub(INSIDE) < DEPTH_SURE - INSIDE;
-            if in_a_record && depth + opened_first > AROUND + closed {
-                reached.depth = depth + brackets.opens.count_ones() - closed;
-                continue;
-            }
-            match self.boundaries(marked % MARKED, raw.high | raw.backslashes, reached)? {
-                Some(behind) => reached = behind,
+        for blocks in blocks.chunks(BATCH).chain([std::slice::from_ref(&last)]) {
+            batch.fill(blocks, &mut strings, &classify);
+            depth = match self.follow(&mut batch, blocks.len(), depth)? {
+                Some(depth) => depth,
                 None => return Some(()),
-            }
+            };
+            batch.base += blocks.len() * 64;
         }
         None
     }
 }
 
 impl Scan<'_, '_> {
-    /// Goes from bracket to bracket of the block that was put at `place`; `odd` is its own part of what was reached. Gives
-    /// what is reached behind it, `Some(None)` at the end of the text, `None` where that is odd.
-    #[inline(never)]
-    fn boundaries(&mut self, place: usize, odd: u64, mut reached: Reached) -> Option<Option<Reached>> {
-        let block = *self.marked.get(place)?;
-        let Brackets { opens, closes } = block.brackets;
+    /// Follows the brackets of the `count` blocks of a batch, `depth` of which are open before it. Gives how many are open
+    /// behind it, `Some(None)` at the end of the text, `None` where that is odd.
+    #[inline(always)]
+    fn follow(&mut self, batch: &mut Batch, count: usize, mut depth: u32) -> Option<Option<u32>> {
+        for number in 0..count.min(BATCH) {
+            batch.depths[number] = depth;
+            let (opens, closes) = (batch.opens[number], batch.closes[number]);
+            // Most blocks cannot come back to the list of records, even if all their brackets but those that open before
+            // the first closing one were closing: no record begins or ends there.
+            let before_first_close = closes ^ closes.wrapping_sub(1);
+            let opened_first = (opens & before_first_close).count_ones();
+            let closed = closes.count_ones();
+            let in_a_record = depth.wrapping_sub(INSIDE) < DEPTH_SURE - INSIDE;
+            if in_a_record && depth + opened_first > AROUND + closed {
+                depth = depth + opens.count_ones() - closed;
+                continue;
+            }
+            match self.boundaries(batch, number, depth)? {
+                Some(behind) => depth = behind,
+                None => return Some(None),
+            }
+        }
+        self.keep(batch, count.min(BATCH) - 1);
+        Some(Some(depth))
+    }
+
+    /// Goes from bracket to bracket of block `number`. Gives what [`Self::follow`] gives.
+    #[inline(always)]
+    fn boundaries(&mut self, batch: &mut Batch, number: usize, mut depth: u32) -> Option<Option<u32>> {
+        let Block { base, brackets: Brackets { opens, closes }, .. } = batch.block(number);
         let mut rest = opens | closes;
         while rest != 0 {
             let bit = rest.trailing_zeros();
             rest &= rest - 1;
-            let at = block.base + bit as usize;
+            let at = base + bit as usize;
             if opens >> bit & 1 == 1 {
-                if reached.depth == AROUND {
+                if depth == AROUND {
                     self.begin(at)?;
                 }
-                reached.depth += 1;
-                if reached.depth > DEPTH_MAX {
+                depth += 1;
+                if depth > DEPTH_MAX {
                     return None;
                 }
             } else {
-                reached.depth = reached.depth.checked_sub(1)?;
-                match reached.depth {
+                depth = depth.checked_sub(1)?;
+                match depth {
                     AROUND => {
-                        self.record(at + 1, reached)?;
+                        self.record(at + 1, batch, number)?;
                         // What the block holds behind it is the next record's.
-                        let marks = block.marks & !(u64::MAX >> (63 - bit));
-                        self.marked[0] = Block { marks, ..block };
-                        (reached.marked, reached.odd) = (usize::from(marks != 0), odd);
+                        batch.forget_marks(number, bit);
+                        self.current = Current { first: number, kept: 0, odd: false, ..self.current };
                     }
                     ..AROUND => return self.closes_all(at).then_some(None),
                     _ => {}
                 }
             }
         }
-        Some(Some(reached))
+        Some(Some(depth))
+    }
+
+    /// Keeps what the next batch has to know of a record that goes on there; `last` is the last block of this one.
+    #[inline(always)]
+    fn keep(&mut self, batch: &Batch, last: usize) {
+        let Current { first, .. } = self.current;
+        self.current.odd |= batch.odd & between(first, last) != 0;
+        let mut marked = batch.marked(first, last);
+        while marked != 0 {
+            self.kept[self.current.kept % KEPT] = batch.block(marked.trailing_zeros() as usize);
+            self.current.kept += 1;
+            marked &= marked - 1;
+        }
+        self.current.first = 0;
     }
 
     /// A record begins at `at`. Between it and the one before stands a comma, and no more.
@@ -248,7 +330,7 @@ impl Scan<'_, '_> {
         if between != expected || self.text.get(at) != Some(&b'{') {
             return None;
         }
-        self.start = at;
+        self.current.start = at;
         Some(())
     }
 
@@ -259,26 +341,47 @@ impl Scan<'_, '_> {
         space(self.end..at) && self.text.get(at) == Some(&b']') && self.text.get(brace) == Some(&b'}') && space(brace + 1..self.text.len())
     }
 
-    /// Takes in the record that ends at `end`.
-    fn record(&mut self, end: usize, reached: Reached) -> Option<()> {
-        let start = self.start;
+    /// Takes in the record that ends at `end`, in block `last`.
+    #[inline(always)]
+    fn record(&mut self, end: usize, batch: &Batch, last: usize) -> Option<()> {
+        let Current { start, first, odd, .. } = self.current;
         self.end = end;
         let mut may_hide_keys = false;
-        if reached.odd != 0 {
-            let record = self.text.get(start..end)?;
-            simdutf8::basic::from_utf8(record).ok()?;
-            // An escape may stand for a letter of a key.
-            may_hide_keys = self.escape.find(record).is_some();
+        if odd || batch.odd & between(first, last) != 0 {
+            may_hide_keys = self.may_hide_keys(start..end)?;
         }
-        // Of more marked blocks than are kept there is no slice.
-        let marked = self.marked.get(..reached.marked).filter(|_| !may_hide_keys);
-        let usual = marked.and_then(|marked| usual(self.text.get(..end)?, marked, self.wanted, &mut self.minute));
+        let usual = if may_hide_keys { None } else { self.usual(end, batch.marked(first, last), batch) };
         let Some(usual) = usual else { return self.unusual(start, end) };
         let index = self.tally.count(Some(usual.time), Some(usual.id));
         if usual.wanted {
             self.pieces.push(Piece { start, end, index });
         }
         Some(())
+    }
+
+    /// The fields of the record that ends at `end`, if they are found by the marks before this batch and in its blocks `marked`.
+    #[inline(always)]
+    fn usual(&mut self, end: usize, mut marked: u64, batch: &Batch) -> Option<Usual> {
+        let mut own = Own { record: self.text.get(..end)?, values: [None; Mark::COUNT] };
+        // Of more marked blocks than are kept there is no slice.
+        for block in self.kept.get(..self.current.kept)? {
+            own.look(block)?;
+        }
+        while marked != 0 {
+            own.look(&batch.block(marked.trailing_zeros() as usize))?;
+            marked &= marked - 1;
+        }
+        own.usual(self.wanted, &mut self.minute)
+    }
+
+    /// Whether a key may be written with escapes in a record with a backslash, or with a byte that is not ASCII; `None` if
+    /// it is not UTF-8.
+    #[inline(never)]
+    fn may_hide_keys(&self, record: Range<usize>) -> Option<bool> {
+        let record = self.text.get(record)?;
+        simdutf8::basic::from_utf8(record).ok()?;
+        // An escape may stand for a letter of a key.
+        Some(self.escape.find(record).is_some())
     }
 
     /// Any other record, by a full reading of it. One that cannot be understood makes the hot path give up.
@@ -300,37 +403,49 @@ impl Scan<'_, '_> {
     }
 }
 
-/// The record at the end of `record`, if its fields are all found, and written without escapes.
-#[inline(always)]
-fn usual(record: &[u8], marked: &[Block], wanted: Wanted<'_>, minute: &mut Minute) -> Option<Usual> {
-    let mut own: [Option<&[u8]>; Mark::COUNT] = [None; Mark::COUNT];
-    for block in marked {
+/// What a record's own keys say.
+struct Own<'t> {
+    /// The text up to the record's end.
+    record: &'t [u8],
+    values: [Option<&'t [u8]>; Mark::COUNT],
+}
+
+impl Own<'_> {
+    /// Looks at the marks of a block; `None` if a value is no string.
+    #[inline(always)]
+    fn look(&mut self, block: &Block) -> Option<()> {
         let mut marks = block.marks;
         while marks != 0 {
             let bit = marks.trailing_zeros();
             marks &= marks - 1;
             // Marks behind the record's end belong to the next one.
-            let Some(key) = record.get((block.base + bit as usize).wrapping_sub(1)..) else { break };
+            let Some(key) = self.record.get((block.base + bit as usize).wrapping_sub(1)..) else { break };
             if let Some((mark, length)) = Mark::of(key)
                 && block.depth_at(bit) == INSIDE
             {
-                let slot = own.get_mut(mark as usize)?;
+                let slot = self.values.get_mut(mark as usize)?;
                 if slot.is_none() {
                     *slot = Some(string(key.get(length..)?)?);
                 }
             }
         }
+        Some(())
     }
-    let [time, source, Some(_), id, category, kind] = own else { return None };
-    match (category, kind) {
-        (Some(category), _) if !category.starts_with(b"Management\"") && !category.starts_with(b"Data\"") => return None,
-        (None, Some(kind)) if kind.starts_with(b"AwsCloudTrailInsight\"") => return None,
-        _ => {}
+
+    /// The record's fields, if they are all there, and written without escapes.
+    #[inline(always)]
+    fn usual(&self, wanted: Wanted<'_>, minute: &mut Minute) -> Option<Usual> {
+        let [time, source, Some(_), id, category, kind] = self.values else { return None };
+        match (category, kind) {
+            (Some(category), _) if !category.starts_with(b"Management\"") && !category.starts_with(b"Data\"") => return None,
+            (None, Some(kind)) if kind.starts_with(b"AwsCloudTrailInsight\"") => return None,
+            _ => {}
+        }
+        let (said, [b'"', ..]) = time?.split_first_chunk::<20>()? else { return None };
+        let (time, id, source) = (minute.read(said)?, id?, plain(source?)?);
+        let id = uuid(id).or_else(|| plain(id))?;
+        Some(Usual { time, wanted: wanted.source(source), id: fingerprint(id) })
     }
-    let (said, [b'"', ..]) = time?.split_first_chunk::<20>()? else { return None };
-    let (time, id, source) = (minute.read(said)?, id?, plain(source?)?);
-    let id = uuid(id).or_else(|| plain(id))?;
-    Some(Usual { time, wanted: wanted.source(source), id: fingerprint(id) })
 }
 
 /// What is looked at in a record.
