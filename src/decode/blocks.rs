@@ -20,6 +20,9 @@ pub(super) struct Raw {
 /// Tells these kinds of bytes apart.
 pub(super) trait Classify {
     fn classify(&self, block: &[u8; 64]) -> Raw;
+
+    /// One bit for each of these words that is not zero, the first word's lowest.
+    fn not_zero(&self, words: &[u64; 64]) -> u64;
 }
 
 /// The brackets of a block that stand outside strings.
@@ -146,6 +149,16 @@ mod avx512 {
                 high: self.simd.avx512bw._mm512_movepi8_mask(bytes),
             }
         }
+
+        #[inline(always)]
+        fn not_zero(&self, words: &[u64; 64]) -> u64 {
+            let mut bits = 0;
+            for (n, &words) in words.as_chunks::<8>().0.iter().enumerate() {
+                let words: __m512i = pulp::cast(words);
+                bits |= u64::from(self.simd.avx512f._mm512_test_epi64_mask(words, words)) << (8 * n);
+            }
+            bits
+        }
     }
 }
 
@@ -155,7 +168,7 @@ mod avx2 {
 
     use pulp::x86::V3;
 
-    use super::{Classify, Raw};
+    use super::{Classify, Raw, not_zero};
 
     pub(super) struct Avx2 {
         pub simd: V3,
@@ -192,6 +205,11 @@ mod avx2 {
                 vs: self.equal(low, high, b'v'),
                 high: self.high_bits(low) | self.high_bits(high) << 32,
             }
+        }
+
+        #[inline(always)]
+        fn not_zero(&self, words: &[u64; 64]) -> u64 {
+            not_zero(words)
         }
     }
 }
@@ -241,6 +259,15 @@ impl Classify for Portable {
             high: Self::high(block),
         }
     }
+
+    fn not_zero(&self, words: &[u64; 64]) -> u64 {
+        not_zero(words)
+    }
+}
+
+#[inline(always)]
+fn not_zero(words: &[u64; 64]) -> u64 {
+    words.iter().enumerate().fold(0, |bits, (n, &word)| bits | u64::from(word != 0) << n)
 }
 
 #[cfg(test)]
@@ -307,7 +334,25 @@ mod tests {
         }
     }
 
+    struct NotZero<'w>(&'w [u64; 64]);
+
+    impl Task for NotZero<'_> {
+        type Output = u64;
+
+        #[inline(always)]
+        fn run(self, classify: impl Classify) -> u64 {
+            classify.not_zero(self.0)
+        }
+    }
+
     proptest! {
+        #[test]
+        fn words_that_are_not_zero_are_told_from_those_that_are(bits: u64, word in 1_u64..) {
+            let words = std::array::from_fn(|n| if bits >> n & 1 == 1 { word.rotate_left(n as u32) } else { 0 });
+            assert_eq!(run(NotZero(&words)), bits);
+            assert_eq!(Portable.not_zero(&words), bits);
+        }
+
         #[test]
         fn agrees_with_a_byte_by_byte_reading(picks in proptest::collection::vec(0_usize..10, 64 * 5)) {
             agree(&picks.iter().map(|&pick| b"\"\\\\{}[]av,"[pick]).collect::<Vec<_>>());

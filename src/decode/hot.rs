@@ -83,35 +83,58 @@ struct Batch {
     opens: [u64; BATCH],
     closes: [u64; BATCH],
     marks: [u64; BATCH],
+    /// Backslashes, and bytes that are not ASCII.
+    odd: [u64; BATCH],
     /// Filled in as brackets are followed.
     depths: [u32; BATCH],
-    /// One bit for each block: it has marks.
+    /// One bit for each block that has marks.
     marked: u64,
-    /// One bit for each block: there is a backslash in it, or a byte that is not ASCII.
-    odd: u64,
+    /// One bit for each block that has something odd.
+    with_odd: u64,
 }
 
 impl Batch {
-    const EMPTY: Self = Self { base: 0, opens: [0; BATCH], closes: [0; BATCH], marks: [0; BATCH], depths: [0; BATCH], marked: 0, odd: 0 };
+    const EMPTY: Self =
+        Self { base: 0, opens: [0; BATCH], closes: [0; BATCH], marks: [0; BATCH], odd: [0; BATCH], depths: [0; BATCH], marked: 0, with_odd: 0 };
 
     /// Tells the bytes of `blocks` apart, which are the next of the text and at most [`BATCH`].
     #[inline(always)]
     fn fill(&mut self, blocks: &[[u8; 64]], strings: &mut Strings, classify: &impl Classify) {
-        (self.marked, self.odd) = (0, 0);
-        let places = self.opens.iter_mut().zip(&mut self.closes).zip(&mut self.marks);
-        for (number, (block, ((opens, closes), marked))) in blocks.iter().zip(places).enumerate() {
+        let places = self.opens.iter_mut().zip(&mut self.closes).zip(&mut self.marks).zip(&mut self.odd);
+        for (block, (((opens, closes), marked), odd)) in blocks.iter().zip(places) {
             let raw = classify.classify(block);
             let (brackets, marks) = strings.outside(raw);
-            (*opens, *closes, *marked) = (brackets.opens, brackets.closes, marks);
-            self.marked |= u64::from(marks != 0) << number;
-            self.odd |= u64::from(raw.high | raw.backslashes != 0) << number;
+            (*opens, *closes, *marked, *odd) = (brackets.opens, brackets.closes, marks, raw.high | raw.backslashes);
         }
+        // Of a short batch, the last bits are an earlier one's; nobody looks at them.
+        (self.marked, self.with_odd) = (classify.not_zero(&self.marks), classify.not_zero(&self.odd));
     }
 
     #[inline(always)]
     fn block(&self, number: usize) -> Block {
         let brackets = Brackets { opens: self.opens[number % BATCH], closes: self.closes[number % BATCH] };
         Block { base: self.base + number * 64, marks: self.marks[number % BATCH], brackets, depth: self.depths[number % BATCH] }
+    }
+
+    /// Goes on from block `number`, before which `depth` brackets are open, to the next one in which a record may begin or
+    /// end, or to `count`; gives that one's number and depth.
+    ///
+    /// Most blocks cannot come back to the list of records, even if all their brackets but those that open before the first
+    /// closing one were closing.
+    #[inline(always)]
+    fn go_on(&mut self, number: usize, count: usize, mut depth: u32) -> (usize, u32) {
+        for number in number..count.min(BATCH) {
+            let (opens, closes) = (self.opens[number], self.closes[number]);
+            self.depths[number] = depth;
+            let opened_first = (opens & (closes ^ closes.wrapping_sub(1))).count_ones();
+            let closed = closes.count_ones();
+            let in_a_record = depth.wrapping_sub(INSIDE) < DEPTH_SURE - INSIDE;
+            if !in_a_record || depth + opened_first <= AROUND + closed {
+                return (number, depth);
+            }
+            depth = depth + opens.count_ones() - closed;
+        }
+        (count, depth)
     }
 
     /// Of block `number`, only the marks behind `bit` stay.
@@ -253,25 +276,19 @@ impl Scan<'_, '_> {
     /// behind it, `Some(None)` at the end of the text, `None` where that is odd.
     #[inline(always)]
     fn follow(&mut self, batch: &mut Batch, count: usize, mut depth: u32) -> Option<Option<u32>> {
-        for number in 0..count.min(BATCH) {
-            batch.depths[number] = depth;
-            let (opens, closes) = (batch.opens[number], batch.closes[number]);
-            // Most blocks cannot come back to the list of records, even if all their brackets but those that open before
-            // the first closing one were closing: no record begins or ends there.
-            let before_first_close = closes ^ closes.wrapping_sub(1);
-            let opened_first = (opens & before_first_close).count_ones();
-            let closed = closes.count_ones();
-            let in_a_record = depth.wrapping_sub(INSIDE) < DEPTH_SURE - INSIDE;
-            if in_a_record && depth + opened_first > AROUND + closed {
-                depth = depth + opens.count_ones() - closed;
-                continue;
+        let mut number = 0;
+        loop {
+            (number, depth) = batch.go_on(number, count, depth);
+            if number >= count {
+                break;
             }
             match self.boundaries(batch, number, depth)? {
                 Some(behind) => depth = behind,
                 None => return Some(None),
             }
+            number += 1;
         }
-        self.keep(batch, count.min(BATCH) - 1);
+        self.keep(batch, count - 1);
         Some(Some(depth))
     }
 
@@ -313,7 +330,7 @@ impl Scan<'_, '_> {
     #[inline(always)]
     fn keep(&mut self, batch: &Batch, last: usize) {
         let Current { first, .. } = self.current;
-        self.current.odd |= batch.odd & between(first, last) != 0;
+        self.current.odd |= batch.with_odd & between(first, last) != 0;
         let mut marked = batch.marked(first, last);
         while marked != 0 {
             self.kept[self.current.kept % KEPT] = batch.block(marked.trailing_zeros() as usize);
@@ -347,7 +364,7 @@ impl Scan<'_, '_> {
         let Current { start, first, odd, .. } = self.current;
         self.end = end;
         let mut may_hide_keys = false;
-        if odd || batch.odd & between(first, last) != 0 {
+        if odd || batch.with_odd & between(first, last) != 0 {
             may_hide_keys = self.may_hide_keys(start..end)?;
         }
         let usual = if may_hide_keys { None } else { self.usual(end, batch.marked(first, last), batch) };
@@ -411,7 +428,7 @@ struct Own<'t> {
 }
 
 impl Own<'_> {
-    /// Looks at the marks of a block; `None` if a value is no string.
+    /// Looks at the marks of a block; `None` if a value is no string, or the record ends right behind a mark.
     #[inline(always)]
     fn look(&mut self, block: &Block) -> Option<()> {
         let mut marks = block.marks;
@@ -420,7 +437,7 @@ impl Own<'_> {
             marks &= marks - 1;
             // Marks behind the record's end belong to the next one.
             let Some(key) = self.record.get((block.base + bit as usize).wrapping_sub(1)..) else { break };
-            if let Some((mark, length)) = Mark::of(key)
+            if let Some((mark, length)) = Mark::of(key.first_chunk()?)
                 && block.depth_at(bit) == INSIDE
             {
                 let slot = self.values.get_mut(mark as usize)?;
@@ -435,7 +452,7 @@ impl Own<'_> {
     /// The record's fields, if they are all there, and written without escapes.
     #[inline(always)]
     fn usual(&self, wanted: Wanted<'_>, minute: &mut Minute) -> Option<Usual> {
-        let [time, source, Some(_), id, category, kind] = self.values else { return None };
+        let [time, source, Some(_), id, category, kind, _] = self.values else { return None };
         match (category, kind) {
             (Some(category), _) if !category.starts_with(b"Management\"") && !category.starts_with(b"Data\"") => return None,
             (None, Some(kind)) if kind.starts_with(b"AwsCloudTrailInsight\"") => return None,
@@ -464,26 +481,52 @@ enum Mark {
     Id,
     Category,
     Type,
+    /// Known only to be passed over as quickly as the others.
+    Version,
 }
 
 impl Mark {
-    const COUNT: usize = Self::Type as usize + 1;
+    const COUNT: usize = Self::Version as usize + 1;
 
-    /// Which key `text` begins with, behind its opening quote, and the length up to behind its closing one.
+    /// Which key `text` begins with, behind its opening quote, and the length up to behind its closing one. There is no way
+    /// to tell from a text that is shorter than the longest key.
+    ///
+    /// Looked up by two of its letters: which of the keys it is would be a guess for the processor, that it is one hardly is.
     #[inline(always)]
-    fn of(text: &[u8]) -> Option<(Self, usize)> {
-        let (b"event", name) = text.split_first_chunk()? else { return None };
-        Some(match name.first_chunk()? {
-            b"Time\"" => (Self::Time, 10),
-            b"Type\"" => (Self::Type, 10),
-            b"Name\"" => (Self::Name, 10),
-            [b'I', b'D', b'"', ..] => (Self::Id, 8),
-            b"Sourc" if name.first_chunk() == Some(b"Source\"") => (Self::Source, 12),
-            b"Categ" if name.first_chunk() == Some(b"Category\"") => (Self::Category, 14),
-            _ => return None,
-        })
+    fn of(text: &[u8; 16]) -> Option<(Self, usize)> {
+        let (key, mask, mark, length) = KEYS[usize::from((text[6] ^ text[7]) & 15)];
+        ((u128::from_le_bytes(*text) ^ key) & mask == 0).then_some((mark, length))
     }
 }
+
+/// The keys and their closing quotes, each at the number that two of its letters make; where there is none, `mask` lets
+/// nothing equal it.
+static KEYS: [(u128, u128, Mark, usize); 16] = {
+    const NAMES: [(&[u8], Mark); Mark::COUNT] = [
+        (b"eventTime\"", Mark::Time),
+        (b"eventSource\"", Mark::Source),
+        (b"eventName\"", Mark::Name),
+        (b"eventID\"", Mark::Id),
+        (b"eventCategory\"", Mark::Category),
+        (b"eventType\"", Mark::Type),
+        (b"eventVersion\"", Mark::Version),
+    ];
+    let mut keys = [(1 << 127, u128::MAX, Mark::Version, 0); 16];
+    let mut n = 0;
+    while n < NAMES.len() {
+        let (name, mark) = NAMES[n];
+        let (mut key, mut at) = (0, 0);
+        while at < name.len() {
+            key |= (name[at] as u128) << (8 * at);
+            at += 1;
+        }
+        let place = ((name[6] ^ name[7]) & 15) as usize;
+        assert!(keys[place].3 == 0, "two keys at one place");
+        keys[place] = (key, (1 << (8 * name.len())) - 1, mark, name.len());
+        n += 1;
+    }
+    keys
+};
 
 /// Behind a key: what follows the opening quote of its value, if that is a string.
 #[inline(always)]
