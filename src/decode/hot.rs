@@ -85,8 +85,12 @@ struct Batch {
     marks: [u64; BATCH],
     /// Backslashes, and bytes that are not ASCII.
     odd: [u64; BATCH],
-    /// Filled in as brackets are followed.
-    depths: [u32; BATCH],
+    /// How many brackets are open behind each block that has any; filled in as they are followed.
+    behind: [u32; BATCH],
+    /// How many are open before the first block.
+    depth: u32,
+    /// One bit for each block that has brackets outside strings.
+    bracketed: u64,
     /// One bit for each block that has marks.
     marked: u64,
     /// One bit for each block that has something odd.
@@ -94,8 +98,18 @@ struct Batch {
 }
 
 impl Batch {
-    const EMPTY: Self =
-        Self { base: 0, opens: [0; BATCH], closes: [0; BATCH], marks: [0; BATCH], odd: [0; BATCH], depths: [0; BATCH], marked: 0, with_odd: 0 };
+    const EMPTY: Self = Self {
+        base: 0,
+        opens: [0; BATCH],
+        closes: [0; BATCH],
+        marks: [0; BATCH],
+        odd: [0; BATCH],
+        behind: [0; BATCH],
+        depth: 0,
+        bracketed: 0,
+        marked: 0,
+        with_odd: 0,
+    };
 
     /// Tells the bytes of `blocks` apart, which are the next of the text and at most [`BATCH`].
     #[inline(always)]
@@ -108,33 +122,43 @@ impl Batch {
         }
         // Of a short batch, the last bits are an earlier one's; nobody looks at them.
         (self.marked, self.with_odd) = (classify.not_zero(&self.marks), classify.not_zero(&self.odd));
+        self.bracketed = classify.not_zero(&self.opens) | classify.not_zero(&self.closes);
     }
 
     #[inline(always)]
     fn block(&self, number: usize) -> Block {
         let brackets = Brackets { opens: self.opens[number % BATCH], closes: self.closes[number % BATCH] };
-        Block { base: self.base + number * 64, marks: self.marks[number % BATCH], brackets, depth: self.depths[number % BATCH] }
+        Block { base: self.base + number * 64, marks: self.marks[number % BATCH], brackets, depth: self.depth_before(number) }
     }
 
-    /// Goes on from block `number`, before which `depth` brackets are open, to the next one in which a record may begin or
-    /// end, or to `count`; gives that one's number and depth.
+    /// How many brackets are open before block `number`.
+    #[inline(always)]
+    fn depth_before(&self, number: usize) -> u32 {
+        let before = self.bracketed & ((1 << (number % BATCH)) - 1);
+        before.checked_ilog2().map_or(self.depth, |last| self.behind[last as usize % BATCH])
+    }
+
+    /// Goes on over the blocks `rest` that have brackets, `depth` of which are open before them, to the next one in which a
+    /// record may begin or end; gives that one and those behind it, and the depth.
     ///
     /// Most blocks cannot come back to the list of records, even if all their brackets but those that open before the first
     /// closing one were closing.
     #[inline(always)]
-    fn go_on(&mut self, number: usize, count: usize, mut depth: u32) -> (usize, u32) {
-        for number in number..count.min(BATCH) {
+    fn go_on(&mut self, mut rest: u64, mut depth: u32) -> (u64, u32) {
+        while rest != 0 {
+            let number = rest.trailing_zeros() as usize % BATCH;
             let (opens, closes) = (self.opens[number], self.closes[number]);
-            self.depths[number] = depth;
             let opened_first = (opens & (closes ^ closes.wrapping_sub(1))).count_ones();
             let closed = closes.count_ones();
             let in_a_record = depth.wrapping_sub(INSIDE) < DEPTH_SURE - INSIDE;
             if !in_a_record || depth + opened_first <= AROUND + closed {
-                return (number, depth);
+                break;
             }
             depth = depth + opens.count_ones() - closed;
+            self.behind[number] = depth;
+            rest &= rest - 1;
         }
-        (count, depth)
+        (rest, depth)
     }
 
     /// Of block `number`, only the marks behind `bit` stay.
@@ -255,16 +279,15 @@ impl Task for Scan<'_, '_> {
 
     #[inline(always)]
     fn run(mut self, classify: impl Classify) -> Option<()> {
-        let (mut strings, mut batch, mut depth) = (Strings::default(), Batch::EMPTY, 0);
+        let (mut strings, mut batch) = (Strings::default(), Batch::EMPTY);
         let (blocks, rest) = self.text.as_chunks::<64>();
         let mut last = [b' '; 64];
         last.get_mut(..rest.len())?.copy_from_slice(rest);
         for blocks in blocks.chunks(BATCH).chain([std::slice::from_ref(&last)]) {
             batch.fill(blocks, &mut strings, &classify);
-            depth = match self.follow(&mut batch, blocks.len(), depth)? {
-                Some(depth) => depth,
-                None => return Some(()),
-            };
+            if !self.follow(&mut batch, blocks.len())? {
+                return Some(());
+            }
             batch.base += blocks.len() * 64;
         }
         None
@@ -272,27 +295,31 @@ impl Task for Scan<'_, '_> {
 }
 
 impl Scan<'_, '_> {
-    /// Follows the brackets of the `count` blocks of a batch, `depth` of which are open before it. Gives how many are open
-    /// behind it, `Some(None)` at the end of the text, `None` where that is odd.
+    /// Follows the brackets of the first `count` blocks of a batch; says whether the text goes on behind them. `None` where
+    /// it is odd.
     #[inline(always)]
-    fn follow(&mut self, batch: &mut Batch, count: usize, mut depth: u32) -> Option<Option<u32>> {
-        let mut number = 0;
+    fn follow(&mut self, batch: &mut Batch, count: usize) -> Option<bool> {
+        let (mut rest, mut depth) = (batch.bracketed & between(0, count - 1), batch.depth);
         loop {
-            (number, depth) = batch.go_on(number, count, depth);
-            if number >= count {
+            (rest, depth) = batch.go_on(rest, depth);
+            if rest == 0 {
                 break;
             }
+            let number = rest.trailing_zeros() as usize;
             match self.boundaries(batch, number, depth)? {
                 Some(behind) => depth = behind,
-                None => return Some(None),
+                None => return Some(false),
             }
-            number += 1;
+            batch.behind[number % BATCH] = depth;
+            rest &= rest - 1;
         }
         self.keep(batch, count - 1);
-        Some(Some(depth))
+        batch.depth = depth;
+        Some(true)
     }
 
-    /// Goes from bracket to bracket of block `number`. Gives what [`Self::follow`] gives.
+    /// Goes from bracket to bracket of block `number`. Gives how many are open behind it, `Some(None)` at the end of the text,
+    /// `None` where that is odd.
     #[inline(always)]
     fn boundaries(&mut self, batch: &mut Batch, number: usize, mut depth: u32) -> Option<Option<u32>> {
         let Block { base, brackets: Brackets { opens, closes }, .. } = batch.block(number);
