@@ -17,7 +17,7 @@ use std::ops::Range;
 use memchr::memmem::Finder;
 
 use super::Wanted;
-use super::blocks::{self, Brackets, Classify, Strings, Task};
+use super::blocks::{self, BATCH, Batch, Classify, Task};
 use super::fields::{Fields, Key, Shape};
 use super::fingerprint::fingerprint;
 use super::json::skip_space;
@@ -32,10 +32,7 @@ const INSIDE: u32 = AROUND + 1;
 const DEPTH_MAX: u32 = 100;
 /// From less than this, a block of opening brackets does not come to [`DEPTH_MAX`].
 const DEPTH_SURE: u32 = DEPTH_MAX - 64;
-/// Blocks whose bytes are told apart in one go, before anybody follows their brackets: neither loop has to hold in registers
-/// what the other needs.
-const BATCH: usize = u64::BITS as usize;
-/// How many blocks with marks are kept of a record that began in an earlier batch. CloudTrail writes seven marks; a record with
+/// How many blocks with marks are kept of a record that began in an earlier stretch. CloudTrail writes seven marks; a record with
 /// more than fit is read in full.
 const KEPT: usize = 64;
 
@@ -61,7 +58,8 @@ struct Block {
     base: usize,
     /// Second letters of strings that may be keys of CloudTrail's.
     marks: u64,
-    brackets: Brackets,
+    opens: u64,
+    closes: u64,
     /// How many brackets are open before it.
     depth: u32,
 }
@@ -71,20 +69,16 @@ impl Block {
     #[inline(always)]
     fn depth_at(&self, bit: u32) -> u32 {
         let before = (1_u64 << bit) - 1;
-        let (opened, closed) = (self.brackets.opens & before, self.brackets.closes & before);
+        let (opened, closed) = (self.opens & before, self.closes & before);
         self.depth + opened.count_ones() - closed.count_ones()
     }
 }
 
-/// Some blocks that follow each other, a field an array.
-struct Batch {
+/// Blocks that are being followed.
+struct Stretch {
     /// Where the first begins in the text.
     base: usize,
-    opens: [u64; BATCH],
-    closes: [u64; BATCH],
-    marks: [u64; BATCH],
-    /// Backslashes, and bytes that are not ASCII.
-    odd: [u64; BATCH],
+    bits: Batch,
     /// How many brackets are open behind each block that has any; filled in as they are followed.
     behind: [u32; BATCH],
     /// How many are open before the first block.
@@ -94,41 +88,26 @@ struct Batch {
     /// One bit for each block that has marks.
     marked: u64,
     /// One bit for each block that has something odd.
-    with_odd: u64,
+    odd: u64,
 }
 
-impl Batch {
-    const EMPTY: Self = Self {
-        base: 0,
-        opens: [0; BATCH],
-        closes: [0; BATCH],
-        marks: [0; BATCH],
-        odd: [0; BATCH],
-        behind: [0; BATCH],
-        depth: 0,
-        bracketed: 0,
-        marked: 0,
-        with_odd: 0,
-    };
+impl Stretch {
+    const EMPTY: Self = Self { base: 0, bits: Batch::EMPTY, behind: [0; BATCH], depth: 0, bracketed: 0, marked: 0, odd: 0 };
 
-    /// Tells the bytes of `blocks` apart, which are the next of the text and at most [`BATCH`].
+    /// Reads the next blocks, of which there are at most [`BATCH`].
     #[inline(always)]
-    fn fill(&mut self, blocks: &[[u8; 64]], strings: &mut Strings, classify: &impl Classify) {
-        let places = self.opens.iter_mut().zip(&mut self.closes).zip(&mut self.marks).zip(&mut self.odd);
-        for (block, (((opens, closes), marked), odd)) in blocks.iter().zip(places) {
-            let raw = classify.classify(block);
-            let (brackets, marks) = strings.outside(raw);
-            (*opens, *closes, *marked, *odd) = (brackets.opens, brackets.closes, marks, raw.high | raw.backslashes);
-        }
-        // Of a short batch, the last bits are an earlier one's; nobody looks at them.
-        (self.marked, self.with_odd) = (classify.not_zero(&self.marks), classify.not_zero(&self.odd));
-        self.bracketed = classify.not_zero(&self.opens) | classify.not_zero(&self.closes);
+    fn read(&mut self, blocks: &[[u8; 64]], classify: &impl Classify) {
+        self.bits.read(blocks, classify);
+        let Batch { opens, closes, marks, odd, .. } = &self.bits;
+        let any = |words| classify.any(words, u64::MAX) & between(0, blocks.len() - 1);
+        (self.bracketed, self.marked, self.odd) = (any(opens) | any(closes), any(marks), any(odd));
     }
 
     #[inline(always)]
     fn block(&self, number: usize) -> Block {
-        let brackets = Brackets { opens: self.opens[number % BATCH], closes: self.closes[number % BATCH] };
-        Block { base: self.base + number * 64, marks: self.marks[number % BATCH], brackets, depth: self.depth_before(number) }
+        let Batch { opens, closes, marks, .. } = &self.bits;
+        let at = number % BATCH;
+        Block { base: self.base + number * 64, marks: marks[at], opens: opens[at], closes: closes[at], depth: self.depth_before(number) }
     }
 
     /// How many brackets are open before block `number`.
@@ -147,7 +126,7 @@ impl Batch {
     fn go_on(&mut self, mut rest: u64, mut depth: u32) -> (u64, u32) {
         while rest != 0 {
             let number = rest.trailing_zeros() as usize % BATCH;
-            let (opens, closes) = (self.opens[number], self.closes[number]);
+            let (opens, closes) = (self.bits.opens[number], self.bits.closes[number]);
             let opened_first = (opens & (closes ^ closes.wrapping_sub(1))).count_ones();
             let closed = closes.count_ones();
             let in_a_record = depth.wrapping_sub(INSIDE) < DEPTH_SURE - INSIDE;
@@ -164,9 +143,9 @@ impl Batch {
     /// Of block `number`, only the marks behind `bit` stay.
     #[inline(always)]
     fn forget_marks(&mut self, number: usize, bit: u32) {
-        let marks = self.marks[number % BATCH] & !(u64::MAX >> (63 - bit));
-        self.marks[number % BATCH] = marks;
-        if marks == 0 {
+        let marks = &mut self.bits.marks[number % BATCH];
+        *marks &= !(u64::MAX >> (63 - bit));
+        if *marks == 0 {
             self.marked &= !(1 << (number % BATCH));
         }
     }
@@ -189,11 +168,11 @@ fn between(first: usize, last: usize) -> u64 {
 struct Current {
     /// Where it began.
     start: usize,
-    /// The block of this batch that it began in; the first, if it began earlier.
+    /// The block of this stretch that it began in; the first, if it began earlier.
     first: usize,
-    /// How many blocks with marks it had before this batch; only [`KEPT`] of them are kept.
+    /// How many blocks with marks it had before this stretch; only [`KEPT`] of them are kept.
     kept: usize,
-    /// There was a backslash in it before this batch, or a byte that is not ASCII.
+    /// There was a backslash in it before this stretch, or a byte that is not ASCII.
     odd: bool,
 }
 
@@ -263,7 +242,7 @@ struct Scan<'s, 'd> {
     wanted: Wanted<'s>,
     tally: &'s mut Tally<'d>,
     pieces: &'s mut Vec<Piece>,
-    /// The blocks of the current record that have marks and are of earlier batches.
+    /// The blocks of the current record that have marks and are of earlier stretches.
     kept: [Block; KEPT],
     minute: Minute,
     /// Where the list of records begins.
@@ -279,50 +258,50 @@ impl Task for Scan<'_, '_> {
 
     #[inline(always)]
     fn run(mut self, classify: impl Classify) -> Option<()> {
-        let (mut strings, mut batch) = (Strings::default(), Batch::EMPTY);
+        let mut stretch = Stretch::EMPTY;
         let (blocks, rest) = self.text.as_chunks::<64>();
         let mut last = [b' '; 64];
         last.get_mut(..rest.len())?.copy_from_slice(rest);
         for blocks in blocks.chunks(BATCH).chain([std::slice::from_ref(&last)]) {
-            batch.fill(blocks, &mut strings, &classify);
-            if !self.follow(&mut batch, blocks.len())? {
+            stretch.read(blocks, &classify);
+            if !self.follow(&mut stretch, blocks.len())? {
                 return Some(());
             }
-            batch.base += blocks.len() * 64;
+            stretch.base += blocks.len() * 64;
         }
         None
     }
 }
 
 impl Scan<'_, '_> {
-    /// Follows the brackets of the first `count` blocks of a batch; says whether the text goes on behind them. `None` where
+    /// Follows the brackets of a stretch of `count` blocks; says whether the text goes on behind them. `None` where
     /// it is odd.
     #[inline(always)]
-    fn follow(&mut self, batch: &mut Batch, count: usize) -> Option<bool> {
-        let (mut rest, mut depth) = (batch.bracketed & between(0, count - 1), batch.depth);
+    fn follow(&mut self, stretch: &mut Stretch, count: usize) -> Option<bool> {
+        let (mut rest, mut depth) = (stretch.bracketed, stretch.depth);
         loop {
-            (rest, depth) = batch.go_on(rest, depth);
+            (rest, depth) = stretch.go_on(rest, depth);
             if rest == 0 {
                 break;
             }
             let number = rest.trailing_zeros() as usize;
-            match self.boundaries(batch, number, depth)? {
+            match self.boundaries(stretch, number, depth)? {
                 Some(behind) => depth = behind,
                 None => return Some(false),
             }
-            batch.behind[number % BATCH] = depth;
+            stretch.behind[number % BATCH] = depth;
             rest &= rest - 1;
         }
-        self.keep(batch, count - 1);
-        batch.depth = depth;
+        self.keep(stretch, count - 1);
+        stretch.depth = depth;
         Some(true)
     }
 
     /// Goes from bracket to bracket of block `number`. Gives how many are open behind it, `Some(None)` at the end of the text,
     /// `None` where that is odd.
     #[inline(always)]
-    fn boundaries(&mut self, batch: &mut Batch, number: usize, mut depth: u32) -> Option<Option<u32>> {
-        let Block { base, brackets: Brackets { opens, closes }, .. } = batch.block(number);
+    fn boundaries(&mut self, stretch: &mut Stretch, number: usize, mut depth: u32) -> Option<Option<u32>> {
+        let Block { base, opens, closes, .. } = stretch.block(number);
         let mut rest = opens | closes;
         while rest != 0 {
             let bit = rest.trailing_zeros();
@@ -340,9 +319,9 @@ impl Scan<'_, '_> {
                 depth = depth.checked_sub(1)?;
                 match depth {
                     AROUND => {
-                        self.record(at + 1, batch, number)?;
+                        self.record(at + 1, stretch, number)?;
                         // What the block holds behind it is the next record's.
-                        batch.forget_marks(number, bit);
+                        stretch.forget_marks(number, bit);
                         self.current = Current { first: number, kept: 0, odd: false, ..self.current };
                     }
                     ..AROUND => return self.closes_all(at).then_some(None),
@@ -353,14 +332,14 @@ impl Scan<'_, '_> {
         Some(Some(depth))
     }
 
-    /// Keeps what the next batch has to know of a record that goes on there; `last` is the last block of this one.
+    /// Keeps what the next stretch has to know of a record that goes on there; `last` is the last block of this one.
     #[inline(always)]
-    fn keep(&mut self, batch: &Batch, last: usize) {
+    fn keep(&mut self, stretch: &Stretch, last: usize) {
         let Current { first, .. } = self.current;
-        self.current.odd |= batch.with_odd & between(first, last) != 0;
-        let mut marked = batch.marked(first, last);
+        self.current.odd |= stretch.odd & between(first, last) != 0;
+        let mut marked = stretch.marked(first, last);
         while marked != 0 {
-            self.kept[self.current.kept % KEPT] = batch.block(marked.trailing_zeros() as usize);
+            self.kept[self.current.kept % KEPT] = stretch.block(marked.trailing_zeros() as usize);
             self.current.kept += 1;
             marked &= marked - 1;
         }
@@ -387,14 +366,14 @@ impl Scan<'_, '_> {
 
     /// Takes in the record that ends at `end`, in block `last`.
     #[inline(always)]
-    fn record(&mut self, end: usize, batch: &Batch, last: usize) -> Option<()> {
+    fn record(&mut self, end: usize, stretch: &Stretch, last: usize) -> Option<()> {
         let Current { start, first, odd, .. } = self.current;
         self.end = end;
         let mut may_hide_keys = false;
-        if odd || batch.with_odd & between(first, last) != 0 {
+        if odd || stretch.odd & between(first, last) != 0 {
             may_hide_keys = self.may_hide_keys(start..end)?;
         }
-        let usual = if may_hide_keys { None } else { self.usual(end, batch.marked(first, last), batch) };
+        let usual = if may_hide_keys { None } else { self.usual(end, stretch.marked(first, last), stretch) };
         let Some(usual) = usual else { return self.unusual(start, end) };
         let index = self.tally.count(Some(usual.time), Some(usual.id));
         if usual.wanted {
@@ -403,16 +382,16 @@ impl Scan<'_, '_> {
         Some(())
     }
 
-    /// The fields of the record that ends at `end`, if they are found by the marks before this batch and in its blocks `marked`.
+    /// The fields of the record that ends at `end`, if they are found by the marks before this stretch and in its blocks `marked`.
     #[inline(always)]
-    fn usual(&mut self, end: usize, mut marked: u64, batch: &Batch) -> Option<Usual> {
+    fn usual(&mut self, end: usize, mut marked: u64, stretch: &Stretch) -> Option<Usual> {
         let mut own = Own { record: self.text.get(..end)?, values: [None; Mark::COUNT] };
         // Of more marked blocks than are kept there is no slice.
         for block in self.kept.get(..self.current.kept)? {
             own.look(block)?;
         }
         while marked != 0 {
-            own.look(&batch.block(marked.trailing_zeros() as usize))?;
+            own.look(&stretch.block(marked.trailing_zeros() as usize))?;
             marked &= marked - 1;
         }
         own.usual(self.wanted, &mut self.minute)
