@@ -104,13 +104,13 @@ impl Corpus {
         match random.below(4) {
             0 => {
                 let manifest = self.manifest(random);
-                let digest = random.hex(64);
+                let digest = tagfall::model::Digest::of_manifest(&manifest.replace("\\n", "\n").replace("\\\"", "\""));
                 let request = format!(
                     "{{\"registryId\":\"111122223333\",\"repositoryName\":\"{repository}\",\"imageTag\":\"build-{}\",\"imageManifest\":\"{manifest}\",\"imageManifestMediaType\":\"application/vnd.oci.image.manifest.v1+json\"}}",
                     second / 60
                 );
                 let response = format!(
-                    "{{\"image\":{{\"registryId\":\"111122223333\",\"repositoryName\":\"{repository}\",\"imageId\":{{\"imageDigest\":\"sha256:{digest}\",\"imageTag\":\"build-{}\"}},\"imageManifest\":\"{manifest}\",\"imageManifestMediaType\":\"application/vnd.oci.image.manifest.v1+json\"}}}}",
+                    "{{\"image\":{{\"registryId\":\"111122223333\",\"repositoryName\":\"{repository}\",\"imageId\":{{\"imageDigest\":\"{digest}\",\"imageTag\":\"build-{}\"}},\"imageManifest\":\"{manifest}\",\"imageManifestMediaType\":\"application/vnd.oci.image.manifest.v1+json\"}}}}",
                     second / 60
                 );
                 call(out, random, second, ["ecr.amazonaws.com", "PutImage", "ecr.amazonaws.com"], &request, &response, &resources, false);

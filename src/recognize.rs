@@ -19,9 +19,12 @@ mod parse;
 mod record;
 mod sagemaker;
 
+use memchr::memmem::Finder;
+
 use crate::decode::RawRecord;
 use crate::model::{Action, Recognized, RepositoryRef};
 
+use manifest::SecondCopy;
 use parse::Parser;
 use record::Record;
 
@@ -31,10 +34,27 @@ pub const SOURCES: &[&str] =
     &["ecr.amazonaws.com", "ecs.amazonaws.com", "lambda.amazonaws.com", "apprunner.amazonaws.com", "batch.amazonaws.com", "sagemaker.amazonaws.com"];
 
 /// Buffers reused from record to record; one for each worker.
-#[derive(Default)]
 pub struct Recognizer {
     record: Parser,
     manifest: Parser,
+    event_name: Finder<'static>,
+    /// Finds escapes of ASCII letters.
+    escape: Finder<'static>,
+    second_copy: SecondCopy,
+}
+
+const EVENT_NAME: &str = r#""eventName""#;
+
+impl Default for Recognizer {
+    fn default() -> Self {
+        Self {
+            record: Parser::default(),
+            manifest: Parser::default(),
+            event_name: Finder::new(EVENT_NAME),
+            escape: Finder::new(r"\u00"),
+            second_copy: SecondCopy::default(),
+        }
+    }
 }
 
 /// What a service makes of a record: its repository, where it names one, and the action.
@@ -48,11 +68,11 @@ impl Recognizer {
     /// it is a call that changed a repository without saying which. A record without `eventID` is no error: it gets
     /// one that is made from its text (`sha256:` and the SHA-256 of it), so that copies still count once.
     pub fn recognize<R>(&mut self, record: RawRecord<'_>, then: impl FnOnce(Recognized<'_>) -> R) -> Result<Option<R>, String> {
-        if !record.native && !names_a_known_event(record.json) {
+        if !record.native && !self.names_a_known_event(record.json) {
             return Ok(None);
         }
-        let Self { record: parser, manifest } = self;
-        parser.parse_without(record.json, manifest::second_copy(record.json), |root| {
+        let Self { record: parser, manifest, second_copy, .. } = self;
+        parser.parse_without(record.json, second_copy.find(record.json), |root| {
             if record.native {
                 return native::recognize(root, record.json).map(|found| found.map(then));
             }
@@ -69,22 +89,23 @@ impl Recognizer {
             Ok(meaning.map(|(repository, action)| then(Recognized { event: record.event(), repository, action })))
         })?
     }
-}
 
-/// Whether a record may be one of those that a service file handles, told without parsing it. Nine of ten ECR events are
-/// parts of layer uploads; they end here. In doubt (no plain `"eventName": "…"` in the text) the answer is yes.
-fn names_a_known_event(text: &str) -> bool {
-    let mut plain = false;
-    for at in memchr::memmem::find_iter(text.as_bytes(), br#""eventName""#) {
-        let rest = text.get(at + r#""eventName""#.len()..).unwrap_or_default().trim_start();
-        let Some(value) = rest.strip_prefix(':').and_then(|rest| rest.trim_start().strip_prefix('"')) else { return true };
-        let Some((name, _)) = value.split_once('"') else { return true };
-        if name.contains('\\') || is_known(name) {
-            return true;
+    /// Whether a record may be one of those that a service file handles, told without parsing it. Nine of ten ECR events are
+    /// parts of layer uploads; they end here. In doubt (no plain `"eventName": "…"` in the text, or a key that may be written
+    /// with escapes) the answer is yes.
+    fn names_a_known_event(&self, text: &str) -> bool {
+        let mut plain = false;
+        for at in self.event_name.find_iter(text.as_bytes()) {
+            let rest = text.get(at + EVENT_NAME.len()..).unwrap_or_default().trim_start();
+            let Some(value) = rest.strip_prefix(':').and_then(|rest| rest.trim_start().strip_prefix('"')) else { return true };
+            let Some((name, _)) = value.split_once('"') else { return true };
+            if name.contains('\\') || is_known(name) {
+                return true;
+            }
+            plain = true;
         }
-        plain = true;
+        !plain || self.escape.find(text.as_bytes()).is_some()
     }
-    !plain
 }
 
 fn is_known(name: &str) -> bool {

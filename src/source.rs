@@ -52,6 +52,12 @@ pub trait Feed: Sync {
     }
 }
 
+/// What ended `feed` for good: a bucket that is not there, a right that is missing. `None` if all is well, and where the service
+/// went away or credentials ran out on the way, which leaves what was read before.
+pub fn could_not_run(feed: &dyn Feed) -> Option<FatalError> {
+    feed.fatal().filter(|error| !error.kind.comes_up_on_the_way() || feed.listed().objects == 0)
+}
+
 /// One object, or the reason why it could not be had.
 #[derive(Debug, Clone)]
 pub struct Delivery {

@@ -42,12 +42,17 @@ impl World {
     }
 
     fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).spawn().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
         command.args(["detect", "s3://trail", "--format", "json"]).args(arguments);
         command.env("AWS_ACCESS_KEY_ID", s3::ACCESS_KEY_ID).env("AWS_SECRET_ACCESS_KEY", s3::SECRET_ACCESS_KEY).env("AWS_REGION", "us-east-1");
         command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_ENDPOINT_URL", self.proxy.endpoint());
         command.env_remove("AWS_PROFILE").env_remove("AWS_ENDPOINT_URL_S3");
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        command.env_remove("AWS_CA_BUNDLE").stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
@@ -165,4 +170,33 @@ fn one_object_that_fails_is_named_and_the_run_goes_on() {
     let failure = &document["coverage"]["failures"][0];
     assert!(failure["object"].as_str().unwrap().ends_with("/07.json"), "{failure}");
     assert!(failure["reason"].as_str().unwrap().contains("s3:GetObject"), "{failure}");
+}
+
+/// Nobody waits for years of one bucket to learn that the other one does not exist.
+#[test]
+fn a_second_source_that_is_not_there_is_told_before_the_first_is_read() {
+    let world = World::new(|request, before| match request.is_list() {
+        true if request.target.contains("/elsewhere") => Fault::Answer(error_answer(404, "NoSuchBucket", "")),
+        false if before >= 10 => NEVER,
+        _ => Fault::None,
+    });
+    let output = world.run(&["s3://elsewhere", "--quiet"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{said}");
+    assert!(said.contains("s3://elsewhere") && said.contains("NoSuchBucket"), "{said}");
+}
+
+#[test]
+fn a_bundle_of_certificates_that_is_none_is_told() {
+    let world = World::new(|_, _| Fault::None);
+    let folder = tempfile::tempdir().unwrap();
+    let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for (name, text) in [("missing.pem", None), ("empty.pem", Some("")), ("garbage.pem", Some(garbage))] {
+        let path = folder.path().join(name);
+        text.map(|text| std::fs::write(&path, text).unwrap());
+        let output = finish(world.command(&["--quiet"]).env("AWS_CA_BUNDLE", &path).spawn().unwrap());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{name}: {said}");
+        assert!(said.contains("AWS_CA_BUNDLE") && said.contains(name), "{said}");
+    }
 }

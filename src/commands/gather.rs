@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
@@ -36,7 +37,8 @@ pub struct Run<'a> {
     retries: u64,
     /// The reader of stdout closed it before everything was written.
     closed: Cell<bool>,
-    pub evidence: Evidence,
+    /// Never freed: the process ends when it is reported, and to give back a million images one by one takes a while.
+    pub evidence: ManuallyDrop<Evidence>,
 }
 
 impl<'a> Run<'a> {
@@ -58,7 +60,7 @@ impl<'a> Run<'a> {
         nothing::check(&common.sources, &filter, &evidence.coverage, &evidence.seen, &pruned)?;
         nothing::remarks(&filter, &evidence.coverage, &evidence.seen, &pruned).iter().for_each(|remark| talk.note(remark));
         let retries = feeds.iter().map(|feed| feed.listed().retries).sum();
-        Ok(Self { common, talk, destination, started, retries, closed: Cell::new(false), evidence })
+        Ok(Self { common, talk, destination, started, retries, closed: Cell::new(false), evidence: ManuallyDrop::new(evidence) })
     }
 
     /// Writes the data; `None` when the reader of stdout closed it early.

@@ -99,13 +99,15 @@ fn add(all: &mut Pruned, more: Pruned) {
 /// Fails when a feed ended before its time. Credentials that ran out on the way, or a service that went away, leave what was
 /// read before: that is a partial result, and `coverage` says so. The failure to tell is given back then.
 pub fn check(feeds: &[Box<dyn Feed>], coverage: &mut Coverage) -> Result<Option<Failure>, Failure> {
-    let fatal_of = |feed: &dyn Feed| feed.fatal().map(|error| (feed.listed().objects > 0, error));
-    let Some((has_begun, error)) = feeds.iter().find_map(|feed| fatal_of(&**feed)) else { return Ok(None) };
-    if error.kind.comes_up_on_the_way() && has_begun && coverage.objects_read > 0 {
-        coverage.partial = true;
-        return Ok(Some(fatal(&error)));
+    if let Some(error) = feeds.iter().find_map(|feed| source::could_not_run(&**feed)) {
+        return Err(fatal(&error));
     }
-    Err(fatal(&error))
+    let Some(error) = feeds.iter().find_map(|feed| feed.fatal()) else { return Ok(None) };
+    if coverage.objects_read == 0 {
+        return Err(fatal(&error));
+    }
+    coverage.partial = true;
+    Ok(Some(fatal(&error)))
 }
 
 fn fatal(error: &FatalError) -> Failure {

@@ -1,8 +1,13 @@
 //! JSON text, 64 bytes at a time: which bytes are brackets, and which of these stand in strings. One bit per byte, so that
 //! a block's brackets are counted and not visited.
 //!
-//! The shape of the algorithm is simdjson's first stage. On x86-64 (asked for at run time) five comparisons classify 64 bytes
-//! with AVX-512 or 32 with AVX2; elsewhere a portable version does eight at a time.
+//! The shape of the algorithm is simdjson's first stage, done for 64 blocks together: the bytes of each block are told apart,
+//! and then all that is left is arithmetic over arrays of words, which compilers turn into vectors by themselves. On x86-64
+//! (asked for at run time) five comparisons classify 64 bytes with AVX-512 or 32 with AVX2; elsewhere a portable version does
+//! eight at a time.
+
+/// Blocks that are read together.
+pub(super) const BATCH: usize = u64::BITS as usize;
 
 /// One bit for each byte of a block, the first byte lowest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,58 +25,97 @@ pub(super) struct Raw {
 /// Tells these kinds of bytes apart.
 pub(super) trait Classify {
     fn classify(&self, block: &[u8; 64]) -> Raw;
+
+    /// One bit for each word that has any of `bits`, the first word's lowest.
+    fn any(&self, words: &[u64; BATCH], bits: u64) -> u64;
 }
 
-/// The brackets of a block that stand outside strings.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Brackets {
-    pub opens: u64,
-    pub closes: u64,
-}
-
-/// What one block has to know of those before it.
-#[derive(Debug, Default)]
-pub(super) struct Strings {
-    /// All ones inside a string.
-    inside: u64,
+/// What is known of up to [`BATCH`] blocks that follow each other; a word a block. Words behind the last block are left over
+/// from an earlier batch.
+pub(super) struct Batch {
+    /// Brackets outside strings.
+    pub opens: [u64; BATCH],
+    pub closes: [u64; BATCH],
+    /// The `v` of `"?v`, the quote being one that begins or ends a string.
+    pub marks: [u64; BATCH],
+    /// Backslashes, and bytes that are not ASCII.
+    pub odd: [u64; BATCH],
+    /// Quotes that begin or end a string, from the block before the first on.
+    quotes: [u64; BATCH + 1],
     /// One if the first byte of the next block is escaped.
     escaped: u64,
-    /// The quotes among the last two bytes.
-    quotes: u64,
+    /// All ones if the first byte of the next block stands in a string.
+    inside: u64,
 }
 
-impl Strings {
-    /// The brackets outside strings, and where `"?v` stands (at its `v`), the quote being one that begins or ends a string.
+impl Batch {
+    pub(super) const EMPTY: Self =
+        Self { opens: [0; BATCH], closes: [0; BATCH], marks: [0; BATCH], odd: [0; BATCH], quotes: [0; BATCH + 1], escaped: 0, inside: 0 };
+
+    /// Reads the next blocks of a text, at least one and at most [`BATCH`].
     #[inline(always)]
-    pub(super) fn outside(&mut self, raw: Raw) -> (Brackets, u64) {
-        let mut quotes = raw.quotes;
-        if raw.backslashes | self.escaped != 0 {
-            quotes &= !self.escapes(raw.backslashes);
+    pub(super) fn read(&mut self, blocks: &[[u8; 64]], classify: &impl Classify) {
+        self.classify(blocks, classify);
+        // Each bit becomes the parity of the quotes up to it in its block: set from an opening quote to just before the closing
+        // one, if the block does not begin in a string.
+        let mut inside = [0; BATCH];
+        for (inside, quotes) in inside.iter_mut().zip(&self.quotes[1..]) {
+            *inside = parity(*quotes);
         }
-        // Each bit becomes the parity of the quotes up to it: set from an opening quote to just before the closing one.
-        let mut inside = quotes;
-        for shift in [1, 2, 4, 8, 16, 32] {
-            inside ^= inside << shift;
+        let odd_quotes = parity(classify.any(&inside, 1 << 63));
+        let starts_inside = (odd_quotes << 1) ^ self.inside;
+        for (number, (inside, (opens, closes))) in inside.iter().zip(self.opens.iter_mut().zip(&mut self.closes)).enumerate() {
+            let inside = inside ^ 0_u64.wrapping_sub(starts_inside >> number & 1);
+            *opens &= !inside;
+            *closes &= !inside;
         }
-        inside ^= self.inside;
-        self.inside = 0_u64.wrapping_sub(inside >> 63);
-        let marks = (quotes << 2 | self.quotes) & raw.vs;
-        self.quotes = quotes >> 62;
-        (Brackets { opens: raw.opens & !inside, closes: raw.closes & !inside }, marks)
+        for (number, marks) in self.marks.iter_mut().enumerate() {
+            *marks &= self.quotes[number + 1] << 2 | self.quotes[number] >> 62;
+        }
+        let last = blocks.len().clamp(1, BATCH) - 1;
+        self.inside ^= 0_u64.wrapping_sub(odd_quotes >> last & 1);
+        self.quotes[0] = self.quotes[last + 1];
     }
 
-    /// Which bytes are escaped by a backslash before them: those behind an odd number of backslashes in a row. An addition
-    /// finds the ends of all such rows at once: a row's first bit carries through to the bit behind its last.
+    /// Tells the bytes apart, in strings or not.
     #[inline(always)]
-    fn escapes(&mut self, backslashes: u64) -> u64 {
-        const EVEN: u64 = 0x5555_5555_5555_5555;
-        let backslashes = backslashes & !self.escaped;
-        let behind = backslashes << 1 | self.escaped;
-        let odd_starts = backslashes & !EVEN & !behind;
-        let (ends, carried) = odd_starts.overflowing_add(backslashes);
-        self.escaped = u64::from(carried);
-        (EVEN ^ (ends << 1)) & behind
+    fn classify(&mut self, blocks: &[[u8; 64]], classify: &impl Classify) {
+        let mut escaped = self.escaped;
+        let brackets = self.opens.iter_mut().zip(&mut self.closes);
+        let places = brackets.zip(&mut self.marks).zip(&mut self.odd).zip(&mut self.quotes[1..]);
+        for (block, ((((opens, closes), marks), odd), quotes)) in blocks.iter().zip(places) {
+            let raw = classify.classify(block);
+            (*opens, *closes, *marks, *odd) = (raw.opens, raw.closes, raw.vs, raw.high | raw.backslashes);
+            *quotes = raw.quotes;
+            if raw.backslashes | escaped != 0 {
+                *quotes &= !escapes(raw.backslashes, &mut escaped);
+            }
+        }
+        self.escaped = escaped;
     }
+}
+
+/// Each bit becomes the parity of the bits up to it.
+#[inline(always)]
+fn parity(mut bits: u64) -> u64 {
+    for shift in [1, 2, 4, 8, 16, 32] {
+        bits ^= bits << shift;
+    }
+    bits
+}
+
+/// Which bytes are escaped by a backslash before them: those behind an odd number of backslashes in a row; `escaped` is one
+/// if the first byte of the block is, and then if that of the next one is. An addition finds the ends of all such rows at once:
+/// a row's first bit carries through to the bit behind its last.
+#[inline(always)]
+fn escapes(backslashes: u64, escaped: &mut u64) -> u64 {
+    const EVEN: u64 = 0x5555_5555_5555_5555;
+    let backslashes = backslashes & !*escaped;
+    let behind = backslashes << 1 | *escaped;
+    let odd_starts = backslashes & !EVEN & !behind;
+    let (ends, carried) = odd_starts.overflowing_add(backslashes);
+    *escaped = u64::from(carried);
+    (EVEN ^ (ends << 1)) & behind
 }
 
 /// A piece of work over [`Classify`], run with the best there is on this machine.
@@ -119,7 +163,7 @@ mod avx512 {
 
     use pulp::x86::V4;
 
-    use super::{Classify, Raw};
+    use super::{BATCH, Classify, Raw};
 
     pub(super) struct Avx512 {
         pub simd: V4,
@@ -146,6 +190,16 @@ mod avx512 {
                 high: self.simd.avx512bw._mm512_movepi8_mask(bytes),
             }
         }
+
+        #[inline(always)]
+        fn any(&self, words: &[u64; BATCH], bits: u64) -> u64 {
+            let bits = self.simd.avx512f._mm512_set1_epi64(bits.cast_signed());
+            let mut found = 0;
+            for (n, &words) in words.as_chunks::<8>().0.iter().enumerate() {
+                found |= u64::from(self.simd.avx512f._mm512_test_epi64_mask(pulp::cast(words), bits)) << (8 * n);
+            }
+            found
+        }
     }
 }
 
@@ -155,7 +209,7 @@ mod avx2 {
 
     use pulp::x86::V3;
 
-    use super::{Classify, Raw};
+    use super::{BATCH, Classify, Raw, any};
 
     pub(super) struct Avx2 {
         pub simd: V3,
@@ -192,6 +246,11 @@ mod avx2 {
                 vs: self.equal(low, high, b'v'),
                 high: self.high_bits(low) | self.high_bits(high) << 32,
             }
+        }
+
+        #[inline(always)]
+        fn any(&self, words: &[u64; BATCH], bits: u64) -> u64 {
+            any(words, bits)
         }
     }
 }
@@ -241,6 +300,15 @@ impl Classify for Portable {
             high: Self::high(block),
         }
     }
+
+    fn any(&self, words: &[u64; BATCH], bits: u64) -> u64 {
+        any(words, bits)
+    }
+}
+
+#[inline(always)]
+fn any(words: &[u64; BATCH], bits: u64) -> u64 {
+    words.iter().enumerate().fold(0, |found, (n, &word)| found | u64::from(word & bits != 0) << n)
 }
 
 #[cfg(test)]
@@ -249,8 +317,8 @@ mod tests {
 
     use super::*;
 
-    /// What a block is asked for: its brackets, its marks, its bytes that are not ASCII.
-    type Answer = (Brackets, u64, u64);
+    /// What a block is asked for: its opening and closing brackets, its marks, and its bytes that are odd.
+    type Answer = [u64; 4];
 
     /// Byte by byte, as one would do it by hand.
     fn by_hand(text: &[u8]) -> Vec<Answer> {
@@ -259,63 +327,86 @@ mod tests {
         let mut quotes = [false; 2];
         text.chunks(64)
             .map(|block| {
-                let (mut brackets, mut marks, mut high) = (Brackets::default(), 0, 0);
+                let [mut opens, mut closes, mut marks, mut odd] = [0; 4];
                 for (n, byte) in block.iter().enumerate() {
                     let is_quote = *byte == b'"' && !escaped;
                     inside ^= is_quote;
                     match byte {
-                        b'{' | b'[' if !inside => brackets.opens |= 1 << n,
-                        b'}' | b']' if !inside => brackets.closes |= 1 << n,
+                        b'{' | b'[' if !inside => opens |= 1 << n,
+                        b'}' | b']' if !inside => closes |= 1 << n,
                         b'v' if quotes[1] => marks |= 1 << n,
-                        0x80.. => high |= 1 << n,
+                        b'\\' | 0x80.. => odd |= 1 << n,
                         _ => {}
                     }
                     quotes = [is_quote, quotes[0]];
                     escaped = *byte == b'\\' && !escaped;
                 }
-                (brackets, marks, high)
+                [opens, closes, marks, odd]
             })
             .collect()
     }
 
-    struct All<'t>(&'t [u8]);
+    /// Reads a text, so many blocks at a time.
+    struct All<'t>(&'t [u8], usize);
 
     impl Task for All<'_> {
         type Output = Vec<Answer>;
 
         #[inline(always)]
         fn run(self, classify: impl Classify) -> Vec<Answer> {
-            let mut strings = Strings::default();
+            let mut batch = Batch::EMPTY;
             let mut answers = Vec::new();
-            for block in self.0.as_chunks::<64>().0 {
-                let raw = classify.classify(block);
-                let (brackets, marks) = strings.outside(raw);
-                answers.push((brackets, marks, raw.high));
+            for blocks in self.0.as_chunks::<64>().0.chunks(self.1) {
+                batch.read(blocks, &classify);
+                answers.extend((0..blocks.len()).map(|n| [batch.opens[n], batch.closes[n], batch.marks[n], batch.odd[n]]));
             }
             answers
         }
     }
 
     /// A backslash escapes the next byte outside strings, too: JSON has none there, but all readings must agree.
-    fn agree(text: &[u8]) {
+    fn agree(text: &[u8], blocks: usize) {
         let expected = by_hand(text);
-        assert_eq!(run(All(text)), expected);
-        assert_eq!(All(text).run(Portable), expected);
+        assert_eq!(run(All(text, blocks)), expected);
+        assert_eq!(All(text, blocks).run(Portable), expected);
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = pulp::x86::V3::try_new() {
-            assert_eq!(simd.vectorize(Vectorized { classify: avx2::Avx2 { simd }, task: All(text) }), expected);
+            assert_eq!(simd.vectorize(Vectorized { classify: avx2::Avx2 { simd }, task: All(text, blocks) }), expected);
+        }
+    }
+
+    struct Any<'w>(&'w [u64; BATCH], u64);
+
+    impl Task for Any<'_> {
+        type Output = u64;
+
+        #[inline(always)]
+        fn run(self, classify: impl Classify) -> u64 {
+            classify.any(self.0, self.1)
         }
     }
 
     proptest! {
         #[test]
-        fn agrees_with_a_byte_by_byte_reading(picks in proptest::collection::vec(0_usize..10, 64 * 5)) {
-            agree(&picks.iter().map(|&pick| b"\"\\\\{}[]av,"[pick]).collect::<Vec<_>>());
+        fn words_with_some_bit_are_told_from_those_without(chosen: u64, bits in 1_u64.., word: u64) {
+            let words = std::array::from_fn(|n| if chosen >> n & 1 == 1 { word | 1 << bits.trailing_zeros() } else { word & !bits });
+            assert_eq!(run(Any(&words, bits)), chosen);
+            assert_eq!(Portable.any(&words, bits), chosen);
         }
 
         #[test]
-        fn every_byte_is_told_apart(text in proptest::collection::vec(any::<u8>(), 256)) {
-            agree(&text);
+        fn agrees_with_a_byte_by_byte_reading(picks in proptest::collection::vec(0_usize..10, 64 * 5), blocks in 1_usize..=BATCH) {
+            agree(&picks.iter().map(|&pick| b"\"\\\\{}[]av,"[pick]).collect::<Vec<_>>(), blocks);
+        }
+
+        #[test]
+        fn agrees_over_many_blocks(picks in proptest::collection::vec(0_usize..40, 64 * 140), blocks in 1_usize..=BATCH) {
+            agree(&picks.iter().map(|&pick| *b"\"\"\\{}[]v".get(pick).unwrap_or(&b'a')).collect::<Vec<_>>(), blocks);
+        }
+
+        #[test]
+        fn every_byte_is_told_apart(text in proptest::collection::vec(proptest::prelude::any::<u8>(), 256)) {
+            agree(&text, BATCH);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 use crate::model::{Digest, ImageDescription, ManifestKind};
 
@@ -39,27 +39,44 @@ pub(super) fn describe<'r>(manifest: Option<&str>, stated: Option<&'r str>, pars
     }
 }
 
-/// Where a record says its manifest a second time. `PutImage` has it in request and response, escaped, and it is most of
-/// the record: parsing it once is enough, for whoever asks for it takes either. `None` where the two differ, or where it is
-/// not plain to see where they end.
-pub(super) fn second_copy(record: &str) -> Option<Range<usize>> {
+/// Finds the manifest that a record says a second time.
+pub(super) struct SecondCopy {
+    key: Finder<'static>,
+    end: Finder<'static>,
+}
+
+impl SecondCopy {
     const KEY: &[u8] = b"\"imageManifest\":\"";
-    let text = record.as_bytes();
-    let first = memmem::find(text, KEY)? + KEY.len();
-    let behind = text.get(first..)?;
-    // A quote that ends a string, and the next key: inside a string, the second quote would have a backslash before it.
-    let manifest = behind.get(..memmem::find(behind, b"\",\"")?)?;
-    let second = first + manifest.len() + memmem::find(behind.get(manifest.len()..)?, KEY)? + KEY.len();
-    let end = second + manifest.len();
-    let same = text.get(second..end) == Some(manifest) && text.get(end) == Some(&b'"');
-    (same && is_inside_one_string(manifest)).then_some(second..end)
+    /// A quote that ends a string, and the next key: inside a string, the second quote would have a backslash before it.
+    const END: &[u8] = b"\",\"";
+
+    /// Where a record says its manifest a second time. `PutImage` has it in request and response, escaped, and it is most of
+    /// the record: parsing it once is enough, for whoever asks for it takes either. `None` where the two differ, or where it
+    /// is not plain to see where they end.
+    pub(super) fn find(&self, record: &str) -> Option<Range<usize>> {
+        let text = record.as_bytes();
+        let first = self.key.find(text)? + Self::KEY.len();
+        let behind = text.get(first..)?;
+        let manifest = behind.get(..self.end.find(behind)?)?;
+        let second = first + manifest.len() + self.key.find(behind.get(manifest.len()..)?)? + Self::KEY.len();
+        let end = second + manifest.len();
+        let same = text.get(second..end) == Some(manifest) && text.get(end) == Some(&b'"');
+        (same && is_inside_one_string(manifest)).then_some(second..end)
+    }
+}
+
+impl Default for SecondCopy {
+    fn default() -> Self {
+        Self { key: Finder::new(Self::KEY), end: Finder::new(Self::END) }
+    }
 }
 
 /// Whether all quotes are escaped. Says no where an escaped backslash makes that hard to tell.
 fn is_inside_one_string(text: &[u8]) -> bool {
-    // Without a way out in the middle, so that the compiler can look at many bytes at once.
-    let ends = text.iter().zip(text.iter().skip(1)).fold(false, |ends, (&before, &byte)| ends | (byte == b'"' && before != b'\\'));
-    !ends && !text.starts_with(b"\"") && memmem::find(text, b"\\\\").is_none()
+    // Without a way out in the middle and without a question, so that the compiler can look at many bytes at once.
+    let odd = |before: u8, byte: u8| (byte == b'"') & (before != b'\\') | (byte == b'\\') & (before == b'\\');
+    let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
+    !text.starts_with(b"\"") && pairs.fold(0, |found, (&before, &byte)| found | u8::from(odd(before, byte))) == 0
 }
 
 /// Nothing in the result borrows from the manifest: its buffer is another one than the record's.
@@ -100,7 +117,7 @@ mod tests {
     }
 
     fn without_second(record: &str) -> Option<String> {
-        let copy = second_copy(record)?;
+        let copy = SecondCopy::default().find(record)?;
         Some([&record[..copy.start], &record[copy.end..]].concat())
     }
 
@@ -113,13 +130,13 @@ mod tests {
     #[test]
     fn what_differs_or_is_not_plain_is_left_alone() {
         let manifest = r#"{\"a\":1}"#;
-        assert_eq!(second_copy(&record(manifest, r#"{\"a\":2}"#)), None);
-        assert_eq!(second_copy(&record(manifest, r#"{\"a\":1} "#)), None);
+        assert_eq!(SecondCopy::default().find(&record(manifest, r#"{\"a\":2}"#)), None);
+        assert_eq!(SecondCopy::default().find(&record(manifest, r#"{\"a\":1} "#)), None);
         // It ends with a backslash: its last quote looks escaped and is not.
-        assert_eq!(second_copy(&record(r"a\\", r"a\\")), None);
-        assert_eq!(second_copy(r#"{"imageManifest":"x","b":"y"}"#), None);
+        assert_eq!(SecondCopy::default().find(&record(r"a\\", r"a\\")), None);
+        assert_eq!(SecondCopy::default().find(r#"{"imageManifest":"x","b":"y"}"#), None);
         // The first is the last of its object: where `","` comes, other keys have gone by.
         let last = r#"{"r":{"imageManifest":"x"},"s":{"imageManifest":"x"},"t":"","u":""}"#;
-        assert_eq!(second_copy(last), None);
+        assert_eq!(SecondCopy::default().find(last), None);
     }
 }

@@ -89,7 +89,7 @@ impl FatalError {
                 "Allow the IAM action kms:Decrypt on the trail's KMS key, in the role's policy and in the key's policy; the key must be enabled."
             }
             FatalKind::Unreachable => {
-                "Check the network, --endpoint-url (or AWS_ENDPOINT_URL), AWS_REGION and proxies. Where a certificate is not trusted, name the file of its CA in SSL_CERT_FILE."
+                "Check the network, --endpoint-url (or AWS_ENDPOINT_URL), AWS_REGION and proxies. Where a certificate is not trusted, name the file of its CA in AWS_CA_BUNDLE."
             }
             FatalKind::Unavailable => "Try again later; what was not read is not in any result.",
             FatalKind::OtherRegion => "Name the bucket's region: set AWS_REGION, or the profile's region.",

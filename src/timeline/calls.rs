@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
+
 use super::fact::{EventId, Fact, Noted, What};
 use super::fold::compare_ids;
 use super::names::{EventNo, Names, Sym};
@@ -14,7 +16,7 @@ pub(super) fn one_of_each(events: &mut [Noted], facts: &[Fact], names: &Names) -
     point_addenda_at_twins(events);
     let ranks = ranks(events, facts, names);
     let mut order: Vec<usize> = (0..events.len()).collect();
-    order.sort_unstable_by(|&a, &b| {
+    order.par_sort_unstable_by(|&a, &b| {
         let (left, right) = (&events[a], &events[b]);
         let key = compare_ids(left.key, right.key, names);
         key.then_with(|| ranks[a].cmp(&ranks[b]))

@@ -1,6 +1,7 @@
 //! The client: configured as the AWS CLI would be, and made anew when the bucket turns out to be elsewhere or the credentials
 //! have ended.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +18,11 @@ use aws_sdk_s3::config::{
 };
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_types::service_config::ServiceConfigKey;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tokio::sync::Mutex;
 
 use super::address::Address;
@@ -55,7 +59,7 @@ struct State {
 
 impl Connection {
     pub(super) async fn open(origin: &str, address: &Address, options: &Options) -> Result<Self, FatalError> {
-        let http = http_client();
+        let http = http_client(ca_bundle(origin)?);
         let (client, region) = client(&http, address, options, None).await;
         let state = State { client: Arc::new(client), generation: 0, region };
         Ok(Self {
@@ -101,14 +105,42 @@ impl Connection {
     }
 }
 
+/// The certificates in the file that `AWS_CA_BUNDLE` names, to be trusted instead of the system's.
+fn ca_bundle(origin: &str) -> Result<Option<TlsContext>, FatalError> {
+    let Some(path) = std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) else { return Ok(None) };
+    read_bundle(Path::new(&path)).map(Some).map_err(|why| FatalError {
+        kind: FatalKind::Local,
+        origin: origin.to_owned(),
+        detail: format!("AWS_CA_BUNDLE names {}: {why}", path.display()),
+    })
+}
+
+/// Checked here: the connector takes it for granted that every certificate is one.
+fn read_bundle(path: &Path) -> Result<TlsContext, String> {
+    let bundle = std::fs::read(path).map_err(|error| error.to_string())?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&bundle) {
+        let certificate = certificate.map_err(|error| error.to_string())?;
+        roots.add(certificate).map_err(|error| error.to_string())?;
+    }
+    if roots.is_empty() {
+        return Err("no certificate in PEM form stands in it".to_owned());
+    }
+    TlsContext::builder().with_trust_store(TrustStore::empty().with_pem_certificate(bundle)).build().map_err(|error| error.to_string())
+}
+
 /// One pool of connections for listing, fetching and whoever is asked for credentials; through the proxy of `HTTPS_PROXY`,
 /// `HTTP_PROXY` and `NO_PROXY`, where there is one.
-fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, components| {
+fn http_client(tls: Option<TlsContext>) -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().build_with_connector_fn(move |settings, components| {
         let mut builder = Connector::builder().proxy_config(ProxyConfig::from_env()).pool_idle_timeout(POOL_IDLE);
         builder.set_connector_settings(settings.cloned());
         builder.set_sleep_impl(components.and_then(aws_sdk_s3::config::RuntimeComponents::sleep_impl));
-        builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build()
+        let builder = builder.tls_provider(Provider::Rustls(CryptoMode::Ring));
+        match &tls {
+            Some(tls) => builder.tls_context(tls.clone()).build(),
+            None => builder.build(),
+        }
     })
 }
 
