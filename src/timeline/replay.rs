@@ -33,6 +33,8 @@ pub struct RepositoryHistory {
     pub mutability: Sym,
     /// Whether any ECR event of the repository was seen, rather than references to it alone.
     pub logged: bool,
+    /// Pushes whose order within their second was inferred, each with the events that it was inferred from.
+    pub settled: HashMap<EventNo, Vec<EventNo>>,
     /// First pushes of tags whose holder before is not in the logs.
     pub(super) openings: Vec<Opening>,
 }
@@ -89,7 +91,7 @@ pub fn replay(repository: RepositoryNo, happenings: &[Happening<'_>], events: &[
         if length == 1 {
             replay.apply(&happenings[start], Order::Observed);
         } else {
-            for (index, order) in order::arrange(happenings, group, &replay.state, &mut evidence) {
+            for (index, order) in order::arrange(happenings, group, &mut replay.state, &mut evidence) {
                 replay.apply(&happenings[index], order);
             }
         }
@@ -114,6 +116,7 @@ impl RepositoryHistory {
             deleted_by: None,
             mutability: Sym::NONE,
             logged: false,
+            settled: HashMap::new(),
             openings: Vec::new(),
         }
     }
@@ -693,6 +696,12 @@ impl Replay<'_> {
     }
 
     fn mention(&mut self, mention: &Mention, order: Order) {
+        if mention.cut.is_some() {
+            if let Some(at) = self.beginning_with(mention.cut) {
+                self.note_use(at, mention, order);
+            }
+            return;
+        }
         let has_holder = self.state.tags.get(&mention.image.tag).is_some_and(|tag| tag.holder.is_some());
         if mention.image.digest.is_none() && !has_holder && mention.kind != MentionKind::Missing {
             self.waiting.entry(mention.image.tag).or_default().push(mention.clone());
@@ -701,6 +710,16 @@ impl Replay<'_> {
         if let Some(at) = self.resolve(mention.image) {
             self.note_use(at, mention, order);
         }
+    }
+
+    /// The one image whose digest begins with these hex digits.
+    fn beginning_with(&self, digits: Sym) -> Option<usize> {
+        let digits = self.names.text(digits);
+        let begins =
+            |image: &Image| self.names.digest_of(image.digest).is_some_and(|digest| digest.to_string()["sha256:".len()..].starts_with(digits));
+        let mut found = self.state.images.iter().enumerate().filter(|(_, image)| begins(image));
+        let (at, _) = found.next()?;
+        found.next().is_none().then_some(at)
     }
 
     fn note_use(&mut self, at: usize, mention: &Mention, order: Order) {

@@ -405,3 +405,94 @@ fn the_order_of_a_response_does_not_matter() {
         assert!(log.image(1).tags.is_empty(), "{asked:?}");
     }
 }
+
+/// The reason of a task that could not start, as the agent reports it.
+fn stopped(log: &mut Log, image: &str) {
+    let reason = Some(format!("CannotPullContainerError: failed to resolve ref 111122223333.dkr.ecr.eu-central-1.amazonaws.com/{image}").into());
+    let state =
+        Action::TaskState { task: "task/a".into(), group: None, definition: None, status: Some("STOPPED".into()), images: Vec::new(), reason };
+    log.add("SubmitTaskStateChange", state).events.last_mut().unwrap().repository = None;
+}
+
+#[test]
+fn a_reason_cut_inside_its_digest_speaks_of_that_image_or_of_none() {
+    // It was taken for a reference by tag, and hurt the image that has the tag now: the one that can be pulled.
+    let whole = digest(1).to_string();
+    let told = |image: String| {
+        let mut log = Log::default();
+        log.push(1, "v1").push(2, "v1").at(2 * DAY).expire(1, &[]);
+        stopped(&mut log, &image);
+        let stops = |n: u8| kinds(&log.image(n)).iter().filter(|kind| **kind == StepKind::TaskStopped).count();
+        (stops(1), stops(2), log.findings()[0].severity)
+    };
+    let (critical, medium) = (Severity::Critical, Severity::Medium);
+    assert_eq!(told(format!("shop/api:v1@{}", &whole[..30])), (1, 0, critical));
+    assert_eq!(told(format!("shop/api:v1@{}...", &whole[..19])), (1, 0, critical));
+    assert_eq!(told(format!("shop/api:v1@{whole}: shop/api:v1@{}", &whole[..40])), (1, 0, critical));
+    assert_eq!(told(format!("shop/api@{}", &whole[..20])), (1, 0, critical));
+    for unclear in ["shop/api:v1@sha256:", "shop/api:v1@sha2", "shop/api:v1@", "shop/api@sha256:0", "shop/api:v1@sha256:0000000000"] {
+        assert_eq!(told(unclear.to_owned()), (0, 0, medium), "{unclear}");
+    }
+    assert_eq!(told("shop/api:v1: not found".to_owned()), (0, 1, medium));
+}
+
+#[test]
+fn what_settled_an_order_is_evidence_of_it() {
+    let mut log = Log::default();
+    log.push(1, "v1").same_second().push(2, "v1").at(50).already_exists(2, "v1").at(2 * DAY).expire(1, &[]);
+    let finding = &log.findings()[0];
+    assert_eq!((finding.order, finding.lost.digest), (Order::Inferred, digest(1)));
+    let ids: Vec<&str> = finding.evidence.iter().map(|event| event.event_id.raw()).collect();
+    let expected: Vec<&str> = log.events.iter().map(|event| event.event.id.as_ref()).collect();
+    assert_eq!(ids, expected);
+    // A delete that lists the tag, and the first push being the contested one.
+    let mut log = Log::default();
+    log.push(1, "v1").same_second().push(2, "v1").at(50).already_exists(2, "v1").at(60).push(3, "v1").at(2 * DAY).expire(2, &[]);
+    let findings = log.findings();
+    let finding = findings.iter().find(|finding| finding.lost.digest == digest(2)).unwrap();
+    assert_eq!(finding.order, Order::Inferred);
+    let ids: Vec<&str> = finding.evidence.iter().map(|event| event.event_id.raw()).collect();
+    assert!(ids.contains(&log.events[2].event.id.as_ref()), "{ids:?}");
+}
+
+#[test]
+fn of_several_corrections_the_last_one_holds() {
+    // Which of them held went by their ids; and a correction of a correction was a second action.
+    for (chained, ids) in [(false, ["aaaa", "bbbb"]), (false, ["bbbb", "aaaa"]), (true, ["aaaa", "bbbb"]), (true, ["bbbb", "aaaa"])] {
+        let mut log = Log::default();
+        log.push(1, "v1").at(9).push(2, "v1").at(2 * DAY).expire(1, &[]);
+        let mut corrected = log.events[1].event.id.to_string();
+        for (n, id) in [(3, ids[0]), (4, ids[1])] {
+            let mut other = Log::default();
+            other.at(100 + i64::from(n)).push(n, "v1");
+            let mut correction = other.events.remove(0);
+            correction.event.addendum = Some(Addendum { original_event_id: corrected.clone().into(), corrects_time: false });
+            correction.event.id = Cow::Borrowed(id);
+            log.events.insert(1, correction);
+            if chained {
+                corrected = id.to_owned();
+            }
+        }
+        let expected = (FindingKind::SameTagRace, digest(1), Some(digest(4)), Some(8), Order::Observed);
+        assert_eq!(log.pairs(), vec![expected], "chained: {chained}, {ids:?}");
+        assert_eq!(log.history().pushes(), 2);
+    }
+}
+
+#[test]
+fn nobody_is_told_to_make_tags_immutable_that_are() {
+    let advice = |mutability: Option<&'static str>| {
+        let mut log = Log::default();
+        log.push(1, "v1").push(2, "v1").at(2 * DAY).expire(1, &[]);
+        if let Some(mutability) = mutability {
+            log.add("PutImageTagMutability", Action::SetTagMutability { mutability: mutability.into() });
+        }
+        log.findings()[0].advice.join(" ")
+    };
+    for mutability in [None, Some("MUTABLE")] {
+        assert!(advice(mutability).contains("Make the repository's tags immutable"), "{mutability:?}");
+    }
+    assert!(!advice(Some("IMMUTABLE")).contains("Make the repository's tags immutable"));
+    assert!(advice(Some("IMMUTABLE")).contains("immutable since"));
+    assert!(advice(Some("IMMUTABLE_WITH_EXCLUSION")).contains("exclu"));
+}
