@@ -42,62 +42,97 @@ fn orphaned(at: usize, image: &Image, state: &RepositoryHistory) -> Vec<(usize, 
 }
 
 fn fitting_openings(image: &Image, loss: &Loss, state: &RepositoryHistory, events: &[Noted], strings: &Names) -> Vec<usize> {
-    let named = named_under(image);
-    let past = Past { runs: &state.runs, events, strings };
-    let untagged = seen_untagged(image, loss, events);
+    let life = steps_of(image, loss);
+    let named = named_under(life);
+    let past = Past { runs: &state.runs, events, strings, life };
+    let untagged = seen_untagged(loss, &past);
     let fits = |opening: &Opening| {
         opening.at <= untagged
             && loss.pushed_at.is_none_or(|pushed| pushed <= opening.at)
             && opening.digest != image.digest
-            && if named.is_empty() { had_a_tag(loss, opening.at, &past) } else { named.contains(&opening.tag) }
+            // A name tells which tag it had, and not until when.
+            && (named.is_empty() || named.contains(&opening.tag))
+            && had_a_tag(loss, opening.at, &past)
     };
     state.openings.iter().enumerate().filter(|(_, opening)| fits(opening)).map(|(index, _)| index).collect()
 }
 
+/// The life that the loss ended, and what was asked for it afterwards, until it came back.
+fn steps_of<'i>(image: &'i Image, loss: &Loss) -> &'i [Step] {
+    let end = (loss.next_life_step as usize).min(image.steps.len());
+    image.steps.get(loss.first_step as usize..end).unwrap_or_default()
+}
+
 /// When a run first saw the image without a tag: what came after that did not take its last one.
-fn seen_untagged(image: &Image, loss: &Loss, events: &[Noted]) -> i64 {
-    let steps = image.steps.get(loss.first_step as usize..=loss.end_step as usize).unwrap_or_default();
+fn seen_untagged(loss: &Loss, past: &Past<'_>) -> i64 {
     let bare = |step: &&Step| matches!(step.kind, StepKind::ExpireFailed | StepKind::Archive) && step.tag.is_none();
-    steps.iter().find(bare).map_or(loss.at, |step| events[step.event.index()].time)
+    let first = past.life.iter().find(bare).map_or(loss.at, |step| past.events[step.event.index()].time);
+    first.min(loss.at)
 }
 
 /// A push that comes so soon after the image's own is taken for the one that displaced it, in milliseconds.
 const SOON_MILLIS: i64 = 10 * 60_000;
 const DAY_MILLIS: i64 = 86_400_000;
+/// A run comes within a day of the moment from which an image may be taken (ECR User Guide); an hour more, for clocks.
+const RUN_MILLIS: i64 = DAY_MILLIS + 3_600_000;
 
 /// What went before a push, for telling whether an image still had a tag then.
 struct Past<'p> {
     runs: &'p [(EventNo, Sym)],
     events: &'p [Noted],
     strings: &'p Names,
+    /// The steps of the image's life.
+    life: &'p [Step],
 }
 
-/// Whether the image must have had a tag until `at`: it may as well have lost it before the logs begin. It had one if it
-/// was pushed only just before; or if a run under the very rules that took it later left it alone before `at`, although it
-/// was old enough: then it was not untagged at that time.
+impl Past<'_> {
+    /// When the image was last brought back from the archive: before that no rule saw it, with or without a tag.
+    fn restored(&self) -> i64 {
+        let restored = self.life.iter().filter(|step| step.kind == StepKind::Restore);
+        restored.map(|step| self.events[step.event.index()].time).max().unwrap_or(i64::MIN)
+    }
+
+    /// When the logs of the place begin in which `event` happened.
+    fn begins(&self, event: EventNo) -> i64 {
+        let own = &self.events[event.index()];
+        let same = |other: &&Noted| other.recipient == own.recipient && other.region == own.region;
+        self.events.iter().filter(same).map(|other| other.time).min().unwrap_or(own.time)
+    }
+}
+
+/// Whether the image must have had a tag until `at`: it may as well have lost it before the logs begin. It had one
+/// - if it was pushed only just before;
+/// - if a run under the very rules that took it later left it alone before `at`, although it was old enough: then it was
+///   not untagged at that time;
+/// - if it was old enough long before it was taken: then it lost its tag in the day before that, all of which is in the logs.
 fn had_a_tag(loss: &Loss, at: i64, past: &Past<'_>) -> bool {
     let (Some(pushed), Some(run)) = (loss.pushed_at, &loss.run) else { return false };
-    let left_alone = |days: i64| {
+    let restored = past.restored();
+    let left_alone = |old_enough: i64| {
         past.runs.iter().any(|&(event, rules)| {
             let ran = past.events[event.index()].time;
-            rules == run.rules && ran < at && pushed + days * DAY_MILLIS < ran
+            rules == run.rules && ran < at && old_enough < ran && restored < ran
         })
     };
-    at - pushed <= SOON_MILLIS || age_in_days(run, past.strings).is_some_and(left_alone)
+    let day_before = loss.at - RUN_MILLIS;
+    let taken_at_last = |old_enough: i64| old_enough.max(restored) < day_before && day_before <= at && past.begins(loss.event) <= day_before;
+    let old_enough = age_in_days(run, past.strings).map(|days| pushed.saturating_add(days.saturating_mul(DAY_MILLIS)));
+    at - pushed <= SOON_MILLIS || old_enough.is_some_and(|old_enough| left_alone(old_enough) || taken_at_last(old_enough))
 }
 
-/// The age at which the rule takes images, if it goes by age.
+/// The age at which the rule takes images, if it goes by the age since the push.
 fn age_in_days(run: &RunFacts, strings: &Names) -> Option<i64> {
     let rules: Vec<serde_json::Value> = serde_json::from_str(strings.text(run.rules)).ok()?;
     let rule = rules.iter().find(|rule| rule["priority"].as_i64() == Some(run.rule_priority))?;
-    let by_age = rule["count_type"].as_str()?.to_ascii_lowercase().contains("since");
+    let count_type = rule["count_type"].as_str()?.to_ascii_lowercase();
+    let by_age = count_type.contains("since") && count_type.contains("push");
     by_age.then(|| rule["count_number"].as_i64()).flatten()
 }
 
 /// Tags under which tasks named this very digest (`repo:tag@sha256:…`).
-fn named_under(image: &Image) -> Vec<Sym> {
+fn named_under(life: &[Step]) -> Vec<Sym> {
     let names = |step: &&Step| matches!(step.kind, StepKind::Referenced | StepKind::TaskStopped) && step.tag.is_some();
-    image.steps.iter().filter(names).map(|step| step.tag).collect()
+    life.iter().filter(names).map(|step| step.tag).collect()
 }
 
 fn displace(image: &mut Image, loss: usize, opening: Opening, events: &[Noted]) {

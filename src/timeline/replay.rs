@@ -173,6 +173,9 @@ struct Unconfirmed {
 /// A first task that asks for the tag later than this after the deployment is not taken for its first, in milliseconds.
 const FIRST_TASK_MILLIS: i64 = 15 * 60_000;
 
+/// A run's event that comes later than this after a call is not of a run in whose midst the call was, in milliseconds.
+const SAME_RUN_MILLIS: i64 = 60 * 60_000;
+
 /// `pushedAt` has milliseconds, and is when the image was stored; `eventTime` is the second in which the request was done.
 const SAME_PUSH_MILLIS: i64 = 1_000;
 
@@ -259,8 +262,9 @@ impl Replay<'_> {
         let listed = self.state.parents.contains_key(&digest);
         let at = self.at(digest);
         let image = &mut self.state.images[at];
-        let fresh =
-            !listed && image.steps.iter().all(|step| matches!(step.kind, StepKind::PushFailed | StepKind::PullFailed | StepKind::DeleteFailed));
+        let fresh = !listed
+            && !image.is_there
+            && image.steps.iter().all(|step| matches!(step.kind, StepKind::PushFailed | StepKind::PullFailed | StepKind::DeleteFailed));
         if image.is_gone() || image.vanished {
             image.revive(now);
             image.lives += 1;
@@ -373,6 +377,13 @@ impl Replay<'_> {
             self.state.images[at].step(event, StepKind::PushFailed, named.tag, DigestNo::NONE, order);
         } else if let Some(holder) = self.state.tags.get(&named.tag).and_then(|tag| tag.holder) {
             self.state.images[holder].step(event, StepKind::PushFailed, named.tag, DigestNo::NONE, order);
+        }
+        // Whoever has the tag: what exists already is there, and was pushed before.
+        if let Some(digest) = proves.digest.some()
+            && let at = self.at(digest)
+            && self.state.images[at].state == ImageState::Unknown
+        {
+            self.state.images[at].is_there = true;
         }
         if proves.digest.is_some() && proves.tag.is_some() && self.state.tags.get(&proves.tag).is_none_or(|tag| tag.holder.is_none()) {
             let at = self.there(proves.digest, event);
@@ -500,6 +511,9 @@ impl Replay<'_> {
         if self.state.images[at].gone_at.is_some_and(|gone| seen.pushed_at > gone) {
             self.there(seen.digest, event);
         }
+        if self.was_not_its_last_tag(at, event) {
+            self.undo_last_tag(at);
+        }
         if self.state.images[at].is_gone() {
             return at;
         }
@@ -520,6 +534,28 @@ impl Replay<'_> {
             image.is_there = true;
         }
         at
+    }
+
+    /// Whether the run of `event` belies that the image went with its last tag: it had another one that is not in the logs.
+    fn was_not_its_last_tag(&self, at: usize, event: EventNo) -> bool {
+        let by_last_tag = |loss: &Loss| loss.end == End::DeletedByLastTag && self.time(event) - loss.at > SAME_RUN_MILLIS;
+        let image = &self.state.images[at];
+        image.is_gone() && image.losses.last().is_some_and(by_last_tag)
+    }
+
+    /// Takes back that the image went with its last tag: all that was logged is that the tag was taken off.
+    fn undo_last_tag(&mut self, at: usize) {
+        let image = &mut self.state.images[at];
+        let Some(loss) = image.losses.pop() else { return };
+        let deletion = loss.end_step as usize;
+        if image.steps.get(deletion).is_some_and(|step| step.kind == StepKind::Delete) {
+            image.steps.remove(deletion);
+        }
+        image.tags.clear();
+        image.tags_known = false;
+        image.gone_at = None;
+        image.state = ImageState::Unknown;
+        image.is_there = true;
     }
 
     /// Something that was not logged took the tags that the run does not list: where they are is not known.

@@ -436,6 +436,71 @@ fn a_reason_cut_inside_its_digest_speaks_of_that_image_or_of_none() {
     assert_eq!(told("shop/api:v1: not found".to_owned()), (0, 1, medium));
 }
 
+/// The service that ran it names it with a tag: which tag it had is known then, but not that it had it in the window.
+#[test]
+fn a_tag_lost_before_the_logs_is_not_blamed_on_the_first_push_that_takes_it_again() {
+    let mut named = Log::default();
+    named.at(1).pull(Some(7), None).at(3600).push(2, "v1").at(DAY).run(1, &[], "expire", Some(-DAY / 2));
+    stopped(&mut named, &format!("shop/api:v1@{}", digest(1)));
+    assert_eq!(named.pairs(), vec![]);
+    // What names the digest of a later life says nothing about this one.
+    let mut later = Log::default();
+    later.at(1).pull(Some(7), None).at(3600).push(2, "v1").at(DAY).run(1, &[], "expire", Some(-DAY / 2)).at(2 * DAY).push(1, "v1");
+    deploy(&mut later, reference(Some("v1"), None));
+    let lost: Vec<_> = later.pairs().into_iter().filter(|pair| pair.1 == digest(1)).collect();
+    assert_eq!(lost, vec![]);
+    // In the archive no rule saw it, with or without a tag.
+    let mut restored = Log::default();
+    restored.at(60).run(9, &[], "expire", Some(50)).at(90).push(2, "v1").at(100).add("ImageActivationEvent", Action::Restored { digest: digest(1) });
+    restored.at(DAY).run(1, &[], "expire", Some(-5 * DAY));
+    assert_eq!(restored.pairs(), vec![]);
+}
+
+/// A run comes within a day of the moment from which an image may be taken: what was old enough long before, and was taken
+/// only now, lost its tag in the last day.
+#[test]
+fn an_old_image_that_is_taken_at_last_lost_its_tag_the_day_before() {
+    let story = |begins: i64, second: i64| {
+        let mut log = Log::default();
+        log.at(begins).pull(Some(7), None).at(second).push(2, "v1").at(3 * DAY).run(1, &[], "expire", Some(-9 * DAY));
+        log.pairs()
+    };
+    let found = vec![(FindingKind::SameTagOverwrite, digest(1), Some(digest(2)), None, Order::Inferred)];
+    assert_eq!(story(DAY, 3 * DAY - 7200), found);
+    assert_eq!(story(DAY, DAY + 60), vec![], "by then it would have gone the day before");
+    assert_eq!(story(3 * DAY - 9000, 3 * DAY - 7200), vec![], "it may have lost it before the logs begin");
+}
+
+#[test]
+fn a_run_that_takes_an_image_shows_that_its_last_tag_was_not_its_last() {
+    // A push of another tag was lost: the image was called deleted, and what took it was not told.
+    let mut log = Log::default();
+    log.push(1, "v1").at(DAY).delete((None, Some("v1")), &[(1, Some("v1"))]).at(3 * DAY).run(1, &[], "expire", Some(1));
+    let image = log.image(1);
+    assert_eq!((image.state, image.lives, image.tags.len()), (ImageState::Expired, 1, 0));
+    assert_eq!(image.gone_at, Some(Timestamp::from_millis((START + 3 * DAY) * 1000)));
+    assert_eq!(kinds(&image), vec![StepKind::Push, StepKind::Untag, StepKind::Expire]);
+    // An event of a run may come a little after what ended the image in its midst.
+    let mut midst = Log::default();
+    midst.push(1, "v1").at(DAY).delete((None, Some("v1")), &[(1, Some("v1"))]).at(DAY + 60).run(1, &[], "expire", Some(1));
+    assert_eq!(midst.image(1).state, ImageState::Deleted);
+    let mut by_digest = Log::default();
+    by_digest.push(1, "v1").at(DAY).delete((Some(1), None), &[(1, Some("v1"))]).at(3 * DAY).run(1, &[], "expire", Some(1));
+    assert_eq!(by_digest.image(1).state, ImageState::Deleted, "that was said, not inferred");
+}
+
+#[test]
+fn what_exists_already_began_before_its_first_push_in_the_logs() {
+    // Another image was thought to have the tag, and so the refusal counted for nothing.
+    let mut log = Log::default();
+    log.push(2, "v1").at(50).already_exists(1, "v1").at(90).push(1, "v2");
+    assert!(log.image(1).open_start);
+    let mut refused = Log::default();
+    let refusal = crate::model::Refusal { code: "AccessDenied".into(), digest: Some(digest(1)), tag: Some("v1".into()), proves: None };
+    refused.add("PutImage", Action::PushFailed(refusal)).at(90).push(1, "v2");
+    assert!(!refused.image(1).open_start, "a push that was refused shows nothing");
+}
+
 #[test]
 fn what_settled_an_order_is_evidence_of_it() {
     let mut log = Log::default();
