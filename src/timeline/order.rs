@@ -37,13 +37,11 @@ pub fn arrange(
     }
     for tag in contested(&pushes) {
         let evidence = evidence.get_or_insert_with(|| Evidence::collect(happenings));
-        let (sequence, order, proof) = contest(tag, &pushes, happenings, group.end, state, evidence);
-        if order == Order::Inferred && !proof.is_empty() {
-            for &index in &sequence {
-                state.settled.entry(happenings[index].event()).or_default().extend(&proof);
-            }
+        let (sequence, proof) = contest(tag, &pushes, happenings, group.end, state, evidence);
+        for &(index, _) in sequence.iter().filter(|(_, order)| *order == Order::Inferred && !proof.is_empty()) {
+            state.settled.entry(happenings[index].event()).or_default().extend(&proof);
         }
-        for (place, index) in sequence.into_iter().enumerate() {
+        for (place, (index, order)) in sequence.into_iter().enumerate() {
             let entry = &mut ranked[index - group.start];
             // Behind the uncontested pushes, in the order found.
             *entry = (RANK_CONTESTED, index, order);
@@ -158,6 +156,8 @@ fn contested(pushes: &[(usize, Named)]) -> Vec<Sym> {
 }
 
 /// The pushes of `tag`, those that can have won last; among themselves by `eventID`. With the events that say so.
+///
+/// Where one alone can have won, it came last; in which order several others came before it, that does not tell.
 fn contest(
     tag: Sym,
     pushes: &[(usize, Named)],
@@ -165,7 +165,7 @@ fn contest(
     from: usize,
     state: &RepositoryHistory,
     evidence: &Evidence,
-) -> (Vec<usize>, Order, Vec<EventNo>) {
+) -> (Vec<(usize, Order)>, Vec<EventNo>) {
     let of_tag: Vec<(usize, Named)> = pushes.iter().copied().filter(|(_, push)| push.tag == tag).collect();
     let mut candidates: Vec<DigestNo> = of_tag.iter().map(|(_, push)| push.digest).collect();
     candidates.sort_unstable();
@@ -184,8 +184,10 @@ fn contest(
     // Whoever cannot have won comes first, also where several remain.
     let can_win = |index: &usize| of_tag.iter().any(|(other, push)| other == index && possible.contains(&push.digest));
     let (last, first): (Vec<usize>, Vec<usize>) = of_tag.iter().map(|(index, _)| *index).partition(can_win);
-    let order = if possible.len() == 1 { Order::Inferred } else { Order::Ambiguous };
-    (first.into_iter().chain(last).collect(), order, proof)
+    let order = |known: bool| if known { Order::Inferred } else { Order::Ambiguous };
+    let (of_last, of_first) = (order(possible.len() == 1), order(possible.len() == 1 && candidates.len() == 2));
+    let first = first.into_iter().map(|index| (index, of_first));
+    (first.chain(last.into_iter().map(|index| (index, of_last))).collect(), proof)
 }
 
 /// An index can only be pushed when its children are there (`ReferencedImagesNotFoundException`): a child that came to

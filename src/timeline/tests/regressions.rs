@@ -502,6 +502,23 @@ fn what_exists_already_began_before_its_first_push_in_the_logs() {
 }
 
 #[test]
+fn who_won_a_second_does_not_tell_the_order_of_those_who_lost() {
+    // Of three pushes the last one was known, and the first was said to have lost to the second, by their ids.
+    let mut log = Log::default();
+    log.push(1, "v1").same_second().push(2, "v1").same_second().push(3, "v1").at(50).already_exists(3, "v1").at(2 * DAY);
+    log.expire(1, &[]).expire(2, &[]);
+    assert_eq!(log.image(3).tags, vec!["v1"]);
+    assert_eq!(log.image(3).steps[0].order, Order::Inferred, "that it came last is known");
+    let mut orders: Vec<_> = log.pairs().iter().map(|pair| pair.4).collect();
+    orders.dedup();
+    assert_eq!(orders, [Order::Ambiguous]);
+    // With two there is no such question.
+    let mut two = Log::default();
+    two.push(1, "v1").same_second().push(3, "v1").at(50).already_exists(3, "v1").at(2 * DAY).expire(1, &[]);
+    assert_eq!(two.pairs()[0].4, Order::Inferred);
+}
+
+#[test]
 fn what_settled_an_order_is_evidence_of_it() {
     let mut log = Log::default();
     log.push(1, "v1").same_second().push(2, "v1").at(50).already_exists(2, "v1").at(2 * DAY).expire(1, &[]);
