@@ -12,13 +12,17 @@ use super::replay::{Opening, RepositoryHistory};
 use crate::model::{Order, StepKind, UntaggedBy};
 
 /// Gives a displacement to the images for which the logs leave a single possibility.
-pub(super) fn match_openings(state: &mut RepositoryHistory, events: &[Noted], strings: &Names) {
+///
+/// `begins`: when the logs of the repository begin, in milliseconds.
+pub(super) fn match_openings(state: &mut RepositoryHistory, begins: i64, events: &[Noted], strings: &Names) {
     if state.openings.is_empty() {
         return;
     }
     let orphans: Vec<(usize, usize)> = state.images.iter().enumerate().flat_map(|(at, image)| orphaned(at, image, state)).collect();
-    let fitting: Vec<Vec<usize>> =
-        orphans.iter().map(|&(at, loss)| fitting_openings(&state.images[at], &state.images[at].losses[loss], state, events, strings)).collect();
+    let fitting: Vec<Vec<usize>> = orphans
+        .iter()
+        .map(|&(at, loss)| fitting_openings(&state.images[at], &state.images[at].losses[loss], state, begins, events, strings))
+        .collect();
     for (orphan, openings) in orphans.iter().zip(&fitting) {
         let [opening] = openings[..] else { continue };
         let rivals = fitting.iter().filter(|other| other.contains(&opening)).count();
@@ -41,11 +45,15 @@ fn orphaned(at: usize, image: &Image, state: &RepositoryHistory) -> Vec<(usize, 
     image.losses.iter().enumerate().filter(|(_, loss)| unexplained(loss)).map(|(index, _)| (at, index)).collect()
 }
 
-fn fitting_openings(image: &Image, loss: &Loss, state: &RepositoryHistory, events: &[Noted], strings: &Names) -> Vec<usize> {
+fn fitting_openings(image: &Image, loss: &Loss, state: &RepositoryHistory, begins: i64, events: &[Noted], strings: &Names) -> Vec<usize> {
     let life = steps_of(image, loss);
     let named = named_under(life);
-    let past = Past { runs: &state.runs, events, strings, life };
-    let untagged = seen_untagged(loss, &past);
+    let time = |step: &Step| events[step.event.index()].time;
+    // Before an image was brought back from the archive no rule saw it, with or without a tag.
+    let restored = life.iter().filter(|step| step.kind == StepKind::Restore).map(time).max().unwrap_or(i64::MIN);
+    let age = loss.run.as_ref().and_then(|run| age_in_days(run, strings)).map(|days| days.saturating_mul(DAY_MILLIS));
+    let past = Past { runs: &state.runs, begins, events, restored, age };
+    let untagged = seen_untagged(loss, life, events);
     let fits = |opening: &Opening| {
         opening.at <= untagged
             && loss.pushed_at.is_none_or(|pushed| pushed <= opening.at)
@@ -64,9 +72,9 @@ fn steps_of<'i>(image: &'i Image, loss: &Loss) -> &'i [Step] {
 }
 
 /// When a run first saw the image without a tag: what came after that did not take its last one.
-fn seen_untagged(loss: &Loss, past: &Past<'_>) -> i64 {
+fn seen_untagged(loss: &Loss, life: &[Step], events: &[Noted]) -> i64 {
     let bare = |step: &&Step| matches!(step.kind, StepKind::ExpireFailed | StepKind::Archive) && step.tag.is_none();
-    let first = past.life.iter().find(bare).map_or(loss.at, |step| past.events[step.event.index()].time);
+    let first = life.iter().find(bare).map_or(loss.at, |step| events[step.event.index()].time);
     first.min(loss.at)
 }
 
@@ -80,24 +88,12 @@ const RUN_MILLIS: i64 = DAY_MILLIS + 3_600_000;
 struct Past<'p> {
     runs: &'p [(EventNo, Sym)],
     events: &'p [Noted],
-    strings: &'p Names,
-    /// The steps of the image's life.
-    life: &'p [Step],
-}
-
-impl Past<'_> {
-    /// When the image was last brought back from the archive: before that no rule saw it, with or without a tag.
-    fn restored(&self) -> i64 {
-        let restored = self.life.iter().filter(|step| step.kind == StepKind::Restore);
-        restored.map(|step| self.events[step.event.index()].time).max().unwrap_or(i64::MIN)
-    }
-
-    /// When the logs of the place begin in which `event` happened.
-    fn begins(&self, event: EventNo) -> i64 {
-        let own = &self.events[event.index()];
-        let same = |other: &&Noted| other.recipient == own.recipient && other.region == own.region;
-        self.events.iter().filter(same).map(|other| other.time).min().unwrap_or(own.time)
-    }
+    /// When the logs of the repository begin.
+    begins: i64,
+    /// When the image last came out of the archive.
+    restored: i64,
+    /// The age since the push at which the rule that took it takes images, if it goes by that.
+    age: Option<i64>,
 }
 
 /// Whether the image must have had a tag until `at`: it may as well have lost it before the logs begin. It had one
@@ -107,17 +103,16 @@ impl Past<'_> {
 /// - if it was old enough long before it was taken: then it lost its tag in the day before that, all of which is in the logs.
 fn had_a_tag(loss: &Loss, at: i64, past: &Past<'_>) -> bool {
     let (Some(pushed), Some(run)) = (loss.pushed_at, &loss.run) else { return false };
-    let restored = past.restored();
     let left_alone = |old_enough: i64| {
         past.runs.iter().any(|&(event, rules)| {
             let ran = past.events[event.index()].time;
-            rules == run.rules && ran < at && old_enough < ran && restored < ran
+            rules == run.rules && ran < at && old_enough < ran && past.restored < ran
         })
     };
     let day_before = loss.at - RUN_MILLIS;
-    let taken_at_last = |old_enough: i64| old_enough.max(restored) < day_before && day_before <= at && past.begins(loss.event) <= day_before;
-    let old_enough = age_in_days(run, past.strings).map(|days| pushed.saturating_add(days.saturating_mul(DAY_MILLIS)));
-    at - pushed <= SOON_MILLIS || old_enough.is_some_and(|old_enough| left_alone(old_enough) || taken_at_last(old_enough))
+    let taken_at_last = |old_enough: i64| old_enough.max(past.restored) < day_before && day_before <= at && past.begins <= day_before;
+    let shown_by_age = |age: i64| left_alone(pushed.saturating_add(age)) || taken_at_last(pushed.saturating_add(age));
+    at - pushed <= SOON_MILLIS || past.age.is_some_and(shown_by_age)
 }
 
 /// The age at which the rule takes images, if it goes by the age since the push.

@@ -64,7 +64,8 @@ pub fn replay(repository: RepositoryNo, happenings: &[Happening<'_>], events: &[
         }
         start += length;
     }
-    super::openings::match_openings(&mut replay.state, events, names);
+    let begins = happenings.first().map_or(i64::MAX, |first| events[first.event().index()].time);
+    super::openings::match_openings(&mut replay.state, begins, events, names);
     replay.state.finish()
 }
 
