@@ -52,7 +52,7 @@ fn fitting_openings(image: &Image, loss: &Loss, state: &RepositoryHistory, begin
     // Before an image was brought back from the archive no rule saw it, with or without a tag.
     let restored = life.iter().filter(|step| step.kind == StepKind::Restore).map(time).max().unwrap_or(i64::MIN);
     let age = loss.run.as_ref().and_then(|run| age_in_days(run, strings)).map(|days| days.saturating_mul(DAY_MILLIS));
-    let past = Past { runs: &state.runs, begins, events, restored, age };
+    let past = Past { runs: &state.runs, begins, events, restored, age, had_a_name: !named.is_empty() };
     let untagged = seen_untagged(loss, life, events);
     let fits = |opening: &Opening| {
         opening.at <= untagged
@@ -94,13 +94,16 @@ struct Past<'p> {
     restored: i64,
     /// The age since the push at which the rule that took it takes images, if it goes by that.
     age: Option<i64>,
+    /// It was deployed under a tag: it is no child, which an index from before the logs may have held until it went itself.
+    had_a_name: bool,
 }
 
 /// Whether the image must have had a tag until `at`: it may as well have lost it before the logs begin. It had one
 /// - if it was pushed only just before;
 /// - if a run under the very rules that took it later left it alone before `at`, although it was old enough: then it was
 ///   not untagged at that time;
-/// - if it was old enough long before it was taken: then it lost its tag in the day before that, all of which is in the logs.
+/// - if it had one once and was old enough long before it was taken: then it lost its tag in the day before that, all of
+///   which is in the logs.
 fn had_a_tag(loss: &Loss, at: i64, past: &Past<'_>) -> bool {
     let (Some(pushed), Some(run)) = (loss.pushed_at, &loss.run) else { return false };
     let left_alone = |old_enough: i64| {
@@ -110,7 +113,8 @@ fn had_a_tag(loss: &Loss, at: i64, past: &Past<'_>) -> bool {
         })
     };
     let day_before = loss.at - RUN_MILLIS;
-    let taken_at_last = |old_enough: i64| old_enough.max(past.restored) < day_before && day_before <= at && past.begins <= day_before;
+    let taken_at_last =
+        |old_enough: i64| past.had_a_name && old_enough.max(past.restored) < day_before && day_before <= at && past.begins <= day_before;
     let shown_by_age = |age: i64| left_alone(pushed.saturating_add(age)) || taken_at_last(pushed.saturating_add(age));
     at - pushed <= SOON_MILLIS || past.age.is_some_and(shown_by_age)
 }

@@ -460,11 +460,16 @@ fn a_tag_lost_before_the_logs_is_not_blamed_on_the_first_push_that_takes_it_agai
 /// only now, lost its tag in the last day.
 #[test]
 fn an_old_image_that_is_taken_at_last_lost_its_tag_the_day_before() {
-    let story = |begins: i64, second: i64| {
+    let told = |begins: i64, second: i64, named: bool| {
         let mut log = Log::default();
         log.at(begins).pull(Some(7), None).at(second).push(2, "v1").at(3 * DAY).run(1, &[], "expire", Some(-9 * DAY));
+        if named {
+            stopped(&mut log, &format!("shop/api:v1@{}", digest(1)));
+        }
         log.pairs()
     };
+    let story = |begins: i64, second: i64| told(begins, second, true);
+    assert_eq!(told(DAY, 3 * DAY - 7200, false), vec![], "an index from before the logs may have held it");
     let found = vec![(FindingKind::SameTagOverwrite, digest(1), Some(digest(2)), None, Order::Inferred)];
     assert_eq!(story(DAY, 3 * DAY - 7200), found);
     assert_eq!(story(DAY, DAY + 60), vec![], "by then it would have gone the day before");
