@@ -182,7 +182,7 @@ fn says_read_only(text: &[u8]) -> bool {
 /// A text that no checksum vouches for: never the hot path.
 fn plain<S: RecordSink + ?Sized>(stored: &[u8], walk: Walk<'_, '_, S>, limits: Limits) -> ObjectReport {
     let length = usize::try_from(limits.object_bytes_max).map_or(stored.len(), |max| max.min(stored.len()));
-    let damage = (length < stored.len()).then(|| format!("larger than the limit of {length} bytes"));
+    let damage = (length < stored.len()).then(|| format!("larger than --max-memory allows for the text of one object ({length} bytes)"));
     full(stored.get(..length).unwrap_or(stored), damage, walk)
 }
 

@@ -47,8 +47,21 @@ pub fn explain(question: &Question, history: &History, findings: &[Finding], cov
             verdict
         }
     };
+    verdict.unknown.extend(other_images(question));
     verdict.unknown.extend(limits(case));
     verdict
+}
+
+/// How many digests are named that a text has beside the one it was asked for.
+const OTHERS_MAX: usize = 5;
+
+/// A text may be a whole log: it was answered for the first image in it.
+fn other_images(question: &Question) -> Option<String> {
+    let named: Vec<String> = question.others.iter().take(OTHERS_MAX).map(Digest::to_string).collect();
+    let more = question.others.len().saturating_sub(OTHERS_MAX);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let text = || format!("The text names other digests, too, which this is not about: {}{more}. Ask about each by itself.", named.join(", "));
+    (!named.is_empty()).then(text)
 }
 
 /// The verdict on a question whose digest, if there is one, is whole.

@@ -3,7 +3,7 @@
 mod decode_world;
 
 use decode_world::{Reading, gzip, read, read_with};
-use tagfall::decode::{Decoder, Limits, OtherKind, Outcome, RawRecord, RecordSink, Wanted, fingerprint};
+use tagfall::decode::{Decoder, Limits, ObjectReport, OtherKind, Outcome, RawRecord, RecordSink, Wanted, fingerprint};
 
 /// A record with this id, ten seconds after the last.
 fn record(n: u32) -> String {
@@ -208,7 +208,11 @@ fn a_bomb_is_read_up_to_the_limit() {
     let limits = Limits { object_bytes_max: 1_000_000, ..Limits::default() };
     for stored in [gzip(text.as_bytes()), text.clone().into_bytes(), gzip(&gzip(text.as_bytes()))] {
         let reading = read_with(&mut Decoder::new(), &stored, Wanted::All, limits);
-        assert!(matches!(&reading.report.outcome, Outcome::Failed(reason) if reason.contains("limit of 1000000 bytes")), "{:?}", reading.report);
+        assert!(
+            matches!(&reading.report.outcome, Outcome::Failed(reason) if reason.contains("--max-memory") && reason.contains("1000000 bytes")),
+            "{:?}",
+            reading.report
+        );
         assert_eq!((reading.kept.len(), reading.report.bytes_decompressed), (1, 1_000_000));
     }
     let exact = Limits { object_bytes_max: object(0..2).len() as u64, ..limits };
@@ -225,6 +229,56 @@ fn a_bad_element_costs_itself_alone() {
             assert_eq!(reading.kept.iter().map(|kept| kept.0).collect::<Vec<_>>(), [0, 2], "{bad}");
             assert_eq!(reading.report.failed.iter().map(|failed| failed.0).collect::<Vec<_>>(), [1], "{bad}");
         }
+    }
+}
+
+/// A sink that reads what it is given, as the real ones do, and notes which records were sound.
+#[derive(Default)]
+struct Parse(Vec<u64>);
+
+impl RecordSink for Parse {
+    fn record(&mut self, record: RawRecord<'_>) -> Result<(), String> {
+        serde_json::from_str::<serde_json::Value>(record.json).map_err(|error| error.to_string())?;
+        self.0.push(record.index);
+        Ok(())
+    }
+}
+
+fn parse(stored: &[u8]) -> (ObjectReport, Vec<u64>) {
+    let mut sink = Parse::default();
+    (Decoder::new().object(stored, Wanted::All, Limits::default(), &mut sink), sink.0)
+}
+
+/// A line's end that nobody escaped, in a message that somebody pasted together.
+#[test]
+fn a_raw_line_end_in_a_string_costs_its_record_alone() {
+    let broken = |n: u32| record(n).replacen("PutImage", "Put\nImage", 1);
+    for (text, kept) in [
+        (format!("{{\"Records\":[{},{},{}]}}", broken(0), record(1), record(2)), vec![1, 2]),
+        (format!("{{\"Records\":[{},{},\n {},{}]}}", record(0), broken(1), broken(2), record(3)), vec![0, 3]),
+        (format!("[\n{},\n{}\n]", record(0), broken(1)), vec![0]),
+    ] {
+        let (plain, sound) = parse(text.as_bytes());
+        assert_eq!((&plain.outcome, &sound), (&Outcome::Read, &kept), "{text}");
+        let reasons: Vec<&String> = plain.failed.iter().map(|(_, reason)| reason).collect();
+        assert!(!reasons.is_empty() && reasons.iter().all(|reason| reason.contains("a control character in a string")), "{reasons:?}");
+        let compressed = parse(&gzip(text.as_bytes()));
+        assert_eq!((compressed.0.failed, compressed.1), (plain.failed, kept), "{text}");
+    }
+    // A quote that was lost looks the same: what comes behind must not be swallowed without a word.
+    let lost = record(1).replacen("PutImage\"", "PutImage", 1);
+    let (report, sound) = parse(format!("{{\"Records\":[{},\n{lost},\n{}]}}", record(0), record(2)).as_bytes());
+    assert!(sound.contains(&0) && (matches!(report.outcome, Outcome::Failed(_)) || report.failed_total > 0), "{report:?}");
+}
+
+/// The same damage is described in the same words, at the same place, whether or not a checksum let the hot path cut.
+#[test]
+fn a_broken_record_is_described_alike_compressed_or_not() {
+    for (good, bad) in [("\"Root\"", "fals"), ("\"Root\"", "01"), ("\"Root\"", "\"Ro\tot\""), ("\"Root\"", "\"\\x\""), ("\"Root\"", "{1:2}")] {
+        let text = format!("{{\"Records\":[{},{},{}]}}", record(0), record(1).replacen(good, bad, 1), record(2));
+        let (plain, compressed) = (parse(text.as_bytes()).0, parse(&gzip(text.as_bytes())).0);
+        assert_eq!((plain.failed_total, &plain.failed), (1, &compressed.failed), "{bad}");
+        assert_eq!((plain.records, compressed.records, plain.outcome), (3, 3, compressed.outcome), "{bad}");
     }
 }
 

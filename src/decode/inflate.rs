@@ -128,7 +128,7 @@ impl Inflater {
             *length += read;
             if *length > limit {
                 *length = limit;
-                return Err(format!("inflates to more than the limit of {bytes_max} bytes"));
+                return Err(format!("inflates to more than --max-memory allows for the text of one object ({bytes_max} bytes)"));
             }
             if read == 0 {
                 return Ok(());

@@ -242,9 +242,18 @@ fn skip_digits(text: &[u8], at: usize) -> Result<usize, Fault> {
     if digits == 0 { fault(text, at, "expected a digit") } else { Ok(at + digits) }
 }
 
+/// What is made of a string that runs over a line's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strings {
+    /// A quote was lost: they are out of step, and so would be the brackets.
+    WithinLines,
+    /// The line's end was not escaped as it should be.
+    OverLines,
+}
+
 /// The end of the array or object at `at` by its brackets and quotes alone, whatever is wrong between them. `None` if it
-/// does not close, or a string runs over a line's end (the quotes are out of step then, and so would be the brackets).
-pub(super) fn skip_brackets(text: &[u8], at: usize) -> Option<usize> {
+/// does not close.
+pub(super) fn skip_brackets(text: &[u8], at: usize, strings: Strings) -> Option<usize> {
     let mut depth = 0_u64;
     let mut at = at;
     loop {
@@ -256,19 +265,19 @@ pub(super) fn skip_brackets(text: &[u8], at: usize) -> Option<usize> {
                     return Some(at + 1);
                 }
             }
-            b'"' => at = close_quote(text, at + 1)?,
+            b'"' => at = close_quote(text, at + 1, strings)?,
             _ => {}
         }
         at += 1;
     }
 }
 
-/// The closing quote of a string that may hold anything but a line's end.
-fn close_quote(text: &[u8], mut at: usize) -> Option<usize> {
+/// The closing quote of a string that may hold anything, a line's end only if `strings` says so.
+fn close_quote(text: &[u8], mut at: usize, strings: Strings) -> Option<usize> {
     loop {
         match text.get(at)? {
             b'"' => return Some(at),
-            b'\n' => return None,
+            b'\n' if strings == Strings::WithinLines => return None,
             b'\\' => at += 2,
             _ => at += 1,
         }

@@ -90,9 +90,10 @@ fn a_cut_text_is_told_from_a_wrong_one() {
 #[test]
 fn brackets_alone_find_the_end_of_a_broken_object() {
     let text = br#"{"a":tru,"b":"}\"]","c":[1,,]} rest"#;
-    assert_eq!(skip_brackets(text, 0), Some(text.len() - 5));
-    assert_eq!(skip_brackets(b"{\"a\":\"\n\"}", 0), None);
-    assert_eq!(skip_brackets(b"{\"a\":[}", 0), None);
+    assert_eq!(skip_brackets(text, 0, Strings::WithinLines), Some(text.len() - 5));
+    assert_eq!(skip_brackets(b"{\"a\":\"\n\"}", 0, Strings::WithinLines), None);
+    assert_eq!(skip_brackets(b"{\"a\":\"\n\"}", 0, Strings::OverLines), Some(9));
+    assert_eq!(skip_brackets(b"{\"a\":[}", 0, Strings::WithinLines), None);
 }
 
 proptest! {

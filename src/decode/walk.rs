@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::fields::{Fields, Key, Shape, excerpt, plain};
 use super::fingerprint::fingerprint;
 use super::hot::Piece;
-use super::json::{Elements, Fault, Members, skip_brackets, skip_space, skip_value};
+use super::json::{Elements, Fault, Members, Strings, skip_brackets, skip_space, skip_value};
 use super::tally::Tally;
 use super::{RawRecord, RecordSink, Wanted};
 
@@ -36,9 +36,13 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     pub(super) fn cut(&mut self, text: &[u8], pieces: &[Piece]) {
         self.tally.recognise();
         for piece in pieces {
-            match utf8(text, piece.start..piece.end) {
-                Ok(json) => self.hand_out(RawRecord { index: piece.index, json, native: false }),
-                Err(reason) => self.tally.fail_counted(piece.index, reason),
+            let handed = utf8(text, piece.start..piece.end)
+                // A record that was cut out by its brackets may be no JSON: that is said as the full path says it.
+                .and_then(|json| {
+                    self.sink.record(RawRecord { index: piece.index, json, native: false }).map_err(|reason| broken(text, piece).unwrap_or(reason))
+                });
+            if let Err(reason) = handed {
+                self.tally.fail_counted(piece.index, reason);
             }
         }
     }
@@ -84,14 +88,13 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
 
     /// Goes past an element that is no JSON if its brackets still say where it ends and the array goes on behind it.
     fn pass_broken(&mut self, text: &[u8], at: usize, fault: Fault) -> Result<usize, Fault> {
-        let end = if fault.is_cut() { None } else { skip_brackets(text, at) };
-        match end.filter(|&end| matches!(text.get(skip_space(text, end)), Some(b',' | b']'))) {
-            Some(end) => {
-                self.tally.fail(format!("not JSON: {} at byte {}", fault.reason, fault.offset));
-                Ok(end)
-            }
-            None => Err(fault),
+        if fault.is_cut() {
+            return Err(fault);
         }
+        let within_lines = skip_brackets(text, at, Strings::WithinLines).filter(|&end| matches!(text.get(skip_space(text, end)), Some(b',' | b']')));
+        let end = within_lines.or_else(|| skip_brackets(text, at, Strings::OverLines).filter(|&end| goes_on(text, end))).ok_or(fault)?;
+        self.tally.fail(not_json(fault));
+        Ok(end)
     }
 
     /// An object: a container, whose events are handed out as they come, or an event itself.
@@ -189,6 +192,27 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             Ok((_, end)) => self.tally.fail(format!("the event inside is followed by something at byte {end} of it")),
             Err(fault) => self.tally.fail(format!("the event inside is not JSON: {} at byte {} of it", fault.reason, fault.offset)),
         }
+    }
+}
+
+fn not_json(fault: Fault) -> String {
+    format!("not JSON: {} at byte {}", fault.reason, fault.offset)
+}
+
+/// Where a record that was cut out stops being JSON, if it does.
+fn broken(text: &[u8], piece: &Piece) -> Option<String> {
+    skip_value(text.get(..piece.end)?, piece.start).err().map(not_json)
+}
+
+/// Whether the array really ends behind `end`, or goes on with an object: a string that runs over a line's end may as well
+/// be one that lost a quote, and then a bracket may be anything.
+fn goes_on(text: &[u8], end: usize) -> bool {
+    let at = skip_space(text, end);
+    let next = skip_space(text, at + 1);
+    match text.get(at) {
+        Some(b']') => true,
+        Some(b',') => text.get(next) == Some(&b'{') && matches!(Members::of(text, next).next(), Ok(Some(_))),
+        _ => false,
     }
 }
 

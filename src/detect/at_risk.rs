@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::same_tag::{gap, kind, order, severity};
-use super::story::{evidence, place};
+use super::story::{evidence, immutability, place, settled};
 use super::usage::usage_of_displaced;
 use super::{Detector, Subject, id};
 use crate::model::{Finding, FindingKind, ImageState, KeptImage, LostImage, Timestamp};
@@ -90,6 +90,7 @@ fn finding(subject: Subject<'_>, displaced: &Displacement, policy: PolicyInForce
     let pair = kind(subject, displaced, image.pushed_at);
     let second_push = history.event(displaced.second_push);
     let mut events = vec![displaced.first_push, displaced.second_push, policy.event];
+    events.extend(settled(subject.repository, [displaced.first_push, displaced.second_push]));
     events.extend(&harm.evidence);
     let digest = history.digest_or_zero(image.digest);
     let repository = history.repository(subject.repository);
@@ -121,7 +122,8 @@ fn finding(subject: Subject<'_>, displaced: &Displacement, policy: PolicyInForce
         ),
         advice: vec![
             "Give it a tag now (`aws ecr put-image` with its manifest and a new tag) if anything refers to it.".to_owned(),
-            "Then deploy anew what still runs it, and make the repository's tags immutable.".to_owned(),
+            "Then deploy anew what still runs it.".to_owned(),
+            immutability(history, subject.repository, history.text(displaced.tag)),
         ],
         evidence: evidence(history, events),
         repository,

@@ -1,6 +1,6 @@
 //! The incident this exists for: two pushes of one tag, and a lifecycle run that took what the first had pushed.
 
-use super::story::{deleted, evidence, lost, order_of, place, rule_in_words, span};
+use super::story::{deleted, evidence, immutability, lost, order_of, place, rule_in_words, settled, span};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
 use crate::model::{Deleted, Finding, FindingKind, KeptImage, Order, Severity};
@@ -48,6 +48,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
     let deletion = deleted(history, loss);
     let second_push = history.event(displaced.second_push);
     let mut events = vec![displaced.first_push, displaced.second_push, loss.event];
+    events.extend(settled(subject.repository, [displaced.first_push, displaced.second_push]));
     events.extend(&harm.evidence);
     Finding {
         id: id(subject, &history.call_id(displaced.second_push), &history.call_id(loss.event)),
@@ -107,7 +108,7 @@ fn advice(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, kind: Fin
     if kind == FindingKind::SameTagRace {
         advice.push("Let one pipeline push a tag, or give every build a tag of its own.".to_owned());
     }
-    advice.push("Make the repository's tags immutable, so that the second push fails instead of orphaning the first image.".to_owned());
+    advice.push(immutability(subject.history, subject.repository, subject.history.text(displaced.tag)));
     if no_grace(loss) {
         advice.push("No grace: age counts from the push, so the image could go at the very next run after it lost its tag. Protect by count, or keep untagged images longer than the oldest deployment.".to_owned());
     }

@@ -1,7 +1,7 @@
 //! What a finding says in words, and the parts that all findings are made of.
 
 use crate::model::{Deleted, EventRef, LostImage, Order, Repository, Timestamp};
-use crate::timeline::{EventNo, History, Image, Loss, RunFacts};
+use crate::timeline::{EventNo, History, Image, Loss, RepositoryHistory, RunFacts};
 
 /// Events in order of time, each once.
 pub fn evidence(history: &History, mut events: Vec<EventNo>) -> Vec<EventRef> {
@@ -10,6 +10,24 @@ pub fn evidence(history: &History, mut events: Vec<EventNo>) -> Vec<EventRef> {
     all.sort_by(|a, b| (a.event_time, &a.event_id).cmp(&(b.event_time, &b.event_id)));
     all.dedup_by(|a, b| a.event_id == b.event_id);
     all
+}
+
+/// What the order of two pushes was inferred from, where it was.
+pub fn settled(repository: &RepositoryHistory, pushes: [EventNo; 2]) -> impl Iterator<Item = EventNo> + '_ {
+    pushes.into_iter().filter_map(|push| repository.settled.get(&push)).flatten().copied()
+}
+
+/// What to do about tags that can be moved, as the repository is set up at the end of the logs.
+pub fn immutability(history: &History, repository: &RepositoryHistory, tag: &str) -> String {
+    match history.text(repository.mutability) {
+        "IMMUTABLE" => "The repository's tags are immutable since then: a second push fails, and orphans nothing.".to_owned(),
+        exclusion if exclusion.ends_with("_WITH_EXCLUSION") => {
+            format!(
+                "Make tag {tag} immutable, so that the second push fails instead of orphaning the first image: the repository's setting knows exclusions ({exclusion})."
+            )
+        }
+        _ => "Make the repository's tags immutable, so that the second push fails instead of orphaning the first image.".to_owned(),
+    }
 }
 
 /// The event that took the image, with the rule as the event states it.

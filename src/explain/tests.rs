@@ -199,6 +199,26 @@ fn an_image_that_came_back_was_gone_for_a_while() {
     assert!(verdict.narrative[1].text.starts_with("It was gone from "), "{}", verdict.narrative[1].text);
     assert_eq!(verdict.narrative[1].evidence[0].event_name, "PolicyExecutionEvent");
     assert!(verdict.not_this.iter().any(|sentence| sentence.text.contains("it came back at")));
+    assert_eq!(verdict.why.as_deref(), Some(log_finding(&log).as_str()), "the finding tells of the time when it was gone");
+}
+
+fn log_finding(log: &Log) -> String {
+    let finding = log.findings().into_iter().find(|finding| finding.lost.digest == digest(1) && finding.lost.gone_at.is_some());
+    finding.map(|finding| finding.id).unwrap()
+}
+
+/// A whole log pasted: one image was asked about, and nothing said that there were more.
+#[test]
+fn other_images_in_the_text_are_not_passed_over_in_silence() {
+    let text = format!("{}\n{}\n{}", pinned(1), pinned(2), pinned(1));
+    let verdict = ask(&story(), &text);
+    assert!(verdict.reference.raw().ends_with(&digest(1).to_string()));
+    let said = |verdict: &Verdict, n: u8| verdict.unknown.iter().any(|text| text.contains(&digest(n).to_string()));
+    assert!(said(&verdict, 2), "{:?}", verdict.unknown);
+    assert!(!said(&verdict, 1), "{:?}", verdict.unknown);
+    assert!(!said(&ask(&story(), &pinned(1)), 1));
+    let bare = ask(&story(), &format!("{} or {}, or {}", digest(1), digest(2), digest(3)));
+    assert!(said(&bare, 2) && said(&bare, 3), "{:?}", bare.unknown);
 }
 
 #[test]

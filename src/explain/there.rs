@@ -14,7 +14,9 @@ pub fn verdict(case: Case<'_>, known: Known<'_>) -> Verdict {
         _ => Some(true),
     };
     verdict.exists = case.exists(known, exists);
-    verdict.why = case.finding(known, None);
+    // What may take it next; else what kept it from being pulled until it came back.
+    let back = image.losses.last().filter(|loss| loss.back_at.is_some());
+    verdict.why = case.finding(known, None).or_else(|| case.finding(known, Some(back?)));
     verdict.not_this = against::other_causes(case, known, None, verdict.cause);
     verdict.used_by = used_by::sentences(case, known, None);
     narrate(case, known, &mut verdict);

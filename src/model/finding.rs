@@ -66,7 +66,8 @@ pub struct Usage {
     pub pulls_before: u64,
     /// Pulls between losing its last tag and being gone.
     pub pulls_while_untagged: u64,
-    /// Pulls at or after the moment it was gone: each of them failed.
+    /// Pulls after it was gone: each of them found nothing. One in the very second of its end counts among those before,
+    /// for nothing tells which of the two came first.
     pub pulls_after_gone: u64,
     pub last_pull: Option<EventRef>,
     /// ARNs of those who pulled, sorted.

@@ -25,13 +25,26 @@ impl ImageReference {
     /// All references in a text such as a task's stop reason, in order, duplicates dropped.
     pub fn find_all(text: &str) -> Vec<Self> {
         let mut found: Vec<Self> = Vec::new();
+        for (reference, _) in Self::find_with_cuts(text) {
+            if !found.contains(&reference) {
+                found.push(reference);
+            }
+        }
+        found
+    }
+
+    /// The same, each with what is left of its digest, in hex digits, where the text breaks off inside it: such a reference
+    /// has no digest, and means none of the images that its tag points to.
+    pub fn find_with_cuts(text: &str) -> Vec<(Self, Option<String>)> {
+        let mut found: Vec<(Self, Option<String>)> = Vec::new();
         for (at, _) in text.match_indices(".dkr") {
             let Some(start) = at.checked_sub(12) else { continue };
             let Some(candidate) = text.get(start..) else { continue };
-            if let Some((reference, _)) = Self::take(candidate)
-                && !found.contains(&reference)
-            {
-                found.push(reference);
+            let Some((reference, _)) = Self::take(candidate) else { continue };
+            let cut = reference.digest.is_none().then(|| cut_digest(candidate)).flatten();
+            let one = (reference, cut.map(str::to_ascii_lowercase));
+            if !found.contains(&one) {
+                found.push(one);
             }
         }
         found
@@ -81,6 +94,21 @@ fn parse_host(host: &str) -> Option<(&str, &str)> {
     (!region.is_empty() && region.bytes().all(plain)).then_some((registry_id, region))
 }
 
+/// The hex digits of a digest at the end of the reference that `text` begins with, if it breaks off inside it: they may be
+/// none, and so may the letters of `sha256:`.
+fn cut_digest(text: &str) -> Option<&str> {
+    let path = &text[..text.find(STOPS).unwrap_or(text.len())];
+    let behind = |mark: &str| path.split_once(mark).map(|(_, target)| target);
+    let target = behind("@").or_else(|| behind("/manifests/")).or_else(|| behind("/blobs/"))?;
+    let digits = match target.strip_prefix("sha256:") {
+        Some(digits) => digits,
+        None if path.contains('@') && "sha256:".starts_with(target.trim_end_matches(['.', ':'])) => "",
+        None => return None,
+    };
+    let length = digits.bytes().take_while(u8::is_ascii_hexdigit).count();
+    (length < 64).then(|| &digits[..length])
+}
+
 /// Splits `repo[/manifests/…][:tag][@sha256:…]` and says how many bytes were understood.
 fn split_path(path: &str) -> Option<(&str, Option<String>, Option<Digest>, usize)> {
     let (before_digest, digest) = match path.find("@sha256:") {
@@ -101,7 +129,7 @@ fn split_path(path: &str) -> Option<(&str, Option<String>, Option<Digest>, usize
         }
     }
     let (name, tag) = match before_digest.split_once(':') {
-        Some((name, tag)) => (name, tag.split(':').next().unwrap_or_default()),
+        Some((name, tag)) => (name, tag.split([':', '@']).next().unwrap_or_default()),
         None => (before_digest, ""),
     };
     if digest.is_none() && used != path.len() {

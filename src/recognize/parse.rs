@@ -1,8 +1,8 @@
 //! JSON text → tape, in buffers that are reused.
 //!
 //! The fast parser is simd-json. It refuses some documents that others accept (integers beyond 64 bits), so what it
-//! refuses is parsed again by serde_json. Both refuse half a surrogate pair (`"\ud83d"`), which is what remains when a
-//! service cuts a message at a fixed number of characters; such halves are mended before the last attempt.
+//! refuses is parsed again by serde_json, and at last without what both refuse: half a surrogate pair (`"\ud83d"`), which
+//! is what remains when a service cuts a message at a fixed number of characters, and numbers beyond a double.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -50,7 +50,7 @@ impl Parser {
 /// The second attempt, with serde_json, brought into the form of a tape so that there is one reader for both.
 fn parse_slowly<R>(text: &str, then: impl FnOnce(Json<'_>) -> R) -> Result<R, String> {
     let value: serde_json::Value = serde_json::from_str(text)
-        .or_else(|error| match mend_surrogates(text) {
+        .or_else(|error| match mend(text) {
             Cow::Owned(mended) => serde_json::from_str(&mended),
             Cow::Borrowed(_) => Err(error),
         })
@@ -91,6 +91,55 @@ fn static_number(number: &serde_json::Number) -> StaticNode {
         (None, Some(number)) => StaticNode::I64(number),
         (None, None) => number.as_f64().map_or(StaticNode::Null, StaticNode::F64),
     }
+}
+
+/// The text without what serde_json refuses, and other parsers do not.
+fn mend(text: &str) -> Cow<'_, str> {
+    let whole = mend_surrogates(text);
+    match mend_numbers(&whole) {
+        Cow::Owned(mended) => Cow::Owned(mended),
+        Cow::Borrowed(_) => whole,
+    }
+}
+
+/// Replaces each number that is too large for a double by `null`: no field that is read has such a number.
+fn mend_numbers(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    let mut mended = String::new();
+    let (mut kept, mut at) = (0, 0);
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'"' => at = behind_string(bytes, at),
+            b'-' | b'0'..=b'9' => {
+                let end = at + bytes[at..].iter().take_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')).count();
+                if text[at..end].parse::<f64>().is_ok_and(f64::is_infinite) {
+                    mended.push_str(&text[kept..at]);
+                    mended.push_str("null");
+                    kept = end;
+                }
+                at = end;
+            }
+            _ => at += 1,
+        }
+    }
+    if kept == 0 {
+        return Cow::Borrowed(text);
+    }
+    mended.push_str(&text[kept..]);
+    Cow::Owned(mended)
+}
+
+/// Where the string ends whose opening quote is at `at`.
+fn behind_string(bytes: &[u8], at: usize) -> usize {
+    let mut at = at + 1;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
 }
 
 /// Replaces each `\uD800`…`\uDFFF` without its other half by `\uFFFD`.
@@ -138,6 +187,15 @@ mod tests {
     fn a_number_beyond_64_bits_does_not_lose_the_record() {
         let document = r#"{"eventName": "PutImage", "originalSize": 123456789012345678901234567890}"#;
         assert_eq!(text_at(document, "eventName").as_deref(), Some("PutImage"));
+    }
+
+    #[test]
+    fn a_number_beyond_a_double_does_not_lose_the_record_either() {
+        let long = "9".repeat(400);
+        let document = format!(r#"{{"a": 1e999999, "b": [-1E+400, {long}], "eventName": "Put\"1e999", "c": 1e5, "cut": "so\ud83d"}}"#);
+        assert_eq!(text_at(&document, "eventName").as_deref(), Some("Put\"1e999"));
+        assert_eq!(Parser::default().parse(&document, |root| root.get("a").is_something()), Ok(false));
+        assert!(Parser::default().parse(r#"{"a": 1e999999, "b": 1e}"#, |_| ()).is_err(), "what is no JSON stays none");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Of several records of one call the one that tells most stands for it: a twin whose payload CloudTrail left out must not
 //! hide the one that has it. Among equals a correction goes first, then the copy in the trail of the repository's owner.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use rayon::prelude::*;
@@ -13,13 +14,17 @@ use super::names::{EventNo, Names, Sym};
 
 /// Which of several copies and twins of one call stands for it: `true` for the events to keep.
 pub(super) fn one_of_each(events: &mut [Noted], facts: &[Fact], names: &Names) -> Vec<bool> {
+    follow_chains(events);
     point_addenda_at_twins(events);
     let ranks = ranks(events, facts, names);
     let mut order: Vec<usize> = (0..events.len()).collect();
     order.par_sort_unstable_by(|&a, &b| {
         let (left, right) = (&events[a], &events[b]);
         let key = compare_ids(left.key, right.key, names);
+        // Of several corrections the last one holds.
+        let newer = if left.addendum && right.addendum { right.time.cmp(&left.time) } else { Ordering::Equal };
         key.then_with(|| ranks[a].cmp(&ranks[b]))
+            .then(newer)
             .then_with(|| compare_ids(left.id, right.id, names))
             .then_with(|| names.text(left.object).cmp(names.text(right.object)))
             .then_with(|| left.record.cmp(&right.record))
@@ -84,6 +89,18 @@ fn ranks(events: &[Noted], facts: &[Fact], names: &Names) -> Vec<u8> {
 fn owners(facts: &[Fact], names: &Names) -> HashMap<EventNo, Sym> {
     let owner = |fact: &Fact| names.repository_key(fact.repository).map(|key| (fact.event, key.registry_id));
     facts.iter().filter_map(owner).collect()
+}
+
+/// An addendum may correct another: what it is about is the event at the end of the chain.
+fn follow_chains(events: &mut [Noted]) {
+    let corrected: HashMap<EventId, EventId> = events.iter().filter(|event| event.addendum).map(|event| (event.id, event.key)).collect();
+    for event in events.iter_mut().filter(|event| event.addendum) {
+        // Bounded: a chain that bites its tail has no end.
+        for _ in 0..corrected.len() {
+            let Some(&next) = corrected.get(&event.key).filter(|next| **next != event.key) else { break };
+            event.key = next;
+        }
+    }
 }
 
 /// An addendum names the `eventID` it corrects; where that event is known by its `sharedEventID`, so is the addendum.

@@ -187,6 +187,8 @@ pub struct Reference {
     /// None when only a digest is known.
     pub repository: RepositoryNo,
     pub image: Named,
+    /// The first hex digits of a digest of which no more is known.
+    pub cut: Sym,
 }
 
 #[derive(Debug)]
@@ -250,6 +252,7 @@ impl Reference {
     fn translate(&mut self, table: &Translation) {
         self.repository = self.repository.translated(&table.repositories);
         self.image.translate(table);
+        self.cut = self.cut.translated(&table.strings);
     }
 }
 

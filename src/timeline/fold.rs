@@ -146,7 +146,7 @@ impl Fold {
                     definition: definition.as_ref().map_or(Sym::NONE, |name| self.definition(name, event)),
                     stopped: status.as_deref() == Some("STOPPED"),
                     images: self.references(images),
-                    missing: missing_images(reason_text).iter().map(|image| self.reference(image)).collect(),
+                    missing: self.missing(reason_text),
                 }))
             }
             Action::Refer { referrer, images } => What::Refer { referrer: self.names.string(referrer), images: self.references(images) },
@@ -196,7 +196,7 @@ impl Fold {
     fn task_image(&mut self, image: &TaskImage<'_>) -> Reference {
         let mut reference = match &image.reference {
             Some(reference) => self.reference(reference),
-            None => Reference { repository: super::names::RepositoryNo::NONE, image: Named::NONE },
+            None => Reference { repository: super::names::RepositoryNo::NONE, image: Named::NONE, cut: Sym::NONE },
         };
         if let Some(digest) = image.digest {
             reference.image.digest = self.names.digest(digest);
@@ -209,7 +209,34 @@ impl Fold {
         let tag = reference.tag.as_deref().or_else(|| reference.digest.is_none().then_some("latest"));
         let image =
             Named { digest: reference.digest.map_or(DigestNo::NONE, |digest| self.names.digest(digest)), tag: self.names.optional_string(tag) };
-        Reference { repository: self.names.repository(&reference.registry_id, &reference.region, &reference.repository), image }
+        Reference { repository: self.names.repository(&reference.registry_id, &reference.region, &reference.repository), image, cut: Sym::NONE }
+    }
+
+    /// What a reason says could not be had. A reason is cut at a fixed length, and what it names last with it: of a digest
+    /// its first digits may tell the image, but the tag before it does not, for that may be on another image by now.
+    fn missing(&mut self, reason: &str) -> Box<[Reference]> {
+        let named = missing_images(reason);
+        let whole = |image: &ImageReference, digits: &str| {
+            let is_it = |other: &ImageReference| {
+                let fits = |digest: crate::model::Digest| digest.to_string()["sha256:".len()..].starts_with(digits);
+                other.repository == image.repository && other.registry_id == image.registry_id && other.digest.is_some_and(fits)
+            };
+            named.iter().any(|(other, _)| is_it(other))
+        };
+        let mut missing = Vec::new();
+        for (image, cut) in &named {
+            match cut {
+                None => missing.push(self.reference(image)),
+                Some(digits) if digits.len() < CUT_DIGITS_MIN || whole(image, digits) => {}
+                Some(digits) => {
+                    let mut reference = self.reference(image);
+                    reference.image.tag = self.names.optional_string(image.tag.as_deref());
+                    reference.cut = self.names.string(digits);
+                    missing.push(reference);
+                }
+            }
+        }
+        missing.into_boxed_slice()
     }
 
     /// One spelling for a task definition, its ARN: `family:revision` and `family` mean the caller's account and region.
@@ -242,11 +269,14 @@ fn pull_outcome(failed: bool, code: Option<&str>) -> PullOutcome {
     }
 }
 
+/// Fewer hex digits than these do not tell an image.
+const CUT_DIGITS_MIN: usize = 6;
+
 /// References that a reason says could not be had. A reason that speaks of something else (out of memory, a failed
 /// health check) may name an image, too, and says nothing about it.
-fn missing_images(reason: &str) -> Vec<ImageReference> {
+fn missing_images(reason: &str) -> Vec<(ImageReference, Option<String>)> {
     const MARKS: &[&str] = &["CannotPull", "pull image manifest", "failed to resolve ref", "not found", "manifest unknown", "Forbidden", "ImagePull"];
-    if MARKS.iter().any(|mark| reason.contains(mark)) { ImageReference::find_all(reason) } else { Vec::new() }
+    if MARKS.iter().any(|mark| reason.contains(mark)) { ImageReference::find_with_cuts(reason) } else { Vec::new() }
 }
 
 /// Whether an entry of the response was asked for by digest. An id with digest *and* tag asks for the tag.

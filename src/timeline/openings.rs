@@ -12,13 +12,17 @@ use super::replay::{Opening, RepositoryHistory};
 use crate::model::{Order, StepKind, UntaggedBy};
 
 /// Gives a displacement to the images for which the logs leave a single possibility.
-pub(super) fn match_openings(state: &mut RepositoryHistory, events: &[Noted], strings: &Names) {
+///
+/// `begins`: when the logs of the repository begin, in milliseconds.
+pub(super) fn match_openings(state: &mut RepositoryHistory, begins: i64, events: &[Noted], strings: &Names) {
     if state.openings.is_empty() {
         return;
     }
     let orphans: Vec<(usize, usize)> = state.images.iter().enumerate().flat_map(|(at, image)| orphaned(at, image, state)).collect();
-    let fitting: Vec<Vec<usize>> =
-        orphans.iter().map(|&(at, loss)| fitting_openings(&state.images[at], &state.images[at].losses[loss], state, events, strings)).collect();
+    let fitting: Vec<Vec<usize>> = orphans
+        .iter()
+        .map(|&(at, loss)| fitting_openings(&state.images[at], &state.images[at].losses[loss], state, begins, events, strings))
+        .collect();
     for (orphan, openings) in orphans.iter().zip(&fitting) {
         let [opening] = openings[..] else { continue };
         let rivals = fitting.iter().filter(|other| other.contains(&opening)).count();
@@ -41,63 +45,93 @@ fn orphaned(at: usize, image: &Image, state: &RepositoryHistory) -> Vec<(usize, 
     image.losses.iter().enumerate().filter(|(_, loss)| unexplained(loss)).map(|(index, _)| (at, index)).collect()
 }
 
-fn fitting_openings(image: &Image, loss: &Loss, state: &RepositoryHistory, events: &[Noted], strings: &Names) -> Vec<usize> {
-    let named = named_under(image);
-    let past = Past { runs: &state.runs, events, strings };
-    let untagged = seen_untagged(image, loss, events);
+fn fitting_openings(image: &Image, loss: &Loss, state: &RepositoryHistory, begins: i64, events: &[Noted], strings: &Names) -> Vec<usize> {
+    let life = steps_of(image, loss);
+    let named = named_under(life);
+    let time = |step: &Step| events[step.event.index()].time;
+    // Before an image was brought back from the archive no rule saw it, with or without a tag.
+    let restored = life.iter().filter(|step| step.kind == StepKind::Restore).map(time).max().unwrap_or(i64::MIN);
+    let age = loss.run.as_ref().and_then(|run| age_in_days(run, strings)).map(|days| days.saturating_mul(DAY_MILLIS));
+    let past = Past { runs: &state.runs, begins, events, restored, age, had_a_name: !named.is_empty() };
+    let untagged = seen_untagged(loss, life, events);
     let fits = |opening: &Opening| {
         opening.at <= untagged
             && loss.pushed_at.is_none_or(|pushed| pushed <= opening.at)
             && opening.digest != image.digest
-            && if named.is_empty() { had_a_tag(loss, opening.at, &past) } else { named.contains(&opening.tag) }
+            // A name tells which tag it had, and not until when.
+            && (named.is_empty() || named.contains(&opening.tag))
+            && had_a_tag(loss, opening.at, &past)
     };
     state.openings.iter().enumerate().filter(|(_, opening)| fits(opening)).map(|(index, _)| index).collect()
 }
 
+/// The life that the loss ended, and what was asked for it afterwards, until it came back.
+fn steps_of<'i>(image: &'i Image, loss: &Loss) -> &'i [Step] {
+    let end = (loss.next_life_step as usize).min(image.steps.len());
+    image.steps.get(loss.first_step as usize..end).unwrap_or_default()
+}
+
 /// When a run first saw the image without a tag: what came after that did not take its last one.
-fn seen_untagged(image: &Image, loss: &Loss, events: &[Noted]) -> i64 {
-    let steps = image.steps.get(loss.first_step as usize..=loss.end_step as usize).unwrap_or_default();
+fn seen_untagged(loss: &Loss, life: &[Step], events: &[Noted]) -> i64 {
     let bare = |step: &&Step| matches!(step.kind, StepKind::ExpireFailed | StepKind::Archive) && step.tag.is_none();
-    steps.iter().find(bare).map_or(loss.at, |step| events[step.event.index()].time)
+    let first = life.iter().find(bare).map_or(loss.at, |step| events[step.event.index()].time);
+    first.min(loss.at)
 }
 
 /// A push that comes so soon after the image's own is taken for the one that displaced it, in milliseconds.
 const SOON_MILLIS: i64 = 10 * 60_000;
 const DAY_MILLIS: i64 = 86_400_000;
+/// A run comes within a day of the moment from which an image may be taken (ECR User Guide); an hour more, for clocks.
+const RUN_MILLIS: i64 = DAY_MILLIS + 3_600_000;
 
 /// What went before a push, for telling whether an image still had a tag then.
 struct Past<'p> {
     runs: &'p [(EventNo, Sym)],
     events: &'p [Noted],
-    strings: &'p Names,
+    /// When the logs of the repository begin.
+    begins: i64,
+    /// When the image last came out of the archive.
+    restored: i64,
+    /// The age since the push at which the rule that took it takes images, if it goes by that.
+    age: Option<i64>,
+    /// It was deployed under a tag: it is no child, which an index from before the logs may have held until it went itself.
+    had_a_name: bool,
 }
 
-/// Whether the image must have had a tag until `at`: it may as well have lost it before the logs begin. It had one if it
-/// was pushed only just before; or if a run under the very rules that took it later left it alone before `at`, although it
-/// was old enough: then it was not untagged at that time.
+/// Whether the image must have had a tag until `at`: it may as well have lost it before the logs begin. It had one
+/// - if it was pushed only just before;
+/// - if a run under the very rules that took it later left it alone before `at`, although it was old enough: then it was
+///   not untagged at that time;
+/// - if it had one once and was old enough long before it was taken: then it lost its tag in the day before that, all of
+///   which is in the logs.
 fn had_a_tag(loss: &Loss, at: i64, past: &Past<'_>) -> bool {
     let (Some(pushed), Some(run)) = (loss.pushed_at, &loss.run) else { return false };
-    let left_alone = |days: i64| {
+    let left_alone = |old_enough: i64| {
         past.runs.iter().any(|&(event, rules)| {
             let ran = past.events[event.index()].time;
-            rules == run.rules && ran < at && pushed + days * DAY_MILLIS < ran
+            rules == run.rules && ran < at && old_enough < ran && past.restored < ran
         })
     };
-    at - pushed <= SOON_MILLIS || age_in_days(run, past.strings).is_some_and(left_alone)
+    let day_before = loss.at - RUN_MILLIS;
+    let taken_at_last =
+        |old_enough: i64| past.had_a_name && old_enough.max(past.restored) < day_before && day_before <= at && past.begins <= day_before;
+    let shown_by_age = |age: i64| left_alone(pushed.saturating_add(age)) || taken_at_last(pushed.saturating_add(age));
+    at - pushed <= SOON_MILLIS || past.age.is_some_and(shown_by_age)
 }
 
-/// The age at which the rule takes images, if it goes by age.
+/// The age at which the rule takes images, if it goes by the age since the push.
 fn age_in_days(run: &RunFacts, strings: &Names) -> Option<i64> {
     let rules: Vec<serde_json::Value> = serde_json::from_str(strings.text(run.rules)).ok()?;
     let rule = rules.iter().find(|rule| rule["priority"].as_i64() == Some(run.rule_priority))?;
-    let by_age = rule["count_type"].as_str()?.to_ascii_lowercase().contains("since");
+    let count_type = rule["count_type"].as_str()?.to_ascii_lowercase();
+    let by_age = count_type.contains("since") && count_type.contains("push");
     by_age.then(|| rule["count_number"].as_i64()).flatten()
 }
 
 /// Tags under which tasks named this very digest (`repo:tag@sha256:…`).
-fn named_under(image: &Image) -> Vec<Sym> {
+fn named_under(life: &[Step]) -> Vec<Sym> {
     let names = |step: &&Step| matches!(step.kind, StepKind::Referenced | StepKind::TaskStopped) && step.tag.is_some();
-    image.steps.iter().filter(names).map(|step| step.tag).collect()
+    life.iter().filter(names).map(|step| step.tag).collect()
 }
 
 fn displace(image: &mut Image, loss: usize, opening: Opening, events: &[Noted]) {

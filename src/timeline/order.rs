@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::fact::{Fact, Named, RunImage, What};
-use super::names::{DigestNo, Sym};
+use super::names::{DigestNo, EventNo, Sym};
 use super::replay::{Happening, RepositoryHistory};
 use crate::model::Order;
 
@@ -21,8 +21,14 @@ pub struct Evidence {
     ends: Vec<usize>,
 }
 
-/// The happenings of one second in the order to replay them, each with how sure that order is.
-pub fn arrange(happenings: &[Happening<'_>], group: Range<usize>, state: &RepositoryHistory, evidence: &mut Option<Evidence>) -> Vec<(usize, Order)> {
+/// The happenings of one second in the order to replay them, each with how sure that order is. What settled it goes to
+/// [`RepositoryHistory::settled`].
+pub fn arrange(
+    happenings: &[Happening<'_>],
+    group: Range<usize>,
+    state: &mut RepositoryHistory,
+    evidence: &mut Option<Evidence>,
+) -> Vec<(usize, Order)> {
     let pushes: Vec<(usize, Named)> = group.clone().filter_map(|index| Some((index, pushed(&happenings[index])?))).collect();
     let mut ranked: Vec<(u32, usize, Order)> = Vec::with_capacity(group.len());
     for index in group.clone() {
@@ -31,8 +37,11 @@ pub fn arrange(happenings: &[Happening<'_>], group: Range<usize>, state: &Reposi
     }
     for tag in contested(&pushes) {
         let evidence = evidence.get_or_insert_with(|| Evidence::collect(happenings));
-        let (sequence, order) = contest(tag, &pushes, happenings, group.end, state, evidence);
-        for (place, index) in sequence.into_iter().enumerate() {
+        let (sequence, proof) = contest(tag, &pushes, happenings, group.end, state, evidence);
+        for &(index, _) in sequence.iter().filter(|(_, order)| *order == Order::Inferred && !proof.is_empty()) {
+            state.settled.entry(happenings[index].event()).or_default().extend(&proof);
+        }
+        for (place, (index, order)) in sequence.into_iter().enumerate() {
             let entry = &mut ranked[index - group.start];
             // Behind the uncontested pushes, in the order found.
             *entry = (RANK_CONTESTED, index, order);
@@ -146,7 +155,9 @@ fn contested(pushes: &[(usize, Named)]) -> Vec<Sym> {
     tags
 }
 
-/// The pushes of `tag`, those that can have won last; among themselves by `eventID`.
+/// The pushes of `tag`, those that can have won last; among themselves by `eventID`. With the events that say so.
+///
+/// Where one alone can have won, it came last; in which order several others came before it, that does not tell.
 fn contest(
     tag: Sym,
     pushes: &[(usize, Named)],
@@ -154,23 +165,29 @@ fn contest(
     from: usize,
     state: &RepositoryHistory,
     evidence: &Evidence,
-) -> (Vec<usize>, Order) {
+) -> (Vec<(usize, Order)>, Vec<EventNo>) {
     let of_tag: Vec<(usize, Named)> = pushes.iter().copied().filter(|(_, push)| push.tag == tag).collect();
     let mut candidates: Vec<DigestNo> = of_tag.iter().map(|(_, push)| push.digest).collect();
     candidates.sort_unstable();
     candidates.dedup();
-    let said: Vec<(DigestNo, Option<bool>)> = candidates
-        .iter()
-        .map(|&digest| (digest, evidence.won(digest, tag, from, happenings).or_else(|| child_first(digest, pushes, &of_tag, happenings, state))))
-        .collect();
+    let mut proof = Vec::new();
+    let mut told = |digest: DigestNo| {
+        let (won, event) = evidence.won(digest, tag, from, happenings)?;
+        proof.push(event);
+        Some(won)
+    };
+    let said: Vec<(DigestNo, Option<bool>)> =
+        candidates.iter().map(|&digest| (digest, told(digest).or_else(|| child_first(digest, pushes, &of_tag, happenings, state)))).collect();
     let proven: Vec<DigestNo> = said.iter().filter(|(_, won)| *won == Some(true)).map(|(digest, _)| *digest).collect();
     let possible: Vec<DigestNo> =
         if proven.is_empty() { said.iter().filter(|(_, won)| won.is_none()).map(|(digest, _)| *digest).collect() } else { proven };
     // Whoever cannot have won comes first, also where several remain.
     let can_win = |index: &usize| of_tag.iter().any(|(other, push)| other == index && possible.contains(&push.digest));
     let (last, first): (Vec<usize>, Vec<usize>) = of_tag.iter().map(|(index, _)| *index).partition(can_win);
-    let order = if possible.len() == 1 { Order::Inferred } else { Order::Ambiguous };
-    (first.into_iter().chain(last).collect(), order)
+    let order = |known: bool| if known { Order::Inferred } else { Order::Ambiguous };
+    let (of_last, of_first) = (order(possible.len() == 1), order(possible.len() == 1 && candidates.len() == 2));
+    let first = first.into_iter().map(|index| (index, of_first));
+    (first.chain(last.into_iter().map(|index| (index, of_last))).collect(), proof)
 }
 
 /// An index can only be pushed when its children are there (`ReferencedImagesNotFoundException`): a child that came to
@@ -225,8 +242,9 @@ impl Evidence {
         }
     }
 
-    /// Whether what came from `from` on says that `digest` held `tag` after the contested second; `None`: nothing does.
-    fn won(&self, digest: DigestNo, tag: Sym, from: usize, happenings: &[Happening<'_>]) -> Option<bool> {
+    /// Whether what came from `from` on says that `digest` held `tag` after the contested second, and which event says it;
+    /// `None`: nothing does.
+    fn won(&self, digest: DigestNo, tag: Sym, from: usize, happenings: &[Happening<'_>]) -> Option<(bool, EventNo)> {
         let next = |list: &[usize]| list[list.partition_point(|index| *index < from)..].first().copied().unwrap_or(usize::MAX);
         let touched = self.by_tag.get(&tag).map_or(usize::MAX, |list| next(list));
         // A delete that touches the tag still tells who had it; a push does not.
@@ -234,7 +252,7 @@ impl Evidence {
         let list = self.by_digest.get(&digest)?;
         let after = &list[list.partition_point(|index| *index < from)..];
         after.iter().take_while(|index| **index <= end).find_map(|index| match &happenings[*index] {
-            Happening::Fact(fact) => says(&fact.what, digest, tag),
+            Happening::Fact(fact) => says(&fact.what, digest, tag).map(|won| (won, fact.event)),
             Happening::Mention(_) => None,
         })
     }

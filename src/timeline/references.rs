@@ -13,6 +13,8 @@ use super::names::{DigestNo, EventNo, Names, RepositoryNo, Sym};
 pub struct Mention {
     pub repository: RepositoryNo,
     pub image: Named,
+    /// The first hex digits of a digest of which no more is known.
+    pub cut: Sym,
     pub event: EventNo,
     /// Task definition, service, task or function.
     pub by: Sym,
@@ -186,7 +188,7 @@ impl<'f> Reader<'f> {
             let homes =
                 if image.repository.is_some() { vec![image.repository] } else { self.homes.get(&image.image.digest).cloned().unwrap_or_default() };
             for repository in homes {
-                self.mentions.push(Mention { repository, image: image.image, event, by, kind, until: i64::MAX });
+                self.mentions.push(Mention { repository, image: image.image, cut: image.cut, event, by, kind, until: i64::MAX });
             }
         }
         (first..self.mentions.len()).collect()

@@ -405,3 +405,181 @@ fn the_order_of_a_response_does_not_matter() {
         assert!(log.image(1).tags.is_empty(), "{asked:?}");
     }
 }
+
+/// The reason of a task that could not start, as the agent reports it.
+fn stopped(log: &mut Log, image: &str) {
+    let reason = Some(format!("CannotPullContainerError: failed to resolve ref 111122223333.dkr.ecr.eu-central-1.amazonaws.com/{image}").into());
+    let state =
+        Action::TaskState { task: "task/a".into(), group: None, definition: None, status: Some("STOPPED".into()), images: Vec::new(), reason };
+    log.add("SubmitTaskStateChange", state).events.last_mut().unwrap().repository = None;
+}
+
+#[test]
+fn a_reason_cut_inside_its_digest_speaks_of_that_image_or_of_none() {
+    // It was taken for a reference by tag, and hurt the image that has the tag now: the one that can be pulled.
+    let whole = digest(1).to_string();
+    let told = |image: String| {
+        let mut log = Log::default();
+        log.push(1, "v1").push(2, "v1").at(2 * DAY).expire(1, &[]);
+        stopped(&mut log, &image);
+        let stops = |n: u8| kinds(&log.image(n)).iter().filter(|kind| **kind == StepKind::TaskStopped).count();
+        (stops(1), stops(2), log.findings()[0].severity)
+    };
+    let (critical, medium) = (Severity::Critical, Severity::Medium);
+    assert_eq!(told(format!("shop/api:v1@{}", &whole[..30])), (1, 0, critical));
+    assert_eq!(told(format!("shop/api:v1@{}...", &whole[..19])), (1, 0, critical));
+    assert_eq!(told(format!("shop/api:v1@{whole}: shop/api:v1@{}", &whole[..40])), (1, 0, critical));
+    assert_eq!(told(format!("shop/api@{}", &whole[..20])), (1, 0, critical));
+    for unclear in ["shop/api:v1@sha256:", "shop/api:v1@sha2", "shop/api:v1@", "shop/api@sha256:0", "shop/api:v1@sha256:0000000000"] {
+        assert_eq!(told(unclear.to_owned()), (0, 0, medium), "{unclear}");
+    }
+    assert_eq!(told("shop/api:v1: not found".to_owned()), (0, 1, medium));
+}
+
+/// The service that ran it names it with a tag: which tag it had is known then, but not that it had it in the window.
+#[test]
+fn a_tag_lost_before_the_logs_is_not_blamed_on_the_first_push_that_takes_it_again() {
+    let mut named = Log::default();
+    named.at(1).pull(Some(7), None).at(3600).push(2, "v1").at(DAY).run(1, &[], "expire", Some(-DAY / 2));
+    stopped(&mut named, &format!("shop/api:v1@{}", digest(1)));
+    assert_eq!(named.pairs(), vec![]);
+    // What names the digest of a later life says nothing about this one.
+    let mut later = Log::default();
+    later.at(1).pull(Some(7), None).at(3600).push(2, "v1").at(DAY).run(1, &[], "expire", Some(-DAY / 2)).at(2 * DAY).push(1, "v1");
+    deploy(&mut later, reference(Some("v1"), None));
+    let lost: Vec<_> = later.pairs().into_iter().filter(|pair| pair.1 == digest(1)).collect();
+    assert_eq!(lost, vec![]);
+    // In the archive no rule saw it, with or without a tag.
+    let mut restored = Log::default();
+    restored.at(60).run(9, &[], "expire", Some(50)).at(90).push(2, "v1").at(100).add("ImageActivationEvent", Action::Restored { digest: digest(1) });
+    restored.at(DAY).run(1, &[], "expire", Some(-5 * DAY));
+    assert_eq!(restored.pairs(), vec![]);
+}
+
+/// A run comes within a day of the moment from which an image may be taken: what was old enough long before, and was taken
+/// only now, lost its tag in the last day.
+#[test]
+fn an_old_image_that_is_taken_at_last_lost_its_tag_the_day_before() {
+    let told = |begins: i64, second: i64, named: bool| {
+        let mut log = Log::default();
+        log.at(begins).pull(Some(7), None).at(second).push(2, "v1").at(3 * DAY).run(1, &[], "expire", Some(-9 * DAY));
+        if named {
+            stopped(&mut log, &format!("shop/api:v1@{}", digest(1)));
+        }
+        log.pairs()
+    };
+    let story = |begins: i64, second: i64| told(begins, second, true);
+    assert_eq!(told(DAY, 3 * DAY - 7200, false), vec![], "an index from before the logs may have held it");
+    let found = vec![(FindingKind::SameTagOverwrite, digest(1), Some(digest(2)), None, Order::Inferred)];
+    assert_eq!(story(DAY, 3 * DAY - 7200), found);
+    assert_eq!(story(DAY, DAY + 60), vec![], "by then it would have gone the day before");
+    assert_eq!(story(3 * DAY - 9000, 3 * DAY - 7200), vec![], "it may have lost it before the logs begin");
+}
+
+#[test]
+fn a_run_that_takes_an_image_shows_that_its_last_tag_was_not_its_last() {
+    // A push of another tag was lost: the image was called deleted, and what took it was not told.
+    let mut log = Log::default();
+    log.push(1, "v1").at(DAY).delete((None, Some("v1")), &[(1, Some("v1"))]).at(3 * DAY).run(1, &[], "expire", Some(1));
+    let image = log.image(1);
+    assert_eq!((image.state, image.lives, image.tags.len()), (ImageState::Expired, 1, 0));
+    assert_eq!(image.gone_at, Some(Timestamp::from_millis((START + 3 * DAY) * 1000)));
+    assert_eq!(kinds(&image), vec![StepKind::Push, StepKind::Untag, StepKind::Expire]);
+    // An event of a run may come a little after what ended the image in its midst.
+    let mut midst = Log::default();
+    midst.push(1, "v1").at(DAY).delete((None, Some("v1")), &[(1, Some("v1"))]).at(DAY + 60).run(1, &[], "expire", Some(1));
+    assert_eq!(midst.image(1).state, ImageState::Deleted);
+    let mut by_digest = Log::default();
+    by_digest.push(1, "v1").at(DAY).delete((Some(1), None), &[(1, Some("v1"))]).at(3 * DAY).run(1, &[], "expire", Some(1));
+    assert_eq!(by_digest.image(1).state, ImageState::Deleted, "that was said, not inferred");
+}
+
+#[test]
+fn what_exists_already_began_before_its_first_push_in_the_logs() {
+    // Another image was thought to have the tag, and so the refusal counted for nothing.
+    let mut log = Log::default();
+    log.push(2, "v1").at(50).already_exists(1, "v1").at(90).push(1, "v2");
+    assert!(log.image(1).open_start);
+    let mut refused = Log::default();
+    let refusal = crate::model::Refusal { code: "AccessDenied".into(), digest: Some(digest(1)), tag: Some("v1".into()), proves: None };
+    refused.add("PutImage", Action::PushFailed(refusal)).at(90).push(1, "v2");
+    assert!(!refused.image(1).open_start, "a push that was refused shows nothing");
+}
+
+#[test]
+fn who_won_a_second_does_not_tell_the_order_of_those_who_lost() {
+    // Of three pushes the last one was known, and the first was said to have lost to the second, by their ids.
+    let mut log = Log::default();
+    log.push(1, "v1").same_second().push(2, "v1").same_second().push(3, "v1").at(50).already_exists(3, "v1").at(2 * DAY);
+    log.expire(1, &[]).expire(2, &[]);
+    assert_eq!(log.image(3).tags, vec!["v1"]);
+    assert_eq!(log.image(3).steps[0].order, Order::Inferred, "that it came last is known");
+    let mut orders: Vec<_> = log.pairs().iter().map(|pair| pair.4).collect();
+    orders.dedup();
+    assert_eq!(orders, [Order::Ambiguous]);
+    // With two there is no such question.
+    let mut two = Log::default();
+    two.push(1, "v1").same_second().push(3, "v1").at(50).already_exists(3, "v1").at(2 * DAY).expire(1, &[]);
+    assert_eq!(two.pairs()[0].4, Order::Inferred);
+}
+
+#[test]
+fn what_settled_an_order_is_evidence_of_it() {
+    let mut log = Log::default();
+    log.push(1, "v1").same_second().push(2, "v1").at(50).already_exists(2, "v1").at(2 * DAY).expire(1, &[]);
+    let finding = &log.findings()[0];
+    assert_eq!((finding.order, finding.lost.digest), (Order::Inferred, digest(1)));
+    let ids: Vec<&str> = finding.evidence.iter().map(|event| event.event_id.raw()).collect();
+    let expected: Vec<&str> = log.events.iter().map(|event| event.event.id.as_ref()).collect();
+    assert_eq!(ids, expected);
+    // A delete that lists the tag, and the first push being the contested one.
+    let mut log = Log::default();
+    log.push(1, "v1").same_second().push(2, "v1").at(50).already_exists(2, "v1").at(60).push(3, "v1").at(2 * DAY).expire(2, &[]);
+    let findings = log.findings();
+    let finding = findings.iter().find(|finding| finding.lost.digest == digest(2)).unwrap();
+    assert_eq!(finding.order, Order::Inferred);
+    let ids: Vec<&str> = finding.evidence.iter().map(|event| event.event_id.raw()).collect();
+    assert!(ids.contains(&log.events[2].event.id.as_ref()), "{ids:?}");
+}
+
+#[test]
+fn of_several_corrections_the_last_one_holds() {
+    // Which of them held went by their ids; and a correction of a correction was a second action.
+    for (chained, ids) in [(false, ["aaaa", "bbbb"]), (false, ["bbbb", "aaaa"]), (true, ["aaaa", "bbbb"]), (true, ["bbbb", "aaaa"])] {
+        let mut log = Log::default();
+        log.push(1, "v1").at(9).push(2, "v1").at(2 * DAY).expire(1, &[]);
+        let mut corrected = log.events[1].event.id.to_string();
+        for (n, id) in [(3, ids[0]), (4, ids[1])] {
+            let mut other = Log::default();
+            other.at(100 + i64::from(n)).push(n, "v1");
+            let mut correction = other.events.remove(0);
+            correction.event.addendum = Some(Addendum { original_event_id: corrected.clone().into(), corrects_time: false });
+            correction.event.id = Cow::Borrowed(id);
+            log.events.insert(1, correction);
+            if chained {
+                corrected = id.to_owned();
+            }
+        }
+        let expected = (FindingKind::SameTagRace, digest(1), Some(digest(4)), Some(8), Order::Observed);
+        assert_eq!(log.pairs(), vec![expected], "chained: {chained}, {ids:?}");
+        assert_eq!(log.history().pushes(), 2);
+    }
+}
+
+#[test]
+fn nobody_is_told_to_make_tags_immutable_that_are() {
+    let advice = |mutability: Option<&'static str>| {
+        let mut log = Log::default();
+        log.push(1, "v1").push(2, "v1").at(2 * DAY).expire(1, &[]);
+        if let Some(mutability) = mutability {
+            log.add("PutImageTagMutability", Action::SetTagMutability { mutability: mutability.into() });
+        }
+        log.findings()[0].advice.join(" ")
+    };
+    for mutability in [None, Some("MUTABLE")] {
+        assert!(advice(mutability).contains("Make the repository's tags immutable"), "{mutability:?}");
+    }
+    assert!(!advice(Some("IMMUTABLE")).contains("Make the repository's tags immutable"));
+    assert!(advice(Some("IMMUTABLE")).contains("immutable since"));
+    assert!(advice(Some("IMMUTABLE_WITH_EXCLUSION")).contains("exclu"));
+}

@@ -73,7 +73,9 @@ fn compare_finding(engine: &Value, finding: &Finding, verdict: &Verdict, lines: 
     let event = |value: &Value| value["event_id"].as_str().map(|id| verdict.call(id).to_owned());
     let call = |id: &Option<String>| id.as_deref().map(|id| verdict.call(id).to_owned());
     let has_pair = finding.kept.is_some();
-    differences.check("severity", text(&engine["severity"]), Some(finding.severity.to_owned()));
+    if !hurts_by_layers(engine, finding) {
+        differences.check("severity", text(&engine["severity"]), Some(finding.severity.to_owned()));
+    }
     differences.check("tag is one of", text(&engine["tag"]).is_none_or(|tag| finding.tags.contains(&tag)), true);
     differences.check("pushed_at", time(&engine["lost"]["pushed_at"]), finding.pushed_at);
     if finding.kind != "archived" {
@@ -91,6 +93,17 @@ fn compare_finding(engine: &Value, finding: &Finding, verdict: &Verdict, lines: 
     differences.check("deletion", event(&engine["deletion"]["event"]), call(&finding.deletion));
     differences.check("rule_priority", engine["deletion"]["rule_priority"].as_i64(), finding.rule_priority);
     compare_usage(&engine["usage"], finding, &mut differences);
+}
+
+/// Layers that were asked for hurt as manifests do; the oracle only counts them.
+fn hurts_by_layers(engine: &Value, finding: &Finding) -> bool {
+    let more = |name: &str, oracle: usize| engine["usage"][name].as_u64().unwrap_or_default() as usize > oracle;
+    let by_layers = match engine["severity"].as_str() {
+        Some("critical") => more("pulls_after_gone", finding.pulls_after_gone),
+        Some("high") => more("pulls_while_untagged", finding.pulls_while_untagged),
+        _ => false,
+    };
+    by_layers && finding.layer_pulls > 0
 }
 
 /// Layers may tell of pulls whose manifest requests were lost; nothing else may add to the count.

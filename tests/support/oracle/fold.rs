@@ -65,6 +65,8 @@ pub struct Life {
     pub pulls: Vec<Pull>,
     /// Layers asked for: parts of pulls, or all that is left of pulls whose manifest requests are not in the logs.
     pub layer_pulls: usize,
+    /// It went with its last tag, as far as the tags are known.
+    pub by_last_tag: bool,
     /// All tags it ever had in this life.
     pub ever_tags: BTreeSet<String>,
     pub stops: Vec<u64>,
@@ -204,6 +206,8 @@ impl Repository {
             image.lives.push(Life { start: Some(cause.time), tags_known: true, ..Life::default() });
         }
         image.children = children.to_vec();
+        // What is pushed again is out of the archive at once.
+        self.restore(digest, cause.time);
         let life = self.open(digest);
         if life.pushed_at.is_none() && !life.proven {
             life.pushed_at = Some(cause.time);
@@ -240,8 +244,9 @@ impl Repository {
 
     /// Proves an old holder where none was known; moves nothing.
     fn already_there(&mut self, digest: &str, tag: &str) {
-        let there = self.mention(digest).gone.is_none();
-        if there && !self.tags.contains_key(tag) {
+        // What exists already is there, although nothing in the logs brought it back.
+        self.mention(digest);
+        if !self.tags.contains_key(tag) {
             self.tags.insert(tag.to_owned(), digest.to_owned());
             let life = self.open(digest);
             life.proven = life.start.is_none();
@@ -280,16 +285,28 @@ impl Repository {
             } else {
                 self.open(digest).tags.entry(tag.clone()).or_default();
                 self.remove(digest, "deleted", cause, None);
+                self.mention(digest).by_last_tag = true;
             }
         }
     }
 
     fn run(&mut self, image: &RunImage, cause: &Cause) {
+        // It had a tag more than the logs know, and did not go with the last of those.
+        let life = self.mention(&image.digest);
+        if life.by_last_tag && life.gone.as_ref().is_some_and(|gone| cause.time > gone.cause.time + 3600) && image.pushed_at == life.pushed_at {
+            (life.gone, life.by_last_tag) = (None, false);
+            life.tags.clear();
+        }
         self.correct(image);
         let life = self.open(&image.digest);
         match image.action.as_str() {
             "expire" => self.remove(&image.digest, "expired", cause, Some(image.clone())),
-            "transition" => self.archive(&image.digest, cause, image.rule_priority),
+            "transition" => {
+                if life.start.is_none() && life.tags.is_empty() && image.tag_status.eq_ignore_ascii_case("untagged") {
+                    life.untagged_by = life.untagged_by.or(Some("unknown"));
+                }
+                self.archive(&image.digest, cause, image.rule_priority);
+            }
             // Nothing changes, but what was not known before is known to be here, and as what.
             _ if life.start.is_none() && life.tags.is_empty() && image.tag_status.eq_ignore_ascii_case("untagged") => {
                 life.untagged_by = life.untagged_by.or(Some("unknown"));

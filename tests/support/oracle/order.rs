@@ -16,7 +16,8 @@ pub fn settle(events: &mut [Event]) {
     events.sort_by(|left, right| (left.time, &left.id).cmp(&(right.time, &right.id)));
     for ((repo, tag, second), candidates) in groups(events) {
         let winner = winner(events, &repo, &tag, second, &candidates);
-        let order = if winner.is_some() { "inferred" } else { "ambiguous" };
+        // Who came last does not tell in which order several others came before.
+        let order = |won: bool| if winner.is_some() && (won || candidates.len() == 2) { "inferred" } else { "ambiguous" };
         let mut members: Vec<(bool, String, usize)> = Vec::new();
         for (at, event) in events.iter().enumerate() {
             if let Some(digest) = pushed(event, &repo, &tag).filter(|_| event.time == second) {
@@ -24,9 +25,9 @@ pub fn settle(events: &mut [Event]) {
             }
         }
         members.sort();
-        for (rank, (_, _, at)) in members.into_iter().enumerate() {
+        for (rank, (won, _, at)) in members.into_iter().enumerate() {
             events[at].rank = rank as u64 + 1;
-            events[at].order = order;
+            events[at].order = order(won);
         }
     }
     events.sort_by(|left, right| (left.time, left.rank, &left.id).cmp(&(right.time, right.rank, &right.id)));

@@ -1,0 +1,63 @@
+//! How an image comes back, and goes without a word.
+
+use crate::model::ImageState;
+use crate::timeline::image::Image;
+use crate::timeline::names::Sym;
+
+impl Image {
+    /// Pushed again after it was gone.
+    pub(super) fn revive(&mut self, now: i64) {
+        self.back_from_archive(now);
+        self.life_start = self.next_step();
+        self.vanished = false;
+        self.tags.clear();
+        self.untagged_at = None;
+        self.untagged_by = None;
+        self.displaced = None;
+    }
+
+    pub(super) fn back_from_archive(&mut self, now: i64) {
+        let next = self.next_step();
+        if let Some(loss) = self.losses.last_mut()
+            && loss.close(now, next)
+        {
+            loss.back_at = Some(now);
+        }
+        self.gone_at = None;
+        self.state = self.state_by_tags();
+        self.is_there = true;
+    }
+
+    /// The repository was created anew: it was deleted before, and when is not in the logs.
+    pub(super) fn vanish(&mut self, now: i64) {
+        let next = self.next_step();
+        if let Some(loss) = self.losses.last_mut() {
+            loss.close(now, next);
+        }
+        self.vanished |= self.state != ImageState::Unknown || self.is_there;
+        self.is_there = false;
+        self.state = ImageState::Unknown;
+        self.tags.clear();
+        self.displaced = None;
+        self.untagged_at = None;
+        self.untagged_by = None;
+        self.gone_at = None;
+    }
+
+    /// The tag turned out to be elsewhere; when it left is not in the logs.
+    pub(super) fn forget_tag(&mut self, tag: Sym) {
+        self.tags.retain(|(own, _)| *own != tag);
+        if self.state == ImageState::Tagged {
+            self.state = self.state_by_tags();
+        }
+    }
+
+    /// Without a tag that is known, it is untagged only if there can be no other.
+    pub(super) fn state_by_tags(&self) -> ImageState {
+        match (self.tags.is_empty(), self.tags_known || self.untagged_at.is_some()) {
+            (false, _) => ImageState::Tagged,
+            (true, true) => ImageState::Untagged,
+            (true, false) => ImageState::Unknown,
+        }
+    }
+}

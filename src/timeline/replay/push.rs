@@ -1,0 +1,166 @@
+//! A push: the image is there, and its tag moves to it from whichever image had it.
+
+use super::{Replay, TagState, Unconfirmed};
+use crate::model::{ImageState, Order, PushOrigin, StepKind, UntaggedBy};
+use crate::timeline::fact::{Manifest, Named};
+use crate::timeline::image::Displacement;
+use crate::timeline::names::{DigestNo, EventNo, Sym};
+use crate::timeline::references::MentionKind;
+use crate::timeline::replay::state::Opening;
+
+impl Replay<'_> {
+    pub(super) fn push(&mut self, event: EventNo, image: Named, origin: PushOrigin, manifest: Option<&Manifest>, order: Order) {
+        let now = self.time(event);
+        let at = self.arrive(image.digest, now);
+        if let Some(manifest) = manifest {
+            self.describe(at, manifest);
+        }
+        let from = if image.tag.is_some() { self.move_tag(event, image, at, order) } else { DigestNo::NONE };
+        let kind = if origin == PushOrigin::Replication { StepKind::Replicate } else { StepKind::Push };
+        self.state.images[at].step(event, kind, image.tag, from, order);
+        let image = &mut self.state.images[at];
+        image.origin = origin;
+        if image.tags.is_empty() && image.untagged_at.is_none() {
+            image.state = ImageState::Untagged;
+            image.untagged_at = Some(now);
+            image.untagged_by = Some(UntaggedBy::PushedUntagged);
+        }
+    }
+
+    /// The image is there now: for the first time, again after it was gone, or as before.
+    fn arrive(&mut self, digest: DigestNo, now: i64) -> usize {
+        // An index is refused where a child is missing: what one lists already was there before.
+        let listed = self.state.parents.contains_key(&digest);
+        let at = self.at(digest);
+        let image = &mut self.state.images[at];
+        let fresh = !listed
+            && !image.is_there
+            && image.steps.iter().all(|step| matches!(step.kind, StepKind::PushFailed | StepKind::PullFailed | StepKind::DeleteFailed));
+        if image.is_gone() || image.vanished {
+            image.revive(now);
+            image.lives += 1;
+            image.pushed_at = Some(now);
+            image.tags_known = true;
+        } else if image.state == ImageState::Archived {
+            image.back_from_archive(now);
+        } else if image.state == ImageState::Unknown && image.pushed_at.is_none() {
+            // It may have been there before, if something asked for it already; then this is the latest it can have come.
+            image.pushed_at = Some(now);
+            image.open_start = !fresh;
+            image.tags_known = fresh;
+        }
+        if image.state == ImageState::Unknown {
+            image.state = if image.tags.is_empty() { ImageState::Untagged } else { ImageState::Tagged };
+        }
+        at
+    }
+
+    fn describe(&mut self, at: usize, manifest: &Manifest) {
+        let image = &mut self.state.images[at];
+        image.media_type = manifest.media_type;
+        image.layers.clone_from(&manifest.layers);
+        if !manifest.is_index {
+            return;
+        }
+        image.children.clone_from(&manifest.children);
+        let parent = image.digest;
+        for &child in &manifest.children {
+            let parents = self.state.parents.entry(child).or_default();
+            if !parents.contains(&parent) {
+                parents.push(parent);
+            }
+            // A child is held by its parent and is no orphan, whatever took its tag.
+            if let Some(&at) = self.state.by_digest.get(&child) {
+                self.state.images[at].displaced = None;
+            }
+        }
+    }
+
+    /// `tag` → the image at `at`. Answers with the digest that lost the tag.
+    fn move_tag(&mut self, event: EventNo, image: Named, at: usize, order: Order) -> DigestNo {
+        let tag = image.tag;
+        let before = self.state.tags.get(&tag).copied();
+        if before.is_some_and(|before| before.holder == Some(at)) {
+            return DigestNo::NONE;
+        }
+        let mut from = DigestNo::NONE;
+        match before {
+            Some(TagState { holder: Some(loser), .. }) => {
+                from = self.state.images[loser].digest;
+                self.lose_tag(event, loser, tag, at, order);
+            }
+            Some(_) => {}
+            None => self.state.openings.push(Opening { tag, event, digest: image.digest, at: self.time(event) }),
+        }
+        self.give_tag(at, tag, event);
+        from
+    }
+
+    pub(super) fn give_tag(&mut self, at: usize, tag: Sym, event: EventNo) {
+        self.state.tags.insert(tag, TagState { holder: Some(at), last_holder: None });
+        let image = &mut self.state.images[at];
+        if !image.has_tag(tag) {
+            image.tags.push((tag, event));
+        }
+        image.untagged_at = None;
+        image.untagged_by = None;
+        image.displaced = None;
+        image.state = ImageState::Tagged;
+        // Without an event the tag was there before: what waits for it meant this image.
+        let pushed = event.some().map(|event| self.time(event));
+        for mention in self.waiting.remove(&tag).unwrap_or_default() {
+            match pushed {
+                Some(now) if mention.until <= now => {}
+                // What had the tag when a service was deployed is not in the logs, unless its first task has yet to ask.
+                Some(_) if mention.kind == MentionKind::Deployed => self.unconfirmed.push(Unconfirmed { mention, bound: None }),
+                _ => self.note_use(at, &mention, Order::Observed),
+            }
+        }
+    }
+
+    fn lose_tag(&mut self, event: EventNo, loser: usize, tag: Sym, winner: usize, order: Order) {
+        let now = self.time(event);
+        let (by, lost) = (self.state.images[winner].digest, self.state.images[loser].digest);
+        // An index that lists the digest it displaces orphans nobody.
+        let taken_by_index = self.state.images[winner].children.contains(&lost);
+        let held = taken_by_index || self.state.is_held(lost);
+        let image = &mut self.state.images[loser];
+        let first_push = image.tags.iter().find(|(own, _)| *own == tag).map_or(EventNo::NONE, |(_, given)| *given);
+        image.tags.retain(|(own, _)| *own != tag);
+        let step = image.next_step();
+        image.step(event, StepKind::TagLost, tag, by, order);
+        if !image.tags.is_empty() {
+            return;
+        }
+        if image.state != ImageState::Archived {
+            image.state = ImageState::Untagged;
+        }
+        image.untagged_at = Some(now);
+        image.untagged_by = (!taken_by_index).then_some(UntaggedBy::Displaced);
+        image.displaced = (!held).then(|| Box::new(Displacement { tag, first_push, second_push: event, by, order, at: now, step }));
+    }
+
+    /// Changes nothing, but `ImageAlreadyExistsException` proves where a tag was.
+    pub(super) fn push_failed(&mut self, event: EventNo, image: Named, proves: Named, order: Order) {
+        let named = if image.digest.is_some() { image } else { proves };
+        if let Some(digest) = named.digest.some() {
+            let at = self.at(digest);
+            self.state.images[at].step(event, StepKind::PushFailed, named.tag, DigestNo::NONE, order);
+        } else if let Some(holder) = self.state.tags.get(&named.tag).and_then(|tag| tag.holder) {
+            self.state.images[holder].step(event, StepKind::PushFailed, named.tag, DigestNo::NONE, order);
+        }
+        // Whoever has the tag: what exists already is there, and was pushed before.
+        if let Some(digest) = proves.digest.some()
+            && let at = self.at(digest)
+            && self.state.images[at].state == ImageState::Unknown
+        {
+            self.state.images[at].is_there = true;
+        }
+        if proves.digest.is_some() && proves.tag.is_some() && self.state.tags.get(&proves.tag).is_none_or(|tag| tag.holder.is_none()) {
+            let at = self.there(proves.digest, event);
+            if self.state.images[at].is_alive() {
+                self.give_tag(at, proves.tag, EventNo::NONE);
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What ends a life, or takes a tag: calls, archives, and the repository itself.
+
+use super::{Replay, TagState};
+use crate::model::{ImageState, Order, StepKind};
+use crate::timeline::fact::{Deleted, Named};
+use crate::timeline::image::{End, Loss, RunFacts};
+use crate::timeline::names::{DigestNo, EventNo, Sym};
+
+impl Replay<'_> {
+    pub(super) fn delete(&mut self, event: EventNo, deleted: &Deleted, order: Order) {
+        // The response says who had a tag, whoever was thought to, and in whatever order it says it.
+        for (image, _) in deleted.removed.iter().filter(|(image, _)| image.digest.is_some() && image.tag.is_some()) {
+            self.correct_holder(*image);
+        }
+        let mut touched: Vec<usize> = Vec::new();
+        for &(image, by_digest) in &deleted.removed {
+            let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder);
+            let Some(at) = image.digest.some().map(|digest| self.there(digest, event)).or(holder) else { continue };
+            if by_digest {
+                if !self.state.images[at].is_gone() {
+                    self.state.images[at].step(event, StepKind::Delete, image.tag, DigestNo::NONE, order);
+                    self.end(at, event, End::DeletedByDigest, order, None);
+                }
+                continue;
+            }
+            self.state.images[at].step(event, StepKind::Untag, image.tag, DigestNo::NONE, order);
+            if !self.state.images[at].is_gone() {
+                self.untag(at, image.tag, event);
+                touched.push(at);
+            }
+        }
+        touched.dedup();
+        for at in touched {
+            self.after_untag(at, event, order);
+        }
+        for image in &deleted.failed {
+            let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder);
+            if let Some(at) = image.digest.some().map(|digest| self.at(digest)).or(holder) {
+                self.state.images[at].step(event, StepKind::DeleteFailed, image.tag, DigestNo::NONE, order);
+            }
+        }
+    }
+
+    /// Another image was thought to have the tag.
+    fn correct_holder(&mut self, image: Named) {
+        let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder);
+        if let Some(holder) = holder.filter(|holder| self.state.images[*holder].digest != image.digest) {
+            self.state.images[holder].forget_tag(image.tag);
+            self.state.tags.insert(image.tag, TagState { holder: None, last_holder: None });
+        }
+    }
+
+    fn untag(&mut self, at: usize, tag: Sym, event: EventNo) {
+        self.state.tags.insert(tag, TagState { holder: None, last_holder: None });
+        let image = &mut self.state.images[at];
+        if !image.has_tag(tag) {
+            // Known only from this event: it had the tag until now.
+            image.tags.push((tag, EventNo::NONE));
+        }
+        let given = image.tags.iter().find(|(own, _)| *own == tag).map_or(event, |(_, given)| *given);
+        image.tags.retain(|(own, _)| *own != tag);
+        if image.tags.is_empty() {
+            image.tags = vec![(tag, given)];
+            image.state = ImageState::Unknown;
+        }
+    }
+
+    /// Removing the last tag removes the image (ECR), if all its tags are known; the event itself does not say.
+    fn after_untag(&mut self, at: usize, event: EventNo, order: Order) {
+        let last_gone = self.state.images[at].state == ImageState::Unknown;
+        if !last_gone {
+            return;
+        }
+        let image = &mut self.state.images[at];
+        if !image.tags_known {
+            image.tags.clear();
+            image.is_there = false;
+            return;
+        }
+        let (tag, _) = image.tags[0];
+        image.step(event, StepKind::Delete, tag, DigestNo::NONE, order);
+        self.state.tags.insert(tag, TagState { holder: None, last_holder: Some(at) });
+        self.end(at, event, End::DeletedByLastTag, order, None);
+    }
+
+    pub(super) fn end(&mut self, at: usize, event: EventNo, end: End, order: Order, run: Option<RunFacts>) {
+        let now = self.time(event);
+        let image = &mut self.state.images[at];
+        for (tag, _) in &image.tags {
+            if let Some(state) = self.state.tags.get_mut(tag)
+                && state.holder == Some(at)
+                && end != End::Archived
+            {
+                *state = TagState { holder: None, last_holder: Some(at) };
+            }
+        }
+        let loss = Loss {
+            end,
+            event,
+            at: now,
+            order,
+            tags: image.tags.clone(),
+            // An archived image can be restored, and is an orphan still.
+            displaced: if end == End::Archived { image.displaced.clone() } else { image.displaced.take() },
+            run,
+            pushed_at: image.pushed_at,
+            untagged_at: image.untagged_at,
+            untagged_by: image.untagged_by,
+            open_start: image.open_start && image.lives == 1,
+            first_step: image.life_start,
+            end_step: image.next_step().saturating_sub(1),
+            next_life_step: u32::MAX,
+            until: i64::MAX,
+            back_at: None,
+        };
+        // What was archived and then went for good: what misses it after that is the second end's.
+        if let Some(archived) = image.losses.last_mut() {
+            archived.close(now, loss.end_step);
+        }
+        image.losses.push(loss);
+        image.is_there = false;
+        image.gone_at = Some(now);
+        image.state = match end {
+            End::Expired => ImageState::Expired,
+            End::Archived => ImageState::Archived,
+            End::DeletedByDigest | End::DeletedByLastTag => ImageState::Deleted,
+            End::RepositoryDeleted => ImageState::RepositoryDeleted,
+        };
+    }
+
+    /// A name that can be created was free: whatever was there is gone, and when is not in the logs.
+    pub(super) fn create_repository(&mut self, event: EventNo, mutability: Sym) {
+        let now = self.time(event);
+        for image in self.state.images.iter_mut().filter(|image| !image.is_gone()) {
+            image.vanish(now);
+        }
+        self.state.tags.clear();
+        self.state.policy = None;
+        self.state.deleted_by = None;
+        self.state.mutability = mutability;
+    }
+
+    pub(super) fn delete_repository(&mut self, event: EventNo, order: Order) {
+        for at in 0..self.state.images.len() {
+            let image = &mut self.state.images[at];
+            if matches!(image.state, ImageState::Tagged | ImageState::Untagged | ImageState::Archived) || image.is_there {
+                let tag = image.tags.first().map_or(Sym::NONE, |(tag, _)| *tag);
+                image.step(event, StepKind::RepositoryDeleted, tag, DigestNo::NONE, order);
+                self.end(at, event, End::RepositoryDeleted, order, None);
+            }
+        }
+        self.state.policy = None;
+        self.state.deleted_by = Some(event);
+    }
+
+    pub(super) fn archive(&mut self, event: EventNo, image: Named, order: Order) {
+        let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder);
+        let Some(at) = image.digest.some().map(|digest| self.there(digest, event)).or(holder) else { return };
+        self.state.images[at].step(event, StepKind::Archive, image.tag, DigestNo::NONE, order);
+        if self.state.images[at].is_alive() {
+            self.end(at, event, End::Archived, order, None);
+        }
+    }
+
+    pub(super) fn restore(&mut self, event: EventNo, digest: DigestNo, order: Order) {
+        let at = self.there(digest, event);
+        let now = self.time(event);
+        let image = &mut self.state.images[at];
+        image.step(event, StepKind::Restore, Sym::NONE, DigestNo::NONE, order);
+        if image.state == ImageState::Archived {
+            image.back_from_archive(now);
+        } else if image.state == ImageState::Unknown {
+            image.is_there = true;
+        }
+    }
+}

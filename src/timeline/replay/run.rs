@@ -1,0 +1,149 @@
+//! A lifecycle run: what it took, and what it says about the images that it saw.
+
+use super::{Replay, TagState};
+use crate::model::{ImageState, Order, StepKind};
+use crate::timeline::fact::{Run, RunAction, RunImage};
+use crate::timeline::image::{End, Loss, RunFacts};
+use crate::timeline::names::{DigestNo, EventNo, Sym};
+use crate::timeline::policy::{self, PolicyInForce, PolicyText};
+
+/// A run's event that comes later than this after a call is not of a run in whose midst the call was, in milliseconds.
+const SAME_RUN_MILLIS: i64 = 60 * 60_000;
+
+/// `pushedAt` has milliseconds, and is when the image was stored; `eventTime` is the second in which the request was done.
+const SAME_PUSH_MILLIS: i64 = 1_000;
+
+impl Replay<'_> {
+    pub(super) fn run(&mut self, event: EventNo, run: &Run, order: Order) {
+        self.state.runs.push((event, run.rules));
+        self.learn_policy(event, run.rules);
+        for image in &run.images {
+            let at = self.known_from_run(event, image);
+            let (kind, end) = match image.action {
+                RunAction::Expire => (StepKind::Expire, End::Expired),
+                RunAction::Transition => (StepKind::Archive, End::Archived),
+                RunAction::Unknown => {
+                    self.state.note_gap(event);
+                    continue;
+                }
+            };
+            let tag = image.tags.first().copied().unwrap_or(Sym::NONE);
+            self.state.images[at].step(event, kind, tag, DigestNo::NONE, order);
+            let facts = RunFacts { rules: run.rules, rule_priority: image.rule_priority, tag_status: image.tag_status, tags: image.tags.clone() };
+            if !self.state.images[at].is_gone() {
+                self.end(at, event, end, order, Some(facts));
+            }
+        }
+        for image in &run.failures {
+            let at = self.known_from_run(event, image);
+            self.state.images[at].step(event, StepKind::ExpireFailed, image.tags.first().copied().unwrap_or(Sym::NONE), DigestNo::NONE, order);
+        }
+    }
+
+    /// Every run carries the whole policy in force. Where that is the one that was put, its own text says it better.
+    fn learn_policy(&mut self, event: EventNo, rules: Sym) {
+        let stated = PolicyText::Rules(rules);
+        let known = self.state.policy.is_some_and(|known| self.agrees.with(known.text, stated, self.names));
+        if !known && !policy::is_empty(stated, self.names) {
+            self.state.policy = Some(PolicyInForce { event, text: stated });
+        }
+    }
+
+    /// What a run says about an image is better than what was folded: it saw the repository itself.
+    fn known_from_run(&mut self, event: EventNo, seen: &RunImage) -> usize {
+        let at = self.at(seen.digest);
+        // A run's event may come a little after what ended the image in its midst.
+        if self.state.images[at].gone_at.is_some_and(|gone| seen.pushed_at > gone) {
+            self.there(seen.digest, event);
+        }
+        if self.was_not_its_last_tag(at, event) {
+            self.undo_last_tag(at);
+        }
+        if self.state.images[at].is_gone() {
+            return at;
+        }
+        self.date_push(at, seen.pushed_at);
+        if seen.lists_all_tags() {
+            self.drop_unlisted(at, seen);
+        }
+        for &tag in seen.tags.iter().filter(|_| !seen.untagged) {
+            if !self.state.images[at].has_tag(tag) {
+                self.take_over(at, tag);
+            }
+        }
+        let image = &mut self.state.images[at];
+        image.tags_known |= seen.lists_all_tags();
+        image.vanished = false;
+        if image.state != ImageState::Archived {
+            image.state = if seen.untagged { ImageState::Untagged } else { image.state_by_tags() };
+            image.is_there = true;
+        }
+        at
+    }
+
+    /// Whether the run of `event` belies that the image went with its last tag: it had another one that is not in the logs.
+    fn was_not_its_last_tag(&self, at: usize, event: EventNo) -> bool {
+        let by_last_tag = |loss: &Loss| loss.end == End::DeletedByLastTag && self.time(event) - loss.at > SAME_RUN_MILLIS;
+        let image = &self.state.images[at];
+        image.is_gone() && image.losses.last().is_some_and(by_last_tag)
+    }
+
+    /// Takes back that the image went with its last tag: all that was logged is that the tag was taken off.
+    fn undo_last_tag(&mut self, at: usize) {
+        let image = &mut self.state.images[at];
+        let Some(loss) = image.losses.pop() else { return };
+        let deletion = loss.end_step as usize;
+        if image.steps.get(deletion).is_some_and(|step| step.kind == StepKind::Delete) {
+            image.steps.remove(deletion);
+        }
+        image.tags.clear();
+        image.tags_known = false;
+        image.gone_at = None;
+        image.state = ImageState::Unknown;
+        image.is_there = true;
+    }
+
+    /// Something that was not logged took the tags that the run does not list: where they are is not known.
+    fn drop_unlisted(&mut self, at: usize, seen: &RunImage) {
+        let lists = |tag: Sym| !seen.untagged && seen.tags.contains(&tag);
+        let image = &mut self.state.images[at];
+        let unlisted: Vec<Sym> = image.tags.iter().map(|(tag, _)| *tag).filter(|tag| !lists(*tag)).collect();
+        if unlisted.is_empty() {
+            return;
+        }
+        image.tags.retain(|(tag, _)| lists(*tag));
+        image.displaced = None;
+        for tag in unlisted {
+            self.state.tags.insert(tag, TagState { holder: None, last_holder: None });
+        }
+    }
+
+    /// The run says that `tag` is on the image, whoever was thought to have it.
+    fn take_over(&mut self, at: usize, tag: Sym) {
+        if let Some(TagState { holder: Some(holder), .. }) = self.state.tags.get(&tag).copied() {
+            self.state.images[holder].forget_tag(tag);
+        }
+        self.give_tag(at, tag, EventNo::NONE);
+    }
+
+    /// `pushedAt` of a lifecycle event: fills in a push before the logs, and unmasks a first push seen that was a retag.
+    fn date_push(&mut self, at: usize, pushed_at: i64) {
+        let image = &mut self.state.images[at];
+        if pushed_at == i64::MIN {
+            return;
+        }
+        let life = image.life_start;
+        for archived in image.losses.iter_mut().filter(|loss| loss.first_step == life && loss.pushed_at.is_none()) {
+            archived.pushed_at = Some(pushed_at);
+        }
+        match image.pushed_at {
+            None => image.pushed_at = Some(pushed_at),
+            Some(known) if known - pushed_at >= SAME_PUSH_MILLIS && image.lives == 1 => {
+                image.pushed_at = Some(pushed_at);
+                image.open_start = true;
+                image.tags_known = false;
+            }
+            Some(_) => {}
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! One repository as it is after some of its events: images, tags, settings.
+
+use std::collections::HashMap;
+
+use crate::model::ImageState;
+use crate::timeline::image::Image;
+use crate::timeline::names::{DigestNo, EventNo, RepositoryNo, Sym};
+use crate::timeline::policy::PolicyInForce;
+
+/// One repository after its last event.
+#[derive(Debug)]
+pub struct RepositoryHistory {
+    pub repository: RepositoryNo,
+    pub images: Vec<Image>,
+    pub by_digest: HashMap<DigestNo, usize>,
+    pub tags: HashMap<Sym, TagState>,
+    /// Indexes that list a digest.
+    pub parents: HashMap<DigestNo, Vec<DigestNo>>,
+    /// Events whose content CloudTrail left out.
+    pub gaps: Vec<EventNo>,
+    /// Lifecycle runs with their rules, also those that took nothing.
+    pub runs: Vec<(EventNo, Sym)>,
+    pub policy: Option<PolicyInForce>,
+    /// `SetRepositoryPolicy` and `DeleteRepositoryPolicy`.
+    pub access_changes: Vec<EventNo>,
+    pub deleted_by: Option<EventNo>,
+    pub mutability: Sym,
+    /// Whether any ECR event of the repository was seen, rather than references to it alone.
+    pub logged: bool,
+    /// Pushes whose order within their second was inferred, each with the events that it was inferred from.
+    pub settled: HashMap<EventNo, Vec<EventNo>>,
+    /// First pushes of tags whose holder before is not in the logs.
+    pub(in crate::timeline) openings: Vec<Opening>,
+}
+
+/// Where a tag points.
+#[derive(Debug, Clone, Copy)]
+pub struct TagState {
+    /// Index of the image that has it.
+    pub holder: Option<usize>,
+    /// Index of the image that it went with, when nothing has it now.
+    pub last_holder: Option<usize>,
+}
+
+/// A push of a tag that may have displaced an image from before the logs.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::timeline) struct Opening {
+    pub tag: Sym,
+    pub event: EventNo,
+    pub digest: DigestNo,
+    pub at: i64,
+}
+
+impl RepositoryHistory {
+    pub(super) fn new(repository: RepositoryNo) -> Self {
+        Self {
+            repository,
+            images: Vec::new(),
+            by_digest: HashMap::new(),
+            tags: HashMap::new(),
+            parents: HashMap::new(),
+            gaps: Vec::new(),
+            runs: Vec::new(),
+            policy: None,
+            access_changes: Vec::new(),
+            deleted_by: None,
+            mutability: Sym::NONE,
+            logged: false,
+            settled: HashMap::new(),
+            openings: Vec::new(),
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Self {
+        for image in &mut self.images {
+            image.steps.shrink_to_fit();
+            image.tags.shrink_to_fit();
+        }
+        self
+    }
+
+    /// Something was done here, and what is not known.
+    pub(super) fn note_gap(&mut self, event: EventNo) {
+        if self.gaps.last() != Some(&event) {
+            self.gaps.push(event);
+        }
+    }
+
+    pub fn image(&self, digest: DigestNo) -> Option<&Image> {
+        self.by_digest.get(&digest).map(|&index| &self.images[index])
+    }
+
+    pub fn holder(&self, tag: Sym) -> Option<&Image> {
+        self.tags.get(&tag)?.holder.map(|index| &self.images[index])
+    }
+
+    /// Whether an index that is still there, if only in the archive, lists `digest`.
+    pub fn is_held(&self, digest: DigestNo) -> bool {
+        let there = |image: &Image| matches!(image.state, ImageState::Tagged | ImageState::Untagged | ImageState::Archived);
+        let alive = |parent: &DigestNo| self.image(*parent).is_some_and(there);
+        self.parents.get(&digest).is_some_and(|parents| parents.iter().any(alive))
+    }
+}

@@ -1,0 +1,126 @@
+//! Who uses an image: pulls, layers, and those who refer to it.
+
+use super::Replay;
+use crate::model::{Order, StepKind};
+use crate::timeline::fact::{Named, PullOutcome};
+use crate::timeline::image::{Image, Step, Use, UseKind};
+use crate::timeline::names::{DigestNo, EventNo, Sym};
+use crate::timeline::references::{Mention, MentionKind};
+
+/// A deployment takes its digest when its first task asks for the tag, not when the service is updated.
+pub(super) struct Unconfirmed {
+    pub(super) mention: Mention,
+    /// The image that had the tag at the call, and the use noted there; none where the tag was not known to be on any.
+    pub(super) bound: Option<(usize, usize)>,
+}
+
+/// A first task that asks for the tag later than this after the deployment is not taken for its first, in milliseconds.
+const FIRST_TASK_MILLIS: i64 = 15 * 60_000;
+
+impl Replay<'_> {
+    /// The image that a pull or a reference means: by digest, else by where its tag points (or pointed last).
+    fn resolve(&mut self, image: Named) -> Option<usize> {
+        if let Some(digest) = image.digest.some() {
+            return Some(self.at(digest));
+        }
+        let tag = self.state.tags.get(&image.tag)?;
+        tag.holder.or(tag.last_holder)
+    }
+
+    pub(super) fn pull(&mut self, event: EventNo, image: Named, outcome: PullOutcome, order: Order) {
+        let answered = outcome == PullOutcome::Answered;
+        let Some(at) = self.resolve(image) else { return };
+        let found = &mut self.state.images[at];
+        found.step(event, if answered { StepKind::Pull } else { StepKind::PullFailed }, image.tag, DigestNo::NONE, order);
+        if let Some(step) = found.steps.last_mut() {
+            step.denied = outcome == PullOutcome::Denied;
+        }
+        if image.digest.is_none() && answered && found.has_tag(image.tag) {
+            self.confirm(image.tag, at, self.time(event));
+        }
+    }
+
+    /// A layer speaks for an image only if no other image has it, and only where its manifest was not asked for by the
+    /// same principal just before: else one pull would count once per layer.
+    pub(super) fn pull_layer(&mut self, event: EventNo, layer: u64, failed: bool, order: Order) {
+        let mut owners = self.state.images.iter().enumerate().filter(|(_, image)| image.layers.contains(&layer));
+        let (Some((at, _)), None) = (owners.next(), owners.next()) else { return };
+        let (now, actor) = (self.time(event), self.events[event.index()].actor);
+        let within = |step: &Step| {
+            let other = &self.events[step.event.index()];
+            now - other.time <= 3_600_000 && other.actor == actor && matches!(step.kind, StepKind::Pull | StepKind::PullFailed)
+        };
+        if !self.state.images[at].steps.iter().rev().take(64).any(within) {
+            let kind = if failed { StepKind::PullFailed } else { StepKind::Pull };
+            self.state.images[at].step(event, kind, Sym::NONE, DigestNo::NONE, order);
+        }
+    }
+
+    pub(super) fn mention(&mut self, mention: &Mention, order: Order) {
+        if mention.cut.is_some() {
+            if let Some(at) = self.beginning_with(mention.cut) {
+                self.note_use(at, mention, order);
+            }
+            return;
+        }
+        let has_holder = self.state.tags.get(&mention.image.tag).is_some_and(|tag| tag.holder.is_some());
+        if mention.image.digest.is_none() && !has_holder && mention.kind != MentionKind::Missing {
+            self.waiting.entry(mention.image.tag).or_default().push(mention.clone());
+            return;
+        }
+        if let Some(at) = self.resolve(mention.image) {
+            self.note_use(at, mention, order);
+        }
+    }
+
+    /// The one image whose digest begins with these hex digits.
+    fn beginning_with(&self, digits: Sym) -> Option<usize> {
+        let digits = self.names.text(digits);
+        let begins =
+            |image: &Image| self.names.digest_of(image.digest).is_some_and(|digest| digest.to_string()["sha256:".len()..].starts_with(digits));
+        let mut found = self.state.images.iter().enumerate().filter(|(_, image)| begins(image));
+        let (at, _) = found.next()?;
+        found.next().is_none().then_some(at)
+    }
+
+    pub(super) fn note_use(&mut self, at: usize, mention: &Mention, order: Order) {
+        let kind = if mention.kind == MentionKind::Missing { StepKind::TaskStopped } else { StepKind::Referenced };
+        let by_digest = mention.image.digest.is_some();
+        let use_kind = match mention.kind {
+            MentionKind::Named => UseKind::Named,
+            MentionKind::Deployed if by_digest => UseKind::DeployedByDigest,
+            MentionKind::Deployed => UseKind::DeployedByTag,
+            MentionKind::Resolved => UseKind::ResolvedByTask,
+            MentionKind::Missing => UseKind::TaskStopped,
+        };
+        let from = self.time(mention.event);
+        let image = &mut self.state.images[at];
+        image.step(mention.event, kind, mention.image.tag, DigestNo::NONE, order);
+        image.uses.push(Use { by: mention.by, kind: use_kind, event: mention.event, from, until: mention.until });
+        if use_kind == UseKind::DeployedByTag {
+            let bound = Some((at, image.uses.len() - 1));
+            self.unconfirmed.push(Unconfirmed { mention: mention.clone(), bound });
+        }
+    }
+
+    /// Somebody asks for `tag`, which is on the image at `holder`: that is what recent deployments of the tag now run.
+    fn confirm(&mut self, tag: Sym, holder: usize, now: i64) {
+        let events = self.events;
+        self.unconfirmed.retain(|deployment| now - events[deployment.mention.event.index()].time <= FIRST_TASK_MILLIS);
+        let (asked, others): (Vec<Unconfirmed>, Vec<Unconfirmed>) =
+            std::mem::take(&mut self.unconfirmed).into_iter().partition(|deployment| deployment.mention.image.tag == tag);
+        self.unconfirmed = others;
+        for Unconfirmed { mention, bound } in asked {
+            match bound {
+                Some((image, _)) if image == holder => continue,
+                Some((image, index)) => {
+                    let found = &mut self.state.images[image].uses[index];
+                    found.until = found.from;
+                }
+                None => {}
+            }
+            self.note_use(holder, &mention, Order::Observed);
+            self.unconfirmed.pop();
+        }
+    }
+}
