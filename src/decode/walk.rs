@@ -87,7 +87,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         let end = if fault.is_cut() { None } else { skip_brackets(text, at) };
         match end.filter(|&end| matches!(text.get(skip_space(text, end)), Some(b',' | b']'))) {
             Some(end) => {
-                self.tally.fail(format!("not JSON: {} at byte {}", fault.reason, fault.offset));
+                self.tally.fail(fault.into());
                 Ok(end)
             }
             None => Err(fault),

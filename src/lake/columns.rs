@@ -49,7 +49,7 @@ impl Column {
         match shape {
             Shape::Text => text(),
             Shape::Row(fields) => Self::Row(fields.iter().map(|field| Self::new(&field.shape)).collect()),
-            Shape::List(element) => list(Self::new(element)),
+            Shape::List(element) => list(Self::new(&element.shape)),
             Shape::Map => list(Self::Row(vec![text(), text()])),
         }
     }
@@ -92,6 +92,11 @@ impl Texts {
             None if self.spans.is_empty() => self.nulls += 1,
             span => self.spans.push(span.unwrap_or(NULL)),
         }
+    }
+
+    /// How many NULLs come first, and what follows.
+    pub(super) fn parts(&self) -> (usize, &[Span]) {
+        (self.nulls, &self.spans)
     }
 
     /// The texts, NULLs among them.

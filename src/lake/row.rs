@@ -4,10 +4,6 @@
 //! a list's the number of its elements plus one and then their cells; zero is NULL.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
-use foldhash::fast::RandomState;
 
 /// Object and record that a row comes from.
 pub(super) type Place<'r> = (&'r [u8], u64);
@@ -51,14 +47,21 @@ pub(super) fn write(head: &Head<'_>, out: &mut Vec<u8>, cells: impl FnOnce(&mut 
     }
 }
 
+#[inline]
 pub(super) fn put_text(text: Option<&str>, out: &mut Vec<u8>) {
-    put_count(text.map(str::len), out);
-    out.extend_from_slice(text.unwrap_or_default().as_bytes());
+    let Some(text) = text else { return out.push(0) };
+    put_count(text.len(), out);
+    out.extend_from_slice(text.as_bytes());
+}
+
+pub(super) fn put_nulls(count: usize, out: &mut Vec<u8>) {
+    out.resize(out.len() + count, 0);
 }
 
 /// Seven bits a byte, the last one without its high bit.
-pub(super) fn put_count(count: Option<usize>, out: &mut Vec<u8>) {
-    let mut rest = count.map_or(0, |count| count + 1);
+#[inline]
+pub(super) fn put_count(count: usize, out: &mut Vec<u8>) {
+    let mut rest = count + 1;
     while rest >= 0x80 {
         out.push((rest & 0x7f) as u8 | 0x80);
         rest >>= 7;
@@ -97,10 +100,12 @@ impl Cells<'_> {
     }
 }
 
-/// Where a row begins, and its time.
+/// Where a row begins, and what mostly sorts it.
 #[derive(Debug, Clone, Copy)]
 struct Start {
     time: i64,
+    /// The beginning of its id.
+    prefix: u64,
     at: u32,
     length: u32,
 }
@@ -132,10 +137,10 @@ impl Rows {
             let head = self.bytes.get(at..at + HEAD)?;
             let length = u32::from_le_bytes(head.get(..4)?.try_into().ok()?);
             let time = i64::from_le_bytes(head.get(4..12)?.try_into().ok()?);
-            let start = Start { time, at: u32::try_from(at).ok()?, length };
+            let start = Start { time, prefix: 0, at: u32::try_from(at).ok()?, length };
             at += (length as usize).max(HEAD);
-            self.head_of(start).filter(|_| at <= self.bytes.len())?;
-            self.starts.push(start);
+            let head = self.head_of(start).filter(|_| at <= self.bytes.len())?;
+            self.starts.push(Start { prefix: prefix(head.id), ..start });
         }
         Some(())
     }
@@ -176,6 +181,11 @@ impl Rows {
         self.bytes.get(start.at as usize..)?.get(..start.length as usize)
     }
 
+    /// The first and the last time, where rows are sorted; `None` where there are none.
+    pub(super) fn times(&self) -> Option<(i64, i64)> {
+        Some((self.starts.first()?.time, self.starts.last()?.time))
+    }
+
     /// How many bytes a row takes.
     pub(super) fn size(&self, row: usize) -> u64 {
         self.starts.get(row).map_or(0, |start| start.length.into())
@@ -208,43 +218,34 @@ impl Rows {
         });
     }
 
-    /// Sorts by time and id, and keeps one of each: the one whose place is first. Calls `dropped` for every other copy
-    /// that is not the very same record.
+    /// Sorts by time and id, and keeps one of each: the one whose place is first. Calls `dropped` for every other place that
+    /// has a copy.
     pub(super) fn settle(&mut self, mut dropped: impl FnMut(&[u8])) {
-        let mut first: HashMap<_, (usize, Place<'_>), RandomState> = HashMap::with_capacity_and_hasher(self.len(), RandomState::default());
-        let mut keep = vec![true; self.len()];
-        for (row, head) in self.heads().enumerate() {
-            let mut drop = row;
-            match first.entry((head.id, head.time)) {
-                Entry::Vacant(slot) => {
-                    slot.insert((row, head.place()));
-                    continue;
-                }
-                Entry::Occupied(mut known) => {
-                    let (other, place) = *known.get();
-                    if head.place() < place {
-                        drop = other;
-                        known.insert((row, head.place()));
-                    }
-                    if head.place() != place {
-                        dropped(head.id);
-                    }
-                }
-            }
-            if let Some(slot) = keep.get_mut(drop) {
-                *slot = false;
-            }
-        }
-        drop(first);
-        self.retain(|row| keep.get(row).copied().unwrap_or(true));
         let mut starts = std::mem::take(&mut self.starts);
-        starts.sort_unstable_by(|a, b| a.time.cmp(&b.time).then_with(|| self.by_id(*a, *b)));
+        starts.sort_unstable_by(|a, b| (a.time, a.prefix).cmp(&(b.time, b.prefix)).then_with(|| self.by_id_and_place(*a, *b)));
+        let mut last: Option<Head<'_>> = None;
+        starts.retain(|start| {
+            let Some(head) = self.head_of(*start) else { return true };
+            let before = last.replace(head).filter(|before| (before.time, before.id) == (head.time, head.id));
+            if before.is_some_and(|before| before.place() != head.place()) {
+                dropped(head.id);
+            }
+            before.is_none()
+        });
         self.starts = starts;
     }
 
-    fn by_id(&self, a: Start, b: Start) -> Ordering {
-        self.head_of(a).map(|head| head.id).cmp(&self.head_of(b).map(|head| head.id))
+    fn by_id_and_place(&self, a: Start, b: Start) -> Ordering {
+        let key = |start| self.head_of(start).map(|head| (head.id, head.place()));
+        key(a).cmp(&key(b))
     }
+}
+
+/// The first bytes of an id, which compare as the id does.
+fn prefix(id: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.iter_mut().zip(id).for_each(|(slot, byte)| *slot = *byte);
+    u64::from_be_bytes(bytes)
 }
 
 #[cfg(test)]
