@@ -11,51 +11,72 @@ use polars_parquet::parquet::schema::types::PrimitiveType;
 use polars_parquet::parquet::statistics::BinaryStatistics;
 use polars_parquet::write::Encoding;
 
-use super::columns::{Leaf, NULL, Span, text};
+use super::columns::Leaf;
 use super::dictionary::Dictionary;
 use super::levels::{Levels, bits};
 use super::packer::Packer;
+use super::row::prefix;
 
 /// Bytes of texts in a page, about.
 const PAGE_BYTES: usize = 1 << 20;
 /// Longer texts are cut in what a page tells of its least and greatest.
 const BOUND_BYTES_MAX: usize = 64;
 
+/// Room for levels before the texts of a page; where they take more, the texts make way.
+const ROOM: usize = 64;
+
 /// All pages of a leaf.
-pub(super) fn pages(leaf: Leaf<'_>, bytes: &[u8], kind: &PrimitiveType, packer: &mut Packer) -> PolarsResult<Vec<CompressedPage>> {
-    let dictionary = Dictionary::of(leaf.texts, bytes);
-    let mut done = Vec::new();
-    if let Some(dictionary) = &dictionary {
-        let mut values = Vec::new();
-        dictionary.values.iter().for_each(|span| put_plain(&mut values, text(bytes, *span)));
-        done.push(packer.dictionary(&values, dictionary.values.len())?);
+pub(super) fn pages(leaf: Leaf<'_>, kind: &PrimitiveType, packer: &mut Packer) -> PolarsResult<Vec<CompressedPage>> {
+    let (dictionary, texts) = (leaf.texts.dictionary(), packer.take_buffer());
+    let mut pages = Pages { leaf, kind, packer, dictionary, done: Vec::new(), texts, page: Draft::default() };
+    if let Some(dictionary) = dictionary {
+        dictionary.values.iter().for_each(|text| put_plain(&mut pages.texts, text));
+        pages.done.push(pages.packer.dictionary(&pages.texts, dictionary.values.len())?);
     }
-    let mut pages = Pages { leaf, bytes, kind, packer, dictionary, done, page: Draft::default() };
+    pages.begin();
     pages.fill()?;
     pages.close()?;
-    Ok(pages.done)
+    let Pages { done, texts, .. } = pages;
+    packer.give_buffer(texts);
+    Ok(done)
 }
 
 struct Pages<'p> {
     leaf: Leaf<'p>,
-    bytes: &'p [u8],
     kind: &'p PrimitiveType,
     packer: &'p mut Packer,
-    dictionary: Option<Dictionary>,
+    dictionary: Option<&'p Dictionary<'p>>,
     done: Vec<CompressedPage>,
+    /// The texts of the page that grows, behind some room.
+    texts: Vec<u8>,
     page: Draft<'p>,
 }
 
-/// A page that grows.
+/// What else is known of a page that grows.
 #[derive(Default)]
 struct Draft<'p> {
     rows: usize,
     repetition: Levels,
     definition: Levels,
-    texts: Vec<u8>,
-    least: Option<&'p [u8]>,
-    greatest: Option<&'p [u8]>,
+    bounds: Bounds<'p>,
     nulls: usize,
+}
+
+/// The least and the greatest of texts, each with its prefix.
+#[derive(Default)]
+struct Bounds<'p>(Option<((u64, &'p [u8]), (u64, &'p [u8]))>);
+
+impl<'p> Bounds<'p> {
+    #[inline]
+    fn note(&mut self, text: &'p [u8]) {
+        let text = (prefix(text), text);
+        match &mut self.0 {
+            None => self.0 = Some((text, text)),
+            Some((least, _)) if text < *least => *least = text,
+            Some((_, greatest)) if text > *greatest => *greatest = text,
+            _ => {}
+        }
+    }
 }
 
 impl Draft<'_> {
@@ -67,29 +88,34 @@ impl Draft<'_> {
 }
 
 impl<'p> Pages<'p> {
+    fn begin(&mut self) {
+        self.texts.clear();
+        self.texts.resize(ROOM, 0);
+    }
+
     fn fill(&mut self) -> PolarsResult<()> {
         let leaf = self.leaf;
         let Some(list) = leaf.list else {
-            let (nulls, spans) = leaf.texts.parts();
+            let nulls = leaf.texts.nulls;
             self.page.rows = nulls;
             self.page.nulls = nulls;
             self.page.definition.push_many(leaf.level - 1, nulls);
-            for span in spans {
+            return leaf.texts.rest().try_for_each(|text| {
                 self.row_begins()?;
-                self.value(*span);
-            }
-            return Ok(());
+                self.value(text);
+                Ok(())
+            });
         };
-        let mut spans = leaf.texts.spans();
+        let mut texts = std::iter::repeat_n(None, leaf.texts.nulls).chain(leaf.texts.rest());
         for length in list.lengths {
             self.row_begins()?;
             match length {
                 None => self.page.null(0, list.level),
                 Some(0) => self.page.null(0, list.level + 1),
                 Some(length) => {
-                    for (at, span) in (0..*length).zip(&mut spans) {
+                    for (at, text) in (0..*length).zip(&mut texts) {
                         self.page.repetition.push(u32::from(at > 0));
-                        self.value(span);
+                        self.value(text);
                     }
                 }
             }
@@ -99,51 +125,49 @@ impl<'p> Pages<'p> {
 
     /// A page ends with a row; pages of numbers are small as they are.
     fn row_begins(&mut self) -> PolarsResult<()> {
-        if self.page.texts.len() >= PAGE_BYTES {
+        if self.texts.len() >= PAGE_BYTES {
             self.close()?;
         }
         self.page.rows += 1;
         Ok(())
     }
 
-    fn value(&mut self, span: Span) {
+    fn value(&mut self, text: Option<&'p [u8]>) {
         let page = &mut self.page;
-        if span == NULL {
+        let Some(text) = text else {
             page.definition.push(self.leaf.level - 1);
             page.nulls += 1;
             return;
-        }
+        };
         page.definition.push(self.leaf.level);
         // The numbers of a dictionary's texts are known already.
         if self.dictionary.is_none() {
-            let text = text(self.bytes, span);
-            put_plain(&mut page.texts, text);
-            page.least = Some(page.least.map_or(text, |least| least.min(text)));
-            page.greatest = Some(page.greatest.map_or(text, |greatest| greatest.max(text)));
+            put_plain(&mut self.texts, text);
+            page.bounds.note(text);
         }
     }
 
     fn close(&mut self) -> PolarsResult<()> {
         let mut page = std::mem::take(&mut self.page);
-        let mut buffer = Vec::with_capacity(page.texts.len() + 4_096);
+        let mut levels = Vec::with_capacity(ROOM);
         if self.leaf.list.is_some() {
-            page.repetition.put(1, &mut buffer)?;
+            page.repetition.put(1, &mut levels)?;
         }
-        page.definition.put(self.leaf.level, &mut buffer)?;
-        if let Some(Dictionary { values, keys }) = &self.dictionary {
-            let texts = || values.iter().map(|span| text(self.bytes, *span));
-            (page.least, page.greatest) = (texts().min(), texts().max());
-            let bits = bits(u32::try_from(values.len()).unwrap_or(u32::MAX)).max(1);
-            buffer.push(bits as u8);
-            encode::<u32, _, _>(&mut buffer, keys.iter().copied(), bits)?;
+        page.definition.put(self.leaf.level, &mut levels)?;
+        if let Some(dictionary) = self.dictionary {
+            dictionary.values.iter().for_each(|text| page.bounds.note(text));
+            let bits = bits(u32::try_from(dictionary.values.len()).unwrap_or(u32::MAX)).max(1);
+            self.texts.push(bits as u8);
+            encode::<u32, _, _>(&mut self.texts, dictionary.keys().collect::<Vec<_>>().into_iter(), bits)?;
         }
-        buffer.append(&mut page.texts);
+        let start = ROOM.saturating_sub(levels.len());
+        self.texts.splice(start..ROOM, levels);
         let statistics = BinaryStatistics {
             primitive_type: self.kind.clone(),
             null_count: i64::try_from(page.nulls).ok(),
             distinct_count: None,
-            min_value: page.least.map(lower_bound),
-            max_value: page.greatest.map(upper_bound),
+            min_value: page.bounds.0.map(|((_, least), _)| lower_bound(least)),
+            max_value: page.bounds.0.map(|(_, (_, greatest))| upper_bound(greatest)),
         };
         let header = DataPageHeader::V1(DataPageHeaderV1 {
             num_values: i32::try_from(page.definition.len()).unwrap_or(i32::MAX),
@@ -153,7 +177,9 @@ impl<'p> Pages<'p> {
             statistics: Some(statistics.serialize()),
         });
         let descriptor = Descriptor { primitive_type: self.kind.clone(), max_def_level: 0, max_rep_level: 0 };
-        self.done.push(self.packer.data(&buffer, header, descriptor, page.rows)?);
+        let bytes = self.texts.get(start..).unwrap_or_default();
+        self.done.push(self.packer.data(bytes, header, descriptor, page.rows)?);
+        self.begin();
         Ok(())
     }
 }

@@ -76,8 +76,9 @@ pub(super) struct Cells<'b> {
     at: usize,
 }
 
-impl Cells<'_> {
+impl<'b> Cells<'b> {
     /// The next cell's count; the inner `None` is NULL, the outer one damage.
+    #[inline]
     pub(super) fn count(&mut self) -> Option<Option<usize>> {
         let (mut value, mut shift) = (0_usize, 0);
         loop {
@@ -91,12 +92,13 @@ impl Cells<'_> {
         }
     }
 
-    /// Where the next text stands in the bytes.
-    pub(super) fn text(&mut self) -> Option<Option<(usize, usize)>> {
+    /// The next text.
+    #[inline]
+    pub(super) fn text(&mut self) -> Option<Option<&'b [u8]>> {
         let Some(length) = self.count()? else { return Some(None) };
         let start = self.at;
-        self.at = start.checked_add(length).filter(|end| *end <= self.bytes.len())?;
-        Some(Some((start, length)))
+        self.at = start.checked_add(length)?;
+        self.bytes.get(start..self.at).map(Some)
     }
 }
 
@@ -161,10 +163,6 @@ impl Rows {
         self.starts.is_empty()
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
     /// The heads of all rows, in order.
     pub(super) fn heads(&self) -> impl Iterator<Item = Head<'_>> {
         // Rows were looked at when they came in.
@@ -195,18 +193,12 @@ impl Rows {
         self.starts.iter().map(|start| u64::from(start.length)).sum()
     }
 
-    /// Where the name of a row's object stands in the bytes.
-    pub(super) fn object(&self, row: usize) -> Option<(usize, usize)> {
-        let head = self.head(row)?;
-        Some((self.starts.get(row)?.at as usize + HEAD + head.id.len(), head.object.len()))
-    }
-
-    /// The cells of a row; texts are found where [`Self::bytes`] has them.
-    pub(super) fn cells(&self, row: usize) -> Option<Cells<'_>> {
+    /// A row: its head, and its cells.
+    pub(super) fn parts(&self, row: usize) -> Option<(Head<'_>, Cells<'_>)> {
         let start = self.starts.get(row)?;
         let head = self.head_of(*start)?;
-        let bytes = self.bytes.get(..start.at as usize + start.length as usize)?;
-        Some(Cells { bytes, at: start.at as usize + HEAD + head.id.len() + head.object.len() })
+        let bytes = self.bytes.get(start.at as usize..)?.get(..start.length as usize)?;
+        Some((head, Cells { bytes, at: HEAD + head.id.len() + head.object.len() }))
     }
 
     /// Keeps the rows that `keep` says.
@@ -241,10 +233,14 @@ impl Rows {
     }
 }
 
-/// The first bytes of an id, which compare as the id does.
-fn prefix(id: &[u8]) -> u64 {
+/// The first bytes of a text as a number. Where these differ, they compare as the texts do.
+#[inline]
+pub(super) fn prefix(text: &[u8]) -> u64 {
+    if let Some(bytes) = text.first_chunk() {
+        return u64::from_be_bytes(*bytes);
+    }
     let mut bytes = [0; 8];
-    bytes.iter_mut().zip(id).for_each(|(slot, byte)| *slot = *byte);
+    bytes.iter_mut().zip(text).for_each(|(slot, byte)| *slot = *byte);
     u64::from_be_bytes(bytes)
 }
 
@@ -274,10 +270,9 @@ mod tests {
         let read = Rows::of(bytes).unwrap();
         assert_eq!(read.heads().collect::<Vec<_>>(), all.map(|(head, _)| head));
         for (row, (_, expected)) in all.iter().enumerate() {
-            let mut cells = read.cells(row).unwrap();
+            let (_, mut cells) = read.parts(row).unwrap();
             for text in *expected {
-                let found = cells.text().unwrap().map(|(start, length)| std::str::from_utf8(&read.bytes()[start..start + length]).unwrap());
-                assert_eq!(found, *text);
+                assert_eq!(cells.text().unwrap().map(|text| std::str::from_utf8(text).unwrap()), *text);
             }
         }
     }
