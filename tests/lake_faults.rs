@@ -6,29 +6,23 @@
 #[allow(dead_code)]
 mod world;
 
+#[path = "support/lake.rs"]
+mod support;
+
 #[path = "../benches/corpus.rs"]
 mod corpus;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use support::{files, json, ok};
 use world::World;
 
 fn fixtures(world: &World) {
     world.copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/incident"), "logs");
-}
-
-fn ok(world: &World, args: &[&str]) -> String {
-    let output = world.run(args);
-    assert_eq!(output.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stderr).unwrap()
-}
-
-fn json(world: &World, args: &[&str]) -> Value {
-    serde_json::from_slice(&world.run(&[args, &["--format", "json"]].concat()).stdout).unwrap()
 }
 
 /// Every event of a source, in the order that does not depend on the source.
@@ -52,15 +46,6 @@ fn record(id: &str, time: &str) -> String {
 fn object(records: &[(&str, &str)]) -> Vec<u8> {
     let records: Vec<String> = records.iter().map(|(id, time)| record(id, time)).collect();
     format!("{{\"Records\":[{}]}}", records.join(",")).into_bytes()
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-        if entry.is_dir() { found.extend(files(&entry)) } else { found.push(entry) }
-    }
-    found.sort();
-    found
 }
 
 #[test]

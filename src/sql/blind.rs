@@ -61,3 +61,46 @@ fn is_ordered(function: &Function) -> bool {
     };
     !function.within_group.is_empty() || clauses.iter().any(|clause| matches!(clause, FunctionArgumentClause::OrderBy(_)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::dialect;
+
+    fn blind(sql: &str) -> bool {
+        let mut query = dialect::parse(sql).unwrap();
+        names::lower(&mut query);
+        is_blind(&query)
+    }
+
+    #[test]
+    fn groups_that_are_counted_have_no_order() {
+        for sql in [
+            "SELECT eventname, count(*) FROM cloudtrail_logs GROUP BY 1",
+            "SELECT count(DISTINCT eventid), MAX(eventtime) FROM events e WHERE e.eventname LIKE 'Put%'",
+            "SELECT useridentity.arn, min(eventtime) FILTER (WHERE errorcode IS NULL) FROM events GROUP BY useridentity.arn HAVING count(*) > 1 ORDER BY 2",
+        ] {
+            assert!(blind(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_can_tell_the_order_of_rows_is_given_it() {
+        for sql in [
+            "SELECT eventname FROM events",
+            "SELECT eventname, arbitrary(eventid) FROM events GROUP BY 1",
+            "SELECT array_agg(eventid) FROM events",
+            "SELECT eventname, sum(CAST(json_extract_scalar(requestparameters, '$.x') AS double)) FROM events GROUP BY 1",
+            "SELECT max_by(eventid, eventtime) FROM events",
+            "SELECT max(eventtime, 3) FROM events",
+            "SELECT eventname, row_number() OVER (ORDER BY count(*)) FROM events GROUP BY 1",
+            "SELECT a.eventname, count(*) FROM events a JOIN events b ON a.eventid = b.requestid GROUP BY 1",
+            "SELECT n, count(*) FROM (SELECT eventname n FROM events) GROUP BY n",
+            "SELECT eventname, count(*) FROM events WHERE eventid IN (SELECT requestid FROM events) GROUP BY 1",
+            "SELECT kind, count(*) FROM steps GROUP BY kind",
+            "WITH events AS (SELECT 1 AS n) SELECT n, count(*) FROM events GROUP BY n",
+        ] {
+            assert!(!blind(sql), "{sql}");
+        }
+    }
+}
