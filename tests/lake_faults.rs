@@ -213,8 +213,10 @@ fn stopped_by_ctrl_c_the_lake_is_whole_and_the_next_run_goes_on() {
         assert!(matches!(code, Some(0 | 3) | None), "{code:?}");
         partial += u64::from(code == Some(3));
         if code == Some(3) {
-            let read = count(&world, &lake);
-            assert!(read < undisturbed.lines().count());
+            // On a busy machine it may be stopped before the first object is read: then there is a lake without events.
+            let look = world.run(&["query", "SELECT eventid FROM events", &lake, "--format", "csv", "--allow-incomplete"]);
+            let nothing = look.status.code() == Some(2) && String::from_utf8_lossy(&look.stderr).contains("nothing to read");
+            assert!(nothing || count(&world, &lake) < undisturbed.lines().count());
         }
         ok(&world, &["ingest", "logs", "--lake", &lake]);
         assert_eq!(events(&world, &lake), undisturbed, "after round {round}");
