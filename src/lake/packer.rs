@@ -11,7 +11,7 @@ use zstd::zstd_safe::{CParameter, compress_bound};
 /// The first level of zstd: with higher ones writing takes a fifth longer, and the files are no smaller.
 pub(super) const LEVEL: i32 = 1;
 
-/// What was seen lately, as a power of two: as much as lies near the processor. Files are two per cent larger, and sooner there.
+/// What was seen lately, as a power of two: as much as lies near the processor. Files are one per cent larger, and sooner there.
 const HASH_LOG: u32 = 12;
 
 /// Compresses one page after another.
