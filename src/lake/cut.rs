@@ -131,7 +131,13 @@ impl<'r> Slots<'r> {
         };
         match &field.shape {
             Shape::Text => put_text(value, out),
-            Shape::Row(fields) => fields.iter().fold(true, |whole, field| self.put(field, out) && whole),
+            Shape::Row(fields) => {
+                let mut whole = true;
+                for field in fields {
+                    whole &= self.put(field, out);
+                }
+                whole
+            }
             Shape::List(element) => put_list(element, value, out),
             Shape::Map => put_map(value, out),
         }

@@ -62,9 +62,12 @@ struct Draft<'p> {
     nulls: usize,
 }
 
-/// The least and the greatest of texts, each with its prefix.
+/// A text behind its prefix: so they are compared.
+type Prefixed<'p> = (u64, &'p [u8]);
+
+/// The least and the greatest of texts.
 #[derive(Default)]
-struct Bounds<'p>(Option<((u64, &'p [u8]), (u64, &'p [u8]))>);
+struct Bounds<'p>(Option<(Prefixed<'p>, Prefixed<'p>)>);
 
 impl<'p> Bounds<'p> {
     #[inline]
