@@ -2,9 +2,12 @@
 
     peers.py chdb ARCHIVE OUT.parquet    every record of the archive into one Parquet file, with the lake's columns
     peers.py duckdb LAKE SQL             a query over the lake; LAKE stands for its files in the SQL
+
+The last line says what the work itself took, Python's start and imports left out: `# cpu 1.25 wall 0.71`, in seconds.
 """
 
 import sys
+import time
 
 # What ClickHouse needs to be told to read CloudTrail: JSON as it stands where a column is text.
 SETTINGS = ", ".join(
@@ -69,4 +72,7 @@ def duckdb_query(lake, sql):
 
 
 if __name__ == "__main__":
+    __import__(sys.argv[1])
+    cpu, wall = time.process_time(), time.perf_counter()
     {"chdb": chdb_ingest, "duckdb": duckdb_query}[sys.argv[1]](*sys.argv[2:])
+    print(f"# cpu {time.process_time() - cpu:.4f} wall {time.perf_counter() - wall:.4f}")

@@ -12,7 +12,7 @@ mod fingerprint;
 mod foreign;
 mod hot;
 mod inflate;
-mod json;
+pub(crate) mod json;
 mod lines;
 mod tally;
 mod walk;

@@ -11,8 +11,8 @@
 //!
 //! - [`record`]: one record and what of it the columns can hold; the rest goes along as JSON;
 //! - `rebuild`: the way back, from columns to the record;
-//! - `shape`, `row`, `buffer`: records on their way, cut up for the columns, in memory and spilled;
-//! - `columns`, `dictionary`, `pages`, `write`: rows → files; `parquet`: files read back;
+//! - `shape`, `cut`, `row`, `buffer`: records on their way, cut up for the columns, in memory and spilled;
+//! - `columns`, `dictionary`, `levels`, `packer`, `pages`, `write`: rows → files; `parquet`: files read back;
 //! - `state`: the manifest and the objects, and how they are replaced;
 //! - `merge`: new records and the files of one partition → files without second copies;
 //! - [`ingest`]: the writer; [`read`]: the reader.
@@ -22,10 +22,13 @@
 
 mod buffer;
 mod columns;
+mod cut;
 mod dictionary;
 mod error;
 pub mod ingest;
+mod levels;
 mod merge;
+mod packer;
 mod pages;
 mod parquet;
 mod partition;

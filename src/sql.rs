@@ -15,8 +15,10 @@
 //! applied again. And a query is run over empty tables before anything is read, so that a mistake in it costs no time.
 
 mod aggregate;
+mod alike;
 mod answer;
 mod arithmetic;
+mod blind;
 mod bounds;
 mod cast;
 mod clock;

@@ -6,29 +6,23 @@
 #[allow(dead_code)]
 mod world;
 
+#[path = "support/lake.rs"]
+mod support;
+
 #[path = "../benches/corpus.rs"]
 mod corpus;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use support::{files, json, ok};
 use world::World;
 
 fn fixtures(world: &World) {
     world.copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/incident"), "logs");
-}
-
-fn ok(world: &World, args: &[&str]) -> String {
-    let output = world.run(args);
-    assert_eq!(output.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stderr).unwrap()
-}
-
-fn json(world: &World, args: &[&str]) -> Value {
-    serde_json::from_slice(&world.run(&[args, &["--format", "json"]].concat()).stdout).unwrap()
 }
 
 /// Every event of a source, in the order that does not depend on the source.
@@ -52,15 +46,6 @@ fn record(id: &str, time: &str) -> String {
 fn object(records: &[(&str, &str)]) -> Vec<u8> {
     let records: Vec<String> = records.iter().map(|(id, time)| record(id, time)).collect();
     format!("{{\"Records\":[{}]}}", records.join(",")).into_bytes()
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-        if entry.is_dir() { found.extend(files(&entry)) } else { found.push(entry) }
-    }
-    found.sort();
-    found
 }
 
 #[test]
@@ -228,8 +213,10 @@ fn stopped_by_ctrl_c_the_lake_is_whole_and_the_next_run_goes_on() {
         assert!(matches!(code, Some(0 | 3) | None), "{code:?}");
         partial += u64::from(code == Some(3));
         if code == Some(3) {
-            let read = count(&world, &lake);
-            assert!(read < undisturbed.lines().count());
+            // On a busy machine it may be stopped before the first object is read: then there is a lake without events.
+            let look = world.run(&["query", "SELECT eventid FROM events", &lake, "--format", "csv", "--allow-incomplete"]);
+            let nothing = look.status.code() == Some(2) && String::from_utf8_lossy(&look.stderr).contains("nothing to read");
+            assert!(nothing || count(&world, &lake) < undisturbed.lines().count());
         }
         ok(&world, &["ingest", "logs", "--lake", &lake]);
         assert_eq!(events(&world, &lake), undisturbed, "after round {round}");

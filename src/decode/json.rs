@@ -9,9 +9,15 @@ pub(super) const DEPTH_MAX: u32 = 127;
 
 /// Where the text stops being JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     pub offset: usize,
     pub reason: &'static str,
+}
+
+impl From<Fault> for String {
+    fn from(fault: Fault) -> Self {
+        format!("not JSON: {} at byte {}", fault.reason, fault.offset)
+    }
 }
 
 /// The reason of a fault at the end of the text: nothing is wrong but that there is no more.
@@ -34,7 +40,7 @@ fn fault<T>(text: &[u8], at: usize, reason: &'static str) -> Result<T, Fault> {
 }
 
 /// The first position from `at` on that is not JSON white space.
-pub(super) fn skip_space(text: &[u8], mut at: usize) -> usize {
+pub(crate) fn skip_space(text: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\r' | b'\t') = text.get(at) {
         at += 1;
     }
@@ -42,7 +48,7 @@ pub(super) fn skip_space(text: &[u8], mut at: usize) -> usize {
 }
 
 /// The end of the value that begins at `at` (no white space before it).
-pub(super) fn skip_value(text: &[u8], at: usize) -> Result<usize, Fault> {
+pub(crate) fn skip_value(text: &[u8], at: usize) -> Result<usize, Fault> {
     match text.get(at) {
         Some(b'{' | b'[') => skip_nested(text, at),
         _ => skip_scalar(text, at),
@@ -163,12 +169,20 @@ fn member(text: &[u8], at: usize) -> Result<Member, Fault> {
 
 /// The end of the string whose opening quote is at `at`.
 pub(super) fn skip_string(text: &[u8], at: usize) -> Result<usize, Fault> {
-    let mut at = at + 1;
+    string_end(text, at).map(|(end, _)| end)
+}
+
+/// The same, and whether it is written without escapes.
+pub(crate) fn string_end(text: &[u8], at: usize) -> Result<(usize, bool), Fault> {
+    let (mut at, mut plain) = (at + 1, true);
     loop {
         at += plain_run(text.get(at..).unwrap_or_default());
         match text.get(at) {
-            Some(b'"') => return Ok(at + 1),
-            Some(b'\\') => at = skip_escape(text, at)?,
+            Some(b'"') => return Ok((at + 1, plain)),
+            Some(b'\\') => {
+                at = skip_escape(text, at)?;
+                plain = false;
+            }
             _ => return fault(text, at, "a control character in a string"),
         }
     }
@@ -285,26 +299,26 @@ fn close_quote(text: &[u8], mut at: usize, strings: Strings) -> Option<usize> {
 }
 
 /// Walks the members of an object, one at a time. After each, the caller says where its value ended.
-pub(super) struct Members<'t> {
+pub(crate) struct Members<'t> {
     text: &'t [u8],
     at: usize,
     opened: bool,
 }
 
 /// A member: its key without quotes, as it is written, and where its value begins.
-pub(super) struct Member {
+pub(crate) struct Member {
     pub key: Range<usize>,
     pub value: usize,
 }
 
 impl<'t> Members<'t> {
     /// `at` is the opening brace.
-    pub(super) const fn of(text: &'t [u8], at: usize) -> Self {
+    pub(crate) const fn of(text: &'t [u8], at: usize) -> Self {
         Self { text, at: at + 1, opened: false }
     }
 
     /// The next member; `None` at the closing brace, with [`Self::end`] behind it.
-    pub(super) fn next(&mut self) -> Result<Option<Member>, Fault> {
+    pub(crate) fn next(&mut self) -> Result<Option<Member>, Fault> {
         let mut at = skip_space(self.text, self.at);
         match (self.text.get(at), self.opened) {
             (Some(b'}'), _) => {
@@ -319,17 +333,17 @@ impl<'t> Members<'t> {
     }
 
     /// The value of the last member ended at `end`.
-    pub(super) const fn go_on(&mut self, end: usize) {
+    pub(crate) const fn go_on(&mut self, end: usize) {
         self.at = end;
     }
 
-    pub(super) const fn end(&self) -> usize {
+    pub(crate) const fn end(&self) -> usize {
         self.at
     }
 }
 
 /// Walks the elements of an array in the same way.
-pub(super) struct Elements<'t> {
+pub(crate) struct Elements<'t> {
     text: &'t [u8],
     at: usize,
     opened: bool,
@@ -337,12 +351,12 @@ pub(super) struct Elements<'t> {
 
 impl<'t> Elements<'t> {
     /// `at` is the opening bracket.
-    pub(super) const fn of(text: &'t [u8], at: usize) -> Self {
+    pub(crate) const fn of(text: &'t [u8], at: usize) -> Self {
         Self { text, at: at + 1, opened: false }
     }
 
     /// Where the next element begins; `None` at the closing bracket, with [`Self::end`] behind it.
-    pub(super) fn next(&mut self) -> Result<Option<usize>, Fault> {
+    pub(crate) fn next(&mut self) -> Result<Option<usize>, Fault> {
         let at = skip_space(self.text, self.at);
         match (self.text.get(at), self.opened) {
             (Some(b']'), _) => {
@@ -360,18 +374,18 @@ impl<'t> Elements<'t> {
     }
 
     /// The last element ended at `end`.
-    pub(super) const fn go_on(&mut self, end: usize) {
+    pub(crate) const fn go_on(&mut self, end: usize) {
         self.at = end;
     }
 
-    pub(super) const fn end(&self) -> usize {
+    pub(crate) const fn end(&self) -> usize {
         self.at
     }
 }
 
 /// Appends what a string says (`raw` without its quotes, sound as [`skip_string`] finds it) to `out`. Half a surrogate
 /// pair has no character: `None`.
-pub(super) fn unescape(raw: &[u8], out: &mut Vec<u8>) -> Option<()> {
+pub(crate) fn unescape(raw: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut at = 0;
     while let Some(found) = memchr::memchr(b'\\', raw.get(at..)?) {
         out.extend_from_slice(raw.get(at..at + found)?);

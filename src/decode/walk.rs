@@ -93,7 +93,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         }
         let within_lines = skip_brackets(text, at, Strings::WithinLines).filter(|&end| matches!(text.get(skip_space(text, end)), Some(b',' | b']')));
         let end = within_lines.or_else(|| skip_brackets(text, at, Strings::OverLines).filter(|&end| goes_on(text, end))).ok_or(fault)?;
-        self.tally.fail(not_json(fault));
+        self.tally.fail(fault.into());
         Ok(end)
     }
 
@@ -195,13 +195,9 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     }
 }
 
-fn not_json(fault: Fault) -> String {
-    format!("not JSON: {} at byte {}", fault.reason, fault.offset)
-}
-
 /// Where a record that was cut out stops being JSON, if it does.
 fn broken(text: &[u8], piece: &Piece) -> Option<String> {
-    skip_value(text.get(..piece.end)?, piece.start).err().map(not_json)
+    skip_value(text.get(..piece.end)?, piece.start).err().map(String::from)
 }
 
 /// Whether the array really ends behind `end`, or goes on with an object: a string that runs over a line's end may as well

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use super::LakeError;
 use super::partition::Partition;
 
+/// By how much a partition's memory grows, once it is large.
+const STEP_BYTES: usize = 40 << 20;
+
 /// What waits.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
@@ -30,7 +33,13 @@ impl Buffers {
     pub(super) fn add(&mut self, partition: &Partition, bytes: &[u8]) {
         self.held += bytes.len();
         match self.slots.get_mut(partition) {
-            Some(slot) => slot.memory.extend_from_slice(bytes),
+            Some(slot) => {
+                // Large pieces of memory grow without being copied, and what of them is not written to takes none.
+                if slot.memory.len() > STEP_BYTES / 8 && slot.memory.capacity() - slot.memory.len() < bytes.len() {
+                    slot.memory.reserve_exact(bytes.len().max(STEP_BYTES));
+                }
+                slot.memory.extend_from_slice(bytes);
+            }
             None => {
                 self.slots.insert(partition.clone(), Slot { memory: bytes.to_vec(), ..Slot::default() });
             }

@@ -1,33 +1,22 @@
-//! Rows → columns: for each leaf the places of its texts in the rows, which are not copied, and how lists cut them.
+//! Rows → columns: for each leaf what its texts are, which are not copied, and how lists cut them.
+//!
+//! A row is looked at once, for all its columns, while it is near: whether texts repeat is found out on the way.
 
+use super::dictionary::Texts;
 use super::row::Cells;
 use super::shape::Shape;
 
 /// A column, or a part of one, while rows come in.
-pub(super) enum Column {
-    Text(Texts),
-    Row(Vec<Column>),
-    List { lengths: Vec<Option<u32>>, elements: Box<Column> },
-}
-
-/// Start and length of a text.
-pub(super) type Span = (u32, u32);
-
-/// Not there: no text is as long.
-pub(super) const NULL: Span = (0, u32::MAX);
-
-/// Places of texts.
-#[derive(Default)]
-pub(super) struct Texts {
-    /// NULLs before the first text: most columns have nothing else.
-    nulls: usize,
-    spans: Vec<Span>,
+pub(super) enum Column<'b> {
+    Text(Texts<'b>),
+    Row(Vec<Column<'b>>),
+    List { lengths: Vec<Option<u32>>, elements: Box<Column<'b>> },
 }
 
 /// A leaf of a column, as Parquet sees it: its texts, and how deep it lies.
 #[derive(Clone, Copy)]
 pub(super) struct Leaf<'c> {
-    pub texts: &'c Texts,
+    pub texts: &'c Texts<'c>,
     /// The definition level of a text that is there; that of a NULL is one less. Rows are always there.
     pub level: u32,
     /// The list that it lies in.
@@ -42,20 +31,20 @@ pub(super) struct List<'c> {
     pub level: u32,
 }
 
-impl Column {
+impl<'b> Column<'b> {
     pub(super) fn new(shape: &Shape) -> Self {
         let text = || Self::Text(Texts::default());
         let list = |elements| Self::List { lengths: Vec::new(), elements: Box::new(elements) };
         match shape {
             Shape::Text => text(),
             Shape::Row(fields) => Self::Row(fields.iter().map(|field| Self::new(&field.shape)).collect()),
-            Shape::List(element) => list(Self::new(element)),
+            Shape::List(element) => list(Self::new(&element.shape)),
             Shape::Map => list(Self::Row(vec![text(), text()])),
         }
     }
 
     /// Takes the next value of a row; `None` if the row is damaged.
-    pub(super) fn take(&mut self, cells: &mut Cells<'_>) -> Option<()> {
+    pub(super) fn take(&mut self, cells: &mut Cells<'b>) -> Option<()> {
         match self {
             Self::Text(texts) => texts.push(cells.text()?),
             Self::Row(fields) => fields.iter_mut().try_for_each(|column| column.take(cells))?,
@@ -66,6 +55,15 @@ impl Column {
             }
         }
         Some(())
+    }
+
+    /// No more rows come.
+    pub(super) fn finish(&mut self) {
+        match self {
+            Self::Text(texts) => texts.finish(),
+            Self::Row(fields) => fields.iter_mut().for_each(Self::finish),
+            Self::List { elements, .. } => elements.finish(),
+        }
     }
 
     /// Its leaves, in order. Lists do not lie in lists.
@@ -83,24 +81,4 @@ impl Column {
             Self::List { lengths, elements } => elements.add_leaves(level + 2, Some(List { lengths, level }), leaves),
         }
     }
-}
-
-impl Texts {
-    pub(super) fn push(&mut self, place: Option<(usize, usize)>) {
-        let span = place.and_then(|(start, length)| Some((u32::try_from(start).ok()?, u32::try_from(length).ok()?)));
-        match span {
-            None if self.spans.is_empty() => self.nulls += 1,
-            span => self.spans.push(span.unwrap_or(NULL)),
-        }
-    }
-
-    /// The texts, NULLs among them.
-    pub(super) fn spans(&self) -> impl Iterator<Item = Span> {
-        std::iter::repeat_n(NULL, self.nulls).chain(self.spans.iter().copied())
-    }
-}
-
-/// The text at a place.
-pub(super) fn text(bytes: &[u8], (start, length): Span) -> &[u8] {
-    bytes.get(start as usize..).and_then(|rest| rest.get(..length as usize)).unwrap_or_default()
 }

@@ -80,15 +80,18 @@ impl Work<'_> {
             return Ok(merged);
         }
         merged.added = rows.len() as u64;
-        let mut room = self.file_bytes.saturating_sub(rows.total());
+        let (mut room, mut joined) = (self.file_bytes.saturating_sub(rows.total()), false);
         for present in others.iter().filter(|present| present.entry.row_bytes < self.file_bytes / 2) {
             if present.entry.row_bytes <= room {
                 room -= present.entry.row_bytes;
                 read_rows(&present.path, self.partition.native, &mut rows)?;
                 merged.replaced.push(present.entry.name.clone());
+                joined = true;
             }
         }
-        rows.settle(|id| merged.duplicates += u64::from(is_event_id(id)));
+        if joined {
+            rows.settle(|id| merged.duplicates += u64::from(is_event_id(id)));
+        }
         self.write(rows, &mut merged, &mut name)?;
         Ok(merged)
     }
@@ -116,16 +119,19 @@ impl Work<'_> {
 
     /// Drops new rows that are there already, and writes those files anew whose rows have to make way. The other files.
     fn compare(&self, rows: &mut Rows, merged: &mut Merged, name: &mut impl FnMut() -> String) -> Result<Vec<&Present>, LakeError> {
-        let (Some(first), Some(last)) = (rows.head(0).map(|head| head.time), rows.len().checked_sub(1).and_then(|row| rows.head(row))) else {
-            return Ok(Vec::new());
+        let Some((first, last)) = rows.times() else { return Ok(Vec::new()) };
+        let (near, mut others): (Vec<&Present>, Vec<&Present>) =
+            self.present.iter().partition(|present| present.entry.first <= last && first <= present.entry.last);
+        let (Some(first), Some(last)) = (near.iter().map(|present| present.entry.first).min(), near.iter().map(|present| present.entry.last).max())
+        else {
+            return Ok(others);
         };
-        let last = last.time;
         let mut found = vec![Found::New; rows.len()];
-        let mut others = Vec::new();
-        let places: HashMap<&[u8], (usize, Head<'_>), RandomState> = rows.heads().enumerate().map(|(row, head)| (head.id, (row, head))).collect();
-        for present in &self.present {
-            let overlaps = present.entry.first <= last && first <= present.entry.last;
-            let moved = if overlaps { find_copies(&present.path, self.partition.native, &places, &mut found)? } else { Vec::new() };
+        // Rows of other times than those files have cannot be among theirs.
+        let heads = rows.heads().enumerate().filter(|(_, head)| first <= head.time && head.time <= last);
+        let places: Places<'_> = heads.map(|(row, head)| (head.id, (row, head))).collect();
+        for present in near {
+            let moved = find_copies(&present.path, self.partition.native, &places, &mut found)?;
             if moved.is_empty() {
                 others.push(present);
             } else {
@@ -157,13 +163,11 @@ impl Work<'_> {
     }
 }
 
+/// New rows by their ids.
+type Places<'r> = HashMap<&'r [u8], (usize, Head<'r>), RandomState>;
+
 /// Marks rows that the file has. Those that should stand in the file in place of theirs.
-fn find_copies(
-    path: &Path,
-    native: bool,
-    places: &HashMap<&[u8], (usize, Head<'_>), RandomState>,
-    found: &mut [Found],
-) -> Result<Vec<usize>, LakeError> {
+fn find_copies(path: &Path, native: bool, places: &Places<'_>, found: &mut [Found]) -> Result<Vec<usize>, LakeError> {
     let mut moved = Vec::new();
     let reader = Reader::open(path)?;
     for group in reader.groups() {

@@ -4,84 +4,86 @@
 //! numbers follow; else the texts stand as they are. Each page tells its least and greatest text.
 
 use polars_error::PolarsResult;
-use polars_parquet::parquet::CowBuffer;
 use polars_parquet::parquet::encoding::hybrid_rle::encode;
 use polars_parquet::parquet::metadata::Descriptor;
-use polars_parquet::parquet::page::{DataPage, DataPageHeader, DataPageHeaderV1, DictPage, Page};
+use polars_parquet::parquet::page::{CompressedPage, DataPageHeader, DataPageHeaderV1};
 use polars_parquet::parquet::schema::types::PrimitiveType;
 use polars_parquet::parquet::statistics::BinaryStatistics;
-use polars_parquet::write::{CompressedPage, CompressionOptions, Encoding, compress};
+use polars_parquet::write::Encoding;
 
-use super::columns::{Leaf, NULL, Span, text};
+use super::columns::Leaf;
 use super::dictionary::Dictionary;
+use super::levels::{Levels, bits};
+use super::packer::Packer;
+use super::row::prefix;
 
 /// Bytes of texts in a page, about.
 const PAGE_BYTES: usize = 1 << 20;
 /// Longer texts are cut in what a page tells of its least and greatest.
 const BOUND_BYTES_MAX: usize = 64;
 
+/// Room for levels before the texts of a page; where they take more, the texts make way.
+const ROOM: usize = 64;
+
 /// All pages of a leaf.
-pub(super) fn pages(leaf: Leaf<'_>, bytes: &[u8], kind: &PrimitiveType, compression: CompressionOptions) -> PolarsResult<Vec<CompressedPage>> {
-    let dictionary = Dictionary::of(leaf.texts, bytes);
-    let mut pages = Pages { leaf, bytes, kind, compression, done: Vec::new(), page: Draft::default() };
-    if let Some(dictionary) = &dictionary {
-        let mut values = Vec::new();
-        dictionary.values.iter().for_each(|span| put_plain(&mut values, text(bytes, *span)));
-        pages.push(Page::Dict(DictPage::new(CowBuffer::Owned(values), dictionary.values.len(), false)))?;
+pub(super) fn pages(leaf: Leaf<'_>, kind: &PrimitiveType, packer: &mut Packer) -> PolarsResult<Vec<CompressedPage>> {
+    let (dictionary, texts) = (leaf.texts.dictionary(), packer.take_buffer());
+    let mut pages = Pages { leaf, kind, packer, dictionary, done: Vec::new(), texts, page: Draft::default() };
+    if let Some(dictionary) = dictionary {
+        dictionary.values.iter().for_each(|text| put_plain(&mut pages.texts, text));
+        pages.done.push(pages.packer.dictionary(&pages.texts, dictionary.values.len())?);
     }
-    let mut keys = dictionary.as_ref().map(|dictionary| dictionary.keys.iter().copied());
-    let mut spans = leaf.texts.spans();
-    let mut value = || spans.next().map(|span| (span, if span == NULL { None } else { keys.as_mut().and_then(Iterator::next) }));
-    match leaf.list {
-        None => {
-            while let Some((span, key)) = value() {
-                pages.row_begins()?;
-                pages.value(0, span, key);
-            }
-        }
-        Some(list) => {
-            for length in list.lengths {
-                pages.row_begins()?;
-                match length {
-                    None => pages.page.levels(0, list.level),
-                    Some(0) => pages.page.levels(0, list.level + 1),
-                    Some(length) => {
-                        for (at, (span, key)) in (0..*length).zip(std::iter::from_fn(&mut value)) {
-                            pages.value(u32::from(at > 0), span, key);
-                        }
-                    }
-                }
-            }
-        }
-    }
-    pages.close(dictionary.as_ref())?;
-    Ok(pages.done)
+    pages.begin();
+    pages.fill()?;
+    pages.close()?;
+    let Pages { done, texts, .. } = pages;
+    packer.give_buffer(texts);
+    Ok(done)
 }
 
 struct Pages<'p> {
     leaf: Leaf<'p>,
-    bytes: &'p [u8],
     kind: &'p PrimitiveType,
-    compression: CompressionOptions,
+    packer: &'p mut Packer,
+    dictionary: Option<&'p Dictionary<'p>>,
     done: Vec<CompressedPage>,
+    /// The texts of the page that grows, behind some room.
+    texts: Vec<u8>,
     page: Draft<'p>,
 }
 
-/// A page that grows.
+/// What else is known of a page that grows.
 #[derive(Default)]
 struct Draft<'p> {
     rows: usize,
-    repetition: Vec<u32>,
-    definition: Vec<u32>,
-    texts: Vec<u8>,
-    keys: Vec<u32>,
-    least: Option<&'p [u8]>,
-    greatest: Option<&'p [u8]>,
+    repetition: Levels,
+    definition: Levels,
+    bounds: Bounds<'p>,
     nulls: usize,
 }
 
+/// A text behind its prefix: so they are compared.
+type Prefixed<'p> = (u64, &'p [u8]);
+
+/// The least and the greatest of texts.
+#[derive(Default)]
+struct Bounds<'p>(Option<(Prefixed<'p>, Prefixed<'p>)>);
+
+impl<'p> Bounds<'p> {
+    #[inline]
+    fn note(&mut self, text: &'p [u8]) {
+        let text = (prefix(text), text);
+        match &mut self.0 {
+            None => self.0 = Some((text, text)),
+            Some((least, _)) if text < *least => *least = text,
+            Some((_, greatest)) if text > *greatest => *greatest = text,
+            _ => {}
+        }
+    }
+}
+
 impl Draft<'_> {
-    fn levels(&mut self, repetition: u32, definition: u32) {
+    fn null(&mut self, repetition: u32, definition: u32) {
         self.repetition.push(repetition);
         self.definition.push(definition);
         self.nulls += 1;
@@ -89,72 +91,98 @@ impl Draft<'_> {
 }
 
 impl<'p> Pages<'p> {
+    fn begin(&mut self) {
+        self.texts.clear();
+        self.texts.resize(ROOM, 0);
+    }
+
+    fn fill(&mut self) -> PolarsResult<()> {
+        let leaf = self.leaf;
+        let Some(list) = leaf.list else {
+            let nulls = leaf.texts.nulls;
+            self.page.rows = nulls;
+            self.page.nulls = nulls;
+            self.page.definition.push_many(leaf.level - 1, nulls);
+            return leaf.texts.rest().try_for_each(|text| {
+                self.row_begins()?;
+                self.value(text);
+                Ok(())
+            });
+        };
+        let mut texts = std::iter::repeat_n(None, leaf.texts.nulls).chain(leaf.texts.rest());
+        for length in list.lengths {
+            self.row_begins()?;
+            match length {
+                None => self.page.null(0, list.level),
+                Some(0) => self.page.null(0, list.level + 1),
+                Some(length) => {
+                    for (at, text) in (0..*length).zip(&mut texts) {
+                        self.page.repetition.push(u32::from(at > 0));
+                        self.value(text);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A page ends with a row; pages of numbers are small as they are.
     fn row_begins(&mut self) -> PolarsResult<()> {
-        if self.page.texts.len() >= PAGE_BYTES {
-            self.close(None)?;
+        if self.texts.len() >= PAGE_BYTES {
+            self.close()?;
         }
         self.page.rows += 1;
         Ok(())
     }
 
-    fn value(&mut self, repetition: u32, span: Span, key: Option<u32>) {
+    fn value(&mut self, text: Option<&'p [u8]>) {
         let page = &mut self.page;
-        if self.leaf.list.is_some() {
-            page.repetition.push(repetition);
-        }
-        if span == NULL {
+        let Some(text) = text else {
             page.definition.push(self.leaf.level - 1);
             page.nulls += 1;
             return;
-        }
+        };
         page.definition.push(self.leaf.level);
-        let text = text(self.bytes, span);
-        match key {
-            Some(key) => page.keys.push(key),
-            None => {
-                put_plain(&mut page.texts, text);
-                page.least = Some(page.least.map_or(text, |least| least.min(text)));
-                page.greatest = Some(page.greatest.map_or(text, |greatest| greatest.max(text)));
-            }
+        // The numbers of a dictionary's texts are known already.
+        if self.dictionary.is_none() {
+            put_plain(&mut self.texts, text);
+            page.bounds.note(text);
         }
     }
 
-    fn close(&mut self, dictionary: Option<&Dictionary>) -> PolarsResult<()> {
+    fn close(&mut self) -> PolarsResult<()> {
         let mut page = std::mem::take(&mut self.page);
-        let mut buffer = Vec::with_capacity(page.texts.len() + page.keys.len() + 64);
+        let mut levels = Vec::with_capacity(ROOM);
         if self.leaf.list.is_some() {
-            put_levels(&mut buffer, &page.repetition, 1)?;
+            page.repetition.put(1, &mut levels)?;
         }
-        put_levels(&mut buffer, &page.definition, self.leaf.level)?;
-        if let Some(dictionary) = dictionary {
-            let texts = || dictionary.values.iter().map(|span| text(self.bytes, *span));
-            (page.least, page.greatest) = (texts().min(), texts().max());
+        page.definition.put(self.leaf.level, &mut levels)?;
+        if let Some(dictionary) = self.dictionary {
+            dictionary.values.iter().for_each(|text| page.bounds.note(text));
             let bits = bits(u32::try_from(dictionary.values.len()).unwrap_or(u32::MAX)).max(1);
-            buffer.push(bits as u8);
-            encode::<u32, _, _>(&mut buffer, page.keys.iter().copied(), bits)?;
+            self.texts.push(bits as u8);
+            encode::<u32, _, _>(&mut self.texts, dictionary.keys().collect::<Vec<_>>().into_iter(), bits)?;
         }
-        buffer.append(&mut page.texts);
+        let start = ROOM.saturating_sub(levels.len());
+        self.texts.splice(start..ROOM, levels);
         let statistics = BinaryStatistics {
             primitive_type: self.kind.clone(),
             null_count: i64::try_from(page.nulls).ok(),
             distinct_count: None,
-            min_value: page.least.map(lower_bound),
-            max_value: page.greatest.map(upper_bound),
+            min_value: page.bounds.0.map(|((_, least), _)| lower_bound(least)),
+            max_value: page.bounds.0.map(|(_, (_, greatest))| upper_bound(greatest)),
         };
         let header = DataPageHeader::V1(DataPageHeaderV1 {
             num_values: i32::try_from(page.definition.len()).unwrap_or(i32::MAX),
-            encoding: if dictionary.is_some() { Encoding::RleDictionary } else { Encoding::Plain }.into(),
+            encoding: if self.dictionary.is_some() { Encoding::RleDictionary } else { Encoding::Plain }.into(),
             definition_level_encoding: Encoding::Rle.into(),
             repetition_level_encoding: Encoding::Rle.into(),
             statistics: Some(statistics.serialize()),
         });
         let descriptor = Descriptor { primitive_type: self.kind.clone(), max_def_level: 0, max_rep_level: 0 };
-        self.push(Page::Data(DataPage::new(header, CowBuffer::Owned(buffer), descriptor, page.rows)))
-    }
-
-    fn push(&mut self, page: Page) -> PolarsResult<()> {
-        self.done.push(compress(page, Vec::new(), self.compression)?);
+        let bytes = self.texts.get(start..).unwrap_or_default();
+        self.done.push(self.packer.data(bytes, header, descriptor, page.rows)?);
+        self.begin();
         Ok(())
     }
 }
@@ -162,19 +190,6 @@ impl<'p> Pages<'p> {
 fn put_plain(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
     out.extend_from_slice(text);
-}
-
-/// Levels up to `max`, with their length before them.
-fn put_levels(out: &mut Vec<u8>, levels: &[u32], max: u32) -> PolarsResult<()> {
-    let mut encoded = Vec::new();
-    encode::<u32, _, _>(&mut encoded, levels.iter().copied(), bits(max))?;
-    put_plain(out, &encoded);
-    Ok(())
-}
-
-/// How many bits a number takes.
-const fn bits(number: u32) -> u32 {
-    u32::BITS - number.leading_zeros()
 }
 
 /// The beginning of a text is never greater than the text.

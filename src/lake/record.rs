@@ -6,19 +6,16 @@
 //! one with a member that stands twice, and EventBridge's own events.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::LazyLock;
 
-use serde::Deserializer as _;
-use serde::de::{MapAccess, Visitor};
-use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::cut::{Slots, said};
 use super::row;
-use super::shape::{Shape, position};
+use super::shape::{Field, position};
+use crate::decode::json::{Members, skip_space, skip_value};
 use crate::model::Timestamp;
 use crate::tables::Kind;
-use crate::tables::builder::text_of;
 use crate::tables::cloudtrail::{JSON_COLUMNS, ORIGINS, Origin, TABLE};
 
 /// A member of a record that has a column.
@@ -27,7 +24,7 @@ pub(super) struct Member {
     /// Its name in JSON.
     pub name: &'static str,
     pub kind: Kind,
-    pub shape: Shape,
+    pub field: Field,
     pub holds: Holds,
 }
 
@@ -45,6 +42,7 @@ pub(super) enum Holds {
 
 /// All of them, in the order of the columns.
 pub(super) static MEMBERS: LazyLock<Vec<Member>> = LazyLock::new(|| {
+    let mut next = 0;
     let member = |(column, origin): &(&'static str, Origin)| {
         let Origin::Field(name) = *origin else { return None };
         let kind = TABLE.kind_of(column).unwrap_or(Kind::Varchar);
@@ -55,9 +53,29 @@ pub(super) static MEMBERS: LazyLock<Vec<Member>> = LazyLock::new(|| {
             _ if kind.is_text() => Holds::Text,
             _ => Holds::Nested,
         };
-        Some(Member { column, name, shape: Shape::of(column, &kind), kind, holds })
+        Some(Member { column, name, field: Field::of(column, column, name, &kind, &mut next), kind, holds })
     };
     ORIGINS.iter().filter_map(member).collect()
+});
+
+/// Slots of members that are looked at themselves, and how many slots there are.
+struct Places {
+    id: usize,
+    time: usize,
+    account: usize,
+    region: usize,
+    count: usize,
+}
+
+static PLACES: LazyLock<Places> = LazyLock::new(|| {
+    let slot = |column: &str| MEMBERS.iter().find(|member| member.column == column).map_or(0, |member| member.field.slots.start);
+    Places {
+        id: slot("eventid"),
+        time: slot("eventtime"),
+        account: slot("recipientaccountid"),
+        region: slot("awsregion"),
+        count: MEMBERS.last().map_or(0, |member| member.field.slots.end),
+    }
 });
 
 /// Names of nested members, as CloudTrail writes them. Columns have them in lower case.
@@ -105,11 +123,10 @@ pub(super) fn json_name<'f>(column: &str, field: &'f str) -> &'f str {
 pub(super) struct Split<'r> {
     json: &'r str,
     native: bool,
-    /// By position in [`MEMBERS`].
-    values: Vec<Option<&'r RawValue>>,
-    others: Vec<(Cow<'r, str>, &'r RawValue)>,
-    /// Where the next member is expected.
-    next: usize,
+    values: Slots<'r>,
+    /// Members whose columns have no place for all that they say, by position in [`MEMBERS`].
+    torn: Vec<usize>,
+    others: Vec<(Cow<'r, str>, &'r str)>,
     /// A member stands twice, or in another case: only the text itself says what it says.
     twisted: bool,
 }
@@ -118,47 +135,83 @@ impl<'r> Split<'r> {
     /// # Errors
     /// The text is no JSON object.
     pub(super) fn of(json: &'r str, native: bool) -> Result<Self, String> {
-        let mut reader = serde_json::Deserializer::from_str(json);
-        let values = vec![None; MEMBERS.len()];
-        let empty = Self { json, native, values, others: Vec::new(), next: 0, twisted: native };
-        let mut split = reader.deserialize_map(Splitter(empty)).map_err(|error| error.to_string())?;
-        reader.end().map_err(|error| error.to_string())?;
+        let values = Slots::new(json, PLACES.count);
+        let mut split = Self { json, native, values, torn: Vec::new(), others: Vec::new(), twisted: native };
+        split.read()?;
         split.twisted |= split.event_id().is_none();
         Ok(split)
     }
 
-    fn take(&mut self, key: Cow<'r, str>, value: &'r RawValue) {
-        let name = if self.native { native_name(&key) } else { &key };
-        let exact = position(MEMBERS.len(), self.next, |at| MEMBERS.get(at).is_some_and(|member| member.name == name));
-        let alike = || MEMBERS.iter().position(|member| member.name.eq_ignore_ascii_case(name));
-        match exact.or_else(alike).and_then(|at| Some((at, self.values.get_mut(at)?))) {
-            Some((at, slot)) => {
-                self.twisted |= slot.is_some() || exact.is_none();
-                self.next = at + 1;
-                *slot = Some(value);
-            }
-            None => self.others.push((key, value)),
+    fn read(&mut self) -> Result<(), String> {
+        let text = self.json.as_bytes();
+        let start = skip_space(text, 0);
+        if text.get(start) != Some(&b'{') {
+            return Err("not a JSON object".to_owned());
         }
+        let (mut members, mut next) = (Members::of(text, start), 0);
+        while let Some(member) = members.next()? {
+            let key = self.json.get(member.key).unwrap_or_default();
+            let end = self.take(key, member.value, &mut next)?;
+            members.go_on(end);
+        }
+        if skip_space(text, members.end()) < text.len() {
+            return Err(format!("something follows the record at byte {} of it", members.end()));
+        }
+        Ok(())
     }
 
-    /// The value of the member with this column.
-    pub(super) fn value(&self, at: usize) -> Option<&'r RawValue> {
-        self.values.get(at).copied().flatten()
+    /// Takes the member with this key (as it is written), whose value begins at `at`; the value's end. `next` is where
+    /// the next member is expected.
+    fn take(&mut self, key: &'r str, at: usize, next: &mut usize) -> Result<usize, String> {
+        let members = MEMBERS.as_slice();
+        let name = if self.native { native_name(key) } else { key };
+        let exact = position(members.len(), *next, |at| members.get(at).is_some_and(|member| member.name == name));
+        let Some((place, member)) = exact.and_then(|place| Some((place, members.get(place)?))) else {
+            return self.take_other(key, at);
+        };
+        *next = place + 1;
+        self.twisted |= self.values.has(member.field.slots.start);
+        let noted = self.values.note(&member.field, at)?;
+        if !noted.whole {
+            self.torn.push(place);
+        }
+        Ok(noted.end)
     }
 
-    pub(super) fn text(&self, column: &str) -> Option<Cow<'r, str>> {
-        let at = MEMBERS.iter().position(|member| member.column == column)?;
-        self.value(at).and_then(text_of)
+    /// The same for a key that is not what CloudTrail writes.
+    fn take_other(&mut self, key: &'r str, at: usize) -> Result<usize, String> {
+        let key = said(key).ok_or("a key has half a character")?;
+        let name = if self.native { native_name(&key) } else { &key };
+        if let Some(member) = MEMBERS.iter().find(|member| member.name.eq_ignore_ascii_case(name)) {
+            // Written with escapes, it may be the very same name.
+            self.twisted |= member.name != name || self.values.has(member.field.slots.start);
+            let noted = self.values.note(&member.field, at)?;
+            self.torn.extend((!noted.whole).then(|| MEMBERS.iter().position(|other| other.name == member.name)).flatten());
+            return Ok(noted.end);
+        }
+        let end = skip_value(self.json.as_bytes(), at)?;
+        self.others.push((key, self.json.get(at..end).unwrap_or_default()));
+        Ok(end)
     }
 
     pub(super) fn time(&self) -> Option<Timestamp> {
-        time_of(&self.text("eventtime")?)
+        time_of(&self.values.text(PLACES.time)?)
+    }
+
+    /// `recipientAccountId`.
+    pub(super) fn account(&self) -> Option<Cow<'r, str>> {
+        self.values.text(PLACES.account)
+    }
+
+    /// `awsRegion`.
+    pub(super) fn region(&self) -> Option<Cow<'r, str>> {
+        self.values.text(PLACES.region)
     }
 
     /// The `eventID`; a placeholder (`"..."`) is none, nor is what is no text.
     fn event_id(&self) -> Option<Cow<'r, str>> {
-        let at = MEMBERS.iter().position(|member| member.column == "eventid")?;
-        self.value(at).filter(|value| is_text(value)).and_then(text_of).filter(|id| is_id(id))
+        self.values.json(PLACES.id).filter(|json| json.starts_with('"'))?;
+        self.values.text(PLACES.id).filter(|id| is_id(id))
     }
 
     /// What two copies of one event have in common: its `eventID`, else a fingerprint of its text.
@@ -183,16 +236,17 @@ impl<'r> Split<'r> {
     /// `original` has it all.
     fn put_members(&self, out: &mut Vec<u8>) -> Option<String> {
         let mut extra = String::new();
-        for (member, value) in MEMBERS.iter().zip(&self.values) {
-            let held = member.put(*value, out);
+        for (place, member) in MEMBERS.iter().enumerate() {
+            let value = self.values.json(member.field.slots.start);
+            let held = member.put(&self.values, value, out) && !self.torn.contains(&place);
             if let Some(value) = value.filter(|_| !held && !self.twisted) {
-                add_member(&mut extra, member.name, value.get());
+                add_member(&mut extra, member.name, value);
             }
         }
         if self.twisted {
             return None;
         }
-        self.others.iter().for_each(|(name, value)| add_member(&mut extra, name, value.get()));
+        self.others.iter().for_each(|(name, value)| add_member(&mut extra, name, value));
         if extra.is_empty() {
             return None;
         }
@@ -203,9 +257,9 @@ impl<'r> Split<'r> {
 
 impl Member {
     /// Appends the cells of a value. Whether they say all that it says.
-    fn put(&self, value: Option<&RawValue>, out: &mut Vec<u8>) -> bool {
-        let held = self.shape.put(value, out);
-        match (self.holds, value.map(RawValue::get)) {
+    fn put(&self, values: &Slots<'_>, value: Option<&str>, out: &mut Vec<u8>) -> bool {
+        let held = values.put(&self.field, out);
+        match (self.holds, value) {
             (Holds::Json, Some(json)) => json == "null" || json.starts_with('{'),
             (Holds::Truth, Some("true" | "false")) => true,
             // In the column a text that reads `true` looks like the truth value.
@@ -256,31 +310,6 @@ fn native_name(key: &str) -> &str {
         other => other,
     }
 }
-
-fn is_text(value: &RawValue) -> bool {
-    value.get().starts_with('"') && text_of(value).is_some()
-}
-
-struct Splitter<'r>(Split<'r>);
-
-impl<'r> Visitor<'r> for Splitter<'r> {
-    type Value = Split<'r>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a record")
-    }
-
-    fn visit_map<A: MapAccess<'r>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
-        while let Some((Key(key), value)) = map.next_entry::<Key<'r>, &'r RawValue>()? {
-            self.0.take(key, value);
-        }
-        Ok(self.0)
-    }
-}
-
-/// A key, borrowed where it has no escapes.
-#[derive(serde::Deserialize)]
-pub(super) struct Key<'r>(#[serde(borrow)] pub(super) Cow<'r, str>);
 
 #[cfg(test)]
 mod tests {
@@ -348,6 +377,6 @@ mod tests {
             r#"{"id":"n-1","time":"2026-03-02T10:00:00Z","detail-type":"ECS Task State Change","source":"aws.ecs","account":"1","detail":{}}"#;
         let split = Split::of(native, true).unwrap();
         assert_eq!((split.original(), split.identity().as_ref()), (Some(native), "n-1"));
-        assert_eq!(split.text("recipientaccountid").as_deref(), Some("1"));
+        assert_eq!(split.account().as_deref(), Some("1"));
     }
 }

@@ -4,10 +4,6 @@
 //! a list's the number of its elements plus one and then their cells; zero is NULL.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
-use foldhash::fast::RandomState;
 
 /// Object and record that a row comes from.
 pub(super) type Place<'r> = (&'r [u8], u64);
@@ -51,14 +47,21 @@ pub(super) fn write(head: &Head<'_>, out: &mut Vec<u8>, cells: impl FnOnce(&mut 
     }
 }
 
+#[inline]
 pub(super) fn put_text(text: Option<&str>, out: &mut Vec<u8>) {
-    put_count(text.map(str::len), out);
-    out.extend_from_slice(text.unwrap_or_default().as_bytes());
+    let Some(text) = text else { return out.push(0) };
+    put_count(text.len(), out);
+    out.extend_from_slice(text.as_bytes());
+}
+
+pub(super) fn put_nulls(count: usize, out: &mut Vec<u8>) {
+    out.resize(out.len() + count, 0);
 }
 
 /// Seven bits a byte, the last one without its high bit.
-pub(super) fn put_count(count: Option<usize>, out: &mut Vec<u8>) {
-    let mut rest = count.map_or(0, |count| count + 1);
+#[inline]
+pub(super) fn put_count(count: usize, out: &mut Vec<u8>) {
+    let mut rest = count + 1;
     while rest >= 0x80 {
         out.push((rest & 0x7f) as u8 | 0x80);
         rest >>= 7;
@@ -73,8 +76,9 @@ pub(super) struct Cells<'b> {
     at: usize,
 }
 
-impl Cells<'_> {
+impl<'b> Cells<'b> {
     /// The next cell's count; the inner `None` is NULL, the outer one damage.
+    #[inline]
     pub(super) fn count(&mut self) -> Option<Option<usize>> {
         let (mut value, mut shift) = (0_usize, 0);
         loop {
@@ -88,19 +92,22 @@ impl Cells<'_> {
         }
     }
 
-    /// Where the next text stands in the bytes.
-    pub(super) fn text(&mut self) -> Option<Option<(usize, usize)>> {
+    /// The next text.
+    #[inline]
+    pub(super) fn text(&mut self) -> Option<Option<&'b [u8]>> {
         let Some(length) = self.count()? else { return Some(None) };
         let start = self.at;
-        self.at = start.checked_add(length).filter(|end| *end <= self.bytes.len())?;
-        Some(Some((start, length)))
+        self.at = start.checked_add(length)?;
+        self.bytes.get(start..self.at).map(Some)
     }
 }
 
-/// Where a row begins, and its time.
+/// Where a row begins, and what mostly sorts it.
 #[derive(Debug, Clone, Copy)]
 struct Start {
     time: i64,
+    /// The beginning of its id.
+    prefix: u64,
     at: u32,
     length: u32,
 }
@@ -132,10 +139,10 @@ impl Rows {
             let head = self.bytes.get(at..at + HEAD)?;
             let length = u32::from_le_bytes(head.get(..4)?.try_into().ok()?);
             let time = i64::from_le_bytes(head.get(4..12)?.try_into().ok()?);
-            let start = Start { time, at: u32::try_from(at).ok()?, length };
+            let start = Start { time, prefix: 0, at: u32::try_from(at).ok()?, length };
             at += (length as usize).max(HEAD);
-            self.head_of(start).filter(|_| at <= self.bytes.len())?;
-            self.starts.push(start);
+            let head = self.head_of(start).filter(|_| at <= self.bytes.len())?;
+            self.starts.push(Start { prefix: prefix(head.id), ..start });
         }
         Some(())
     }
@@ -156,10 +163,6 @@ impl Rows {
         self.starts.is_empty()
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
     /// The heads of all rows, in order.
     pub(super) fn heads(&self) -> impl Iterator<Item = Head<'_>> {
         // Rows were looked at when they came in.
@@ -176,6 +179,11 @@ impl Rows {
         self.bytes.get(start.at as usize..)?.get(..start.length as usize)
     }
 
+    /// The first and the last time, where rows are sorted; `None` where there are none.
+    pub(super) fn times(&self) -> Option<(i64, i64)> {
+        Some((self.starts.first()?.time, self.starts.last()?.time))
+    }
+
     /// How many bytes a row takes.
     pub(super) fn size(&self, row: usize) -> u64 {
         self.starts.get(row).map_or(0, |start| start.length.into())
@@ -185,18 +193,12 @@ impl Rows {
         self.starts.iter().map(|start| u64::from(start.length)).sum()
     }
 
-    /// Where the name of a row's object stands in the bytes.
-    pub(super) fn object(&self, row: usize) -> Option<(usize, usize)> {
-        let head = self.head(row)?;
-        Some((self.starts.get(row)?.at as usize + HEAD + head.id.len(), head.object.len()))
-    }
-
-    /// The cells of a row; texts are found where [`Self::bytes`] has them.
-    pub(super) fn cells(&self, row: usize) -> Option<Cells<'_>> {
+    /// A row: its head, and its cells.
+    pub(super) fn parts(&self, row: usize) -> Option<(Head<'_>, Cells<'_>)> {
         let start = self.starts.get(row)?;
         let head = self.head_of(*start)?;
-        let bytes = self.bytes.get(..start.at as usize + start.length as usize)?;
-        Some(Cells { bytes, at: start.at as usize + HEAD + head.id.len() + head.object.len() })
+        let bytes = self.bytes.get(start.at as usize..)?.get(..start.length as usize)?;
+        Some((head, Cells { bytes, at: HEAD + head.id.len() + head.object.len() }))
     }
 
     /// Keeps the rows that `keep` says.
@@ -208,43 +210,38 @@ impl Rows {
         });
     }
 
-    /// Sorts by time and id, and keeps one of each: the one whose place is first. Calls `dropped` for every other copy
-    /// that is not the very same record.
+    /// Sorts by time and id, and keeps one of each: the one whose place is first. Calls `dropped` for every other place that
+    /// has a copy.
     pub(super) fn settle(&mut self, mut dropped: impl FnMut(&[u8])) {
-        let mut first: HashMap<_, (usize, Place<'_>), RandomState> = HashMap::with_capacity_and_hasher(self.len(), RandomState::default());
-        let mut keep = vec![true; self.len()];
-        for (row, head) in self.heads().enumerate() {
-            let mut drop = row;
-            match first.entry((head.id, head.time)) {
-                Entry::Vacant(slot) => {
-                    slot.insert((row, head.place()));
-                    continue;
-                }
-                Entry::Occupied(mut known) => {
-                    let (other, place) = *known.get();
-                    if head.place() < place {
-                        drop = other;
-                        known.insert((row, head.place()));
-                    }
-                    if head.place() != place {
-                        dropped(head.id);
-                    }
-                }
-            }
-            if let Some(slot) = keep.get_mut(drop) {
-                *slot = false;
-            }
-        }
-        drop(first);
-        self.retain(|row| keep.get(row).copied().unwrap_or(true));
         let mut starts = std::mem::take(&mut self.starts);
-        starts.sort_unstable_by(|a, b| a.time.cmp(&b.time).then_with(|| self.by_id(*a, *b)));
+        starts.sort_unstable_by(|a, b| (a.time, a.prefix).cmp(&(b.time, b.prefix)).then_with(|| self.by_id_and_place(*a, *b)));
+        let mut last: Option<Head<'_>> = None;
+        starts.retain(|start| {
+            let Some(head) = self.head_of(*start) else { return true };
+            let before = last.replace(head).filter(|before| (before.time, before.id) == (head.time, head.id));
+            if before.is_some_and(|before| before.place() != head.place()) {
+                dropped(head.id);
+            }
+            before.is_none()
+        });
         self.starts = starts;
     }
 
-    fn by_id(&self, a: Start, b: Start) -> Ordering {
-        self.head_of(a).map(|head| head.id).cmp(&self.head_of(b).map(|head| head.id))
+    fn by_id_and_place(&self, a: Start, b: Start) -> Ordering {
+        let key = |start| self.head_of(start).map(|head| (head.id, head.place()));
+        key(a).cmp(&key(b))
     }
+}
+
+/// The first bytes of a text as a number. Where these differ, they compare as the texts do.
+#[inline]
+pub(super) fn prefix(text: &[u8]) -> u64 {
+    if let Some(bytes) = text.first_chunk() {
+        return u64::from_be_bytes(*bytes);
+    }
+    let mut bytes = [0; 8];
+    bytes.iter_mut().zip(text).for_each(|(slot, byte)| *slot = *byte);
+    u64::from_be_bytes(bytes)
 }
 
 #[cfg(test)]
@@ -273,10 +270,9 @@ mod tests {
         let read = Rows::of(bytes).unwrap();
         assert_eq!(read.heads().collect::<Vec<_>>(), all.map(|(head, _)| head));
         for (row, (_, expected)) in all.iter().enumerate() {
-            let mut cells = read.cells(row).unwrap();
+            let (_, mut cells) = read.parts(row).unwrap();
             for text in *expected {
-                let found = cells.text().unwrap().map(|(start, length)| std::str::from_utf8(&read.bytes()[start..start + length]).unwrap());
-                assert_eq!(found, *text);
+                assert_eq!(cells.text().unwrap().map(|text| std::str::from_utf8(text).unwrap()), *text);
             }
         }
     }

@@ -1,142 +1,54 @@
-//! The columns of a file as trees of texts: what of a record goes into them, value by value, and whether that is all of it.
-//!
-//! Whatever does not fit its column becomes NULL there, as in Athena; what a column cannot say goes along elsewhere
-//! (see [`super::record`]).
+//! The columns of a file as trees of texts. Every value that a record may have for them has a slot, by which it is found again
+//! (see [`super::cut`]).
 
-use std::borrow::Cow;
-use std::fmt;
+use std::ops::Range;
 
-use serde::Deserializer as _;
-use serde::de::{MapAccess, Visitor};
-use serde_json::value::RawValue;
-
-use super::record::{Key, json_name};
-use super::row;
+use super::record::json_name;
 use crate::tables::Kind;
-use crate::tables::builder::{elements_of, members_of, text_of};
-
-/// Most fields that a row of texts has.
-const FIELDS_MAX: usize = 16;
 
 /// What a column looks like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Shape {
     Text,
     Row(Vec<Field>),
-    List(Box<Shape>),
+    /// Elements have slots of their own, beginning with 0.
+    List(Box<Field>),
     /// A list of keys and values, both texts.
     Map,
 }
 
-/// A field of a row.
+/// A column, a field of a row, or an element of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Field {
     pub name: String,
     /// Its name in JSON.
     pub json: String,
     pub shape: Shape,
+    /// Its own slot, and behind it those of the fields below it.
+    pub slots: Range<usize>,
+    /// How many cells it has where it is NULL.
+    pub cells: usize,
 }
 
-impl Shape {
-    pub(super) fn of(column: &str, kind: &Kind) -> Self {
-        match kind {
+impl Field {
+    /// `name`, as it is called in JSON, in the column `column`; `next` is the next free slot.
+    pub(super) fn of(column: &str, name: &str, json: &str, kind: &Kind, next: &mut usize) -> Self {
+        let start = *next;
+        *next += 1;
+        let shape = match kind {
             Kind::Row(fields) => {
-                let field = |(name, kind): &(String, Kind)| {
-                    let json = json_name(column, name).to_owned();
-                    Field { name: name.clone(), json, shape: Self::of(column, kind) }
-                };
-                Self::Row(fields.iter().map(field).collect())
+                let field = |(name, kind): &(String, Kind)| Self::of(column, name, json_name(column, name), kind, next);
+                Shape::Row(fields.iter().map(field).collect())
             }
-            Kind::Array(element) => Self::List(Box::new(Self::of(column, element))),
-            Kind::Map(..) => Self::Map,
-            _ => Self::Text,
-        }
-    }
-
-    /// Appends the cells of a value. Whether they say all that the value says: an absent one and `null` say the same.
-    pub(super) fn put(&self, value: Option<&RawValue>, out: &mut Vec<u8>) -> bool {
-        let value = value.filter(|value| value.get() != "null");
-        match self {
-            Self::Text => put_text(value, out),
-            Self::Row(fields) => put_row(fields, value, out),
-            Self::List(element) => {
-                let elements = value.and_then(elements_of);
-                row::put_count(elements.as_ref().map(Vec::len), out);
-                let whole = elements.is_some() || value.is_none();
-                elements.into_iter().flatten().fold(whole, |whole, value| element.put(Some(value), out) && value.get() != "null" && whole)
-            }
-            Self::Map => put_map(value, out),
-        }
-    }
-}
-
-fn put_text(value: Option<&RawValue>, out: &mut Vec<u8>) -> bool {
-    let text = value.and_then(text_of);
-    row::put_text(text.as_deref(), out);
-    value.is_none_or(|value| value.get().starts_with('"') && text.is_some())
-}
-
-fn put_map(value: Option<&RawValue>, out: &mut Vec<u8>) -> bool {
-    let members = value.and_then(members_of);
-    row::put_count(members.as_ref().map(Vec::len), out);
-    let whole = members.is_some() || value.is_none();
-    members.into_iter().flatten().fold(whole, |whole, (key, value)| {
-        row::put_text(Some(&key), out);
-        let null = value.get() == "null";
-        put_text(Some(value).filter(|_| !null), out) && !null && whole
-    })
-}
-
-fn put_row(fields: &[Field], value: Option<&RawValue>, out: &mut Vec<u8>) -> bool {
-    let found = value.and_then(|value| serde_json::Deserializer::from_str(value.get()).deserialize_map(Picker::new(fields)).ok());
-    let Picker { values, mut whole, .. } = found.unwrap_or_else(|| Picker { whole: value.is_none(), ..Picker::new(fields) });
-    for (at, field) in fields.iter().enumerate() {
-        whole &= field.shape.put(values.get(at).copied().flatten(), out);
-    }
-    whole
-}
-
-/// Picks the values of a row's fields out of a JSON object. Names are compared without case, and the last of two counts, as
-/// Athena's reader does it; then the row does not say all.
-struct Picker<'f, 'r> {
-    fields: &'f [Field],
-    values: [Option<&'r RawValue>; FIELDS_MAX],
-    whole: bool,
-    /// Where the next field is expected.
-    next: usize,
-}
-
-impl<'f, 'r> Picker<'f, 'r> {
-    const fn new(fields: &'f [Field]) -> Self {
-        Self { fields, values: [None; FIELDS_MAX], whole: true, next: 0 }
-    }
-
-    fn take(&mut self, key: &str, value: &'r RawValue) {
-        let exact = position(self.fields.len(), self.next, |at| self.fields.get(at).is_some_and(|field| field.json == key));
-        let alike = || self.fields.iter().position(|field| field.name.eq_ignore_ascii_case(key));
-        let Some((at, slot)) = exact.or_else(alike).and_then(|at| Some((at, self.values.get_mut(at)?))) else {
-            self.whole = false;
-            return;
+            Kind::Array(element) => Shape::List(Box::new(Self::of(column, "", "", element, &mut 0))),
+            Kind::Map(..) => Shape::Map,
+            _ => Shape::Text,
         };
-        self.whole &= exact.is_some() && slot.is_none();
-        self.next = at + 1;
-        *slot = Some(value);
-    }
-}
-
-impl<'r> Visitor<'r> for Picker<'_, 'r> {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'r>>(mut self, mut map: A) -> Result<Self, A::Error> {
-        while let Some((Key(key), value)) = map.next_entry::<Key<'r>, &'r RawValue>()? {
-            let key: Cow<'r, str> = key;
-            self.take(&key, value);
-        }
-        Ok(self)
+        let cells = match &shape {
+            Shape::Row(fields) => fields.iter().map(|field| field.cells).sum(),
+            _ => 1,
+        };
+        Self { name: name.to_owned(), json: json.to_owned(), shape, slots: start..*next, cells }
     }
 }
 

@@ -19,7 +19,9 @@ use polars_parquet::write::{
 use rayon::prelude::*;
 
 use super::LakeError;
-use super::columns::{Column, Texts};
+use super::columns::Column;
+use super::dictionary::Texts;
+use super::packer::{self, Packer};
 use super::pages::pages;
 use super::record::MEMBERS;
 use super::row::Rows;
@@ -33,19 +35,16 @@ const OBJECT: &str = "object";
 const RECORD: &str = "record";
 const REST: [&str; 2] = ["extra", "original"];
 
-/// The first level of zstd: with higher ones writing takes a fifth longer, and the files are no smaller.
-const ZSTD_LEVEL: i32 = 1;
-
 fn options() -> PolarsResult<WriteOptions> {
     let statistics =
         StatisticsOptions { min_value: true, max_value: true, distinct_count: false, null_count: true, binary_statistics_truncate_length: None };
-    let compression = CompressionOptions::Zstd(Some(ZstdLevel::try_new(ZSTD_LEVEL)?));
+    let compression = CompressionOptions::Zstd(Some(ZstdLevel::try_new(packer::LEVEL)?));
     Ok(WriteOptions { statistics, version: Version::V1, compression, data_page_size: None })
 }
 
 static SCHEMA: LazyLock<Vec<Field>> = LazyLock::new(|| {
     let text = |name: &str| Field::new(name.into(), ArrowDataType::Utf8View, true);
-    let members = MEMBERS.iter().map(|member| Field::new(member.column.into(), dtype(&member.shape), true));
+    let members = MEMBERS.iter().map(|member| Field::new(member.column.into(), dtype(&member.field.shape), true));
     let place = [text(OBJECT), Field::new(RECORD.into(), ArrowDataType::Int64, true)];
     members.chain(place).chain(REST.map(text)).collect()
 });
@@ -58,7 +57,7 @@ fn dtype(shape: &Shape) -> ArrowDataType {
         Shape::Row(fields) => {
             ArrowDataType::Struct(fields.iter().map(|field| Field::new(field.name.as_str().into(), dtype(&field.shape), true)).collect())
         }
-        Shape::List(element) => list(dtype(element)),
+        Shape::List(element) => list(dtype(&element.shape)),
         Shape::Map => list(ArrowDataType::Struct(["key", "value"].map(text).to_vec())),
     }
 }
@@ -94,7 +93,8 @@ fn groups(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
 fn leaves(rows: &Rows, group: Range<usize>, options: WriteOptions) -> PolarsResult<Vec<Vec<CompressedPage>>> {
     let damaged = || PolarsError::ComputeError("a waiting row is damaged".into());
     let columns = columns(rows, group).ok_or_else(damaged)?;
-    let encoded: Vec<_> = columns.par_iter().zip(SCHEMA.par_iter()).map(|(part, field)| encode(part, rows.bytes(), field, options)).collect();
+    let parts = columns.par_iter().zip(SCHEMA.par_iter());
+    let encoded: Vec<_> = parts.map_init(Packer::new, |packer, (part, field)| encode(part, field, options, packer)).collect();
     encoded.into_iter().try_fold(Vec::new(), |mut all, leaves| {
         all.extend(leaves?);
         Ok(all)
@@ -102,32 +102,34 @@ fn leaves(rows: &Rows, group: Range<usize>, options: WriteOptions) -> PolarsResu
 }
 
 /// A column on its way.
-enum Part {
-    Texts(Column),
+enum Part<'b> {
+    Texts(Column<'b>),
     Numbers(Vec<i64>),
 }
 
 /// All columns of a group, in the order of [`SCHEMA`]; `None` where a row is damaged.
-fn columns(rows: &Rows, group: Range<usize>) -> Option<Vec<Part>> {
-    let mut members: Vec<Column> = MEMBERS.iter().map(|member| Column::new(&member.shape)).collect();
+fn columns(rows: &Rows, group: Range<usize>) -> Option<Vec<Part<'_>>> {
+    let mut members: Vec<Column<'_>> = MEMBERS.iter().map(|member| Column::new(&member.field.shape)).collect();
     let mut rest = REST.map(|_| Column::new(&Shape::Text));
     let (mut objects, mut records) = (Texts::default(), Vec::with_capacity(group.len()));
     for row in group {
-        let mut cells = rows.cells(row)?;
+        let (head, mut cells) = rows.parts(row)?;
         members.iter_mut().chain(&mut rest).try_for_each(|column| column.take(&mut cells))?;
-        objects.push(Some(rows.object(row)?));
-        records.push(i64::try_from(rows.head(row)?.record).unwrap_or(i64::MAX));
+        objects.push(Some(head.object));
+        records.push(i64::try_from(head.record).unwrap_or(i64::MAX));
     }
-    let place = [Part::Texts(Column::Text(objects)), Part::Numbers(records)];
+    let mut objects = Column::Text(objects);
+    members.iter_mut().chain(&mut rest).chain([&mut objects]).for_each(Column::finish);
+    let place = [Part::Texts(objects), Part::Numbers(records)];
     Some(members.into_iter().map(Part::Texts).chain(place).chain(rest.map(Part::Texts)).collect())
 }
 
-fn encode(part: &Part, bytes: &[u8], field: &Field, options: WriteOptions) -> PolarsResult<Vec<Vec<CompressedPage>>> {
+fn encode(part: &Part<'_>, field: &Field, options: WriteOptions, packer: &mut Packer) -> PolarsResult<Vec<Vec<CompressedPage>>> {
     let kind = to_parquet_type(field)?;
     match part {
         Part::Texts(column) => {
             let leaves = column.leaves().into_iter().zip(to_parquet_leaves(kind));
-            leaves.map(|(leaf, kind)| pages(leaf, bytes, &kind, options.compression)).collect()
+            leaves.map(|(leaf, kind)| pages(leaf, &kind, packer)).collect()
         }
         Part::Numbers(numbers) => {
             let array = PrimitiveArray::from_slice(numbers).boxed();

@@ -150,6 +150,10 @@ pub(super) fn grouped(scope: &Scope<'_>, grouping: &Grouping, calls: &Calls) -> 
     for set in &grouping.sets {
         let by: Vec<Series> = set.iter().filter_map(|at| columns.get(*at).cloned()).collect();
         let groups = if by.is_empty() { Groups::one(scope.height()) } else { Groups::by(&by, scope.height())? };
+        let groups = match scope.relation.places() {
+            Some(places) => groups.in_order(places)?,
+            None => groups,
+        };
         let mut known = Vec::new();
         for (at, (key, values)) in grouping.keys.iter().zip(&keys).enumerate() {
             let values = if set.contains(&at) { values.take(&groups.first)? } else { values.take(&vec![None; groups.count()])? };

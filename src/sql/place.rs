@@ -2,48 +2,46 @@
 //!
 //! Objects are few and their names long, so names are put in order once and rows by number.
 
-use std::collections::HashMap;
-
+use polars::prelude::{NamedFromOwned, Series};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::error::Result;
 use super::relation::Groups;
 use super::values::Values;
 
+/// Records of one object, at most: their numbers stand in the lower bits of a place.
+const RECORD_BITS: u32 = 36;
+
 /// The rows in order; `None` where they stand in order already.
 pub(super) fn order(object: &Values, record: &Values, height: usize) -> Result<Option<Vec<Option<u32>>>> {
-    let (objects, records) = (object.texts()?, record.wholes()?);
-    let mut numbers: HashMap<&str, u32> = HashMap::new();
-    let mut of_row = Vec::with_capacity(height);
-    let mut last = ("", None);
-    for row in 0..height {
-        let name = objects.get(row).unwrap_or_default();
-        let number = match last {
-            (known, Some(number)) if known == name => number,
-            _ => {
-                let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
-                *numbers.entry(name).or_insert(next)
-            }
-        };
-        last = (name, Some(number));
-        of_row.push(number);
-    }
-    let mut names: Vec<(&str, u32)> = numbers.into_iter().collect();
-    names.sort_unstable();
-    let mut ranks = vec![0_u32; names.len()];
-    for (rank, (_, number)) in (0..).zip(&names) {
-        if let Some(slot) = ranks.get_mut(*number as usize) {
-            *slot = rank;
-        }
-    }
-    let rank = |number: &u32| ranks.get(*number as usize).copied().unwrap_or_default();
-    let mut keys: Vec<(u32, i64, u32)> =
-        (0..).zip(&of_row).map(|(row, number): (u32, _)| (rank(number), records.get(row as usize).unwrap_or_default(), row)).collect();
+    let places = places(object, record, height)?;
+    let mut keys: Vec<(i64, u32)> = places.i64()?.iter().map(Option::unwrap_or_default).zip(0..).collect();
     if keys.is_sorted() {
         return Ok(None);
     }
     keys.sort_unstable();
-    Ok(Some(keys.into_iter().map(|(_, _, row)| Some(row)).collect()))
+    Ok(Some(keys.into_iter().map(|(_, row)| Some(row)).collect()))
+}
+
+/// For each row a number that says where it stands: by its object's name, and then by its number there.
+pub(super) fn places(object: &Values, record: &Values, height: usize) -> Result<Series> {
+    let (names, records) = (object.texts()?, record.wholes()?);
+    let objects = [object.spread(height)];
+    let groups = Groups::by(&objects, height)?;
+    let name = |group: u32| groups.first.get(group as usize).copied().flatten().and_then(|row| names.get(row as usize)).unwrap_or_default();
+    let mut sorted: Vec<u32> = (0..).take(groups.count()).collect();
+    sorted.sort_unstable_by(|a, b| name(*a).cmp(name(*b)));
+    let mut ranks = vec![0_i64; sorted.len()];
+    for (rank, group) in (0..).zip(sorted) {
+        if let Some(slot) = ranks.get_mut(group as usize) {
+            *slot = rank;
+        }
+    }
+    let place = |(group, row): (&u32, usize)| {
+        let rank = ranks.get(*group as usize).copied().unwrap_or_default();
+        rank << RECORD_BITS | records.get(row).unwrap_or_default().clamp(0, (1 << RECORD_BITS) - 1)
+    };
+    Ok(Series::from_vec("".into(), groups.of_row.iter().zip(0..).map(place).collect::<Vec<i64>>()))
 }
 
 /// The rows without second copies of an id; `None` where there are none. Rows without an id are no copies.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use polars::prelude::{BooleanChunked, DataFrame, IntoColumn, Series};
 
+use super::alike::Numbers;
 use super::error::{Result, SqlError};
 use super::partition;
 use super::values::{Values, take};
@@ -26,6 +27,10 @@ impl Field {
         Self { qualifier: None, name: name.into(), kind, hidden: false, is_date: false }
     }
 }
+
+/// The column that says where each event stands among all, where they are not in order (see [`super::blind`]). Nobody can
+/// write this name.
+pub(super) const PLACE: &str = "\0place";
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Relation {
@@ -85,6 +90,11 @@ impl Relation {
             made.push(column);
         }
         Ok(made)
+    }
+
+    /// Where its rows stand, if they are not in order.
+    pub fn places(&self) -> Option<&Series> {
+        self.fields.iter().position(|field| field.name == PLACE).and_then(|at| self.columns.get(at))
     }
 
     /// The rows where `mask` is true.
@@ -154,11 +164,45 @@ impl Groups {
         self.first.len()
     }
 
+    fn of_numbers(numbers: Numbers) -> Self {
+        let mut first = vec![None; numbers.count];
+        for (row, group) in (0_u32..).zip(&numbers.of_row) {
+            if let Some(slot) = first.get_mut(*group as usize) {
+                slot.get_or_insert(row);
+            }
+        }
+        Self { of_row: numbers.of_row, first }
+    }
+
+    /// The same groups, numbered by the places of their first rows.
+    pub fn in_order(self, places: &Series) -> Result<Self> {
+        let mut firsts: Vec<(i64, Option<u32>, u32)> = (0..).zip(&self.first).map(|(group, first)| (i64::MAX, *first, group)).collect();
+        for ((row, group), place) in (0_u32..).zip(&self.of_row).zip(places.i64()?.iter()) {
+            if let (Some(slot), Some(place)) = (firsts.get_mut(*group as usize), place)
+                && place < slot.0
+            {
+                *slot = (place, Some(row), *group);
+            }
+        }
+        firsts.sort_unstable();
+        let mut numbers = vec![0_u32; firsts.len()];
+        for (number, (_, _, group)) in (0_u32..).zip(&firsts) {
+            if let Some(slot) = numbers.get_mut(*group as usize) {
+                *slot = number;
+            }
+        }
+        let of_row = self.of_row.iter().map(|group| numbers.get(*group as usize).copied().unwrap_or_default()).collect();
+        Ok(Self { of_row, first: firsts.into_iter().map(|(_, first, _)| first).collect() })
+    }
+
     /// Groups rows by `keys`, each `height` long.
     pub fn by(keys: &[Series], height: usize) -> Result<Self> {
         if keys.is_empty() {
             let first = if height > 0 { vec![Some(0)] } else { Vec::new() };
             return Ok(Self { of_row: vec![0; height], first });
+        }
+        if let Some(numbers) = Numbers::of(keys) {
+            return Ok(Self::of_numbers(numbers));
         }
         let columns: Vec<_> = keys.iter().enumerate().map(|(at, key)| key.clone().with_name(format!("{at}").into()).into_column()).collect();
         let frame = DataFrame::new(height, columns.clone())?;

@@ -118,7 +118,7 @@ impl Args {
         if pieces.is_empty() {
             catalog.insert(&tables::cloudtrail::TABLE, &tables::cloudtrail::TABLE.empty());
         }
-        catalog.insert_events(pieces, gathering.is_distinct()).map_err(|error| not_answered(&error))?;
+        catalog.insert_events(query, pieces, gathering.is_distinct()).map_err(|error| not_answered(&error))?;
         reading.coverage = coverage;
         Ok(())
     }

@@ -72,7 +72,7 @@ impl pipeline::Collector for Collector<'_> {
     fn record(&mut self, object: &str, record: RawRecord<'_>) -> Result<(), String> {
         let split = Split::of(record.json, record.native)?;
         let time = split.time();
-        let account = split.text("recipientaccountid");
+        let account = split.account();
         let account = account.as_deref().filter(|account| !account.is_empty()).or_else(|| Place::of(object).account);
         if !self.inside {
             self.ingest.enter();
@@ -80,7 +80,7 @@ impl pipeline::Collector for Collector<'_> {
         }
         let id = split.identity();
         let head = Head { time: time.map_or(0, Timestamp::millis), record: record.index, id: id.as_bytes(), object: object.as_bytes() };
-        let rows = self.rows(record.native, account, split.text("awsregion").as_deref(), time);
+        let rows = self.rows(record.native, account, split.region().as_deref(), time);
         let before = rows.len();
         row::write(&head, rows, |out| split.put(out));
         self.bytes += rows.len() - before;

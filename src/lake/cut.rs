@@ -1,0 +1,231 @@
+//! A record's text → cells of the columns. The text is gone over once: what values the columns can have is noted on the way,
+//! as places in the text; then the cells are written, in the order of the columns.
+//!
+//! Whatever does not fit its column becomes NULL there, as in Athena; what a column cannot say goes along elsewhere
+//! (see [`super::record`]).
+
+use std::borrow::Cow;
+
+use super::row;
+use super::shape::{Field, Shape, position};
+use crate::decode::json::{Elements, Fault, Members, skip_value, string_end, unescape};
+
+/// Where a value stands in its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    start: u32,
+    end: u32,
+    /// A string without escapes.
+    plain: bool,
+}
+
+const NOWHERE: Span = Span { start: 0, end: 0, plain: false };
+
+/// The values of a text, by slot.
+#[derive(Debug)]
+pub(super) struct Slots<'r> {
+    json: &'r str,
+    spans: Vec<Span>,
+}
+
+/// A value, as JSON.
+#[derive(Debug, Clone, Copy)]
+struct Value<'r> {
+    json: &'r str,
+    plain: bool,
+}
+
+/// What was noted of a value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Noted {
+    /// Where it ends.
+    pub end: usize,
+    /// The column has a place for everything that it says.
+    pub whole: bool,
+}
+
+impl<'r> Slots<'r> {
+    pub(super) fn new(json: &'r str, count: usize) -> Self {
+        Self { json, spans: vec![NOWHERE; count] }
+    }
+
+    /// Notes the value that begins at `at`, and those of the fields below it. Of two in one slot the last one counts, as with
+    /// Athena's reader; then the row does not say all.
+    pub(super) fn note(&mut self, field: &Field, at: usize) -> Result<Noted, Fault> {
+        let again = self.has(field.slots.start);
+        if again {
+            self.spans.get_mut(field.slots.clone()).unwrap_or_default().fill(NOWHERE);
+        }
+        let text = self.json.as_bytes();
+        let (mut plain, mut whole) = (false, true);
+        let end = match (&field.shape, text.get(at)) {
+            (Shape::Row(fields), Some(b'{')) => {
+                let noted = self.note_fields(fields, at)?;
+                whole = noted.whole;
+                noted.end
+            }
+            (Shape::Text, Some(b'"')) => {
+                let (end, is_plain) = string_end(text, at)?;
+                plain = is_plain;
+                end
+            }
+            (shape, first) => {
+                whole = !matches!(shape, Shape::Row(_)) || first == Some(&b'n');
+                skip_value(text, at)?
+            }
+        };
+        let place = u32::try_from(at).ok().zip(u32::try_from(end).ok());
+        if let (Some((start, end)), Some(span)) = (place, self.spans.get_mut(field.slots.start)) {
+            *span = Span { start, end, plain };
+        }
+        Ok(Noted { end, whole: whole && !again })
+    }
+
+    /// Notes the fields of the object that begins at `at`. Names are compared without case.
+    fn note_fields(&mut self, fields: &[Field], at: usize) -> Result<Noted, Fault> {
+        let text = self.json.as_bytes();
+        let (mut members, mut next, mut whole) = (Members::of(text, at), 0, true);
+        while let Some(member) = members.next()? {
+            let key = text.get(member.key).unwrap_or_default();
+            let exact = position(fields.len(), next, |at| fields.get(at).is_some_and(|field| field.json.as_bytes() == key));
+            let found = exact.or_else(|| alike(fields, key));
+            whole &= exact.is_some();
+            let end = match found.and_then(|at| Some((at, fields.get(at)?))) {
+                Some((at, field)) => {
+                    next = at + 1;
+                    let noted = self.note(field, member.value)?;
+                    whole &= noted.whole;
+                    noted.end
+                }
+                None => skip_value(text, member.value)?,
+            };
+            members.go_on(end);
+        }
+        Ok(Noted { end: members.end(), whole })
+    }
+
+    pub(super) fn has(&self, slot: usize) -> bool {
+        self.spans.get(slot).is_some_and(|span| *span != NOWHERE)
+    }
+
+    fn value(&self, slot: usize) -> Option<Value<'r>> {
+        let span = self.spans.get(slot).filter(|span| **span != NOWHERE)?;
+        Some(Value { json: self.json.get(span.start as usize..span.end as usize)?, plain: span.plain })
+    }
+
+    /// The value in a slot, as JSON.
+    pub(super) fn json(&self, slot: usize) -> Option<&'r str> {
+        self.value(slot).map(|value| value.json)
+    }
+
+    /// The text that the value in a slot is in a column of texts.
+    pub(super) fn text(&self, slot: usize) -> Option<Cow<'r, str>> {
+        self.value(slot)?.text()
+    }
+
+    /// Appends the cells of a field. Whether they say all that it says: an absent value and `null` say the same.
+    pub(super) fn put(&self, field: &Field, out: &mut Vec<u8>) -> bool {
+        let Some(value) = self.value(field.slots.start) else {
+            row::put_nulls(field.cells, out);
+            return true;
+        };
+        match &field.shape {
+            Shape::Text => put_text(value, out),
+            Shape::Row(fields) => {
+                let mut whole = true;
+                for field in fields {
+                    whole &= self.put(field, out);
+                }
+                whole
+            }
+            Shape::List(element) => put_list(element, value, out),
+            Shape::Map => put_map(value, out),
+        }
+    }
+}
+
+impl<'r> Value<'r> {
+    /// A string without its quotes and escapes, everything else as it stands; `None` for `null` and for half a character.
+    fn text(self) -> Option<Cow<'r, str>> {
+        match self.json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            Some(inner) if self.plain => Some(Cow::Borrowed(inner)),
+            Some(inner) => said(inner),
+            None => (self.json != "null").then_some(Cow::Borrowed(self.json)),
+        }
+    }
+}
+
+/// What a string says, given without its quotes.
+pub(super) fn said(raw: &str) -> Option<Cow<'_, str>> {
+    if !raw.contains('\\') {
+        return Some(Cow::Borrowed(raw));
+    }
+    let mut text = Vec::with_capacity(raw.len());
+    unescape(raw.as_bytes(), &mut text)?;
+    String::from_utf8(text).ok().map(Cow::Owned)
+}
+
+/// The field that a key means which is not written as CloudTrail writes it.
+fn alike(fields: &[Field], key: &[u8]) -> Option<usize> {
+    let key = said(std::str::from_utf8(key).ok()?)?;
+    fields.iter().position(|field| field.name.eq_ignore_ascii_case(&key))
+}
+
+fn put_text(value: Value<'_>, out: &mut Vec<u8>) -> bool {
+    let text = value.text();
+    row::put_text(text.as_deref(), out);
+    value.json == "null" || (value.json.starts_with('"') && text.is_some())
+}
+
+fn put_list(element: &Field, value: Value<'_>, out: &mut Vec<u8>) -> bool {
+    let Some(starts) = elements(value.json) else {
+        row::put_nulls(1, out);
+        return value.json == "null";
+    };
+    row::put_count(starts.len(), out);
+    let (mut slots, mut whole) = (Slots::new(value.json, element.slots.end), true);
+    for start in starts {
+        slots.spans.fill(NOWHERE);
+        // The text was gone over before, so there is no fault in it.
+        whole &= slots.note(element, start).is_ok_and(|noted| noted.whole) && slots.json(0) != Some("null");
+        whole &= slots.put(element, out);
+    }
+    whole
+}
+
+/// Where the elements of a JSON array begin; `None` for any other value.
+fn elements(json: &str) -> Option<Vec<usize>> {
+    let text = json.as_bytes();
+    let mut starts = Vec::new();
+    let mut elements = Elements::of(text, json.starts_with('[').then_some(0)?);
+    while let Some(at) = elements.next().ok()? {
+        starts.push(at);
+        elements.go_on(skip_value(text, at).ok()?);
+    }
+    Some(starts)
+}
+
+fn put_map(value: Value<'_>, out: &mut Vec<u8>) -> bool {
+    let Some(members) = members(value.json) else {
+        row::put_nulls(1, out);
+        return value.json == "null";
+    };
+    row::put_count(members.len(), out);
+    members.iter().fold(true, |whole, (key, value)| {
+        row::put_text(Some(key), out);
+        put_text(*value, out) && value.json != "null" && whole
+    })
+}
+
+/// The members of a JSON object, in order; `None` for any other value.
+fn members(json: &str) -> Option<Vec<(Cow<'_, str>, Value<'_>)>> {
+    let text = json.as_bytes();
+    let mut found = Vec::new();
+    let mut members = Members::of(text, json.starts_with('{').then_some(0)?);
+    while let Some(member) = members.next().ok()? {
+        let end = skip_value(text, member.value).ok()?;
+        found.push((said(json.get(member.key)?)?, Value { json: json.get(member.value..end)?, plain: false }));
+        members.go_on(end);
+    }
+    Some(found)
+}

@@ -1,0 +1,68 @@
+//! Repetition and definition levels: mostly one number all along.
+
+use polars_error::PolarsResult;
+use polars_parquet::parquet::encoding::hybrid_rle::encode;
+
+/// Levels of a page, in order.
+#[derive(Debug, Default)]
+pub(super) struct Levels {
+    /// The first ones are the same, and as many.
+    same: u32,
+    count: usize,
+    /// All of them, as soon as they are not the same.
+    all: Vec<u32>,
+}
+
+impl Levels {
+    pub(super) fn push(&mut self, level: u32) {
+        self.push_many(level, 1);
+    }
+
+    #[inline]
+    pub(super) fn push_many(&mut self, level: u32, count: usize) {
+        if self.all.is_empty() {
+            if self.count == 0 || level == self.same {
+                self.same = level;
+                self.count += count;
+                return;
+            }
+            self.all = vec![self.same; self.count];
+        }
+        self.all.extend(std::iter::repeat_n(level, count));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        if self.all.is_empty() { self.count } else { self.all.len() }
+    }
+
+    /// Appends them, none greater than `max`, with their length before them.
+    pub(super) fn put(&self, max: u32, out: &mut Vec<u8>) -> PolarsResult<()> {
+        let start = out.len();
+        out.extend_from_slice(&[0; 4]);
+        if self.all.is_empty() {
+            self.put_run(out)
+        } else {
+            encode::<u32, _, _>(out, self.all.iter().copied(), bits(max))?
+        }
+        let length = u32::try_from(out.len() - start - 4).unwrap_or(u32::MAX);
+        if let Some(slot) = out.get_mut(start..start + 4) {
+            slot.copy_from_slice(&length.to_le_bytes());
+        }
+        Ok(())
+    }
+
+    /// One run: its length, doubled, seven bits a byte; then the level, which is less than 256.
+    fn put_run(&self, out: &mut Vec<u8>) {
+        let mut rest = self.count << 1;
+        while rest >= 0x80 {
+            out.push((rest & 0x7f) as u8 | 0x80);
+            rest >>= 7;
+        }
+        out.extend_from_slice(&[rest as u8, self.same as u8]);
+    }
+}
+
+/// How many bits a number takes.
+pub(super) const fn bits(number: u32) -> u32 {
+    u32::BITS - number.leading_zeros()
+}

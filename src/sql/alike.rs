@@ -1,0 +1,133 @@
+//! Values → numbers that are equal where the values are. Grouping works on these.
+//!
+//! Texts that came from a dictionary lie in memory once, and a row has but a view of one: rows are told apart by their views, and
+//! no text is looked at for each of them.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use foldhash::fast::RandomState;
+use polars::prelude::{DataType, Int64Chunked, Series, StringChunked};
+use polars_arrow::array::Array;
+
+/// After as many different texts, most of the rows must have been repetitions.
+const DISTINCT_PROBE: usize = 1 << 16;
+/// Two numbers are looked up in a table of at most this many cells.
+const TABLE_CELLS_MAX: usize = 1 << 20;
+
+/// A number for each row, from 0 in order of first appearance.
+pub(super) struct Numbers {
+    pub of_row: Vec<u32>,
+    pub count: usize,
+}
+
+impl Numbers {
+    /// Rows numbered by `keys` together; `None` where that is better done otherwise.
+    pub fn of(keys: &[Series]) -> Option<Self> {
+        let (first, others) = keys.split_first()?;
+        others.iter().try_fold(Self::of_column(first)?, |numbers, key| Some(numbers.with(&Self::of_column(key)?)))
+    }
+
+    /// NULL is a value like others.
+    fn of_column(column: &Series) -> Option<Self> {
+        match column.dtype() {
+            DataType::String => Self::of_texts(column.str().ok()?),
+            DataType::Int64 => Some(Self::of_wholes(column.i64().ok()?)),
+            _ => None,
+        }
+    }
+
+    fn of_texts(texts: &StringChunked) -> Option<Self> {
+        let (mut of_row, mut by_text) = (Vec::with_capacity(texts.len()), Known::default());
+        for chunk in texts.downcast_iter() {
+            let mut by_view: HashMap<u128, u32, RandomState> = HashMap::default();
+            let mut last = None;
+            for (row, view) in chunk.views().iter().enumerate() {
+                let view = chunk.validity().is_none_or(|valid| valid.get_bit(row)).then(|| view.as_u128());
+                let number = match (last, view) {
+                    (Some((known, number)), view) if known == view => number,
+                    (_, None) => by_text.number(None),
+                    (_, Some(view)) => *by_view.entry(view).or_insert_with(|| by_text.number(chunk.get(row))),
+                };
+                last = Some((view, number));
+                of_row.push(number);
+                if by_text.0.len() > DISTINCT_PROBE && by_text.0.len() > of_row.len() / 4 {
+                    return None;
+                }
+            }
+        }
+        Some(Self { of_row, count: by_text.0.len() })
+    }
+
+    fn of_wholes(wholes: &Int64Chunked) -> Self {
+        let mut known = Known::default();
+        let of_row = wholes.iter().map(|whole| known.number(whole)).collect();
+        Self { of_row, count: known.0.len() }
+    }
+
+    /// Both numbers of a row in one.
+    fn with(self, other: &Self) -> Self {
+        let pairs = self.of_row.iter().zip(&other.of_row);
+        if self.count.saturating_mul(other.count) > TABLE_CELLS_MAX {
+            let mut known = Known::default();
+            let of_row = pairs.map(|pair| known.number(Some(pair))).collect();
+            return Self { of_row, count: known.0.len() };
+        }
+        let (mut table, mut count) = (vec![u32::MAX; self.count * other.count], 0);
+        let of_pair = |(a, b): (&u32, &u32)| {
+            let cell = table.get_mut(*a as usize * other.count + *b as usize)?;
+            if *cell == u32::MAX {
+                *cell = count;
+                count += 1;
+            }
+            Some(*cell)
+        };
+        let of_row = pairs.filter_map(of_pair).collect();
+        Self { of_row, count: count as usize }
+    }
+}
+
+/// Values that have a number.
+struct Known<T>(HashMap<Option<T>, u32, RandomState>);
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self(HashMap::default())
+    }
+}
+
+impl<T: Eq + Hash> Known<T> {
+    fn number(&mut self, value: Option<T>) -> u32 {
+        // Rows are counted with 32 bits, and there are no more values than rows.
+        let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        *self.0.entry(value).or_insert(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::NamedFrom;
+
+    use super::*;
+
+    #[test]
+    fn equal_rows_have_equal_numbers_in_order_of_first_appearance() {
+        let long = "a text that does not fit into a view";
+        let mut texts = Series::new("".into(), [Some(long), None, Some("b")]);
+        // The same text again, at another place in memory.
+        texts.append_owned(Series::new("".into(), [Some(long), Some("c"), None])).unwrap();
+        let wholes = Series::new("".into(), [Some(7_i64), None, Some(7), Some(7), None, None]);
+        assert_eq!(Numbers::of(&[texts.clone()]).unwrap().of_row, [0, 1, 2, 0, 3, 1]);
+        assert_eq!(Numbers::of(&[texts.rechunk(), wholes.clone()]).unwrap().of_row, [0, 1, 2, 0, 3, 1]);
+        let numbers = Numbers::of(&[wholes, texts]).unwrap();
+        assert_eq!((numbers.of_row, numbers.count), (vec![0, 1, 2, 0, 3, 1], 4));
+    }
+
+    #[test]
+    fn many_numbers_are_told_apart_without_a_table() {
+        let wholes: Vec<i64> = (0..3_000).collect();
+        let mirrored: Vec<i64> = wholes.iter().map(|whole| 2_999 - whole).collect();
+        let keys = [Series::new("".into(), wholes), Series::new("".into(), mirrored)];
+        assert_eq!(Numbers::of(&keys).unwrap().count, 3_000);
+    }
+}
