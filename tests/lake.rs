@@ -102,6 +102,25 @@ fn copies_in_another_folder_are_no_new_events() {
     assert!(said.contains("(0 known), added 0 events") && said.contains("wrote 0 files"), "{said}");
 }
 
+/// Two events of one id and of different times are two in the lake; a copy of either is known for what it is.
+#[test]
+fn copies_of_two_events_that_share_an_id_are_no_new_events() {
+    let world = world();
+    let record = |second: u32| {
+        format!(
+            r#"{{"eventVersion":"1.08","eventTime":"2024-10-01T00:00:{second:02}Z","eventSource":"ecr.amazonaws.com","eventName":"DescribeRepositories","awsRegion":"us-east-1","recipientAccountId":"111122223333","eventID":"00000000-0000-4000-8000-000000000001"}}"#
+        )
+    };
+    let text = format!("{{\"Records\":[{},{}]}}", record(1), record(2));
+    for name in ["first.json", "second.json"] {
+        fs::write(world.path(name), &text).unwrap();
+    }
+    let said = ok(&world, &["ingest", "first.json", "--lake", "lake"]);
+    assert!(said.contains("added 2 events"), "{said}");
+    let said = ok(&world, &["ingest", "second.json", "--lake", "lake"]);
+    assert!(said.contains("(0 known), added 0 events"), "{said}");
+}
+
 #[test]
 fn a_damaged_object_is_remembered_and_read_again_once_it_is_mended() {
     let world = world();

@@ -129,7 +129,7 @@ impl Work<'_> {
         let mut found = vec![Found::New; rows.len()];
         // Rows of other times than those files have cannot be among theirs.
         let heads = rows.heads().enumerate().filter(|(_, head)| first <= head.time && head.time <= last);
-        let places: Places<'_> = heads.map(|(row, head)| (head.id, (row, head))).collect();
+        let places: Places<'_> = heads.map(|(row, head)| ((head.time, head.id), (row, head))).collect();
         for present in near {
             let moved = find_copies(&present.path, self.partition.native, &places, &mut found)?;
             if moved.is_empty() {
@@ -163,8 +163,8 @@ impl Work<'_> {
     }
 }
 
-/// New rows by their ids.
-type Places<'r> = HashMap<&'r [u8], (usize, Head<'r>), RandomState>;
+/// New rows by their times and ids.
+type Places<'r> = HashMap<(i64, &'r [u8]), (usize, Head<'r>), RandomState>;
 
 /// Marks rows that the file has. Those that should stand in the file in place of theirs.
 fn find_copies(path: &Path, native: bool, places: &Places<'_>, found: &mut [Found]) -> Result<Vec<usize>, LakeError> {
@@ -174,8 +174,9 @@ fn find_copies(path: &Path, native: bool, places: &Places<'_>, found: &mut [Foun
         let there = reader.read(group, Some(&IDENTITY.map(Wanted::from)), None)?;
         let records = Records::of(&there).map_err(|error| LakeError::io(path, error))?;
         for row in 0..there.height() {
-            let Some((at, head)) = places.get(records.identity(row, native).as_bytes()) else { continue };
-            let Some(found) = found.get_mut(*at).filter(|_| head.time == records.time(row, native)) else { continue };
+            let id = records.identity(row, native);
+            let Some((at, head)) = places.get(&(records.time(row, native), id.as_bytes())) else { continue };
+            let Some(found) = found.get_mut(*at) else { continue };
             *found = match head.place().cmp(&(records.object(row).as_bytes(), records.index(row))) {
                 Ordering::Less => Found::Moved,
                 Ordering::Equal => Found::Again,
