@@ -19,6 +19,8 @@ use corpus::{BUSY, Corpus, PUSHES, QUIET};
 
 const SEED: u64 = 1;
 const ROUNDS: usize = 9;
+/// Between two looks at how much memory the program has.
+const LOOKS: Duration = Duration::from_millis(3);
 
 /// An archive on disk.
 struct Archive {
@@ -56,7 +58,7 @@ struct Run {
     output: Vec<u8>,
 }
 
-/// `detect` on a folder, in a process of its own; `/proc/PID/status` tells its peak memory just before it ends.
+/// `detect` on a folder, in a process of its own; its peak memory is what `/proc/PID/status` said last.
 fn detect(folder: &Path, jobs: usize) -> Run {
     let start = Instant::now();
     let mut child = Command::new("/usr/bin/env")
@@ -66,26 +68,28 @@ fn detect(folder: &Path, jobs: usize) -> Run {
         .stderr(Stdio::null())
         .spawn()
         .expect("the program starts");
-    let mut output = Vec::new();
     let status = format!("/proc/{}/status", child.id());
-    let mut peak_kib = 0;
-    if let Some(mut out) = child.stdout.take() {
-        // The first byte of the output comes when everything is read and folded: the peak is behind us then.
-        let mut first = [0];
-        if std::io::Read::read(&mut out, &mut first).is_ok_and(|read| read == 1) {
-            output.push(first[0]);
-            peak_kib = peak(&status);
+    let watch = std::thread::spawn(move || {
+        let mut peak_kib = 0;
+        // What is dead has a status, and no memory in it.
+        while let Some(more) = peak(&status) {
+            peak_kib = peak_kib.max(more);
+            std::thread::sleep(LOOKS);
         }
+        peak_kib
+    });
+    let mut output = Vec::new();
+    if let Some(mut out) = child.stdout.take() {
         std::io::Read::read_to_end(&mut out, &mut output).expect("a pipe");
     }
     child.wait().expect("it ends");
-    Run { time: start.elapsed(), peak_kib, output }
+    let time = start.elapsed();
+    Run { time, peak_kib: watch.join().expect("the watch ends"), output }
 }
 
-fn peak(status: &str) -> u64 {
-    let text = fs::read_to_string(status).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(0)
+fn peak(status: &str) -> Option<u64> {
+    let text = fs::read_to_string(status).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().trim_end_matches("kB").trim().parse().ok()
 }
 
 /// Inflates every file with libdeflate into a buffer per thread, and does nothing else. With `held`, the stored bytes are
