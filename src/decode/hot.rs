@@ -1,4 +1,4 @@
-//! The hot path: cuts the records out of one `{"Records":[…]}` by its brackets, and looks at four fields of each.
+//! The hot path: cuts the records out of one `{"Records":[…]}` by its brackets, and looks at a few fields of each.
 //!
 //! It is exact for every text that is JSON: brackets and quotes are followed through the whole text, so a record is cut
 //! where it really begins and ends, whatever stands inside it and however it is written. The same pass marks every string

@@ -88,6 +88,10 @@ impl Dialect for Trino {
         true
     }
 
+    fn supports_numeric_literal_underscores(&self) -> bool {
+        true
+    }
+
     fn supports_select_expr_star(&self) -> bool {
         true
     }

@@ -7,7 +7,23 @@ use super::stand_ins::with_tables;
 
 /// The tokens as the parser wants them.
 pub(super) fn respelt(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    with_rows(with_tables(with_angle_brackets(with_addresses(tokens))))
+    with_rows(with_tables(with_angle_brackets(with_addresses(with_numbers(tokens)))))
+}
+
+/// `1_000` as 1000 and `0x1F` as 31; of the latter, the parser makes what it makes of `X'1F'`, but for its length.
+fn with_numbers(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    for TokenWithSpan { token, span } in &mut tokens {
+        match token {
+            Token::Number(digits, _) => digits.retain(|digit| digit != '_'),
+            Token::HexStringLiteral(digits) if span.end.column - span.start.column == digits.len() as u64 + 2 => {
+                if let Ok(number) = u64::from_str_radix(digits, 16) {
+                    *token = Token::Number(number.to_string(), false);
+                }
+            }
+            _ => {}
+        }
+    }
+    tokens
 }
 
 pub(super) fn is_said(token: &TokenWithSpan) -> bool {
