@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use crate::source::local::lock;
 
-/// 16 KiB: the least that an object costs.
-const CLASS_MIN: u32 = 14;
+/// 4 KiB: many objects of a trail are no larger.
+const CLASS_MIN: u32 = 12;
 /// 16 MiB: larger bodies get a buffer of their own, which is not kept.
 const CLASS_MAX: u32 = 24;
 /// What is kept per size, at most.
@@ -19,7 +19,7 @@ pub(super) struct Buffers {
     kept: [Mutex<Vec<Vec<u8>>>; CLASSES],
 }
 
-/// The capacity that a body of `bytes` gets: the memory it costs.
+/// The capacity that a body of `bytes` gets.
 pub(super) fn capacity_for(bytes: u64) -> u64 {
     let capacity = bytes.max(1 << CLASS_MIN).checked_next_power_of_two().unwrap_or(bytes);
     if capacity > 1 << CLASS_MAX { bytes } else { capacity }
@@ -65,7 +65,7 @@ mod tests {
         buffers.give(Vec::with_capacity(1 << 20));
         assert!(buffers.take(100).capacity() < 1 << 20, "a tiny object got the giant's buffer");
         assert_eq!(buffers.take(900_000).capacity(), 1 << 20);
-        assert_eq!(lock(&buffers.kept[6]).len(), 0);
+        assert_eq!(lock(&buffers.kept[(20 - CLASS_MIN) as usize]).len(), 0);
     }
 
     #[test]

@@ -20,6 +20,9 @@ use crate::source::{Delivery, FatalError, FatalKind, Fetched, Origin};
 /// Objects in flight and arrived, together, at most.
 const PARCELS_MAX: usize = 1024;
 
+/// What a request and its answer take beside the body, about: the least that an object costs.
+const OBJECT_BYTES_MIN: u64 = 16 << 10;
+
 /// The budget's unit: permits are 32 bits wide.
 const UNIT_BYTES: u64 = 1024;
 
@@ -95,7 +98,7 @@ impl Dispatch {
                     return Ok(());
                 }
                 self.wait_for_a_lane(lanes).await?;
-                let permits = self.permits(capacity_for(size)).await;
+                let permits = self.permits(capacity_for(size).max(OBJECT_BYTES_MIN)).await;
                 let dispatch = Arc::clone(self);
                 lanes.running.spawn(async move { dispatch.fetch(key, size, origin, permits).await });
             }
