@@ -303,10 +303,9 @@ fn literal(value: &Value) -> Result<Values> {
                 }
             },
         },
-        Value::HexStringLiteral(digits) if digits.len() % 2 == 0 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()) => {
-            Values::constant(Kind::Binary, Some(digits.to_ascii_lowercase()))
+        Value::HexStringLiteral(digits) => {
+            functions::bytes_literal(digits).ok_or_else(|| SqlError::new("X'…' is bytes: two hexadecimal digits for each"))?
         }
-        Value::HexStringLiteral(_) => return Err(SqlError::new("X'…' is bytes: two hexadecimal digits for each")),
         Value::Placeholder(name) => {
             return Err(SqlError::new(format!("parameter {name} has no value; put the value in its place, or in a params table")));
         }

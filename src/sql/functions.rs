@@ -23,6 +23,7 @@ use super::{aggregate, clock, lambda, names, predicate, window};
 use crate::tables::Kind;
 
 pub(super) use array::{array_of, row_of, subscript};
+pub(super) use binary::literal as bytes_literal;
 pub(super) use json::{members, object_json};
 
 /// One call: the arguments' values, and what the function may need to know.
