@@ -9,6 +9,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::error::{Result, SqlError};
 use super::names::suggestion;
+use super::spelling::is_said;
 use crate::tables::{self, Column};
 
 /// What a text asks for.
@@ -73,10 +74,6 @@ fn split(tokens: Vec<TokenWithSpan>) -> Vec<Vec<TokenWithSpan>> {
     }
     all.retain(|statement| statement.iter().any(is_said));
     all
-}
-
-fn is_said(token: &TokenWithSpan) -> bool {
-    !matches!(token.token, Token::Whitespace(_) | Token::EOF)
 }
 
 fn placed(statement: &[TokenWithSpan], message: impl Into<String>) -> SqlError {
