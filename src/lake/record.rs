@@ -170,28 +170,31 @@ impl<'r> Split<'r> {
             return self.take_other(key, at);
         };
         *next = place + 1;
-        self.twisted |= self.values.has(member.field.slots.start);
-        let noted = self.values.note(&member.field, at)?;
-        if !noted.whole {
-            self.torn.push(place);
-        }
-        Ok(noted.end)
+        self.note(place, member, at)
     }
 
     /// The same for a key that is not what CloudTrail writes.
     fn take_other(&mut self, key: &'r str, at: usize) -> Result<usize, String> {
         let key = said(key).ok_or("a key has half a character")?;
         let name = if self.native { native_name(&key) } else { &key };
-        if let Some(member) = MEMBERS.iter().find(|member| member.name.eq_ignore_ascii_case(name)) {
+        if let Some((place, member)) = MEMBERS.iter().enumerate().find(|(_, member)| member.name.eq_ignore_ascii_case(name)) {
             // Written with escapes, it may be the very same name.
-            self.twisted |= member.name != name || self.values.has(member.field.slots.start);
-            let noted = self.values.note(&member.field, at)?;
-            self.torn.extend((!noted.whole).then(|| MEMBERS.iter().position(|other| other.name == member.name)).flatten());
-            return Ok(noted.end);
+            self.twisted |= member.name != name;
+            return self.note(place, member, at);
         }
         let end = skip_value(self.json.as_bytes(), at)?;
         self.others.push((key, self.json.get(at..end).unwrap_or_default()));
         Ok(end)
+    }
+
+    /// Notes the value, which begins at `at`, of the member at `place` in [`MEMBERS`]; the value's end.
+    fn note(&mut self, place: usize, member: &Member, at: usize) -> Result<usize, String> {
+        self.twisted |= self.values.has(member.field.slots.start);
+        let noted = self.values.note(&member.field, at)?;
+        if !noted.whole {
+            self.torn.push(place);
+        }
+        Ok(noted.end)
     }
 
     pub(super) fn time(&self) -> Option<Timestamp> {
