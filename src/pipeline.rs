@@ -15,7 +15,7 @@ use crate::decode::seen::SeenIds;
 use crate::decode::{Decoder, Limits, ObjectReport, RawRecord, RecordSink, Wanted};
 use crate::model::{Coverage, Filter, LogText, Recognized, Seen};
 use crate::recognize::{Recognizer, SOURCES};
-use crate::source::{Delivery, Feed, Fetched, Shelf, Shelved, could_not_run};
+use crate::source::{Delivery, Feed, Fetched, Shelf, Shelved};
 use crate::timeline::{Fold, History};
 use suspects::Suspects;
 use tally::Tally;
@@ -153,7 +153,7 @@ fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenIds, mut coll
             empty(run, wanted, shelf, &mut tally, &mut collector);
             continue;
         }
-        while !run.cancelled.load(Ordering::Relaxed) && !collector.is_full() && !is_in_vain(run.feeds) {
+        while !run.cancelled.load(Ordering::Relaxed) && !collector.is_full() {
             let Some(delivery) = feed.next(&mut stored) else { break };
             let object = delivery.object.raw();
             let report = match &delivery.outcome {
@@ -172,11 +172,6 @@ fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenIds, mut coll
     }
     tally.read_only = decoder.has_seen_read_only();
     (tally, collector)
-}
-
-/// Whether one of several sources cannot be read at all: then there will be no answer, and nobody should wait for the others.
-fn is_in_vain(feeds: &[Box<dyn Feed>]) -> bool {
-    feeds.len() > 1 && feeds.iter().any(|feed| could_not_run(&**feed).is_some())
 }
 
 /// Gives the collector the object's name along with each of its records.

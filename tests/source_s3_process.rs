@@ -175,10 +175,11 @@ fn one_object_that_fails_is_named_and_the_run_goes_on() {
 /// Nobody waits for years of one bucket to learn that the other one does not exist.
 #[test]
 fn a_second_source_that_is_not_there_is_told_before_the_first_is_read() {
-    let world = World::new(|request, before| match request.is_list() {
+    let world = World::new(|request, _| match request.is_list() {
         true if request.target.contains("/elsewhere") => Fault::Answer(error_answer(404, "NoSuchBucket", "")),
-        false if before >= 10 => NEVER,
-        _ => Fault::None,
+        true => Fault::None,
+        // Whoever waits for an object of the first bucket waits until the test gives up.
+        false => NEVER,
     });
     let output = world.run(&["s3://elsewhere", "--quiet"]);
     let said = String::from_utf8_lossy(&output.stderr);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::quantity::{bytes, count, counted, span};
 use super::talk::Talk;
 use crate::pipeline::Progress;
-use crate::source::{Feed, Listed};
+use crate::source::{Feed, Listed, could_not_run};
 
 /// Time between two looks at the counters; a redraw each on a terminal.
 const TICK: Duration = Duration::from_millis(100);
@@ -34,7 +34,7 @@ impl Watch<'_> {
         let mut said = started;
         let mut stopped = false;
         while done.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-            if !stopped && self.cancelled.load(Ordering::Relaxed) {
+            if !stopped && (self.cancelled.load(Ordering::Relaxed) || self.is_in_vain()) {
                 self.feeds.iter().for_each(|feed| feed.stop());
                 stopped = true;
             }
@@ -46,6 +46,11 @@ impl Watch<'_> {
             }
         }
         self.talk.clear();
+    }
+
+    /// Whether one of the sources cannot be read at all: then there will be no answer, and nobody should wait for the others.
+    fn is_in_vain(&self) -> bool {
+        self.feeds.iter().any(|feed| could_not_run(&**feed).is_some())
     }
 
     fn look(&self, elapsed: Duration) -> Look {
