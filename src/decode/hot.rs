@@ -213,9 +213,9 @@ impl Scan<'_, '_> {
 
     /// A record begins at `at`. Between it and the one before stands a comma, and no more.
     fn begin(&mut self, at: usize) -> Option<()> {
-        let between = self.text.get(self.end..at)?.trim_ascii();
+        let before = self.text.get(self.end..at)?.trim_ascii();
         let expected: &[u8] = if self.end == self.list { b"" } else { b"," };
-        if between != expected || self.text.get(at) != Some(&b'{') {
+        if before != expected || self.text.get(at) != Some(&b'{') {
             return None;
         }
         self.current.start = at;

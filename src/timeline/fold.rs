@@ -13,8 +13,6 @@ pub struct Fold {
     pub(super) names: Names,
     pub(super) events: Vec<Noted>,
     pub(super) facts: Vec<Fact>,
-    /// Where the last record stood; most often the next one stands there, too.
-    object: Option<Sym>,
 }
 
 impl Fold {
@@ -68,7 +66,7 @@ impl Fold {
             actor: self.names.optional_string(event.actor.as_deref()),
             source_ip: self.names.optional_string(event.source_ip.as_deref()),
             user_agent: self.names.optional_string(event.user_agent.as_deref()),
-            object: self.object(object),
+            object: self.names.string(object),
             record: u32::try_from(record).unwrap_or(u32::MAX),
             recipient: self.names.string(&event.recipient_account),
             region: self.names.string(&event.region),
@@ -78,11 +76,6 @@ impl Fold {
         };
         self.events.push(noted);
         EventNo::from_index(self.events.len() - 1)
-    }
-
-    fn object(&mut self, name: &str) -> Sym {
-        let last = self.object.filter(|last| self.names.text(*last) == name);
-        *self.object.insert(last.unwrap_or_else(|| self.names.string(name)))
     }
 
     fn event_id(&mut self, text: &str) -> EventId {

@@ -30,7 +30,7 @@ pub struct History {
 impl Fold {
     /// Drops second copies, puts events in order, and replays each repository that `filter` admits.
     pub fn finish(self, filter: &Filter) -> History {
-        let Self { names, mut events, mut facts, .. } = self;
+        let Self { names, mut events, mut facts } = self;
         let kept = one_of_each(&mut events, &facts, &names);
         facts.retain(|fact| kept[fact.event.index()]);
         // Stable: what one event says stays in the order in which it says it.
