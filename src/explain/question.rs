@@ -37,8 +37,12 @@ impl Question {
     pub fn parse(text: &str) -> Option<Self> {
         let denied = ["403", "Forbidden", "AccessDenied", "denied", "not authorized"].iter().any(|word| text.contains(word));
         let (about, cut) = registry_reference(text).or_else(|| words(text).find_map(name_with_digest)).or_else(|| bare(text))?;
-        let mut others = digests(text);
-        others.retain(|digest| Some(*digest) != about.digest());
+        let mut others: Vec<Digest> = Vec::new();
+        for digest in Digest::all_in(text).filter(|digest| Some(*digest) != about.digest()) {
+            if !others.contains(&digest) {
+                others.push(digest);
+            }
+        }
         let mut question = Self { about, denied, cut, latest: false, others };
         question.assume_latest();
         Some(question)
@@ -132,19 +136,6 @@ fn cut_digest_of(reference: &ImageReference, text: &str) -> Option<String> {
 fn beginning(text: &str) -> Option<String> {
     let digits = text.bytes().take_while(u8::is_ascii_hexdigit).count();
     (CUT_MIN..64).contains(&digits).then(|| text[..digits].to_ascii_lowercase())
-}
-
-/// Every digest in the text, each once.
-fn digests(text: &str) -> Vec<Digest> {
-    let mut found: Vec<Digest> = Vec::new();
-    for (at, _) in text.match_indices("sha256:") {
-        if let Some(digest) = text.get(at..at + "sha256:".len() + 64).and_then(Digest::parse)
-            && !found.contains(&digest)
-        {
-            found.push(digest);
-        }
-    }
-    found
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {

@@ -34,6 +34,12 @@ impl Digest {
         Some(Self(bytes))
     }
 
+    /// Every digest that stands in a sentence, in order.
+    pub fn all_in(text: &str) -> impl Iterator<Item = Self> + '_ {
+        const LENGTH: usize = "sha256:".len() + 64;
+        text.match_indices("sha256:").filter_map(move |(at, _)| text.get(at..at + LENGTH).and_then(Self::parse))
+    }
+
     /// The digest of a manifest: SHA-256 of its exact text, which is how a registry names an image (OCI image spec).
     pub fn of_manifest(manifest: &str) -> Self {
         Self(Sha256::digest(manifest.as_bytes()).into())

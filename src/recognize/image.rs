@@ -22,12 +22,6 @@ pub(super) fn image_ids(list: Json<'_>) -> Vec<ImageId<'_>> {
     list.items().filter_map(image_id).collect()
 }
 
-/// Every digest that stands in a sentence, in order.
-pub(super) fn digests_in(text: &str) -> Vec<Digest> {
-    const LENGTH: usize = "sha256:".len() + 64;
-    text.match_indices("sha256:").filter_map(|(at, _)| text.get(at..at + LENGTH).and_then(Digest::parse)).collect()
-}
-
 /// A container's image; `None` unless it points into an ECR registry or tells the digest that was resolved.
 pub(super) fn task_image<'r>(container: Option<&'r str>, image: Option<&str>, resolved: Option<Digest>) -> Option<TaskImage<'r>> {
     let reference = image.and_then(ImageReference::parse);

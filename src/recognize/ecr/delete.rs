@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{Action, Deletion};
+use crate::model::{Action, Deletion, Digest};
 use crate::recognize::image;
 use crate::recognize::json::Json;
 use crate::recognize::record::Record;
@@ -25,5 +25,5 @@ pub(super) fn batch_delete_image<'r>(record: &Record<'r>) -> Action<'r> {
 fn failure(entry: Json<'_>) -> Option<Deletion<'_>> {
     let image = image::image_id(entry.get("imageId"))?;
     let code = Cow::Borrowed(entry.text("failureCode").unwrap_or_default());
-    Some(Deletion { image, code, parents: image::digests_in(entry.text("failureReason").unwrap_or_default()) })
+    Some(Deletion { image, code, parents: Digest::all_in(entry.text("failureReason").unwrap_or_default()).collect() })
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{Action, ImageRun, LifecycleRule, PolicyRun, RunFailure};
+use crate::model::{Action, Digest, ImageRun, LifecycleRule, PolicyRun, RunFailure};
 use crate::recognize::image;
 use crate::recognize::json::Json;
 use crate::recognize::record::{self, Record};
@@ -80,6 +80,6 @@ fn run_failure(entry: Json<'_>) -> Option<RunFailure<'_>> {
     Some(RunFailure {
         image: image_run(entry)?,
         code: entry.text("failureCode").map(Cow::Borrowed),
-        parents: image::digests_in(entry.text("failureReason").unwrap_or_default()),
+        parents: Digest::all_in(entry.text("failureReason").unwrap_or_default()).collect(),
     })
 }
