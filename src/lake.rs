@@ -26,6 +26,8 @@ mod cut;
 mod dictionary;
 mod error;
 pub mod ingest;
+mod leaf;
+mod leaves;
 mod levels;
 mod merge;
 mod packer;
@@ -36,6 +38,7 @@ pub mod read;
 mod rebuild;
 pub mod record;
 mod row;
+mod rows;
 mod shape;
 mod state;
 #[cfg(test)]

@@ -1,15 +1,21 @@
 //! Records waiting for their files: by partition, in memory up to a budget, beyond it in spill files.
+//!
+//! Memory comes in pieces. A worker's full piece is taken as it is, and it gets another one for it, one that was written before
+//! where there is one: memory that the process has already costs nothing. Small ones are copied behind each other.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::LakeError;
 use super::partition::Partition;
+use super::rows::Piece;
 
-/// By how much a partition's memory grows, once it is large.
-const STEP_BYTES: usize = 40 << 20;
+/// Rows in a piece of memory, in bytes; the last row may go beyond.
+pub(super) const PIECE_BYTES: usize = 1 << 20;
+/// Memory of a piece: with room for a row that begins before its end.
+const ROOM_BYTES: usize = PIECE_BYTES + (64 << 10);
 
 /// What waits.
 #[derive(Debug, Default)]
@@ -18,31 +24,70 @@ pub(super) struct Buffers {
     /// Bytes in memory.
     held: usize,
     spills: u64,
+    /// Empty pieces.
+    spare: Vec<Piece>,
+    /// How many of them are kept.
+    spare_max: usize,
 }
 
 #[derive(Debug, Default)]
 struct Slot {
-    memory: Vec<u8>,
-    spilled: Vec<PathBuf>,
+    full: Vec<Piece>,
+    /// What came in small pieces.
+    tail: Piece,
+    /// Bytes of the rows in memory.
+    bytes: usize,
+    spilled: Vec<Spilled>,
     spilled_bytes: u64,
     /// Somebody writes files of this partition.
     busy: bool,
 }
 
+/// A spill file, and the lengths of the pieces in it.
+#[derive(Debug)]
+struct Spilled {
+    path: PathBuf,
+    lengths: Vec<usize>,
+}
+
 impl Buffers {
-    pub(super) fn add(&mut self, partition: &Partition, bytes: &[u8]) {
-        self.held += bytes.len();
-        match self.slots.get_mut(partition) {
-            Some(slot) => {
-                // Large pieces of memory grow without being copied, and what of them is not written to takes none.
-                if slot.memory.len() > STEP_BYTES / 8 && slot.memory.capacity() - slot.memory.len() < bytes.len() {
-                    slot.memory.reserve_exact(bytes.len().max(STEP_BYTES));
-                }
-                slot.memory.extend_from_slice(bytes);
-            }
-            None => {
-                self.slots.insert(partition.clone(), Slot { memory: bytes.to_vec(), ..Slot::default() });
-            }
+    /// `file_bytes`: of rows in one file; as much memory as that is kept for the next one.
+    pub(super) fn new(file_bytes: u64) -> Self {
+        let spare_max = usize::try_from(file_bytes).unwrap_or(usize::MAX) / PIECE_BYTES;
+        Self { spare_max, ..Self::default() }
+    }
+
+    /// Takes all rows out of `piece`, which has room for others afterwards.
+    pub(super) fn add(&mut self, partition: &Partition, piece: &mut Piece) {
+        let bytes = piece.bytes().len();
+        self.held += bytes;
+        if !self.slots.contains_key(partition) {
+            self.slots.insert(partition.clone(), Slot::default());
+        }
+        let Some(slot) = self.slots.get_mut(partition) else { return };
+        slot.bytes += bytes;
+        if bytes >= PIECE_BYTES {
+            let empty = self.spare.pop().unwrap_or_else(|| Piece::with_room(ROOM_BYTES));
+            slot.full.push(std::mem::replace(piece, empty));
+            return;
+        }
+        let together = slot.tail.bytes().len() + bytes;
+        if together > ROOM_BYTES {
+            slot.full.push(std::mem::take(&mut slot.tail));
+        } else if together > PIECE_BYTES / 4 {
+            slot.tail.grow_to(ROOM_BYTES);
+        }
+        slot.tail.append(piece);
+        piece.clear();
+    }
+
+    /// Takes back memory whose rows are written.
+    pub(super) fn recycle(&mut self, pieces: impl IntoIterator<Item = Piece>) {
+        // Large ones were made for large rows, small ones would have to grow.
+        let fitting = pieces.into_iter().filter(|piece| (PIECE_BYTES..=2 * PIECE_BYTES).contains(&piece.room()));
+        for mut piece in fitting.take(self.spare_max.saturating_sub(self.spare.len())) {
+            piece.clear();
+            self.spare.push(piece);
         }
     }
 
@@ -53,7 +98,7 @@ impl Buffers {
 
     /// Bytes that wait in this partition.
     pub(super) fn waiting(&self, partition: &Partition) -> u64 {
-        self.slots.get(partition).map_or(0, |slot| slot.memory.len() as u64 + slot.spilled_bytes)
+        self.slots.get(partition).map_or(0, |slot| slot.bytes as u64 + slot.spilled_bytes)
     }
 
     /// Whether this partition has enough for a file.
@@ -63,8 +108,7 @@ impl Buffers {
 
     /// Every partition that has something.
     pub(super) fn partitions(&self) -> Vec<Partition> {
-        let mut all: Vec<Partition> =
-            self.slots.iter().filter(|(_, slot)| !slot.memory.is_empty() || slot.spilled_bytes > 0).map(|(p, _)| p.clone()).collect();
+        let mut all: Vec<Partition> = self.slots.iter().filter(|(_, slot)| !slot.is_empty()).map(|(partition, _)| partition.clone()).collect();
         all.sort_unstable();
         all
     }
@@ -73,15 +117,16 @@ impl Buffers {
     pub(super) fn take(&mut self, partition: &Partition) -> Waiting {
         let Some(slot) = self.slots.get_mut(partition) else { return Waiting::default() };
         slot.busy = true;
-        self.held -= slot.memory.len();
-        let spilled_bytes = std::mem::take(&mut slot.spilled_bytes);
-        Waiting { memory: std::mem::take(&mut slot.memory), spilled: std::mem::take(&mut slot.spilled), spilled_bytes }
+        slot.spilled_bytes = 0;
+        let (pieces, bytes) = slot.take_pieces();
+        self.held -= bytes;
+        Waiting { pieces, spilled: std::mem::take(&mut slot.spilled) }
     }
 
     pub(super) fn release(&mut self, partition: &Partition) {
         if let Some(slot) = self.slots.get_mut(partition) {
             slot.busy = false;
-            if slot.memory.is_empty() && slot.spilled.is_empty() {
+            if slot.is_empty() {
                 self.slots.remove(partition);
             }
         }
@@ -92,7 +137,7 @@ impl Buffers {
         if self.held <= budget {
             return Ok(());
         }
-        let mut sizes: Vec<(usize, Partition)> = self.slots.iter().map(|(partition, slot)| (slot.memory.len(), partition.clone())).collect();
+        let mut sizes: Vec<(usize, Partition)> = self.slots.iter().map(|(partition, slot)| (slot.bytes, partition.clone())).collect();
         sizes.sort_unstable_by(|a, b| b.cmp(a));
         for (bytes, partition) in sizes {
             if self.held <= budget / 2 || bytes == 0 {
@@ -101,32 +146,103 @@ impl Buffers {
             let path = folder.join(format!("{}.rows", self.spills));
             self.spills += 1;
             let Some(slot) = self.slots.get_mut(&partition) else { continue };
-            File::create(&path).and_then(|mut file| file.write_all(&slot.memory)).map_err(|error| LakeError::io(&path, error))?;
-            slot.memory = Vec::new();
-            slot.spilled.push(path);
+            let (pieces, bytes) = slot.take_pieces();
+            write_all(&path, &pieces).map_err(|error| LakeError::io(&path, error))?;
+            slot.spilled.push(Spilled { path, lengths: pieces.iter().map(|piece| piece.bytes().len()).collect() });
             slot.spilled_bytes += bytes as u64;
             self.held -= bytes;
+            self.recycle(pieces);
         }
         Ok(())
     }
 }
 
+impl Slot {
+    fn is_empty(&self) -> bool {
+        self.bytes == 0 && self.spilled.is_empty()
+    }
+
+    /// All that is in memory, and how many bytes that is.
+    fn take_pieces(&mut self) -> (Vec<Piece>, usize) {
+        let mut pieces = std::mem::take(&mut self.full);
+        let tail = std::mem::take(&mut self.tail);
+        if !tail.is_empty() {
+            pieces.push(tail);
+        }
+        (pieces, std::mem::take(&mut self.bytes))
+    }
+}
+
+fn write_all(path: &Path, pieces: &[Piece]) -> std::io::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    pieces.iter().try_for_each(|piece| file.write_all(piece.bytes()))?;
+    file.flush()
+}
+
 /// What waited in a partition.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    memory: Vec<u8>,
-    spilled: Vec<PathBuf>,
-    spilled_bytes: u64,
+    pieces: Vec<Piece>,
+    spilled: Vec<Spilled>,
 }
 
 impl Waiting {
-    /// All of it in one piece: spill files are read back, and removed.
-    pub(super) fn read(mut self) -> Result<Vec<u8>, LakeError> {
-        self.memory.reserve_exact(usize::try_from(self.spilled_bytes).unwrap_or(0));
-        for path in &self.spilled {
-            File::open(path).and_then(|mut file| file.read_to_end(&mut self.memory)).map_err(|error| LakeError::io(path, error))?;
-            let _ = fs::remove_file(path);
+    /// All of it: spill files are read back, and removed.
+    pub(super) fn read(self) -> Result<Vec<Piece>, LakeError> {
+        let mut pieces = self.pieces;
+        for spilled in &self.spilled {
+            let failed = |error| LakeError::io(&spilled.path, error);
+            let mut file = BufReader::new(File::open(&spilled.path).map_err(failed)?);
+            for length in &spilled.lengths {
+                let mut bytes = vec![0; *length];
+                file.read_exact(&mut bytes).map_err(failed)?;
+                pieces.push(Piece::of(bytes).ok_or_else(|| LakeError::io(&spilled.path, "this spill file is damaged"))?);
+            }
+            let _ = fs::remove_file(&spilled.path);
         }
-        Ok(self.memory)
+        Ok(pieces)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::row::{Head, put_text};
+    use super::super::rows::Rows;
+    use super::*;
+
+    fn piece(records: std::ops::Range<u64>, text: &str) -> Piece {
+        let mut piece = Piece::default();
+        for record in records {
+            piece.write(&Head { time: 0, record, id: b"", object: b"k" }, |out| put_text(Some(text), out));
+        }
+        piece
+    }
+
+    #[test]
+    fn every_row_comes_out_once_whatever_it_came_in_with_and_wherever_it_waited() {
+        let folder = tempfile::tempdir().unwrap();
+        let partition = Partition::new(false, Some("111122223333"), None, None);
+        let mut buffers = Buffers::new(4 << 20);
+        let (mut next, long) = (0, "x".repeat(3_000));
+        for size in [1, 400, 2, 300, 350, 5, 700, 1, 1] {
+            let mut piece = piece(next..next + size, &long);
+            next += size;
+            buffers.add(&partition, &mut piece);
+            assert!(piece.is_empty());
+            if size == 5 {
+                buffers.spill(1, folder.path()).unwrap();
+                assert_eq!(buffers.held, 0);
+                assert!(!buffers.spare.is_empty(), "memory of what was spilled is used again");
+            }
+        }
+        let total = buffers.waiting(&partition);
+        let rows = Rows::of(buffers.take(&partition).read().unwrap());
+        assert_eq!(rows.total(), total);
+        let mut records: Vec<u64> = rows.heads().map(|head| head.record).collect();
+        records.sort_unstable();
+        assert_eq!(records, (0..next).collect::<Vec<_>>());
+        buffers.recycle(rows.into_pieces());
+        assert!(buffers.spare.len() <= buffers.spare_max && buffers.spare.iter().all(Piece::is_empty));
+        assert!(fs::read_dir(folder.path()).unwrap().next().is_none(), "the spill file is gone");
     }
 }

@@ -1,84 +1,123 @@
-//! Rows → columns: for each leaf what its texts are, which are not copied, and how lists cut them.
-//!
-//! A row is looked at once, for all its columns, while it is near: whether texts repeat is found out on the way.
+//! Rows → columns: a row is looked at once, for all its columns, while it is near. What becomes of its texts is the matter of
+//! [`super::leaf`].
 
-use super::dictionary::Texts;
+use polars_error::{PolarsError, PolarsResult};
+
+use super::leaf::Leaf;
+use super::packer::Packer;
 use super::row::Cells;
 use super::shape::Shape;
 
-/// A column, or a part of one, while rows come in.
-pub(super) enum Column<'b> {
-    Text(Texts<'b>),
-    Row(Vec<Column<'b>>),
-    List { lengths: Vec<Option<u32>>, elements: Box<Column<'b>> },
+/// A column that rows come into.
+pub(super) struct Column<'b> {
+    /// Rows that have come.
+    rows: usize,
+    /// The definition level of a row without a value.
+    absent: u8,
+    part: Part<'b>,
 }
 
-/// A leaf of a column, as Parquet sees it: its texts, and how deep it lies.
-#[derive(Clone, Copy)]
-pub(super) struct Leaf<'c> {
-    pub texts: &'c Texts<'c>,
-    /// The definition level of a text that is there; that of a NULL is one less. Rows are always there.
-    pub level: u32,
-    /// The list that it lies in.
-    pub list: Option<List<'c>>,
+/// A column, or a part of one.
+enum Part<'b> {
+    Text(Leaf<'b>),
+    Row(Vec<Part<'b>>),
+    /// `level`: the definition level of a list that is NULL; that of an empty one is one more. Lists do not lie in lists.
+    List {
+        level: u8,
+        elements: Box<Part<'b>>,
+    },
 }
 
-#[derive(Clone, Copy)]
-pub(super) struct List<'c> {
-    /// Elements in each row.
-    pub lengths: &'c [Option<u32>],
-    /// The definition level of a list that is NULL; that of an empty one is one more.
-    pub level: u32,
+/// What a row that is no row any more is reported as.
+pub(super) fn damaged() -> PolarsError {
+    PolarsError::ComputeError("a waiting row is damaged".into())
 }
 
 impl<'b> Column<'b> {
-    pub(super) fn new(shape: &Shape) -> Self {
-        let text = || Self::Text(Texts::default());
-        let list = |elements| Self::List { lengths: Vec::new(), elements: Box::new(elements) };
-        match shape {
-            Shape::Text => text(),
-            Shape::Row(fields) => Self::Row(fields.iter().map(|field| Self::new(&field.shape)).collect()),
-            Shape::List(element) => list(Self::new(&element.shape)),
-            Shape::Map => list(Self::Row(vec![text(), text()])),
+    /// `depth`: how many rows of columns lie around it, which are always there.
+    pub(super) fn new(shape: &Shape, depth: u8) -> Self {
+        Self { rows: 0, absent: depth, part: Part::new(shape, depth, false) }
+    }
+
+    /// Takes the value of a row; rows before it whose values did not come have none.
+    #[inline]
+    pub(super) fn take(&mut self, row: usize, cells: &mut Cells<'b>, packer: &mut Packer) -> PolarsResult<()> {
+        self.pad(row);
+        self.rows = row + 1;
+        self.part.take(cells, 0, packer)
+    }
+
+    /// The same for a text that stands in no cell.
+    #[inline]
+    pub(super) fn take_text(&mut self, text: &'b [u8], packer: &mut Packer) -> PolarsResult<()> {
+        self.rows += 1;
+        self.part.leaf().map_or(Ok(()), |leaf| leaf.text(text, 0, packer))
+    }
+
+    fn pad(&mut self, rows: usize) {
+        if rows > self.rows {
+            self.part.nulls(0, self.absent, rows - self.rows);
+            self.rows = rows;
         }
     }
 
-    /// Takes the next value of a row; `None` if the row is damaged.
-    pub(super) fn take(&mut self, cells: &mut Cells<'b>) -> Option<()> {
-        match self {
-            Self::Text(texts) => texts.push(cells.text()?),
-            Self::Row(fields) => fields.iter_mut().try_for_each(|column| column.take(cells))?,
-            Self::List { lengths, elements } => {
-                let length = cells.count()?;
-                lengths.push(length.and_then(|length| u32::try_from(length).ok()));
-                (0..length.unwrap_or(0)).try_for_each(|_| elements.take(cells))?;
-            }
-        }
-        Some(())
-    }
-
-    /// No more rows come.
-    pub(super) fn finish(&mut self) {
-        match self {
-            Self::Text(texts) => texts.finish(),
-            Self::Row(fields) => fields.iter_mut().for_each(Self::finish),
-            Self::List { elements, .. } => elements.finish(),
-        }
-    }
-
-    /// Its leaves, in order. Lists do not lie in lists.
-    pub(super) fn leaves(&self) -> Vec<Leaf<'_>> {
+    /// Its leaves, in order. No more rows come than `rows`.
+    pub(super) fn into_leaves(mut self, rows: usize) -> Vec<Leaf<'b>> {
+        self.pad(rows);
         let mut leaves = Vec::new();
-        self.add_leaves(0, None, &mut leaves);
+        self.part.add_leaves(&mut leaves);
         leaves
     }
+}
 
-    /// `level`: the definition level of what is around it.
-    fn add_leaves<'c>(&'c self, level: u32, list: Option<List<'c>>, leaves: &mut Vec<Leaf<'c>>) {
+impl<'b> Part<'b> {
+    /// `level`: the definition level of what is around it. `repeats`: it lies in a list.
+    fn new(shape: &Shape, level: u8, repeats: bool) -> Self {
+        let list = |elements| Self::List { level, elements: Box::new(elements) };
+        match shape {
+            Shape::Text => Self::Text(Leaf::new(level + 1, repeats)),
+            Shape::Row(fields) => Self::Row(fields.iter().map(|field| Self::new(&field.shape, level + 1, repeats)).collect()),
+            Shape::List(element) => list(Self::new(&element.shape, level + 2, true)),
+            Shape::Map => list(Self::Row([(); 2].map(|()| Self::new(&Shape::Text, level + 3, true)).into())),
+        }
+    }
+
+    fn take(&mut self, cells: &mut Cells<'b>, repetition: u8, packer: &mut Packer) -> PolarsResult<()> {
         match self {
-            Self::Text(texts) => leaves.push(Leaf { texts, level: level + 1, list }),
-            Self::Row(fields) => fields.iter().for_each(|field| field.add_leaves(level + 1, list, leaves)),
-            Self::List { lengths, elements } => elements.add_leaves(level + 2, Some(List { lengths, level }), leaves),
+            Self::Text(leaf) => match cells.text().ok_or_else(damaged)? {
+                Some(text) => leaf.text(text, repetition, packer)?,
+                None => leaf.null(repetition),
+            },
+            Self::Row(fields) => fields.iter_mut().try_for_each(|field| field.take(cells, repetition, packer))?,
+            Self::List { level, elements } => match cells.count().ok_or_else(damaged)? {
+                None => elements.nulls(repetition, *level, 1),
+                Some(0) => elements.nulls(repetition, *level + 1, 1),
+                Some(length) => (0..length).try_for_each(|at| elements.take(cells, u8::from(at > 0), packer))?,
+            },
+        }
+        Ok(())
+    }
+
+    fn nulls(&mut self, repetition: u8, definition: u8, count: usize) {
+        match self {
+            Self::Text(leaf) => leaf.nulls(repetition, definition, count),
+            Self::Row(fields) => fields.iter_mut().for_each(|field| field.nulls(repetition, definition, count)),
+            Self::List { elements, .. } => elements.nulls(repetition, definition, count),
+        }
+    }
+
+    fn leaf(&mut self) -> Option<&mut Leaf<'b>> {
+        match self {
+            Self::Text(leaf) => Some(leaf),
+            Self::Row(_) | Self::List { .. } => None,
+        }
+    }
+
+    fn add_leaves(self, leaves: &mut Vec<Leaf<'b>>) {
+        match self {
+            Self::Text(leaf) => leaves.push(leaf),
+            Self::Row(fields) => fields.into_iter().for_each(|field| field.add_leaves(leaves)),
+            Self::List { elements, .. } => elements.add_leaves(leaves),
         }
     }
 }

@@ -6,12 +6,13 @@
 
 use std::borrow::Cow;
 
+use super::leaves::PLACES;
 use super::row;
 use super::shape::{Field, Shape, position};
 use crate::decode::json::{Elements, Fault, Members, skip_value, string_end, unescape};
 
 /// Where a value stands in its text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 struct Span {
     start: u32,
     end: u32,
@@ -21,11 +22,16 @@ struct Span {
 
 const NOWHERE: Span = Span { start: 0, end: 0, plain: false };
 
+/// How many slots there may be.
+pub(super) const SLOTS_MAX: usize = 128;
+
 /// The values of a text, by slot.
 #[derive(Debug)]
 pub(super) struct Slots<'r> {
     json: &'r str,
     spans: Vec<Span>,
+    /// A bit for each slot that has a value.
+    noted: u128,
 }
 
 /// A value, as JSON.
@@ -46,7 +52,7 @@ pub(super) struct Noted {
 
 impl<'r> Slots<'r> {
     pub(super) fn new(json: &'r str, count: usize) -> Self {
-        Self { json, spans: vec![NOWHERE; count] }
+        Self { json, spans: vec![NOWHERE; count], noted: 0 }
     }
 
     /// Notes the value that begins at `at`, and those of the fields below it. Of two in one slot the last one counts, as with
@@ -54,7 +60,7 @@ impl<'r> Slots<'r> {
     pub(super) fn note(&mut self, field: &Field, at: usize) -> Result<Noted, Fault> {
         let again = self.has(field.slots.start);
         if again {
-            self.spans.get_mut(field.slots.clone()).unwrap_or_default().fill(NOWHERE);
+            field.slots.clone().for_each(|slot| self.noted &= !bit(slot));
         }
         let text = self.json.as_bytes();
         let (mut plain, mut whole) = (false, true);
@@ -77,6 +83,7 @@ impl<'r> Slots<'r> {
         let place = u32::try_from(at).ok().zip(u32::try_from(end).ok());
         if let (Some((start, end)), Some(span)) = (place, self.spans.get_mut(field.slots.start)) {
             *span = Span { start, end, plain };
+            self.noted |= bit(field.slots.start);
         }
         Ok(Noted { end, whole: whole && !again })
     }
@@ -105,12 +112,22 @@ impl<'r> Slots<'r> {
     }
 
     pub(super) fn has(&self, slot: usize) -> bool {
-        self.spans.get(slot).is_some_and(|span| *span != NOWHERE)
+        self.noted & bit(slot) != 0
     }
 
     fn value(&self, slot: usize) -> Option<Value<'r>> {
-        let span = self.spans.get(slot).filter(|span| **span != NOWHERE)?;
+        let span = self.spans.get(slot).filter(|_| self.has(slot))?;
         Some(Value { json: self.json.get(span.start as usize..span.end as usize)?, plain: span.plain })
+    }
+
+    /// The slots that have a value, in order.
+    pub(super) fn noted(&self) -> impl Iterator<Item = usize> {
+        let mut rest = self.noted;
+        std::iter::from_fn(move || {
+            let slot = (rest != 0).then(|| rest.trailing_zeros() as usize)?;
+            rest &= rest - 1;
+            Some(slot)
+        })
     }
 
     /// The value in a slot, as JSON.
@@ -123,8 +140,17 @@ impl<'r> Slots<'r> {
         self.value(slot)?.text()
     }
 
-    /// Appends the cells of a field. Whether they say all that it says: an absent value and `null` say the same.
-    pub(super) fn put(&self, field: &Field, out: &mut Vec<u8>) -> bool {
+    /// Appends the cell of a slot, if it has one. Whether it says all that the value says: an absent value and `null` say the same.
+    pub(super) fn put_slot(&self, slot: usize, out: &mut Vec<u8>) -> bool {
+        let Some((place, value)) = PLACES.get(slot).zip(self.value(slot)) else { return true };
+        // Fields of a row have slots of their own.
+        let Some(leaf) = place.leaf.filter(|_| value.json != "null") else { return true };
+        row::put_leaf(leaf, out);
+        self.put(place.field, out)
+    }
+
+    /// Appends the cells of a field of an element.
+    fn put(&self, field: &Field, out: &mut Vec<u8>) -> bool {
         let Some(value) = self.value(field.slots.start) else {
             row::put_nulls(field.cells, out);
             return true;
@@ -142,6 +168,11 @@ impl<'r> Slots<'r> {
             Shape::Map => put_map(value, out),
         }
     }
+}
+
+const fn bit(slot: usize) -> u128 {
+    // There are no more slots; see the test of `leaves`.
+    1 << (slot % SLOTS_MAX)
 }
 
 impl<'r> Value<'r> {
@@ -185,7 +216,7 @@ fn put_list(element: &Field, value: Value<'_>, out: &mut Vec<u8>) -> bool {
     row::put_count(starts.len(), out);
     let (mut slots, mut whole) = (Slots::new(value.json, element.slots.end), true);
     for start in starts {
-        slots.spans.fill(NOWHERE);
+        slots.noted = 0;
         // The text was gone over before, so there is no fault in it.
         whole &= slots.note(element, start).is_ok_and(|noted| noted.whole) && slots.json(0) != Some("null");
         whole &= slots.put(element, out);

@@ -7,19 +7,20 @@ use polars_parquet::parquet::encoding::hybrid_rle::encode;
 #[derive(Debug, Default)]
 pub(super) struct Levels {
     /// The first ones are the same, and as many.
-    same: u32,
+    same: u8,
     count: usize,
     /// All of them, as soon as they are not the same.
-    all: Vec<u32>,
+    all: Vec<u8>,
 }
 
 impl Levels {
-    pub(super) fn push(&mut self, level: u32) {
-        self.push_many(level, 1);
+    #[inline]
+    pub(super) fn push(&mut self, level: u8) {
+        if self.all.is_empty() { self.push_many(level, 1) } else { self.all.push(level) }
     }
 
     #[inline]
-    pub(super) fn push_many(&mut self, level: u32, count: usize) {
+    pub(super) fn push_many(&mut self, level: u8, count: usize) {
         if self.all.is_empty() {
             if self.count == 0 || level == self.same {
                 self.same = level;
@@ -28,21 +29,26 @@ impl Levels {
             }
             self.all = vec![self.same; self.count];
         }
-        self.all.extend(std::iter::repeat_n(level, count));
+        self.all.resize(self.all.len() + count, level);
     }
 
     pub(super) fn len(&self) -> usize {
         if self.all.is_empty() { self.count } else { self.all.len() }
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = u8> {
+        let same = if self.all.is_empty() { self.count } else { 0 };
+        std::iter::repeat_n(self.same, same).chain(self.all.iter().copied())
+    }
+
     /// Appends them, none greater than `max`, with their length before them.
-    pub(super) fn put(&self, max: u32, out: &mut Vec<u8>) -> PolarsResult<()> {
+    pub(super) fn put(&self, max: u8, out: &mut Vec<u8>) -> PolarsResult<()> {
         let start = out.len();
         out.extend_from_slice(&[0; 4]);
         if self.all.is_empty() {
             self.put_run(out)
         } else {
-            encode::<u32, _, _>(out, self.all.iter().copied(), bits(max))?
+            encode::<u32, _, _>(out, self.all.iter().map(|level| u32::from(*level)), bits(max.into()))?
         }
         let length = u32::try_from(out.len() - start - 4).unwrap_or(u32::MAX);
         if let Some(slot) = out.get_mut(start..start + 4) {
@@ -51,14 +57,14 @@ impl Levels {
         Ok(())
     }
 
-    /// One run: its length, doubled, seven bits a byte; then the level, which is less than 256.
+    /// One run: its length, doubled, seven bits a byte; then the level.
     fn put_run(&self, out: &mut Vec<u8>) {
         let mut rest = self.count << 1;
         while rest >= 0x80 {
             out.push((rest & 0x7f) as u8 | 0x80);
             rest >>= 7;
         }
-        out.extend_from_slice(&[rest as u8, self.same as u8]);
+        out.extend_from_slice(&[rest as u8, self.same]);
     }
 }
 

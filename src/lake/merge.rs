@@ -19,7 +19,8 @@ use super::parquet::{Reader, Wanted};
 use super::partition::Partition;
 use super::rebuild::Records;
 use super::record::Split;
-use super::row::{self, Head, Rows};
+use super::row::Head;
+use super::rows::{Piece, Rows};
 use super::state::FileEntry;
 use super::write::write;
 
@@ -43,12 +44,14 @@ pub(super) struct Merged {
     pub duplicates: u64,
     /// Rows that are new in the lake.
     pub added: u64,
+    /// Memory that is free now.
+    pub spare: Vec<Piece>,
 }
 
 /// One partition's work.
 pub(super) struct Work<'w> {
     pub partition: &'w Partition,
-    pub fresh: Vec<u8>,
+    pub fresh: Vec<Piece>,
     pub present: Vec<Present>,
     /// Where new files are written to.
     pub staging: &'w Path,
@@ -72,11 +75,11 @@ impl Work<'_> {
     /// `name` gives a new name for each file.
     pub(super) fn run(mut self, mut name: impl FnMut() -> String) -> Result<Merged, LakeError> {
         let mut merged = Merged::default();
-        let fresh = std::mem::take(&mut self.fresh);
-        let mut rows = Rows::of(fresh).ok_or_else(|| LakeError::io(self.staging, "a spill file is damaged"))?;
+        let mut rows = Rows::of(std::mem::take(&mut self.fresh));
         rows.settle(|id| merged.duplicates += u64::from(is_event_id(id)));
         let others = self.compare(&mut rows, &mut merged, &mut name)?;
         if rows.is_empty() {
+            merged.spare = rows.into_pieces();
             return Ok(merged);
         }
         merged.added = rows.len() as u64;
@@ -92,17 +95,18 @@ impl Work<'_> {
         if joined {
             rows.settle(|id| merged.duplicates += u64::from(is_event_id(id)));
         }
-        self.write(rows, &mut merged, &mut name)?;
+        self.write(&rows, &mut merged, &mut name)?;
+        merged.spare = rows.into_pieces();
         Ok(merged)
     }
 
-    fn write(&self, rows: Rows, merged: &mut Merged, name: &mut impl FnMut() -> String) -> Result<(), LakeError> {
-        let parts = parts(&rows, self.file_bytes);
+    fn write(&self, rows: &Rows, merged: &mut Merged, name: &mut impl FnMut() -> String) -> Result<(), LakeError> {
+        let parts = parts(rows, self.file_bytes);
         for part in parts {
             let name = format!("{}.{}", name(), self.partition.extension());
             let path = self.staging.join(&name);
-            let bytes = write(&path, &rows, part.clone())?;
-            let time = |row| rows.head(row).map_or(0, |head| head.time);
+            let bytes = write(&path, rows, part.clone())?;
+            let time = |row| rows.time(row).unwrap_or(0);
             let entry = FileEntry {
                 name,
                 partition: self.partition.clone(),
@@ -155,11 +159,12 @@ impl Work<'_> {
         name: &mut impl FnMut() -> String,
     ) -> Result<(), LakeError> {
         let taken = moved.iter().filter_map(|row| rows.row(*row)).flatten().copied().collect();
-        let mut anew = Rows::of(taken).ok_or_else(|| LakeError::io(&present.path, "a waiting row is damaged"))?;
+        let taken = Piece::of(taken).ok_or_else(|| LakeError::io(&present.path, "a waiting row is damaged"))?;
+        let mut anew = Rows::of(vec![taken]);
         read_rows(&present.path, self.partition.native, &mut anew)?;
         anew.settle(|id| merged.duplicates += u64::from(is_event_id(id)));
         merged.replaced.push(present.entry.name.clone());
-        self.write(anew, merged, name)
+        self.write(&anew, merged, name)
     }
 }
 
@@ -202,18 +207,15 @@ fn read_rows(path: &Path, native: bool, rows: &mut Rows) -> Result<(), LakeError
     for group in reader.groups() {
         let there = reader.read(group, None, None)?;
         let records = Records::of(&there).map_err(|error| LakeError::io(path, error))?;
-        let sound = rows.extend(|out| {
-            for row in 0..there.height() {
-                records.write(row, &mut json);
-                let split = Split::of(&json, native)?;
-                let id = records.identity(row, native);
-                let head =
-                    Head { time: records.time(row, native), record: records.index(row), id: id.as_bytes(), object: records.object(row).as_bytes() };
-                row::write(&head, out, |out| split.put(out));
-            }
-            Ok::<(), String>(())
-        });
-        sound.map_err(|error| LakeError::io(path, error))?.ok_or_else(|| LakeError::io(path, "cannot be read back"))?;
+        let mut piece = Piece::default();
+        for row in 0..there.height() {
+            records.write(row, &mut json);
+            let split = Split::of(&json, native).map_err(|error| LakeError::io(path, error))?;
+            let id = records.identity(row, native);
+            let head = Head { time: records.time(row, native), record: records.index(row), id: id.as_bytes(), object: records.object(row).as_bytes() };
+            piece.write(&head, |out| split.put(out));
+        }
+        rows.add(piece);
     }
     Ok(())
 }

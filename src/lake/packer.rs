@@ -19,27 +19,29 @@ pub(super) struct Packer {
     /// `None` until it is needed.
     zstd: Option<Compressor<'static>>,
     packed: Vec<u8>,
-    /// Memory that pages grow in.
-    buffer: Vec<u8>,
+}
+
+/// A page, compressed.
+pub(super) struct Packed {
+    bytes: Vec<u8>,
+    /// How large it was.
+    size: usize,
+}
+
+impl Packed {
+    pub(super) fn into_page(self, header: DataPageHeader, descriptor: Descriptor, rows: usize) -> CompressedPage {
+        let bytes = CowBuffer::Owned(self.bytes);
+        CompressedPage::Data(CompressedDataPage::new(header, bytes, Compression::Zstd, self.size, descriptor, rows))
+    }
 }
 
 impl Packer {
     pub(super) const fn new() -> Self {
-        Self { zstd: None, packed: Vec::new(), buffer: Vec::new() }
-    }
-
-    /// An empty buffer, which should be given back.
-    pub(super) fn take_buffer(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.buffer)
-    }
-
-    pub(super) fn give_buffer(&mut self, mut buffer: Vec<u8>) {
-        buffer.clear();
-        self.buffer = buffer;
+        Self { zstd: None, packed: Vec::new() }
     }
 
     /// Takes no more memory than the compressed bytes do: pages wait until their row group is whole.
-    fn pack(&mut self, bytes: &[u8]) -> PolarsResult<CowBuffer> {
+    pub(super) fn pack(&mut self, bytes: &[u8]) -> PolarsResult<Packed> {
         self.packed.clear();
         self.packed.reserve(compress_bound(bytes.len()));
         let zstd = match &mut self.zstd {
@@ -51,16 +53,11 @@ impl Packer {
             }
         };
         zstd.compress_to_buffer(bytes, &mut self.packed)?;
-        Ok(CowBuffer::Owned(self.packed.as_slice().to_vec()))
+        Ok(Packed { bytes: self.packed.as_slice().to_vec(), size: bytes.len() })
     }
 
     pub(super) fn dictionary(&mut self, bytes: &[u8], count: usize) -> PolarsResult<CompressedPage> {
-        let packed = self.pack(bytes)?;
-        Ok(CompressedPage::Dict(CompressedDictPage::new(packed, Compression::Zstd, bytes.len(), count, false)))
-    }
-
-    pub(super) fn data(&mut self, bytes: &[u8], header: DataPageHeader, descriptor: Descriptor, rows: usize) -> PolarsResult<CompressedPage> {
-        let packed = self.pack(bytes)?;
-        Ok(CompressedPage::Data(CompressedDataPage::new(header, packed, Compression::Zstd, bytes.len(), descriptor, rows)))
+        let Packed { bytes, size } = self.pack(bytes)?;
+        Ok(CompressedPage::Dict(CompressedDictPage::new(CowBuffer::Owned(bytes), Compression::Zstd, size, count, false)))
     }
 }

@@ -1,7 +1,7 @@
-//! A leaf of texts → the pages of a Parquet column, compressed.
+//! A page of a Parquet column, while it grows, and what is written of it.
 //!
-//! Levels say what is NULL and where lists begin: runs of one number, mostly. Where texts repeat, a dictionary comes first and
-//! numbers follow; else the texts stand as they are. Each page tells its least and greatest text.
+//! Levels say what is NULL and where lists begin: runs of one number, mostly. Texts stand behind them as they are, or the numbers
+//! that they have in a dictionary. Each page tells its least and greatest text.
 
 use polars_error::PolarsResult;
 use polars_parquet::parquet::encoding::hybrid_rle::encode;
@@ -11,55 +11,41 @@ use polars_parquet::parquet::schema::types::PrimitiveType;
 use polars_parquet::parquet::statistics::BinaryStatistics;
 use polars_parquet::write::Encoding;
 
-use super::columns::Leaf;
 use super::dictionary::Dictionary;
 use super::levels::{Levels, bits};
-use super::packer::Packer;
+use super::packer::{Packed, Packer};
 use super::row::prefix;
 
-/// Bytes of texts in a page, about.
-const PAGE_BYTES: usize = 1 << 20;
 /// Longer texts are cut in what a page tells of its least and greatest.
 const BOUND_BYTES_MAX: usize = 64;
 
 /// Room for levels before the texts of a page; where they take more, the texts make way.
 const ROOM: usize = 64;
 
-/// All pages of a leaf.
-pub(super) fn pages(leaf: Leaf<'_>, kind: &PrimitiveType, packer: &mut Packer) -> PolarsResult<Vec<CompressedPage>> {
-    let (dictionary, texts) = (leaf.texts.dictionary(), packer.take_buffer());
-    let mut pages = Pages { leaf, kind, packer, dictionary, done: Vec::new(), texts, page: Draft::default() };
-    if let Some(dictionary) = dictionary {
-        dictionary.values.iter().for_each(|text| put_plain(&mut pages.texts, text));
-        pages.done.push(pages.packer.dictionary(&pages.texts, dictionary.values.len())?);
-    }
-    pages.begin();
-    pages.fill()?;
-    pages.close()?;
-    let Pages { done, texts, .. } = pages;
-    packer.give_buffer(texts);
-    Ok(done)
-}
-
-struct Pages<'p> {
-    leaf: Leaf<'p>,
-    kind: &'p PrimitiveType,
-    packer: &'p mut Packer,
-    dictionary: Option<&'p Dictionary<'p>>,
-    done: Vec<CompressedPage>,
-    /// The texts of the page that grows, behind some room.
-    texts: Vec<u8>,
-    page: Draft<'p>,
-}
-
-/// What else is known of a page that grows.
-#[derive(Default)]
-struct Draft<'p> {
+/// A page that grows.
+pub(super) struct Page<'p> {
+    /// The definition level of a text that is there.
+    pub level: u8,
+    /// It has repetition levels, too.
+    pub repeats: bool,
+    pub nulls: usize,
     rows: usize,
     repetition: Levels,
     definition: Levels,
     bounds: Bounds<'p>,
+    /// Texts behind some room.
+    texts: Vec<u8>,
+}
+
+/// A page that is compressed.
+pub(super) struct FullPage {
+    packed: Packed,
+    values: usize,
     nulls: usize,
+    rows: usize,
+    encoding: Encoding,
+    least: Option<Vec<u8>>,
+    greatest: Option<Vec<u8>>,
 }
 
 /// A text behind its prefix: so they are compared.
@@ -82,108 +68,120 @@ impl<'p> Bounds<'p> {
     }
 }
 
-impl Draft<'_> {
-    fn null(&mut self, repetition: u32, definition: u32) {
-        self.repetition.push(repetition);
-        self.definition.push(definition);
-        self.nulls += 1;
+impl<'p> Page<'p> {
+    pub(super) fn new(level: u8, repeats: bool) -> Self {
+        let (repetition, definition) = (Levels::default(), Levels::default());
+        Self { level, repeats, nulls: 0, rows: 0, repetition, definition, bounds: Bounds::default(), texts: Vec::new() }
+    }
+
+    /// The levels of a text that stands there.
+    #[inline]
+    pub(super) fn level_of_text(&mut self, repetition: u8) {
+        if self.repeats {
+            self.repetition.push(repetition);
+        }
+        self.definition.push(self.level);
+        self.rows += usize::from(repetition == 0);
+    }
+
+    /// The levels of as many values.
+    pub(super) fn levels(&mut self, repetition: u8, definition: u8, count: usize) {
+        if self.repeats {
+            self.repetition.push_many(repetition, count);
+        }
+        self.definition.push_many(definition, count);
+        if repetition == 0 {
+            self.rows += count;
+        }
+    }
+
+    /// The levels of all values, in order: repetition and definition.
+    pub(super) fn both(&self) -> impl Iterator<Item = (u8, u8)> {
+        let without = if self.repeats { 0 } else { self.definition.len() };
+        self.repetition.iter().chain(std::iter::repeat_n(0, without)).zip(self.definition.iter())
+    }
+
+    /// A text as it is. Its levels are given apart.
+    #[inline]
+    pub(super) fn text(&mut self, text: &'p [u8]) {
+        if self.texts.is_empty() {
+            self.texts.resize(ROOM, 0);
+        }
+        put_plain(&mut self.texts, text);
+        self.bounds.note(text);
+    }
+
+    /// Bytes of its texts, about.
+    pub(super) const fn bytes(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// The page with the texts of a dictionary. This one is to have their numbers, and has no texts.
+    pub(super) fn dictionary(&mut self, dictionary: &Dictionary<'p>, packer: &mut Packer) -> PolarsResult<CompressedPage> {
+        dictionary.values.iter().for_each(|text| put_plain(&mut self.texts, text));
+        let page = packer.dictionary(&self.texts, dictionary.values.len());
+        self.texts.clear();
+        page
+    }
+
+    /// Compresses it, with the numbers of all texts. It is empty then.
+    pub(super) fn close_numbers(&mut self, dictionary: &Dictionary<'p>, packer: &mut Packer) -> PolarsResult<FullPage> {
+        dictionary.values.iter().for_each(|text| self.bounds.note(text));
+        let bits = bits(u32::try_from(dictionary.values.len()).unwrap_or(u32::MAX)).max(1);
+        self.texts.resize(ROOM, 0);
+        self.texts.push(bits as u8);
+        encode::<u32, _, _>(&mut self.texts, dictionary.keys.iter().copied(), bits)?;
+        self.pack(Encoding::RleDictionary, packer)
+    }
+
+    /// Compresses it. It is empty then.
+    pub(super) fn close(&mut self, packer: &mut Packer) -> PolarsResult<FullPage> {
+        self.pack(Encoding::Plain, packer)
+    }
+
+    fn pack(&mut self, encoding: Encoding, packer: &mut Packer) -> PolarsResult<FullPage> {
+        let mut levels = Vec::with_capacity(ROOM);
+        if self.repeats {
+            self.repetition.put(1, &mut levels)?;
+        }
+        self.definition.put(self.level, &mut levels)?;
+        let room = ROOM.min(self.texts.len());
+        let start = room.saturating_sub(levels.len());
+        self.texts.splice(start..room, levels);
+        let packed = packer.pack(self.texts.get(start..).unwrap_or_default())?;
+        self.texts.clear();
+        let bounds = std::mem::take(&mut self.bounds).0;
+        Ok(FullPage {
+            packed,
+            values: std::mem::take(&mut self.definition).len(),
+            nulls: std::mem::take(&mut self.nulls),
+            rows: std::mem::take(&mut self.rows),
+            encoding,
+            least: bounds.map(|((_, least), _)| lower_bound(least)),
+            greatest: bounds.map(|(_, (_, greatest))| upper_bound(greatest)),
+        })
     }
 }
 
-impl<'p> Pages<'p> {
-    fn begin(&mut self) {
-        self.texts.clear();
-        self.texts.resize(ROOM, 0);
-    }
-
-    fn fill(&mut self) -> PolarsResult<()> {
-        let leaf = self.leaf;
-        let Some(list) = leaf.list else {
-            let nulls = leaf.texts.nulls;
-            self.page.rows = nulls;
-            self.page.nulls = nulls;
-            self.page.definition.push_many(leaf.level - 1, nulls);
-            return leaf.texts.rest().try_for_each(|text| {
-                self.row_begins()?;
-                self.value(text);
-                Ok(())
-            });
-        };
-        let mut texts = std::iter::repeat_n(None, leaf.texts.nulls).chain(leaf.texts.rest());
-        for length in list.lengths {
-            self.row_begins()?;
-            match length {
-                None => self.page.null(0, list.level),
-                Some(0) => self.page.null(0, list.level + 1),
-                Some(length) => {
-                    for (at, text) in (0..*length).zip(&mut texts) {
-                        self.page.repetition.push(u32::from(at > 0));
-                        self.value(text);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A page ends with a row; pages of numbers are small as they are.
-    fn row_begins(&mut self) -> PolarsResult<()> {
-        if self.texts.len() >= PAGE_BYTES {
-            self.close()?;
-        }
-        self.page.rows += 1;
-        Ok(())
-    }
-
-    fn value(&mut self, text: Option<&'p [u8]>) {
-        let page = &mut self.page;
-        let Some(text) = text else {
-            page.definition.push(self.leaf.level - 1);
-            page.nulls += 1;
-            return;
-        };
-        page.definition.push(self.leaf.level);
-        // The numbers of a dictionary's texts are known already.
-        if self.dictionary.is_none() {
-            put_plain(&mut self.texts, text);
-            page.bounds.note(text);
-        }
-    }
-
-    fn close(&mut self) -> PolarsResult<()> {
-        let mut page = std::mem::take(&mut self.page);
-        let mut levels = Vec::with_capacity(ROOM);
-        if self.leaf.list.is_some() {
-            page.repetition.put(1, &mut levels)?;
-        }
-        page.definition.put(self.leaf.level, &mut levels)?;
-        if let Some(dictionary) = self.dictionary {
-            dictionary.values.iter().for_each(|text| page.bounds.note(text));
-            let bits = bits(u32::try_from(dictionary.values.len()).unwrap_or(u32::MAX)).max(1);
-            self.texts.push(bits as u8);
-            encode::<u32, _, _>(&mut self.texts, dictionary.keys().collect::<Vec<_>>().into_iter(), bits)?;
-        }
-        let start = ROOM.saturating_sub(levels.len());
-        self.texts.splice(start..ROOM, levels);
+impl FullPage {
+    /// As the file's writer takes it; `kind` is the column's type in the file.
+    pub(super) fn into_page(self, kind: &PrimitiveType) -> CompressedPage {
         let statistics = BinaryStatistics {
-            primitive_type: self.kind.clone(),
-            null_count: i64::try_from(page.nulls).ok(),
+            primitive_type: kind.clone(),
+            null_count: i64::try_from(self.nulls).ok(),
             distinct_count: None,
-            min_value: page.bounds.0.map(|((_, least), _)| lower_bound(least)),
-            max_value: page.bounds.0.map(|(_, (_, greatest))| upper_bound(greatest)),
+            min_value: self.least,
+            max_value: self.greatest,
         };
         let header = DataPageHeader::V1(DataPageHeaderV1 {
-            num_values: i32::try_from(page.definition.len()).unwrap_or(i32::MAX),
-            encoding: if self.dictionary.is_some() { Encoding::RleDictionary } else { Encoding::Plain }.into(),
+            num_values: i32::try_from(self.values).unwrap_or(i32::MAX),
+            encoding: self.encoding.into(),
             definition_level_encoding: Encoding::Rle.into(),
             repetition_level_encoding: Encoding::Rle.into(),
             statistics: Some(statistics.serialize()),
         });
-        let descriptor = Descriptor { primitive_type: self.kind.clone(), max_def_level: 0, max_rep_level: 0 };
-        let bytes = self.texts.get(start..).unwrap_or_default();
-        self.done.push(self.packer.data(bytes, header, descriptor, page.rows)?);
-        self.begin();
-        Ok(())
+        let descriptor = Descriptor { primitive_type: kind.clone(), max_def_level: 0, max_rep_level: 0 };
+        self.packed.into_page(header, descriptor, self.rows)
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::cut::{Slots, said};
+use super::leaves::{EXTRA, ORIGINAL, PLACES};
 use super::row;
 use super::shape::{Field, position};
 use crate::decode::json::{Members, skip_space, skip_value};
@@ -59,7 +60,7 @@ pub(super) static MEMBERS: LazyLock<Vec<Member>> = LazyLock::new(|| {
 });
 
 /// Slots of members that are looked at themselves, and how many slots there are.
-struct Places {
+struct Known {
     id: usize,
     time: usize,
     account: usize,
@@ -67,9 +68,9 @@ struct Places {
     count: usize,
 }
 
-static PLACES: LazyLock<Places> = LazyLock::new(|| {
+static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     let slot = |column: &str| MEMBERS.iter().find(|member| member.column == column).map_or(0, |member| member.field.slots.start);
-    Places {
+    Known {
         id: slot("eventid"),
         time: slot("eventtime"),
         account: slot("recipientaccountid"),
@@ -135,7 +136,7 @@ impl<'r> Split<'r> {
     /// # Errors
     /// The text is no JSON object.
     pub(super) fn of(json: &'r str, native: bool) -> Result<Self, String> {
-        let values = Slots::new(json, PLACES.count);
+        let values = Slots::new(json, KNOWN.count);
         let mut split = Self { json, native, values, torn: Vec::new(), others: Vec::new(), twisted: native };
         split.read()?;
         split.twisted |= split.event_id().is_none();
@@ -198,23 +199,23 @@ impl<'r> Split<'r> {
     }
 
     pub(super) fn time(&self) -> Option<Timestamp> {
-        time_of(&self.values.text(PLACES.time)?)
+        time_of(&self.values.text(KNOWN.time)?)
     }
 
     /// `recipientAccountId`.
     pub(super) fn account(&self) -> Option<Cow<'r, str>> {
-        self.values.text(PLACES.account)
+        self.values.text(KNOWN.account)
     }
 
     /// `awsRegion`.
     pub(super) fn region(&self) -> Option<Cow<'r, str>> {
-        self.values.text(PLACES.region)
+        self.values.text(KNOWN.region)
     }
 
     /// The `eventID`; a placeholder (`"..."`) is none, nor is what is no text.
     fn event_id(&self) -> Option<Cow<'r, str>> {
-        self.values.json(PLACES.id).filter(|json| json.starts_with('"'))?;
-        self.values.text(PLACES.id).filter(|id| is_id(id))
+        self.values.json(KNOWN.id).filter(|json| json.starts_with('"'))?;
+        self.values.text(KNOWN.id).filter(|id| is_id(id))
     }
 
     /// What two copies of one event have in common: its `eventID`, else a fingerprint of its text.
@@ -231,18 +232,28 @@ impl<'r> Split<'r> {
     /// would not do, the text itself.
     pub(super) fn put(&self, out: &mut Vec<u8>) {
         let extra = self.put_members(out);
-        row::put_text(extra.as_deref(), out);
-        row::put_text(self.original(), out);
+        for (leaf, text) in [(*EXTRA, extra.as_deref()), (*ORIGINAL, self.original())] {
+            if text.is_some() {
+                row::put_leaf(leaf, out);
+                row::put_text(text, out);
+            }
+        }
     }
 
     /// Appends the cells of [`MEMBERS`]; the members that they cannot represent, as a JSON object. `None` if there are none or
     /// `original` has it all.
     fn put_members(&self, out: &mut Vec<u8>) -> Option<String> {
         let mut extra = String::new();
-        for (place, member) in MEMBERS.iter().enumerate() {
-            let value = self.values.json(member.field.slots.start);
-            let held = member.put(&self.values, value, out) && !self.torn.contains(&place);
-            if let Some(value) = value.filter(|_| !held && !self.twisted) {
+        let mut slots = self.values.noted().peekable();
+        while let Some(slot) = slots.next() {
+            // A member's own slot comes before those of its fields.
+            let Some(place) = PLACES.get(slot).map(|place| place.member) else { continue };
+            let Some((member, value)) = MEMBERS.get(place).zip(self.values.json(slot)) else { continue };
+            let mut held = self.values.put_slot(slot, out);
+            while let Some(slot) = slots.next_if(|slot| *slot < member.field.slots.end) {
+                held &= self.values.put_slot(slot, out);
+            }
+            if !self.twisted && (!member.says(value, held) || self.torn.contains(&place)) {
                 add_member(&mut extra, member.name, value);
             }
         }
@@ -259,14 +270,13 @@ impl<'r> Split<'r> {
 }
 
 impl Member {
-    /// Appends the cells of a value. Whether they say all that it says.
-    fn put(&self, values: &Slots<'_>, value: Option<&str>, out: &mut Vec<u8>) -> bool {
-        let held = values.put(&self.field, out);
+    /// Whether the column says all that the value says. `held`: what its cells make of it does.
+    fn says(&self, value: &str, held: bool) -> bool {
         match (self.holds, value) {
-            (Holds::Json, Some(json)) => json == "null" || json.starts_with('{'),
-            (Holds::Truth, Some("true" | "false")) => true,
+            (Holds::Json, json) => json == "null" || json.starts_with('{'),
+            (Holds::Truth, "true" | "false") => true,
             // In the column a text that reads `true` looks like the truth value.
-            (Holds::Truth, Some("\"true\"" | "\"false\"")) => false,
+            (Holds::Truth, "\"true\"" | "\"false\"") => false,
             _ => held,
         }
     }

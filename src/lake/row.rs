@@ -1,9 +1,8 @@
 //! A record on its way into a file: cut up for the columns already, as bytes that can lie in memory or in a spill file.
 //!
-//! A row is a head (its length, what sorts it, where it stood) and cells. A text's cell is its length plus one and its bytes,
-//! a list's the number of its elements plus one and then their cells; zero is NULL.
-
-use std::cmp::Ordering;
+//! A row is a head (its length, what sorts it, where it stood) and cells, each behind the number of its column (see
+//! [`super::leaves`]); a column without a cell is NULL. A text's cell is its length plus one and its bytes, a list's the number
+//! of its elements plus one and then their cells; in those, zero is NULL.
 
 /// Object and record that a row comes from.
 pub(super) type Place<'r> = (&'r [u8], u64);
@@ -30,6 +29,26 @@ impl<'b> Head<'b> {
     }
 }
 
+/// The head of the row that `row` is.
+pub(super) fn head_of(row: &[u8]) -> Option<Head<'_>> {
+    let number = |at: usize| Some(u64::from_le_bytes(row.get(at..at + 8)?.try_into().ok()?));
+    let length = |at: usize| Some(u32::from_le_bytes(row.get(at..at + 4)?.try_into().ok()?) as usize);
+    let (id, rest) = row.get(HEAD..)?.split_at_checked(length(20)?)?;
+    Some(Head { time: number(4)?.cast_signed(), record: number(12)?, id, object: rest.get(..length(24)?)? })
+}
+
+/// The row at the beginning of `bytes`, as long as it says that it is; `None` where there is no whole one.
+pub(super) fn first(bytes: &[u8]) -> Option<&[u8]> {
+    let length = u32::from_le_bytes(bytes.get(..4)?.try_into().ok()?);
+    bytes.get(..length as usize).filter(|row| row.len() >= HEAD)
+}
+
+/// A row: its head, and its cells.
+pub(super) fn parts(row: &[u8]) -> Option<(Head<'_>, Cells<'_>)> {
+    let head = head_of(row)?;
+    Some((head, Cells { bytes: row, at: HEAD + head.id.len() + head.object.len() }))
+}
+
 /// Appends a row, whose cells `cells` appends. Rows beyond 4 GiB do not occur: objects are smaller.
 pub(super) fn write(head: &Head<'_>, out: &mut Vec<u8>, cells: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
@@ -45,6 +64,12 @@ pub(super) fn write(head: &Head<'_>, out: &mut Vec<u8>, cells: impl FnOnce(&mut 
     if let Some(slot) = out.get_mut(start..start + 4) {
         slot.copy_from_slice(&length.to_le_bytes());
     }
+}
+
+/// Begins a cell of the top: what comes next belongs to this column.
+#[inline]
+pub(super) fn put_leaf(leaf: u8, out: &mut Vec<u8>) {
+    out.push(leaf);
 }
 
 #[inline]
@@ -77,6 +102,14 @@ pub(super) struct Cells<'b> {
 }
 
 impl<'b> Cells<'b> {
+    /// The column of the next cell; `None` behind the last one.
+    #[inline]
+    pub(super) fn leaf(&mut self) -> Option<u8> {
+        let leaf = self.bytes.get(self.at).copied();
+        self.at += 1;
+        leaf
+    }
+
     /// The next cell's count; the inner `None` is NULL, the outer one damage.
     #[inline]
     pub(super) fn count(&mut self) -> Option<Option<usize>> {
@@ -102,137 +135,6 @@ impl<'b> Cells<'b> {
     }
 }
 
-/// Where a row begins, and what mostly sorts it.
-#[derive(Debug, Clone, Copy)]
-struct Start {
-    time: i64,
-    /// The beginning of its id.
-    prefix: u64,
-    at: u32,
-    length: u32,
-}
-
-/// Rows in one piece of memory, and an order of them.
-#[derive(Debug)]
-pub(super) struct Rows {
-    bytes: Vec<u8>,
-    starts: Vec<Start>,
-}
-
-impl Rows {
-    /// All rows in `bytes`; `None` if they are damaged.
-    pub(super) fn of(bytes: Vec<u8>) -> Option<Self> {
-        let mut rows = Self { bytes, starts: Vec::new() };
-        rows.find(0)?;
-        Some(rows)
-    }
-
-    /// Adds the rows that `more` appends to the bytes, behind the others.
-    pub(super) fn extend<E>(&mut self, more: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Option<()>, E> {
-        let from = self.bytes.len();
-        more(&mut self.bytes)?;
-        Ok(self.find(from))
-    }
-
-    fn find(&mut self, mut at: usize) -> Option<()> {
-        while at < self.bytes.len() {
-            let head = self.bytes.get(at..at + HEAD)?;
-            let length = u32::from_le_bytes(head.get(..4)?.try_into().ok()?);
-            let time = i64::from_le_bytes(head.get(4..12)?.try_into().ok()?);
-            let start = Start { time, prefix: 0, at: u32::try_from(at).ok()?, length };
-            at += (length as usize).max(HEAD);
-            let head = self.head_of(start).filter(|_| at <= self.bytes.len())?;
-            self.starts.push(Start { prefix: prefix(head.id), ..start });
-        }
-        Some(())
-    }
-
-    fn head_of(&self, start: Start) -> Option<Head<'_>> {
-        let row = self.bytes.get(start.at as usize..)?.get(..start.length as usize)?;
-        let length = |at: usize| Some(u32::from_le_bytes(row.get(at..at + 4)?.try_into().ok()?) as usize);
-        let (id, rest) = row.get(HEAD..)?.split_at_checked(length(20)?)?;
-        let object = rest.get(..length(24)?)?;
-        Some(Head { time: start.time, record: u64::from_le_bytes(row.get(12..20)?.try_into().ok()?), id, object })
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.starts.len()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.starts.is_empty()
-    }
-
-    /// The heads of all rows, in order.
-    pub(super) fn heads(&self) -> impl Iterator<Item = Head<'_>> {
-        // Rows were looked at when they came in.
-        self.starts.iter().filter_map(|start| self.head_of(*start))
-    }
-
-    pub(super) fn head(&self, row: usize) -> Option<Head<'_>> {
-        self.starts.get(row).and_then(|start| self.head_of(*start))
-    }
-
-    /// The bytes of a row, to be appended to others.
-    pub(super) fn row(&self, row: usize) -> Option<&[u8]> {
-        let start = self.starts.get(row)?;
-        self.bytes.get(start.at as usize..)?.get(..start.length as usize)
-    }
-
-    /// The first and the last time, where rows are sorted; `None` where there are none.
-    pub(super) fn times(&self) -> Option<(i64, i64)> {
-        Some((self.starts.first()?.time, self.starts.last()?.time))
-    }
-
-    /// How many bytes a row takes.
-    pub(super) fn size(&self, row: usize) -> u64 {
-        self.starts.get(row).map_or(0, |start| start.length.into())
-    }
-
-    pub(super) fn total(&self) -> u64 {
-        self.starts.iter().map(|start| u64::from(start.length)).sum()
-    }
-
-    /// A row: its head, and its cells.
-    pub(super) fn parts(&self, row: usize) -> Option<(Head<'_>, Cells<'_>)> {
-        let start = self.starts.get(row)?;
-        let head = self.head_of(*start)?;
-        let bytes = self.bytes.get(start.at as usize..)?.get(..start.length as usize)?;
-        Some((head, Cells { bytes, at: HEAD + head.id.len() + head.object.len() }))
-    }
-
-    /// Keeps the rows that `keep` says.
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
-        let mut at = 0;
-        self.starts.retain(|_| {
-            at += 1;
-            keep(at - 1)
-        });
-    }
-
-    /// Sorts by time and id, and keeps one of each: the one whose place is first. Calls `dropped` for every other place that
-    /// has a copy.
-    pub(super) fn settle(&mut self, mut dropped: impl FnMut(&[u8])) {
-        let mut starts = std::mem::take(&mut self.starts);
-        starts.sort_unstable_by(|a, b| (a.time, a.prefix).cmp(&(b.time, b.prefix)).then_with(|| self.by_id_and_place(*a, *b)));
-        let mut last: Option<Head<'_>> = None;
-        starts.retain(|start| {
-            let Some(head) = self.head_of(*start) else { return true };
-            let before = last.replace(head).filter(|before| (before.time, before.id) == (head.time, head.id));
-            if before.is_some_and(|before| before.place() != head.place()) {
-                dropped(head.id);
-            }
-            before.is_none()
-        });
-        self.starts = starts;
-    }
-
-    fn by_id_and_place(&self, a: Start, b: Start) -> Ordering {
-        let key = |start| self.head_of(start).map(|head| (head.id, head.place()));
-        key(a).cmp(&key(b))
-    }
-}
-
 /// The first bytes of a text as a number. Where these differ, they compare as the texts do.
 #[inline]
 pub(super) fn prefix(text: &[u8]) -> u64 {
@@ -242,60 +144,4 @@ pub(super) fn prefix(text: &[u8]) -> u64 {
     let mut bytes = [0; 8];
     bytes.iter_mut().zip(text).for_each(|(slot, byte)| *slot = *byte);
     u64::from_be_bytes(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rows(all: &[(Head<'_>, &[Option<&str>])]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for (head, cells) in all {
-            write(head, &mut bytes, |out| cells.iter().for_each(|cell| put_text(*cell, out)));
-        }
-        bytes
-    }
-
-    #[test]
-    fn what_was_written_is_read_and_a_torn_end_is_noticed() {
-        let long = "x".repeat(20_000);
-        let all: [(Head<'_>, &[Option<&str>]); 2] = [
-            (Head { time: -5, record: 3, id: b"a", object: "k/ü".as_bytes() }, &[Some(""), None, Some(&long)]),
-            (Head { time: i64::MAX, record: u64::MAX, id: b"", object: b"" }, &[None, Some("é"), Some("y")]),
-        ];
-        let bytes = rows(&all);
-        for cut in [1, 5, 20_030] {
-            assert!(Rows::of(bytes[..bytes.len() - cut].to_vec()).is_none(), "{cut} bytes are missing");
-        }
-        let read = Rows::of(bytes).unwrap();
-        assert_eq!(read.heads().collect::<Vec<_>>(), all.map(|(head, _)| head));
-        for (row, (_, expected)) in all.iter().enumerate() {
-            let (_, mut cells) = read.parts(row).unwrap();
-            for text in *expected {
-                assert_eq!(cells.text().unwrap().map(|text| std::str::from_utf8(text).unwrap()), *text);
-            }
-        }
-    }
-
-    #[test]
-    fn of_copies_the_one_whose_place_is_first_is_kept() {
-        let head =
-            |time, id: &'static str, object: &'static str, record| (Head { time, record, id: id.as_bytes(), object: object.as_bytes() }, &[][..]);
-        let all = [
-            head(5, "b", "k2", 1),
-            head(7, "a", "k2", 0),
-            head(7, "a", "k1", 4),
-            head(5, "b", "k2", 1),
-            head(7, "a", "k1", 5),
-            head(1, "a", "k3", 1),
-        ];
-        let mut rows = Rows::of(rows(&all)).unwrap();
-        let mut dropped = Vec::new();
-        rows.settle(|id| dropped.push(id.to_vec()));
-        assert_eq!(
-            rows.heads().map(|head| (head.time, head.id, head.object)).collect::<Vec<_>>(),
-            [(1, &b"a"[..], &b"k3"[..]), (5, b"b", b"k2"), (7, b"a", b"k1")]
-        );
-        assert_eq!(dropped, [b"a", b"a"], "the same record from the same place is no second copy");
-    }
 }

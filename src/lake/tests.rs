@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use super::parquet::Reader;
 use super::rebuild::Records;
 use super::record::Split;
-use super::row::{self, Head, Rows};
+use super::row::Head;
+use super::rows::{Piece, Rows};
 use super::write::write;
 use super::{Ingest, LakeError, LakeFeed, Limits, Summary};
 use crate::decode::{ObjectReport, Outcome, RawRecord};
@@ -24,12 +25,12 @@ fn round_trip(records: &[(String, bool)]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let mut back = vec![String::new(); records.len()];
     for native in [false, true] {
-        let mut bytes = Vec::new();
+        let mut piece = Piece::default();
         for (at, (json, _)) in records.iter().enumerate().filter(|(_, (_, is_native))| *is_native == native) {
             let split = Split::of(json, native).unwrap();
-            row::write(&Head { time: 0, record: at as u64, id: b"", object: b"k" }, &mut bytes, |out| split.put(out));
+            piece.write(&Head { time: 0, record: at as u64, id: b"", object: b"k" }, |out| split.put(out));
         }
-        let rows = Rows::of(bytes).unwrap();
+        let rows = Rows::of(vec![piece]);
         if rows.is_empty() {
             continue;
         }

@@ -1,7 +1,7 @@
 //! Rows → a Parquet file: the columns of `cloudtrail_logs` that a partition's path does not say, and what no column can hold.
 //!
-//! A row group is as large as readers like it, where there is so much; its columns are made, encoded and compressed one
-//! after another (on as many threads as are idle), so that no more than a few stand in memory beside the rows.
+//! A row group is as large as readers like it, where there is so much. Texts that repeat are numbered while rows are gone over,
+//! the others are compressed on the way; what is left is encoded and compressed column by column, on as many threads as are idle.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -19,12 +19,12 @@ use polars_parquet::write::{
 use rayon::prelude::*;
 
 use super::LakeError;
-use super::columns::Column;
-use super::dictionary::Texts;
+use super::columns::{Column, damaged};
+use super::leaf::Leaf;
+use super::leaves::LEAVES;
 use super::packer::{self, Packer};
-use super::pages::pages;
 use super::record::MEMBERS;
-use super::row::Rows;
+use super::rows::Rows;
 use super::shape::Shape;
 
 /// Rows in a row group, at most.
@@ -91,9 +91,7 @@ fn groups(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
 
 /// A row group, compressed: the pages of each leaf.
 fn leaves(rows: &Rows, group: Range<usize>, options: WriteOptions) -> PolarsResult<Vec<Vec<CompressedPage>>> {
-    let damaged = || PolarsError::ComputeError("a waiting row is damaged".into());
-    let columns = columns(rows, group).ok_or_else(damaged)?;
-    let parts = columns.par_iter().zip(SCHEMA.par_iter());
+    let parts = columns(rows, group)?.into_par_iter().zip(SCHEMA.par_iter());
     let encoded: Vec<_> = parts.map_init(Packer::new, |packer, (part, field)| encode(part, field, options, packer)).collect();
     encoded.into_iter().try_fold(Vec::new(), |mut all, leaves| {
         all.extend(leaves?);
@@ -103,34 +101,35 @@ fn leaves(rows: &Rows, group: Range<usize>, options: WriteOptions) -> PolarsResu
 
 /// A column on its way.
 enum Part<'b> {
-    Texts(Column<'b>),
+    Texts(Vec<Leaf<'b>>),
     Numbers(Vec<i64>),
 }
 
-/// All columns of a group, in the order of [`SCHEMA`]; `None` where a row is damaged.
-fn columns(rows: &Rows, group: Range<usize>) -> Option<Vec<Part<'_>>> {
-    let mut members: Vec<Column<'_>> = MEMBERS.iter().map(|member| Column::new(&member.field.shape)).collect();
-    let mut rest = REST.map(|_| Column::new(&Shape::Text));
-    let (mut objects, mut records) = (Texts::default(), Vec::with_capacity(group.len()));
-    for row in group {
-        let (head, mut cells) = rows.parts(row)?;
-        members.iter_mut().chain(&mut rest).try_for_each(|column| column.take(&mut cells))?;
-        objects.push(Some(head.object));
+/// All columns of a group, in the order of [`SCHEMA`].
+fn columns(rows: &Rows, group: Range<usize>) -> PolarsResult<Vec<Part<'_>>> {
+    let mut columns: Vec<Column<'_>> = LEAVES.iter().map(|leaf| Column::new(leaf.shape, leaf.depth)).collect();
+    let (height, mut packer) = (group.len(), Packer::new());
+    let (mut objects, mut records) = (Column::new(&Shape::Text, 0), Vec::with_capacity(height));
+    for (at, row) in group.enumerate() {
+        let (head, mut cells) = rows.parts(row).ok_or_else(damaged)?;
+        while let Some(leaf) = cells.leaf() {
+            columns.get_mut(usize::from(leaf)).ok_or_else(damaged)?.take(at, &mut cells, &mut packer)?;
+        }
+        objects.take_text(head.object, &mut packer)?;
         records.push(i64::try_from(head.record).unwrap_or(i64::MAX));
     }
-    let mut objects = Column::Text(objects);
-    members.iter_mut().chain(&mut rest).chain([&mut objects]).for_each(Column::finish);
-    let place = [Part::Texts(objects), Part::Numbers(records)];
-    Some(members.into_iter().map(Part::Texts).chain(place).chain(rest.map(Part::Texts)).collect())
+    let mut leaves = columns.into_iter().map(|column| column.into_leaves(height));
+    let mut part = |count| Part::Texts(leaves.by_ref().take(count).flatten().collect());
+    let mut parts: Vec<Part<'_>> = MEMBERS.iter().map(|member| part(member.field.cells)).collect();
+    parts.extend([Part::Texts(objects.into_leaves(height)), Part::Numbers(records)]);
+    parts.extend(REST.map(|_| part(1)));
+    Ok(parts)
 }
 
-fn encode(part: &Part<'_>, field: &Field, options: WriteOptions, packer: &mut Packer) -> PolarsResult<Vec<Vec<CompressedPage>>> {
+fn encode(part: Part<'_>, field: &Field, options: WriteOptions, packer: &mut Packer) -> PolarsResult<Vec<Vec<CompressedPage>>> {
     let kind = to_parquet_type(field)?;
     match part {
-        Part::Texts(column) => {
-            let leaves = column.leaves().into_iter().zip(to_parquet_leaves(kind));
-            leaves.map(|(leaf, kind)| pages(leaf, &kind, packer)).collect()
-        }
+        Part::Texts(leaves) => leaves.into_iter().zip(to_parquet_leaves(kind)).map(|(leaf, kind)| leaf.finish(&kind, packer)).collect(),
         Part::Numbers(numbers) => {
             let array = PrimitiveArray::from_slice(numbers).boxed();
             let leaves = array_to_columns(array, kind, options, &[Encoding::RleDictionary])?;

@@ -5,45 +5,44 @@ use std::sync::atomic::Ordering;
 
 use super::Ingest;
 use crate::decode::{ObjectReport, Outcome, RawRecord};
+use crate::lake::buffer::PIECE_BYTES;
 use crate::lake::partition::{Day, Partition};
 use crate::lake::record::Split;
-use crate::lake::row::{self, Head};
+use crate::lake::row::Head;
+use crate::lake::rows::Piece;
 use crate::lake::state::{Ending, ObjectState};
 use crate::model::Timestamp;
 use crate::pipeline;
 use crate::source::layout::Place;
 use crate::source::{Delivery, Fetched};
 
-/// Rows that a worker hands in at once, in bytes.
-const PIECE_BYTES: usize = 2 << 20;
-
 /// One worker's part.
 pub struct Collector<'i> {
     ingest: &'i Ingest,
     /// Rows of the partition that the last record belongs to: mostly the next one does, too.
-    piece: Option<Piece>,
+    current: Option<Current>,
     /// Rows of other partitions, until the next piece is handed in.
-    others: HashMap<Partition, Vec<u8>>,
+    others: HashMap<Partition, Piece>,
     bytes: usize,
     /// The object at hand was begun.
     inside: bool,
     taken: u64,
 }
 
-struct Piece {
+struct Current {
     partition: Partition,
     day: Option<Day>,
-    rows: Vec<u8>,
+    rows: Piece,
 }
 
 impl<'i> Collector<'i> {
     pub(super) fn new(ingest: &'i Ingest) -> Self {
-        Self { ingest, piece: None, others: HashMap::new(), bytes: 0, inside: false, taken: 0 }
+        Self { ingest, current: None, others: HashMap::new(), bytes: 0, inside: false, taken: 0 }
     }
 
     fn hand_in(&mut self) {
         if self.bytes > 0 {
-            let current = self.piece.iter_mut().map(|piece| (&piece.partition, &mut piece.rows));
+            let current = self.current.iter_mut().map(|current| (&current.partition, &mut current.rows));
             self.ingest.add(current.chain(self.others.iter_mut()));
             self.others.clear();
             self.bytes = 0;
@@ -51,20 +50,25 @@ impl<'i> Collector<'i> {
     }
 
     /// The rows of a partition.
-    fn rows(&mut self, native: bool, account: Option<&str>, region: Option<&str>, time: Option<Timestamp>) -> &mut Vec<u8> {
+    fn rows(&mut self, native: bool, account: Option<&str>, region: Option<&str>, time: Option<Timestamp>) -> &mut Piece {
         let day = time.map(Day::of);
-        let piece = match self.piece.take() {
-            Some(piece) if piece.day == day && piece.partition.is_of(native, account, region) => piece,
+        let current = match self.current.take() {
+            Some(current) if current.day == day && current.partition.is_of(native, account, region) => current,
             before => {
-                if let Some(Piece { partition, rows, .. }) = before.filter(|piece| !piece.rows.is_empty()) {
-                    self.others.insert(partition, rows);
-                }
                 let partition = Partition::new(native, account, region, time);
-                let rows = self.others.remove(&partition).unwrap_or_default();
-                Piece { partition, day, rows }
+                let mut rows = self.others.remove(&partition).unwrap_or_default();
+                if let Some(before) = before {
+                    if !before.rows.is_empty() {
+                        self.others.insert(before.partition, before.rows);
+                    } else if rows.is_empty() {
+                        // Its memory is as good for other rows.
+                        rows = before.rows;
+                    }
+                }
+                Current { partition, day, rows }
             }
         };
-        &mut self.piece.insert(piece).rows
+        &mut self.current.insert(current).rows
     }
 }
 
@@ -81,9 +85,9 @@ impl pipeline::Collector for Collector<'_> {
         let id = split.identity();
         let head = Head { time: time.map_or(0, Timestamp::millis), record: record.index, id: id.as_bytes(), object: object.as_bytes() };
         let rows = self.rows(record.native, account, split.region().as_deref(), time);
-        let before = rows.len();
-        row::write(&head, rows, |out| split.put(out));
-        self.bytes += rows.len() - before;
+        let before = rows.bytes().len();
+        rows.write(&head, |out| split.put(out));
+        self.bytes += rows.bytes().len() - before;
         self.taken += 1;
         if self.bytes >= PIECE_BYTES {
             self.hand_in();
@@ -159,7 +163,7 @@ mod tests {
                 collector.record("k", RawRecord { index: number, json: &json, native: false }).unwrap();
             }
         }
-        let held = collector.piece.iter().map(|piece| piece.rows.capacity()).chain(collector.others.values().map(Vec::capacity)).sum::<usize>();
+        let held = collector.current.iter().map(|current| &current.rows).chain(collector.others.values()).map(Piece::room).sum::<usize>();
         assert!(held <= 4 * PIECE_BYTES, "{held} bytes are held");
     }
 }

@@ -10,6 +10,7 @@ use crate::lake::LakeError;
 use crate::lake::buffer::Waiting;
 use crate::lake::merge::{Merged, Present, Work};
 use crate::lake::partition::Partition;
+use crate::lake::rows::Piece;
 use crate::lake::state::{Ending, ObjectState};
 
 impl Ingest {
@@ -31,14 +32,13 @@ impl Ingest {
     }
 
     /// Takes records of an object that was begun.
-    pub(super) fn add<'p>(&self, pieces: impl Iterator<Item = (&'p Partition, &'p mut Vec<u8>)>) {
+    pub(super) fn add<'p>(&self, pieces: impl Iterator<Item = (&'p Partition, &'p mut Piece)>) {
         let mut ripe = Vec::new();
         {
             let mut state = self.lock_state();
             for (partition, rows) in pieces {
-                state.since_commit += rows.len() as u64;
+                state.since_commit += rows.bytes().len() as u64;
                 state.buffers.add(partition, rows);
-                rows.clear();
                 if state.buffers.is_ripe(partition, self.limits.file_bytes) {
                     ripe.push(partition.clone());
                 }

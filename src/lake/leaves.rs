@@ -1,0 +1,82 @@
+//! Which cell a value goes to. A row of a file has many columns and few values: its cells say which columns they are of, and
+//! columns without one are NULL. Rows of columns (`useridentity`) are always there, so only what lies below them counts.
+
+use std::sync::LazyLock;
+
+use super::record::{MEMBERS, Member};
+use super::shape::{Field, Shape};
+
+/// A column, or a field of one, that has cells.
+pub(super) struct Leaf {
+    /// Rows of columns around it.
+    pub depth: u8,
+    pub shape: &'static Shape,
+}
+
+/// What becomes of a value that was noted in a slot.
+pub(super) struct Place {
+    /// In [`MEMBERS`].
+    pub member: usize,
+    /// The number of its cell; none where the fields below it have theirs.
+    pub leaf: Option<u8>,
+    pub field: &'static Field,
+}
+
+/// What the columns cannot say, as a JSON object.
+pub(super) static EXTRA: LazyLock<u8> = LazyLock::new(|| number(LEAVES.len() - 2));
+/// The record's text, where it matters as a whole.
+pub(super) static ORIGINAL: LazyLock<u8> = LazyLock::new(|| number(LEAVES.len() - 1));
+
+/// All leaves, by number: those of [`MEMBERS`] in order, then [`EXTRA`] and [`ORIGINAL`].
+pub(super) static LEAVES: LazyLock<Vec<Leaf>> = LazyLock::new(|| {
+    let mut leaves = Vec::new();
+    MEMBERS.iter().for_each(|member| add_leaves(&member.field, 0, &mut leaves));
+    leaves.extend([(); 2].map(|()| Leaf { depth: 0, shape: &Shape::Text }));
+    leaves
+});
+
+/// All slots, by number.
+pub(super) static PLACES: LazyLock<Vec<Place>> = LazyLock::new(|| {
+    let (mut places, mut leaf) = (Vec::new(), 0);
+    for (member, Member { field, .. }) in MEMBERS.iter().enumerate() {
+        add_places(member, field, &mut leaf, &mut places);
+    }
+    places
+});
+
+fn add_leaves(field: &'static Field, depth: u8, leaves: &mut Vec<Leaf>) {
+    match &field.shape {
+        Shape::Row(fields) => fields.iter().for_each(|field| add_leaves(field, depth + 1, leaves)),
+        shape => leaves.push(Leaf { depth, shape }),
+    }
+}
+
+fn add_places(member: usize, field: &'static Field, leaf: &mut usize, places: &mut Vec<Place>) {
+    if let Shape::Row(fields) = &field.shape {
+        places.push(Place { member, leaf: None, field });
+        fields.iter().for_each(|field| add_places(member, field, leaf, places));
+    } else {
+        places.push(Place { member, leaf: Some(number(*leaf)), field });
+        *leaf += 1;
+    }
+}
+
+/// A table with more columns than a byte can number would need another format of rows; a test says so.
+fn number(leaf: usize) -> u8 {
+    u8::try_from(leaf).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lake::cut::SLOTS_MAX;
+
+    #[test]
+    fn slots_and_leaves_can_be_numbered_and_stand_in_the_same_order() {
+        assert!(LEAVES.len() < usize::from(u8::MAX) && PLACES.len() <= SLOTS_MAX);
+        assert!(PLACES.iter().enumerate().all(|(slot, place)| place.field.slots.start == slot));
+        let numbers: Vec<u8> = PLACES.iter().filter_map(|place| place.leaf).collect();
+        assert_eq!(numbers, (0..*EXTRA).collect::<Vec<_>>());
+        assert_eq!(usize::from(*ORIGINAL), LEAVES.len() - 1);
+    }
+}
