@@ -109,7 +109,8 @@ struct Place {
 impl Rows {
     /// All rows of the pieces, one after another.
     pub(super) fn of(pieces: Vec<Piece>) -> Self {
-        let mut rows = Self { pieces: Vec::with_capacity(pieces.len()), places: Vec::with_capacity(pieces.iter().map(|piece| piece.starts.len()).sum()) };
+        let mut rows =
+            Self { pieces: Vec::with_capacity(pieces.len()), places: Vec::with_capacity(pieces.iter().map(|piece| piece.starts.len()).sum()) };
         pieces.into_iter().for_each(|piece| rows.add(piece));
         rows
     }

@@ -142,3 +142,59 @@ fn encode(part: Part<'_>, field: &Field, options: WriteOptions, packer: &mut Pac
 fn written(leaves: &[Vec<CompressedPage>]) -> DynIter<'_, PolarsResult<DynStreamingIterator<'_, CompressedPage, PolarsError>>> {
     DynIter::new(leaves.iter().map(|pages| Ok(DynStreamingIterator::new(fallible_streaming_iterator::convert(pages.iter().map(PolarsResult::Ok))))))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::lake::parquet::Reader;
+    use crate::lake::rebuild::Records;
+    use crate::lake::record::Split;
+    use crate::lake::row::Head;
+    use crate::lake::rows::Piece;
+
+    /// Texts that repeat, that never do, and that cease to; lists of them, empty ones and none; and long stretches of nothing.
+    fn record(at: usize) -> Value {
+        let mut record = json!({
+            "eventID": format!("id-{at}"),
+            "eventName": format!("Name{}", at % 7),
+            "requestParameters": { "text": format!("{at}-{}", "x".repeat(200)) },
+            "userAgent": if at < 5_000 { format!("agent-{}", at % 3) } else { format!("{at}-{}", "y".repeat(400)) },
+            "userIdentity": { "type": "WebIdentityUser", "sessionContext": { "webIdFederationData": { "attributes": { "at": format!("v{at}"), "same": "s" } } } },
+        });
+        if at > 4_500 && at % 2 == 1 {
+            record["errorMessage"] = json!(format!("message {at}"));
+        }
+        if at % 5 > 0 {
+            let resource = |number: usize| json!({ "ARN": format!("arn:{at}:{number}"), "accountId": format!("{}", number % 2) });
+            record["resources"] = (1..at % 5).map(resource).collect();
+        }
+        record
+    }
+
+    #[test]
+    fn what_is_written_comes_back_whether_it_repeats_or_not() {
+        let mut piece = Piece::default();
+        for at in 0..9_000 {
+            let json = record(at).to_string();
+            let split = Split::of(&json, false).unwrap();
+            piece.write(&Head { time: 0, record: at as u64, id: b"", object: b"k" }, |out| split.put(out));
+        }
+        let (folder, rows) = (tempfile::tempdir().unwrap(), Rows::of(vec![piece]));
+        let path = folder.path().join("file.parquet");
+        write(&path, &rows, 0..9_000).unwrap();
+        let reader = Reader::open(&path).unwrap();
+        let (mut at, mut json) = (0, String::new());
+        for group in reader.groups() {
+            let there = reader.read(group, None, None).unwrap();
+            let records = Records::of(&there).unwrap();
+            for row in 0..there.height() {
+                records.write(row, &mut json);
+                assert_eq!((records.index(row), serde_json::from_str::<Value>(&json).unwrap()), (at as u64, record(at)));
+                at += 1;
+            }
+        }
+        assert_eq!(at, 9_000);
+    }
+}
