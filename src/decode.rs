@@ -15,11 +15,13 @@ mod inflate;
 pub(crate) mod json;
 mod lines;
 mod tally;
+mod unescape;
 mod walk;
 
 pub mod seen;
 
 pub use fingerprint::fingerprint;
+pub(crate) use unescape::unescape_string;
 
 use crate::model::Timestamp;
 
