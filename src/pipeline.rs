@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use rayon::prelude::*;
+
 use crate::decode::seen::SeenIds;
 use crate::decode::{Decoder, Limits, ObjectReport, RawRecord, RecordSink, Wanted};
 use crate::model::{Coverage, Filter, LogText, Recognized, Seen};
@@ -91,11 +93,12 @@ pub fn read(run: Run<'_>, filter: &Filter) -> Evidence {
         suspects: &run.progress.suspects,
     };
     let (mut coverage, read_only, collectors) = gather(run, Wanted::Sources(SOURCES), make);
-    let (mut fold, mut seen) = (Fold::default(), Seen::default());
-    for collector in collectors {
-        fold.merge(collector.fold);
-        seen.merge(collector.seen);
-    }
+    let parts = collectors.into_par_iter().map(|collector| (collector.fold, collector.seen));
+    let (fold, seen) = parts.reduce(Default::default, |(mut fold, mut seen), (other, also_seen)| {
+        fold.merge(other);
+        seen.merge(also_seen);
+        (fold, seen)
+    });
     let history = fold.finish(filter);
     tally::describe(&mut coverage, &history, read_only);
     Evidence { coverage, history, seen }
@@ -119,6 +122,8 @@ fn gather<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C +
     tallies.extend(run.feeds.iter().filter_map(|feed| feed.shelf()).map(|shelf| Tally::of(shelf.coverage())));
     let relevant = collectors.iter().map(Collector::relevant).sum();
     let (coverage, read_only) = tally::coverage(tallies, relevant, &seen, run.cancelled.load(Ordering::Relaxed));
+    // Thousands of pages, which nobody has to wait for.
+    rayon::spawn(move || drop(seen));
     (coverage, read_only, collectors)
 }
 

@@ -7,6 +7,7 @@
 
 mod apprunner;
 mod batch;
+mod cut;
 mod ecr;
 mod ecs;
 mod identity;
@@ -24,7 +25,8 @@ use memchr::memmem::Finder;
 use crate::decode::RawRecord;
 use crate::model::{Action, Recognized, RepositoryRef};
 
-use manifest::SecondCopy;
+use cut::Cutter;
+use manifest::Manifests;
 use parse::Parser;
 use record::Record;
 
@@ -40,7 +42,7 @@ pub struct Recognizer {
     event_name: Finder<'static>,
     /// Finds escapes of ASCII letters.
     escape: Finder<'static>,
-    second_copy: SecondCopy,
+    cutter: Cutter,
 }
 
 const EVENT_NAME: &str = r#""eventName""#;
@@ -52,7 +54,7 @@ impl Default for Recognizer {
             manifest: Parser::default(),
             event_name: Finder::new(EVENT_NAME),
             escape: Finder::new(r"\u00"),
-            second_copy: SecondCopy::default(),
+            cutter: Cutter::default(),
         }
     }
 }
@@ -71,14 +73,16 @@ impl Recognizer {
         if !record.native && !self.names_a_known_event(record.json) {
             return Ok(None);
         }
-        let Self { record: parser, manifest, second_copy, .. } = self;
-        parser.parse_without(record.json, second_copy.find(record.json), |root| {
+        let Self { record: parser, manifest, cutter, .. } = self;
+        let cut = cutter.cut(record.json);
+        let pieces = cut.as_ref().map_or(std::slice::from_ref(&record.json), |cut| &cut.pieces);
+        parser.parse_pieces(record.json, pieces, |root| {
             if record.native {
                 return native::recognize(root, record.json).map(|found| found.map(then));
             }
             let record = Record::read(root, record.json)?;
             let meaning = match record.source {
-                "ecr.amazonaws.com" => ecr::recognize(&record, manifest)?,
+                "ecr.amazonaws.com" => ecr::recognize(&record, &mut Manifests::new(manifest, cut.as_ref().map(|cut| cut.manifest)))?,
                 "ecs.amazonaws.com" => ecs::recognize(&record),
                 "lambda.amazonaws.com" => lambda::recognize(&record),
                 "apprunner.amazonaws.com" => apprunner::recognize(&record),

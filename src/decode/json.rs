@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 /// Deepest nesting of arrays and objects that is followed, the same as serde_json's.
-pub(super) const DEPTH_MAX: u32 = 127;
+pub(crate) const DEPTH_MAX: u32 = 127;
 
 /// Where the text stops being JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,14 +43,23 @@ fn fault<T>(text: &[u8], at: usize, reason: &'static str) -> Result<T, Fault> {
 pub(crate) fn skip_space(text: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\r' | b'\t') = text.get(at) {
         at += 1;
+        // Lines are indented.
+        while text.get(at..at + 8) == Some(b"        ") {
+            at += 8;
+        }
     }
     at
 }
 
 /// The end of the value that begins at `at` (no white space before it).
 pub(crate) fn skip_value(text: &[u8], at: usize) -> Result<usize, Fault> {
+    skip_value_within(text, at, DEPTH_MAX)
+}
+
+/// The same for a value that may be nested `depth_max` deep.
+pub(crate) fn skip_value_within(text: &[u8], at: usize, depth_max: u32) -> Result<usize, Fault> {
     match text.get(at) {
-        Some(b'{' | b'[') => skip_nested(text, at),
+        Some(b'{' | b'[') => skip_nested(text, at, depth_max),
         _ => skip_scalar(text, at),
     }
 }
@@ -70,11 +79,12 @@ fn skip_scalar(text: &[u8], at: usize) -> Result<usize, Fault> {
 struct Nest {
     kinds: u128,
     depth: u32,
+    depth_max: u32,
 }
 
 impl Nest {
     fn push(&mut self, at: usize, object: bool) -> Result<(), Fault> {
-        if self.depth >= DEPTH_MAX {
+        if self.depth >= self.depth_max {
             return Err(Fault::new(at, "nested too deeply"));
         }
         self.kinds = (self.kinds << 1) | u128::from(object);
@@ -93,8 +103,8 @@ impl Nest {
 }
 
 /// The end of the array or object at `at`. A loop, not recursion: depth costs a bit, not a stack frame.
-fn skip_nested(text: &[u8], at: usize) -> Result<usize, Fault> {
-    let mut nest = Nest { kinds: 0, depth: 0 };
+fn skip_nested(text: &[u8], at: usize, depth_max: u32) -> Result<usize, Fault> {
+    let mut nest = Nest { kinds: 0, depth: 0, depth_max };
     let mut at = at;
     loop {
         at = match text.get(at) {
@@ -159,12 +169,12 @@ fn member(text: &[u8], at: usize) -> Result<Member, Fault> {
     if text.get(at) != Some(&b'"') {
         return fault(text, at, "expected a key in quotes");
     }
-    let end = skip_string(text, at)?;
+    let (end, plain) = string_end(text, at)?;
     let colon = skip_space(text, end);
     if text.get(colon) != Some(&b':') {
         return fault(text, colon, "expected `:`");
     }
-    Ok(Member { key: at + 1..end - 1, value: skip_space(text, colon + 1) })
+    Ok(Member { key: at + 1..end - 1, plain, value: skip_space(text, colon + 1) })
 }
 
 /// The end of the string whose opening quote is at `at`.
@@ -308,6 +318,8 @@ pub(crate) struct Members<'t> {
 /// A member: its key without quotes, as it is written, and where its value begins.
 pub(crate) struct Member {
     pub key: Range<usize>,
+    /// The key is written without escapes.
+    pub plain: bool,
     pub value: usize,
 }
 

@@ -16,7 +16,11 @@ impl Digest {
     /// Parses `sha256:` followed by 64 hex digits; `None` for anything else, so that a placeholder or a cut digest
     /// never becomes an identity.
     pub fn parse(text: &str) -> Option<Self> {
-        let hex = text.strip_prefix("sha256:")?.as_bytes();
+        Self::parse_hex(text.strip_prefix("sha256:")?.as_bytes())
+    }
+
+    /// The same of the 64 hex digits alone.
+    pub fn parse_hex(hex: &[u8]) -> Option<Self> {
         let mut bytes = [0; 32];
         if hex.len() != 64 {
             return None;

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use crate::model::Action;
 
-use super::parse::Parser;
+use super::manifest::Manifests;
 use super::record::Record;
 use super::{Meaning, identity, image};
 
@@ -39,7 +39,7 @@ pub(super) const EVENTS: &[&str] = &[
 ];
 
 /// What an ECR record means. An error is a change to a repository that the record does not name.
-pub(super) fn recognize<'r>(record: &Record<'r>, manifests: &mut Parser) -> Result<Option<Meaning<'r>>, String> {
+pub(super) fn recognize<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) -> Result<Option<Meaning<'r>>, String> {
     if record.name == "GetAuthorizationToken" {
         return Ok((!record.failed()).then_some((None, Action::Login)));
     }
@@ -51,7 +51,7 @@ pub(super) fn recognize<'r>(record: &Record<'r>, manifests: &mut Parser) -> Resu
     }
 }
 
-fn action<'r>(record: &Record<'r>, manifests: &mut Parser) -> Option<Action<'r>> {
+fn action<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) -> Option<Action<'r>> {
     match record.name {
         "PutImage" => Some(push::put_image(record, manifests)),
         "ReplicateImage" => Some(push::replicate_image(record, manifests)),

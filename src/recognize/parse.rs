@@ -5,7 +5,6 @@
 //! is what remains when a service cuts a message at a fixed number of characters, and numbers beyond a double.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use simd_json::{Buffers, INPUT_PADDING, Node, StaticNode, Tape};
 
@@ -24,16 +23,13 @@ pub(super) struct Parser {
 impl Parser {
     /// Parses `text` and hands the root to `then`; an error says where the text stops being JSON.
     pub fn parse<R>(&mut self, text: &str, then: impl FnOnce(Json<'_>) -> R) -> Result<R, String> {
-        self.parse_without(text, None, then)
+        self.parse_pieces(text, &[text], then)
     }
 
-    /// The same without what stands at `gap`, which must leave JSON of the same meaning to the caller.
-    pub fn parse_without<R>(&mut self, text: &str, gap: Option<Range<usize>>, then: impl FnOnce(Json<'_>) -> R) -> Result<R, String> {
+    /// The same, of `pieces` that put together mean the same to the caller, and are JSON if `text` is.
+    pub fn parse_pieces<R>(&mut self, text: &str, pieces: &[&str], then: impl FnOnce(Json<'_>) -> R) -> Result<R, String> {
         self.text.clear();
-        let Range { start, end } = gap.unwrap_or(text.len()..text.len());
-        for kept in [text.get(..start), text.get(end..)].into_iter().flatten() {
-            self.text.extend_from_slice(kept.as_bytes());
-        }
+        pieces.iter().for_each(|piece| self.text.extend_from_slice(piece.as_bytes()));
         let length = self.text.len();
         self.text.resize(length + INPUT_PADDING, b' ');
         let mut tape = self.tape.take().unwrap_or_else(|| Tape(Vec::new())).reset();

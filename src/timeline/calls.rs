@@ -5,40 +5,52 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
-
-use rayon::prelude::*;
+use std::collections::hash_map::Entry;
 
 use super::fact::{EventId, Fact, Noted, What};
 use super::fold::compare_ids;
-use super::names::{EventNo, Names, Sym};
+use super::names::{EventNo, Map, Names, Sym};
 
 /// Which of several copies and twins of one call stands for it: `true` for the events to keep.
 pub(super) fn one_of_each(events: &mut [Noted], facts: &[Fact], names: &Names) -> Vec<bool> {
     follow_chains(events);
     point_addenda_at_twins(events);
+    let mut kept = vec![true; events.len()];
+    let groups = groups(events);
+    if groups.is_empty() {
+        return kept;
+    }
     let ranks = ranks(events, facts, names);
-    let mut order: Vec<usize> = (0..events.len()).collect();
-    order.par_sort_unstable_by(|&a, &b| {
-        let (left, right) = (&events[a], &events[b]);
-        let key = compare_ids(left.key, right.key, names);
-        // Of several corrections the last one holds.
-        let newer = if left.addendum && right.addendum { right.time.cmp(&left.time) } else { Ordering::Equal };
-        key.then_with(|| ranks[a].cmp(&ranks[b]))
-            .then(newer)
-            .then_with(|| compare_ids(left.id, right.id, names))
-            .then_with(|| names.text(left.object).cmp(names.text(right.object)))
-            .then_with(|| left.record.cmp(&right.record))
-    });
-    let mut kept = vec![false; events.len()];
-    let mut rest = &order[..];
-    while let Some(&best) = rest.first() {
-        let length = rest.iter().take_while(|&&other| events[other].key == events[best].key).count();
-        let (group, others) = rest.split_at(length);
-        kept[best] = true;
-        complete(events, group, names);
-        rest = others;
+    for mut group in groups {
+        group.sort_unstable_by(|&a, &b| {
+            let (left, right) = (&events[a], &events[b]);
+            // Of several corrections the last one holds.
+            let newer = if left.addendum && right.addendum { right.time.cmp(&left.time) } else { Ordering::Equal };
+            let rank = ranks[a].cmp(&ranks[b]).then(newer);
+            rank.then_with(|| compare_ids(left.id, right.id, names))
+                .then_with(|| names.text(left.object).cmp(names.text(right.object)))
+                .then_with(|| left.record.cmp(&right.record))
+        });
+        group.iter().skip(1).for_each(|&other| kept[other] = false);
+        complete(events, &group, names);
     }
     kept
+}
+
+/// The events of each call of which there are several.
+fn groups(events: &[Noted]) -> Vec<Vec<usize>> {
+    let mut first: Map<EventId, EventNo> = Map::default();
+    let mut groups: Map<EventNo, Vec<usize>> = Map::default();
+    first.reserve(events.len());
+    for (index, event) in events.iter().enumerate() {
+        match first.entry(event.key) {
+            Entry::Vacant(place) => {
+                place.insert(EventNo::from_index(index));
+            }
+            Entry::Occupied(first) => groups.entry(*first.get()).or_insert_with(|| vec![first.get().index()]).push(index),
+        }
+    }
+    groups.into_values().collect()
 }
 
 /// Fills in what only the others of the group say about the call that its first one stands for.
@@ -76,19 +88,24 @@ fn ranks(events: &[Noted], facts: &[Fact], names: &Names) -> Vec<u8> {
         let known = &mut told[fact.event.index()];
         *known = (*known).min(worth);
     }
-    let owners = owners(facts, names);
+    let owners = owners(events, facts, names);
     let rank = |(index, event): (usize, &Noted)| {
-        let owned = owners.get(&EventNo::from_index(index)) == Some(&event.recipient);
+        let owned = owners[index] == event.recipient;
         let (class, bare) = told[index];
         class * 8 + u8::from(!event.addendum) * 4 + bare * 2 + u8::from(!owned)
     };
     events.iter().enumerate().map(rank).collect()
 }
 
-/// Owner of the repository that an event is about.
-fn owners(facts: &[Fact], names: &Names) -> HashMap<EventNo, Sym> {
-    let owner = |fact: &Fact| names.repository_key(fact.repository).map(|key| (fact.event, key.registry_id));
-    facts.iter().filter_map(owner).collect()
+/// Owner of the repository that an event is about, event by event.
+fn owners(events: &[Noted], facts: &[Fact], names: &Names) -> Vec<Sym> {
+    let mut owners = vec![Sym::NONE; events.len()];
+    for fact in facts {
+        if let Some(key) = names.repository_key(fact.repository) {
+            owners[fact.event.index()] = key.registry_id;
+        }
+    }
+    owners
 }
 
 /// An addendum may correct another: what it is about is the event at the end of the chain.

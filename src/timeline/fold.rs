@@ -43,12 +43,19 @@ impl Fold {
         if self.events.is_empty() {
             std::mem::swap(self, &mut other);
         }
-        let table = self.names.absorb(&other.names);
+        let table = self.names.absorb(other.names);
         let offset = self.events.len();
-        other.events.iter_mut().for_each(|event| event.translate(&table));
-        other.facts.iter_mut().for_each(|fact| fact.translate(&table, offset));
-        self.events.append(&mut other.events);
-        self.facts.append(&mut other.facts);
+        let (events, facts) = (&mut self.events, &mut self.facts);
+        rayon::join(
+            || {
+                other.events.iter_mut().for_each(|event| event.translate(&table));
+                events.append(&mut other.events);
+            },
+            || {
+                other.facts.iter_mut().for_each(|fact| fact.translate(&table, offset));
+                facts.append(&mut other.facts);
+            },
+        );
     }
 
     fn note(&mut self, event: &Event<'_>, object: &str, record: u64) -> EventNo {
@@ -283,28 +290,27 @@ fn by_digest(removed: &ImageId<'_>, requested: &[ImageId<'_>]) -> bool {
 
 /// The 128 bits of a UUID in the one spelling that CloudTrail uses (lower case), so that it prints back as it stood.
 fn parse_uuid(text: &str) -> Option<[u8; 16]> {
-    let text = text.as_bytes();
-    if text.len() != 36 {
-        return None;
-    }
-    let mut bytes = [0_u8; 16];
+    let text: &[u8; 36] = text.as_bytes().try_into().ok()?;
+    let [.., b'-', _, _, _, _, b'-', _, _, _, _, b'-', _, _, _, _, b'-', _, _, _, _, _, _, _, _, _, _, _, _] = text else { return None };
+    let mut bytes = [0; 16];
+    // Digits that are none are looked for at the end: a question per digit is slow.
     let mut digits = 0;
-    for (at, &byte) in text.iter().enumerate() {
-        if matches!(at, 8 | 13 | 18 | 23) {
-            if byte != b'-' {
-                return None;
-            }
-            continue;
-        }
-        let nibble = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            _ => return None,
-        };
-        bytes[digits / 2] |= if digits % 2 == 0 { nibble << 4 } else { nibble };
-        digits += 1;
+    for (byte, at) in bytes.iter_mut().zip([0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34]) {
+        let (high, low) = (lower_hex(text[at]), lower_hex(text[at + 1]));
+        digits |= high | low;
+        *byte = high << 4 | low;
     }
-    Some(bytes)
+    (digits <= 0xf).then_some(bytes)
+}
+
+/// The value of a lower-case hex digit; more than any has for every other byte.
+fn lower_hex(byte: u8) -> u8 {
+    let (digit, letter) = (byte.wrapping_sub(b'0'), byte.wrapping_sub(b'a'));
+    match (digit, letter) {
+        (0..=9, _) => digit,
+        (_, 0..=5) => letter + 10,
+        _ => 0xff,
+    }
 }
 
 /// The text of an id.

@@ -88,17 +88,23 @@ fn by_repository<'f>(facts: &'f [Fact], mentions: &'f [Mention], events: &[Noted
 /// Images in order of digest, so that nothing depends on the order in which workers met them.
 fn sorted(mut history: RepositoryHistory, names: &Names) -> RepositoryHistory {
     let mut order: Vec<usize> = (0..history.images.len()).collect();
-    order.sort_unstable_by_key(|&at| names.digest_of(history.images[at].digest));
+    order.sort_by_cached_key(|&at| names.digest_of(history.images[at].digest));
     let mut place = vec![0; order.len()];
     for (new, &old) in order.iter().enumerate() {
         place[old] = new;
     }
-    let mut images: Vec<Option<Image>> = std::mem::take(&mut history.images).into_iter().map(Some).collect();
-    history.images = order.iter().filter_map(|&old| images[old].take()).collect();
     history.by_digest.values_mut().for_each(|at| *at = place[*at]);
     for tag in history.tags.values_mut() {
         tag.holder = tag.holder.map(|at| place[at]);
         tag.last_holder = tag.last_holder.map(|at| place[at]);
+    }
+    // In place: a second list of all images would be as large as the first.
+    for at in 0..place.len() {
+        while place[at] != at {
+            let new = place[at];
+            history.images.swap(at, new);
+            place.swap(at, new);
+        }
     }
     history
 }

@@ -28,7 +28,6 @@ pub struct Image {
     pub origin: PushOrigin,
     pub media_type: Sym,
     pub children: Box<[DigestNo]>,
-    pub layers: Box<[u64]>,
     pub steps: Vec<Step>,
     /// How it lost its last tag, while that counts: void once it has a tag again or is held by an index.
     pub displaced: Option<Box<Displacement>>,
@@ -164,7 +163,6 @@ impl Image {
             origin: PushOrigin::Client,
             media_type: Sym::NONE,
             children: Box::default(),
-            layers: Box::default(),
             steps: Vec::new(),
             displaced: None,
             losses: Vec::new(),

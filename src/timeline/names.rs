@@ -3,10 +3,15 @@
 //! Numbers mean something only inside one [`Names`]. Nothing that users see may depend on their values, only on what
 //! they stand for: workers number things in the order in which they happen to meet them.
 
+use std::collections::HashMap;
+
 use foldhash::fast::RandomState;
 use indexmap::IndexSet;
 
 use crate::model::{Digest, LogText, Repository, RepositoryRef};
+
+/// A map by number: the standard library's takes longer to hash four bytes than to look them up.
+pub type Map<K, V> = HashMap<K, V, RandomState>;
 
 macro_rules! number {
     ($(#[$meta:meta])* $name:ident) => {
@@ -151,9 +156,14 @@ impl Names {
     }
 
     /// Takes over everything that `other` names.
-    pub fn absorb(&mut self, other: &Self) -> Translation {
-        let strings: Vec<Sym> = other.strings.iter().map(|text| self.string(text)).collect();
-        let digests = other.digests.iter().map(|digest| self.digest(*digest)).collect();
+    pub fn absorb(&mut self, other: Self) -> Translation {
+        let (own_strings, own_digests) = (&mut self.strings, &mut self.digests);
+        own_strings.reserve(other.strings.len());
+        own_digests.reserve(other.digests.len());
+        let (strings, digests): (Vec<Sym>, _) = rayon::join(
+            || other.strings.into_iter().map(|text| Sym::from_index(own_strings.insert_full(text).0)).collect(),
+            || other.digests.into_iter().map(|digest| DigestNo::from_index(own_digests.insert_full(digest).0)).collect(),
+        );
         let translate = |key: &RepositoryKey| RepositoryKey {
             registry_id: key.registry_id.translated(&strings),
             region: key.region.translated(&strings),

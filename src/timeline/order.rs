@@ -4,19 +4,18 @@
 //! was touched again: an expiry that lists a digest as untagged (or without the tag) says that it lost; an expiry or a
 //! delete that lists the tag on it, or an `ImageAlreadyExistsException` for tag and digest, says that it won.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use super::fact::{Fact, Named, RunImage, What};
-use super::names::{DigestNo, EventNo, Sym};
+use super::names::{DigestNo, EventNo, Map, Sym};
 use super::replay::{Happening, RepositoryHistory};
 use crate::model::Order;
 
 /// Where in the repository's history digests and tags turn up again. Built when the first contested second is met.
 #[derive(Default)]
 pub struct Evidence {
-    by_digest: HashMap<DigestNo, Vec<usize>>,
-    by_tag: HashMap<Sym, Vec<usize>>,
+    by_digest: Map<DigestNo, Vec<usize>>,
+    by_tag: Map<Sym, Vec<usize>>,
     /// The repository itself was deleted here.
     ends: Vec<usize>,
 }

@@ -3,10 +3,10 @@
 //! A service keeps what it was deployed with until a newer deployment replaces it: ECS resolves a tag at the first task of
 //! a deployment and starts every later task with that digest (ECS Developer Guide, "container image resolution").
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::fact::{Fact, Named, Noted, Reference, Task, What};
-use super::names::{DigestNo, EventNo, Names, RepositoryNo, Sym};
+use super::names::{DigestNo, EventNo, Map, Names, RepositoryNo, Sym};
 
 /// One image named by somebody, in the repository it lies in.
 #[derive(Debug, Clone)]
@@ -45,14 +45,14 @@ pub fn mentions(facts: &[Fact], others: &[Fact], events: &[Noted], names: &Names
 }
 
 /// Repositories in which a digest was pushed, pulled or expired, for digests that somebody names without saying where.
-fn homes(facts: &[Fact], others: &[Fact]) -> HashMap<DigestNo, Vec<RepositoryNo>> {
+fn homes(facts: &[Fact], others: &[Fact]) -> Map<DigestNo, Vec<RepositoryNo>> {
     let mut wanted: HashSet<DigestNo> = HashSet::new();
     for fact in facts {
         if let What::Task(task) = &fact.what {
             wanted.extend(task.images.iter().filter(|image| image.repository.is_none()).map(|image| image.image.digest));
         }
     }
-    let mut homes: HashMap<DigestNo, Vec<RepositoryNo>> = HashMap::new();
+    let mut homes: Map<DigestNo, Vec<RepositoryNo>> = Map::default();
     if wanted.is_empty() {
         return homes;
     }
@@ -84,12 +84,12 @@ fn digests(what: &What) -> impl Iterator<Item = DigestNo> + '_ {
 struct Reader<'f> {
     events: &'f [Noted],
     names: Option<&'f Names>,
-    homes: HashMap<DigestNo, Vec<RepositoryNo>>,
+    homes: Map<DigestNo, Vec<RepositoryNo>>,
     mentions: Vec<Mention>,
-    definitions: HashMap<Sym, &'f [Reference]>,
+    definitions: Map<Sym, &'f [Reference]>,
     /// Newest definition of a family, `arn:…:task-definition/family`.
-    families: HashMap<&'f str, Sym>,
-    runners: HashMap<Sym, Runner>,
+    families: Map<&'f str, Sym>,
+    runners: Map<Sym, Runner>,
 }
 
 /// A service, and what it is deployed with.

@@ -10,11 +10,9 @@ mod run;
 mod state;
 mod usage;
 
-use std::collections::HashMap;
-
 use super::fact::{Fact, Noted, What};
 use super::image::Image;
-use super::names::{DigestNo, EventNo, Names, RepositoryNo, Sym};
+use super::names::{DigestNo, EventNo, Map, Names, RepositoryNo, Sym};
 use super::order;
 use super::policy::{Agreement, PolicyInForce, PolicyText};
 use super::references::Mention;
@@ -40,12 +38,13 @@ impl Happening<'_> {
 }
 
 /// Replays `happenings`, sorted by time and `eventID`.
-pub fn replay(repository: RepositoryNo, happenings: &[Happening<'_>], events: &[Noted], names: &Names) -> RepositoryHistory {
+pub fn replay<'e>(repository: RepositoryNo, happenings: &[Happening<'e>], events: &'e [Noted], names: &'e Names) -> RepositoryHistory {
     let mut replay = Replay {
         events,
         names,
         state: RepositoryHistory::new(repository),
-        waiting: HashMap::new(),
+        layers: Map::default(),
+        waiting: Map::default(),
         unconfirmed: Vec::new(),
         agrees: Agreement::default(),
     };
@@ -73,26 +72,28 @@ struct Replay<'e> {
     events: &'e [Noted],
     names: &'e Names,
     state: RepositoryHistory,
+    /// What the manifest of the image at an index names; only to find an image by one of its layers.
+    layers: Map<usize, &'e [u64]>,
     /// Mentions of tags that nothing has yet: a pipeline may deploy before it has pushed.
-    waiting: HashMap<Sym, Vec<Mention>>,
+    waiting: Map<Sym, Vec<Mention>>,
     /// Deployments whose first task has not asked for the tag yet.
     unconfirmed: Vec<Unconfirmed>,
     agrees: Agreement,
 }
 
-impl Replay<'_> {
+impl<'e> Replay<'e> {
     fn time(&self, event: EventNo) -> i64 {
         self.events[event.index()].time
     }
 
-    fn apply(&mut self, happening: &Happening<'_>, order: Order) {
+    fn apply(&mut self, happening: &Happening<'e>, order: Order) {
         match happening {
             Happening::Fact(fact) => self.fact(fact, order),
             Happening::Mention(mention) => self.mention(mention, order),
         }
     }
 
-    fn fact(&mut self, fact: &Fact, order: Order) {
+    fn fact(&mut self, fact: &'e Fact, order: Order) {
         self.state.logged = true;
         let event = fact.event;
         match &fact.what {

@@ -269,3 +269,51 @@ fn a_denied_pull_names_its_repository_in_the_message() {
         assert!(matches!(found.action, Action::Pull { failed: true, .. }));
     });
 }
+
+/// Takes the record as CloudTrail writes it, and in spellings in which its manifest is not cut out of it before it is parsed.
+fn read_alike(record: &str) -> Option<String> {
+    let shown = |json: &str| crate::outcome(json, false, |found| format!("{:?}", found.action)).ok().flatten();
+    let written = shown(record);
+    assert_eq!(written, shown(&record.replace("\"imageManifest\":", "\"imageManifest\" :")), "{record}");
+    assert_eq!(written, shown(&record.replacen('{', r#"{"first":"\u0020","#, 1)), "{record}");
+    written
+}
+
+#[test]
+fn a_manifest_is_the_same_however_its_record_is_written() {
+    let push = |request: &str, response: &str| {
+        let parts =
+            json!({"requestParameters": {"imageManifest": request, "imageTag": "v1"}, "responseElements": {"image": {"imageManifest": response}}});
+        ecr("PutImage", parts).to_string()
+    };
+    let long = manifest("a layer").replace(',', ",\n   ");
+    for text in [&*long, &manifest("b"), "{}", "{", "\\", "\"", "a\\\"", "\u{1a}", "\t\u{8}\u{c}\r", "é\u{1f680}", "", r"\u001a", r#"","#] {
+        assert!(read_alike(&push(text, text)).is_some());
+        assert!(read_alike(&push(text, "{}")).is_some());
+        assert!(read_alike(&push("{}", text)).is_some());
+        assert!(read_alike(&push(text, "")).is_some());
+        assert!(read_alike(&push("", text)).is_some());
+        // A manifest in other places, the same and another one.
+        for place in ["userIdentity", "zzz", "errorCode"] {
+            let mut record = ecr("PutImage", json!({"requestParameters": {"imageManifest": text, "imageTag": "v1"}}));
+            for other in [text, "{}", "\u{1a}"] {
+                record[place] = json!({"imageManifest": other, "arn": "arn:aws:sts::111122223333:assumed-role/ci-push/build-7"});
+                assert!(read_alike(&record.to_string()).is_some());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_record_with_a_manifest_is_no_sounder_for_having_it_cut_out() {
+    let text = ecr("PutImage", json!({"requestParameters": {"imageManifest": manifest("a"), "imageTag": "v1"}})).to_string();
+    let inside = text.find("schemaVersion").unwrap();
+    // What is damaged inside the manifest's string, before it and behind it.
+    for (at, with) in
+        [(inside, "\\x"), (inside, "\u{1}"), (inside, "\""), (0, "\""), (text.len() - 1, ","), (inside - 4, "\"x"), (1, "x\"imageManifest\":\"")]
+    {
+        let mut damaged = text.clone();
+        damaged.insert_str(at, with);
+        assert!(crate::outcome(&damaged, false, |_| ()).is_err(), "{damaged}");
+    }
+}

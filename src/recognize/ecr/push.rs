@@ -3,19 +3,19 @@
 use std::borrow::Cow;
 
 use crate::model::{Action, AlreadyExists, Digest, Push, PushOrigin, Refusal};
+use crate::recognize::image;
 use crate::recognize::json::Json;
-use crate::recognize::parse::Parser;
+use crate::recognize::manifest::Manifests;
 use crate::recognize::record::Record;
-use crate::recognize::{image, manifest};
 
 /// `PutImage`: a push, a refused push, or one of which nothing is known but that it happened.
-pub(super) fn put_image<'r>(record: &Record<'r>, manifests: &mut Parser) -> Action<'r> {
+pub(super) fn put_image<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) -> Action<'r> {
     let stored = record.response.get("image");
     let parts = Parts {
         answered: image::digest(stored.get("imageId"), "imageDigest"),
         asked: image::digest(record.request, "imageDigest"),
         tag: record.request.text("imageTag").or_else(|| stored.get("imageId").text("imageTag")),
-        manifest: record.request.text("imageManifest").or_else(|| stored.text("imageManifest")),
+        manifest: manifests.text(record.request).or_else(|| manifests.text(stored)),
         media_type: record.request.text("imageManifestMediaType").or_else(|| stored.text("imageManifestMediaType")),
     };
     if record.failed() {
@@ -26,8 +26,8 @@ pub(super) fn put_image<'r>(record: &Record<'r>, manifests: &mut Parser) -> Acti
 
 /// `ReplicateImage` is logged in the target account (the ECR user guide names the event); its shape is not published, so
 /// the image is looked for wherever ECR's other events have it.
-pub(super) fn replicate_image<'r>(record: &Record<'r>, manifests: &mut Parser) -> Action<'r> {
-    let parts = Parts::anywhere(record);
+pub(super) fn replicate_image<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) -> Action<'r> {
+    let parts = Parts::anywhere(record, manifests);
     if record.failed() {
         return Action::PushFailed(refusal(record, &parts));
     }
@@ -36,8 +36,8 @@ pub(super) fn replicate_image<'r>(record: &Record<'r>, manifests: &mut Parser) -
 
 /// `BatchImportUpstreamImage` is a permission of the pull-through cache's role; whether it is logged with digests is not
 /// known, and without one it is no more than a sign that the cache asked upstream.
-pub(super) fn import_upstream<'r>(record: &Record<'r>, manifests: &mut Parser) -> Option<Action<'r>> {
-    let action = Parts::anywhere(record).push(PushOrigin::PullThroughCache, manifests);
+pub(super) fn import_upstream<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) -> Option<Action<'r>> {
+    let action = Parts::anywhere(record, manifests).push(PushOrigin::PullThroughCache, manifests);
     (!record.failed() && matches!(action, Action::Push(_))).then_some(action)
 }
 
@@ -54,14 +54,14 @@ struct Parts<'r> {
 
 impl<'r> Parts<'r> {
     /// From any of the places where an ECR event may name an image.
-    fn anywhere(record: &Record<'r>) -> Self {
+    fn anywhere(record: &Record<'r>, manifests: &Manifests<'r>) -> Self {
         let places = [record.response, record.request, record.details].map(within);
         let text = |keys: &[&str]| places.iter().flatten().find_map(|place| keys.iter().find_map(|key| place.text(key)));
         Self {
             answered: text(&["imageDigest", "image-digest", "digest"]).and_then(Digest::parse),
             asked: None,
             tag: text(&["imageTag", "image-tag", "tag"]),
-            manifest: text(&["imageManifest"]),
+            manifest: places.iter().flatten().find_map(|place| manifests.text(*place)),
             media_type: text(&["imageManifestMediaType", "manifest-media-type"]),
         }
     }
@@ -70,7 +70,7 @@ impl<'r> Parts<'r> {
         self.manifest.map(Digest::of_manifest)
     }
 
-    fn push(&self, origin: PushOrigin, manifests: &mut Parser) -> Action<'r> {
+    fn push(&self, origin: PushOrigin, manifests: &mut Manifests<'r>) -> Action<'r> {
         // Hashed even where the response names the digest: that both agree is what makes the log trustworthy.
         let computed = self.computed();
         let claimed = self.answered.or(self.asked);
@@ -79,7 +79,7 @@ impl<'r> Parts<'r> {
             digest,
             tag: self.tag.map(Cow::Borrowed),
             origin,
-            manifest: manifest::describe(self.manifest, self.media_type, manifests),
+            manifest: manifests.describe(self.manifest, self.media_type),
             digest_mismatch: matches!((claimed, computed), (Some(claimed), Some(computed)) if claimed != computed),
         })
     }

@@ -8,8 +8,8 @@ use crate::timeline::names::{DigestNo, EventNo, Sym};
 use crate::timeline::references::MentionKind;
 use crate::timeline::replay::state::Opening;
 
-impl Replay<'_> {
-    pub(super) fn push(&mut self, event: EventNo, image: Named, origin: PushOrigin, manifest: Option<&Manifest>, order: Order) {
+impl<'e> Replay<'e> {
+    pub(super) fn push(&mut self, event: EventNo, image: Named, origin: PushOrigin, manifest: Option<&'e Manifest>, order: Order) {
         let now = self.time(event);
         let at = self.arrive(image.digest, now);
         if let Some(manifest) = manifest {
@@ -55,10 +55,10 @@ impl Replay<'_> {
         at
     }
 
-    fn describe(&mut self, at: usize, manifest: &Manifest) {
+    fn describe(&mut self, at: usize, manifest: &'e Manifest) {
+        self.layers.insert(at, &manifest.layers);
         let image = &mut self.state.images[at];
         image.media_type = manifest.media_type;
-        image.layers.clone_from(&manifest.layers);
         if !manifest.is_index {
             return;
         }

@@ -1,10 +1,8 @@
 //! One repository as it is after some of its events: images, tags, settings.
 
-use std::collections::HashMap;
-
 use crate::model::ImageState;
 use crate::timeline::image::Image;
-use crate::timeline::names::{DigestNo, EventNo, RepositoryNo, Sym};
+use crate::timeline::names::{DigestNo, EventNo, Map, RepositoryNo, Sym};
 use crate::timeline::policy::PolicyInForce;
 
 /// One repository after its last event.
@@ -12,10 +10,10 @@ use crate::timeline::policy::PolicyInForce;
 pub struct RepositoryHistory {
     pub repository: RepositoryNo,
     pub images: Vec<Image>,
-    pub by_digest: HashMap<DigestNo, usize>,
-    pub tags: HashMap<Sym, TagState>,
+    pub by_digest: Map<DigestNo, usize>,
+    pub tags: Map<Sym, TagState>,
     /// Indexes that list a digest.
-    pub parents: HashMap<DigestNo, Vec<DigestNo>>,
+    pub parents: Map<DigestNo, Vec<DigestNo>>,
     /// Events whose content CloudTrail left out.
     pub gaps: Vec<EventNo>,
     /// Lifecycle runs with their rules, also those that took nothing.
@@ -28,7 +26,7 @@ pub struct RepositoryHistory {
     /// Whether any ECR event of the repository was seen, rather than references to it alone.
     pub logged: bool,
     /// Pushes whose order within their second was inferred, each with the events that it was inferred from.
-    pub settled: HashMap<EventNo, Vec<EventNo>>,
+    pub settled: Map<EventNo, Vec<EventNo>>,
     /// First pushes of tags whose holder before is not in the logs.
     pub(in crate::timeline) openings: Vec<Opening>,
 }
@@ -56,9 +54,9 @@ impl RepositoryHistory {
         Self {
             repository,
             images: Vec::new(),
-            by_digest: HashMap::new(),
-            tags: HashMap::new(),
-            parents: HashMap::new(),
+            by_digest: Map::default(),
+            tags: Map::default(),
+            parents: Map::default(),
             gaps: Vec::new(),
             runs: Vec::new(),
             policy: None,
@@ -66,7 +64,7 @@ impl RepositoryHistory {
             deleted_by: None,
             mutability: Sym::NONE,
             logged: false,
-            settled: HashMap::new(),
+            settled: Map::default(),
             openings: Vec::new(),
         }
     }

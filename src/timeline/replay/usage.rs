@@ -43,8 +43,8 @@ impl Replay<'_> {
     /// A layer speaks for an image only if no other image has it, and only where its manifest was not asked for by the
     /// same principal just before: else one pull would count once per layer.
     pub(super) fn pull_layer(&mut self, event: EventNo, layer: u64, failed: bool, order: Order) {
-        let mut owners = self.state.images.iter().enumerate().filter(|(_, image)| image.layers.contains(&layer));
-        let (Some((at, _)), None) = (owners.next(), owners.next()) else { return };
+        let mut owners = self.layers.iter().filter(|(_, layers)| layers.contains(&layer)).map(|(&at, _)| at);
+        let (Some(at), None) = (owners.next(), owners.next()) else { return };
         let (now, actor) = (self.time(event), self.events[event.index()].actor);
         let within = |step: &Step| {
             let other = &self.events[step.event.index()];
