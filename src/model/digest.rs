@@ -1,6 +1,7 @@
 //! Container image digests.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
@@ -36,6 +37,16 @@ impl Digest {
             return None;
         }
         Some(Self(bytes))
+    }
+
+    /// All digests that begin with these hex digits, the first and the last of them; `None` if they are none or too many.
+    pub fn beginning_with(digits: &str) -> Option<RangeInclusive<Self>> {
+        let filled = |digit: u8| {
+            let mut hex = [digit; 64];
+            hex.get_mut(..digits.len())?.copy_from_slice(digits.as_bytes());
+            Self::parse_hex(&hex)
+        };
+        Some(filled(b'0')?..=filled(b'f')?)
     }
 
     /// Every digest that stands in a sentence, in order.
@@ -98,6 +109,16 @@ impl Serialize for Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_digests_with_a_beginning_lie_between_two() {
+        let digest = |digits: &str| Digest::parse_hex(digits.as_bytes()).unwrap();
+        let (low, high) = (format!("ab3{}", "0".repeat(61)), format!("ab3{}", "f".repeat(61)));
+        assert_eq!(Digest::beginning_with("ab3"), Some(digest(&low)..=digest(&high)));
+        assert!(!Digest::beginning_with("ab3").unwrap().contains(&digest(&format!("ab4{}", "0".repeat(61)))));
+        assert_eq!(Digest::beginning_with(&low), Some(digest(&low)..=digest(&low)));
+        assert_eq!((Digest::beginning_with("xyz"), Digest::beginning_with(&"a".repeat(65))), (None, None));
+    }
 
     #[test]
     fn a_digest_is_all_or_nothing() {

@@ -20,7 +20,7 @@ use crate::model::{ImageState, Order};
 
 pub(super) use state::Opening;
 pub use state::{RepositoryHistory, TagState};
-use usage::Unconfirmed;
+use usage::{Digests, Layers, Unconfirmed};
 
 /// What happens to a repository: an event of its own, or a mention by others.
 pub enum Happening<'f> {
@@ -43,7 +43,8 @@ pub fn replay<'e>(repository: RepositoryNo, happenings: &[Happening<'e>], events
         events,
         names,
         state: RepositoryHistory::new(repository),
-        layers: Map::default(),
+        layers: Layers::new(happenings),
+        digests: Digests::default(),
         waiting: Map::default(),
         unconfirmed: Vec::new(),
         agrees: Agreement::default(),
@@ -72,8 +73,9 @@ struct Replay<'e> {
     events: &'e [Noted],
     names: &'e Names,
     state: RepositoryHistory,
-    /// What the manifest of the image at an index names; only to find an image by one of its layers.
-    layers: Map<usize, &'e [u64]>,
+    layers: Layers,
+    /// Only to find an image by the beginning of its digest.
+    digests: Digests,
     /// Mentions of tags that nothing has yet: a pipeline may deploy before it has pushed.
     waiting: Map<Sym, Vec<Mention>>,
     /// Deployments whose first task has not asked for the tag yet.

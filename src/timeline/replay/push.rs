@@ -56,7 +56,7 @@ impl<'e> Replay<'e> {
     }
 
     fn describe(&mut self, at: usize, manifest: &'e Manifest) {
-        self.layers.insert(at, &manifest.layers);
+        self.layers.add(at, &manifest.layers);
         let image = &mut self.state.images[at];
         image.media_type = manifest.media_type;
         if !manifest.is_index {

@@ -1,10 +1,12 @@
 //! Who uses an image: pulls, layers, and those who refer to it.
 
-use super::Replay;
-use crate::model::{Order, StepKind};
-use crate::timeline::fact::{Named, PullOutcome};
-use crate::timeline::image::{Image, Step, Use, UseKind};
-use crate::timeline::names::{DigestNo, EventNo, Sym};
+use std::collections::BTreeMap;
+
+use super::{Happening, Replay};
+use crate::model::{Digest, Order, StepKind};
+use crate::timeline::fact::{Fact, Named, PullOutcome, What};
+use crate::timeline::image::{Step, Use, UseKind};
+use crate::timeline::names::{DigestNo, EventNo, Map, Sym};
 use crate::timeline::references::{Mention, MentionKind};
 
 /// A deployment takes its digest when its first task asks for the tag, not when the service is updated.
@@ -12,6 +14,42 @@ pub(super) struct Unconfirmed {
     pub(super) mention: Mention,
     /// The image that had the tag at the call, and the use noted there; none where the tag was not known to be on any.
     pub(super) bound: Option<(usize, usize)>,
+}
+
+/// Which image a layer speaks for, by [`crate::timeline::fact::layer_key`].
+pub(super) struct Layers {
+    /// `None` for a layer that several images have.
+    owners: Map<u64, Option<usize>>,
+    /// Whether anybody asks.
+    asked: bool,
+}
+
+impl Layers {
+    pub(super) fn new(happenings: &[Happening<'_>]) -> Self {
+        let asks = |happening: &Happening<'_>| matches!(happening, Happening::Fact(Fact { what: What::PullLayer { .. }, .. }));
+        Self { owners: Map::default(), asked: happenings.iter().any(asks) }
+    }
+
+    /// The image at an index has these layers.
+    pub(super) fn add(&mut self, at: usize, layers: &[u64]) {
+        if self.asked {
+            for layer in layers {
+                let owner = self.owners.entry(*layer).or_insert(Some(at));
+                *owner = owner.filter(|owner| *owner == at);
+            }
+        }
+    }
+
+    fn owner(&self, layer: u64) -> Option<usize> {
+        self.owners.get(&layer).copied().flatten()
+    }
+}
+
+/// Images by their digests, in order: those that there were when somebody last asked.
+#[derive(Default)]
+pub(super) struct Digests {
+    images: BTreeMap<Digest, usize>,
+    seen: usize,
 }
 
 /// A first task that asks for the tag later than this after the deployment is not taken for its first, in milliseconds.
@@ -43,8 +81,7 @@ impl Replay<'_> {
     /// A layer speaks for an image only if no other image has it, and only where its manifest was not asked for by the
     /// same principal just before: else one pull would count once per layer.
     pub(super) fn pull_layer(&mut self, event: EventNo, layer: u64, failed: bool, order: Order) {
-        let mut owners = self.layers.iter().filter(|(_, layers)| layers.contains(&layer)).map(|(&at, _)| at);
-        let (Some(at), None) = (owners.next(), owners.next()) else { return };
+        let Some(at) = self.layers.owner(layer) else { return };
         let (now, actor) = (self.time(event), self.events[event.index()].actor);
         let within = |step: &Step| {
             let other = &self.events[step.event.index()];
@@ -74,13 +111,14 @@ impl Replay<'_> {
     }
 
     /// The one image whose digest begins with these hex digits.
-    fn beginning_with(&self, digits: Sym) -> Option<usize> {
-        let digits = self.names.text(digits);
-        let begins =
-            |image: &Image| self.names.digest_of(image.digest).is_some_and(|digest| digest.to_string()["sha256:".len()..].starts_with(digits));
-        let mut found = self.state.images.iter().enumerate().filter(|(_, image)| begins(image));
-        let (at, _) = found.next()?;
-        found.next().is_none().then_some(at)
+    fn beginning_with(&mut self, digits: Sym) -> Option<usize> {
+        let Digests { images, seen } = &mut self.digests;
+        let fresh = self.state.images.iter().enumerate().skip(*seen);
+        images.extend(fresh.filter_map(|(at, image)| Some((self.names.digest_of(image.digest)?, at))));
+        *seen = self.state.images.len();
+        let mut found = images.range(Digest::beginning_with(self.names.text(digits))?);
+        let (_, at) = found.next()?;
+        found.next().is_none().then_some(*at)
     }
 
     pub(super) fn note_use(&mut self, at: usize, mention: &Mention, order: Order) {
