@@ -65,8 +65,19 @@ impl Numbers {
         Self { of_row, count: known.0.len() }
     }
 
+    /// The first row of each number.
+    pub fn firsts(&self) -> Vec<u32> {
+        let mut firsts = vec![u32::MAX; self.count];
+        for (row, number) in (0_u32..).zip(&self.of_row) {
+            if let Some(first) = firsts.get_mut(*number as usize) {
+                *first = row.min(*first);
+            }
+        }
+        firsts
+    }
+
     /// Both numbers of a row in one.
-    fn with(self, other: &Self) -> Self {
+    pub fn with(self, other: &Self) -> Self {
         let pairs = self.of_row.iter().zip(&other.of_row);
         if self.count.saturating_mul(other.count) > TABLE_CELLS_MAX {
             let mut known = Known::default();

@@ -8,7 +8,7 @@ use sqlparser::ast::{
 use super::compare::common;
 use super::error::{Result, SqlError};
 use super::eval::{Scope, Via, mask};
-use super::group::{self, key_column};
+use super::group::{self, Grouping, key_column};
 use super::query::{Ctes, Session};
 use super::relation::{Field, Groups, Relation};
 use super::values::Values;
@@ -141,7 +141,10 @@ fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, wanted: usize
     match group::grouping(&scope, select, &calls)? {
         None => project(&scope, select, &calls, &orders, wanted),
         Some(grouping) => {
-            let (count, known) = group::grouped(&scope, &grouping, &calls)?;
+            let (count, known) = match like.session.catalog.counted() {
+                Some(counted) => (counted.count, counted.known.clone()),
+                None => group::grouped(&scope, &grouping, &calls)?,
+            };
             let groups = Relation { height: count, ..Relation::default() };
             let after = Scope { relation: &groups, known: &known, ungrouped: Some(&scope), ..*like };
             let Some(having) = &select.having else { return project(&after, select, &calls, &orders, wanted) };
@@ -152,6 +155,12 @@ fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, wanted: usize
             after.narrowed(&keep, |after| project(after, select, &calls, &orders, wanted))
         }
     }
+}
+
+/// How a `SELECT` is grouped, and the calls in it and in what sorts it.
+pub(super) fn grouping(scope: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<(Option<Grouping>, Calls)> {
+    let calls = calls(select, &by.map(order_exprs).transpose()?.unwrap_or_default());
+    Ok((group::grouping(scope, select, &calls)?, calls))
 }
 
 /// Columns of the SELECT list under their aliases, where they can be computed before HAVING.
