@@ -120,6 +120,16 @@ mod tests {
     }
 
     #[test]
+    fn a_table_without_rows_has_all_its_columns_and_their_types() {
+        for table in ALL {
+            let empty = table.empty();
+            let found: Vec<_> = empty.columns.iter().map(|(name, column)| (*name, column.dtype().clone(), column.len())).collect();
+            let declared: Vec<_> = (table.columns)().into_iter().map(|column| (column.name, column.kind.dtype(), 0)).collect();
+            assert_eq!(found, declared, "{}", table.name);
+        }
+    }
+
+    #[test]
     fn column_names_are_lower_case_and_unique() {
         for table in ALL {
             let mut names: Vec<_> = (table.columns)().into_iter().map(|column| column.name).collect();

@@ -94,8 +94,12 @@ static LAKE: LazyLock<TempDir> = LazyLock::new(|| {
 });
 
 fn gathered(query: &Query, lake: &Path, filter: &Filter, jobs: usize, over_rows: bool) -> (Gathered, u64) {
+    gathered_within(u64::MAX, query, lake, filter, jobs, over_rows)
+}
+
+fn gathered_within(memory_bytes_max: u64, query: &Query, lake: &Path, filter: &Filter, jobs: usize, over_rows: bool) -> (Gathered, u64) {
     let feeds: Vec<Box<dyn Feed>> = vec![Box::new(LakeFeed::open(lake, &query.scan().narrow(filter)).unwrap())];
-    let gathering = Gathering::new(query, filter, true, u64::MAX);
+    let gathering = Gathering::new(query, filter, true, memory_bytes_max);
     let gathering = if over_rows { gathering.over_rows() } else { gathering };
     let sources = query.scan().sources.clone();
     let names: Option<Vec<&str>> = sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());
@@ -251,6 +255,18 @@ fn what_cannot_be_counted_goes_over_rows() {
         let query = parse(sql).unwrap();
         let (rows, _) = gathered(&query, LAKE.path(), &Filter::default(), 2, true);
         assert!(matches!(rows, Gathered::Rows { .. }), "{sql}");
+    }
+}
+
+#[test]
+fn more_groups_than_memory_has_room_for_are_not_counted() {
+    for sql in ["SELECT eventname, count(*) FROM events GROUP BY 1", "SELECT count(DISTINCT eventname) FROM events"] {
+        let query = parse(sql).unwrap();
+        for jobs in [1, 3] {
+            let within = |bytes| gathered_within(bytes, &query, LAKE.path(), &Filter::default(), jobs, false).0;
+            assert!(matches!(within(2 << 10), Gathered::GivenUp), "{sql}");
+            assert!(matches!(within(1 << 20), Gathered::Counted(_)), "{sql}");
+        }
     }
 }
 

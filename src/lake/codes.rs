@@ -86,7 +86,11 @@ impl Texts {
     /// From a dictionary's page: each text behind its length.
     fn of_page(mut page: &[u8], count: usize) -> PolarsResult<Self> {
         let damaged = || polars_err!(ComputeError: "a dictionary is damaged");
-        let (mut all, mut ends) = (Vec::with_capacity(page.len().saturating_sub(4 * count)), Vec::with_capacity(count));
+        // What a damaged page says of itself is no measure.
+        if count > page.len() / 4 {
+            return Err(damaged());
+        }
+        let (mut all, mut ends) = (Vec::with_capacity(page.len() - 4 * count), Vec::with_capacity(count));
         for _ in 0..count {
             let (length, rest) = page.split_first_chunk::<4>().ok_or_else(damaged)?;
             let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(damaged)?;
@@ -110,9 +114,12 @@ pub(super) fn codes(mut pages: BasicDecompressor, chunk: &ColumnChunkMetadata, h
         None => Texts::single(None),
     };
     let null = u32::try_from(texts.len()).unwrap_or(u32::MAX);
-    let mut of_row = Vec::with_capacity(height);
+    let mut of_row = Vec::new();
     while let Some(page) = pages.next() {
         let page = page?.decompress(&mut pages)?;
+        if page.num_values() > height - of_row.len() {
+            return Err(polars_err!(ComputeError: "a page has too many rows"));
+        }
         let all_in_dictionary = add_page(&page, u32::try_from(descriptor.max_def_level).unwrap_or(0), null, &mut of_row)?;
         if !all_in_dictionary {
             return Ok(None);
@@ -143,9 +150,10 @@ fn add_page(page: &DataPage, level_max: u32, null: u32, of_row: &mut Vec<u32>) -
         return Ok(false);
     }
     match run {
-        None => of_row.append(&mut texts(rows)?),
+        None if level_max > 0 && rows > 0 => return Err(damaged()),
+        None => add(of_row, texts(rows)?),
         Some(_) if no_texts => of_row.resize(of_row.len() + rows, null),
-        Some(HybridRleChunk::Rle(_, count)) if count == rows => of_row.append(&mut texts(rows)?),
+        Some(HybridRleChunk::Rle(_, count)) if count == rows => add(of_row, texts(rows)?),
         Some(_) => {
             let levels = levels.collect()?;
             let mut codes = texts(levels.iter().filter(|level| **level == level_max).count())?.into_iter();
@@ -156,4 +164,43 @@ fn add_page(page: &DataPage, level_max: u32, null: u32, of_row: &mut Vec<u32>) -
         }
     }
     Ok(true)
+}
+
+fn add(all: &mut Vec<u32>, mut more: Vec<u32>) {
+    if all.is_empty() { *all = more } else { all.append(&mut more) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(texts: &[&[u8]]) -> Vec<u8> {
+        texts.iter().flat_map(|text| [&u32::try_from(text.len()).unwrap().to_le_bytes(), *text].concat()).collect()
+    }
+
+    #[test]
+    fn texts_of_a_dictionary_and_null_behind_them() {
+        let texts = Texts::of_page(&page(&[b"b", b"", "ü".as_bytes()]), 3).unwrap();
+        assert_eq!((0..5).map(|code| texts.get(code)).collect::<Vec<_>>(), [Some("b"), Some(""), Some("ü"), None, None]);
+        assert_eq!(texts.column().iter().collect::<Vec<_>>(), [Some("b"), Some(""), Some("ü"), None]);
+        assert!(!texts.is_ascending());
+        assert!(Texts::of_page(&page(&[b"", b"a", b"ab"]), 3).unwrap().is_ascending());
+        assert!(!Texts::of_page(&page(&[b"a", b"a"]), 2).unwrap().is_ascending());
+        assert_eq!((Texts::single(Some("x")).len(), Texts::single(None).len()), (1, 0));
+    }
+
+    #[test]
+    fn a_damaged_dictionary_is_an_error() {
+        let two = page(&[b"one", b"two"]);
+        for (page, count) in [
+            (&two[..], 3),
+            (&two[..], usize::MAX),
+            (&two[..two.len() - 1], 2),
+            (&page(&[b"\xff"])[..], 1),
+            // A letter that two texts share.
+            (&page(&[b"\xc3", b"\xbc"])[..], 2),
+        ] {
+            assert!(Texts::of_page(page, count).is_err(), "{page:?} {count}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! A row group of a lake, of which nothing is read before it is asked for.
 
+use polars::prelude::Int64Chunked;
+
 use super::LakeError;
 use super::codes::{Codes, Texts};
 use super::parquet::Reader;
@@ -47,9 +49,8 @@ impl<'p> Portion<'p> {
     ///
     /// # Errors
     /// The file is damaged.
-    pub fn records(&self) -> Result<Vec<i64>, LakeError> {
+    pub fn records(&self) -> Result<Int64Chunked, LakeError> {
         let rows = self.reader.read(self.group, Some(&["record".into()]), None)?;
-        let numbers = rows.column("record").and_then(|column| Ok(column.i64()?.iter().map(Option::unwrap_or_default).collect()));
-        numbers.map_err(|error| self.reader.error(error))
+        rows.column("record").and_then(|column| column.i64().cloned()).map_err(|error| self.reader.error(error))
     }
 }

@@ -12,7 +12,7 @@ use super::error::{Result, SqlError};
 use super::glance::Glance;
 use super::query::Query;
 use super::tally::plan::Plan;
-use super::tally::{Counted, Stop, Tally};
+use super::tally::{Counted, Room, Stop, Tally};
 use crate::decode::RawRecord;
 use crate::lake::LakeFeed;
 use crate::model::Filter;
@@ -45,6 +45,7 @@ pub struct Gathering<'q> {
     full: AtomicBool,
     /// What is counted, and nothing else.
     plan: Option<&'q Plan>,
+    room: Room,
     /// Counting was not the way.
     given_up: AtomicBool,
 }
@@ -72,7 +73,19 @@ impl<'q> Gathering<'q> {
         let glance = Glance::at(query.scan().names.as_deref());
         // What a record says of account and region may differ from what its partition says.
         let plan = query.plan().filter(|_| distinct && has_every_place(filter));
-        Self { query, filter, distinct, glance, memory_bytes_max, kept_bytes, ids, full, plan, given_up: AtomicBool::new(false) }
+        Self {
+            query,
+            filter,
+            distinct,
+            glance,
+            memory_bytes_max,
+            kept_bytes,
+            ids,
+            full,
+            plan,
+            room: Room::new(memory_bytes_max),
+            given_up: AtomicBool::new(false),
+        }
     }
 
     /// The same, and rows are gathered in any case.
@@ -91,7 +104,7 @@ impl<'q> Gathering<'q> {
     pub fn collector(&self) -> Collector<'_> {
         let columns = self.columns();
         let rows = EventRows::new(columns.as_deref()).within(self.filter.clone());
-        Collector { shared: self, rows, pieces: Vec::new(), tally: self.plan.map(Tally::new), taken: 0, failure: None }
+        Collector { shared: self, rows, pieces: Vec::new(), tally: self.plan.map(|plan| Tally::new(plan, &self.room)), taken: 0, failure: None }
     }
 
     /// What all workers have.

@@ -20,6 +20,10 @@ mod parts;
 pub(super) mod plan;
 mod rows;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use foldhash::fast::RandomState;
+
 use groups::Groups;
 use plan::Plan;
 use rows::Rows;
@@ -58,15 +62,39 @@ pub(super) struct Counted {
     pub known: Vec<(Expr, Values)>,
 }
 
+/// Groups, and different values in them, at most: with more of them, the way over rows is as quick.
+const HELD_MAX: u64 = 1 << 20;
+/// What one of them takes in memory, about.
+const HELD_BYTES: u64 = 256;
+
+/// What all workers hold together.
+#[derive(Debug)]
+pub(super) struct Room {
+    held: AtomicU64,
+    held_max: u64,
+    hasher: RandomState,
+}
+
+impl Room {
+    pub fn new(memory_bytes_max: u64) -> Self {
+        Self { held: AtomicU64::new(0), held_max: (memory_bytes_max / HELD_BYTES).min(HELD_MAX), hasher: RandomState::default() }
+    }
+
+    fn take(&self, more: u64) -> Result<(), Stop> {
+        if self.held.fetch_add(more, Ordering::Relaxed) + more > self.held_max { Err(Stop::GivenUp) } else { Ok(()) }
+    }
+}
+
 /// One worker's groups.
 pub(super) struct Tally<'q> {
     plan: &'q Plan,
+    room: &'q Room,
     groups: Groups,
 }
 
 impl<'q> Tally<'q> {
-    pub fn new(plan: &'q Plan) -> Self {
-        Self { plan, groups: Groups::default() }
+    pub fn new(plan: &'q Plan, room: &'q Room) -> Self {
+        Self { plan, room, groups: Groups::new(room.hasher.clone()) }
     }
 
     /// Counts the rows of a portion that are of `sources` and within the times of `filter`, as far as the query admits them;
@@ -92,17 +120,19 @@ impl<'q> Tally<'q> {
             rows.keep(condition)?;
         }
         if rows.height() > 0 {
+            let before = self.groups.held();
             parts::add(&mut rows, plan, &mut self.groups)?;
+            self.room.take((self.groups.held() - before) as u64)?;
         }
         Ok(taken)
     }
 
     /// The groups of all workers, in the order of their first events.
     pub fn finish(plan: &Plan, tallies: impl IntoIterator<Item = Self>) -> Counted {
-        let mut all = Groups::default();
-        for tally in tallies {
-            all.merge(tally.groups, plan);
-        }
-        all.finish(plan)
+        let all = tallies.into_iter().map(|tally| tally.groups).reduce(|mut all, groups| {
+            all.merge(groups, plan);
+            all
+        });
+        all.unwrap_or_else(|| Groups::new(RandomState::default())).finish(plan)
     }
 }

@@ -1,39 +1,72 @@
 //! What is known of each group so far.
 
-use std::collections::HashSet;
-use std::hash::{Hash, Hasher};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use indexmap::{Equivalent, IndexMap};
+use indexmap::{Equivalent, IndexSet};
 
 use super::Counted;
 use super::cell::{self, Cell, Kept};
 use super::plan::{Plan, What};
+use crate::sql::place::RECORD_BITS;
 use crate::sql::values::Values;
 
-/// The keys of a group.
+/// The keys of a group; mostly one.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Key(Box<[Kept]>);
+enum Cells {
+    One(Kept),
+    Several(Box<[Kept]>),
+}
+
+impl Cells {
+    fn as_slice(&self) -> &[Kept] {
+        match self {
+            Self::One(cell) => std::slice::from_ref(cell),
+            Self::Several(cells) => cells,
+        }
+    }
+}
+
+/// The keys of a group with their hash, which is worked out once.
+#[derive(Debug, PartialEq, Eq)]
+struct Key {
+    hash: u64,
+    cells: Cells,
+}
 
 /// The same, looked at.
-pub(super) struct Seen<'k>(pub &'k [Cell<&'k str>]);
+struct Seen<'k> {
+    hash: u64,
+    cells: &'k [Cell<&'k str>],
+}
+
+impl Seen<'_> {
+    fn keep(&self) -> Key {
+        let cells = match self.cells {
+            [cell] => Cells::One(cell.keep()),
+            cells => Cells::Several(cells.iter().map(|cell| cell.keep()).collect()),
+        };
+        Key { hash: self.hash, cells }
+    }
+}
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.iter().for_each(|cell| cell.seen().hash(state));
+        state.write_u64(self.hash);
     }
 }
 
 impl Hash for Seen<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.iter().for_each(|cell| cell.hash(state));
+        state.write_u64(self.hash);
     }
 }
 
 impl Equivalent<Key> for Seen<'_> {
     fn equivalent(&self, key: &Key) -> bool {
-        self.0.iter().copied().eq(key.0.iter().map(Kept::seen))
+        self.hash == key.hash && self.cells.iter().copied().eq(key.cells.as_slice().iter().map(Kept::seen))
     }
 }
 
@@ -98,78 +131,100 @@ impl Held {
     }
 }
 
-#[derive(Debug)]
-pub(super) struct Group {
-    pub place: Place,
-    pub held: Vec<Held>,
-}
-
 /// Groups by their keys.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Groups {
-    by_key: IndexMap<Key, Group, RandomState>,
+    /// The same for all workers.
+    hasher: RandomState,
+    keys: IndexSet<Key, RandomState>,
+    places: Vec<Place>,
+    /// For each group as many as the plan has aggregates.
+    held: Vec<Held>,
     /// Different values that are held for aggregates.
     distinct: usize,
 }
 
 impl Groups {
+    pub fn new(hasher: RandomState) -> Self {
+        Self { hasher, keys: IndexSet::default(), places: Vec::new(), held: Vec::new(), distinct: 0 }
+    }
+
     /// How much is held: groups, and different values in them.
     pub fn held(&self) -> usize {
-        self.by_key.len() + self.distinct
+        self.keys.len() + self.distinct
     }
 
     pub fn note_distinct(&mut self, more: usize) {
         self.distinct += more;
     }
 
-    /// The group of these keys, which has an event at `place`.
-    pub fn at(&mut self, keys: Seen<'_>, place: Place, plan: &Plan) -> Option<&mut Group> {
-        let at = match self.by_key.get_index_of(&keys) {
+    /// What is held of the group of these keys, which has an event at `place`.
+    pub fn at(&mut self, keys: &[Cell<&str>], place: Place, plan: &Plan) -> &mut [Held] {
+        let keys = Seen { hash: self.hasher.hash_one(keys), cells: keys };
+        let at = match self.keys.get_index_of(&keys) {
             Some(at) => at,
             None => {
-                let key = Key(keys.0.iter().map(|cell| cell.keep()).collect());
-                let held = plan.aggregates.iter().map(|aggregate| Held::new(aggregate.what)).collect();
-                self.by_key.insert_full(key, Group { place: place.clone(), held }).0
+                self.held.extend(plan.aggregates.iter().map(|aggregate| Held::new(aggregate.what)));
+                self.places.push(place.clone());
+                self.keys.insert_full(keys.keep()).0
             }
         };
-        let (_, group) = self.by_key.get_index_mut(at)?;
-        if place < group.place {
-            group.place = place;
+        if let Some(known) = self.places.get_mut(at).filter(|known| place < **known) {
+            *known = place;
         }
-        Some(group)
+        let each = plan.aggregates.len();
+        self.held.get_mut(at * each..(at + 1) * each).unwrap_or_default()
     }
 
     pub fn merge(&mut self, other: Self, plan: &Plan) {
-        for (key, group) in other.by_key {
-            match self.by_key.get_mut(&key) {
-                None => {
-                    self.by_key.insert(key, group);
-                }
-                Some(known) => {
-                    let both = known.held.iter_mut().zip(group.held).zip(&plan.aggregates);
-                    both.for_each(|((held, other), aggregate)| held.merge(other, aggregate.what));
-                    known.place = group.place.min(known.place.clone());
-                }
+        let each = plan.aggregates.len();
+        let mut more = other.held.into_iter();
+        for (key, place) in other.keys.into_iter().zip(other.places) {
+            let more = more.by_ref().take(each);
+            let (at, is_new) = self.keys.insert_full(key);
+            if is_new {
+                self.places.push(place);
+                self.held.extend(more);
+                continue;
             }
+            if let Some(known) = self.places.get_mut(at).filter(|known| place < **known) {
+                *known = place;
+            }
+            let held = self.held.iter_mut().skip(at * each);
+            held.zip(more).zip(&plan.aggregates).for_each(|((held, more), aggregate)| held.merge(more, aggregate.what));
         }
     }
 
     /// The groups in the order of their places, as columns. Without keys there is one, even of no rows.
     pub fn finish(mut self, plan: &Plan) -> Counted {
         if plan.keys.is_empty() {
-            self.at(Seen(&[]), ("".into(), 0), plan);
+            self.at(&[], ("".into(), 0), plan);
         }
-        let mut groups: Vec<(Key, Group)> = self.by_key.into_iter().collect();
-        groups.sort_unstable_by(|(key, group), (other_key, other)| (&group.place, &key.0).cmp(&(&other.place, &other_key.0)));
+        let order = self.in_order();
+        let each = plan.aggregates.len();
         let mut known = Vec::new();
-        for (at, (expr, over)) in plan.keys.iter().enumerate() {
-            let cells = groups.iter().map(|(key, _)| key.0.get(at).map_or(Cell::Null, Kept::seen));
-            known.push((expr.clone(), Values::new(over.kind.clone(), cell::column(&over.kind, cells))));
+        for (number, (expr, over)) in plan.keys.iter().enumerate() {
+            let cell = |at: &usize| self.keys.get_index(*at).and_then(|key| key.cells.as_slice().get(number)).map_or(Cell::Null, Kept::seen);
+            known.push((expr.clone(), Values::new(over.kind.clone(), cell::column(&over.kind, order.iter().map(cell)))));
         }
-        for (at, aggregate) in plan.aggregates.iter().enumerate() {
-            let cells = groups.iter().map(|(_, group)| group.held.get(at).map_or(Cell::Null, Held::result));
-            known.push((aggregate.call.clone(), Values::new(aggregate.kind.clone(), cell::column(&aggregate.kind, cells))));
+        for (number, aggregate) in plan.aggregates.iter().enumerate() {
+            let cell = |at: &usize| self.held.get(at * each + number).map_or(Cell::Null, Held::result);
+            known.push((aggregate.call.clone(), Values::new(aggregate.kind.clone(), cell::column(&aggregate.kind, order.iter().map(cell)))));
         }
-        Counted { count: groups.len(), known }
+        Counted { count: order.len(), known }
+    }
+
+    /// The groups by their places. Objects are few and their names long: they are compared once, and not with every group.
+    fn in_order(&self) -> Vec<usize> {
+        let pointer = |object: &Arc<str>| object.as_ptr() as usize;
+        let objects: HashMap<usize, &str, RandomState> = self.places.iter().map(|(object, _)| (pointer(object), &**object)).collect();
+        let names: BTreeMap<&str, u64> = objects.values().map(|name| (*name, 0)).collect();
+        let ranks: HashMap<&str, u64, RandomState> = names.into_keys().zip(0..).collect();
+        let ranks: HashMap<usize, u64, RandomState> = objects.iter().filter_map(|(pointer, name)| Some((*pointer, *ranks.get(name)?))).collect();
+        let place = |(object, record): &Place| ranks.get(&pointer(object)).copied().unwrap_or(0) << RECORD_BITS | *record as u64;
+        let mut order: Vec<(u64, usize)> = self.places.iter().map(place).zip(0..).collect();
+        let key = |at: usize| self.keys.get_index(at).map(|key| key.cells.as_slice());
+        order.sort_unstable_by(|(a, first), (b, second)| a.cmp(b).then_with(|| key(*first).cmp(&key(*second))));
+        order.into_iter().map(|(_, at)| at).collect()
     }
 }

@@ -5,15 +5,13 @@ use std::sync::Arc;
 
 use super::Stop;
 use super::cell::Cell;
-use super::groups::{Groups, Held, Seen};
+use super::groups::{Groups, Held};
 use super::plan::{Aggregate, OBJECT, Plan, What};
 use super::rows::{Cells, Column, Rows, chosen};
 use crate::lake::codes::Texts;
 use crate::sql::alike::Numbers;
 use crate::sql::place::RECORD_BITS;
 
-/// A worker with more groups, or more different values in them, is no quicker than the way over rows, and takes more memory.
-const HELD_MAX: usize = 1 << 17;
 /// For no group, and for no number.
 const NONE: u32 = u32::MAX;
 
@@ -45,23 +43,28 @@ pub(super) fn add(rows: &mut Rows<'_>, plan: &Plan, groups: &mut Groups) -> Resu
     let grouped = Grouped::of(rows, plan)?;
     let mut parts = plan.aggregates.iter().map(|aggregate| part(rows, &grouped, aggregate)).collect::<Result<Vec<_>, _>>()?;
     let objects = rows.leaf(OBJECT)?;
+    let records = match records.cont_slice() {
+        Ok(records) => Cow::Borrowed(records),
+        Err(_) => records.iter().map(Option::unwrap_or_default).collect(),
+    };
     let (places, by_rank) = places(&grouped, &objects.of_row, &objects.texts, &records);
     let mut names: Vec<Option<Arc<str>>> = vec![None; by_rank.len()];
-    let mut held = 0;
+    let (mut new, mut keys) = (0, Vec::with_capacity(grouped.keys.len()));
     for (number, place) in (0_u32..).zip(&places).filter(|(_, place)| **place != u64::MAX) {
         let rank = (place >> RECORD_BITS) as usize;
         let code = by_rank.get(rank).copied().unwrap_or(NONE);
         let Some(name) = names.get_mut(rank) else { continue };
         let name = name.get_or_insert_with(|| objects.texts.get(code).unwrap_or_default().into());
         let place = (name.clone(), (place & ((1 << RECORD_BITS) - 1)) as i64);
-        let keys: Vec<Cell<&str>> = grouped.keys.iter().map(|key| grouped.cell(key, number)).collect();
-        let Some(group) = groups.at(Seen(&keys), place, plan) else { continue };
-        for ((part, aggregate), value) in parts.iter_mut().zip(&plan.aggregates).zip(&mut group.held) {
-            held += part.put(number, aggregate.what, value);
+        keys.clear();
+        keys.extend(grouped.keys.iter().map(|key| grouped.cell(key, number)));
+        let held = groups.at(&keys, place, plan);
+        for ((part, aggregate), held) in parts.iter_mut().zip(&plan.aggregates).zip(held) {
+            new += part.put(number, aggregate.what, held);
         }
     }
-    groups.note_distinct(held);
-    if groups.held() > HELD_MAX { Err(Stop::GivenUp) } else { Ok(()) }
+    groups.note_distinct(new);
+    Ok(())
 }
 
 impl<'r> Grouped<'r> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use polars::prelude::{ChunkTake, StringChunked};
+use polars::prelude::{ChunkTake, Int64Chunked, StringChunked};
 
 use super::Stop;
 use super::cell::{Cell, Reader};
@@ -68,12 +68,12 @@ impl<'p> Rows<'p> {
     }
 
     /// Where each row stood in its object.
-    pub fn records(&self) -> Result<Vec<i64>, Stop> {
+    pub fn records(&self) -> Result<Int64Chunked, Stop> {
         let all = self.portion.records()?;
-        Ok(match &self.kept {
-            None => all,
-            Some(kept) => chosen(&all, kept),
-        })
+        match &self.kept {
+            None => Ok(all),
+            Some(kept) => all.take(kept).map_err(|_| Stop::GivenUp),
+        }
     }
 
     /// Reads the leaves that an expression looks at.
