@@ -49,8 +49,14 @@ impl Over {
             return None;
         }
         let Finder { mut found, names: named, by_column, .. } = finder;
+        // How a partition's date is spelt depends on what it is compared with, and may differ from portion to portion if that is
+        // no literal.
+        let dates = found.iter().filter(|leaf| partition::is_date(leaf.column)).count();
+        if dates > 0 && dates < found.len() {
+            return None;
+        }
         // What a day is spelt like may depend on the whole date beside it.
-        if found.iter().any(|leaf| partition::is_date(leaf.column)) && loaded(partition::WHOLE) && !found.contains(&Leaf::column(partition::WHOLE)) {
+        if dates > 0 && loaded(partition::WHOLE) && !found.contains(&Leaf::column(partition::WHOLE)) {
             found.push(Leaf::column(partition::WHOLE));
         }
         let mut place = |leaf: &Leaf| {
