@@ -15,12 +15,13 @@
 //! - `columns`, `dictionary`, `levels`, `packer`, `pages`, `write`: rows → files; `parquet`: files read back;
 //! - `state`: the manifest and the objects, and how they are replaced;
 //! - `merge`: new records and the files of one partition → files without second copies;
-//! - [`ingest`]: the writer; [`read`]: the reader.
+//! - [`ingest`]: the writer; [`read`]: the reader, and [`portion`], [`codes`]: columns as they lie in the files.
 //!
 //! Invariants: a file that the manifest does not name does not count. An object stands in the state only in a commit that
 //! has all of its records. Nothing here prints, reads the environment or the clock.
 
 mod buffer;
+pub mod codes;
 mod columns;
 mod cut;
 mod dictionary;
@@ -34,6 +35,7 @@ mod packer;
 mod pages;
 mod parquet;
 mod partition;
+pub mod portion;
 pub mod read;
 mod rebuild;
 pub mod record;
@@ -47,4 +49,5 @@ mod write;
 
 pub use error::LakeError;
 pub use ingest::{Ingest, Limits, MEMORY_BYTES_DEFAULT, Summary};
+pub use portion::Portion;
 pub use read::{LakeFeed, is_lake};

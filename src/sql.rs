@@ -11,6 +11,8 @@
 //! Why an evaluator of our own, and not polars' SQL: Trino's three-valued logic, `UNNEST`, lambdas, correlated subqueries
 //! and JSON paths have no counterpart there, and an error has to name the function and its place in the text.
 //!
+//! A query that only counts groups goes without the third stage where it asks a lake: `tally` counts while it is read.
+//!
 //! Two promises keep the stages honest. The scan only ever leaves out rows that the query would drop: every condition is
 //! applied again. And a query is run over empty tables before anything is read, so that a mistake in it costs no time.
 
@@ -57,13 +59,14 @@ mod spelling;
 mod stand_ins;
 mod statements;
 mod subquery;
+mod tally;
 mod values;
 mod walk;
 mod window;
 mod zone;
 
 pub use answer::Answer;
-pub use collect::{Collector, Gathering};
+pub use collect::{Collector, Gathered, Gathering};
 pub use error::{Place, SqlError};
 pub use query::{Catalog, Query};
 pub use scan::Scan;

@@ -8,12 +8,13 @@ use std::path::Path;
 use polars::prelude::{Column, DataFrame, Series};
 use polars_arrow::bitmap::Bitmap;
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
-use polars_error::{PolarsResult, polars_err};
+use polars_error::{PolarsError, PolarsResult, polars_err};
 use polars_parquet::read::{
-    BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, column_iter_to_arrays, infer_schema, read_metadata,
+    BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, PhysicalType, column_iter_to_arrays, infer_schema, read_metadata,
 };
 
 use super::LakeError;
+use super::codes::{self, Codes, Texts};
 
 /// A column, or some fields of it.
 #[derive(Debug, Clone)]
@@ -83,11 +84,42 @@ impl<'p> Reader<'p> {
             }
         };
         let frame = || {
-            let height = self.metadata.row_groups.get(group).map_or(0, |group| group.num_rows());
+            let height = self.height(group);
             let columns = columns.iter().map(|wanted| self.column(group, wanted, mask)).collect::<PolarsResult<Vec<Column>>>()?;
             DataFrame::new(mask.map_or(height, Bitmap::set_bits), columns)
         };
         frame().map_err(|error| self.error(error))
+    }
+
+    /// How many rows a row group has.
+    pub(super) fn height(&self, group: usize) -> usize {
+        self.metadata.row_groups.get(group).map_or(0, |group| group.num_rows())
+    }
+
+    /// The texts of a column, or of a field inside it, by number, in these rows (`None`: all); `None` if no texts are there,
+    /// or lists of them.
+    pub(super) fn codes(&self, group: usize, column: &str, fields: &[String], rows: Option<&[u32]>) -> Result<Option<Codes>, LakeError> {
+        let read = || {
+            let missing = || polars_err!(ColumnNotFound: "{column}");
+            let mut chunks = self.metadata.row_groups.get(group).and_then(|group| group.columns_under_root_iter(column)).ok_or_else(missing)?;
+            let is_it = |chunk: &&ColumnChunkMetadata| chunk.descriptor().path_in_schema.iter().skip(1).map(|name| name.as_str()).eq(fields);
+            let Some(chunk) = chunks.find(is_it) else { return Ok(None) };
+            if chunk.physical_type() != PhysicalType::ByteArray {
+                return Ok(None);
+            }
+            let height = self.height(group);
+            if let Some(codes) = codes::codes(self.pages(chunk)?, chunk, height)? {
+                return Ok(Some(codes.chosen(rows)));
+            }
+            let mask = rows.map(|rows| mask(rows, height));
+            let wanted = Wanted { name: column, fields: if fields.is_empty() { Vec::new() } else { vec![fields] } };
+            let mut texts = self.column(group, &wanted, mask.as_ref())?.take_materialized_series();
+            for field in fields {
+                texts = texts.struct_()?.field_by_name(field)?;
+            }
+            Ok(Some(Codes { of_row: (0..).take(texts.len()).collect(), texts: Texts::Plain(texts.str()?.clone()) }))
+        };
+        read().map_err(|error: PolarsError| self.error(error))
     }
 
     fn column(&self, group: usize, wanted: &Wanted<'_>, mask: Option<&Bitmap>) -> PolarsResult<Column> {
@@ -121,4 +153,15 @@ impl<'p> Reader<'p> {
     pub(super) fn error(&self, error: impl std::fmt::Display) -> LakeError {
         LakeError::io(self.path, error)
     }
+}
+
+/// A bit for each of `height` rows: whether it is one of `rows`.
+fn mask(rows: &[u32], height: usize) -> Bitmap {
+    let mut bits = vec![false; height];
+    for row in rows {
+        if let Some(bit) = bits.get_mut(*row as usize) {
+            *bit = true;
+        }
+    }
+    bits.into_iter().collect()
 }

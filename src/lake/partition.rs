@@ -54,6 +54,21 @@ impl Partition {
         PathBuf::from(root).join(level("account", &self.account)).join(level("region", &self.region)).join(level("date", &self.date))
     }
 
+    /// What a column of `cloudtrail_logs` that is made of the partition holds.
+    pub(super) fn value(&self, column: &str) -> Option<String> {
+        let date = self.date.as_deref();
+        let part = match column {
+            "account" => self.account.as_deref(),
+            "region" => self.region.as_deref(),
+            "year" => date.and_then(|date| date.get(0..4)),
+            "month" => date.and_then(|date| date.get(5..7)),
+            "day" => date.and_then(|date| date.get(8..10)),
+            "date" => date,
+            _ => return date.map(|date| date.replace('-', "/")),
+        };
+        part.map(str::to_owned)
+    }
+
     /// What its files' names end in: hive readers that look for `*.parquet` are to find events alone.
     pub(super) const fn extension(&self) -> &'static str {
         if self.native { "rows" } else { "parquet" }

@@ -16,6 +16,7 @@ use polars_arrow::bitmap::Bitmap;
 use super::LakeError;
 use super::parquet::{Reader, Wanted};
 use super::partition::Partition;
+use super::portion::Portion;
 use super::rebuild::Records;
 use super::state::{self, Ending, FileEntry, Manifest, ObjectState};
 use crate::model::{Coverage, Filter, ReadFailure, Timestamp};
@@ -120,6 +121,22 @@ impl LakeFeed {
         Ok(())
     }
 
+    /// The same rows in a raw state: the row groups of the next file, until `take` wants no more of it.
+    pub fn next_portions(&self, take: &mut dyn FnMut(&Portion<'_>) -> Result<(), LakeError>) -> bool {
+        let Some(file) = self.take() else { return false };
+        let path = self.lake.join(file.path());
+        let read = |take: &mut dyn FnMut(&Portion<'_>) -> Result<(), LakeError>| {
+            let reader = Reader::open(&path)?;
+            reader.groups().try_for_each(|group| take(&Portion::new(&reader, group, file)))
+        };
+        if !file.partition.native
+            && let Err(error) = read(take)
+        {
+            self.fail(file, &error);
+        }
+        true
+    }
+
     fn fail(&self, file: &FileEntry, error: &LakeError) {
         let object = file.path().to_string_lossy().as_ref().into();
         let failure = ReadFailure { object, record: None, reason: error.to_string() };
@@ -144,7 +161,7 @@ fn wanted_rows(reader: &Reader<'_>, group: usize, sources: Option<&[&str]>, colu
 const TIME: &str = "eventtime";
 
 /// Whether all rows of a file lie within the times of the filter.
-fn is_within(filter: &Filter, file: &FileEntry) -> bool {
+pub(super) fn is_within(filter: &Filter, file: &FileEntry) -> bool {
     filter.since.is_none_or(|since| since.millis() <= file.first) && filter.until.is_none_or(|until| file.last < until.millis())
 }
 
@@ -158,23 +175,10 @@ fn within(rows: &DataFrame, filter: &Filter) -> PolarsResult<DataFrame> {
 /// The same rows with the columns of their partition, under the names of `cloudtrail_logs`, in its order.
 fn table_rows(rows: &DataFrame, partition: &Partition, asked: impl Fn(&str) -> bool) -> PolarsResult<Rows> {
     let height = rows.height();
-    let date = partition.date.as_deref();
     let mut columns = Vec::new();
     for (name, origin) in ORIGINS.iter().filter(|(name, _)| asked(name)) {
         let series = match (origin, *name) {
-            (Origin::Partition, name) => {
-                let slashes = date.map(|date| date.replace('-', "/"));
-                let value = match name {
-                    "account" => partition.account.as_deref(),
-                    "region" => partition.region.as_deref(),
-                    "year" => date.and_then(|date| date.get(0..4)),
-                    "month" => date.and_then(|date| date.get(5..7)),
-                    "day" => date.and_then(|date| date.get(8..10)),
-                    "date" => date,
-                    _ => slashes.as_deref(),
-                };
-                Series::new(name.into(), vec![value; height])
-            }
+            (Origin::Partition, name) => Series::new(name.into(), vec![partition.value(name).as_deref(); height]),
             (_, name) => rows.column(name)?.as_materialized_series().clone(),
         };
         columns.push((*name, series));

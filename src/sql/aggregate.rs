@@ -7,6 +7,7 @@ mod numbers;
 use polars::prelude::Series;
 use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments};
 
+use super::alike::Numbers;
 use super::error::{Result, SqlError};
 use super::eval::Scope;
 use super::group::key_column;
@@ -166,12 +167,13 @@ impl Input<'_> {
     /// Keeps the first of equal rows in each group.
     fn distinct(mut self) -> Result<Self> {
         let height = self.groups.of_row.len();
-        let mut keys: Vec<Series> = vec![<i64 as Cell>::column(self.groups.of_row.iter().map(|group| Some(i64::from(*group))).collect())];
-        for arg in &self.args {
-            keys.push(key_column(arg, height)?);
-        }
-        let same = Groups::by(&keys, height)?;
-        let mut seen = vec![false; same.count()];
+        let args = self.args.iter().map(|arg| key_column(arg, height)).collect::<Result<Vec<Series>>>()?;
+        let args = match Numbers::of(&args) {
+            Some(numbers) => numbers,
+            None => Groups::by(&args, height)?.into(),
+        };
+        let same = Numbers { of_row: self.groups.of_row.clone(), count: self.groups.count() }.with(&args);
+        let mut seen = vec![false; same.count];
         self.rows.retain(|row| match same.of_row.get(*row as usize).and_then(|group| seen.get_mut(*group as usize)) {
             Some(seen) => !std::mem::replace(seen, true),
             None => false,

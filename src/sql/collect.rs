@@ -1,7 +1,7 @@
 //! Records → the rows that a query needs of `cloudtrail_logs`, while they are read.
 //!
 //! Each worker builds rows in chunks and lets the query drop what it does not need before the next chunk begins, so that
-//! memory holds what the query keeps and not what it has seen.
+//! memory holds what the query keeps and not what it has seen. Where groups are all that a query asks of a lake, no row is made.
 
 use std::any::Any;
 use std::collections::HashSet;
@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::error::{Result, SqlError};
 use super::glance::Glance;
 use super::query::Query;
+use super::tally::plan::Plan;
+use super::tally::{Counted, Room, Stop, Tally};
 use crate::decode::RawRecord;
 use crate::lake::LakeFeed;
 use crate::model::Filter;
@@ -41,7 +43,27 @@ pub struct Gathering<'q> {
     /// With a LIMIT: the ids of events that were kept.
     ids: Mutex<HashSet<String>>,
     full: AtomicBool,
+    /// What is counted, and nothing else.
+    plan: Option<&'q Plan>,
+    room: Room,
+    /// Counting was not the way.
+    given_up: AtomicBool,
 }
+
+/// What was gathered.
+#[derive(Debug)]
+pub enum Gathered {
+    /// Rows in pieces; `distinct`: there are no second copies among them.
+    Rows { pieces: Vec<Rows>, distinct: bool },
+    /// What the query asks for, and no rows.
+    Counted(Groups),
+    /// Nothing: the same has to be read again, [over rows](Gathering::over_rows).
+    GivenUp,
+}
+
+/// Groups of `cloudtrail_logs` as one query wants them.
+#[derive(Debug)]
+pub struct Groups(pub(super) Counted);
 
 impl<'q> Gathering<'q> {
     /// Rows for `query`, of events that `filter` admits, in at most `memory_bytes_max`. `distinct`: there are no second copies
@@ -49,7 +71,26 @@ impl<'q> Gathering<'q> {
     pub fn new(query: &'q Query, filter: &'q Filter, distinct: bool, memory_bytes_max: u64) -> Self {
         let (kept_bytes, ids, full) = (AtomicU64::new(0), Mutex::default(), AtomicBool::new(query.scan().is_nothing()));
         let glance = Glance::at(query.scan().names.as_deref());
-        Self { query, filter, distinct, glance, memory_bytes_max, kept_bytes, ids, full }
+        // What a record says of account and region may differ from what its partition says.
+        let plan = query.plan().filter(|_| distinct && has_every_place(filter));
+        Self {
+            query,
+            filter,
+            distinct,
+            glance,
+            memory_bytes_max,
+            kept_bytes,
+            ids,
+            full,
+            plan,
+            room: Room::new(memory_bytes_max),
+            given_up: AtomicBool::new(false),
+        }
+    }
+
+    /// The same, and rows are gathered in any case.
+    pub fn over_rows(self) -> Self {
+        Self { plan: None, ..self }
     }
 
     /// Columns to build; `None` for all.
@@ -63,19 +104,21 @@ impl<'q> Gathering<'q> {
     pub fn collector(&self) -> Collector<'_> {
         let columns = self.columns();
         let rows = EventRows::new(columns.as_deref()).within(self.filter.clone());
-        Collector { shared: self, rows, pieces: Vec::new(), taken: 0, failure: None }
+        Collector { shared: self, rows, pieces: Vec::new(), tally: self.plan.map(|plan| Tally::new(plan, &self.room)), taken: 0, failure: None }
     }
 
-    /// Whether there are no second copies among the rows.
-    pub fn is_distinct(&self) -> bool {
-        self.distinct
-    }
-
-    /// The rows of all workers.
+    /// What all workers have.
     ///
     /// # Errors
     /// A condition could not be evaluated, or the rows do not fit into memory.
-    pub fn finish(&self, collectors: Vec<Collector<'_>>) -> Result<Vec<Rows>> {
+    pub fn finish(&self, collectors: Vec<Collector<'_>>) -> Result<Gathered> {
+        if let Some(plan) = self.plan {
+            let tallies = collectors.into_iter().filter_map(|collector| collector.tally);
+            return Ok(match self.given_up.load(Ordering::Relaxed) {
+                true => Gathered::GivenUp,
+                false => Gathered::Counted(Groups(Tally::finish(plan, tallies))),
+            });
+        }
         let mut pieces = Vec::new();
         for mut collector in collectors {
             collector.flush();
@@ -84,8 +127,17 @@ impl<'q> Gathering<'q> {
                 None => pieces.append(&mut collector.pieces),
             }
         }
-        Ok(pieces)
+        Ok(Gathered::Rows { pieces, distinct: self.distinct })
     }
+
+    fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
+        self.full.store(true, Ordering::Relaxed);
+    }
+}
+
+fn has_every_place(filter: &Filter) -> bool {
+    filter.accounts.is_empty() && filter.regions.is_empty()
 }
 
 /// One worker's rows.
@@ -93,6 +145,7 @@ pub struct Collector<'g> {
     shared: &'g Gathering<'g>,
     rows: EventRows,
     pieces: Vec<Rows>,
+    tally: Option<Tally<'g>>,
     taken: u64,
     failure: Option<SqlError>,
 }
@@ -141,6 +194,10 @@ impl pipeline::Collector for Collector<'_> {
         if self.is_full() {
             return Ok(());
         }
+        if self.tally.is_some() {
+            self.shared.give_up();
+            return Ok(());
+        }
         if self.shared.glance.as_ref().is_some_and(|glance| !glance.admits(record.json)) {
             return Ok(());
         }
@@ -156,8 +213,18 @@ impl pipeline::Collector for Collector<'_> {
     fn portion(&mut self, shelf: &dyn Shelf, sources: Option<&[&str]>) -> Option<bool> {
         let lake = (shelf as &dyn Any).downcast_ref::<LakeFeed>()?;
         let filter = self.shared.filter;
-        if !filter.accounts.is_empty() || !filter.regions.is_empty() {
+        if !has_every_place(filter) {
             return None;
+        }
+        if let Some(tally) = &mut self.tally {
+            return Some(lake.next_portions(&mut |portion| {
+                match tally.add(portion, sources, filter) {
+                    Ok(taken) => self.taken += taken,
+                    Err(Stop::Damaged(error)) => return Err(error),
+                    Err(Stop::GivenUp) => self.shared.give_up(),
+                }
+                Ok(())
+            }));
         }
         let columns = self.shared.columns();
         Some(lake.next_rows(filter, sources, columns.as_deref(), &mut |rows| {

@@ -98,6 +98,11 @@ impl Grouping {
         Ok(())
     }
 
+    /// The keys, if rows are grouped once, by all of them.
+    pub(super) fn only_keys(&self) -> Option<&[Expr]> {
+        matches!(self.sets.as_slice(), [set] if set.len() == self.keys.len()).then_some(&self.keys)
+    }
+
     fn place(&mut self, key: Expr) -> usize {
         self.keys.iter().position(|known| *known == key).unwrap_or_else(|| {
             self.keys.push(key);

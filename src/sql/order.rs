@@ -1,8 +1,11 @@
 //! `ORDER BY`: NULLs come last in both directions unless the query says otherwise, as in Trino.
 
+use std::cmp::Ordering;
+
 use polars::prelude::{DataFrame, IntoColumn, NamedFrom, Series, SortMultipleOptions};
 use sqlparser::ast::OrderByOptions;
 
+use super::compare::Ordered;
 use super::error::Result;
 use super::group::key_column;
 use super::values::Values;
@@ -27,6 +30,58 @@ pub(super) fn sorted(keys: &[(Values, OrderByOptions)], height: usize) -> Result
     Ok(frame.column(ROW)?.u32()?.iter().collect())
 }
 
+/// The first `count` rows in order. Where they are few, the others are not put in order.
+pub(super) fn first_sorted(keys: &[(Values, OrderByOptions)], height: usize, count: usize) -> Result<Vec<Option<u32>>> {
+    let few = count <= height / FEW;
+    let mut columns = Vec::new();
+    for (values, options) in keys.iter().filter(|_| few) {
+        match Ordered::of(values) {
+            // Polars has an order of its own for zeros and what is no number.
+            Ok(Ordered::Doubles(_)) | Err(_) => break,
+            Ok(column) => columns.push((column, *options)),
+        }
+    }
+    if !few || columns.len() < keys.len() {
+        let mut rows = sorted(keys, height)?;
+        rows.truncate(count);
+        return Ok(rows);
+    }
+    Ok(best(height, count, |a, b| columns.iter().map(|(column, options)| compare(column, *options, a, b)).find(|ordering| ordering.is_ne())))
+}
+
+/// As many times as many rows as are asked for are not worth a sort of all.
+const FEW: usize = 4;
+
+/// The first of two rows by one key.
+fn compare(column: &Ordered, options: OrderByOptions, a: u32, b: u32) -> Ordering {
+    let (a, b) = (a as usize, b as usize);
+    match (column.is_null(a), column.is_null(b)) {
+        (false, false) if options.asc == Some(false) => column.compare(b, a),
+        (false, false) => column.compare(a, b),
+        (a, b) if options.nulls_first == Some(true) => b.cmp(&a),
+        (a, b) => a.cmp(&b),
+    }
+}
+
+/// The least `count` rows; of rows that `compare` does not tell apart, the first.
+fn best(height: usize, count: usize, compare: impl Fn(u32, u32) -> Option<Ordering>) -> Vec<Option<u32>> {
+    let compare = |a: &u32, b: &u32| compare(*a, *b).unwrap_or_else(|| a.cmp(b));
+    let mut best: Vec<u32> = Vec::with_capacity(2 * count);
+    let mut worst = None;
+    for row in (0_u32..).take(if count == 0 { 0 } else { height }) {
+        if worst.is_none_or(|worst| compare(&row, &worst).is_lt()) {
+            best.push(row);
+        }
+        if best.len() == 2 * count {
+            best.sort_unstable_by(compare);
+            best.truncate(count);
+            worst = best.last().copied();
+        }
+    }
+    best.sort_unstable_by(compare);
+    best.into_iter().take(count).map(Some).collect()
+}
+
 const ROW: &str = "row";
 
 /// `0, 1, 2 …`.
@@ -43,4 +98,35 @@ pub(super) fn ranks(keys: &[(Values, OrderByOptions)], height: usize) -> Result<
         }
     }
     Ok(ranks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::values::Cell;
+    use crate::tables::Kind;
+
+    #[test]
+    fn the_first_rows_are_those_of_all_in_order() {
+        let mixed = |row: i64, salt: i64, of: i64| (row * 7_919 + salt * 104_729) % 1_009 % of;
+        let texts = |of: i64| (0..300).map(|row| Some(mixed(row, 1, of)).filter(|text| *text > 0).map(|text| format!("t{text}"))).collect();
+        let wholes = (0..300).map(|row| Some(mixed(row, 2, 5)).filter(|whole| *whole != 3)).collect();
+        let truths = (0..300).map(|row| Some(mixed(row, 3, 3)).filter(|truth| *truth > 0).map(|truth| truth == 1)).collect();
+        let columns = [
+            Values::new(Kind::Bigint, i64::column(wholes)),
+            Values::new(Kind::Boolean, bool::column(truths)),
+            Values::new(Kind::Varchar, String::column(texts(9))),
+            Values::new(Kind::Varchar, String::column(texts(1_000))),
+        ];
+        let options =
+            |at: usize| OrderByOptions { asc: [None, Some(true), Some(false)][at % 3], nulls_first: [None, Some(true), Some(false)][at / 3 % 3] };
+        for choice in 0..columns.len() * columns.len() * 9 {
+            let (first, second) = (choice % columns.len(), choice / columns.len() % columns.len());
+            let keys = [(columns[first].clone(), options(choice / 16)), (columns[second].clone(), options(choice))];
+            let all = sorted(&keys, 300).unwrap();
+            for count in [0, 1, 7, 75, 76, 300, 1_000] {
+                assert_eq!(first_sorted(&keys, 300, count).unwrap(), all[..count.min(300)], "{choice} {count}");
+            }
+        }
+    }
 }

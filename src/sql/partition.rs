@@ -15,7 +15,7 @@ use super::values::Values;
 use crate::tables::{Kind, cloudtrail};
 
 /// The column that has the whole date.
-const WHOLE: &str = "timestamp";
+pub(super) const WHOLE: &str = "timestamp";
 
 /// How a date is spelt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

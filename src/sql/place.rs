@@ -10,7 +10,7 @@ use super::relation::Groups;
 use super::values::Values;
 
 /// Records of one object, at most: their numbers stand in the lower bits of a place.
-const RECORD_BITS: u32 = 36;
+pub(super) const RECORD_BITS: u32 = 36;
 
 /// The rows in order; `None` where they stand in order already.
 pub(super) fn order(object: &Values, record: &Values, height: usize) -> Result<Option<Vec<Option<u32>>>> {

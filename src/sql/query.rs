@@ -6,10 +6,13 @@ use std::sync::Arc;
 use sqlparser::ast;
 
 use super::answer::Answer;
+use super::collect::Gathered;
 use super::error::{Result, SqlError};
 use super::eval::Scope;
 use super::relation::{Field, PLACE, Relation};
 use super::scan::{self, Filters, Scan};
+use super::tally::Counted;
+use super::tally::plan::Plan;
 use super::{blind, data_store, dialect, names, params, place, select, window};
 use crate::model::Timestamp;
 use crate::tables::{self, Kind, Rows, Table};
@@ -27,6 +30,8 @@ pub struct Query {
     tables: Vec<&'static Table>,
     /// Nothing in it can tell in which order the events stand.
     blind: bool,
+    /// How it is answered by counting alone, if it can be.
+    plan: Option<Plan>,
 }
 
 /// The tables that a query runs over, by name.
@@ -35,6 +40,8 @@ pub struct Catalog {
     tables: HashMap<&'static str, Arc<Relation>>,
     /// The events are not in order, but have a column of places.
     unordered: bool,
+    /// What stands in the place of events, where a query has been answered by counting.
+    counted: Option<Counted>,
 }
 
 impl Catalog {
@@ -97,6 +104,28 @@ impl Catalog {
         Ok(())
     }
 
+    /// Puts in what was gathered of `cloudtrail_logs` for `query`: its rows, or the groups alone that it asks for.
+    ///
+    /// # Errors
+    /// The pieces do not fit together.
+    pub fn insert_gathered(&mut self, query: &Query, gathered: Gathered) -> std::result::Result<(), SqlError> {
+        let table = &tables::cloudtrail::TABLE;
+        self.insert(table, &table.empty());
+        match gathered {
+            Gathered::Rows { pieces, .. } if pieces.is_empty() => Ok(()),
+            Gathered::Rows { pieces, distinct } => self.insert_events(query, pieces, distinct),
+            Gathered::Counted(counted) => {
+                self.counted = Some(counted.0);
+                Ok(())
+            }
+            Gathered::GivenUp => Err(SqlError::new("the rows have not been read")),
+        }
+    }
+
+    pub(super) fn counted(&self) -> Option<&Counted> {
+        self.counted.as_ref()
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<Arc<Relation>> {
         self.tables.get(name).cloned()
     }
@@ -112,7 +141,7 @@ impl Catalog {
                 *relation = Arc::new(relation.take(&order)?);
             }
         }
-        Ok(Self { tables, unordered: false })
+        Ok(Self { tables, unordered: false, counted: None })
     }
 }
 
@@ -154,7 +183,7 @@ impl Query {
         params::set(&mut tree, params)?;
         let tables = scan::tables(&tree);
         let (lake, blind) = (data_store::is_meant(&tree), blind::is_blind(&tree));
-        let mut query = Self { tree, now, scan: Scan::default(), lake, filters: None, tables, blind };
+        let mut query = Self { tree, now, scan: Scan::default(), lake, filters: None, tables, blind, plan: None };
         // The dry run finds every mistake that does not depend on values.
         let mut empty = Catalog::default();
         for table in tables::ALL {
@@ -162,7 +191,14 @@ impl Query {
         }
         query.dry_run(&empty)?;
         (query.scan, query.filters) = scan::scan(&query.tree, now);
+        if blind && !lake {
+            query.plan = Plan::of(&query.tree, &empty, query.scan.columns.as_deref(), now);
+        }
         Ok(query)
+    }
+
+    pub(super) fn plan(&self) -> Option<&Plan> {
+        self.plan.as_ref()
     }
 
     /// What the query needs of `cloudtrail_logs`.

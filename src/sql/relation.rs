@@ -146,6 +146,12 @@ impl Relation {
     }
 }
 
+impl From<Groups> for Numbers {
+    fn from(groups: Groups) -> Self {
+        Self { count: groups.count(), of_row: groups.of_row }
+    }
+}
+
 /// Equal rows get equal numbers, from 0 in order of first appearance; NULLs are equal to each other here.
 #[derive(Debug, Clone)]
 pub(super) struct Groups {

@@ -8,7 +8,7 @@ use sqlparser::ast::{
 use super::compare::common;
 use super::error::{Result, SqlError};
 use super::eval::{Scope, Via, mask};
-use super::group::{self, key_column};
+use super::group::{self, Grouping, key_column};
 use super::query::{Ctes, Session};
 use super::relation::{Field, Groups, Relation};
 use super::values::Values;
@@ -22,7 +22,7 @@ pub(super) fn query(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_
     let empty = Relation::single_row();
     let like = Scope { outer, ..Scope::new(session, &ctes, &empty) };
     let rows = match &*query.body {
-        SetExpr::Select(select) => return limited(&like, query, self::select(&like, select, query.order_by.as_ref())?),
+        SetExpr::Select(select) => return limited(&like, query, self::select(&like, select, query.order_by.as_ref(), wanted(&like, query))?),
         other => set(&like, other)?,
     };
     let sorted = match &query.order_by {
@@ -30,7 +30,7 @@ pub(super) fn query(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_
         Some(by) => {
             let scope = Scope { relation: &rows, ..like };
             let keys = order_exprs(by)?.iter().map(|(expr, options)| Ok((order_key(&scope, expr, &rows)?, *options))).collect::<Result<Vec<_>>>()?;
-            rows.take(&order::sorted(&keys, rows.height)?)?
+            rows.take(&order::first_sorted(&keys, rows.height, wanted(&like, query))?)?
         }
     };
     limited(&like, query, sorted)
@@ -56,7 +56,7 @@ fn with(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_>, Via<'_>)>
 
 fn set(like: &Scope<'_>, body: &SetExpr) -> Result<Relation> {
     match body {
-        SetExpr::Select(select) => self::select(like, select, None),
+        SetExpr::Select(select) => self::select(like, select, None, usize::MAX),
         SetExpr::Query(inner) => query(like.session, like.ctes, like.outer, inner),
         SetExpr::Values(values) => value_rows(like, values),
         SetExpr::SetOperation { left, op, set_quantifier, right } => combine(set(like, left)?, set(like, right)?, *op, *set_quantifier),
@@ -130,8 +130,8 @@ fn groups_of(rows: &Relation) -> Result<Groups> {
     Groups::by(&keys, rows.height)
 }
 
-/// One `SELECT`, sorted by what its query says.
-fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<Relation> {
+/// One `SELECT`, sorted by what its query says, of which the first rows are `wanted`.
+fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, wanted: usize) -> Result<Relation> {
     refuse_unknown(select)?;
     let rows = from::from(like, &select.from)?;
     let rows = filtered(like, rows, select.selection.as_ref())?;
@@ -139,19 +139,28 @@ fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<Rel
     let orders = by.map(order_exprs).transpose()?.unwrap_or_default();
     let calls = calls(select, &orders);
     match group::grouping(&scope, select, &calls)? {
-        None => project(&scope, select, &calls, &orders),
+        None => project(&scope, select, &calls, &orders, wanted),
         Some(grouping) => {
-            let (count, known) = group::grouped(&scope, &grouping, &calls)?;
+            let (count, known) = match like.session.catalog.counted() {
+                Some(counted) => (counted.count, counted.known.clone()),
+                None => group::grouped(&scope, &grouping, &calls)?,
+            };
             let groups = Relation { height: count, ..Relation::default() };
             let after = Scope { relation: &groups, known: &known, ungrouped: Some(&scope), ..*like };
-            let Some(having) = &select.having else { return project(&after, select, &calls, &orders) };
+            let Some(having) = &select.having else { return project(&after, select, &calls, &orders, wanted) };
             // Trino wants the expression itself; an alias of the SELECT list is understood where nothing else has its name.
             let with_aliases = known.iter().cloned().chain(aliases(&after, select)).collect::<Vec<_>>();
             let truth = Scope { known: &with_aliases, ..after }.truth(having)?;
             let keep: Vec<Option<u32>> = (0_u32..).zip(truth).filter(|(_, keep)| *keep).map(|(row, _)| Some(row)).collect();
-            after.narrowed(&keep, |after| project(after, select, &calls, &orders))
+            after.narrowed(&keep, |after| project(after, select, &calls, &orders, wanted))
         }
     }
+}
+
+/// How a `SELECT` is grouped, and the calls in it and in what sorts it.
+pub(super) fn grouping(scope: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<(Option<Grouping>, Calls)> {
+    let calls = calls(select, &by.map(order_exprs).transpose()?.unwrap_or_default());
+    Ok((group::grouping(scope, select, &calls)?, calls))
 }
 
 /// Columns of the SELECT list under their aliases, where they can be computed before HAVING.
@@ -207,7 +216,7 @@ fn calls(select: &Select, orders: &[(Expr, OrderByOptions)]) -> Calls {
 }
 
 /// Window functions, the `SELECT` list, DISTINCT and ORDER BY.
-fn project(scope: &Scope<'_>, select: &Select, calls: &Calls, orders: &[(Expr, OrderByOptions)]) -> Result<Relation> {
+fn project(scope: &Scope<'_>, select: &Select, calls: &Calls, orders: &[(Expr, OrderByOptions)], wanted: usize) -> Result<Relation> {
     let mut known = scope.known.to_vec();
     for call in &calls.windows {
         let scope = Scope { known: &known, ..*scope };
@@ -231,7 +240,7 @@ fn project(scope: &Scope<'_>, select: &Select, calls: &Calls, orders: &[(Expr, O
         }
         _ => (rows, keys),
     };
-    if keys.is_empty() { Ok(rows) } else { rows.take(&order::sorted(&keys, rows.height)?) }
+    if keys.is_empty() { Ok(rows) } else { rows.take(&order::first_sorted(&keys, rows.height, wanted)?) }
 }
 
 fn list_item(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relation) -> Result<()> {
@@ -353,6 +362,17 @@ fn order_key(scope: &Scope<'_>, expr: &Expr, rows: &Relation) -> Result<Values> 
 }
 
 fn limited(like: &Scope<'_>, query: &Query, rows: Relation) -> Result<Relation> {
+    let (offset, count) = limits(like, query)?;
+    Ok(if offset == 0 && count >= rows.height { rows } else { rows.slice(offset, count) })
+}
+
+/// How many rows of a query's, from the first on, anybody sees.
+fn wanted(like: &Scope<'_>, query: &Query) -> usize {
+    limits(like, query).map_or(usize::MAX, |(offset, count)| offset.saturating_add(count))
+}
+
+/// OFFSET and LIMIT.
+fn limits(like: &Scope<'_>, query: &Query) -> Result<(usize, usize)> {
     let (mut offset, mut count) = (0, usize::MAX);
     match &query.limit_clause {
         None => {}
@@ -372,7 +392,7 @@ fn limited(like: &Scope<'_>, query: &Query, rows: Relation) -> Result<Relation> 
         }
         count = fetch.quantity.as_ref().map(|quantity| number(like, quantity)).transpose()?.unwrap_or(1);
     }
-    Ok(if offset == 0 && count >= rows.height { rows } else { rows.slice(offset, count) })
+    Ok((offset, count))
 }
 
 fn number(like: &Scope<'_>, expr: &Expr) -> Result<usize> {

@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::model::{Coverage, Filter, Seen, Timestamp};
 use crate::pipeline::{self, Budget};
 use crate::source::Feed;
-use crate::sql::{Answer, Catalog, Gathering, Query, SqlError, named};
+use crate::sql::{Answer, Catalog, Gathered, Gathering, Query, SqlError, named};
 use crate::tables::{self, rows};
 use crate::ui;
 use crate::ui::quantity::{bytes, count, counted, elapsed};
@@ -100,25 +100,29 @@ impl Args {
 
     fn read_events(&self, talk: &Arc<Talk>, query: &Query, asked: &Filter, cancelled: &AtomicBool, reading: &mut Reading) -> Result<(), Failure> {
         let narrowed = query.scan().narrow(asked);
-        let feeds = self.open(talk, &narrowed)?;
-        // A lake has no second copies; several sources may hold the same events.
-        let distinct = matches!(feeds.as_slice(), [feed] if feed.shelf().is_some());
-        let gathering = Gathering::new(query, asked, distinct, self.common.limits.max_memory);
         let sources = query.scan().sources.clone();
         let names: Option<Vec<&str>> = sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());
         let wanted = names.as_deref().map_or(Wanted::All, Wanted::Sources);
-        let (mut coverage, collectors) = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| {
-            pipeline::scan(self.paced(run, query), wanted, || gathering.collector())
-        });
+        let gather = |over_rows: bool| {
+            let feeds = self.open(talk, &narrowed)?;
+            // A lake has no second copies; several sources may hold the same events.
+            let distinct = matches!(feeds.as_slice(), [feed] if feed.shelf().is_some());
+            let gathering = Gathering::new(query, asked, distinct, self.common.limits.max_memory);
+            let gathering = if over_rows { gathering.over_rows() } else { gathering };
+            let (coverage, collectors) = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| {
+                pipeline::scan(self.paced(run, query), wanted, || gathering.collector())
+            });
+            let gathered = gathering.finish(collectors);
+            Ok((feeds, coverage, gathered))
+        };
+        let (feeds, mut coverage, gathered) = match gather(false)? {
+            (.., Ok(Gathered::GivenUp)) => gather(true)?,
+            done => done,
+        };
         self.finish(talk, &feeds, asked, &mut coverage, &Seen::default(), reading)?;
-        let pieces = gathering
-            .finish(collectors)
-            .map_err(|error| not_answered(&error).advise("ask for fewer columns, narrow the time, or give it more with --max-memory"))?;
-        let catalog = &mut reading.catalog;
-        if pieces.is_empty() {
-            catalog.insert(&tables::cloudtrail::TABLE, &tables::cloudtrail::TABLE.empty());
-        }
-        catalog.insert_events(query, pieces, gathering.is_distinct()).map_err(|error| not_answered(&error))?;
+        let gathered =
+            gathered.map_err(|error| not_answered(&error).advise("ask for fewer columns, narrow the time, or give it more with --max-memory"))?;
+        reading.catalog.insert_gathered(query, gathered).map_err(|error| not_answered(&error))?;
         reading.coverage = coverage;
         Ok(())
     }

@@ -1,0 +1,149 @@
+//! An expression over the texts of leaves.
+
+use std::ops::ControlFlow;
+
+use polars::prelude::{IntoSeries, StringChunked};
+use sqlparser::ast::{Expr, Ident, Visit, Visitor};
+
+use crate::sql::error::Result;
+use crate::sql::eval::Scope;
+use crate::sql::query::{Catalog, Ctes, Session};
+use crate::sql::relation::Relation;
+use crate::sql::values::Values;
+use crate::sql::{clock, names, partition};
+use crate::tables::{self, Kind, cloudtrail};
+
+/// A column of texts, or a field of a row that is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Leaf {
+    pub column: &'static str,
+    pub fields: Vec<String>,
+}
+
+impl Leaf {
+    pub fn column(column: &'static str) -> Self {
+        Self { column, fields: Vec::new() }
+    }
+}
+
+/// An expression that looks at nothing but leaves.
+#[derive(Debug, Clone)]
+pub(super) struct Over {
+    expr: Expr,
+    pub kind: Kind,
+    /// Which of the plan's leaves, each once.
+    pub leaves: Vec<usize>,
+    /// Names in it that mean a whole leaf, and which.
+    names: Vec<(Expr, usize)>,
+    /// Columns are looked up by other names as well: members of JSON, dates of partitions.
+    by_column: bool,
+}
+
+impl Over {
+    /// `expr`, as `scope` understands it over a table without rows; `None` if it looks at anything else. `leaves` are those that
+    /// the plan has so far.
+    pub fn of(scope: &Scope<'_>, expr: &Expr, leaves: &mut Vec<Leaf>, loaded: &dyn Fn(&str) -> bool) -> Option<Self> {
+        let kind = scope.eval(expr).ok()?.kind;
+        let mut finder = Finder { scope, found: Vec::new(), names: Vec::new(), by_column: false };
+        if expr.visit(&mut finder).is_break() {
+            return None;
+        }
+        let Finder { mut found, names: named, by_column, .. } = finder;
+        // How a partition's date is spelt depends on what it is compared with, and may differ from portion to portion if that is
+        // no literal.
+        let dates = found.iter().filter(|leaf| partition::is_date(leaf.column)).count();
+        if dates > 0 && dates < found.len() {
+            return None;
+        }
+        // What a day is spelt like may depend on the whole date beside it.
+        if dates > 0 && loaded(partition::WHOLE) && !found.contains(&Leaf::column(partition::WHOLE)) {
+            found.push(Leaf::column(partition::WHOLE));
+        }
+        let mut place = |leaf: &Leaf| {
+            leaves.iter().position(|known| known == leaf).unwrap_or_else(|| {
+                leaves.push(leaf.clone());
+                leaves.len() - 1
+            })
+        };
+        let names = named.into_iter().map(|(name, leaf)| (name, place(&leaf))).collect();
+        Some(Self { expr: expr.clone(), kind, leaves: found.iter().map(place).collect(), names, by_column })
+    }
+
+    /// Whether it is nothing but the name of a leaf.
+    pub fn is_leaf(&self) -> bool {
+        self.names.iter().any(|(name, _)| *name == self.expr)
+    }
+
+    /// Its values, given those of its leaves, one column each. `alias` is what the table is called.
+    pub fn evaluate(&self, plan: &super::Plan, columns: &[StringChunked]) -> Result<Values> {
+        let height = columns.first().map_or(1, |column| column.len());
+        let column = |at: &usize| self.leaves.iter().position(|leaf| leaf == at).and_then(|at| columns.get(at)).cloned();
+        let values = |texts: StringChunked| Values::new(Kind::Varchar, texts.into_series());
+        let known: Vec<(Expr, Values)> = self.names.iter().filter_map(|(name, at)| Some((name.clone(), values(column(at)?)))).collect();
+        let mut relation = Relation { height, ..Relation::default() };
+        if self.by_column {
+            let named = self.leaves.iter().filter_map(|at| plan.leaves.get(*at)).zip(columns).filter(|(leaf, _)| leaf.fields.is_empty());
+            let columns = named.map(|(leaf, texts)| (leaf.column, texts.clone().into_series())).collect();
+            relation = Relation::of_table(&cloudtrail::TABLE, &tables::Rows { columns, height }).renamed(&plan.alias, &[]);
+        }
+        let (catalog, ctes) = (Catalog::default(), Ctes::default());
+        let session = Session { catalog: &catalog, now: plan.now.millis(), dry: false };
+        Scope { known: &known, ..Scope::new(&session, &ctes, &relation) }.column(&self.expr)
+    }
+}
+
+struct Finder<'s> {
+    scope: &'s Scope<'s>,
+    found: Vec<Leaf>,
+    names: Vec<(Expr, Leaf)>,
+    by_column: bool,
+}
+
+impl Finder<'_> {
+    fn name(&mut self, expr: &Expr, parts: &[Ident]) -> Option<()> {
+        let Some((index, used)) = names::find(self.scope.relation, parts).ok()? else {
+            return matches!(parts, [only] if clock::is_moment(&only.value)).then_some(());
+        };
+        let field = self.scope.relation.fields.get(index)?;
+        let column = cloudtrail::column_named(&field.name)?;
+        let (mut kind, mut fields) = (&field.kind, Vec::new());
+        let mut rest = parts.get(used..)?.iter();
+        while let (Kind::Row(members), Some(part)) = (kind, rest.as_slice().first()) {
+            let (name, below) = members.iter().find(|(name, _)| name.eq_ignore_ascii_case(&part.value))?;
+            fields.push(name.clone());
+            kind = below;
+            rest.next();
+        }
+        if *kind != Kind::Varchar {
+            return None;
+        }
+        let leaf = Leaf { column, fields };
+        let whole = rest.as_slice().is_empty();
+        if !whole && !cloudtrail::JSON_COLUMNS.contains(&column) {
+            return None;
+        }
+        self.by_column |= !whole || field.is_date;
+        if whole && !field.is_date {
+            self.names.push((expr.clone(), leaf.clone()));
+        }
+        if !self.found.contains(&leaf) {
+            self.found.push(leaf);
+        }
+        Some(())
+    }
+}
+
+impl Visitor for Finder<'_> {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        let understood = match expr {
+            Expr::Identifier(ident) => self.name(expr, std::slice::from_ref(ident)),
+            Expr::CompoundIdentifier(parts) => self.name(expr, parts),
+            // Names in these are no names of columns.
+            Expr::CompoundFieldAccess { .. } | Expr::Lambda(_) => None,
+            _ => Some(()),
+        };
+        if understood.is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+}

@@ -1,0 +1,131 @@
+//! Which queries can be answered by counting, and what has to be counted.
+
+use sqlparser::ast::{self, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, SetExpr, TableFactor, Value};
+
+use super::cell::fits;
+use super::over::{Leaf, Over};
+use crate::model::Timestamp;
+use crate::sql::eval::Scope;
+use crate::sql::query::{Catalog, Ctes, Session};
+use crate::sql::relation::Relation;
+use crate::sql::{aggregate, from, names, select, walk};
+use crate::tables::Kind;
+
+/// Leaves that every plan has, by their places.
+pub(super) const SOURCE: usize = 0;
+pub(super) const TIME: usize = 1;
+pub(super) const OBJECT: usize = 2;
+const ALWAYS: [&str; 3] = ["eventsource", "eventtime", "object"];
+
+/// What is to be counted.
+#[derive(Debug, Clone)]
+pub(in crate::sql) struct Plan {
+    pub(super) alias: String,
+    pub(super) now: Timestamp,
+    pub(super) leaves: Vec<Leaf>,
+    /// All of them hold for a row that counts.
+    pub(super) conditions: Vec<Over>,
+    pub(super) keys: Vec<(Expr, Over)>,
+    pub(super) aggregates: Vec<Aggregate>,
+}
+
+/// An aggregate of each group.
+#[derive(Debug, Clone)]
+pub(super) struct Aggregate {
+    pub call: Expr,
+    pub what: What,
+    pub kind: Kind,
+    /// `None`: rows are counted, whatever is in them.
+    pub arg: Option<Over>,
+    pub filter: Option<Over>,
+}
+
+/// What is wanted of an aggregate's argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// How many rows have it.
+    Count,
+    /// In how many rows it is true.
+    CountTrue,
+    /// How many different ones there are.
+    CountDistinct,
+    Least,
+    Greatest,
+}
+
+impl Plan {
+    /// The plan of a query over `cloudtrail_logs` alone that cannot tell the order of its rows. `empty` has the tables without
+    /// rows; `columns` are those that the query needs, `None` for all.
+    pub fn of(query: &ast::Query, empty: &Catalog, columns: Option<&[String]>, now: Timestamp) -> Option<Self> {
+        let SetExpr::Select(select) = &*query.body else { return None };
+        let [table] = select.from.as_slice() else { return None };
+        let TableFactor::Table { name, alias, .. } = &table.relation else { return None };
+        if alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) {
+            return None;
+        }
+        let alias = alias.as_ref().map_or_else(|| names::last(name), |alias| alias.name.value.to_lowercase());
+        let session = Session { catalog: empty, now: now.millis(), dry: false };
+        let (ctes, nothing) = (Ctes::default(), Relation::single_row());
+        let like = Scope::new(&session, &ctes, &nothing);
+        let relation = from::from(&like, &select.from).ok()?;
+        let scope = Scope { relation: &relation, ..like };
+        let (grouping, calls) = select::grouping(&scope, select, query.order_by.as_ref()).ok()?;
+        if !calls.groupings.is_empty() {
+            return None;
+        }
+        let mut leaves: Vec<Leaf> = ALWAYS.map(Leaf::column).into();
+        let loaded = |name: &str| columns.is_none_or(|columns| columns.iter().any(|column| column == name));
+        let mut over = |expr: &Expr| Over::of(&scope, expr, &mut leaves, &loaded);
+        let conditions = select.selection.as_ref().map(walk::conjuncts).unwrap_or_default();
+        let conditions = conditions.into_iter().map(&mut over).collect::<Option<Vec<_>>>()?;
+        let key = |key: &Expr| over(key).filter(|over| fits(&over.kind) && !over.leaves.is_empty()).map(|over| (key.clone(), over));
+        let grouping = grouping?;
+        let keys = grouping.only_keys()?.iter().map(key).collect::<Option<Vec<_>>>()?;
+        let aggregates = calls.aggregates.iter().map(|call| aggregated(call, &mut over)).collect::<Option<Vec<_>>>()?;
+        Some(Self { alias, now, leaves, conditions, keys, aggregates })
+    }
+}
+
+/// An aggregate call, if it is one of those that can be counted.
+fn aggregated(call: &Expr, over: &mut dyn FnMut(&Expr) -> Option<Over>) -> Option<Aggregate> {
+    let function = aggregate::as_call(call).ok()?;
+    let (arg, distinct) = argument(function)?;
+    let name = names::of_function(function);
+    let what = match (name.as_str(), arg) {
+        ("count", Some(_)) if distinct => What::CountDistinct,
+        ("count", _) => What::Count,
+        ("count_if", Some(_)) if !distinct => What::CountTrue,
+        ("approx_distinct" | "approx_count_distinct", Some(_)) => What::CountDistinct,
+        // Of truths, true is the greater.
+        ("min" | "bool_and" | "every", Some(_)) => What::Least,
+        ("max" | "bool_or", Some(_)) => What::Greatest,
+        _ => return None,
+    };
+    let filter = function.filter.as_deref().map(|filter| over(filter).ok_or(())).transpose().ok()?;
+    // A literal is there in every row.
+    let arg = arg.filter(|arg| !matches!((what, arg), (What::Count, Expr::Value(value)) if value.value != Value::Null));
+    let arg = arg.map(|arg| over(arg).filter(|over| !over.leaves.is_empty()).ok_or(())).transpose().ok()?;
+    let kind = match (what, &arg) {
+        (What::Least | What::Greatest, Some(arg)) => arg.kind.clone(),
+        _ => Kind::Bigint,
+    };
+    let of_truths = matches!(name.as_str(), "bool_and" | "bool_or" | "every");
+    let fitting = arg.as_ref().is_none_or(|arg| fits(&arg.kind) && (!of_truths || arg.kind == Kind::Boolean));
+    fitting.then(|| Aggregate { call: call.clone(), what, kind, arg, filter })
+}
+
+/// The argument of a call, if it has one, and whether equal ones count once; `None` where more is said.
+fn argument(function: &Function) -> Option<(Option<&Expr>, bool)> {
+    if function.null_treatment.is_some() || !function.within_group.is_empty() || function.over.is_some() {
+        return None;
+    }
+    let FunctionArguments::List(list) = &function.args else { return None };
+    let distinct = matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct));
+    match list.args.as_slice() {
+        _ if !list.clauses.is_empty() => None,
+        [] if !distinct => Some((None, false)),
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))] => Some((Some(expr), distinct)),
+        [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] if !distinct => Some((None, false)),
+        _ => None,
+    }
+}

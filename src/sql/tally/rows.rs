@@ -1,0 +1,188 @@
+//! The rows of a portion that count, as numbers into the texts of its leaves.
+
+use std::borrow::Cow;
+
+use polars::prelude::{ChunkTake, Int64Chunked, StringChunked};
+
+use super::Stop;
+use super::cell::{Cell, Reader};
+use super::over::Over;
+use super::plan::Plan;
+use crate::lake::Portion;
+use crate::lake::codes::{Codes, Texts};
+use crate::sql::alike::Numbers;
+
+/// Fewer texts are soon told apart, whether they repeat or not.
+const PLAIN_MAX: usize = 1 << 12;
+
+/// Rows of a portion; leaves are read when they are asked for.
+pub(super) struct Rows<'p> {
+    portion: &'p Portion<'p>,
+    plan: &'p Plan,
+    /// Of each leaf that was read, the rows that count.
+    leaves: Vec<Option<Codes>>,
+    /// Which rows of the portion count; `None`: all.
+    kept: Option<Vec<u32>>,
+}
+
+/// The values of an expression: a number for each row, and what it stands for.
+pub(super) struct Column<'r> {
+    pub of_row: Cow<'r, [u32]>,
+    pub cells: Cells<'r>,
+}
+
+pub(super) enum Cells<'r> {
+    Leaf(&'r Texts),
+    Made(Reader, usize),
+}
+
+impl Cells<'_> {
+    pub fn get(&self, number: u32) -> Cell<&str> {
+        match self {
+            Self::Leaf(texts) => texts.get(number).map_or(Cell::Null, Cell::Text),
+            Self::Made(reader, _) => reader.get(number as usize),
+        }
+    }
+
+    /// Whether they are texts of a column that few of repeat: its writer saw no use in a dictionary.
+    pub fn hardly_repeat(&self) -> bool {
+        matches!(self, Self::Leaf(Texts::Plain(texts)) if texts.len() - texts.null_count() > PLAIN_MAX)
+    }
+
+    /// No number is as great.
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Leaf(texts) => texts.len() + 1,
+            Self::Made(_, count) => *count,
+        }
+    }
+}
+
+impl<'p> Rows<'p> {
+    pub fn new(portion: &'p Portion<'p>, plan: &'p Plan) -> Self {
+        Self { portion, plan, leaves: plan.leaves.iter().map(|_| None).collect(), kept: None }
+    }
+
+    pub fn height(&self) -> usize {
+        self.kept.as_ref().map_or_else(|| self.portion.height(), Vec::len)
+    }
+
+    /// Where each row stood in its object.
+    pub fn records(&self) -> Result<Int64Chunked, Stop> {
+        let all = self.portion.records()?;
+        match &self.kept {
+            None => Ok(all),
+            Some(kept) => all.take(kept).map_err(|_| Stop::GivenUp),
+        }
+    }
+
+    /// Reads the leaves that an expression looks at.
+    pub fn load(&mut self, leaves: &[usize]) -> Result<(), Stop> {
+        for at in leaves {
+            let (Some(slot), Some(leaf)) = (self.leaves.get_mut(*at), self.plan.leaves.get(*at)) else { return Err(Stop::GivenUp) };
+            if slot.is_none() {
+                let codes = self.portion.codes(leaf.column, &leaf.fields, self.kept.as_deref())?;
+                *slot = Some(codes.ok_or(Stop::GivenUp)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// A leaf that was read.
+    pub fn leaf(&self, at: usize) -> Result<&Codes, Stop> {
+        self.leaves.get(at).and_then(Option::as_ref).ok_or(Stop::GivenUp)
+    }
+
+    /// Keeps the rows whose text of a leaf meets a condition.
+    pub fn keep_texts(&mut self, at: usize, meets: impl Fn(Option<&str>) -> bool) -> Result<(), Stop> {
+        self.load(&[at])?;
+        let codes = self.leaf(at)?;
+        let holds: Vec<bool> = (0..).take(codes.texts.len() + 1).map(|code| meets(codes.texts.get(code))).collect();
+        let kept = holding(&codes.of_row, &holds);
+        self.retain(kept)
+    }
+
+    /// Keeps the rows in which a condition is true.
+    pub fn keep(&mut self, condition: &Over) -> Result<(), Stop> {
+        self.load(&condition.leaves)?;
+        let kept = self.holding(condition)?;
+        self.retain(kept)
+    }
+
+    /// The rows in which a condition is true, whose leaves were read.
+    pub fn holding(&self, condition: &Over) -> Result<Vec<u32>, Stop> {
+        let (of_row, columns) = self.numbered(&condition.leaves)?;
+        let values = condition.evaluate(self.plan, &columns)?;
+        let truths = values.truths()?;
+        let holds: Vec<bool> = (0..values.data.len()).map(|at| truths.get(at) == Some(true)).collect();
+        Ok(holding(&of_row, &holds))
+    }
+
+    /// The values of an expression whose leaves were read.
+    pub fn column(&self, over: &Over) -> Result<Column<'_>, Stop> {
+        if let ([leaf], true) = (over.leaves.as_slice(), over.is_leaf()) {
+            let codes = self.leaf(*leaf)?;
+            return Ok(Column { of_row: Cow::Borrowed(&codes.of_row), cells: Cells::Leaf(&codes.texts) });
+        }
+        let (of_row, columns) = self.numbered(&over.leaves)?;
+        let values = over.evaluate(self.plan, &columns)?;
+        if values.kind != over.kind {
+            return Err(Stop::GivenUp);
+        }
+        // Equal values get one number, as far as that is soon found out.
+        let of_row = match Numbers::of(std::slice::from_ref(&values.data)) {
+            None => of_row,
+            Some(numbers) => {
+                let firsts = numbers.firsts();
+                let first = |code: &u32| numbers.of_row.get(*code as usize).and_then(|number| firsts.get(*number as usize)).copied();
+                of_row.iter().map(|code| first(code).unwrap_or(*code)).collect()
+            }
+        };
+        Ok(Column { of_row, cells: Cells::Made(Reader::of(&values)?, values.data.len()) })
+    }
+
+    /// Equal texts of all these leaves have equal numbers: one for each row, and for each number the texts.
+    fn numbered(&self, leaves: &[usize]) -> Result<(Cow<'_, [u32]>, Vec<StringChunked>), Stop> {
+        if let [leaf] = leaves {
+            let codes = self.leaf(*leaf)?;
+            return Ok((Cow::Borrowed(&codes.of_row), vec![codes.texts.column()]));
+        }
+        let leaves = leaves.iter().map(|leaf| self.leaf(*leaf)).collect::<Result<Vec<_>, _>>()?;
+        let numbers = leaves.iter().map(|codes| Numbers { of_row: codes.of_row.clone(), count: codes.texts.len() + 1 });
+        let Some(numbers) = numbers.reduce(|numbers, more| numbers.with(&more)) else { return Ok((Cow::Owned(vec![0; self.height()]), Vec::new())) };
+        let firsts = numbers.firsts();
+        let texts = |codes: &&Codes| firsts.iter().map(|row| codes.texts.get(*codes.of_row.get(*row as usize)?)).collect();
+        Ok((Cow::Owned(numbers.of_row), leaves.iter().map(texts).collect()))
+    }
+
+    /// Keeps some of the rows that count, by their places among them.
+    fn retain(&mut self, kept: Vec<u32>) -> Result<(), Stop> {
+        if kept.len() == self.height() {
+            return Ok(());
+        }
+        for codes in self.leaves.iter_mut().flatten() {
+            match &mut codes.texts {
+                Texts::Distinct { .. } => codes.of_row = chosen(&codes.of_row, &kept),
+                Texts::Plain(texts) => {
+                    *texts = texts.take(&kept).map_err(|_| Stop::GivenUp)?;
+                    codes.of_row.truncate(kept.len());
+                }
+            }
+        }
+        self.kept = Some(match &self.kept {
+            None => kept,
+            Some(before) => chosen(before, &kept),
+        });
+        Ok(())
+    }
+}
+
+/// The rows whose number holds.
+fn holding(of_row: &[u32], holds: &[bool]) -> Vec<u32> {
+    (0..).zip(of_row).filter(|(_, code)| holds.get(**code as usize) == Some(&true)).map(|(row, _)| row).collect()
+}
+
+/// What stands at these places.
+pub(super) fn chosen<T: Copy>(all: &[T], places: &[u32]) -> Vec<T> {
+    places.iter().filter_map(|at| all.get(*at as usize)).copied().collect()
+}
