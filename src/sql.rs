@@ -42,6 +42,7 @@ mod like;
 mod mentions;
 pub mod named;
 mod names;
+mod nested;
 mod order;
 mod params;
 mod partition;
