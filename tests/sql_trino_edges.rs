@@ -137,6 +137,7 @@ fn whole_numbers_are_rounded_before_the_point() {
     ]);
     refused(&[
         ("abs(-9223372036854775807 - 1)", "abs(-9223372036854775808) is out of the range"),
+        ("-(-9223372036854775807 - 1)", "out of the range of bigint"),
         ("round(9223372036854775807, -1)", "out of the range of bigint"),
     ]);
 }
@@ -214,9 +215,38 @@ fn json_has_types() {
 }
 
 #[test]
-fn parentheses_in_grouping() {
-    queries(&[(
-        "SELECT (k + 1), grouping((k + 1)), count(*) FROM (VALUES 1, 1, 2) AS t(k) GROUP BY ROLLUP ((k + 1)) ORDER BY 1",
-        "2,0,2;3,0,1;NULL,1,3",
-    )]);
+fn rows_in_values_and_parentheses_in_grouping() {
+    queries(&[
+        ("SELECT x, y FROM (VALUES ROW(1, 'a'), ROW(2, 'b')) AS t(x, y) ORDER BY 1", "1,a;2,b"),
+        ("SELECT (k + 1), grouping((k + 1)), count(*) FROM (VALUES 1, 1, 2) AS t(k) GROUP BY ROLLUP ((k + 1)) ORDER BY 1", "2,0,2;3,0,1;NULL,1,3"),
+    ]);
+}
+
+#[test]
+fn a_table_stands_before_a_column_with_a_position() {
+    let in_a_subquery = "SELECT count(*) FROM (SELECT resources, eventname AS arn FROM events) AS t WHERE t.resources[1].arn LIKE 'arn:%'";
+    let beside_a_constant = "WITH p AS (SELECT 'arn:' AS arn) SELECT count(*) FROM events, p WHERE resources[1].arn LIKE p.arn || '%'";
+    queries(&[
+        ("SELECT e.resources[1].arn FROM events AS e WHERE e.eventid = 'e5'", "arn:aws:ecr:eu-central-1:111122223333:repository/shop/api"),
+        ("SELECT count(*) FROM events WHERE events.resources[1].arn IS NOT NULL", "2"),
+        ("SELECT e.useridentity['userName'], e.useridentity.sessioncontext.sessionissuer['username'] FROM events e WHERE eventid = 'e1'", "NULL,ci"),
+        (
+            "SELECT e.resources[1].arn, count(*) FROM events e GROUP BY e.resources[1].arn ORDER BY 2",
+            "arn:aws:ecr:eu-central-1:111122223333:repository/shop/api,2;NULL,6",
+        ),
+        ("SELECT t.r.a[1].b FROM (SELECT CAST(ROW(ARRAY[ROW(5)]) AS row(a array(row(b bigint)))) AS r) AS t", "5"),
+        (in_a_subquery, "2"),
+        (beside_a_constant, "2"),
+    ]);
+}
+
+#[test]
+fn a_key_of_groups_is_known_with_its_table_and_without() {
+    queries(&[
+        ("SELECT upper(e.eventname), count(*) FROM events e GROUP BY upper(eventname) ORDER BY 2 DESC LIMIT 1", "PUTIMAGE,3"),
+        ("SELECT substr(eventtime, 1, 4), count(*) FROM events e GROUP BY substr(e.eventtime, 1, 4)", "2026,8"),
+        ("SELECT lower(useridentity.type) FROM events e GROUP BY lower(e.useridentity.type) ORDER BY 1", "assumedrole;iamuser;NULL"),
+    ]);
+    let other = "SELECT upper(b.eventname) FROM events a JOIN events b ON a.eventid = b.eventid GROUP BY upper(a.eventname)";
+    assert!(fails(other).contains("must stand in GROUP BY"));
 }
