@@ -110,7 +110,10 @@ impl Args {
         let (mut coverage, collectors) = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| {
             pipeline::scan(self.paced(run, query), wanted, || gathering.collector())
         });
-        self.finish(talk, &feeds, asked, &mut coverage, &Seen::default(), reading)?;
+        // Where no event can be meant (`eventname = 'a' AND eventname = 'b'`), none is read, and that is no empty folder.
+        if !query.scan().is_nothing() {
+            self.finish(talk, &feeds, asked, &mut coverage, &Seen::default(), reading)?;
+        }
         let pieces = gathering
             .finish(collectors)
             .map_err(|error| not_answered(&error).advise("ask for fewer columns, narrow the time, or give it more with --max-memory"))?;
