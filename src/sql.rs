@@ -44,6 +44,7 @@ mod like;
 mod mentions;
 pub mod named;
 mod names;
+mod nested;
 mod order;
 mod params;
 mod partition;

@@ -224,7 +224,7 @@ fn texts() {
         ("split('a,b,c', ',', 2)", "[\"a\",\"b,c\"]"),
         ("cardinality(split('', ','))", "1"),
         ("length('Zürich')", "6"),
-        ("upper('straße')", "STRASSE"),
+        ("upper('straße')", "STRAßE"),
         ("reverse('abc')", "cba"),
         ("lpad('7', 3, '0')", "007"),
         ("lpad('1234', 2, '0')", "12"),

@@ -87,7 +87,7 @@ fn shift(time: &Values, by: &Values, back: bool, height: usize) -> Result<Values
     Values::build(kind, height, constant, |row| Ok(moved(row)))
 }
 
-pub(super) fn negate(values: &Values, height: usize) -> Result<Values> {
+pub(super) fn negate(values: &Values, height: usize, lenient: bool) -> Result<Values> {
     match values.kind {
         Kind::Double => {
             let cells = values.doubles()?;
@@ -95,7 +95,11 @@ pub(super) fn negate(values: &Values, height: usize) -> Result<Values> {
         }
         Kind::Bigint | Kind::Decimal { .. } | Kind::Span | Kind::Months | Kind::Unknown => {
             let cells = values.wholes()?;
-            Values::build(values.kind.clone(), height, values.constant, |row| Ok(cells.get(row).map(i64::saturating_neg)))
+            Values::build(values.kind.clone(), height, values.constant, |row| match cells.get(row).map(i64::checked_neg) {
+                Some(None) if lenient => Ok(None),
+                Some(None) => Err(SqlError::value(format!("-({}) is out of the range of bigint", i64::MIN))),
+                negated => Ok(negated.flatten()),
+            })
         }
         ref other => Err(SqlError::new(format!("a {other} cannot be negated"))),
     }

@@ -69,8 +69,8 @@ pub(super) fn cut(values: Values, data_type: &DataType, height: usize) -> Result
 pub(super) fn typed_literal(data_type: &DataType, value: &Value) -> Result<Values> {
     let text = value.clone().into_string().ok_or_else(|| SqlError::new("a quoted text is needed here"))?;
     if *data_type == DataType::JSON {
-        serde_json::from_str::<serde::de::IgnoredAny>(&text).map_err(|_| SqlError::new("this is no JSON"))?;
-        return Ok(Values::constant(Kind::Json, Some(text)));
+        let json = super::functions::canonical_json(&text).ok_or_else(|| SqlError::new("this is no JSON"))?;
+        return Ok(Values::constant(Kind::Json, Some(json)));
     }
     // `timestamp '2026-03-02 10:00:00 Europe/Berlin'`
     if let (DataType::Timestamp(..), Some((time, zone))) = (data_type, text.trim().rsplit_once(' '))
@@ -155,6 +155,10 @@ pub(super) fn cast(values: &Values, to: &Kind, height: usize, lenient: bool) -> 
         (Kind::Boolean, Kind::Bigint) => {
             let cells = values.truths()?;
             Values::build(Kind::Bigint, height, constant, |row| Ok(cells.get(row).map(i64::from)))
+        }
+        (Kind::Double, Kind::Boolean) => {
+            let cells = values.doubles()?;
+            Values::build(Kind::Boolean, height, constant, |row| Ok(cells.get(row).map(|value| value != 0.0)))
         }
         (Kind::Bigint, Kind::Boolean) => {
             let cells = values.wholes()?;

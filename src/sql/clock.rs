@@ -194,16 +194,18 @@ pub(super) fn plus_months(millis: i64, months: i64) -> Option<i64> {
     moved.map(|time| time.timestamp_millis())
 }
 
-/// Whole months from one time to another, towards zero.
+/// Whole months from one time to another, towards zero. Where the later one is the last day of its month, no day of the
+/// earlier one's month counts as later than it: from 31 January to 29 February is a month, and so is the way back.
 pub(super) fn months_between(from: i64, to: i64) -> Option<i64> {
+    if to < from {
+        return months_between(to, from).map(|months| -months);
+    }
     let (a, b) = (to_chrono(from)?, to_chrono(to)?);
     let months = i64::from(b.year() - a.year()) * 12 + i64::from(b.month()) - i64::from(a.month());
-    let reached = plus_months(from, months)?;
-    Some(match (months > 0 && reached > to, months < 0 && reached < to) {
-        (true, _) => months - 1,
-        (_, true) => months + 1,
-        _ => months,
-    })
+    let is_last_day = b.checked_add_days(chrono::Days::new(1))?.month() != b.month();
+    let day = if is_last_day { a.day().min(b.day()) } else { a.day() };
+    let unfinished = (b.day(), to.rem_euclid(DAY_MILLIS)) < (day, from.rem_euclid(DAY_MILLIS));
+    Some(months - i64::from(unfinished))
 }
 
 /// One part of a time, by its name in `extract(… FROM …)`.

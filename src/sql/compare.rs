@@ -8,6 +8,7 @@ use sqlparser::ast::BinaryOperator;
 use super::cast;
 use super::decimal;
 use super::error::{Result, SqlError};
+use super::nested;
 use super::values::Values;
 use crate::tables::Kind;
 
@@ -20,6 +21,9 @@ pub(super) fn compare(op: &BinaryOperator, left: &Values, right: &Values, height
     let constant = left.constant && right.constant;
     if matches!(left.kind, Kind::Array(_) | Kind::Row(_) | Kind::Map(..)) {
         return nested(op, &left, &right, height);
+    }
+    if let Some(compared) = with_nan(op, &left, &right, height)? {
+        return Ok(compared);
     }
     let height = if constant { 1 } else { height };
     let (a, b) = (side(&left, height), side(&right, height));
@@ -40,15 +44,54 @@ fn side(values: &Values, height: usize) -> Series {
     if values.constant && height == 0 { values.spread(0) } else { values.data.clone() }
 }
 
-/// Arrays, rows and maps can only be equal or not; they are when their JSON is.
+/// Arrays and rows, part by part; maps can only be equal or not.
 fn nested(op: &BinaryOperator, left: &Values, right: &Values, height: usize) -> Result<Values> {
-    let (a, b) = (cast::json_texts(left, height)?, cast::json_texts(right, height)?);
-    let wanted = match op {
-        BinaryOperator::Eq => true,
-        BinaryOperator::NotEq => false,
-        other => return Err(SqlError::new(format!("{} values cannot be compared with {other}", left.kind))),
-    };
-    let cells = a.iter().zip(&b).map(|(a, b)| Some((a.as_ref()? == b.as_ref()?) == wanted));
+    if matches!(left.kind, Kind::Map(..)) && !matches!(op, BinaryOperator::Eq | BinaryOperator::NotEq) {
+        return Err(SqlError::new(format!("{} values cannot be compared with {op}", left.kind)));
+    }
+    let (a, b) = (nested::parts(left, height), nested::parts(right, height));
+    Values::build(Kind::Boolean, height, left.constant && right.constant, |row| {
+        let at = |values: &Values| if values.constant { 0 } else { row };
+        let Some((a, b)) = a.get(at(left)).zip(b.get(at(right))) else { return Ok(None) };
+        Ok(match op {
+            BinaryOperator::Eq => nested::equal(a, b),
+            BinaryOperator::NotEq => nested::equal(a, b).map(|equal| !equal),
+            op => nested::order(a, b).map(|order| holds(op, Some(order))),
+        })
+    })
+}
+
+/// Whether `op` holds of two values in this order; of a NaN and anything else (`None`), only `<>` does.
+fn holds(op: &BinaryOperator, order: Option<Ordering>) -> bool {
+    match op {
+        BinaryOperator::Eq => order == Some(Ordering::Equal),
+        BinaryOperator::NotEq => order != Some(Ordering::Equal),
+        BinaryOperator::Lt => order == Some(Ordering::Less),
+        BinaryOperator::LtEq => order.is_some_and(Ordering::is_le),
+        BinaryOperator::Gt => order == Some(Ordering::Greater),
+        _ => order.is_some_and(Ordering::is_ge),
+    }
+}
+
+/// NaN is equal to nothing, and neither less nor greater than anything; polars gives it a place among the numbers.
+fn with_nan(op: &BinaryOperator, left: &Values, right: &Values, height: usize) -> Result<Option<Values>> {
+    let has_nan = |values: &Values| Ok::<_, SqlError>(values.data.f64()?.iter().flatten().any(f64::is_nan));
+    if left.kind != Kind::Double || !(has_nan(left)? || has_nan(right)?) {
+        return Ok(None);
+    }
+    let (a, b) = (left.doubles()?, right.doubles()?);
+    let constant = left.constant && right.constant;
+    Values::build(Kind::Boolean, height, constant, |row| Ok(a.get(row).zip(b.get(row)).map(|(a, b)| holds(op, a.partial_cmp(&b))))).map(Some)
+}
+
+/// Whether two values are the same, where NULLs inside of arrays, rows and maps are the same, too. NULL where either is NULL.
+pub(super) fn same(left: &Values, right: &Values, height: usize, lenient: bool) -> Result<Values> {
+    let (a, b) = unify(left, right, height, lenient)?;
+    if !matches!(a.kind, Kind::Array(_) | Kind::Row(_) | Kind::Map(..)) {
+        return compare(&BinaryOperator::Eq, left, right, height, lenient);
+    }
+    let (a, b) = (cast::json_texts(&a, height)?, cast::json_texts(&b, height)?);
+    let cells = a.iter().zip(&b).map(|(a, b)| Some(a.as_ref()? == b.as_ref()?));
     Ok(Values::booleans(cells.collect::<BooleanChunked>(), false))
 }
 

@@ -49,7 +49,21 @@ impl<'a> Scope<'a> {
         if let Some((_, values)) = self.known.iter().find(|(known, _)| known == expr) {
             return Ok(values.clone());
         }
+        if let Some(values) = self.key_by_other_names(expr) {
+            return Ok(values);
+        }
         self.dispatch(expr).map_err(|error| error.at(expr))
+    }
+
+    /// After grouping by `upper(eventname)`, `upper(e.eventname)` is that key.
+    fn key_by_other_names(&self, expr: &Expr) -> Option<Values> {
+        let relation = self.ungrouped?.relation;
+        if matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_)) {
+            return None;
+        }
+        let plain = names::without_tables(expr, relation);
+        let is_key = |known: &Expr| *known == plain || names::without_tables(known, relation) == plain;
+        self.known.iter().find(|(known, _)| is_key(known)).map(|(_, values)| values.clone())
     }
 
     /// `expr` as a column of this scope's height.
@@ -174,8 +188,10 @@ impl<'a> Scope<'a> {
         for step in chain {
             values = match step {
                 AccessExpr::Subscript(Subscript::Index { index }) => functions::subscript(&values, &self.eval(index)?, self.height())?,
-                AccessExpr::Dot(Expr::Identifier(name)) => fields(values, std::slice::from_ref(name))?,
-                AccessExpr::Dot(other) => return Err(SqlError::new("a field name is needed here").at(other)),
+                AccessExpr::Dot(expr) => match names::of_field(step) {
+                    Some(name) => fields(values, &[name])?,
+                    None => return Err(SqlError::new("a field name is needed here").at(expr)),
+                },
                 AccessExpr::Subscript(Subscript::Slice { .. }) => {
                     return Err(SqlError::new("slices are not supported; use slice(array, start, length)"));
                 }
@@ -187,7 +203,7 @@ impl<'a> Scope<'a> {
     fn unary(&self, op: UnaryOperator, operand: &Expr) -> Result<Values> {
         match op {
             UnaryOperator::Not => predicate::not(&self.eval(operand)?),
-            UnaryOperator::Minus => arithmetic::negate(&self.eval(operand)?, self.height()),
+            UnaryOperator::Minus => arithmetic::negate(&self.eval(operand)?, self.height(), self.lenient),
             UnaryOperator::Plus => self.eval(operand),
             other => Err(SqlError::new(format!("operator {other} is not supported"))),
         }

@@ -24,7 +24,7 @@ use crate::tables::Kind;
 
 pub(super) use array::{array_of, row_of, subscript};
 pub(super) use binary::literal as bytes_literal;
-pub(super) use json::{members, object_json};
+pub(super) use json::{canonical as canonical_json, members, object_json};
 
 /// One call: the arguments' values, and what the function may need to know.
 pub(super) struct Call<'a> {
@@ -133,7 +133,7 @@ fn special(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Option<Value
             let chosen: Vec<Option<usize>> = (0..scope.height()).map(|row| (equal.get(row) != Some(true)).then_some(0)).collect();
             predicate::merge(&[value], &chosen, scope)?
         }
-        ("try", [value]) => Scope { lenient: true, ..*scope }.eval(value)?,
+        ("try", [value]) => predicate::tried(scope, value)?,
         ("typeof", [value]) => Values::constant(Kind::Varchar, Some(scope.eval(value)?.kind.to_string())),
         ("now", []) => clock::moment("current_timestamp", scope.session.now)?,
         (name, []) if clock::is_moment(name) => clock::moment(name, scope.session.now)?,

@@ -114,12 +114,16 @@ impl Grouping {
     fn bits(&self, set: &[usize], call: &Expr) -> Result<i64> {
         let mut bits = 0;
         for arg in arguments(aggregate::as_call(call)?)? {
-            let place = self.keys.iter().position(|key| key == arg);
+            let place = self.keys.iter().position(|key| key == unwrapped(arg));
             let place = place.ok_or_else(|| SqlError::new("grouping(…) asks for keys of GROUP BY").at(arg))?;
             bits = bits << 1 | i64::from(!set.contains(&place));
         }
         Ok(bits)
     }
+}
+
+fn unwrapped(expr: &Expr) -> &Expr {
+    if let Expr::Nested(inner) = expr { unwrapped(inner) } else { expr }
 }
 
 fn key(scope: &Scope<'_>, select: &Select, expr: &Expr) -> Result<Expr> {

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Function, Ident, ObjectName, ObjectNamePart, Query, VisitMut, VisitorMut};
+use sqlparser::ast::{AccessExpr, Expr, Function, Ident, ObjectName, ObjectNamePart, Query, Value, VisitMut, VisitorMut};
 
 use super::error::{Result, SqlError};
 use super::relation::Relation;
@@ -15,6 +15,7 @@ pub(super) fn lower(query: &mut Query) {
         type Break = ();
 
         fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+            join(expr);
             match expr {
                 Expr::Identifier(ident) => lower_ident(ident),
                 Expr::CompoundIdentifier(parts) => parts.iter_mut().for_each(lower_ident),
@@ -25,6 +26,43 @@ pub(super) fn lower(query: &mut Query) {
         }
     }
     let _ = VisitMut::visit(query, &mut Lower);
+}
+
+/// What stands before the first `[` of `e.resources[1].arn` is one name, of a table, a column and fields: the parser takes
+/// `e` for all of the name, and the rest for steps. The fields after it become texts: no column is meant by them.
+fn join(expr: &mut Expr) {
+    let Expr::CompoundFieldAccess { root, access_chain } = expr else { return };
+    if let Expr::Identifier(first) = root.as_ref() {
+        let mut parts = vec![first.clone()];
+        parts.extend(access_chain.iter().map_while(field).cloned());
+        if parts.len() > 1 {
+            access_chain.drain(..parts.len() - 1);
+            **root = Expr::CompoundIdentifier(parts);
+        }
+    }
+    for step in access_chain {
+        if let Some(name) = field(step) {
+            *step = AccessExpr::Dot(Expr::Value(Value::SingleQuotedString(name.value.to_lowercase()).with_span(name.span)));
+        }
+    }
+}
+
+fn field(step: &AccessExpr) -> Option<&Ident> {
+    match step {
+        AccessExpr::Dot(Expr::Identifier(name)) => Some(name),
+        _ => None,
+    }
+}
+
+/// The field that a step of [`Expr::CompoundFieldAccess`] names.
+pub(super) fn of_field(step: &AccessExpr) -> Option<Ident> {
+    match step {
+        AccessExpr::Dot(Expr::Value(value)) => match &value.value {
+            Value::SingleQuotedString(name) => Some(Ident::with_span(value.span, name)),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn lower_ident(ident: &mut Ident) {
@@ -38,6 +76,40 @@ fn lower_name(name: &mut ObjectName) {
             lower_ident(ident);
         }
     }
+}
+
+/// `expr` with `eventname` for `e.eventname`, wherever both are the same column.
+pub(super) fn without_tables(expr: &Expr, relation: &Relation) -> Expr {
+    struct Shorten<'r>(&'r Relation, usize);
+    impl VisitorMut for Shorten<'_> {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _query: &mut Query) -> ControlFlow<()> {
+            self.1 += 1;
+            ControlFlow::Continue(())
+        }
+
+        fn post_visit_query(&mut self, _query: &mut Query) -> ControlFlow<()> {
+            self.1 -= 1;
+            ControlFlow::Continue(())
+        }
+
+        fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+            let Expr::CompoundIdentifier(parts) = expr else { return ControlFlow::Continue(()) };
+            let column = |parts: &[Ident]| find(self.0, parts).ok().flatten();
+            let rest = parts.get(1..).unwrap_or_default();
+            if self.1 == 0 && column(parts).zip(column(rest)).is_some_and(|(long, short)| long == (short.0, short.1 + 1)) {
+                *expr = match rest {
+                    [only] => Expr::Identifier(only.clone()),
+                    rest => Expr::CompoundIdentifier(rest.to_vec()),
+                };
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut short = expr.clone();
+    let _ = VisitMut::visit(&mut short, &mut Shorten(relation, 0));
+    short
 }
 
 /// The last part of a name, lower case: the table of `"db"."table"`, the function of a call.

@@ -8,7 +8,9 @@ use sqlparser::ast::OrderByOptions;
 use super::compare::Ordered;
 use super::error::Result;
 use super::group::key_column;
-use super::values::Values;
+use super::nested;
+use super::values::{Cell, Values};
+use crate::tables::Kind;
 
 /// The rows in order; equal rows keep their order.
 pub(super) fn sorted(keys: &[(Values, OrderByOptions)], height: usize) -> Result<Vec<Option<u32>>> {
@@ -18,7 +20,11 @@ pub(super) fn sorted(keys: &[(Values, OrderByOptions)], height: usize) -> Result
     }
     let mut columns = Vec::new();
     for (at, (values, _)) in keys.iter().enumerate() {
-        columns.push(key_column(values, height)?.with_name(format!("key{at}").into()).into_column());
+        let column = match values.kind {
+            Kind::Array(_) | Kind::Row(_) => i64::column(nested::places(values, height)?),
+            _ => key_column(values, height)?,
+        };
+        columns.push(column.with_name(format!("key{at}").into()).into_column());
     }
     let by = columns.clone();
     columns.push(rows.into_column());

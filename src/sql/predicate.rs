@@ -146,7 +146,7 @@ fn is(values: &Values, asked: Option<bool>, wanted: bool) -> Result<Values> {
 fn distinct(scope: &Scope<'_>, a: &Expr, b: &Expr, wanted: bool) -> Result<Values> {
     let (a, b) = (scope.eval(a)?, scope.eval(b)?);
     let height = scope.height();
-    let equal = compare::compare(&Op::Eq, &a, &b, height, scope.lenient)?;
+    let equal = compare::same(&a, &b, height, scope.lenient)?;
     let (equal, a_null, b_null) = (equal.truths()?, nulls(&a)?, nulls(&b)?);
     let null = |nulls: &[bool], constant: bool, row: usize| nulls.get(if constant { 0 } else { row }).copied().unwrap_or(true);
     Values::build(Kind::Boolean, height, a.constant && b.constant, |row| {
@@ -242,6 +242,41 @@ fn value_among(scope: &Scope<'_>, expr: &Expr, rows: &[bool]) -> Result<Values> 
         Err(error) if error.by_value => scatter(scope, expr, rows),
         result => result,
     }
+}
+
+/// `try(…)`: NULL in the rows in which any part of the expression cannot be worked with.
+pub(super) fn tried(scope: &Scope<'_>, expr: &Expr) -> Result<Values> {
+    let forgiving = || Scope { lenient: true, ..*scope }.eval(expr);
+    match scope.eval(expr) {
+        Err(error) if error.by_value && !scope.lenient && walk::may_hide_null(expr) => {
+            // The part would be NULL, but not what is made of it: `coalesce(CAST('x' AS bigint), 5)`.
+            let kind = forgiving()?.kind;
+            let mut all = polars::prelude::Series::new_empty("".into(), &kind.dtype());
+            let rows: Vec<Option<u32>> = (0_u32..).take(scope.height()).map(Some).collect();
+            tried_among(scope, expr, &rows, &kind, &mut all)?;
+            Ok(Values::new(kind, all.rechunk()))
+        }
+        Err(error) if error.by_value => forgiving(),
+        result => result,
+    }
+}
+
+/// Half by half, down to the rows that are at fault.
+fn tried_among(scope: &Scope<'_>, expr: &Expr, rows: &[Option<u32>], kind: &Kind, all: &mut polars::prelude::Series) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    match scope.narrowed(rows, |scope| cast::cast(&scope.column(expr)?, kind, scope.height(), false)) {
+        Ok(values) => all.append_owned(values.data)?,
+        Err(error) if !error.by_value => return Err(error),
+        Err(_) if rows.len() == 1 => all.append_owned(polars::prelude::Series::full_null("".into(), 1, &kind.dtype()))?,
+        Err(_) => {
+            let (first, second) = rows.split_at(rows.len() / 2);
+            tried_among(scope, expr, first, kind, all)?;
+            return tried_among(scope, expr, second, kind, all);
+        }
+    };
+    Ok(())
 }
 
 /// Puts a column together from several: for each row, the value that `chosen` names.

@@ -8,6 +8,7 @@ use sqlparser::ast::{
 use super::compare::common;
 use super::error::{Result, SqlError};
 use super::eval::{Scope, Via, mask};
+use super::functions::arguments;
 use super::group::{self, Grouping, key_column};
 use super::query::{Ctes, Session};
 use super::relation::{Field, Groups, Relation};
@@ -69,7 +70,7 @@ fn value_rows(like: &Scope<'_>, values: &ValueRows) -> Result<Relation> {
     let mut all: Option<Relation> = None;
     for row in &values.rows {
         let mut one = Relation::single_row();
-        for (at, expr) in row.content.iter().enumerate() {
+        for (at, expr) in cells(&row.content).into_iter().enumerate() {
             let values = like.column(expr)?;
             one.push(Field::new(format!("_col{at}"), values.kind), values.data);
         }
@@ -79,6 +80,14 @@ fn value_rows(like: &Scope<'_>, values: &ValueRows) -> Result<Relation> {
         });
     }
     all.ok_or_else(|| SqlError::new("VALUES needs a row"))
+}
+
+/// `VALUES ROW(1, 'a')` is `VALUES (1, 'a')`.
+fn cells(row: &[Expr]) -> Vec<&Expr> {
+    match row {
+        [Expr::Function(call)] if names::of_function(call) == "row" => arguments(call).unwrap_or_default(),
+        row => row.iter().collect(),
+    }
 }
 
 pub(super) fn combine(left: Relation, right: Relation, op: SetOperator, quantifier: SetQuantifier) -> Result<Relation> {
@@ -326,10 +335,7 @@ fn name_of(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Identifier(ident) => Some(ident.value.clone()),
         Expr::CompoundIdentifier(parts) => parts.last().map(|ident| ident.value.clone()),
-        Expr::CompoundFieldAccess { access_chain, .. } => match access_chain.last() {
-            Some(sqlparser::ast::AccessExpr::Dot(Expr::Identifier(ident))) => Some(ident.value.clone()),
-            _ => None,
-        },
+        Expr::CompoundFieldAccess { access_chain, .. } => access_chain.last().and_then(names::of_field).map(|field| field.value),
         Expr::Nested(inner) => name_of(inner),
         _ => None,
     }

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Function, Query, Visit, Visitor};
+use sqlparser::ast::{BinaryOperator, Expr, Function, Query, Visit, Visitor};
 
 use super::aggregate;
 use super::names;
@@ -75,13 +75,49 @@ pub(super) fn has_subquery(expr: &Expr) -> bool {
     expr.visit(&mut Finder).is_break()
 }
 
+/// Whether `expr` can have a value although a part of it is NULL, as `coalesce` and `IS NULL` have.
+pub(super) fn may_hide_null(expr: &Expr) -> bool {
+    const HIDING: &[&str] = &["coalesce", "if", "concat_ws", "try", "array", "row", "map", "format", "json_format", "typeof", "zip", "repeat"];
+    struct Finder;
+    impl Visitor for Finder {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            let hides = match expr {
+                Expr::BinaryOp { op, .. } => matches!(op, BinaryOperator::And | BinaryOperator::Or),
+                Expr::Function(function) => HIDING.contains(&names::of_function(function).as_str()),
+                Expr::Identifier(_)
+                | Expr::CompoundIdentifier(_)
+                | Expr::CompoundFieldAccess { .. }
+                | Expr::Nested(_)
+                | Expr::Value(_)
+                | Expr::TypedString(_)
+                | Expr::Interval(_)
+                | Expr::UnaryOp { .. }
+                | Expr::Cast { .. }
+                | Expr::AtTimeZone { .. }
+                | Expr::Extract { .. }
+                | Expr::Like { .. }
+                | Expr::Position { .. }
+                | Expr::Substring { .. }
+                | Expr::Trim { .. }
+                | Expr::Ceil { .. }
+                | Expr::Floor { .. } => false,
+                _ => true,
+            };
+            if hides { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    }
+    expr.visit(&mut Finder).is_break()
+}
+
 /// The conditions that are joined by AND at the top of `expr`, in order.
 pub(super) fn conjuncts(expr: &Expr) -> Vec<&Expr> {
-    chain(expr, &sqlparser::ast::BinaryOperator::And)
+    chain(expr, &BinaryOperator::And)
 }
 
 /// The operands of a chain of one operator, in order. Long chains lean to the left; this does not recurse on them.
-pub(super) fn chain<'e>(expr: &'e Expr, operator: &sqlparser::ast::BinaryOperator) -> Vec<&'e Expr> {
+pub(super) fn chain<'e>(expr: &'e Expr, operator: &BinaryOperator) -> Vec<&'e Expr> {
     let mut found = Vec::new();
     let mut open = vec![expr];
     while let Some(expr) = open.pop() {

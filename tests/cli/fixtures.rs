@@ -107,6 +107,19 @@ fn parquet_has_the_rows_of_the_query() {
     }
 }
 
+/// No event can be meant, so none is read; the folder is not empty for that.
+#[cfg(feature = "sql")]
+#[test]
+fn a_condition_that_no_event_can_meet_gives_no_rows() {
+    let Some(world) = world() else { return };
+    for condition in
+        ["eventname = 'PutImage' AND eventname = 'CreateUser'", "eventsource = 'a' AND eventsource IN ('b', 'c')", "region = 'x' AND region = 'y'"]
+    {
+        let output = world.run(&["query", &format!("SELECT count(*) AS n FROM events WHERE {condition}"), "incident", "--format", "csv"]);
+        assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stdout).trim()), (Some(0), "n\n0"), "{condition}");
+    }
+}
+
 #[test]
 fn a_closed_pipe_does_not_hide_what_was_found() {
     let Some(world) = world() else { return };

@@ -119,7 +119,10 @@ impl Args {
             (.., Ok(Gathered::GivenUp)) => gather(true)?,
             done => done,
         };
-        self.finish(talk, &feeds, asked, &mut coverage, &Seen::default(), reading)?;
+        // Where no event can be meant (`eventname = 'a' AND eventname = 'b'`), none is read, and that is no empty folder.
+        if !query.scan().is_nothing() {
+            self.finish(talk, &feeds, asked, &mut coverage, &Seen::default(), reading)?;
+        }
         let gathered =
             gathered.map_err(|error| not_answered(&error).advise("ask for fewer columns, narrow the time, or give it more with --max-memory"))?;
         reading.catalog.insert_gathered(query, gathered).map_err(|error| not_answered(&error))?;

@@ -66,7 +66,17 @@ fn show_double(number: f64) -> String {
     if number.is_finite() && number.fract() == 0.0 && number.abs() < 1e15 { format!("{number:.1}") } else { format!("{number}") }
 }
 
-/// Values as JSON text.
+/// What JSON is written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum For {
+    /// The answer: times are RFC 3339, maps as they lie there.
+    Answer,
+    /// Values of type JSON, and telling whether two values are the same: times as in `varchar`, maps by their keys, and every
+    /// double has a text of its own.
+    Value,
+}
+
+/// Values as JSON text, as `CAST(… AS json)` gives it; equal values have equal texts.
 pub(in super::super) fn json_texts(values: &Values, height: usize) -> Result<Vec<Option<String>>> {
     let rows = if values.constant { 1 } else { height };
     let mut texts: Vec<_> = (0..rows).map(|row| json(&values.kind, &values.data, row)).collect();
@@ -80,31 +90,39 @@ pub(in super::super) fn json_texts(values: &Values, height: usize) -> Result<Vec
 /// One value as JSON; `None` is NULL.
 fn json(kind: &Kind, data: &Series, row: usize) -> Option<String> {
     let mut text = String::new();
-    write_json(kind, data, row, &mut text);
+    write(kind, data, row, For::Value, &mut text);
     (text != "null").then_some(text)
 }
 
 /// Appends one value as JSON; times are RFC 3339.
 pub(in super::super) fn write_json(kind: &Kind, data: &Series, row: usize, out: &mut String) {
+    write(kind, data, row, For::Answer, out);
+}
+
+fn write(kind: &Kind, data: &Series, row: usize, why: For, out: &mut String) {
     match (kind, data.get(row).unwrap_or(AnyValue::Null)) {
         (_, AnyValue::Null) => out.push_str("null"),
+        (kind, AnyValue::Int64(millis)) if why == For::Value && kind.is_timestamp() => out.push_str(&json_string(&clock::show(millis, kind))),
         (Kind::Zoned(_), AnyValue::Int64(millis)) => out.push_str(&json_string(&clock::show_iso(millis, kind))),
         (Kind::Timestamp { .. }, AnyValue::Int64(millis)) => {
             out.push_str(&json_string(&crate::model::Timestamp::from_millis(millis).to_string()));
         }
         (Kind::Json, AnyValue::String(text)) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => out.push_str(text),
-        (Kind::Row(fields), _) => write_row(fields, data, row, out),
-        (Kind::Array(element), AnyValue::List(list)) => write_list(element, &list, out),
-        (Kind::Map(key, value), AnyValue::List(list)) => write_map(key, value, &list, out),
+        (Kind::Row(fields), _) => write_row(fields, data, row, why, out),
+        (Kind::Array(element), AnyValue::List(list)) => write_list(element, &list, why, out),
+        (Kind::Map(key, value), AnyValue::List(list)) => write_map(key, value, &list, why, out),
         (Kind::Bigint, AnyValue::Int64(number)) => out.push_str(&number.to_string()),
         (Kind::Decimal { scale, .. }, AnyValue::Int64(value)) => out.push_str(&decimal::show(value, *scale)),
+        (Kind::Double, AnyValue::Float64(number)) if why == For::Value && !number.is_finite() => out.push_str(&json_string(&show_double(number))),
+        // There are two zeros, which are equal.
+        (Kind::Double, AnyValue::Float64(number)) if why == For::Value && number == 0.0 => out.push_str("0.0"),
         (Kind::Double, AnyValue::Float64(number)) => out.push_str(&serde_json::Value::from(number).to_string()),
         (Kind::Boolean, AnyValue::Boolean(truth)) => out.push_str(if truth { "true" } else { "false" }),
         _ => out.push_str(&show(kind, data, row).map_or_else(|| "null".to_owned(), |text| json_string(&text))),
     }
 }
 
-fn write_row(fields: &[(String, Kind)], data: &Series, row: usize, out: &mut String) {
+fn write_row(fields: &[(String, Kind)], data: &Series, row: usize, why: For, out: &mut String) {
     let Ok(columns) = data.struct_().map(StructChunked::fields_as_series) else { return out.push_str("null") };
     out.push('{');
     for (at, ((name, kind), column)) in fields.iter().zip(&columns).enumerate() {
@@ -113,33 +131,37 @@ fn write_row(fields: &[(String, Kind)], data: &Series, row: usize, out: &mut Str
         }
         out.push_str(&json_string(name));
         out.push(':');
-        write_json(kind, column, row, out);
+        write(kind, column, row, why, out);
     }
     out.push('}');
 }
 
-fn write_list(element: &Kind, list: &Series, out: &mut String) {
+fn write_list(element: &Kind, list: &Series, why: For, out: &mut String) {
     out.push('[');
     for at in 0..list.len() {
         if at > 0 {
             out.push(',');
         }
-        write_json(element, list, at, out);
+        write(element, list, at, why, out);
     }
     out.push(']');
 }
 
-fn write_map(key: &Kind, value: &Kind, list: &Series, out: &mut String) {
+fn write_map(key: &Kind, value: &Kind, list: &Series, why: For, out: &mut String) {
     let Ok(columns) = list.struct_().map(StructChunked::fields_as_series) else { return out.push_str("{}") };
     let [keys, values] = columns.as_slice() else { return out.push_str("{}") };
+    let mut entries: Vec<(String, usize)> = (0..list.len()).map(|at| (show(key, keys, at).unwrap_or_default(), at)).collect();
+    if why == For::Value {
+        entries.sort();
+    }
     out.push('{');
-    for at in 0..list.len() {
-        if at > 0 {
+    for (number, (name, at)) in entries.iter().enumerate() {
+        if number > 0 {
             out.push(',');
         }
-        out.push_str(&json_string(&show(key, keys, at).unwrap_or_default()));
+        out.push_str(&json_string(name));
         out.push(':');
-        write_json(value, values, at, out);
+        write(value, values, *at, why, out);
     }
     out.push('}');
 }

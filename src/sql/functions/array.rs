@@ -50,6 +50,7 @@ pub(super) const NAMES: &[&str] = &[
     "row",
     "reverse",
     "zip",
+    "repeat",
 ];
 
 pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
@@ -80,6 +81,7 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "map_from_entries" => made::map_from_entries(call),
         "array" => array_values(&call.args, call.height),
         "zip" => made::zip(call),
+        "repeat" => made::repeat(call),
         "row" => row_values(&call.args, call.height),
         "reverse" => pick(call, |_, rows| rows.rev().collect()),
         _ => return None,
@@ -281,8 +283,8 @@ fn remove(call: &Call<'_>) -> Result<Values> {
     let ranges = Ranges::of(&lengths);
     let (elements, _) = explode(call.arg(0)?)?;
     gather(call, &elements, |row, constant| {
-        let (range, wanted) = ranges.get(row, constant).zip(wanted.get(row))?;
-        Some(range.filter(|at| keys.get(*at) != Some(wanted)).collect())
+        let (range, wanted) = ranges.get(row, constant).zip(wanted.get(row)?.as_ref())?;
+        Some(range.filter(|at| keys.get(*at).and_then(Option::as_ref) != Some(wanted)).collect())
     })
 }
 

@@ -115,16 +115,26 @@ fn parse(call: &Call<'_>) -> Result<Values> {
     call.arity(1, 1)?;
     let texts = call.texts(0)?;
     call.build(Kind::Json, |row| match texts.get(row) {
-        Some(text) => match serde_json::from_str::<&RawValue>(text) {
-            Ok(value) => Ok(Some(compact(value, true))),
-            Err(_) => call.refuse(|| format!("'{}' is no JSON", text.chars().take(80).collect::<String>())),
+        Some(text) => match canonical(text) {
+            Some(json) => Ok(Some(json)),
+            None => call.refuse(|| format!("'{}' is no JSON", text.chars().take(80).collect::<String>())),
         },
         None => Ok(None),
     })
 }
 
+/// JSON as `json_parse` gives it, in the one spelling in which equal values are equal texts.
+pub(in super::super) fn canonical(text: &str) -> Option<String> {
+    let value: &RawValue = serde_json::from_str(text).ok()?;
+    Some(compact(value, true))
+}
+
 fn format(call: &Call<'_>) -> Result<Values> {
     call.arity(1, 1)?;
+    // JSON's null is a value, and has a text.
+    if call.arg(0)?.kind == Kind::Json {
+        return Ok(Values { kind: Kind::Varchar, ..call.arg(0)?.clone() });
+    }
     let texts = cast::json_texts(call.arg(0)?, call.height)?;
     call.build(Kind::Varchar, |row| Ok(texts.get(row).cloned().flatten()))
 }
@@ -133,11 +143,21 @@ fn array_contains(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 2)?;
     let (arrays, wanted) = (call.texts(0)?, cast::texts(call.arg(1)?, call.height)?);
     let one = call.arg(1)?.constant;
+    // `2` and `"2"` are different elements.
+    let is_text = call.arg(1)?.kind.is_text();
+    let equals = |json: &str, wanted: &str| {
+        json.starts_with('"') == is_text && scalar(json).is_some_and(|found| found == wanted || is_same_number(&found, wanted))
+    };
     call.build(Kind::Boolean, |row| {
         let Some((array, wanted)) = arrays.get(row).zip(wanted.get(if one { 0 } else { row }).and_then(Option::as_deref)) else { return Ok(None) };
         let Ok(value) = serde_json::from_str::<&RawValue>(array) else { return Ok(None) };
-        Ok(elements_of(value).map(|elements| elements.iter().any(|element| scalar(element.get()).as_deref() == Some(wanted))))
+        Ok(elements_of(value).map(|elements| elements.iter().any(|element| equals(element.get(), wanted))))
     })
+}
+
+/// `2.50` is 2.5; texts are compared as they are.
+fn is_same_number(a: &str, b: &str) -> bool {
+    a.parse::<f64>().is_ok_and(|a| b.parse() == Ok(a))
 }
 
 fn array_get(call: &Call<'_>) -> Result<Values> {

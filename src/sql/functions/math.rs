@@ -48,7 +48,7 @@ pub(super) const NAMES: &[&str] = &[
 
 pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
     Some(match call.name {
-        "abs" => either(call, i64::saturating_abs, f64::abs),
+        "abs" => absolute(call),
         "sign" if is_decimal(call) => sign(call),
         "sign" => either(call, i64::signum, |value| if value == 0.0 { 0.0 } else { value.signum() }),
         "ceil" | "ceiling" if is_decimal(call) => whole(call, Way::Up),
@@ -100,6 +100,18 @@ fn either(call: &Call<'_>, whole: impl Fn(i64) -> i64, double: impl Fn(f64) -> f
     call.build(Kind::Double, |row| Ok(cells.get(row).map(&double)))
 }
 
+fn absolute(call: &Call<'_>) -> Result<Values> {
+    if call.arg(0)?.kind != Kind::Bigint {
+        return either(call, i64::saturating_abs, f64::abs);
+    }
+    call.arity(1, 1)?;
+    let cells = call.wholes(0)?;
+    call.build(Kind::Bigint, |row| match cells.get(row).map(i64::checked_abs) {
+        Some(None) => call.refuse(|| format!("abs({}) is out of the range of bigint", i64::MIN)),
+        absolute => Ok(absolute.flatten()),
+    })
+}
+
 fn is_decimal(call: &Call<'_>) -> bool {
     matches!(call.args.first(), Some(Values { kind: Kind::Decimal { .. }, .. }))
 }
@@ -128,7 +140,7 @@ fn double(call: &Call<'_>, function: impl Fn(f64) -> f64) -> Result<Values> {
 fn round(call: &Call<'_>, function: impl Fn(f64) -> f64) -> Result<Values> {
     call.arity(1, 2)?;
     if call.arg(0)?.kind == Kind::Bigint {
-        return Ok(call.arg(0)?.clone());
+        return whole_to_digits(call);
     }
     let cells = call.doubles(0)?;
     let digits = if call.args.len() > 1 { Some(call.wholes(1)?) } else { None };
@@ -136,8 +148,30 @@ fn round(call: &Call<'_>, function: impl Fn(f64) -> f64) -> Result<Values> {
         let digits = digits.as_ref().map_or(Some(0), |digits| digits.get(row));
         Ok(cells.get(row).zip(digits).map(|(value, digits)| {
             let scale = 10_f64.powi(i32::try_from(digits).unwrap_or(0));
-            function(value * scale) / scale
+            let rounded = function(value * scale) / scale;
+            // A number that is too large for it has no digits to lose.
+            if rounded.is_finite() || !value.is_finite() { rounded } else { value }
         }))
+    })
+}
+
+/// `round(1234, -2)` is 1200; digits after the point a whole number has none.
+fn whole_to_digits(call: &Call<'_>) -> Result<Values> {
+    if call.args.len() == 1 {
+        return Ok(call.arg(0)?.clone());
+    }
+    let (cells, digits) = (call.wholes(0)?, call.wholes(1)?);
+    call.build(Kind::Bigint, |row| {
+        let Some((value, digits)) = cells.get(row).zip(digits.get(row)) else { return Ok(None) };
+        let Some(unit) = u32::try_from(-digits).ok().filter(|digits| *digits > 0) else { return Ok(Some(value)) };
+        let rounded = 10_i128.checked_pow(unit).map_or(0, |unit| {
+            let half = if call.name == "round" { unit / 2 * i128::from(value.signum()) } else { 0 };
+            (i128::from(value) + half) / unit * unit
+        });
+        match i64::try_from(rounded) {
+            Ok(rounded) => Ok(Some(rounded)),
+            Err(_) => call.refuse(|| format!("{rounded} is out of the range of bigint")),
+        }
     })
 }
 
@@ -177,14 +211,15 @@ fn width_bucket(call: &Call<'_>) -> Result<Values> {
         if count <= 0 || low == high {
             return call.refuse(|| "the range has no parts".to_owned());
         }
-        let share = (value - low) / (high - low);
-        Ok(Some(if share < 0.0 {
+        let (least, most) = (low.min(high), low.max(high));
+        let part = if value < least {
             0
-        } else if share >= 1.0 {
+        } else if value >= most {
             count + 1
         } else {
-            (share * count as f64) as i64 + 1
-        }))
+            (count as f64 * (value - least) / (most - least)) as i64 + 1
+        };
+        Ok(Some(if low > high { count + 1 - part } else { part }))
     })
 }
 

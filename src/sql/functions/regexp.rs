@@ -4,7 +4,7 @@ use regex::Regex;
 
 use super::super::error::Result;
 use super::super::like::regex;
-use super::super::values::{Texts, Values};
+use super::super::values::{Texts, Values, Wholes};
 use super::Call;
 use super::array::lists_of_texts;
 use crate::tables::Kind;
@@ -22,10 +22,7 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         }
         "regexp_split" => lists(call, |text, regex, _| regex.split(text).map(|part| Some(part.to_owned())).collect()),
         "regexp_replace" => replace(call),
-        "regexp_position" => each(call, Kind::Bigint, |text, regex, _| {
-            let before = regex.find(text).and_then(|found| text.get(..found.start()));
-            Some(before.map_or(-1, |before| i64::try_from(before.chars().count() + 1).unwrap_or(-1)))
-        }),
+        "regexp_position" => position(call),
         _ => return None,
     })
 }
@@ -69,6 +66,35 @@ fn extract(call: &Call<'_>) -> Result<Values> {
     each(call, Kind::Varchar, |text, regex, row| {
         let group = groups.as_ref().map_or(Some(0), |groups| groups.get(row))?;
         regex.captures(text)?.get(usize::try_from(group).ok()?).map(|part| part.as_str().to_owned())
+    })
+}
+
+/// Where the pattern matches, from a position on, for the n-th time; -1 if it does not.
+fn position(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 4)?;
+    let (texts, mut pattern) = (call.texts(0)?, Pattern::of(call)?);
+    let numbers = |at: usize| if call.args.len() > at { call.wholes(at).map(Some) } else { Ok(None) };
+    let (starts, occurrences) = (numbers(2)?, numbers(3)?);
+    call.build(Kind::Bigint, |row| {
+        let number = |numbers: &Option<Wholes>| numbers.as_ref().map_or(Some(1), |numbers| numbers.get(row));
+        let (Some(text), Some((start, occurrence))) = (texts.get(row), number(&starts).zip(number(&occurrences))) else { return Ok(None) };
+        let Some(regex) = pattern.get(row)? else { return Ok(None) };
+        let (Ok(skipped), Ok(before)) = (usize::try_from(start - 1), usize::try_from(occurrence - 1)) else {
+            return call.refuse(|| "positions and occurrences count from 1".to_owned());
+        };
+        let Some(from) = text.char_indices().map(|(at, _)| at).chain([text.len()]).nth(skipped) else { return Ok(Some(-1)) };
+        // What stands before the first position is still looked at by `^` and `\b`.
+        let next = |last: Option<regex::Match<'_>>| {
+            let at = match last {
+                None => from,
+                Some(last) if last.is_empty() => last.end() + text.get(last.end()..)?.chars().next()?.len_utf8(),
+                Some(last) => last.end(),
+            };
+            regex.find_at(text, at)
+        };
+        let found = (0..before).try_fold(next(None), |last, _| last.map(|last| next(Some(last))));
+        let before = found.flatten().and_then(|found| text.get(..found.start()));
+        Ok(Some(before.map_or(-1, |before| i64::try_from(before.chars().count() + 1).unwrap_or(-1))))
     })
 }
 

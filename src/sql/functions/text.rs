@@ -2,7 +2,7 @@
 
 mod made;
 
-use made::{chr, initcap, ip_prefix, levenshtein_distance, pad, part, repeat, split_to_map, translate};
+use made::{chr, initcap, ip_prefix, levenshtein_distance, pad, part, split_to_map, translate};
 
 use super::super::cast;
 use super::super::error::{Result, SqlError};
@@ -41,7 +41,6 @@ pub(super) const NAMES: &[&str] = &[
     "chr",
     "codepoint",
     "translate",
-    "repeat",
     "left",
     "right",
     "initcap",
@@ -53,7 +52,7 @@ pub(super) const NAMES: &[&str] = &[
 pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
     Some(match call.name {
         "lower" | "lcase" => call.text_to(Kind::Varchar, |text| Some(text.to_lowercase())),
-        "upper" | "ucase" => call.text_to(Kind::Varchar, |text| Some(text.to_uppercase())),
+        "upper" | "ucase" => call.text_to(Kind::Varchar, |text| Some(text.chars().map(upper).collect::<String>())),
         "length" | "char_length" | "character_length" => call.text_to(Kind::Bigint, |text| i64::try_from(text.chars().count()).ok()),
         "trim" | "btrim" | "ltrim" | "rtrim" => trim(call),
         "substr" | "substring" => substr(call),
@@ -72,7 +71,6 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "chr" => chr(call),
         "codepoint" => call.text_to(Kind::Bigint, |text| text.chars().next().map(|char| i64::from(u32::from(char)))),
         "translate" => translate(call),
-        "repeat" => repeat(call),
         "left" => part(call, |chars, count| chars.iter().take(count).collect()),
         "right" => part(call, |chars, count| chars.iter().skip(chars.len().saturating_sub(count)).collect()),
         "initcap" => call.text_to(Kind::Varchar, |text| Some(initcap(text))),
@@ -83,23 +81,38 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
     })
 }
 
+/// One letter for one letter, as in Trino: ß has no capital of its own.
+fn upper(letter: char) -> char {
+    let mut upper = letter.to_uppercase();
+    match (upper.next(), upper.next()) {
+        (Some(upper), None) => upper,
+        _ => letter,
+    }
+}
+
+/// White space as Trino's `trim` knows it: spaces that do not break a line stay.
+fn is_space(letter: char) -> bool {
+    (letter.is_whitespace() && !matches!(letter, '\u{85}' | '\u{a0}' | '\u{2007}' | '\u{202f}')) || matches!(letter, '\u{1c}'..='\u{1f}')
+}
+
 fn trim(call: &Call<'_>) -> Result<Values> {
     call.arity(1, 2)?;
     let texts = call.texts(0)?;
     let set = if call.args.len() > 1 { Some(call.texts(1)?) } else { None };
     call.build(Kind::Varchar, |row| {
         let Some(text) = texts.get(row) else { return Ok(None) };
-        let chars: Vec<char> = match &set {
+        let chars: Option<Vec<char>> = match &set {
             Some(set) => match set.get(row) {
-                Some(set) => set.chars().collect(),
+                Some(set) => Some(set.chars().collect()),
                 None => return Ok(None),
             },
-            None => vec![' ', '\t', '\n', '\r'],
+            None => None,
         };
+        let goes = |letter: char| chars.as_ref().map_or_else(|| is_space(letter), |chars| chars.contains(&letter));
         Ok(Some(match call.name {
-            "ltrim" => text.trim_start_matches(chars.as_slice()).to_owned(),
-            "rtrim" => text.trim_end_matches(chars.as_slice()).to_owned(),
-            _ => text.trim_matches(chars.as_slice()).to_owned(),
+            "ltrim" => text.trim_start_matches(goes).to_owned(),
+            "rtrim" => text.trim_end_matches(goes).to_owned(),
+            _ => text.trim_matches(goes).to_owned(),
         }))
     })
 }
@@ -169,11 +182,23 @@ fn split(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 3)?;
     let (texts, separators) = (call.texts(0)?, call.texts(1)?);
     let limits = if call.args.len() > 2 { Some(call.wholes(2)?) } else { None };
-    let limit = |row| limits.as_ref().and_then(|limits| limits.get(row)).and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-    lists_of_texts(call, |row| {
+    let mut failure = None;
+    let lists = lists_of_texts(call, |row| {
         let (text, separator) = texts.get(row).zip(separators.get(row))?;
-        Some(text.splitn(limit(row), separator).map(|part| Some(part.to_owned())).collect())
-    })
+        let limit = match &limits {
+            Some(limits) => limits.get(row)?,
+            None => i64::MAX,
+        };
+        if separator.is_empty() || limit < 1 {
+            failure = Some(if limit < 1 { "the limit must be positive" } else { "the delimiter is empty" });
+            return None;
+        }
+        Some(text.splitn(usize::try_from(limit).unwrap_or(usize::MAX), separator).map(|part| Some(part.to_owned())).collect())
+    })?;
+    match failure.filter(|_| !call.lenient) {
+        Some(failure) => Err(SqlError::value(failure)),
+        None => Ok(lists),
+    }
 }
 
 fn split_part(call: &Call<'_>) -> Result<Values> {
@@ -182,6 +207,8 @@ fn split_part(call: &Call<'_>) -> Result<Values> {
     call.build(Kind::Varchar, |row| {
         let Some(((text, separator), index)) = texts.get(row).zip(separators.get(row)).zip(indices.get(row)) else { return Ok(None) };
         match index {
+            // Then every character is a part.
+            1.. if separator.is_empty() => Ok(text.chars().nth(usize::try_from(index - 1).unwrap_or(usize::MAX)).map(String::from)),
             1.. => Ok(text.split(separator).nth(usize::try_from(index - 1).unwrap_or(usize::MAX)).map(str::to_owned)),
             // Spark counts from the end.
             ..0 => Ok(text.rsplit(separator).nth(usize::try_from(-(index + 1)).unwrap_or(usize::MAX)).map(str::to_owned)),

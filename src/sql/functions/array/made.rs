@@ -110,6 +110,9 @@ pub(super) fn sets(call: &Call<'_>) -> Result<Values> {
         let null = |at: &usize| nulls.get(*at).copied().unwrap_or(false);
         return call.build(Kind::Boolean, |row| {
             let Some((left, right)) = both(row, first) else { return Ok(None) };
+            if left.is_empty() || right.is_empty() {
+                return Ok(Some(false));
+            }
             let same = right.clone().any(|r| !null(&r) && left.clone().any(|l| id(&l) == id(&r)));
             let unknown = left.chain(right).any(|at| null(&at));
             Ok(if same {
@@ -138,6 +141,11 @@ pub(super) fn slice(call: &Call<'_>) -> Result<Values> {
     call.arity(3, 3)?;
     let (elements, lengths) = explode(call.arg(0)?)?;
     let (ranges, starts, counts) = (Ranges::of(&lengths), call.wholes(1)?, call.wholes(2)?);
+    let rows = if call.constant() { 1 } else { call.height };
+    let wrong = |row: usize| starts.get(row) == Some(0) || counts.get(row).is_some_and(|count| count < 0);
+    if !call.lenient && (0..rows).any(wrong) {
+        return Err(SqlError::value("positions count from 1, and a length is not negative"));
+    }
     gather(call, &elements, |row, constant| {
         let (range, (start, count)) = ranges.get(row, constant).zip(starts.get(row).zip(counts.get(row)))?;
         let skip = if start < 0 { range.len().checked_sub(usize::try_from(start.unsigned_abs()).ok()?)? } else { usize::try_from(start - 1).ok()? };
@@ -186,6 +194,13 @@ pub(super) fn sequence(call: &Call<'_>) -> Result<Values> {
             _ if by_months => (0..=LENGTH_MAX).take_while(|at| nth(from, step, *at).is_some_and(is_inside)).count() as i64,
             _ => (to.saturating_sub(from) / step).saturating_add(1).max(0),
         };
+        if step != 0 && from != to && (step > 0) != (to > from) {
+            if call.lenient {
+                lengths.push(None);
+                continue;
+            }
+            return Err(SqlError::value("the steps of the sequence lead away from its end"));
+        }
         if step == 0 || count > LENGTH_MAX {
             return Err(SqlError::value(format!("a sequence may have at most {LENGTH_MAX} elements")));
         }
@@ -257,6 +272,22 @@ pub(super) fn map_concat(call: &Call<'_>) -> Result<Values> {
         Some(range.clone().filter(is_last).collect())
     })?;
     map_from_entries(&Call { args: vec![kept], ..call })
+}
+
+/// `repeat('a', 3)`: an array of one value, again and again.
+pub(super) fn repeat(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 2)?;
+    let (element, counts) = (call.arg(0)?, call.wholes(1)?);
+    let rows = if call.constant() { 1 } else { call.height };
+    let elements = Values::new(element.kind.clone(), element.spread(rows));
+    let many = (0..rows).filter_map(|row| counts.get(row)).find(|count| *count > LENGTH_MAX);
+    if many.is_some() && !call.lenient {
+        return Err(SqlError::value(format!("an array may repeat a value at most {LENGTH_MAX} times")));
+    }
+    gather(call, &elements, |row, _| {
+        let count = counts.get(row).filter(|count| *count <= LENGTH_MAX)?;
+        Some(vec![row; usize::try_from(count).unwrap_or(0)])
+    })
 }
 
 /// Elements of several arrays side by side; shorter ones are filled up with NULL.

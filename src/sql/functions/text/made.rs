@@ -7,7 +7,7 @@ use super::super::super::values::Values;
 use super::super::{Call, object_json};
 use crate::tables::Kind;
 
-/// Longest text that padding or repeating may make.
+/// Longest text that padding may make.
 const TEXT_LENGTH_MAX: usize = 1 << 20;
 
 pub(super) fn pad(call: &Call<'_>) -> Result<Values> {
@@ -19,7 +19,9 @@ pub(super) fn pad(call: &Call<'_>) -> Result<Values> {
     }
     call.build(Kind::Varchar, |row| {
         let Some((text, size)) = texts.get(row).zip(sizes.get(row)) else { return Ok(None) };
-        let size = usize::try_from(size).unwrap_or(0).min(TEXT_LENGTH_MAX);
+        let Some(size) = usize::try_from(size).ok().map(|size| size.min(TEXT_LENGTH_MAX)) else {
+            return call.refuse(|| "a text cannot be padded to a negative length".to_owned());
+        };
         let length = text.chars().count();
         if length >= size {
             return Ok(Some(text.chars().take(size).collect::<String>()));
@@ -45,19 +47,6 @@ pub(super) fn translate(call: &Call<'_>) -> Result<Values> {
             None => Some(char),
         };
         Ok(texts.get(row).map(|text| text.chars().filter_map(map).collect::<String>()))
-    })
-}
-
-pub(super) fn repeat(call: &Call<'_>) -> Result<Values> {
-    call.arity(2, 2)?;
-    let (texts, counts) = (call.texts(0)?, call.wholes(1)?);
-    call.build(Kind::Varchar, |row| {
-        let Some((text, count)) = texts.get(row).zip(counts.get(row)) else { return Ok(None) };
-        let count = usize::try_from(count).unwrap_or(0);
-        match text.len().checked_mul(count) {
-            Some(size) if size <= TEXT_LENGTH_MAX => Ok(Some(text.repeat(count))),
-            _ => call.refuse(|| "the text would be too long".to_owned()),
-        }
     })
 }
 

@@ -97,6 +97,7 @@ pub(super) fn joda_format(format: &str) -> Result<String> {
             ('M', _) => "%B",
             ('d', 1) => "%-d",
             ('d', _) => "%d",
+            ('D', 1) => "%-j",
             ('D', _) => "%j",
             ('H', 1) => "%-H",
             ('H', _) => "%H",

@@ -1,0 +1,170 @@
+//! Arrays, rows and maps as Trino compares them: element by element, and unknown where a NULL leaves it open.
+
+use std::cmp::Ordering;
+
+use polars::prelude::{AnyValue, Series};
+
+use super::error::{Result, SqlError};
+use super::values::Values;
+use crate::tables::Kind;
+
+/// A value whose parts can be looked at.
+pub(super) enum Part {
+    Null,
+    Whole(i64),
+    Number(f64),
+    Text(String),
+    Truth(bool),
+    /// An array or a row.
+    List(Vec<Part>),
+    Map(Vec<(Part, Part)>),
+}
+
+/// The values of all rows; one if they are constant.
+pub(super) fn parts(values: &Values, height: usize) -> Vec<Part> {
+    let rows = if values.constant { height.min(1) } else { height };
+    (0..rows).map(|row| part(&values.kind, &values.data, row)).collect()
+}
+
+fn part(kind: &Kind, data: &Series, row: usize) -> Part {
+    match (kind, data.get(row).unwrap_or(AnyValue::Null)) {
+        (_, AnyValue::Null) => Part::Null,
+        (Kind::Row(fields), _) => {
+            let columns = data.struct_().map(|data| data.fields_as_series()).unwrap_or_default();
+            Part::List(fields.iter().zip(&columns).map(|((_, kind), column)| part(kind, column, row)).collect())
+        }
+        (Kind::Array(element), AnyValue::List(list)) => Part::List((0..list.len()).map(|at| part(element, &list, at)).collect()),
+        (Kind::Map(key, value), AnyValue::List(list)) => {
+            let columns = list.struct_().map(|list| list.fields_as_series()).unwrap_or_default();
+            match columns.as_slice() {
+                [keys, values] => Part::Map((0..list.len()).map(|at| (part(key, keys, at), part(value, values, at))).collect()),
+                _ => Part::Null,
+            }
+        }
+        (_, AnyValue::Int64(number)) => Part::Whole(number),
+        (_, AnyValue::Float64(number)) => Part::Number(number),
+        (_, AnyValue::Boolean(truth)) => Part::Truth(truth),
+        (_, AnyValue::String(text)) => Part::Text(text.to_owned()),
+        (_, AnyValue::StringOwned(text)) => Part::Text(text.to_string()),
+        _ => Part::Null,
+    }
+}
+
+/// Whether two values are equal; `None`: it depends on what a NULL stands for.
+pub(super) fn equal(a: &Part, b: &Part) -> Option<bool> {
+    match (a, b) {
+        (Part::Null, _) | (_, Part::Null) => None,
+        (Part::List(a), Part::List(b)) => all(a.len() == b.len(), a.iter().zip(b).map(|(a, b)| equal(a, b))),
+        (Part::Map(a), Part::Map(b)) => {
+            let value = |key: &Part| b.iter().find(|(other, _)| equal(key, other) == Some(true)).map(|(_, value)| value);
+            all(a.len() == b.len(), a.iter().map(|(key, own)| value(key).map_or(Some(false), |other| equal(own, other))))
+        }
+        (a, b) => Some(simple(a, b) == Some(Ordering::Equal)),
+    }
+}
+
+/// Three-valued AND.
+fn all(alike: bool, each: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    if !alike {
+        return Some(false);
+    }
+    let mut result = Some(true);
+    for one in each {
+        match one {
+            Some(false) => return Some(false),
+            None => result = None,
+            Some(true) => {}
+        }
+    }
+    result
+}
+
+/// Which of two values comes first, part by part, the shorter one before the longer; `None` where that takes comparing a NULL.
+pub(super) fn order(a: &Part, b: &Part) -> Option<Ordering> {
+    let (Part::List(left), Part::List(right)) = (a, b) else { return simple(a, b) };
+    for (a, b) in left.iter().zip(right) {
+        match order(a, b)? {
+            Ordering::Equal => {}
+            decided => return Some(decided),
+        }
+    }
+    Some(left.len().cmp(&right.len()))
+}
+
+fn simple(a: &Part, b: &Part) -> Option<Ordering> {
+    match (a, b) {
+        (Part::Whole(a), Part::Whole(b)) => Some(a.cmp(b)),
+        (Part::Number(a), Part::Number(b)) => a.partial_cmp(b),
+        (Part::Text(a), Part::Text(b)) => Some(a.cmp(b)),
+        (Part::Truth(a), Part::Truth(b)) => Some(a.cmp(b)),
+        _ => None,
+    }
+}
+
+/// For each row the place of its value among all: what rows are sorted by. Equal values have equal places; NULL has none.
+pub(super) fn places(values: &Values, height: usize) -> Result<Vec<Option<i64>>> {
+    if matches!(values.kind, Kind::Map(..)) {
+        return Err(SqlError::new(format!("{} values have no order", values.kind)));
+    }
+    let parts = parts(values, height);
+    let mut sorted: Vec<usize> = (0..parts.len()).filter(|at| !matches!(parts.get(*at), Some(Part::Null) | None)).collect();
+    let between = |a: usize, b: usize| parts.get(a).zip(parts.get(b)).map_or(Ordering::Equal, |(a, b)| total(a, b));
+    sorted.sort_by(|a, b| between(*a, *b));
+    let mut places = vec![None; parts.len()];
+    let (mut place, mut before) = (0, None);
+    for at in sorted {
+        if before.is_some_and(|before| between(before, at) != Ordering::Equal) {
+            place += 1;
+        }
+        before = Some(at);
+        if let Some(slot) = places.get_mut(at) {
+            *slot = Some(place);
+        }
+    }
+    if values.constant {
+        let first = places.first().copied().flatten();
+        places.resize(height, first);
+    }
+    Ok(places)
+}
+
+/// An order in which every value has its place, a NULL inside of one after everything else.
+fn total(a: &Part, b: &Part) -> Ordering {
+    match (a, b) {
+        (Part::List(left), Part::List(right)) => {
+            let decided = left.iter().zip(right).map(|(a, b)| total(a, b)).find(|order| order.is_ne());
+            decided.unwrap_or_else(|| left.len().cmp(&right.len()))
+        }
+        (Part::Number(a), Part::Number(b)) => a.total_cmp(b),
+        (Part::Null, Part::Null) => Ordering::Equal,
+        (Part::Null, _) => Ordering::Greater,
+        (_, Part::Null) => Ordering::Less,
+        (a, b) => simple(a, b).unwrap_or(Ordering::Equal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(numbers: &[Option<i64>]) -> Part {
+        Part::List(numbers.iter().map(|number| number.map_or(Part::Null, Part::Whole)).collect())
+    }
+
+    #[test]
+    fn a_null_inside_leaves_open_what_nothing_else_decides() {
+        let with_null = list(&[Some(1), None]);
+        assert_eq!(equal(&with_null, &list(&[Some(1), Some(2)])), None);
+        assert_eq!(equal(&with_null, &list(&[Some(2), Some(2)])), Some(false));
+        assert_eq!(equal(&with_null, &list(&[Some(1)])), Some(false));
+        assert_eq!(order(&with_null, &list(&[Some(2), Some(0)])), Some(Ordering::Less));
+        assert_eq!(order(&with_null, &list(&[Some(1), Some(0)])), None);
+    }
+
+    #[test]
+    fn numbers_inside_are_ordered_as_numbers() {
+        assert_eq!(order(&list(&[Some(9)]), &list(&[Some(10)])), Some(Ordering::Less));
+        assert_eq!(order(&list(&[Some(9)]), &list(&[Some(9), Some(1)])), Some(Ordering::Less));
+        assert_eq!(total(&list(&[None]), &list(&[Some(9)])), Ordering::Greater);
+    }
+}
