@@ -62,7 +62,7 @@ fn dtype(shape: &Shape) -> ArrowDataType {
     }
 }
 
-/// Writes some of the `rows`, in their order, as one file, down to the disk. Its size in bytes.
+/// Writes some of the `rows`, in their order, as one file, which the system has then, not yet the disk. Its size in bytes.
 pub(super) fn write(path: &Path, rows: &Rows, range: Range<usize>) -> Result<u64, LakeError> {
     let io = |error: std::io::Error| LakeError::io(path, error);
     let parquet = |error: PolarsError| LakeError::io(path, error);
@@ -78,7 +78,6 @@ pub(super) fn write(path: &Path, rows: &Rows, range: Range<usize>) -> Result<u64
     // Without Arrow's own schema, readers see plain Parquet types.
     writer.end(Some(Vec::new())).map_err(parquet)?;
     let file = writer.into_inner().into_inner().map_err(|error| LakeError::io(path, error.error()))?;
-    file.sync_all().map_err(io)?;
     file.metadata().map(|metadata| metadata.len()).map_err(io)
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::lake::LakeError;
 use crate::lake::state::{self, Manifest};
@@ -63,7 +64,32 @@ fn is_our_name(name: &str) -> bool {
     stem.split_once('-').is_some_and(|(generation, number)| digits(generation, 6) && digits(number, 5))
 }
 
-/// Makes names last, from a partition's folder up to the lake.
-pub(super) fn sync_up(lake: &Path, folder: &Path) -> std::io::Result<()> {
-    folder.ancestors().take_while(|folder| folder.starts_with(lake)).try_for_each(state::sync_folder)
+/// Files that are brought down to the disk at the same time: it writes what many ask for together.
+const SYNCED_TOGETHER: usize = 32;
+
+/// Makes the contents of files last.
+pub(super) fn sync_files(files: &[PathBuf]) -> Result<(), LakeError> {
+    sync_all(files, |path| OpenOptions::new().write(true).open(path)?.sync_all())
+}
+
+/// Makes names last, from partitions' folders up to the lake.
+pub(super) fn sync_up(lake: &Path, folders: &BTreeSet<PathBuf>) -> Result<(), LakeError> {
+    let ancestors = folders.iter().flat_map(|folder| folder.ancestors().take_while(|folder| folder.starts_with(lake)));
+    let all: BTreeSet<&Path> = ancestors.collect();
+    sync_all(&Vec::from_iter(all), |path| state::sync_folder(path))
+}
+
+fn sync_all<P: AsRef<Path> + Sync>(paths: &[P], sync: impl Fn(&Path) -> std::io::Result<()> + Sync) -> Result<(), LakeError> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)).map(AsRef::as_ref) {
+            sync(path).map_err(|error| LakeError::io(path, error))?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..SYNCED_TOGETHER.min(paths.len())).map(|_| scope.spawn(work)).collect();
+        let lost = || Err(LakeError::io(Path::new("the disk"), "a thread that was to bring files down to it ended"));
+        others.into_iter().map(|other| other.join().unwrap_or_else(|_| lost())).fold(work(), Result::and)
+    })
 }

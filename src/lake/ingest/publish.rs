@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::Path;
 
-use super::folder::{staging, sync_up};
+use super::folder::{staging, sync_files, sync_up};
 use super::{Limits, Summary};
 use crate::lake::LakeError;
 use crate::lake::buffer::Buffers;
@@ -103,6 +103,8 @@ impl State {
         // Readers that know no manifest see files as soon as they are in place: that comes last but one.
         manifest.add_objects(lake, &self.objects)?;
         let staging = staging(lake);
+        let fresh = self.files.values().flatten().map(|present| &present.path).filter(|path| path.starts_with(&staging));
+        sync_files(&fresh.cloned().collect::<Vec<_>>())?;
         let mut folders = BTreeSet::new();
         for present in self.files.values_mut().flatten().filter(|present| present.path.starts_with(&staging)) {
             let folder = lake.join(present.entry.partition.folder());
@@ -111,9 +113,7 @@ impl State {
             present.path = path;
             folders.insert(folder);
         }
-        for folder in &folders {
-            sync_up(lake, folder).map_err(|error| LakeError::io(folder, error))?;
-        }
+        sync_up(lake, &folders)?;
         manifest.files = self.files.values().flatten().map(|present| present.entry.clone()).collect();
         manifest.files.sort_unstable_by(|a, b| (&a.partition, a.first, &a.name).cmp(&(&b.partition, b.first, &b.name)));
         manifest.unread = self.all_unread();
