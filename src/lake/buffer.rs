@@ -1,7 +1,7 @@
 //! Records waiting for their files: by partition, in memory up to a budget, beyond it in spill files.
 //!
-//! Memory comes in pieces. A worker's full piece is taken as it is, and it gets another one for it, one that was written before
-//! where there is one: memory that the process has already costs nothing. Small ones are copied behind each other.
+//! Memory comes in pieces, which are small enough for the process to use them again: pages fresh from the system cost more than
+//! filling them. A worker's full piece is taken as it is; small ones are copied behind each other.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -24,10 +24,6 @@ pub(super) struct Buffers {
     /// Bytes in memory.
     held: usize,
     spills: u64,
-    /// Empty pieces.
-    spare: Vec<Piece>,
-    /// How many of them are kept.
-    spare_max: usize,
 }
 
 #[derive(Debug, Default)]
@@ -51,12 +47,6 @@ struct Spilled {
 }
 
 impl Buffers {
-    /// `file_bytes`: of rows in one file; as much memory as that is kept for the next one.
-    pub(super) fn new(file_bytes: u64) -> Self {
-        let spare_max = usize::try_from(file_bytes).unwrap_or(usize::MAX) / PIECE_BYTES;
-        Self { spare_max, ..Self::default() }
-    }
-
     /// Takes all rows out of `piece`, which has room for others afterwards.
     pub(super) fn add(&mut self, partition: &Partition, piece: &mut Piece) {
         let bytes = piece.bytes().len();
@@ -67,8 +57,7 @@ impl Buffers {
         let Some(slot) = self.slots.get_mut(partition) else { return };
         slot.bytes += bytes;
         if bytes >= PIECE_BYTES {
-            let empty = self.spare.pop().unwrap_or_else(|| Piece::with_room(ROOM_BYTES));
-            slot.full.push(std::mem::replace(piece, empty));
+            slot.full.push(std::mem::replace(piece, Piece::with_room(ROOM_BYTES)));
             return;
         }
         let together = slot.tail.bytes().len() + bytes;
@@ -79,16 +68,6 @@ impl Buffers {
         }
         slot.tail.append(piece);
         piece.clear();
-    }
-
-    /// Takes back memory whose rows are written.
-    pub(super) fn recycle(&mut self, pieces: impl IntoIterator<Item = Piece>) {
-        // Large ones were made for large rows, small ones would have to grow.
-        let fitting = pieces.into_iter().filter(|piece| (PIECE_BYTES..=2 * PIECE_BYTES).contains(&piece.room()));
-        for mut piece in fitting.take(self.spare_max.saturating_sub(self.spare.len())) {
-            piece.clear();
-            self.spare.push(piece);
-        }
     }
 
     /// Whether somebody is at this partition.
@@ -151,7 +130,6 @@ impl Buffers {
             slot.spilled.push(Spilled { path, lengths: pieces.iter().map(|piece| piece.bytes().len()).collect() });
             slot.spilled_bytes += bytes as u64;
             self.held -= bytes;
-            self.recycle(pieces);
         }
         Ok(())
     }
@@ -222,7 +200,7 @@ mod tests {
     fn every_row_comes_out_once_whatever_it_came_in_with_and_wherever_it_waited() {
         let folder = tempfile::tempdir().unwrap();
         let partition = Partition::new(false, Some("111122223333"), None, None);
-        let mut buffers = Buffers::new(4 << 20);
+        let mut buffers = Buffers::default();
         let (mut next, long) = (0, "x".repeat(3_000));
         for size in [1, 400, 2, 300, 350, 5, 700, 1, 1] {
             let mut piece = piece(next..next + size, &long);
@@ -232,7 +210,6 @@ mod tests {
             if size == 5 {
                 buffers.spill(1, folder.path()).unwrap();
                 assert_eq!(buffers.held, 0);
-                assert!(!buffers.spare.is_empty(), "memory of what was spilled is used again");
             }
         }
         let total = buffers.waiting(&partition);
@@ -241,8 +218,6 @@ mod tests {
         let mut records: Vec<u64> = rows.heads().map(|head| head.record).collect();
         records.sort_unstable();
         assert_eq!(records, (0..next).collect::<Vec<_>>());
-        buffers.recycle(rows.into_pieces());
-        assert!(buffers.spare.len() <= buffers.spare_max && buffers.spare.iter().all(Piece::is_empty));
         assert!(fs::read_dir(folder.path()).unwrap().next().is_none(), "the spill file is gone");
     }
 }

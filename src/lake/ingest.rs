@@ -91,7 +91,7 @@ impl Ingest {
         for entry in &manifest.files {
             files.entry(entry.partition.clone()).or_default().push(Present { path: lake.join(entry.path()), entry: entry.clone() });
         }
-        let state = State::new(manifest, files, limits);
+        let state = State::new(manifest, files);
         Ok(Self {
             lake: lake.to_path_buf(),
             limits,

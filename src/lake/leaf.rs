@@ -10,10 +10,7 @@ use polars_parquet::parquet::schema::types::PrimitiveType;
 
 use super::dictionary::Dictionary;
 use super::packer::Packer;
-use super::pages::{FullPage, Page};
-
-/// Bytes of texts in a page, about.
-const PAGE_BYTES: usize = 1 << 20;
+use super::pages::{FullPage, PAGE_BYTES, Page};
 
 /// Texts while they come in.
 pub(super) struct Leaf<'b> {

@@ -44,8 +44,6 @@ pub(super) struct Merged {
     pub duplicates: u64,
     /// Rows that are new in the lake.
     pub added: u64,
-    /// Memory that is free now.
-    pub spare: Vec<Piece>,
 }
 
 /// One partition's work.
@@ -79,7 +77,6 @@ impl Work<'_> {
         rows.settle(|id| merged.duplicates += u64::from(is_event_id(id)));
         let others = self.compare(&mut rows, &mut merged, &mut name)?;
         if rows.is_empty() {
-            merged.spare = rows.into_pieces();
             return Ok(merged);
         }
         merged.added = rows.len() as u64;
@@ -96,7 +93,6 @@ impl Work<'_> {
             rows.settle(|id| merged.duplicates += u64::from(is_event_id(id)));
         }
         self.write(&rows, &mut merged, &mut name)?;
-        merged.spare = rows.into_pieces();
         Ok(merged)
     }
 

@@ -16,6 +16,8 @@ use super::levels::{Levels, bits};
 use super::packer::{Packed, Packer};
 use super::row::prefix;
 
+/// Bytes of texts in a page, about.
+pub(super) const PAGE_BYTES: usize = 1 << 20;
 /// Longer texts are cut in what a page tells of its least and greatest.
 const BOUND_BYTES_MAX: usize = 64;
 
@@ -106,6 +108,10 @@ impl<'p> Page<'p> {
     pub(super) fn text(&mut self, text: &'p [u8]) {
         if self.texts.is_empty() {
             self.texts.resize(ROOM, 0);
+        }
+        // A page that may become a whole one gets no more memory than that takes.
+        if self.texts.len() > PAGE_BYTES / 4 && self.texts.capacity() < PAGE_BYTES {
+            self.texts.reserve_exact(PAGE_BYTES + PAGE_BYTES / 16 - self.texts.len());
         }
         put_plain(&mut self.texts, text);
         self.bounds.note(text);

@@ -1,6 +1,4 @@
 //! Rows in pieces of memory, and an order of them.
-//!
-//! Pieces are handed from who fills them to who writes files of them, and back: their memory is used again and again.
 
 use std::cmp::Ordering;
 
@@ -77,6 +75,7 @@ impl Piece {
     }
 
     /// Bytes of rows that it has memory for.
+    #[cfg(test)]
     pub(super) fn room(&self) -> usize {
         self.bytes.capacity()
     }
@@ -120,11 +119,6 @@ impl Rows {
         let number = offset(self.pieces.len());
         self.places.extend(piece.starts.iter().map(|start| Place { start: *start, piece: number }));
         self.pieces.push(piece);
-    }
-
-    /// The memory of the rows, to be used again.
-    pub(super) fn into_pieces(self) -> Vec<Piece> {
-        self.pieces
     }
 
     fn bytes_of(&self, place: Place) -> Option<&[u8]> {

@@ -41,9 +41,9 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(manifest: Manifest, files: HashMap<Partition, Vec<Present>>, limits: Limits) -> Self {
+    pub(super) fn new(manifest: Manifest, files: HashMap<Partition, Vec<Present>>) -> Self {
         Self {
-            buffers: Buffers::new(limits.file_bytes),
+            buffers: Buffers::default(),
             files,
             replaced: BTreeSet::new(),
             objects: Vec::new(),
@@ -80,7 +80,6 @@ impl State {
                 }
             }
         }
-        self.buffers.recycle(merged.spare);
         self.summary.files_written += merged.files.len() as u64;
         self.summary.bytes_written += merged.files.iter().map(|present| present.entry.bytes).sum::<u64>();
         self.summary.events_duplicate += merged.duplicates;
