@@ -165,7 +165,7 @@ mod tests {
         if at > 4_500 && at % 2 == 1 {
             record["errorMessage"] = json!(format!("message {at}"));
         }
-        if at % 5 > 0 {
+        if !at.is_multiple_of(5) {
             let resource = |number: usize| json!({ "ARN": format!("arn:{at}:{number}"), "accountId": format!("{}", number % 2) });
             record["resources"] = (1..at % 5).map(resource).collect();
         }

@@ -76,7 +76,7 @@ pub(super) fn sync_files(files: &[PathBuf]) -> Result<(), LakeError> {
 pub(super) fn sync_up(lake: &Path, folders: &BTreeSet<PathBuf>) -> Result<(), LakeError> {
     let ancestors = folders.iter().flat_map(|folder| folder.ancestors().take_while(|folder| folder.starts_with(lake)));
     let all: BTreeSet<&Path> = ancestors.collect();
-    sync_all(&Vec::from_iter(all), |path| state::sync_folder(path))
+    sync_all(&Vec::from_iter(all), state::sync_folder)
 }
 
 fn sync_all<P: AsRef<Path> + Sync>(paths: &[P], sync: impl Fn(&Path) -> std::io::Result<()> + Sync) -> Result<(), LakeError> {
