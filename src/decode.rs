@@ -44,11 +44,7 @@ impl Wanted<'_> {
     fn source(&self, source: &[u8]) -> bool {
         match self {
             Self::All => true,
-            Self::Sources(sources) => {
-                // Asked of every record: most sources are told apart by their first letters.
-                let begins = |wanted: &str| wanted.as_bytes().first_chunk::<4>() == source.first_chunk();
-                sources.iter().any(|wanted| begins(wanted) && wanted.as_bytes() == source)
-            }
+            Self::Sources(sources) => sources.iter().any(|wanted| wanted.as_bytes() == source),
         }
     }
 }
