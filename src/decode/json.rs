@@ -402,24 +402,35 @@ pub(crate) fn unescape(raw: &[u8], out: &mut Vec<u8>) -> Option<()> {
     while let Some(found) = memchr::memchr(b'\\', raw.get(at..)?) {
         out.extend_from_slice(raw.get(at..at + found)?);
         at += found;
-        let plain = match raw.get(at + 1)? {
-            b'u' => {
-                at = unescape_unicode(raw, at, out)?;
-                continue;
-            }
-            b'b' => 0x08,
-            b'f' => 0x0c,
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            other => *other,
-        };
-        out.push(plain);
+        let letter = *raw.get(at + 1)?;
+        if letter == b'u' {
+            at = unescape_unicode(raw, at, out)?;
+            continue;
+        }
+        out.push(meaning(letter)?);
         at += 2;
     }
     out.extend_from_slice(raw.get(at..)?);
     Some(())
 }
+
+/// What stands for a letter behind a backslash; `None` for `u` and for whatever is no escape.
+#[inline(always)]
+pub(super) fn meaning(letter: u8) -> Option<u8> {
+    let meaning = MEANINGS[usize::from(letter)];
+    (meaning != 0).then_some(meaning)
+}
+
+static MEANINGS: [u8; 256] = {
+    let mut table = [0; 256];
+    let (letters, meanings) = (b"\"\\/bfnrt", b"\"\\/\x08\x0c\n\r\t");
+    let mut n = 0;
+    while n < letters.len() {
+        table[letters[n] as usize] = meanings[n];
+        n += 1;
+    }
+    table
+};
 
 /// The `\uXXXX` at `at`, with its second half where it is a pair; returns what follows.
 fn unescape_unicode(raw: &[u8], at: usize, out: &mut Vec<u8>) -> Option<usize> {

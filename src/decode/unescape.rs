@@ -2,6 +2,7 @@
 //! stands between two escapes is copied in one piece.
 
 use super::blocks::{self, Classify, Task};
+use super::json::meaning;
 
 const BLOCK: usize = 64;
 /// Longer strings are left: CloudTrail's records are shorter, and what is written stays in memory.
@@ -77,24 +78,6 @@ fn has_control(bytes: &[u8]) -> bool {
     // Without a way out in the middle, so that the compiler can look at many bytes at once.
     bytes.iter().fold(false, |found, &byte| found | (byte < b' '))
 }
-
-/// What stands for a letter behind a backslash; `None` for `u` and for whatever is no escape.
-#[inline(always)]
-fn meaning(letter: u8) -> Option<u8> {
-    let meaning = MEANINGS[usize::from(letter)];
-    (meaning != 0).then_some(meaning)
-}
-
-static MEANINGS: [u8; 256] = {
-    let mut table = [0; 256];
-    let (letters, meanings) = (b"\"\\/bfnrt", b"\"\\/\x08\x0c\n\r\t");
-    let mut n = 0;
-    while n < letters.len() {
-        table[letters[n] as usize] = meanings[n];
-        n += 1;
-    }
-    table
-};
 
 #[cfg(test)]
 mod tests {
