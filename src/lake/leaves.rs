@@ -19,6 +19,8 @@ pub(super) struct Place {
     pub member: usize,
     /// The number of its cell; none where the fields below it have theirs.
     pub leaf: Option<u8>,
+    /// Rows of columns around it.
+    depth: u8,
     pub field: &'static Field,
 }
 
@@ -29,34 +31,25 @@ pub(super) static ORIGINAL: LazyLock<u8> = LazyLock::new(|| number(LEAVES.len() 
 
 /// All leaves, by number: those of [`MEMBERS`] in order, then [`EXTRA`] and [`ORIGINAL`].
 pub(super) static LEAVES: LazyLock<Vec<Leaf>> = LazyLock::new(|| {
-    let mut leaves = Vec::new();
-    MEMBERS.iter().for_each(|member| add_leaves(&member.field, 0, &mut leaves));
-    leaves.extend([(); 2].map(|()| Leaf { depth: 0, shape: &Shape::Text }));
-    leaves
+    let leaves = PLACES.iter().filter(|place| place.leaf.is_some()).map(|place| Leaf { depth: place.depth, shape: &place.field.shape });
+    leaves.chain([(); 2].map(|()| Leaf { depth: 0, shape: &Shape::Text })).collect()
 });
 
 /// All slots, by number.
 pub(super) static PLACES: LazyLock<Vec<Place>> = LazyLock::new(|| {
     let (mut places, mut leaf) = (Vec::new(), 0);
     for (member, Member { field, .. }) in MEMBERS.iter().enumerate() {
-        add_places(member, field, &mut leaf, &mut places);
+        add_places(member, field, 0, &mut leaf, &mut places);
     }
     places
 });
 
-fn add_leaves(field: &'static Field, depth: u8, leaves: &mut Vec<Leaf>) {
-    match &field.shape {
-        Shape::Row(fields) => fields.iter().for_each(|field| add_leaves(field, depth + 1, leaves)),
-        shape => leaves.push(Leaf { depth, shape }),
-    }
-}
-
-fn add_places(member: usize, field: &'static Field, leaf: &mut usize, places: &mut Vec<Place>) {
+fn add_places(member: usize, field: &'static Field, depth: u8, leaf: &mut usize, places: &mut Vec<Place>) {
     if let Shape::Row(fields) = &field.shape {
-        places.push(Place { member, leaf: None, field });
-        fields.iter().for_each(|field| add_places(member, field, leaf, places));
+        places.push(Place { member, leaf: None, depth, field });
+        fields.iter().for_each(|field| add_places(member, field, depth + 1, leaf, places));
     } else {
-        places.push(Place { member, leaf: Some(number(*leaf)), field });
+        places.push(Place { member, leaf: Some(number(*leaf)), depth, field });
         *leaf += 1;
     }
 }
