@@ -69,6 +69,17 @@ pub struct Delivery {
     pub outcome: Fetched,
     /// Where the object comes from and which version it is; only where [`Options::known`] asks.
     pub origin: Option<Origin>,
+    /// How it is signed, where the place keeps that beside its bytes (S3): CloudTrail signs its log digest files.
+    pub signed: Option<Box<Signed>>,
+}
+
+/// What stands in the metadata of a log digest file. A copy on disk has lost it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// `x-amz-meta-signature`: hex digits.
+    pub signature: String,
+    /// `x-amz-meta-signature-algorithm`.
+    pub algorithm: Option<String>,
 }
 
 /// One version of one object, across runs.
@@ -108,7 +119,8 @@ pub struct Shelved<'r> {
 pub enum Fetched {
     /// The bytes are in the buffer.
     Whole,
-    /// By its key an object of another kind (log digest file, Insight …): not fetched, counts as skipped.
+    /// By its key an object of another kind (log digest file, Insight …): not fetched, counts as skipped. Never where
+    /// [`Options::other_kinds`] asks for them.
     OtherKind,
     /// Read by an earlier run, and unchanged since: not fetched.
     Known,

@@ -17,6 +17,7 @@ pub mod quantity;
 pub mod talk;
 pub mod timelines;
 pub mod verdict;
+pub mod verification;
 #[cfg(feature = "sql")]
 mod width;
 

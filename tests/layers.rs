@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["sql", "lake"],
     &["tables"],
     &["explain"],
-    &["detect"],
+    &["detect", "integrity"],
     &["pipeline"],
     &["timeline", "recognize"],
     &["decode"],

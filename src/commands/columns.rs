@@ -1,9 +1,10 @@
-//! `--format parquet` of `detect` and `timeline`: the rows that `query` has as the tables `findings` and `images`.
+//! `--format parquet` of `detect` and `timeline`: the rows that `query` has as the tables `findings` and `images`; and of
+//! `verify`, a row each object.
 
 use super::gather::Run;
 use crate::failure::Failure;
-use crate::model::{Finding, Timeline, Timestamp};
-use crate::sql::{Catalog, Query};
+use crate::model::{CheckedObject, Coverage, Finding, Timeline, Timestamp};
+use crate::sql::{Answer, Catalog, Query, SqlError};
 use crate::tables::{Rows, Table, engine, rows};
 use crate::ui;
 
@@ -17,10 +18,19 @@ pub fn timelines(run: &Run<'_>, timelines: impl Iterator<Item = Timeline>) -> Re
     write(run, &engine::IMAGES, &rows::from_timelines(timelines).images)
 }
 
-fn write(run: &Run<'_>, table: &'static Table, rows: &Rows) -> Result<Option<u64>, Failure> {
+/// Writes how objects stand.
+pub fn checked(out: &mut dyn std::io::Write, look: ui::Look, coverage: &Coverage, objects: &[CheckedObject]) -> std::io::Result<()> {
+    let answer = answer(&engine::OBJECTS, &rows::checked(objects)).map_err(std::io::Error::other)?;
+    ui::answer::write(out, look, coverage, &answer, usize::MAX)
+}
+
+fn answer(table: &'static Table, rows: &Rows) -> Result<Answer, SqlError> {
     let mut catalog = Catalog::default();
     catalog.insert(table, rows);
-    let query = Query::parse(&format!("SELECT * FROM {}", table.name), &[], Timestamp::from_millis(0));
-    let answer = query.and_then(|query| query.run(&catalog)).map_err(|error| Failure::new("cannot write parquet").because(error))?;
+    Query::parse(&format!("SELECT * FROM {}", table.name), &[], Timestamp::from_millis(0))?.run(&catalog)
+}
+
+fn write(run: &Run<'_>, table: &'static Table, rows: &Rows) -> Result<Option<u64>, Failure> {
+    let answer = answer(table, rows).map_err(|error| Failure::new("cannot write parquet").because(error))?;
     run.write(|out, look, coverage| ui::answer::write(out, look, coverage, &answer, usize::MAX).map(|()| answer.height() as u64))
 }

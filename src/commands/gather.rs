@@ -25,7 +25,7 @@ use crate::ui::{Format, Look};
 /// Part of the memory budget that one inflated object may take: inflated, it stands beside its stored form and the others.
 const OBJECT_SHARE: u64 = 2;
 /// How many failures are said on stderr; the coverage of the table and of the JSON document has more.
-const FAILURES_SAID_MAX: usize = 3;
+pub const FAILURES_SAID_MAX: usize = 3;
 
 /// A run between reading and reporting.
 pub struct Run<'a> {

@@ -21,7 +21,7 @@ pub enum Format {
     Ndjson,
     /// What was found, one row each
     Csv,
-    /// What was found in typed columns, as `query` has them: of `detect`, `timeline` and `query`
+    /// What was found in typed columns, as `query` has them: of `detect`, `timeline`, `query` and `verify`
     Parquet,
 }
 

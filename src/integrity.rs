@@ -1,0 +1,47 @@
+//! Log file integrity: every object against CloudTrail's signed *log digest files*.
+//!
+//! Every hour CloudTrail writes a log digest file for each account and region of a trail: the SHA-256 of the log files that it
+//! delivered, and the SHA-256 and the signature of the log digest file before. So they make a chain, and AWS's signature of
+//! the last one proves all of it, and every log file that it lists.
+//!
+//! One pass over the objects, in whatever order they come ([`read`]): of a log file its hash is kept, of a log digest file what
+//! it says. When all is read, the log digest files are judged ([`chain`]), then what they list ([`judge`]).
+//!
+//! - [`name`]: what names tell; [`file`](mod@file): one log digest file; [`keys`], [`signature`]: AWS's public keys, and what they sign;
+//! - [`listing`]: all lists in one; [`span`]: which times they tell of; [`scope`]: what had to be there.
+
+mod chain;
+mod file;
+mod judge;
+mod keys;
+mod listing;
+mod name;
+mod read;
+mod scope;
+mod signature;
+mod span;
+mod warnings;
+
+pub use keys::Keys;
+pub use scope::{Root, Scope};
+
+use crate::model::{Coverage, Verification};
+use crate::pipeline::Run;
+
+/// Reads all objects of a run, of every kind, and checks them. The feeds must have been opened with
+/// [`Options::other_kinds`](crate::source::Options::other_kinds).
+pub fn verify(run: Run<'_>, keys: &Keys, scope: &Scope) -> (Coverage, Verification) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(run.budget.jobs.get()).build().ok();
+    let read = read::read(run, keys, pool.as_ref());
+    let (found, others) = (read.log_digest_files, read.others);
+    let verification = match &pool {
+        Some(pool) => pool.install(|| judge::judge(found, others, keys, scope)),
+        None => judge::judge(found, others, keys, scope),
+    };
+    (read.coverage, verification)
+}
+
+/// Whether a verification has a log digest file to start from.
+pub fn has_log_digest_files(verification: &Verification) -> bool {
+    verification.summary.log_digest_files.total() > 0
+}

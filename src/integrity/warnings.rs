@@ -1,0 +1,96 @@
+//! What a verification cannot say, and what to do about it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::chain::Node;
+use super::keys::Keys;
+use super::read::Found;
+use crate::model::{Chain, CheckedKind, CheckedObject, GapCause, LogText, Standing};
+
+/// Names that one sentence lists.
+const NAMES_MAX: usize = 8;
+
+/// All warnings, in a fixed order.
+pub fn all(found: &[Found], nodes: &[Node], chains: &[Chain], objects: &[CheckedObject], keys: &Keys) -> Vec<String> {
+    let mut warnings = Vec::new();
+    warnings.extend(unsigned(found, nodes, keys));
+    warnings.extend(unknown_keys(found, nodes));
+    warnings.extend(overdue(objects));
+    warnings.extend(anew(chains));
+    warnings.extend(nothing_to_compare(objects));
+    warnings
+}
+
+/// No signature was checked at all.
+fn unsigned(found: &[Found], nodes: &[Node], keys: &Keys) -> Option<String> {
+    if nodes.iter().any(|node| node.proven) || cfg!(not(feature = "signatures")) {
+        return cfg!(not(feature = "signatures")).then(|| "Signatures were not checked: this tagfall was built without them.".to_owned());
+    }
+    if !keys.is_empty() {
+        return Some("Signatures were not checked: none of the public keys given is that of a log digest file with a signature here.".to_owned());
+    }
+    Some(format!(
+        "Signatures were not checked, for no public keys were given. What fits together here could have been made to fit by anybody who can write to the place. Fetch the keys and pass them with --public-keys: {}",
+        commands(found.iter().collect())
+    ))
+}
+
+/// One command for each region.
+fn commands(found: Vec<&Found>) -> String {
+    let mut times: BTreeMap<&str, (String, String)> = BTreeMap::new();
+    for file in found.iter().map(|found| &found.file) {
+        // A key is found by the time at which it signed, which may be later than the hour that a file tells of.
+        let (from, to) = (file.start.to_string(), file.end.plus_seconds(86_400).to_string());
+        let known = times.entry(&file.trail.region).or_insert_with(|| (from.clone(), to.clone()));
+        *known = (from.min(known.0.clone()), to.max(known.1.clone()));
+    }
+    let command = |(region, (from, to)): (&&str, &(String, String))| {
+        format!("aws cloudtrail list-public-keys --region {region} --start-time {from} --end-time {to} > keys-{region}.json")
+    };
+    let mut commands: Vec<String> = times.iter().take(NAMES_MAX).map(command).collect();
+    if times.len() > NAMES_MAX {
+        commands.push(format!("and so on for {} more regions", times.len() - NAMES_MAX));
+    }
+    commands.join("; ")
+}
+
+fn unknown_keys(found: &[Found], nodes: &[Node]) -> Option<String> {
+    let unknown: Vec<&Found> = found.iter().zip(nodes).filter(|(_, node)| node.standing == Standing::UnknownKey).map(|(found, _)| found).collect();
+    let first = unknown.first()?;
+    Some(format!(
+        "{} log digest file(s) name a public key that is not among those given, such as {}. If AWS does not list it either, they were forged: {}",
+        unknown.len(),
+        first.file.fingerprint,
+        commands(unknown)
+    ))
+}
+
+/// Log files go on long after the last log digest file.
+fn overdue(objects: &[CheckedObject]) -> Option<String> {
+    let long_after = |object: &&CheckedObject| object.reason.as_ref().is_some_and(|reason| reason.raw().contains(", long before it was delivered"));
+    let number = objects.iter().filter(long_after).count();
+    (number > 0).then(|| {
+        format!("{number} log file(s) were delivered long after the last log digest file: validation was turned off, or the newest log digest files were removed.")
+    })
+}
+
+fn anew(chains: &[Chain]) -> Option<String> {
+    let gaps: Vec<&LogText> =
+        chains.iter().flat_map(|chain| chain.gaps.iter().filter(|gap| gap.cause == GapCause::StartedAnew).map(|_| &chain.trail)).collect();
+    let trails: BTreeSet<&str> = gaps.iter().map(|trail| trail.raw()).collect();
+    (!gaps.is_empty()).then(|| {
+        let names: Vec<&str> = trails.into_iter().take(NAMES_MAX).collect();
+        format!(
+            "{} time(s) a chain begins anew ({}): validation or logging was off in between. Events named StopLogging, UpdateTrail and DeleteTrail tell who did that; if there are none, log digest files were removed.",
+            gaps.len(),
+            names.join(", ")
+        )
+    })
+}
+
+/// Lists, and not one log file: the wrong folder was named, or everything is gone.
+fn nothing_to_compare(objects: &[CheckedObject]) -> Option<String> {
+    let mut log_files = objects.iter().filter(|object| object.kind == CheckedKind::LogFile).peekable();
+    (log_files.peek().is_some() && log_files.all(|object| object.verdict == Standing::Missing))
+        .then(|| "Not one of the listed log files is here. If they are elsewhere, name that place as well.".to_owned())
+}
