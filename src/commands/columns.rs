@@ -3,8 +3,8 @@
 
 use super::gather::Run;
 use crate::failure::Failure;
-use crate::model::{CheckedObject, Coverage, Finding, Timeline, Timestamp};
-use crate::sql::{Answer, Catalog, Query, SqlError};
+use crate::model::{CheckedObject, Finding, Timeline, Timestamp};
+use crate::sql::{Catalog, Query};
 use crate::tables::{Rows, Table, engine, rows};
 use crate::ui;
 
@@ -18,19 +18,15 @@ pub fn timelines(run: &Run<'_>, timelines: impl Iterator<Item = Timeline>) -> Re
     write(run, &engine::IMAGES, &rows::from_timelines(timelines).images)
 }
 
-/// Writes how objects stand.
-pub fn checked(out: &mut dyn std::io::Write, look: ui::Look, coverage: &Coverage, objects: &[CheckedObject]) -> std::io::Result<()> {
-    let answer = answer(&engine::OBJECTS, &rows::checked(objects)).map_err(std::io::Error::other)?;
-    ui::answer::write(out, look, coverage, &answer, usize::MAX)
-}
-
-fn answer(table: &'static Table, rows: &Rows) -> Result<Answer, SqlError> {
-    let mut catalog = Catalog::default();
-    catalog.insert(table, rows);
-    Query::parse(&format!("SELECT * FROM {}", table.name), &[], Timestamp::from_millis(0))?.run(&catalog)
+/// Writes how objects stand. No query knows them: none reads signatures.
+pub fn checked(out: &mut dyn std::io::Write, objects: &[CheckedObject]) -> std::io::Result<()> {
+    ui::answer::write_rows(out, &rows::checked(objects))
 }
 
 fn write(run: &Run<'_>, table: &'static Table, rows: &Rows) -> Result<Option<u64>, Failure> {
-    let answer = answer(table, rows).map_err(|error| Failure::new("cannot write parquet").because(error))?;
+    let mut catalog = Catalog::default();
+    catalog.insert(table, rows);
+    let query = Query::parse(&format!("SELECT * FROM {}", table.name), &[], Timestamp::from_millis(0));
+    let answer = query.and_then(|query| query.run(&catalog)).map_err(|error| Failure::new("cannot write parquet").because(error))?;
     run.write(|out, look, coverage| ui::answer::write(out, look, coverage, &answer, usize::MAX).map(|()| answer.height() as u64))
 }

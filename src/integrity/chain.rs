@@ -30,14 +30,17 @@ pub struct Node {
 impl Node {
     /// What it lists cannot be believed.
     pub fn is_altered(&self) -> bool {
-        !self.proven && matches!(self.standing, Standing::HashMismatch | Standing::SignatureInvalid)
+        !self.proven && matches!(self.standing, Standing::HashMismatch | Standing::SignatureInvalid | Standing::Misplaced)
     }
 }
 
-/// Who names whom.
+/// Who names whom. Names of log digest files are unique: they have account, trail, regions and time in them.
 pub struct Graph<'f> {
     found: &'f [Found],
-    by_identity: HashMap<&'f str, Vec<usize>>,
+    /// By the name that stands in the file. What was altered may say anything.
+    by_name: HashMap<&'f str, Vec<usize>>,
+    /// Files that stand under the name of another one, by that name.
+    misplaced: HashMap<&'f str, Vec<usize>>,
     successors: HashMap<&'f str, Vec<usize>>,
     /// Names of log digest files that are there and cannot be read as such.
     broken: HashSet<&'f str>,
@@ -45,35 +48,44 @@ pub struct Graph<'f> {
 
 impl<'f> Graph<'f> {
     pub fn new(found: &'f [Found], broken: impl Iterator<Item = &'f str>) -> Self {
-        let (mut by_identity, mut successors) = (HashMap::<_, Vec<usize>>::new(), HashMap::<_, Vec<usize>>::new());
-        for (at, Found { file, .. }) in found.iter().enumerate() {
-            by_identity.entry(name::identity(&file.object)).or_default().push(at);
+        let (mut by_name, mut misplaced, mut successors) =
+            (HashMap::<_, Vec<usize>>::new(), HashMap::<_, Vec<usize>>::new(), HashMap::<_, Vec<usize>>::new());
+        for (at, Found { object, file, .. }) in found.iter().enumerate() {
+            let (stands, belongs) = (name::file_name(object.raw()), name::file_name(&file.object));
+            by_name.entry(belongs).or_default().push(at);
+            if !same_place(stands, belongs) {
+                misplaced.entry(stands).or_default().push(at);
+            }
             if let Some(previous) = &file.previous {
-                successors.entry(name::identity(&previous.object)).or_default().push(at);
+                successors.entry(name::file_name(&previous.object)).or_default().push(at);
             }
         }
-        Self { found, by_identity, successors, broken: broken.map(name::file_name).collect() }
+        Self { found, by_name, misplaced, successors, broken: broken.map(name::file_name).collect() }
     }
 
     /// Files that say that they are this object.
     pub fn claimants(&self, key: &str) -> &[usize] {
-        self.by_identity.get(name::identity(key)).map_or(&[], Vec::as_slice)
+        self.by_name.get(name::file_name(key)).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether something stands in the place of this object that is no log digest file.
-    pub fn is_broken(&self, key: &str) -> bool {
-        self.broken.contains(name::file_name(key))
+    /// Whether something else stands in the place of this object.
+    pub fn is_replaced(&self, key: &str) -> bool {
+        let name = name::file_name(key);
+        self.broken.contains(name) || self.misplaced.contains_key(name)
     }
 
     pub fn file(&self, at: usize) -> Option<&'f LogDigestFile> {
         self.found.get(at).map(|found| &*found.file)
     }
 
-    /// What others say of the file `at`.
+    /// What others say of the file `at`, and of what should stand where it does.
     fn said_of(&self, at: usize) -> impl Iterator<Item = (usize, &'f Previous)> + '_ {
-        let named = self.file(at).and_then(|file| self.successors.get(name::identity(&file.object)));
-        let others = named.into_iter().flatten().copied().filter(move |other| *other != at);
-        others.filter_map(|other| Some((other, self.file(other)?.previous.as_ref()?)))
+        let names = self.found.get(at).map(|found| {
+            let (stands, belongs) = (name::file_name(found.object.raw()), name::file_name(&found.file.object));
+            [Some(belongs), (!same_place(stands, belongs)).then_some(stands)]
+        });
+        let named = names.into_iter().flatten().flatten().filter_map(|name| self.successors.get(name)).flatten().copied();
+        named.filter(move |other| *other != at).filter_map(|other| Some((other, self.file(other)?.previous.as_ref()?)))
     }
 
     /// The files that `at` may mean by its predecessor, and what it says of it.
@@ -81,6 +93,12 @@ impl<'f> Graph<'f> {
         let previous = self.file(at)?.previous.as_ref()?;
         Some((previous, self.claimants(&previous.object)))
     }
+}
+
+/// Whether a file of this content may stand under this name. Names that are none of a log digest file tell nothing.
+fn same_place(stands: &str, belongs: &str) -> bool {
+    let place = |name| Some((Trail::of(name)?, name::delivered(name)?, name::is_backfill(name)));
+    stands == belongs || place(stands).is_none_or(|stands| Some(stands) == place(belongs))
 }
 
 /// Judges every file; `found` is in the order of time within each trail.
@@ -238,9 +256,7 @@ impl Judge<'_, '_> {
     fn misplaced(&self, at: usize) -> Option<String> {
         let found = self.graph.found.get(at)?;
         let (stands, belongs) = (name::file_name(found.object.raw()), name::file_name(&found.file.object));
-        let place = |name| Some((Trail::of(name)?, name::delivered(name)?, name::is_backfill(name)));
-        let (here, own) = (place(stands)?, place(belongs)?);
-        (here != own).then(|| format!("what stands under this name is {belongs}"))
+        (!same_place(stands, belongs)).then(|| format!("what stands under this name says that it is {belongs}"))
     }
 }
 

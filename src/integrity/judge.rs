@@ -16,6 +16,7 @@ use crate::model::{
 
 /// Judges everything that was read.
 pub fn judge(mut found: Vec<Found>, others: Vec<Other>, keys: &Keys, scope: &Scope) -> Verification {
+    found.retain(|found| scope.admits(&found.file.object));
     found.sort_by(|one, other| order(one).cmp(&order(other)));
     let is_broken = |other: &Other| !matches!(other.content, Content::Hash(_)) && Trail::of(name::file_name(other.object.raw())).is_some();
     let (broken, log_files): (Vec<_>, Vec<_>) = others.into_iter().partition(is_broken);
@@ -159,7 +160,7 @@ impl<'c> Court<'c> {
     fn missing_log_digest_files(&mut self, named: &BTreeMap<&'c str, usize>) {
         for (key, at) in named {
             let Some(previous) = self.graph.file(*at).and_then(|file| file.previous.as_ref()) else { continue };
-            if !self.graph.claimants(key).is_empty() || self.graph.is_broken(key) || !self.scope.holds(&previous.bucket, key) {
+            if !self.graph.claimants(key).is_empty() || self.graph.is_replaced(key) || !self.scope.holds(&previous.bucket, key) {
                 continue;
             }
             let verdict = Verdict { by: Some(*at), expected: previous.sha256, ..Verdict::new(Standing::Missing) };
@@ -292,6 +293,9 @@ impl<'c> Court<'c> {
             _ => SignaturesChecked::Some,
         };
         let chains: Vec<Chain> = self.trails.iter().map(|(trail, members)| self.chain(trail, members, spans)).collect();
+        let signed = || chains.iter().flat_map(|chain| &chain.covered).filter(|time| time.signed);
+        self.summary.proven_from = signed().map(|time| time.from).min();
+        self.summary.proven_to = signed().map(|time| time.to).max();
         self.summary.warnings = warnings::all(self.found, self.nodes, &chains, &self.objects, keys);
         Verification { summary: self.summary, chains, objects: self.objects }
     }

@@ -28,9 +28,14 @@ impl Scope {
         Self { roots, selection: Selection::new(filter).with_other_kinds(true) }
     }
 
+    /// Whether the filters let the object through.
+    pub fn admits(&self, key: &str) -> bool {
+        self.selection.admits(&Place::of(key))
+    }
+
     /// Whether the object would have been read, if it were there.
     pub fn holds(&self, bucket: &str, key: &str) -> bool {
-        self.selection.admits(&Place::of(key)) && self.roots.iter().any(|root| root.holds(bucket, key))
+        self.admits(key) && self.roots.iter().any(|root| root.holds(bucket, key))
     }
 }
 

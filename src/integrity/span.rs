@@ -76,7 +76,7 @@ impl<'f> Span<'f> {
         } else {
             let cause = match before {
                 None => GapCause::StartedAnew,
-                Some((previous, [])) if graph.is_broken(&previous.object) => GapCause::Altered,
+                Some((previous, [])) if graph.is_replaced(&previous.object) => GapCause::Altered,
                 Some((previous, [])) if scope.holds(&previous.bucket, &previous.object) => GapCause::Missing,
                 Some((_, [])) => GapCause::NotInSources,
                 Some(_) => GapCause::Altered,
@@ -119,7 +119,7 @@ impl<'f> Span<'f> {
 fn begins(first: usize, graph: &Graph<'_>, nodes: &[Node], scope: &Scope) -> ChainBegin {
     let Some(previous) = graph.file(first).and_then(|file| file.previous.as_ref()) else { return ChainBegin::StartingFile };
     let files = graph.claimants(&previous.object);
-    if graph.is_broken(&previous.object) || files.iter().any(|file| nodes.get(*file).is_some_and(Node::is_altered)) {
+    if graph.is_replaced(&previous.object) || files.iter().any(|file| nodes.get(*file).is_some_and(Node::is_altered)) {
         return ChainBegin::Altered;
     }
     if scope.holds(&previous.bucket, &previous.object) { ChainBegin::Missing } else { ChainBegin::NotInSources }

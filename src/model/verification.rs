@@ -24,6 +24,9 @@ pub struct VerificationSummary {
     pub signatures: SignaturesChecked,
     pub log_files: Standings,
     pub log_digest_files: Standings,
+    /// Log files that are valid were delivered between these times; gaps in them stand in the chains.
+    pub proven_from: Option<Timestamp>,
+    pub proven_to: Option<Timestamp>,
     /// Listed by a log digest file, and outside of the sources or of the filters: neither looked for nor judged.
     pub not_in_sources: u64,
     /// What this evidence cannot show, and what to do about it, a sentence each.

@@ -50,12 +50,12 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, verification: &Verificat
     page.item(0, "Signatures", signatures(summary.signatures))?;
     page.item(0, "Digest files", &standings(&summary.log_digest_files, "log digest file", "log digest files"))?;
     page.item(0, "Log files", &standings(&summary.log_files, "log file", "log files"))?;
+    if let (Some(from), Some(to), true) = (summary.proven_from, summary.proven_to, summary.log_files.of(Standing::Valid) > 0) {
+        let valid = counted(summary.log_files.of(Standing::Valid), "log file is", "log files are");
+        page.item(0, "Proven", &format!("{valid} what CloudTrail delivered between {from} and {to}"))?;
+    }
     if summary.not_in_sources > 0 {
-        page.item(
-            0,
-            "Not looked at",
-            &format!("{} outside of the sources or filters", counted(summary.not_in_sources, "listed file", "listed files")),
-        )?;
+        page.item(0, "Not judged", &format!("{} outside of the sources or filters", counted(summary.not_in_sources, "listed file", "listed files")))?;
     }
     summary.warnings.iter().try_for_each(|warning| page.item(0, "Note", warning))?;
     page.blank()?;
