@@ -8,7 +8,8 @@
 //! it says. When all is read, the log digest files are judged ([`chain`]), then what they list ([`judge`]).
 //!
 //! - [`name`]: what names tell; [`file`](mod@file): one log digest file; [`keys`], [`signature`]: AWS's public keys, and what they sign;
-//! - [`listing`]: all lists in one; [`span`]: which times they tell of; [`scope`]: what had to be there.
+//! - [`listing`]: all lists in one; [`span`]: which times they tell of; [`scope`]: what had to be there, [`unread`]: and could not
+//!   be looked for.
 
 mod chain;
 mod file;
@@ -20,6 +21,7 @@ mod read;
 mod scope;
 mod signature;
 mod span;
+mod unread;
 mod warnings;
 
 pub use keys::Keys;
@@ -27,18 +29,35 @@ pub use scope::{Root, Scope};
 
 use crate::model::{Coverage, Verification};
 use crate::pipeline::Run;
+use read::Read;
 
-/// Reads all objects of a run, of every kind, and checks them. The feeds must have been opened with
+/// All that was read, before it is judged.
+pub struct Gathered {
+    /// Whoever finds out that a source ended before its time says so here.
+    pub coverage: Coverage,
+    read: Read,
+    pool: Option<rayon::ThreadPool>,
+}
+
+/// Reads all objects of a run, of every kind. The feeds must have been opened with
 /// [`Options::other_kinds`](crate::source::Options::other_kinds).
-pub fn verify(run: Run<'_>, keys: &Keys, scope: &Scope) -> (Coverage, Verification) {
+pub fn read(run: Run<'_>, keys: &Keys) -> Gathered {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(run.budget.jobs.get()).build().ok();
-    let read = read::read(run, keys, pool.as_ref());
-    let (found, others) = (read.log_digest_files, read.others);
-    let verification = match &pool {
-        Some(pool) => pool.install(|| judge::judge(found, others, keys, scope)),
-        None => judge::judge(found, others, keys, scope),
-    };
-    (read.coverage, verification)
+    let (coverage, read) = read::read(run, keys, pool.as_ref());
+    Gathered { coverage, read, pool }
+}
+
+impl Gathered {
+    /// Judges what was read. `keys` are those that it was read with.
+    pub fn judge(self, keys: &Keys, scope: &Scope) -> (Coverage, Verification) {
+        let Self { coverage, read, pool } = self;
+        let whole = !coverage.partial;
+        let verification = match &pool {
+            Some(pool) => pool.install(|| judge::judge(read, keys, scope, whole)),
+            None => judge::judge(read, keys, scope, whole),
+        };
+        (coverage, verification)
+    }
 }
 
 /// Whether a verification has a log digest file to start from.

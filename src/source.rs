@@ -78,8 +78,6 @@ pub struct Delivery {
 pub struct Signed {
     /// `x-amz-meta-signature`: hex digits.
     pub signature: String,
-    /// `x-amz-meta-signature-algorithm`.
-    pub algorithm: Option<String>,
 }
 
 /// One version of one object, across runs.

@@ -6,7 +6,6 @@ mod world;
 #[path = "cli/fixtures.rs"]
 mod fixtures;
 
-#[cfg(feature = "signatures")]
 #[path = "cli/verify.rs"]
 mod verify;
 
@@ -93,10 +92,12 @@ fn what_is_said_without_evidence() {
     assert_eq!(world.names(), ["empty", "logs"], "a run wrote something that nobody asked for");
 }
 
-/// Verbs that need more are not there otherwise, and their snapshots have no case.
-#[cfg(all(feature = "sql", feature = "signatures"))]
 #[test]
 fn there_is_no_snapshot_without_a_case() {
+    if cfg!(not(feature = "sql")) {
+        // Verbs that need SQL are not there, and their snapshots have no case.
+        return;
+    }
     let known: Vec<_> = CASES.iter().chain(fixtures::CASES).chain(verify::CASES).map(|(name, _)| *name).collect();
     let orphans: Vec<_> = snapshots().into_iter().filter(|name| !known.contains(&name.as_str())).collect();
     assert_eq!(orphans, Vec::<String>::new());

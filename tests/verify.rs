@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
 
 use integrity::{BUCKET, Objects, Signer, Stored, TRAIL, Trail, Writer, at, gunzip, gzip, gzip_at, hours, sign_again, write};
-use tagfall::integrity::{Keys, Root, Scope, verify};
+use tagfall::integrity::{self as checking, Keys, Root, Scope};
 use tagfall::model::{Filter, GapCause, Severity, SignaturesChecked, Standing, Verification};
 use tagfall::pipeline::{Budget, Progress, Run};
 use tagfall::source::{self, Delivery, Feed, Fetched, Listed, Options, Signed};
@@ -24,9 +24,9 @@ impl Feed for Shelf {
     fn next(&self, buffer: &mut Vec<u8>) -> Option<Delivery> {
         let (key, stored) = self.objects.lock().unwrap().pop()?;
         *buffer = stored.bytes;
-        let metadata = |name: &str| stored.metadata.get(name).cloned();
-        let signed = metadata("signature").map(|signature| Box::new(Signed { signature, algorithm: metadata("signature-algorithm") }));
-        Some(Delivery { object: key.into(), size: buffer.len() as u64, outcome: Fetched::Whole, origin: None, signed })
+        let signed = stored.metadata.get("signature").map(|signature| Box::new(Signed { signature: signature.clone() }));
+        let outcome = stored.metadata.get("cannot").map_or(Fetched::Whole, |reason| Fetched::Failed(reason.clone()));
+        Some(Delivery { object: key.into(), size: buffer.len() as u64, outcome, origin: None, signed })
     }
 
     fn listed(&self) -> Listed {
@@ -39,7 +39,8 @@ impl Feed for Shelf {
 fn run(feed: Box<dyn Feed>, keys: &Keys, scope: &Scope, jobs: usize) -> Verification {
     let (progress, cancelled) = (Progress::default(), AtomicBool::new(false));
     let budget = Budget { jobs: NonZeroUsize::new(jobs).unwrap(), object_bytes_max: 1 << 30 };
-    let (coverage, verification) = verify(Run { feeds: &[feed], budget, progress: &progress, cancelled: &cancelled }, keys, scope);
+    let run = Run { feeds: &[feed], budget, progress: &progress, cancelled: &cancelled };
+    let (coverage, verification) = checking::read(run, keys).judge(keys, scope);
     assert!(coverage.balances());
     verification
 }
@@ -194,7 +195,7 @@ type Change = (String, Box<dyn Fn(&mut Objects)>);
 /// Every change of one object that somebody might make.
 fn changes(objects: &Objects, chain: &[String]) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::new();
-    for key in objects.keys().cloned() {
+    for key in objects.keys() {
         let mut change = |name: &str, change: Box<dyn Fn(&mut Objects)>| changes.push((format!("{name} {key}"), change));
         for place in [0usize, 3, 7, 11] {
             let (key, name) = (key.clone(), format!("a letter at {place}/12 of"));
@@ -229,9 +230,7 @@ fn changes(objects: &Objects, chain: &[String]) -> Vec<Change> {
         let own = key.clone();
         change("emptied", Box::new(move |objects| objects.get_mut(&own).unwrap().bytes = gzip(b"{\"Records\":[]}")));
         let own = key.clone();
-        if !chain.last().is_some_and(|last| *last == key) {
-            change("removed", Box::new(move |objects| drop(objects.remove(&own))));
-        }
+        change("removed", Box::new(move |objects| drop(objects.remove(&own))));
     }
     for hour in [0, 1, 2, 7] {
         let mut writer = Writer::new(TRAIL, Box::leak(Box::new(Signer::aws())));
@@ -239,7 +238,7 @@ fn changes(objects: &Objects, chain: &[String]) -> Vec<Change> {
         let stored = writer.objects.values().next().unwrap().clone();
         changes.push((format!("added {key}"), Box::new(move |objects| drop(objects.insert(key.clone(), stored.clone())))));
     }
-    for key in chain.to_vec() {
+    for key in chain.iter().cloned() {
         let (own, other) = (key.clone(), Signer::other());
         changes.push((format!("signed by another key {key}"), Box::new(move |objects| sign_again(objects.get_mut(&own).unwrap(), &own, &other))));
         let (own, other) = (key.clone(), Signer::other());
@@ -252,8 +251,8 @@ fn changes(objects: &Objects, chain: &[String]) -> Vec<Change> {
                 sign_again(stored, &own, &other);
             }),
         ));
-        for other in chain.iter().filter(|other| **other != key).take(3).cloned() {
-            let own = key.clone();
+        for other in chain.iter().filter(|other| **other != key).take(3) {
+            let (own, other) = (key.clone(), other.clone());
             changes.push((
                 format!("{other} put over {own}"),
                 Box::new(move |objects| {
@@ -408,4 +407,74 @@ fn the_wrong_folder_accuses_nobody() {
     // Of a whole bucket, that everything is gone is a finding.
     let verification = in_s3(&digest_files, &keys(&[&signer]));
     assert_eq!(findings(&verification).len(), log_files(&objects).len());
+}
+
+/// Whoever writes an object anew leaves its signature out: a copy has lost all of them, and never one alone.
+#[test]
+fn a_signature_that_is_gone_where_others_have_theirs_is_told() {
+    let signer = Signer::aws();
+    let (objects, chain) = world(&signer);
+    for (at, key) in chain.iter().enumerate() {
+        let mut changed = objects.clone();
+        changed.get_mut(key).unwrap().metadata.clear();
+        let verification = in_s3(&changed, &keys(&[&signer]));
+        let expected = if [3, 6, 9].contains(&at) { [(key.as_str(), Standing::SignatureInvalid)].into() } else { BTreeMap::new() };
+        assert_eq!(findings(&verification), expected);
+    }
+}
+
+/// What a file says of its own algorithm was believed: one that named another was not checked any more.
+#[test]
+fn an_edited_file_cannot_choose_its_algorithm() {
+    let signer = Signer::aws();
+    let (mut objects, chain) = world(&signer);
+    let stored = objects.get_mut(&chain[6]).unwrap();
+    stored.bytes = gzip(String::from_utf8(gunzip(&stored.bytes)).unwrap().replace("SHA256withRSA", "NONE").as_bytes());
+    stored.metadata.insert("signature-algorithm".to_owned(), "NONE".to_owned());
+    assert_eq!(findings(&in_s3(&objects, &keys(&[&signer]))), [(chain[6].as_str(), Standing::SignatureInvalid)].into());
+}
+
+/// The second copy of a log digest file lends its proof to the first: a bucket and a copy of it in one run.
+#[test]
+fn a_copy_beside_its_original_is_proven() {
+    let signer = Signer::aws();
+    let (mut objects, chain) = world(&signer);
+    for key in &chain {
+        objects.insert(format!("copy/{key}"), Stored { bytes: objects[key].bytes.clone(), metadata: BTreeMap::new() });
+    }
+    assert_eq!(told(&in_s3(&objects, &keys(&[&signer]))), BTreeMap::new());
+}
+
+/// A folder that may not be listed says nothing of what is in it.
+#[test]
+fn what_is_in_a_folder_that_cannot_be_listed_is_not_missing() {
+    let signer = Signer::aws();
+    let (mut objects, _) = world(&signer);
+    let folder = "AWSLogs/111122223333/CloudTrail/us-east-1/";
+    let before = objects.len();
+    objects.retain(|key, _| !key.starts_with(folder));
+    assert!(objects.len() < before);
+    objects.insert(folder.to_owned(), Stored { bytes: Vec::new(), metadata: [("cannot".to_owned(), "denied".to_owned())].into() });
+    let verification = in_s3(&objects, &keys(&[&signer]));
+    assert_eq!(findings(&verification), BTreeMap::new());
+    assert!(told(&verification).values().all(|standing| *standing == Standing::Unreadable) && told(&verification).len() > 2);
+}
+
+/// Ctrl-C, or credentials that ran out: what was not read is not missing.
+#[test]
+fn a_run_that_ended_early_accuses_nobody() {
+    let signer = Signer::aws();
+    let (mut objects, chain) = world(&signer);
+    objects.remove(&chain[1]);
+    let victim = log_files(&objects)[0].clone();
+    objects.remove(&victim);
+    let added = log_files(&objects)[0].replace(".json.gz", "x.json.gz");
+    objects.insert(added, objects[&log_files(&objects)[0]].clone());
+    let feed: Box<dyn Feed> = Box::new(Shelf { objects: std::sync::Mutex::new(objects.into_iter().collect()) });
+    let (progress, cancelled) = (Progress::default(), AtomicBool::new(false));
+    let budget = Budget { jobs: NonZeroUsize::MIN, object_bytes_max: 1 << 30 };
+    let (keys, scope) = (keys(&[&signer]), Scope::new(vec![Root::Bucket { bucket: BUCKET.to_owned(), prefix: String::new() }], &Filter::default()));
+    let mut gathered = checking::read(Run { feeds: &[feed], budget, progress: &progress, cancelled: &cancelled }, &keys);
+    gathered.coverage.partial = true;
+    assert_eq!(findings(&gathered.judge(&keys, &scope).1), BTreeMap::new());
 }

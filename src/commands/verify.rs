@@ -86,12 +86,16 @@ impl Args {
         }
         let feeds = sources::open_with(&self.sources, &crate::source::Options { other_kinds: true, ..sources::options(asked) }, &filter)?;
         let scope = Scope::new(self.sources.iter().filter_map(|spec| root(spec)).collect(), &filter);
-        let (mut coverage, verification) = watched(talk, &feeds, &cancelled, gather::budget(asked), |run| integrity::verify(run, &keys, &scope));
-        if let Some(failure) = sources::check(&feeds, &mut coverage)? {
+        let mut gathered = watched(talk, &feeds, &cancelled, gather::budget(asked), |run| integrity::read(run, &keys));
+        if let Some(failure) = sources::check(&feeds, &mut gathered.coverage)? {
             talk.failure(&failure);
         }
+        let (coverage, verification) = gathered.judge(&keys, &scope);
         self.check(&filter, &coverage, &verification, &sources::pruned(&feeds))?;
         let look = Look { format: self.show.format, columns: destination.columns() };
+        if look.format != Format::Table || self.show.output.is_some() {
+            verification.summary.warnings.iter().for_each(|warning| talk.note(warning));
+        }
         let written = destination.write(|out| write(out, look, &coverage, &verification))?;
         if written.is_some() {
             talk.note(&format!("{} in {}", summary(&coverage, &verification), elapsed(started.elapsed())));
@@ -120,7 +124,7 @@ impl Args {
 
     fn say_what_is_missing(&self, talk: &Talk, coverage: &Coverage) {
         if coverage.partial {
-            talk.warn("the run ended before its time: what it did not come to is told as missing or as not covered");
+            talk.warn("the run ended before its time: nothing is called missing or unlisted");
         }
         if coverage.objects_failed > 0 {
             talk.warn(&format!("{} could not be read", counted(coverage.objects_failed, "object", "objects")));
@@ -129,11 +133,8 @@ impl Args {
     }
 
     fn ending(&self, coverage: &Coverage, verification: &Verification) -> Ending {
-        // An interrupted run has not looked for everything: what it calls missing is no finding.
-        let counts = |standing| !coverage.partial || standing != Standing::Missing && standing != Standing::Unlisted;
-        let found = verification.objects.iter().filter(|object| counts(object.verdict)).filter_map(|object| object.severity);
         // Severities are declared from bad to harmless.
-        let alarming = found.into_iter().any(|severity| severity <= self.fail_on.severity);
+        let alarming = verification.objects.iter().filter_map(|object| object.severity).any(|severity| severity <= self.fail_on.severity);
         Ending { alarming, incomplete: !coverage.is_complete() && !self.fail_on.allow_incomplete }
     }
 }

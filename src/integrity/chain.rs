@@ -104,7 +104,8 @@ fn same_place(stands: &str, belongs: &str) -> bool {
 /// Judges every file; `found` is in the order of time within each trail.
 pub fn judge(graph: &Graph<'_>, keys: &Keys) -> Vec<Node> {
     let signed: Vec<Signed> = (0..graph.found.len()).into_par_iter().map(|at| Signed::of(graph, keys, at)).collect();
-    let mut judge = Judge { graph, proven: proven(graph, &signed), known_regions: known_regions(graph, &signed), signed, nodes: Vec::new() };
+    let (proven, known_regions, signed_places) = (proven(graph, &signed), known_regions(graph, &signed), signed_places(graph, &signed));
+    let mut judge = Judge { graph, proven, known_regions, signed_places, signed, nodes: Vec::new() };
     judge.nodes = vec![Node { standing: Standing::Valid, reason: None, vouched_by: None, expected: None, proven: false }; graph.found.len()];
     let mut latest_first: Vec<usize> = (0..graph.found.len()).collect();
     latest_first.sort_by_key(|at| std::cmp::Reverse((graph.file(*at).map(|file| (file.end, file.backfill)), *at)));
@@ -124,12 +125,14 @@ struct Signed {
     own_invalid: bool,
     /// Successors whose signature of it is not of this content.
     refuted_by: Vec<usize>,
+    /// It has none in its metadata.
+    bare: bool,
 }
 
 impl Signed {
     fn of(graph: &Graph<'_>, keys: &Keys, at: usize) -> Self {
         let own = graph.found.get(at).map_or(Check::Not(Why::NoSignature), |found| found.own);
-        let mut signed = Self { check: own, own_invalid: own == Check::Invalid, refuted_by: Vec::new() };
+        let mut signed = Self { check: own, own_invalid: own == Check::Invalid, refuted_by: Vec::new(), bare: own == Check::Not(Why::NoSignature) };
         let Some(file) = graph.file(at).filter(|_| own != Check::Valid) else { return signed };
         for (other, previous) in graph.said_of(at) {
             let Some(signature) = &previous.signature else { continue };
@@ -149,11 +152,15 @@ fn proven(graph: &Graph<'_>, signed: &[Signed]) -> Vec<bool> {
     let mut proven: Vec<bool> = signed.iter().map(|signed| signed.check == Check::Valid).collect();
     let mut open: Vec<usize> = (0..proven.len()).filter(|at| proven.get(*at) == Some(&true)).collect();
     while let Some(at) = open.pop() {
-        let Some((previous, files)) = graph.predecessors(at) else { continue };
-        for file in files.iter().copied().filter(|file| previous.sha256.is_some() && graph.file(*file).map(|file| file.sha256) == previous.sha256) {
-            if let Some(known) = proven.get_mut(file).filter(|known| !**known) {
-                *known = true;
-                open.push(file);
+        let Some(own) = graph.file(at) else { continue };
+        // Second copies, and the predecessor.
+        let before = own.previous.as_ref().and_then(|previous| Some((&previous.object, previous.sha256?)));
+        for (key, sha256) in before.into_iter().chain([(&own.object, own.sha256)]) {
+            for file in graph.claimants(key).iter().copied().filter(|file| graph.file(*file).is_some_and(|file| file.sha256 == sha256)) {
+                if let Some(known) = proven.get_mut(file).filter(|known| !**known) {
+                    *known = true;
+                    open.push(file);
+                }
             }
         }
     }
@@ -166,11 +173,23 @@ fn known_regions<'g>(graph: &Graph<'g>, signed: &[Signed]) -> HashSet<&'g str> {
     valid.filter_map(|(at, _)| Some(graph.file(at)?.trail.region.as_str())).collect()
 }
 
+/// Where log digest files have their metadata.
+fn signed_places<'g>(graph: &Graph<'g>, signed: &[Signed]) -> HashSet<(&'g Trail, Option<&'g str>)> {
+    let described = graph.found.iter().zip(signed).filter(|(_, signed)| !signed.bare);
+    described.map(|(found, _)| place(found)).collect()
+}
+
+/// The trail, and what stands before `AWSLogs/`.
+fn place(found: &Found) -> (&Trail, Option<&str>) {
+    (&found.file.trail, name::split(found.object.raw()).map(|(before, _)| before))
+}
+
 struct Judge<'j, 'f> {
     graph: &'j Graph<'f>,
     signed: Vec<Signed>,
     proven: Vec<bool>,
     known_regions: HashSet<&'f str>,
+    signed_places: HashSet<(&'f Trail, Option<&'f str>)>,
     nodes: Vec<Node>,
 }
 
@@ -231,6 +250,12 @@ impl Judge<'_, '_> {
             let reason = "the signature that its successor keeps of it is not of this content";
             return (Standing::SignatureInvalid, Some(reason.to_owned()), Some(other), None);
         }
+        if signed.bare && self.graph.found.get(at).is_some_and(|found| self.signed_places.contains(&place(found))) {
+            return plain(
+                Standing::SignatureInvalid,
+                "it has no signature in its metadata, though others beside it have theirs: it was written anew",
+            );
+        }
         self.unsigned(file, signed.check)
     }
 
@@ -269,7 +294,6 @@ impl Why {
             }
             Self::NoKeys => "no public keys were given (--public-keys)".to_owned(),
             Self::UnknownKey => format!("no public key with the fingerprint {fingerprint} is among those given"),
-            Self::UnknownAlgorithm => "it says that it is signed with an algorithm that is not known here".to_owned(),
             Self::NotBuilt => "this tagfall was built without signatures".to_owned(),
         }
     }

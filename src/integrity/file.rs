@@ -19,7 +19,6 @@ pub struct LogDigestFile {
     pub bucket: Box<str>,
     pub object: Box<str>,
     pub fingerprint: Box<str>,
-    pub algorithm: Box<str>,
     /// `None` in a starting file.
     pub previous: Option<Previous>,
     pub files: Vec<Listed>,
@@ -71,8 +70,6 @@ struct Text<'t> {
     #[serde(borrow)]
     digest_public_key_fingerprint: Option<Cow<'t, str>>,
     #[serde(borrow)]
-    digest_signature_algorithm: Option<Cow<'t, str>>,
-    #[serde(borrow)]
     previous_digest_s3_bucket: Option<Cow<'t, str>>,
     #[serde(borrow)]
     previous_digest_s3_object: Option<Cow<'t, str>>,
@@ -122,7 +119,6 @@ impl LogDigestFile {
             bucket: text.digest_s3_bucket.as_ref().into(),
             object: text.digest_s3_object.as_ref().into(),
             fingerprint: text.digest_public_key_fingerprint.as_deref().unwrap_or_default().into(),
-            algorithm: text.digest_signature_algorithm.as_deref().unwrap_or_default().into(),
             previous: previous(&text),
             files: text.log_files.iter().map(|file| folders.listed(file)).collect(),
             sha256,

@@ -6,18 +6,20 @@ use super::chain::{self, Graph, Node};
 use super::keys::Keys;
 use super::listing::{Entry, Listing};
 use super::name::{self, Trail};
-use super::read::{Content, Found, Other};
+use super::read::{Content, Found, Other, Read};
 use super::scope::Scope;
 use super::span::{Said, Span};
+use super::unread::Unread;
 use super::warnings;
 use crate::model::{
     Chain, CheckedKind, CheckedObject, LogText, Sha256, SignaturesChecked, Standing, Standings, Timestamp, Verification, VerificationSummary,
 };
 
-/// Judges everything that was read.
-pub fn judge(mut found: Vec<Found>, others: Vec<Other>, keys: &Keys, scope: &Scope) -> Verification {
+/// Judges everything that was read. `whole`: nothing ended the reading before its time.
+pub fn judge(read: Read, keys: &Keys, scope: &Scope, whole: bool) -> Verification {
+    let Read { log_digest_files: mut found, others } = read;
     found.retain(|found| scope.admits(&found.file.object));
-    found.sort_by(|one, other| order(one).cmp(&order(other)));
+    found.sort_unstable_by(|one, other| order(one).cmp(&order(other)));
     let is_broken = |other: &Other| !matches!(other.content, Content::Hash(_)) && Trail::of(name::file_name(other.object.raw())).is_some();
     let (broken, log_files): (Vec<_>, Vec<_>) = others.into_iter().partition(is_broken);
     let graph = Graph::new(&found, broken.iter().map(|other| other.object.raw()));
@@ -26,12 +28,15 @@ pub fn judge(mut found: Vec<Found>, others: Vec<Other>, keys: &Keys, scope: &Sco
         found: &found,
         nodes: &nodes,
         scope,
+        unread: Unread::of(&log_files),
+        whole,
         graph: &graph,
         trails: trails(&found),
-        objects: Vec::new(),
+        objects: Vec::with_capacity(found.len() + broken.len() + log_files.len()),
         texts: HashMap::new(),
         summary: VerificationSummary::default(),
         log_files: BTreeMap::new(),
+        overdue: 0,
     };
     court.log_digest_files(&broken);
     let spans = court.spans();
@@ -57,6 +62,8 @@ struct Court<'c> {
     found: &'c [Found],
     nodes: &'c [Node],
     scope: &'c Scope,
+    unread: Unread,
+    whole: bool,
     graph: &'c Graph<'c>,
     trails: BTreeMap<&'c Trail, Vec<usize>>,
     objects: Vec<CheckedObject>,
@@ -65,6 +72,8 @@ struct Court<'c> {
     summary: VerificationSummary,
     /// Listed log files by the trail that lists them.
     log_files: BTreeMap<&'c Trail, Standings>,
+    /// Log files that were delivered long after the last log digest file.
+    overdue: u64,
 }
 
 /// What is known of one object before it is written down.
@@ -133,7 +142,7 @@ impl<'c> Court<'c> {
         let mut named: BTreeMap<&str, usize> = BTreeMap::new();
         for (at, previous) in self.found.iter().enumerate().filter_map(|(at, found)| Some((at, found.file.previous.as_ref()?))) {
             if self.nodes.get(at).is_some_and(|node| !node.is_altered()) {
-                named.entry(&previous.object).or_insert(at);
+                named.entry(name::file_name(&previous.object)).or_insert(at);
             }
         }
         for other in broken {
@@ -145,8 +154,7 @@ impl<'c> Court<'c> {
 
     /// Something that has the name of a log digest file and cannot be read as one: whatever it is, CloudTrail did not write it so.
     fn broken(&self, other: &Other, named: &BTreeMap<&str, usize>) -> Verdict {
-        let own = name::file_name(other.object.raw());
-        let by = named.iter().find(|(key, _)| name::file_name(key) == own).map(|(_, at)| *at);
+        let by = named.get(name::file_name(other.object.raw())).copied();
         let expected = by.and_then(|at| self.graph.file(at)?.previous.as_ref()?.sha256);
         let (reason, actual) = match &other.content {
             Content::Unreadable(reason) => return Verdict::new(Standing::Unreadable).because(&**reason),
@@ -157,14 +165,23 @@ impl<'c> Court<'c> {
         Verdict { standing: Standing::HashMismatch, reason: Some(reason), by, expected, actual }
     }
 
-    fn missing_log_digest_files(&mut self, named: &BTreeMap<&'c str, usize>) {
-        for (key, at) in named {
+    fn missing_log_digest_files(&mut self, named: &BTreeMap<&str, usize>) {
+        for at in named.values() {
             let Some(previous) = self.graph.file(*at).and_then(|file| file.previous.as_ref()) else { continue };
-            if !self.graph.claimants(key).is_empty() || self.graph.is_replaced(key) || !self.scope.holds(&previous.bucket, key) {
+            let key = &*previous.object;
+            if !self.graph.claimants(key).is_empty() || self.graph.is_replaced(key) || !self.whole || !self.scope.holds(&previous.bucket, key) {
                 continue;
             }
-            let verdict = Verdict { by: Some(*at), expected: previous.sha256, ..Verdict::new(Standing::Missing) };
-            self.push(CheckedKind::LogDigestFile, LogText::from(*key), verdict.because("its successor names it, and it is not there"));
+            let verdict = self.not_there(key, "its successor names it, and it is not there");
+            self.push(CheckedKind::LogDigestFile, LogText::from(key), Verdict { by: Some(*at), expected: previous.sha256, ..verdict });
+        }
+    }
+
+    /// Missing, unless nobody could look for it.
+    fn not_there(&self, key: &str, reason: &str) -> Verdict {
+        match self.unread.reason(key) {
+            Some(why) => Verdict::new(Standing::Unreadable).because(format!("the folder it should be in could not be listed: {why}")),
+            None => Verdict::new(Standing::Missing).because(reason),
         }
     }
 
@@ -207,15 +224,15 @@ impl<'c> Court<'c> {
 
     fn absent(&mut self, entry: Entry<'_>) {
         let key = entry.listed.key();
-        if !self.scope.holds(&entry.listed.bucket, &key) {
+        if !self.whole || !self.scope.holds(&entry.listed.bucket, &key) {
             self.summary.not_in_sources += 1;
             return;
         }
         let altered = self.nodes.get(entry.by).is_some_and(Node::is_altered);
         let reason = if altered { "a log digest file that was altered lists it, and it is not there" } else { "it is listed, and not there" };
-        let verdict = Verdict { by: Some(entry.by), expected: entry.listed.sha256, ..Verdict::new(Standing::Missing) };
-        self.count_listed(entry.by, Standing::Missing);
-        self.push(CheckedKind::LogFile, LogText::from(key), verdict.because(reason));
+        let verdict = Verdict { by: Some(entry.by), expected: entry.listed.sha256, ..self.not_there(&key, reason) };
+        self.count_listed(entry.by, verdict.standing);
+        self.push(CheckedKind::LogFile, LogText::from(key), verdict);
     }
 
     /// A file that at least one log digest file lists.
@@ -249,7 +266,7 @@ impl<'c> Court<'c> {
     }
 
     /// A file that no log digest file lists.
-    fn unlisted(&self, other: &Other, spans: &[Span<'c>], kinds: &BTreeSet<&str>) -> Verdict {
+    fn unlisted(&mut self, other: &Other, spans: &[Span<'c>], kinds: &BTreeSet<&str>) -> Verdict {
         let object = other.object.raw();
         let actual = if let Content::Hash(sha256) = &other.content { Some(*sha256) } else { None };
         let not_covered = |reason: &str| Verdict { actual, ..Verdict::new(Standing::NotCovered) }.because(reason);
@@ -275,17 +292,23 @@ impl<'c> Court<'c> {
         };
         match said.into_iter().min_by_key(rank) {
             None => not_covered("there is no log digest file of its account and region beside it"),
+            Some(Said::Unlisted) if !self.whole => not_covered("the run ended before all log digest files were read"),
             Some(Said::Unlisted) => Verdict { actual, ..Verdict::new(Standing::Unlisted) }
                 .because("it is in none of the lists of its time: added later, or delivered to the same place by a trail without log digest files"),
             Some(Said::NotYet) => not_covered(NOT_YET),
-            Some(Said::After(end)) => not_covered(&format!("log digest files end at {end}, long before it was delivered")),
+            Some(Said::After(end)) => {
+                self.overdue += 1;
+                not_covered(&format!("log digest files end at {end}, long before it was delivered"))
+            }
             Some(Said::Before(begin)) => not_covered(&format!("delivered before {begin}, when log digest files begin")),
             Some(Said::Gap(from, to)) => not_covered(&format!("no log digest file tells of the time between {from} and {to}")),
         }
     }
 
     fn sentence(mut self, spans: &[Span<'c>], keys: &Keys) -> Verification {
-        self.objects.sort_by(|one, other| (&one.object, one.kind, one.actual_sha256).cmp(&(&other.object, other.kind, other.actual_sha256)));
+        self.objects.sort_unstable_by(|one, other| {
+            (&one.object, one.kind, one.actual_sha256, one.verdict).cmp(&(&other.object, other.kind, other.actual_sha256, other.verdict))
+        });
         let signed = self.nodes.iter().filter(|node| node.proven).count();
         self.summary.signatures = match signed {
             0 => SignaturesChecked::None,
@@ -296,7 +319,7 @@ impl<'c> Court<'c> {
         let signed = || chains.iter().flat_map(|chain| &chain.covered).filter(|time| time.signed);
         self.summary.proven_from = signed().map(|time| time.from).min();
         self.summary.proven_to = signed().map(|time| time.to).max();
-        self.summary.warnings = warnings::all(self.found, self.nodes, &chains, &self.objects, keys);
+        self.summary.warnings = warnings::all(self.found, self.nodes, &chains, &self.objects, self.overdue, keys);
         Verification { summary: self.summary, chains, objects: self.objects }
     }
 
@@ -318,7 +341,7 @@ impl<'c> Court<'c> {
     }
 }
 
-/// What is said of the newest log files of an archive that grows: no finding.
+/// What is said of the newest log files of an archive that grows. It is no finding.
 const NOT_YET: &str = "not covered yet: the next log digest file will tell";
 
 /// When and for whom an object was delivered, by its name or its folders.

@@ -39,7 +39,7 @@ impl<'f> Listing<'f> {
         });
         let mut listing = Self { found, lines: lines.collect(), present: Vec::new() };
         let mut lines = std::mem::take(&mut listing.lines);
-        lines.sort_by(|one, other| match (listing.listed(*one), listing.listed(*other)) {
+        lines.sort_unstable_by(|one, other| match (listing.listed(*one), listing.listed(*other)) {
             (Some(one_listed), Some(other_listed)) => {
                 let order = one_listed.name.cmp(&other_listed.name).then_with(|| place(one_listed).cmp(place(other_listed)));
                 order.then((one.file, one.line).cmp(&(other.file, other.line)))

@@ -21,7 +21,6 @@ const FAILURES_LISTED_MAX: usize = 10_000;
 /// All that was read.
 #[derive(Default)]
 pub struct Read {
-    pub coverage: Coverage,
     pub log_digest_files: Vec<Found>,
     pub others: Vec<Other>,
 }
@@ -52,38 +51,45 @@ pub enum Content {
 }
 
 /// Reads everything.
-pub fn read(run: Run<'_>, keys: &Keys, pool: Option<&ThreadPool>) -> Read {
+pub fn read(run: Run<'_>, keys: &Keys, pool: Option<&ThreadPool>) -> (Coverage, Read) {
     let parts = match pool {
         Some(pool) => pool.broadcast(|_| work(run, keys)),
         // No threads to be had: the work is the same with one.
         None => vec![work(run, keys)],
     };
-    let mut all = Read::default();
+    let (mut coverage, mut all) = (Coverage { partial: run.cancelled.load(Ordering::Relaxed), ..Coverage::default() }, Read::default());
+    all.others.reserve_exact(parts.iter().map(|part| part.read.others.len()).sum());
     for part in parts {
-        all.log_digest_files.extend(part.log_digest_files);
-        all.others.extend(part.others);
-        all.coverage.add(part.coverage);
+        all.log_digest_files.extend(part.read.log_digest_files);
+        all.others.extend(part.read.others);
+        coverage.add(part.coverage);
     }
-    all.coverage.partial = run.cancelled.load(Ordering::Relaxed);
-    all.coverage.failures.sort_unstable();
-    all.coverage.failures.truncate(FAILURES_LISTED_MAX);
-    all
+    coverage.failures.sort_unstable();
+    coverage.failures.truncate(FAILURES_LISTED_MAX);
+    (coverage, all)
+}
+
+/// What one worker has read.
+#[derive(Default)]
+struct Part {
+    coverage: Coverage,
+    read: Read,
 }
 
 /// One worker: object after object, until the feeds are empty.
-fn work(run: Run<'_>, keys: &Keys) -> Read {
-    let (mut read, mut gunzip, mut stored) = (Read::default(), Gunzip::default(), Vec::new());
+fn work(run: Run<'_>, keys: &Keys) -> Part {
+    let (mut part, mut gunzip, mut stored) = (Part::default(), Gunzip::default(), Vec::new());
     for feed in run.feeds {
         while !run.cancelled.load(Ordering::Relaxed) {
             let Some(delivery) = feed.next(&mut stored) else { break };
             run.progress.delivered(&delivery);
-            read.object(run, keys, &mut gunzip, delivery, &stored);
+            part.object(run, keys, &mut gunzip, delivery, &stored);
         }
     }
-    read
+    part
 }
 
-impl Read {
+impl Part {
     fn object(&mut self, run: Run<'_>, keys: &Keys, gunzip: &mut Gunzip, delivery: Delivery, stored: &[u8]) {
         self.coverage.objects_listed += 1;
         self.coverage.bytes_compressed += delivery.size;
@@ -99,27 +105,27 @@ impl Read {
             Some(Incomplete::TooLarge(reason)) => return self.fail(object, reason),
             Some(Incomplete::Damaged(reason)) => {
                 self.coverage.fail_object(&object, &reason);
-                return self.others.push(Other { object, content: Content::Damaged(reason.into()) });
+                return self.read.others.push(Other { object, content: Content::Damaged(reason.into()) });
             }
         }
         let sha256 = Sha256(sha2::Sha256::digest(content).into());
         let named = Trail::of(name::file_name(object.raw())).is_some();
         if !named && !LogDigestFile::looks_like(content) {
-            return self.others.push(Other { object, content: Content::Hash(sha256) });
+            return self.read.others.push(Other { object, content: Content::Hash(sha256) });
         }
         match LogDigestFile::parse(content, sha256) {
             Ok(file) => {
                 let own = signed.map_or(Check::Not(Why::NoSignature), |signed| signature::check(keys, &file, &signed.signature));
-                self.log_digest_files.push(Found { object, file: Box::new(file), own });
+                self.read.log_digest_files.push(Found { object, file: Box::new(file), own });
             }
-            Err(reason) if named => self.others.push(Other { object, content: Content::NoLogDigestFile(sha256, reason.into()) }),
-            Err(_) => self.others.push(Other { object, content: Content::Hash(sha256) }),
+            Err(reason) if named => self.read.others.push(Other { object, content: Content::NoLogDigestFile(sha256, reason.into()) }),
+            Err(_) => self.read.others.push(Other { object, content: Content::Hash(sha256) }),
         }
     }
 
     fn fail(&mut self, object: LogText, reason: String) {
         self.coverage.fail_object(&object, &reason);
-        self.others.push(Other { object, content: Content::Unreadable(reason.into()) });
+        self.read.others.push(Other { object, content: Content::Unreadable(reason.into()) });
     }
 }
 

@@ -11,11 +11,15 @@ use crate::model::{Chain, CheckedKind, CheckedObject, GapCause, LogText, Standin
 const NAMES_MAX: usize = 8;
 
 /// All warnings, in a fixed order.
-pub fn all(found: &[Found], nodes: &[Node], chains: &[Chain], objects: &[CheckedObject], keys: &Keys) -> Vec<String> {
+pub fn all(found: &[Found], nodes: &[Node], chains: &[Chain], objects: &[CheckedObject], overdue: u64, keys: &Keys) -> Vec<String> {
     let mut warnings = Vec::new();
     warnings.extend(unsigned(found, nodes, keys));
     warnings.extend(unknown_keys(found, nodes));
-    warnings.extend(overdue(objects));
+    if overdue > 0 {
+        warnings.push(format!(
+            "{overdue} log file(s) were delivered long after the last log digest file: validation was turned off, or the newest log digest files were removed."
+        ));
+    }
     warnings.extend(anew(chains));
     warnings.extend(nothing_to_compare(objects));
     warnings
@@ -63,15 +67,6 @@ fn unknown_keys(found: &[Found], nodes: &[Node]) -> Option<String> {
         first.file.fingerprint,
         commands(unknown)
     ))
-}
-
-/// Log files go on long after the last log digest file.
-fn overdue(objects: &[CheckedObject]) -> Option<String> {
-    let long_after = |object: &&CheckedObject| object.reason.as_ref().is_some_and(|reason| reason.raw().contains(", long before it was delivered"));
-    let number = objects.iter().filter(long_after).count();
-    (number > 0).then(|| {
-        format!("{number} log file(s) were delivered long after the last log digest file: validation was turned off, or the newest log digest files were removed.")
-    })
 }
 
 fn anew(chains: &[Chain]) -> Option<String> {

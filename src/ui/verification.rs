@@ -45,7 +45,7 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, verification: &Verificat
     read.push_str(&format!("; {}, {} inflated", bytes(coverage.bytes_compressed), bytes(coverage.bytes_decompressed)));
     page.item(0, "Read", &read)?;
     if coverage.partial {
-        page.item(0, "Partial", "the run ended before its time: what it did not come to is told as missing or as not covered")?;
+        page.item(0, "Partial", "the run ended before its time: nothing is called missing or unlisted")?;
     }
     page.item(0, "Signatures", signatures(summary.signatures))?;
     page.item(0, "Digest files", &standings(&summary.log_digest_files, "log digest file", "log digest files"))?;

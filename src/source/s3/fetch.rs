@@ -174,7 +174,6 @@ fn length_of(output: &GetObjectOutput) -> Option<u64> {
 
 /// What CloudTrail leaves in the metadata of a log digest file.
 fn signed(output: &GetObjectOutput) -> Option<Box<Signed>> {
-    let metadata = output.metadata()?;
-    let signature = metadata.get("signature")?.clone();
-    Some(Box::new(Signed { signature, algorithm: metadata.get("signature-algorithm").cloned() }))
+    let signature = output.metadata()?.get("signature")?.clone();
+    Some(Box::new(Signed { signature }))
 }
