@@ -29,6 +29,7 @@ pub use scope::{Root, Scope};
 
 use crate::model::{Coverage, Verification};
 use crate::pipeline::Run;
+use crate::source::KeyRequest;
 use read::Read;
 
 /// All that was read, before it is judged.
@@ -41,14 +42,19 @@ pub struct Gathered {
 
 /// Reads all objects of a run, of every kind. The feeds must have been opened with
 /// [`Options::other_kinds`](crate::source::Options::other_kinds).
-pub fn read(run: Run<'_>, keys: &Keys) -> Gathered {
+pub fn read(run: Run<'_>) -> Gathered {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(run.budget.jobs.get()).build().ok();
-    let (coverage, read) = read::read(run, keys, pool.as_ref());
+    let (coverage, read) = read::read(run, pool.as_ref());
     Gathered { coverage, read, pool }
 }
 
 impl Gathered {
-    /// Judges what was read. `keys` are those that it was read with.
+    /// The keys that are needed to check every signature, region by region.
+    pub fn keys_needed(&self) -> Vec<KeyRequest> {
+        warnings::key_requests(&self.read.log_digest_files.iter().collect::<Vec<_>>())
+    }
+
+    /// Judges what was read.
     pub fn judge(self, keys: &Keys, scope: &Scope) -> (Coverage, Verification) {
         let Self { coverage, read, pool } = self;
         let whole = !coverage.partial;

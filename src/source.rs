@@ -16,12 +16,12 @@ mod single;
 mod walk;
 
 pub use fatal::{FatalError, FatalKind};
-pub use options::{Credentials, MEMORY_BYTES_DEFAULT, OpenError, Options, Patience, open};
+pub use options::{Credentials, MEMORY_BYTES_DEFAULT, OpenError, Options, Patience, open, public_keys};
 pub use plan::{GET_USD_PER_1000, LIST_USD_PER_1000, PRICES_AS_OF, Plan, PlanError, plan};
 
 use std::collections::BTreeSet;
 
-use crate::model::{Coverage, LogText};
+use crate::model::{Coverage, LogText, Timestamp};
 
 /// A source of objects, shared by all workers.
 pub trait Feed: Sync {
@@ -78,6 +78,16 @@ pub struct Delivery {
 pub struct Signed {
     /// `x-amz-meta-signature`: hex digits.
     pub signature: String,
+    /// `x-amz-meta-backfill-generation-timestamp`: when it was signed, where that is long after the time it tells of.
+    pub generated: Option<String>,
+}
+
+/// The public keys that CloudTrail signed with in one region between two times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRequest {
+    pub region: String,
+    pub from: Timestamp,
+    pub to: Timestamp,
 }
 
 /// One version of one object, across runs.

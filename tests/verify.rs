@@ -24,7 +24,7 @@ impl Feed for Shelf {
     fn next(&self, buffer: &mut Vec<u8>) -> Option<Delivery> {
         let (key, stored) = self.objects.lock().unwrap().pop()?;
         *buffer = stored.bytes;
-        let signed = stored.metadata.get("signature").map(|signature| Box::new(Signed { signature: signature.clone() }));
+        let signed = stored.metadata.get("signature").map(|signature| Box::new(Signed { signature: signature.clone(), generated: None }));
         let outcome = stored.metadata.get("cannot").map_or(Fetched::Whole, |reason| Fetched::Failed(reason.clone()));
         Some(Delivery { object: key.into(), size: buffer.len() as u64, outcome, origin: None, signed })
     }
@@ -40,7 +40,7 @@ fn run(feed: Box<dyn Feed>, keys: &Keys, scope: &Scope, jobs: usize) -> Verifica
     let (progress, cancelled) = (Progress::default(), AtomicBool::new(false));
     let budget = Budget { jobs: NonZeroUsize::new(jobs).unwrap(), object_bytes_max: 1 << 30 };
     let run = Run { feeds: &[feed], budget, progress: &progress, cancelled: &cancelled };
-    let (coverage, verification) = checking::read(run, keys).judge(keys, scope);
+    let (coverage, verification) = checking::read(run).judge(keys, scope);
     assert!(coverage.balances());
     verification
 }
@@ -474,7 +474,7 @@ fn a_run_that_ended_early_accuses_nobody() {
     let (progress, cancelled) = (Progress::default(), AtomicBool::new(false));
     let budget = Budget { jobs: NonZeroUsize::MIN, object_bytes_max: 1 << 30 };
     let (keys, scope) = (keys(&[&signer]), Scope::new(vec![Root::Bucket { bucket: BUCKET.to_owned(), prefix: String::new() }], &Filter::default()));
-    let mut gathered = checking::read(Run { feeds: &[feed], budget, progress: &progress, cancelled: &cancelled }, &keys);
+    let mut gathered = checking::read(Run { feeds: &[feed], budget, progress: &progress, cancelled: &cancelled });
     gathered.coverage.partial = true;
     assert_eq!(findings(&gathered.judge(&keys, &scope).1), BTreeMap::new());
 }

@@ -141,3 +141,91 @@ fn what_cannot_be_read_is_neither_missing_nor_valid() {
     assert_eq!(world.run("s3://trail", &server.endpoint(), &["--allow-incomplete"]).status.code(), Some(1));
     assert_eq!(world.run("s3://nowhere", &server.endpoint(), &[]).status.code(), Some(2));
 }
+
+/// A CloudTrail that answers one thing, and keeps what it was asked.
+struct CloudTrail {
+    address: std::net::SocketAddr,
+    asked: Arc<std::sync::Mutex<Vec<String>>>,
+}
+
+impl CloudTrail {
+    fn start(status: u16, answer: String) -> Self {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let asked = Arc::<std::sync::Mutex<Vec<String>>>::default();
+        let (address, keeps) = (listener.local_addr().unwrap(), Arc::clone(&asked));
+        // Ends with the process.
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(mut stream) = stream else { continue };
+                let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
+                while !bytes.ends_with(b"}") {
+                    match stream.read(&mut piece) {
+                        Ok(0) | Err(_) => break,
+                        Ok(read) => bytes.extend_from_slice(&piece[..read]),
+                    }
+                }
+                keeps.lock().unwrap().push(String::from_utf8(bytes).unwrap());
+                let head = format!(
+                    "HTTP/1.1 {status} x\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    answer.len()
+                );
+                let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(answer.as_bytes()));
+            }
+        });
+        Self { address, asked }
+    }
+}
+
+fn without_keys(world: &World, source: &str, endpoint: &str, cloud_trail: &CloudTrail, more: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
+    command.args(["verify", source, "--format", "json"]).args(more).current_dir(world.folder.path());
+    command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID).env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY).env("AWS_REGION", "us-east-1");
+    command.env("AWS_EC2_METADATA_DISABLED", "true").env_remove("AWS_PROFILE").env("AWS_ENDPOINT_URL_S3", endpoint);
+    command.env("AWS_ENDPOINT_URL_CLOUDTRAIL", format!("http://{}", cloud_trail.address));
+    command.output().unwrap()
+}
+
+#[test]
+fn keys_are_fetched_for_a_bucket_by_itself_and_for_a_folder_when_asked() {
+    let world = World::new();
+    let memory = world.memory(true);
+    let server = Server::memory(&memory);
+    let cloud_trail = CloudTrail::start(200, Signer::aws().public_keys());
+    let output = without_keys(&world, "s3://trail", &server.endpoint(), &cloud_trail, &[]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), document(&output)["verification"]["summary"]["signatures"].as_str()), (Some(0), Some("all")), "{said}");
+    assert!(said.contains("fetched 2 public keys of 2 regions"), "{said}");
+    let asked = cloud_trail.asked.lock().unwrap().clone();
+    assert_eq!(asked.len(), 2);
+    // The backfill was signed on 20 March.
+    assert!(
+        asked[0].contains("/eu-central-1/cloudtrail/aws4_request") && asked[0].ends_with(r#"{"StartTime":1772442049,"EndTime":1774051200}"#),
+        "{}",
+        asked[0]
+    );
+    assert!(asked[1].contains("/us-east-1/cloudtrail/aws4_request") && asked[1].contains("CloudTrail_20131101.ListPublicKeys"), "{}", asked[1]);
+
+    write(&world.objects, &world.folder.path().join("copy"));
+    let alone = without_keys(&world, "copy", &server.endpoint(), &cloud_trail, &[]);
+    assert_eq!(document(&alone)["verification"]["summary"]["signatures"].as_str(), Some("none"));
+    let asked_for = without_keys(&world, "copy", &server.endpoint(), &cloud_trail, &["--fetch-public-keys"]);
+    assert_eq!(document(&asked_for)["verification"]["summary"]["signatures"].as_str(), Some("some"));
+    assert_eq!(cloud_trail.asked.lock().unwrap().len(), 4);
+}
+
+#[test]
+fn a_cloudtrail_that_does_not_tell_is_said_and_no_failure_unless_asked_for() {
+    let world = World::new();
+    let memory = world.memory(true);
+    let server = Server::memory(&memory);
+    let cloud_trail =
+        CloudTrail::start(400, r#"{"__type":"AccessDeniedException","Message":"not authorized to perform: cloudtrail:ListPublicKeys"}"#.to_owned());
+    let output = without_keys(&world, "s3://trail", &server.endpoint(), &cloud_trail, &[]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(0) && said.contains("signatures are not checked: eu-central-1: CloudTrail answered 400"), "{said}");
+    assert_eq!(document(&output)["verification"]["summary"]["signatures"].as_str(), Some("none"));
+    let output = without_keys(&world, "s3://trail", &server.endpoint(), &cloud_trail, &["--fetch-public-keys"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && said.contains("cloudtrail:ListPublicKeys"), "{said}");
+}

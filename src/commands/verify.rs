@@ -8,16 +8,17 @@ use super::gather::{self, watched};
 use super::options::{FailOn, Limits, S3, Show, Sources, Window};
 use super::{Ending, destination, interrupt, nothing, sources};
 use crate::failure::Failure;
-use crate::integrity::{self, Keys, Root, Scope};
+use crate::integrity::{self, Gathered, Keys, Root, Scope};
 use crate::model::{Coverage, Filter, Standing, Verification};
+use crate::source::Options;
 use crate::ui::quantity::{bytes, count, counted, elapsed};
 use crate::ui::talk::Talk;
 use crate::ui::{self, Format, Look};
 
 const HELP: &str = "\
 Examples:
+  tagfall verify s3://my-trail/AWSLogs/ --since 2026-03-01 --until 2026-04-01
   aws cloudtrail list-public-keys --region eu-central-1 --start-time 2026-03-01 --end-time 2026-04-01 > keys.json
-  tagfall verify s3://my-trail/AWSLogs/ --public-keys keys.json --since 2026-03-01 --until 2026-04-01
   tagfall verify ./copy --public-keys keys.json --format csv -o verdicts.csv
 
 Verdicts, and how bad they are:
@@ -51,6 +52,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE", help_heading = "Judgement")]
     public_keys: Vec<PathBuf>,
 
+    /// Ask AWS for the public keys (cloudtrail:ListPublicKeys); so it is for s3:// without --public-keys, too
+    #[arg(long, help_heading = "Judgement")]
+    fetch_public_keys: bool,
+
     #[command(flatten)]
     fail_on: FailOn,
 
@@ -77,19 +82,21 @@ impl Args {
         let started = Instant::now();
         let filter = self.window.filter(&[])?;
         let destination = destination::prepare(&self.show)?;
-        let keys = keys(&self.public_keys)?;
+        let mut keys = keys(&self.public_keys)?;
         let cancelled = interrupt::flag(talk);
         let asked = Sources { specs: &self.sources, s3: &self.s3, max_memory: self.limits.max_memory, jobs: self.limits.jobs() };
         if let Some(lake) = self.sources.iter().find(|spec| sources::is_lake(spec)) {
             let failure = Failure::new(format!("cannot verify {lake}")).because("it is a lake: it holds events, and not the objects they came in");
             return Err(failure.advise("name the logs that it was made from"));
         }
-        let feeds = sources::open_with(&self.sources, &crate::source::Options { other_kinds: true, ..sources::options(asked) }, &filter)?;
+        let options = Options { other_kinds: true, ..sources::options(asked) };
+        let feeds = sources::open_with(&self.sources, &options, &filter)?;
         let scope = Scope::new(self.sources.iter().filter_map(|spec| root(spec)).collect(), &filter);
-        let mut gathered = watched(talk, &feeds, &cancelled, gather::budget(asked), |run| integrity::read(run, &keys));
+        let mut gathered = watched(talk, &feeds, &cancelled, gather::budget(asked), integrity::read);
         if let Some(failure) = sources::check(&feeds, &mut gathered.coverage)? {
             talk.failure(&failure);
         }
+        self.fetch_keys(talk, &options, &gathered, &mut keys)?;
         let (coverage, verification) = gathered.judge(&keys, &scope);
         self.check(&filter, &coverage, &verification, &sources::pruned(&feeds))?;
         let look = Look { format: self.show.format, columns: destination.columns() };
@@ -102,6 +109,31 @@ impl Args {
         }
         self.say_what_is_missing(talk, &coverage);
         Ok(self.ending(&coverage, &verification))
+    }
+
+    /// Asks AWS for what nobody has given. Unless somebody asked for that, it is no failure where AWS does not tell.
+    fn fetch_keys(&self, talk: &Talk, options: &Options, gathered: &Gathered, keys: &mut Keys) -> Result<(), Failure> {
+        let by_itself =
+            keys.is_empty() && !self.s3.no_sign_request && self.sources.iter().any(|spec| matches!(root(spec), Some(Root::Bucket { .. })));
+        let needed = gathered.keys_needed();
+        if cfg!(not(feature = "signatures")) || needed.is_empty() || !self.fetch_public_keys && !by_itself {
+            return Ok(());
+        }
+        let fetched = crate::source::public_keys(options, &needed);
+        let added = fetched.and_then(|answers| answers.iter().try_fold(0, |sum, answer| Ok(sum + keys.add(answer)?)));
+        match added {
+            Ok(added) => talk.note(&format!(
+                "fetched {} of {}",
+                counted(added as u64, "public key", "public keys"),
+                counted(needed.len() as u64, "region", "regions")
+            )),
+            Err(why) if self.fetch_public_keys => {
+                let failure = Failure::new("cannot fetch public keys from CloudTrail").because(why);
+                return Err(failure.advise("allow the IAM action cloudtrail:ListPublicKeys, or pass the keys with --public-keys"));
+            }
+            Err(why) => talk.warn(&format!("public keys could not be fetched from CloudTrail, signatures are not checked: {why}")),
+        }
+        Ok(())
     }
 
     /// Without a log digest file there is nothing that could be said of any object.

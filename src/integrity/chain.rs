@@ -131,7 +131,8 @@ struct Signed {
 
 impl Signed {
     fn of(graph: &Graph<'_>, keys: &Keys, at: usize) -> Self {
-        let own = graph.found.get(at).map_or(Check::Not(Why::NoSignature), |found| found.own);
+        let own = graph.found.get(at).and_then(|found| Some(signature::check(keys, &found.file, found.signature.as_deref()?)));
+        let own = own.unwrap_or(Check::Not(Why::NoSignature));
         let mut signed = Self { check: own, own_invalid: own == Check::Invalid, refuted_by: Vec::new(), bare: own == Check::Not(Why::NoSignature) };
         let Some(file) = graph.file(at).filter(|_| own != Check::Valid) else { return signed };
         for (other, previous) in graph.said_of(at) {

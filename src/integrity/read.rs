@@ -7,11 +7,9 @@ use rayon::ThreadPool;
 use sha2::Digest as _;
 
 use super::file::LogDigestFile;
-use super::keys::Keys;
 use super::name::{self, Trail};
-use super::signature::{self, Check, Why};
 use crate::decode::{Gunzip, Incomplete};
-use crate::model::{Coverage, LogText, ReadFailure, Sha256};
+use crate::model::{Coverage, LogText, ReadFailure, Sha256, Timestamp};
 use crate::pipeline::Run;
 use crate::source::{Delivery, Fetched};
 
@@ -29,8 +27,10 @@ pub struct Read {
 pub struct Found {
     pub object: LogText,
     pub file: Box<LogDigestFile>,
-    /// Of the signature in its own metadata.
-    pub own: Check,
+    /// The signature in its own metadata.
+    pub signature: Option<Box<str>>,
+    /// When it was signed.
+    pub generated: Option<Timestamp>,
 }
 
 /// Any other object.
@@ -51,11 +51,11 @@ pub enum Content {
 }
 
 /// Reads everything.
-pub fn read(run: Run<'_>, keys: &Keys, pool: Option<&ThreadPool>) -> (Coverage, Read) {
+pub fn read(run: Run<'_>, pool: Option<&ThreadPool>) -> (Coverage, Read) {
     let parts = match pool {
-        Some(pool) => pool.broadcast(|_| work(run, keys)),
+        Some(pool) => pool.broadcast(|_| work(run)),
         // No threads to be had: the work is the same with one.
-        None => vec![work(run, keys)],
+        None => vec![work(run)],
     };
     let (mut coverage, mut all) = (Coverage { partial: run.cancelled.load(Ordering::Relaxed), ..Coverage::default() }, Read::default());
     all.others.reserve_exact(parts.iter().map(|part| part.read.others.len()).sum());
@@ -77,20 +77,20 @@ struct Part {
 }
 
 /// One worker: object after object, until the feeds are empty.
-fn work(run: Run<'_>, keys: &Keys) -> Part {
+fn work(run: Run<'_>) -> Part {
     let (mut part, mut gunzip, mut stored) = (Part::default(), Gunzip::default(), Vec::new());
     for feed in run.feeds {
         while !run.cancelled.load(Ordering::Relaxed) {
             let Some(delivery) = feed.next(&mut stored) else { break };
             run.progress.delivered(&delivery);
-            part.object(run, keys, &mut gunzip, delivery, &stored);
+            part.object(run, &mut gunzip, delivery, &stored);
         }
     }
     part
 }
 
 impl Part {
-    fn object(&mut self, run: Run<'_>, keys: &Keys, gunzip: &mut Gunzip, delivery: Delivery, stored: &[u8]) {
+    fn object(&mut self, run: Run<'_>, gunzip: &mut Gunzip, delivery: Delivery, stored: &[u8]) {
         self.coverage.objects_listed += 1;
         self.coverage.bytes_compressed += delivery.size;
         let Delivery { object, outcome, signed, .. } = delivery;
@@ -115,8 +115,9 @@ impl Part {
         }
         match LogDigestFile::parse(content, sha256) {
             Ok(file) => {
-                let own = signed.map_or(Check::Not(Why::NoSignature), |signed| signature::check(keys, &file, &signed.signature));
-                self.read.log_digest_files.push(Found { object, file: Box::new(file), own });
+                let generated = signed.as_ref().and_then(|signed| Timestamp::parse(signed.generated.as_deref()?));
+                let signature = signed.map(|signed| signed.signature.into());
+                self.read.log_digest_files.push(Found { object, file: Box::new(file), signature, generated });
             }
             Err(reason) if named => self.read.others.push(Other { object, content: Content::NoLogDigestFile(sha256, reason.into()) }),
             Err(_) => self.read.others.push(Other { object, content: Content::Hash(sha256) }),

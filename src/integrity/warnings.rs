@@ -5,8 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::chain::Node;
 use super::keys::Keys;
 use super::read::Found;
-use crate::model::{Chain, CheckedKind, CheckedObject, GapCause, LogText, Standing};
+use crate::model::{Chain, CheckedKind, CheckedObject, GapCause, LogText, Standing, Timestamp};
+use crate::source::KeyRequest;
+use crate::source::layout::is_region;
 
+/// More regions than AWS has.
+const REGIONS_MAX: usize = 64;
+/// How long after the end of its time a log digest file may be signed.
+const SIGNED_LATER_SECONDS: i64 = 86_400;
 /// Names that one sentence lists.
 const NAMES_MAX: usize = 8;
 
@@ -35,25 +41,33 @@ fn unsigned(found: &[Found], nodes: &[Node], keys: &Keys) -> Option<String> {
     }
     Some(format!(
         "Signatures were not checked, for no public keys were given. What fits together here could have been made to fit by anybody who can write to the place. Fetch the keys and pass them with --public-keys: {}",
-        commands(found.iter().collect())
+        commands(&found.iter().collect::<Vec<_>>())
     ))
 }
 
-/// One command for each region.
-fn commands(found: Vec<&Found>) -> String {
-    let mut times: BTreeMap<&str, (String, String)> = BTreeMap::new();
-    for file in found.iter().map(|found| &found.file) {
+/// The keys that these files were signed with: one request for each region. Whoever wrote the files chose the name of the region,
+/// which becomes a part of a host's name and of a command: only what has the shape of one is taken.
+pub fn key_requests(found: &[&Found]) -> Vec<KeyRequest> {
+    let mut times: BTreeMap<&str, (Timestamp, Timestamp)> = BTreeMap::new();
+    for found in found.iter().filter(|found| is_region(&found.file.trail.region)) {
+        let file = &found.file;
         // A key is found by the time at which it signed, which may be later than the hour that a file tells of.
-        let (from, to) = (file.start.to_string(), file.end.plus_seconds(86_400).to_string());
-        let known = times.entry(&file.trail.region).or_insert_with(|| (from.clone(), to.clone()));
-        *known = (from.min(known.0.clone()), to.max(known.1.clone()));
+        let signed = found.generated.map_or(file.end, |generated| generated.max(file.end)).plus_seconds(SIGNED_LATER_SECONDS);
+        let known = times.entry(&file.trail.region).or_insert((file.start, signed));
+        *known = (known.0.min(file.start), known.1.max(signed));
     }
-    let command = |(region, (from, to)): (&&str, &(String, String))| {
+    times.into_iter().take(REGIONS_MAX).map(|(region, (from, to))| KeyRequest { region: region.to_owned(), from, to }).collect()
+}
+
+/// One command for each region.
+fn commands(found: &[&Found]) -> String {
+    let requests = key_requests(found);
+    let command = |KeyRequest { region, from, to }: &KeyRequest| {
         format!("aws cloudtrail list-public-keys --region {region} --start-time {from} --end-time {to} > keys-{region}.json")
     };
-    let mut commands: Vec<String> = times.iter().take(NAMES_MAX).map(command).collect();
-    if times.len() > NAMES_MAX {
-        commands.push(format!("and so on for {} more regions", times.len() - NAMES_MAX));
+    let mut commands: Vec<String> = requests.iter().take(NAMES_MAX).map(command).collect();
+    if requests.len() > NAMES_MAX {
+        commands.push(format!("and so on for {} more regions", requests.len() - NAMES_MAX));
     }
     commands.join("; ")
 }
@@ -65,7 +79,7 @@ fn unknown_keys(found: &[Found], nodes: &[Node]) -> Option<String> {
         "{} log digest file(s) name a public key that is not among those given, such as {}. If AWS does not list it either, they were forged: {}",
         unknown.len(),
         first.file.fingerprint,
-        commands(unknown)
+        commands(&unknown)
     ))
 }
 
@@ -88,4 +102,29 @@ fn nothing_to_compare(objects: &[CheckedObject]) -> Option<String> {
     let mut log_files = objects.iter().filter(|object| object.kind == CheckedKind::LogFile).peekable();
     (log_files.peek().is_some() && log_files.all(|object| object.verdict == Standing::Missing))
         .then(|| "Not one of the listed log files is here. If they are elsewhere, name that place as well.".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::integrity::file::LogDigestFile;
+    use crate::integrity::name::Trail;
+    use crate::model::Sha256;
+
+    fn found(region: &str) -> Found {
+        let trail = Trail { account: "111122223333".into(), name: "t".into(), home_region: "us-east-1".into(), region: region.into() };
+        let time = Timestamp::from_millis(1_772_442_000_000);
+        let (end_text, bucket, object, fingerprint) = ("".into(), "".into(), "".into(), "".into());
+        let (previous, files, sha256, backfill) = (None, Vec::new(), Sha256([0; 32]), false);
+        let file = LogDigestFile { trail, start: time, end: time, end_text, bucket, object, fingerprint, previous, files, sha256, backfill };
+        Found { object: "a".into(), file: Box::new(file), signature: None, generated: None }
+    }
+
+    /// The region is asked for keys by its own host, and stands in a command that people paste.
+    #[test]
+    fn a_region_is_no_place_for_another_host_or_command() {
+        let files: Vec<Found> = ["evil.example/?", "x; rm -rf ~", "$(id)", "", "eu-west-1"].map(found).into();
+        let requests = key_requests(&files.iter().collect::<Vec<_>>());
+        assert_eq!(requests.iter().map(|request| request.region.as_str()).collect::<Vec<_>>(), ["eu-west-1"]);
+    }
 }

@@ -159,7 +159,7 @@ fn is_account(part: &str) -> bool {
 }
 
 /// `us-east-1`, `us-gov-west-1`, `cn-north-1`, `eusc-de-east-1`: at least two words, then a number.
-fn is_region(part: &str) -> bool {
+pub fn is_region(part: &str) -> bool {
     let Some((words, number)) = part.rsplit_once('-') else { return false };
     let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
     part.len() <= 32

@@ -151,6 +151,18 @@ pub fn open(spec: &str, options: &Options, filter: &Filter) -> Result<Box<dyn Fe
     Ok(Box::new(single::Single::file(spec, metadata.len(), options)))
 }
 
+/// Asks CloudTrail for public keys; the answers as they came, in JSON, or why there are none.
+#[cfg(feature = "s3")]
+pub fn public_keys(options: &Options, requests: &[super::KeyRequest]) -> Result<Vec<Vec<u8>>, String> {
+    super::s3::public_keys::list(options, requests)
+}
+
+/// Asks CloudTrail for public keys.
+#[cfg(not(feature = "s3"))]
+pub fn public_keys(_options: &Options, _requests: &[super::KeyRequest]) -> Result<Vec<Vec<u8>>, String> {
+    Err("this tagfall was built without the feature `s3`".to_owned())
+}
+
 /// What stands after `s3://`, in any case.
 pub(super) fn strip_s3(spec: &str) -> Option<&str> {
     let (scheme, rest) = spec.split_once("://")?;

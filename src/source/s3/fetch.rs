@@ -174,6 +174,7 @@ fn length_of(output: &GetObjectOutput) -> Option<u64> {
 
 /// What CloudTrail leaves in the metadata of a log digest file.
 fn signed(output: &GetObjectOutput) -> Option<Box<Signed>> {
-    let signature = output.metadata()?.get("signature")?.clone();
-    Some(Box::new(Signed { signature }))
+    let metadata = output.metadata()?;
+    let signature = metadata.get("signature")?.clone();
+    Some(Box::new(Signed { signature, generated: metadata.get("backfill-generation-timestamp").cloned() }))
 }
