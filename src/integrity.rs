@@ -4,11 +4,11 @@
 //! delivered, and the SHA-256 and the signature of the log digest file before. So they make a chain, and AWS's signature of
 //! the last one proves all of it, and every log file that it lists.
 //!
-//! One pass over the objects, in whatever order they come ([`read`]): of a log file its hash is kept, of a log digest file what
-//! it says. When all is read, the log digest files are judged ([`chain`]), then what they list ([`judge`]).
+//! One pass over the objects, in whatever order they come (`read`): of a log file its hash is kept, of a log digest file what
+//! it says. When all is read, the log digest files are judged (`chain`), then what they list (`log_files`); `judge` holds both together.
 //!
-//! - [`name`]: what names tell; [`file`](mod@file): one log digest file; [`keys`], [`signature`]: AWS's public keys, and what they sign;
-//! - [`listing`]: all lists in one; [`span`]: which times they tell of; [`scope`]: what had to be there, [`unread`]: and could not
+//! - `name`: what names tell; `file`: one log digest file; `keys`, `signature`: AWS's public keys, and what they sign;
+//! - `listing`: all lists in one; `span`: which times they tell of; `scope`: what had to be there, `unread`: and could not
 //!   be looked for.
 
 mod chain;
@@ -16,6 +16,7 @@ mod file;
 mod judge;
 mod keys;
 mod listing;
+mod log_files;
 mod name;
 mod read;
 mod scope;

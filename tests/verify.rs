@@ -478,3 +478,26 @@ fn a_run_that_ended_early_accuses_nobody() {
     gathered.coverage.partial = true;
     assert_eq!(findings(&gathered.judge(&keys, &scope).1), BTreeMap::new());
 }
+
+/// A copy that has lost its folders, of two places that have files of one name: it is one of them, or altered.
+#[test]
+fn a_name_that_is_listed_twice_is_said() {
+    let signer = Signer::aws();
+    let mut writer = Writer::new(TRAIL, &signer);
+    let key = writer.log_file(at(0).plus_seconds(600));
+    let other = key.replace("/02/1", "/03/1");
+    writer.objects.insert(other.clone(), Stored { bytes: gzip(b"{\"Records\":[1]}"), metadata: BTreeMap::new() });
+    let digest_file = writer.log_digest_file(at(0), at(1), &[key.clone(), other.clone()]);
+    let keys = keys(&[&signer]);
+    assert_eq!(told(&in_s3(&writer.objects, &keys)), BTreeMap::new());
+    let flat = |bytes: &[u8]| {
+        let copy = Stored { bytes: gzip(bytes), metadata: BTreeMap::new() };
+        let objects: Objects =
+            [(digest_file.clone(), writer.objects[&digest_file].clone()), (key.rsplit('/').next().unwrap().to_owned(), copy)].into();
+        let verification = in_s3(&objects, &keys);
+        let object = &verification.objects[0];
+        (object.verdict, object.reason.as_ref().map(|reason| reason.raw().to_owned()).unwrap_or_default())
+    };
+    assert!(matches!(flat(b"{\"Records\":[1]}"), (Standing::Valid, reason) if reason.starts_with("several log files of its name")));
+    assert_eq!(flat(b"{\"Records\":[2]}").0, Standing::HashMismatch);
+}

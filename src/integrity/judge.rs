@@ -1,19 +1,16 @@
 //! From what was read to what is said: the verdict on every object, and the numbers.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use super::chain::{self, Graph, Node};
 use super::keys::Keys;
-use super::listing::{Entry, Listing};
 use super::name::{self, Trail};
 use super::read::{Content, Found, Other, Read};
 use super::scope::Scope;
-use super::span::{Said, Span};
+use super::span::Span;
 use super::unread::Unread;
 use super::warnings;
-use crate::model::{
-    Chain, CheckedKind, CheckedObject, LogText, Sha256, SignaturesChecked, Standing, Standings, Timestamp, Verification, VerificationSummary,
-};
+use crate::model::{Chain, CheckedKind, CheckedObject, LogText, Sha256, SignaturesChecked, Standing, Standings, Verification, VerificationSummary};
 
 /// Judges everything that was read. `whole`: nothing ended the reading before its time.
 pub fn judge(read: Read, keys: &Keys, scope: &Scope, whole: bool) -> Verification {
@@ -58,46 +55,48 @@ fn trails(found: &[Found]) -> BTreeMap<&Trail, Vec<usize>> {
     trails
 }
 
-struct Court<'c> {
-    found: &'c [Found],
-    nodes: &'c [Node],
-    scope: &'c Scope,
-    unread: Unread,
-    whole: bool,
-    graph: &'c Graph<'c>,
-    trails: BTreeMap<&'c Trail, Vec<usize>>,
-    objects: Vec<CheckedObject>,
+pub(super) struct Court<'c> {
+    pub(super) found: &'c [Found],
+    pub(super) nodes: &'c [Node],
+    pub(super) scope: &'c Scope,
+    pub(super) unread: Unread,
+    pub(super) whole: bool,
+    pub(super) graph: &'c Graph<'c>,
+    pub(super) trails: BTreeMap<&'c Trail, Vec<usize>>,
+    pub(super) objects: Vec<CheckedObject>,
     /// Reasons that were said already: they repeat from object to object.
-    texts: HashMap<String, LogText>,
-    summary: VerificationSummary,
+    pub(super) texts: HashMap<String, LogText>,
+    pub(super) summary: VerificationSummary,
     /// Listed log files by the trail that lists them.
-    log_files: BTreeMap<&'c Trail, Standings>,
+    pub(super) log_files: BTreeMap<&'c Trail, Standings>,
     /// Log files that were delivered long after the last log digest file.
-    overdue: u64,
+    pub(super) overdue: u64,
 }
 
 /// What is known of one object before it is written down.
-struct Verdict {
-    standing: Standing,
-    reason: Option<String>,
-    by: Option<usize>,
-    expected: Option<Sha256>,
-    actual: Option<Sha256>,
+pub(super) struct Verdict {
+    pub(super) standing: Standing,
+    pub(super) reason: Option<String>,
+    pub(super) by: Option<usize>,
+    pub(super) expected: Option<Sha256>,
+    pub(super) actual: Option<Sha256>,
+    /// It is as it should be, for now.
+    pub(super) harmless: bool,
 }
 
 impl Verdict {
-    fn new(standing: Standing) -> Self {
-        Self { standing, reason: None, by: None, expected: None, actual: None }
+    pub(super) fn new(standing: Standing) -> Self {
+        Self { standing, reason: None, by: None, expected: None, actual: None, harmless: false }
     }
 
-    fn because(self, reason: impl Into<String>) -> Self {
+    pub(super) fn because(self, reason: impl Into<String>) -> Self {
         Self { reason: Some(reason.into()), ..self }
     }
 }
 
 impl<'c> Court<'c> {
-    fn push(&mut self, kind: CheckedKind, object: LogText, verdict: Verdict) {
-        let Verdict { standing, reason, by, expected, actual } = verdict;
+    pub(super) fn push(&mut self, kind: CheckedKind, object: LogText, verdict: Verdict) {
+        let Verdict { standing, reason, by, expected, actual, harmless } = verdict;
         let reason = reason.map(|reason| match self.texts.get(&reason) {
             Some(known) => known.clone(),
             None => {
@@ -112,10 +111,7 @@ impl<'c> Court<'c> {
             CheckedKind::LogFile => &mut self.summary.log_files,
         };
         standings.add(standing);
-        let mut severity = standing.severity();
-        if reason.as_ref().is_some_and(|reason| reason.raw() == NOT_YET) {
-            severity = None;
-        }
+        let severity = standing.severity().filter(|_| !harmless);
         self.objects.push(CheckedObject {
             kind,
             object,
@@ -131,11 +127,11 @@ impl<'c> Court<'c> {
     fn log_digest_files(&mut self, broken: &[Other]) {
         for (found, node) in self.found.iter().zip(self.nodes) {
             let verdict = Verdict {
-                standing: node.standing,
                 reason: node.reason.clone(),
                 by: node.vouched_by,
                 expected: node.expected,
                 actual: Some(found.file.sha256),
+                ..Verdict::new(node.standing)
             };
             self.push(CheckedKind::LogDigestFile, found.object.clone(), verdict);
         }
@@ -162,7 +158,7 @@ impl<'c> Court<'c> {
             Content::Damaged(reason) => (reason.to_string(), None),
             Content::Hash(sha256) => ("it is no log digest file".to_owned(), Some(*sha256)),
         };
-        Verdict { standing: Standing::HashMismatch, reason: Some(reason), by, expected, actual }
+        Verdict { reason: Some(reason), by, expected, actual, ..Verdict::new(Standing::HashMismatch) }
     }
 
     fn missing_log_digest_files(&mut self, named: &BTreeMap<&str, usize>) {
@@ -178,7 +174,7 @@ impl<'c> Court<'c> {
     }
 
     /// Missing, unless nobody could look for it.
-    fn not_there(&self, key: &str, reason: &str) -> Verdict {
+    pub(super) fn not_there(&self, key: &str, reason: &str) -> Verdict {
         match self.unread.reason(key) {
             Some(why) => Verdict::new(Standing::Unreadable).because(format!("the folder it should be in could not be listed: {why}")),
             None => Verdict::new(Standing::Missing).because(reason),
@@ -188,121 +184,6 @@ impl<'c> Court<'c> {
     fn spans(&self) -> Vec<Span<'c>> {
         let new = |(trail, members): (&&'c Trail, &Vec<usize>)| Span::new(trail, members, self.found, self.graph, self.nodes, self.scope);
         self.trails.iter().filter_map(new).collect()
-    }
-
-    fn log_files(&mut self, others: Vec<Other>, spans: &[Span<'c>]) {
-        let mut listing = Listing::new(self.found);
-        let kinds: BTreeSet<&str> = self.found.iter().flat_map(|found| &found.file.files).filter_map(|file| name::kind(&file.folder)).collect();
-        for other in others {
-            let (entries, elsewhere) = listing.of(other.object.raw());
-            let mut verdict = match entries.is_empty() {
-                true => self.unlisted(&other, spans, &kinds),
-                false => self.listed(&other.content, &entries),
-            };
-            if elsewhere
-                && verdict.reason.is_none()
-                && let Some(entry) = entries.first()
-            {
-                verdict.reason = Some(format!("it lies elsewhere than CloudTrail put it: {}", entry.listed.folder));
-            }
-            if let Some(by) = verdict.by {
-                self.count_listed(by, verdict.standing);
-            }
-            self.push(CheckedKind::LogFile, other.object, verdict);
-        }
-        let absent: Vec<Entry<'_>> = listing.absent(self.nodes).collect();
-        for entry in absent {
-            self.absent(entry);
-        }
-    }
-
-    fn count_listed(&mut self, by: usize, standing: Standing) {
-        if let Some(found) = self.found.get(by) {
-            self.log_files.entry(&found.file.trail).or_default().add(standing);
-        }
-    }
-
-    fn absent(&mut self, entry: Entry<'_>) {
-        let key = entry.listed.key();
-        if !self.whole || !self.scope.holds(&entry.listed.bucket, &key) {
-            self.summary.not_in_sources += 1;
-            return;
-        }
-        let altered = self.nodes.get(entry.by).is_some_and(Node::is_altered);
-        let reason = if altered { "a log digest file that was altered lists it, and it is not there" } else { "it is listed, and not there" };
-        let verdict = Verdict { by: Some(entry.by), expected: entry.listed.sha256, ..self.not_there(&key, reason) };
-        self.count_listed(entry.by, verdict.standing);
-        self.push(CheckedKind::LogFile, LogText::from(key), verdict);
-    }
-
-    /// A file that at least one log digest file lists.
-    fn listed(&self, content: &Content, entries: &[Entry<'_>]) -> Verdict {
-        let trust = |entry: &Entry<'_>| self.nodes.get(entry.by).map_or((false, false), |node| (node.proven, !node.is_altered()));
-        let actual = match content {
-            Content::Hash(sha256) | Content::NoLogDigestFile(sha256, _) => Some(*sha256),
-            Content::Damaged(_) | Content::Unreadable(_) => None,
-        };
-        // The most trustworthy decide; among them one that does not fit is enough.
-        let most = entries.iter().map(trust).max().unwrap_or_default();
-        let deciding = || entries.iter().filter(|entry| trust(entry) == most);
-        let fits = |entry: &&Entry<'_>| actual.is_some() && entry.listed.sha256 == actual;
-        let Some(entry) = deciding().find(|entry| !fits(entry)).or_else(|| deciding().next()) else { return Verdict::new(Standing::NotCovered) };
-        let verdict = Verdict { by: Some(entry.by), expected: entry.listed.sha256, actual, ..Verdict::new(Standing::Valid) };
-        match (content, most) {
-            (Content::Unreadable(reason), _) => Verdict { standing: Standing::Unreadable, ..verdict }.because(&**reason),
-            (Content::Damaged(reason), _) => Verdict { standing: Standing::HashMismatch, ..verdict }.because(&**reason),
-            (_, most) if !fits(&entry) => Verdict { standing: Standing::HashMismatch, ..verdict }.because(match most {
-                (true, _) => "its content is not what CloudTrail delivered",
-                (false, true) => "its content is not what is listed",
-                (false, false) => "its content is not what is listed, but the log digest file that lists it was altered, too",
-            }),
-            (_, (true, _)) => verdict,
-            (_, (false, true)) => {
-                let reason = self.nodes.get(entry.by).and_then(|node| node.reason.as_deref()).unwrap_or_default();
-                Verdict { standing: Standing::SignatureNotChecked, ..verdict }.because(format!("of the log digest file that lists it: {reason}"))
-            }
-            (_, (false, false)) => Verdict { standing: Standing::Unproven, ..verdict }.because("the log digest file that lists it was altered"),
-        }
-    }
-
-    /// A file that no log digest file lists.
-    fn unlisted(&mut self, other: &Other, spans: &[Span<'c>], kinds: &BTreeSet<&str>) -> Verdict {
-        let object = other.object.raw();
-        let actual = if let Content::Hash(sha256) = &other.content { Some(*sha256) } else { None };
-        let not_covered = |reason: &str| Verdict { actual, ..Verdict::new(Standing::NotCovered) }.because(reason);
-        if let Content::Unreadable(reason) = &other.content {
-            return Verdict::new(Standing::Unreadable).because(&**reason);
-        }
-        let Some(Delivery { account, region, first, last }) = Delivery::of(object) else {
-            return not_covered("its name does not tell when CloudTrail delivered it");
-        };
-        if name::kind(object).is_some_and(|kind| kind != "CloudTrail" && !kinds.contains(kind)) {
-            return not_covered("log digest files list no objects of its kind");
-        }
-        let place = name::split(object).map(|(before, _)| before);
-        let here = |span: &&Span<'_>| span.trail.account == account && span.trail.region == region;
-        let near = |span: &&Span<'_>| place.is_none() || span.places.iter().any(|other| other.is_none() || *other == place);
-        let said: Vec<Said> = spans.iter().filter(here).filter(near).map(|span| span.say(first, last)).collect();
-        let rank = |said: &Said| match said {
-            Said::Unlisted => 0,
-            Said::NotYet => 1,
-            Said::Gap(..) => 2,
-            Said::After(_) => 3,
-            Said::Before(_) => 4,
-        };
-        match said.into_iter().min_by_key(rank) {
-            None => not_covered("there is no log digest file of its account and region beside it"),
-            Some(Said::Unlisted) if !self.whole => not_covered("the run ended before all log digest files were read"),
-            Some(Said::Unlisted) => Verdict { actual, ..Verdict::new(Standing::Unlisted) }
-                .because("it is in none of the lists of its time: added later, or delivered to the same place by a trail without log digest files"),
-            Some(Said::NotYet) => not_covered(NOT_YET),
-            Some(Said::After(end)) => {
-                self.overdue += 1;
-                not_covered(&format!("log digest files end at {end}, long before it was delivered"))
-            }
-            Some(Said::Before(begin)) => not_covered(&format!("delivered before {begin}, when log digest files begin")),
-            Some(Said::Gap(from, to)) => not_covered(&format!("no log digest file tells of the time between {from} and {to}")),
-        }
     }
 
     fn sentence(mut self, spans: &[Span<'c>], keys: &Keys) -> Verification {
@@ -338,32 +219,5 @@ impl<'c> Court<'c> {
             covered: span.map(|span| span.covered.clone()).unwrap_or_default(),
             gaps: span.map(|span| span.gaps.clone()).unwrap_or_default(),
         }
-    }
-}
-
-/// What is said of the newest log files of an archive that grows. It is no finding.
-const NOT_YET: &str = "not covered yet: the next log digest file will tell";
-
-/// When and for whom an object was delivered, by its name or its folders.
-struct Delivery<'o> {
-    account: &'o str,
-    region: &'o str,
-    first: Timestamp,
-    last: Timestamp,
-}
-
-impl<'o> Delivery<'o> {
-    fn of(object: &'o str) -> Option<Self> {
-        let place = crate::source::layout::Place::of(object);
-        let (account, region) = (place.account?, place.region?);
-        let (first, last) = match name::delivered(name::file_name(object)) {
-            Some(time) => (time, time),
-            None => {
-                let days = place.days?;
-                let midnight = |day: i32| Timestamp::parse(&format!("{}T00:00:00Z", crate::source::layout::day_name(day)));
-                (midnight(days.first)?, midnight(days.last.checked_add(1)?)?)
-            }
-        };
-        Some(Self { account, region, first, last })
     }
 }

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::chain::Node;
-use super::file::Listed;
+use super::file;
 use super::name;
 use super::read::Found;
 
@@ -29,7 +29,16 @@ pub struct Entry<'f> {
     at: usize,
     /// The log digest file.
     pub by: usize,
-    pub listed: &'f Listed,
+    pub listed: &'f file::Listed,
+}
+
+/// All lines that speak of one object.
+pub struct Listed<'f> {
+    pub entries: Vec<Entry<'f>>,
+    /// It does not lie where CloudTrail put it.
+    pub elsewhere: bool,
+    /// They speak of several objects of this name.
+    pub ambiguous: bool,
 }
 
 impl<'f> Listing<'f> {
@@ -51,7 +60,7 @@ impl<'f> Listing<'f> {
         listing
     }
 
-    fn listed(&self, line: Line) -> Option<&'f Listed> {
+    fn listed(&self, line: Line) -> Option<&'f file::Listed> {
         self.found.get(line.file as usize)?.file.files.get(line.line as usize)
     }
 
@@ -61,8 +70,8 @@ impl<'f> Listing<'f> {
     }
 
     /// The lines that speak of `object`, which is there. Where folders tell it apart from others of its name, they do; a copy
-    /// that has lost its folders, or lies in others, is known by its name. The second value: it lies elsewhere.
-    pub fn of(&mut self, object: &str) -> (Vec<Entry<'f>>, bool) {
+    /// that has lost its folders, or lies in others, is known by its name.
+    pub fn of(&mut self, object: &str) -> Listed<'f> {
         let wanted = name::file_name(object);
         let start = self.lines.partition_point(|line| self.listed(*line).is_some_and(|listed| &*listed.name < wanted));
         let same_name = (start..).map_while(|at| self.entry(at)).take_while(|entry| &*entry.listed.name == wanted);
@@ -81,7 +90,8 @@ impl<'f> Listing<'f> {
                 *present = true;
             }
         }
-        (entries, elsewhere)
+        let ambiguous = entries.windows(2).any(|pair| matches!(pair, [one, other] if place(one.listed) != place(other.listed)));
+        Listed { entries, elsewhere, ambiguous }
     }
 
     /// Objects that are listed, and that nobody has asked for: one line of each, of the most trustworthy log digest file.
@@ -104,6 +114,6 @@ impl<'f> Listing<'f> {
 }
 
 /// Folders from `AWSLogs/` on.
-fn place(listed: &Listed) -> &str {
+fn place(listed: &file::Listed) -> &str {
     name::split(&listed.folder).map_or(&listed.folder, |(_, inside)| inside)
 }

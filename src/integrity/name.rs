@@ -27,11 +27,20 @@ pub fn identity(key: &str) -> &str {
     split(key).map_or(key, |(_, rest)| rest)
 }
 
+/// The path from the last folder on that is one of a kind: `CloudTrail/…`, `CloudTrail-Digest/…`.
+pub fn from_kind(path: &str) -> Option<&str> {
+    let starts = std::iter::once(0).chain(path.match_indices('/').map(|(at, _)| at + 1));
+    starts.filter_map(|at| path.get(at..)).filter(|rest| rest.split_once('/').is_some_and(|(folder, _)| is_kind(folder))).next_back()
+}
+
+fn is_kind(folder: &str) -> bool {
+    folder == "CloudTrail" || folder.starts_with("CloudTrail-")
+}
+
 /// The folder under the account: `CloudTrail`, `CloudTrail-Digest`, `CloudTrail-Insight` …, or the same from the name.
 pub fn kind(path: &str) -> Option<&str> {
-    let is_kind = |part: &&str| *part == "CloudTrail" || part.starts_with("CloudTrail-");
     let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
-    folders.rsplit('/').find(is_kind).or_else(|| name.split('_').nth(1).filter(is_kind))
+    folders.rsplit('/').find(|folder| is_kind(folder)).or_else(|| name.split('_').nth(1).filter(|part| is_kind(part)))
 }
 
 /// Whose log digest file it is: `ACCOUNT_CloudTrail-Digest_REGION_TRAIL_HOMEREGION_20200911T193649Z[_backfill].json.gz`.

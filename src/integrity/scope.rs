@@ -55,13 +55,9 @@ fn reaches(root: &str, key: &str) -> bool {
         return whole.starts_with(inside);
     }
     // A copy of a part: from the folder of one kind on.
-    let from_kind = |path: &str| {
-        let at = name::kind(path).and_then(|kind| path.find(&format!("{kind}/")))?;
-        path.get(at..).map(str::to_owned)
-    };
-    match from_kind(root) {
+    match name::from_kind(root) {
         None => true,
-        Some(inside) => from_kind(whole).is_some_and(|whole| whole.starts_with(&inside)),
+        Some(inside) => name::from_kind(whole).is_some_and(|whole| whole.starts_with(inside)),
     }
 }
 
@@ -91,6 +87,8 @@ mod tests {
             ("/case/AWSLogs/111122223333/CloudTrail/eu-west-1/2026/03/03/", false),
             ("/case/CloudTrail-Digest/", false),
             ("/case/CloudTrail/", true),
+            ("/MyCloudTrail/CloudTrail/us-east-1/", false),
+            ("/MyCloudTrail/", true),
         ] {
             assert_eq!(holds(Root::Folder(root.to_owned())), expected, "{root}");
         }
