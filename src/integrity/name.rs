@@ -30,7 +30,7 @@ pub fn identity(key: &str) -> &str {
 /// The path from the last folder on that is one of a kind: `CloudTrail/…`, `CloudTrail-Digest/…`.
 pub fn from_kind(path: &str) -> Option<&str> {
     let starts = std::iter::once(0).chain(path.match_indices('/').map(|(at, _)| at + 1));
-    starts.filter_map(|at| path.get(at..)).filter(|rest| rest.split_once('/').is_some_and(|(folder, _)| is_kind(folder))).next_back()
+    starts.filter_map(|at| path.get(at..)).rfind(|rest| rest.split_once('/').is_some_and(|(folder, _)| is_kind(folder)))
 }
 
 fn is_kind(folder: &str) -> bool {
