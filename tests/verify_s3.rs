@@ -177,6 +177,21 @@ impl CloudTrail {
     }
 }
 
+/// Keys of another S3 are nothing to show to AWS.
+#[test]
+fn aws_is_not_asked_about_a_bucket_that_is_not_its_own() {
+    let world = World::new();
+    let memory = world.memory(true);
+    let server = Server::memory(&memory);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
+    command.args(["verify", "s3://trail", "--format", "json", "--endpoint-url", &server.endpoint()]).current_dir(world.folder.path());
+    command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID).env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY).env("AWS_EC2_METADATA_DISABLED", "true");
+    command.env_remove("AWS_PROFILE").env_remove("AWS_ENDPOINT_URL").env_remove("AWS_ENDPOINT_URL_CLOUDTRAIL");
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(0) && said.contains("an S3 that is not AWS's"), "{said}");
+}
+
 fn without_keys(world: &World, source: &str, endpoint: &str, cloud_trail: &CloudTrail, more: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
     command.args(["verify", source, "--format", "json"]).args(more).current_dir(world.folder.path());
@@ -200,7 +215,7 @@ fn keys_are_fetched_for_a_bucket_by_itself_and_for_a_folder_when_asked() {
     assert_eq!(asked.len(), 2);
     // The backfill was signed on 20 March.
     assert!(
-        asked[0].contains("/eu-central-1/cloudtrail/aws4_request") && asked[0].ends_with(r#"{"StartTime":1772442049,"EndTime":1774051200}"#),
+        asked[0].contains("/eu-central-1/cloudtrail/aws4_request") && asked[0].ends_with(r#"{"StartTime":1772442049,"EndTime":1773968400}"#),
         "{}",
         asked[0]
     );

@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use chrono::Utc;
+
 use super::gather::{self, watched};
 use super::options::{FailOn, Limits, S3, Show, Sources, Window};
 use super::{Ending, destination, interrupt, nothing, sources};
 use crate::failure::Failure;
 use crate::integrity::{self, Gathered, Keys, Root, Scope};
-use crate::model::{Coverage, Filter, Standing, Verification};
-use crate::source::Options;
+use crate::model::{Coverage, Filter, Standing, Timestamp, Verification};
+use crate::source::{KeyRequest, Options};
 use crate::ui::quantity::{bytes, count, counted, elapsed};
 use crate::ui::talk::Talk;
 use crate::ui::{self, Format, Look};
@@ -115,7 +117,10 @@ impl Args {
     fn fetch_keys(&self, talk: &Talk, options: &Options, gathered: &Gathered, keys: &mut Keys) -> Result<(), Failure> {
         let by_itself =
             keys.is_empty() && !self.s3.no_sign_request && self.sources.iter().any(|spec| matches!(root(spec), Some(Root::Bucket { .. })));
-        let needed = gathered.keys_needed();
+        // AWS knows no keys of the future.
+        let now = Timestamp::from_millis(Utc::now().timestamp_millis());
+        let needed: Vec<_> =
+            gathered.keys_needed().into_iter().map(|asked| KeyRequest { from: asked.from.min(now), to: asked.to.min(now), ..asked }).collect();
         if cfg!(not(feature = "signatures")) || needed.is_empty() || !self.fetch_public_keys && !by_itself {
             return Ok(());
         }

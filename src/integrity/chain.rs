@@ -152,8 +152,10 @@ impl Signed {
 fn proven(graph: &Graph<'_>, signed: &[Signed]) -> Vec<bool> {
     let mut proven: Vec<bool> = signed.iter().map(|signed| signed.check == Check::Valid).collect();
     let mut open: Vec<usize> = (0..proven.len()).filter(|at| proven.get(*at) == Some(&true)).collect();
+    // A thousand copies of one file are looked through once.
+    let mut done = HashSet::new();
     while let Some(at) = open.pop() {
-        let Some(own) = graph.file(at) else { continue };
+        let Some(own) = graph.file(at).filter(|own| done.insert((&own.object, own.sha256))) else { continue };
         // Second copies, and the predecessor.
         let before = own.previous.as_ref().and_then(|previous| Some((&previous.object, previous.sha256?)));
         for (key, sha256) in before.into_iter().chain([(&own.object, own.sha256)]) {

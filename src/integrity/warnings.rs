@@ -12,7 +12,7 @@ use crate::source::layout::is_region;
 /// More regions than AWS has.
 const REGIONS_MAX: usize = 64;
 /// How long after the end of its time a log digest file may be signed.
-const SIGNED_LATER_SECONDS: i64 = 86_400;
+const SIGNED_LATER_SECONDS: i64 = 3_600;
 /// Names that one sentence lists.
 const NAMES_MAX: usize = 8;
 

@@ -210,6 +210,11 @@ fn region_chain(options: &Options) -> RegionProviderChain {
     RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(profile.build()).or_else(Region::new(REGION_FIRST_ASKED))
 }
 
+/// Whether objects come from AWS itself.
+pub(super) fn is_aws(options: &Options, shared: &SdkConfig) -> bool {
+    custom_endpoint(options, shared).is_none_or(|endpoint| !needs_path_style(&endpoint))
+}
+
 /// The endpoint that is not AWS's own choice, wherever it is configured. The SDK reads environment and profile.
 fn custom_endpoint(options: &Options, shared: &SdkConfig) -> Option<String> {
     options.endpoint_url.clone().or_else(|| endpoint_of(shared, "S3"))

@@ -41,7 +41,12 @@ pub(in crate::source) fn list(options: &Options, requests: &[KeyRequest]) -> Res
 async fn one(options: &Options, request: &KeyRequest) -> Result<Vec<u8>, String> {
     let tls = connect::ca_bundle("CloudTrail").map_err(|error| error.detail)?;
     let shared = connect::shared_config(&connect::http_client(tls.clone()), options, Some(&request.region)).await;
-    let endpoint = connect::endpoint_of(&shared, "CloudTrail").unwrap_or_else(|| endpoint(&request.region));
+    let endpoint = match connect::endpoint_of(&shared, "CloudTrail") {
+        Some(endpoint) => endpoint,
+        None if connect::is_aws(options, &shared) => endpoint(&request.region),
+        // Credentials of another S3 are none of AWS's business.
+        None => return Err("the objects come from an S3 that is not AWS's".to_owned()),
+    };
     let body = format!(r#"{{"StartTime":{},"EndTime":{}}}"#, request.from.seconds(), request.to.seconds());
     let connector = connect::connector(Connector::builder(), tls.as_ref());
     let mut pause = PAUSE;
