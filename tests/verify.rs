@@ -4,6 +4,9 @@
 
 #[path = "support/integrity/mod.rs"]
 mod integrity;
+#[path = "support/sim/rng.rs"]
+#[allow(dead_code)]
+mod rng;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -11,7 +14,7 @@ use std::sync::atomic::AtomicBool;
 
 use integrity::{BUCKET, Objects, Signer, Stored, TRAIL, Trail, Writer, at, gunzip, gzip, gzip_at, hours, sign_again, write};
 use tagfall::integrity::{self as checking, Keys, Root, Scope};
-use tagfall::model::{Filter, GapCause, Severity, SignaturesChecked, Standing, Verification};
+use tagfall::model::{CheckedKind, Filter, GapCause, Severity, SignaturesChecked, Standing, Verification};
 use tagfall::pipeline::{Budget, Progress, Run};
 use tagfall::source::{self, Delivery, Feed, Fetched, Listed, Options, Signed};
 
@@ -500,4 +503,59 @@ fn a_name_that_is_listed_twice_is_said() {
     };
     assert!(matches!(flat(b"{\"Records\":[1]}"), (Standing::Valid, reason) if reason.starts_with("several log files of its name")));
     assert_eq!(flat(b"{\"Records\":[2]}").0, Standing::HashMismatch);
+}
+
+/// An honest archive of any shape: hours of activity and quiet ones, files that are delivered into the next hour, restarts,
+/// backfills long after, several regions, an organization, a prefix.
+fn any_honest(rng: &mut rng::Rng, signer: &Signer) -> Objects {
+    let mut objects = Objects::new();
+    let (prefix, organization) = (*rng.pick(&["", "logs/", "a/b/"]), *rng.pick(&["", "o-abc123/"]));
+    for region in ["eu-central-1", "us-gov-west-1", "ap-southeast-2"].into_iter().take(1 + rng.index(3)) {
+        let mut writer = Writer::new(Trail { prefix, organization, region, ..TRAIL }, signer);
+        let (mut waiting, mut forgotten) = (Vec::new(), BTreeMap::<i64, Vec<String>>::new());
+        let mut hour = rng.range(0, 20) as i64;
+        for _ in 0..rng.range(1, 30) {
+            let mut listed = std::mem::take(&mut waiting);
+            for _ in 0..rng.range(0, 4) {
+                let minute = rng.range(0, 60) as i64;
+                let key = writer.log_file(at(hour).plus_seconds(minute * 60));
+                // Begun shortly before the end of the hour: delivered, and listed, in the next one.
+                if minute >= 45 && rng.chance(50) {
+                    waiting.push(key);
+                } else if rng.chance(10) {
+                    forgotten.entry(hour).or_default().push(key);
+                } else {
+                    listed.push(key);
+                }
+            }
+            writer.log_digest_file(at(hour), at(hour + 1), &listed);
+            hour += 1;
+            if rng.chance(8) {
+                // What would have been listed next is covered by nothing.
+                waiting.clear();
+                writer.restart();
+                hour += rng.range(1, 30) as i64;
+            }
+        }
+        for (hour, keys) in forgotten {
+            writer.backfill(at(hour), at(hour + 1), &keys);
+        }
+        objects.extend(writer.objects);
+    }
+    objects
+}
+
+#[test]
+fn no_honest_archive_is_accused() {
+    let signer = Signer::aws();
+    let keys = keys(&[&signer]);
+    for seed in 0..40 {
+        let objects = any_honest(&mut rng::Rng::new(seed), &signer);
+        let s3 = in_s3(&objects, &keys);
+        let open = told(&s3);
+        assert!(open.values().all(|standing| *standing == Standing::NotCovered), "SEED={seed}: {open:?}");
+        assert!(s3.objects.iter().all(|object| object.kind == CheckedKind::LogFile || object.verdict == Standing::Valid), "SEED={seed}");
+        assert_eq!(findings(&on_disk(&objects, &keys)), BTreeMap::new(), "SEED={seed}");
+        assert_eq!(findings(&on_disk(&objects, &Keys::default())), BTreeMap::new(), "SEED={seed}");
+    }
 }

@@ -157,7 +157,8 @@ impl<'o> Delivery<'o> {
         let place = Place::of(object);
         let (account, region) = (place.account?, place.region?);
         let (first, last) = match name::delivered(name::file_name(object)) {
-            Some(time) => (time, time),
+            // Names tell the minute.
+            Some(time) => (time, time.plus_seconds(59)),
             None => {
                 let days = place.days?;
                 let midnight = |day: i32| Timestamp::parse(&format!("{}T00:00:00Z", layout::day_name(day)));

@@ -63,13 +63,16 @@ pub type Objects = BTreeMap<String, Stored>;
 #[derive(Debug, Clone)]
 pub struct Trail {
     pub prefix: &'static str,
+    /// `o-…/` of a trail of an organization.
+    pub organization: &'static str,
     pub account: &'static str,
     pub region: &'static str,
     pub name: &'static str,
     pub home: &'static str,
 }
 
-pub const TRAIL: Trail = Trail { prefix: "", account: "111122223333", region: "eu-central-1", name: "all_events", home: "us-east-1" };
+pub const TRAIL: Trail =
+    Trail { prefix: "", organization: "", account: "111122223333", region: "eu-central-1", name: "all_events", home: "us-east-1" };
 
 /// The chain of one trail while it is written.
 pub struct Writer<'w> {
@@ -93,9 +96,9 @@ impl<'w> Writer<'w> {
         self.number += 1;
         let record = json!({ "eventVersion": "1.11", "eventTime": time.plus_seconds(-240).to_string(), "eventSource": "ecr.amazonaws.com", "eventName": "BatchGetImage", "awsRegion": self.trail.region, "recipientAccountId": self.trail.account, "eventID": format!("{}-{}-{}", self.trail.account, self.trail.region, self.number), "userAgent": "x".repeat(40) });
         let random = &hex(&Sha256::digest(format!("{}{}{}", self.trail.prefix, self.trail.region, self.number)))[..16];
-        let Trail { prefix, account, region, .. } = &self.trail;
+        let Trail { prefix, organization, account, region, .. } = &self.trail;
         let key = format!(
-            "{prefix}AWSLogs/{account}/CloudTrail/{region}/{}/{account}_CloudTrail_{region}_{}Z_{random}.json.gz",
+            "{prefix}AWSLogs/{organization}{account}/CloudTrail/{region}/{}/{account}_CloudTrail_{region}_{}Z_{random}.json.gz",
             day(time),
             &stamp(time)[..13]
         );
@@ -135,9 +138,9 @@ impl<'w> Writer<'w> {
     }
 
     fn key(&self, end: Timestamp, suffix: &str) -> String {
-        let Trail { prefix, account, region, name, home } = &self.trail;
+        let Trail { prefix, organization, account, region, name, home } = &self.trail;
         format!(
-            "{prefix}AWSLogs/{account}/CloudTrail-Digest/{region}/{}/{account}_CloudTrail-Digest_{region}_{name}_{home}_{}Z{suffix}.json.gz",
+            "{prefix}AWSLogs/{organization}{account}/CloudTrail-Digest/{region}/{}/{account}_CloudTrail-Digest_{region}_{name}_{home}_{}Z{suffix}.json.gz",
             day(end),
             stamp(end)
         )
