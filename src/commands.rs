@@ -19,6 +19,7 @@ mod nothing;
 mod options;
 mod queries;
 mod query;
+mod report;
 mod sources;
 mod timeline;
 mod values;
@@ -61,6 +62,7 @@ enum Command {
     Detect(detect::Args),
     Explain(explain::Args),
     Timeline(timeline::Args),
+    Report(report::Args),
     Query(Box<query::Args>),
     Queries(queries::Args),
     #[cfg(feature = "sql")]
@@ -76,6 +78,7 @@ impl Command {
             Self::Detect(args) => args.common.quiet(),
             Self::Explain(args) => args.common.quiet(),
             Self::Timeline(args) => args.common.quiet(),
+            Self::Report(args) => args.common.quiet(),
             Self::Query(args) => args.common.quiet(),
             Self::Queries(_) => false,
             #[cfg(feature = "sql")]
@@ -90,6 +93,7 @@ impl Command {
             Self::Detect(args) => args.run(talk),
             Self::Explain(args) => args.run(talk),
             Self::Timeline(args) => args.run(talk),
+            Self::Report(args) => args.run(talk),
             Self::Query(args) => args.run(talk),
             Self::Queries(args) => args.run(),
             #[cfg(feature = "sql")]

@@ -24,6 +24,8 @@ pub const CASES: &[(&str, &[&str])] = &[
     ("incident-repository-typo", &["detect", "incident", "--repository", "no-such-repository"]),
     ("incident-account-typo", &["detect", "incident", "--account", "999999999999"]),
     ("incident-other-time", &["detect", "incident", "--until", "2001-01-01"]),
+    ("incident-report", &["report", "incident"]),
+    ("quiet-report", &["report", "quiet", "-o", "-"]),
     ("quiet-detect", &["detect", "quiet"]),
     ("damaged-detect", &["detect", "damaged", "--format", "ndjson"]),
     ("damaged-allowed", &["detect", "damaged", "--allow-incomplete", "--format", "csv"]),
@@ -63,6 +65,8 @@ fn the_worst_exit_code_wins() {
         (&["detect", "damaged", "--allow-incomplete"], 0),
         (&["detect", "incident", "--fail-on", "critical"], 1),
         (&["timeline", "incident", "--fail-on", "critical"], 1),
+        (&["report", "incident", "--fail-on", "critical"], 1),
+        (&["report", "damaged"], 3),
         (&["detect", "damaged", "--fail-on", "critical"], 1),
         (&["detect", "damaged", "--fail-on", "critical", "--allow-incomplete"], 1),
         (&["detect", "damaged", "no-such-folder", "--fail-on", "critical"], 2),
@@ -85,6 +89,10 @@ fn the_same_evidence_gives_the_same_bytes() {
             assert_eq!(world.read("out").into_bytes(), one, "{verb} {format} -o");
         }
     }
+    let page = world.run(&["report", "incident", "--jobs", "1"]).stdout;
+    assert_eq!(world.run(&["report", "incident", "--jobs", "8"]).stdout, page);
+    assert_eq!(world.code(&["report", "incident", "-o", "out"]), Some(0));
+    assert_eq!(world.read("out").into_bytes(), page, "report -o");
 }
 
 /// Parquet is a format of every verb with rows, and has the rows that `query` has.
