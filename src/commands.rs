@@ -10,6 +10,7 @@ mod destination;
 mod detect;
 mod ending;
 mod explain;
+mod forecast;
 mod gather;
 #[cfg(feature = "sql")]
 mod ingest;
@@ -22,6 +23,7 @@ mod query;
 mod sources;
 mod timeline;
 mod values;
+mod whatif;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -60,6 +62,8 @@ enum Command {
     Detect(detect::Args),
     Explain(explain::Args),
     Timeline(timeline::Args),
+    Forecast(forecast::Args),
+    Whatif(whatif::Args),
     Query(Box<query::Args>),
     Queries(queries::Args),
     #[cfg(feature = "sql")]
@@ -74,6 +78,8 @@ impl Command {
             Self::Detect(args) => args.common.quiet(),
             Self::Explain(args) => args.common.quiet(),
             Self::Timeline(args) => args.common.quiet(),
+            Self::Forecast(args) => args.common.quiet(),
+            Self::Whatif(args) => args.common.quiet(),
             Self::Query(args) => args.common.quiet(),
             Self::Queries(_) => false,
             #[cfg(feature = "sql")]
@@ -87,6 +93,8 @@ impl Command {
             Self::Detect(args) => args.run(talk),
             Self::Explain(args) => args.run(talk),
             Self::Timeline(args) => args.run(talk),
+            Self::Forecast(args) => args.run(talk),
+            Self::Whatif(args) => args.run(talk),
             Self::Query(args) => args.run(talk),
             Self::Queries(args) => args.run(),
             #[cfg(feature = "sql")]

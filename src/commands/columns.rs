@@ -1,8 +1,9 @@
-//! `--format parquet` of `detect` and `timeline`: the rows that `query` has as the tables `findings` and `images`.
+//! `--format parquet` of `detect`, `timeline`, `forecast` and `whatif`; the rows of the first two are those that `query` has as the tables
+//! `findings` and `images`.
 
 use super::gather::Run;
 use crate::failure::Failure;
-use crate::model::{Finding, Timeline, Timestamp};
+use crate::model::{Finding, Forecast, Timeline, Timestamp, WhatIf};
 use crate::sql::{Catalog, Query};
 use crate::tables::{Rows, Table, engine, rows};
 use crate::ui;
@@ -15,6 +16,16 @@ pub fn findings(run: &Run<'_>, findings: &[Finding]) -> Result<Option<u64>, Fail
 /// Writes timelines, and says how many there were.
 pub fn timelines(run: &Run<'_>, timelines: impl Iterator<Item = Timeline>) -> Result<Option<u64>, Failure> {
     write(run, &engine::IMAGES, &rows::from_timelines(timelines).images)
+}
+
+/// Writes forecasts, in their order.
+pub fn forecast(run: &Run<'_>, list: impl Iterator<Item = Forecast>) -> Result<Option<u64>, Failure> {
+    write(run, &engine::FORECAST, &rows::forecast(list))
+}
+
+/// Writes what would have been.
+pub fn whatif(run: &Run<'_>, list: &[WhatIf]) -> Result<Option<u64>, Failure> {
+    write(run, &engine::WHATIF, &rows::whatif(list))
 }
 
 fn write(run: &Run<'_>, table: &'static Table, rows: &Rows) -> Result<Option<u64>, Failure> {

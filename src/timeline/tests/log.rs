@@ -103,7 +103,10 @@ impl Log {
             has_tag_list: true,
             pushed_at: pushed_at.map(|second| Timestamp::from_millis((START + second) * 1000)),
         };
-        self.add("PolicyExecutionEvent", Action::PolicyRun(PolicyRun { rules: vec![rule], images: vec![image], failures: Vec::new() }))
+        self.add(
+            "PolicyExecutionEvent",
+            Action::PolicyRun(PolicyRun { rules: vec![rule], images: vec![image], failures: Vec::new(), evaluated_before: None }),
+        )
     }
 
     pub fn delete(&mut self, requested: (Option<u8>, Option<&'static str>), removed: &[(u8, Option<&'static str>)]) -> &mut Self {

@@ -1,0 +1,244 @@
+//! Runs that are asked for, beside those that happened: what each is to take, by the rules in force or by others.
+//!
+//! The images of the repository stand in the order of the rules ([`Ranks`]). What the replay changes is noted, and put in
+//! its place before the next run; a run costs what changed since the last one, and what it takes.
+
+use super::{Happening, Replay};
+use crate::model::{Digest, ImageState, Order, StepKind, StorageClass};
+use crate::policy::{Action, Policy, Ranks, Seen, Taken};
+use crate::timeline::fact::{Fact, Noted, Run, What};
+use crate::timeline::image::{End, RunFacts};
+use crate::timeline::names::{DigestNo, EventNo, Map, Sym};
+use crate::timeline::policy::PolicyText;
+use crate::timeline::suppose::{Foreseen, Supposed, Supposition};
+
+pub(in crate::timeline) const DAY_MILLIS: i64 = 86_400_000;
+/// Events of one run follow each other within this time.
+const PARTS_MILLIS: i64 = 10 * 60_000;
+/// Runs come every day. Where the logs have none for so long, there was none to log, and they are made up: one a day.
+const SILENCE_MILLIS: i64 = 2 * DAY_MILLIS;
+
+/// An image in the order of the rules: by digest where pushes fall together, and its index.
+type Key = (Digest, usize);
+
+/// Which runs there are, and how the images stand.
+pub(super) struct Board<'e> {
+    supposed: Supposed<'e>,
+    /// The policy by which the images are ranked: a run's rules, or none for that of the supposition.
+    ranks: Option<(Option<PolicyText>, Ranks<Key>)>,
+    touched: Vec<usize>,
+    /// All events of a run, by the first.
+    parts: Map<EventNo, Vec<(EventNo, &'e Run)>>,
+    /// Times of the runs in the logs, in order, and how many of them are over.
+    runs: Vec<i64>,
+    over: usize,
+    last_run: i64,
+    /// Last recorded pulls and restores, for rules that ask.
+    pulled: Map<usize, i64>,
+    restored: Map<usize, i64>,
+}
+
+impl<'e> Board<'e> {
+    pub(super) fn new(supposed: Supposed<'e>, happenings: &[Happening<'e>], events: &[Noted]) -> Self {
+        let (mut parts, mut runs): (Map<EventNo, Vec<(EventNo, &Run)>>, Vec<i64>) = (Map::default(), Vec::new());
+        let mut latest: Option<(EventNo, i64, &Run)> = None;
+        for happening in happenings {
+            let Happening::Fact(Fact { event, what: What::Run(run), .. }) = happening else { continue };
+            let now = events[event.index()].time;
+            let goes_on = latest.filter(|(_, before, other)| now - before <= PARTS_MILLIS && run.goes_on_from(other));
+            let first = goes_on.map_or(*event, |(first, ..)| first);
+            parts.entry(first).or_default().push((*event, run));
+            if goes_on.is_none() {
+                runs.push(now);
+            }
+            latest = Some((first, now, run));
+        }
+        let last_run = happenings.first().map_or(0, |first| events[first.event().index()].time);
+        Self { supposed, ranks: None, touched: Vec::new(), parts, runs, over: 0, last_run, pulled: Map::default(), restored: Map::default() }
+    }
+
+    /// When the runs of the logs began.
+    pub(super) fn into_runs(self) -> Vec<i64> {
+        self.runs
+    }
+
+    pub(super) fn restored(&mut self, at: usize, now: i64) {
+        self.restored.insert(at, now);
+        self.touched.push(at);
+    }
+
+    fn is_instead(&self) -> bool {
+        matches!(self.supposed.supposition, Supposition::Instead(_))
+    }
+
+    /// The next run that the logs do not have, if it comes before `until`.
+    fn next_made_up(&self, until: i64) -> Option<i64> {
+        let Supposition::Instead(_) = self.supposed.supposition else { return None };
+        let end = self.supposed.end.map_or(i64::MIN, |end| end.millis().saturating_add(1));
+        let logged = self.runs.get(self.over).copied();
+        let silent = self.runs.is_empty() || logged.unwrap_or(end).saturating_sub(self.last_run) > SILENCE_MILLIS;
+        let next = self.last_run.saturating_add(DAY_MILLIS);
+        (silent && next < until.min(logged.unwrap_or(end))).then_some(next)
+    }
+}
+
+impl Run {
+    /// Whether this is a further event of the run that `other` is of.
+    fn goes_on_from(&self, other: &Self) -> bool {
+        let evaluated = [self.evaluated_before, other.evaluated_before];
+        self.rules == other.rules && (evaluated[0] == evaluated[1] || evaluated.contains(&i64::MIN))
+    }
+}
+
+impl<'e> Replay<'e> {
+    /// Notes that an image has changed in a way that a rule may see.
+    pub(super) fn touch(&mut self, at: usize) {
+        if let Some(board) = &mut self.board {
+            board.touched.push(at);
+        }
+    }
+
+    pub(super) fn touch_all(&mut self) {
+        if let Some(board) = &mut self.board {
+            board.touched.extend(0..self.state.images.len());
+        }
+    }
+
+    /// A pull is recorded at most once a day (ECR User Guide).
+    pub(super) fn touch_by_pull(&mut self, at: usize, now: i64) {
+        let Some(board) = &mut self.board else { return };
+        let recorded = board.pulled.entry(at).or_insert(i64::MIN);
+        if now.saturating_sub(*recorded) >= DAY_MILLIS {
+            *recorded = now;
+            board.touched.push(at);
+        }
+    }
+
+    /// Whether runs take something else than what the logs say.
+    pub(super) fn plays_another_policy(&self) -> bool {
+        self.board.as_ref().is_some_and(|board| board.is_instead())
+    }
+
+    /// Runs that the logs do not have, up to `until`.
+    pub(super) fn make_up_runs(&mut self, until: i64) {
+        while let Some(now) = self.board.as_ref().and_then(|board| board.next_made_up(until)) {
+            self.foresee(now, EventNo::NONE, Sym::NONE);
+            if let Some(board) = &mut self.board {
+                board.last_run = now;
+            }
+            self.state.runs_made_up += 1;
+        }
+    }
+
+    /// A run of the logs begins: what it says about the images that it saw is known before it is asked what it is to take.
+    pub(super) fn begin_run(&mut self, event: EventNo, rules: Sym) {
+        let Some(parts) = self.board.as_mut().and_then(|board| board.parts.remove(&event)) else { return };
+        for image in parts.iter().flat_map(|(_, run)| run.images.iter().chain(&run.failures)) {
+            self.known_from_run(event, image);
+        }
+        let now = self.time(event);
+        self.foresee(now, event, rules);
+        if let Some(board) = &mut self.board {
+            (board.last_run, board.over) = (now, board.over + 1);
+        }
+    }
+
+    /// What a run at `now` is to take.
+    fn foresee(&mut self, now: i64, event: EventNo, rules: Sym) {
+        let Some(mut board) = self.board.take() else { return };
+        self.rank(&mut board, rules);
+        let due = board.ranks.as_ref().map(|(_, ranks)| ranks.due(now)).unwrap_or_default();
+        for taken in due {
+            let Some((stated, ranks)) = &mut board.ranks else { break };
+            let Some(rule) = ranks.policy().rules().get(taken.rule) else { continue };
+            let (priority, action, stated) = (rule.priority, rule.action, stated.is_some());
+            ranks.settle(taken.key);
+            // What an unknown action does is not known.
+            if action == Action::Unknown {
+                continue;
+            }
+            let (_, at) = taken.key;
+            let rules = if stated { rules } else { Sym::NONE };
+            self.state.foreseen.push(foreseen(self.state.images[at].digest, &taken, now, event, rules, priority));
+            if board.is_instead() {
+                self.take(at, now, event, action, priority);
+                board.touched.push(at);
+            }
+        }
+        self.board = Some(board);
+    }
+
+    /// Puts what has changed in its place, or everything where the rules are new.
+    fn rank(&self, board: &mut Board<'e>, rules: Sym) {
+        let wanted = match board.supposed.supposition {
+            Supposition::Instead(_) => None,
+            Supposition::InForce => self.stated(rules),
+        };
+        if board.ranks.as_ref().is_none_or(|(stated, _)| *stated != wanted) {
+            let policy = match (board.supposed.supposition, wanted) {
+                (Supposition::Instead(policy), _) => policy.clone(),
+                (Supposition::InForce, Some(text)) => text.read(self.names),
+                (Supposition::InForce, None) => Policy::default(),
+            };
+            board.ranks = Some((wanted, Ranks::new(policy)));
+            board.touched = (0..self.state.images.len()).collect();
+        }
+        let mut touched = std::mem::take(&mut board.touched);
+        let children = |at: &usize| self.state.images[*at].children.iter().filter_map(|child| self.state.by_digest.get(child).copied());
+        let held: Vec<usize> = touched.iter().flat_map(children).collect();
+        touched.extend(held);
+        touched.sort_unstable();
+        touched.dedup();
+        let Some((_, mut ranks)) = board.ranks.take() else { return };
+        for at in touched {
+            self.place(&mut ranks, at, board);
+        }
+        board.ranks = Some((wanted, ranks));
+    }
+
+    /// The rules that a run states, or the policy that is known where it states none.
+    fn stated(&self, rules: Sym) -> Option<PolicyText> {
+        let stated = PolicyText::Rules(rules);
+        if super::super::policy::is_empty(stated, self.names) { self.state.policy.map(|policy| policy.text) } else { Some(stated) }
+    }
+
+    fn place(&self, ranks: &mut Ranks<Key>, at: usize, board: &Board<'e>) {
+        let image = &self.state.images[at];
+        let key = (self.names.digest_of(image.digest).unwrap_or(Digest::ZERO), at);
+        let class = match image.state {
+            ImageState::Tagged | ImageState::Untagged => StorageClass::Standard,
+            ImageState::Archived => StorageClass::Archive,
+            _ => return ranks.remove(key),
+        };
+        let tags: Vec<&str> = image.tags.iter().map(|(tag, _)| self.names.text(*tag)).collect();
+        let there_at = image.pushed_at.or_else(|| image.steps.get(image.life_start as usize).map(|step| self.time(step.event)));
+        let of_this_life = |times: &Map<usize, i64>| times.get(&at).copied().filter(|time| image.pushed_at.is_none_or(|pushed| pushed <= *time));
+        let seen = Seen {
+            tags: &tags,
+            class,
+            pushed_at: image.pushed_at,
+            there_at: there_at.unwrap_or(i64::MAX),
+            pulled_at: of_this_life(&board.pulled),
+            restored_at: of_this_life(&board.restored),
+            archived_at: image.gone_at.filter(|_| class == StorageClass::Archive),
+            held: self.state.is_held(image.digest),
+        };
+        ranks.set(key, &seen);
+    }
+
+    /// A run that did not happen takes an image.
+    fn take(&mut self, at: usize, now: i64, event: EventNo, action: Action, rule_priority: i64) {
+        let (kind, end) = if action == Action::Transition { (StepKind::Archive, End::Archived) } else { (StepKind::Expire, End::Expired) };
+        let image = &mut self.state.images[at];
+        let tags: Box<[Sym]> = image.tags.iter().map(|(tag, _)| *tag).collect();
+        if event.is_some() {
+            image.step(event, kind, tags.first().copied().unwrap_or(Sym::NONE), DigestNo::NONE, Order::Observed);
+        }
+        let facts = RunFacts { rules: Sym::NONE, rule_priority, tag_status: Sym::NONE, tags };
+        self.end_at(at, now, event, end, Order::Observed, Some(facts));
+    }
+}
+
+fn foreseen(digest: DigestNo, taken: &Taken<Key>, at: i64, event: EventNo, rules: Sym, rule_priority: i64) -> Foreseen {
+    Foreseen { digest, pushed_at: taken.pushed_at, event, at, rules, rule_priority, ripe_at: taken.ripe_at }
+}
