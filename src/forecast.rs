@@ -178,10 +178,14 @@ impl<'h> Subject<'h> {
             _ if rule.action == Action::Unknown => Outlook::Unknown,
             (Some(at), _) if at <= self.as_of.millis() => Outlook::Due,
             (Some(_), _) => Outlook::Dated,
-            (None, _) if self.repository.is_held(self.image.digest) => Outlook::Held,
             (None, Some(_)) => Outlook::Counted,
+            (None, _) if self.is_held() => Outlook::Held,
             (None, None) => Outlook::Unknown,
         }
+    }
+
+    fn is_held(&self) -> bool {
+        self.repository.is_held(self.image.digest) || self.repository.is_held_unseen(self.image)
     }
 
     fn harm(&self) -> Harm {

@@ -86,8 +86,9 @@ fn free_at(at: usize, repository: &RepositoryHistory, own: &[Option<Prospect>], 
     if let Some(known) = known[at] {
         return known;
     }
-    let mut free = own[at].and_then(|prospect| prospect.eligible_at);
-    for parent in repository.holders(repository.images[at].digest) {
+    let image = &repository.images[at];
+    let mut free = own[at].and_then(|prospect| prospect.eligible_at).filter(|_| !repository.is_held_unseen(image));
+    for parent in repository.holders(image.digest) {
         let parent = if depth == 0 { None } else { free_at(parent, repository, own, known, depth - 1) };
         free = free.zip(parent).map(|(free, parent)| free.max(parent));
     }

@@ -3,6 +3,8 @@
 //! The images of the repository stand in the order of the rules ([`Ranks`]). What the replay changes is noted, and put in
 //! its place before the next run; a run costs what changed since the last one, and what it takes.
 
+use std::collections::HashSet;
+
 use super::{Happening, Replay};
 use crate::model::{Digest, ImageState, Order, StepKind, StorageClass};
 use crate::policy::{Action, Policy, Ranks, Seen, Taken};
@@ -122,7 +124,7 @@ impl<'e> Replay<'e> {
     /// Runs that the logs do not have, up to `until`.
     pub(super) fn make_up_runs(&mut self, until: i64) {
         while let Some(now) = self.board.as_ref().and_then(|board| board.next_made_up(until)) {
-            self.foresee(now, EventNo::NONE, Sym::NONE);
+            self.foresee(now, EventNo::NONE, Sym::NONE, &HashSet::new());
             if let Some(board) = &mut self.board {
                 board.last_run = now;
             }
@@ -136,15 +138,17 @@ impl<'e> Replay<'e> {
         for image in parts.iter().flat_map(|(_, run)| run.images.iter().chain(&run.failures)) {
             self.known_from_run(event, image);
         }
+        let failures = parts.iter().flat_map(|(_, run)| &run.failures).map(|image| image.digest);
+        let refused: HashSet<DigestNo> = failures.filter(|digest| !self.state.parents.contains_key(digest)).collect();
         let now = self.time(event);
-        self.foresee(now, event, rules);
+        self.foresee(now, event, rules, &refused);
         if let Some(board) = &mut self.board {
             (board.last_run, board.over) = (now, board.over + 1);
         }
     }
 
-    /// What a run at `now` is to take.
-    fn foresee(&mut self, now: i64, event: EventNo, rules: Sym) {
+    /// What a run at `now` is to take. `refused`: what it could not take for an index that the logs do not have.
+    fn foresee(&mut self, now: i64, event: EventNo, rules: Sym, refused: &HashSet<DigestNo>) {
         let Some(mut board) = self.board.take() else { return };
         self.rank(&mut board, rules);
         let due = board.ranks.as_ref().map(|(_, ranks)| ranks.due(now)).unwrap_or_default();
@@ -153,11 +157,11 @@ impl<'e> Replay<'e> {
             let Some(rule) = ranks.policy().rules().get(taken.rule) else { continue };
             let (priority, action, stated) = (rule.priority, rule.action, stated.is_some());
             ranks.settle(taken.key);
+            let (_, at) = taken.key;
             // What an unknown action does is not known.
-            if action == Action::Unknown {
+            if action == Action::Unknown || refused.contains(&self.state.images[at].digest) {
                 continue;
             }
-            let (_, at) = taken.key;
             let rules = if stated { rules } else { Sym::NONE };
             self.state.foreseen.push(foreseen(self.state.images[at].digest, &taken, now, event, rules, priority));
             if board.is_instead() {
@@ -221,7 +225,7 @@ impl<'e> Replay<'e> {
             pulled_at: of_this_life(&board.pulled),
             restored_at: of_this_life(&board.restored),
             archived_at: image.gone_at.filter(|_| class == StorageClass::Archive),
-            held: self.state.is_held(image.digest),
+            held: self.state.is_held(image.digest) || self.state.is_held_unseen(image),
         };
         ranks.set(key, &seen);
     }

@@ -18,10 +18,8 @@ impl Replay<'_> {
         self.state.runs.push((event, run.rules));
         self.learn_policy(event, run.rules);
         self.begin_run(event, run.rules);
-        if self.plays_another_policy() {
-            return;
-        }
-        for image in &run.images {
+        let taken = if self.plays_another_policy() { &[][..] } else { &run.images[..] };
+        for image in taken {
             let at = self.known_from_run(event, image);
             let (kind, end) = match image.action {
                 RunAction::Expire => (StepKind::Expire, End::Expired),

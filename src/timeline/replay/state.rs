@@ -110,6 +110,11 @@ impl RepositoryHistory {
         self.holders(digest).next().is_some()
     }
 
+    /// The same for an image that a run could not take, where the logs do not tell the index.
+    pub fn is_held_unseen(&self, image: &Image) -> bool {
+        !self.parents.contains_key(&image.digest) && image.was_refused()
+    }
+
     /// Indexes that are still there, if only in the archive, and list `digest`.
     pub fn holders(&self, digest: DigestNo) -> impl Iterator<Item = usize> + '_ {
         let there = |image: &Image| matches!(image.state, ImageState::Tagged | ImageState::Untagged | ImageState::Archived);
