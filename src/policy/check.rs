@@ -74,7 +74,7 @@ struct Read {
     priority: Option<i64>,
     class: String,
     status: String,
-    lists: Vec<Vec<String>>,
+    lists: Vec<(&'static str, Vec<String>)>,
 }
 
 impl Checked<'_> {
@@ -115,8 +115,8 @@ impl Checked<'_> {
         Read { number: self.number, priority: self.priority, class: class.to_owned(), status: word("tagStatus"), lists }
     }
 
-    /// The lists of prefixes and patterns, in order.
-    fn tags(&mut self, selection: &Map<String, Value>) -> Vec<Vec<String>> {
+    /// The lists of prefixes and patterns, by name.
+    fn tags(&mut self, selection: &Map<String, Value>) -> Vec<(&'static str, Vec<String>)> {
         const SELECTION: &[&str] = &["tagStatus", "tagPatternList", "tagPrefixList", "storageClass", "countType", "countUnit", "countNumber"];
         if selection.is_empty() {
             return Vec::new();
@@ -131,7 +131,7 @@ impl Checked<'_> {
                     if name == "tagPatternList" {
                         self.patterns(&texts);
                     }
-                    lists.push(texts);
+                    lists.push((name, texts));
                 }
                 Some(_) => self.say(format!("{name} is no list of texts, none of them empty")),
             }
