@@ -50,7 +50,7 @@ pub fn whatifs(history: &History, supposition: &Supposition) -> WhatIfs {
             Outcome::LoggedOnly => &mut totals.logged_only,
         };
         *total += 1;
-        totals.needed += u64::from(element.needed);
+        totals.needed += u64::from(element.needed && element.would_go_at.is_some());
     }
     let played = match supposition {
         Supposition::InForce => history.repositories(),

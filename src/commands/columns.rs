@@ -3,8 +3,8 @@
 
 use super::gather::Run;
 use crate::failure::Failure;
-use crate::model::{Finding, Forecast, Timeline, Timestamp, WhatIf};
-use crate::sql::{Catalog, Query};
+use crate::model::{Finding, Forecast, Timeline, WhatIf};
+use crate::sql::Answer;
 use crate::tables::{Rows, Table, engine, rows};
 use crate::ui;
 
@@ -28,10 +28,7 @@ pub fn whatif(run: &Run<'_>, list: &[WhatIf]) -> Result<Option<u64>, Failure> {
     write(run, &engine::WHATIF, &rows::whatif(list))
 }
 
-fn write(run: &Run<'_>, table: &'static Table, rows: &Rows) -> Result<Option<u64>, Failure> {
-    let mut catalog = Catalog::default();
-    catalog.insert(table, rows);
-    let query = Query::parse(&format!("SELECT * FROM {}", table.name), &[], Timestamp::from_millis(0));
-    let answer = query.and_then(|query| query.run(&catalog)).map_err(|error| Failure::new("cannot write parquet").because(error))?;
+fn write(run: &Run<'_>, table: &Table, rows: &Rows) -> Result<Option<u64>, Failure> {
+    let answer = Answer::of_table(table, rows);
     run.write(|out, look, coverage| ui::answer::write(out, look, coverage, &answer, usize::MAX).map(|()| answer.height() as u64))
 }

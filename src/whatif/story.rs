@@ -9,13 +9,15 @@ use crate::timeline::{End, History, Image, Supposition};
 /// What such a replay cannot tell.
 pub fn notes(history: &History, supposition: &Supposition, totals: &WhatIfTotals) -> Vec<String> {
     let mut notes = Vec::new();
-    if let Supposition::Instead(_) = supposition {
+    if let Supposition::Instead(policy) = supposition {
         notes.push(
             "Runs happen when the logged ones did; a repository of which none is logged for two days has one every 24 hours (`run`: modelled)."
                 .to_owned(),
         );
         notes.push("Images from before the logs join when the logs first speak of them.".to_owned());
-        notes.push("Principals whose pulls are excluded from the time of the last pull are not in the logs: all pulls count.".to_owned());
+        if policy.asks_for_pulls() {
+            notes.push("Principals whose pulls are excluded from the time of the last pull are not in the logs: all pulls count.".to_owned());
+        }
     } else if totals.runs_logged == 0 {
         notes.push("The logs have no lifecycle run: there is nothing to compare with.".to_owned());
     } else {

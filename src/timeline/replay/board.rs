@@ -34,7 +34,9 @@ pub(super) struct Board<'e> {
     /// Times of the runs in the logs, in order, and how many of them are over.
     runs: Vec<i64>,
     over: usize,
+    /// The last run, and the last one of the logs; before the first, the first event.
     last_run: i64,
+    last_logged: i64,
     /// Last recorded pulls and restores, for rules that ask.
     pulled: Map<usize, i64>,
     restored: Map<usize, i64>,
@@ -55,8 +57,19 @@ impl<'e> Board<'e> {
             }
             latest = Some((first, now, run));
         }
-        let last_run = happenings.first().map_or(0, |first| events[first.event().index()].time);
-        Self { supposed, ranks: None, touched: Vec::new(), parts, runs, over: 0, last_run, pulled: Map::default(), restored: Map::default() }
+        let begins = happenings.first().map_or(0, |first| events[first.event().index()].time);
+        Self {
+            supposed,
+            ranks: None,
+            touched: Vec::new(),
+            parts,
+            runs,
+            over: 0,
+            last_run: begins,
+            last_logged: begins,
+            pulled: Map::default(),
+            restored: Map::default(),
+        }
     }
 
     /// When the runs of the logs began.
@@ -78,7 +91,7 @@ impl<'e> Board<'e> {
         let Supposition::Instead(_) = self.supposed.supposition else { return None };
         let end = self.supposed.end.map_or(i64::MIN, |end| end.millis().saturating_add(1));
         let logged = self.runs.get(self.over).copied();
-        let silent = self.runs.is_empty() || logged.unwrap_or(end).saturating_sub(self.last_run) > SILENCE_MILLIS;
+        let silent = self.runs.is_empty() || logged.unwrap_or(end).saturating_sub(self.last_logged) > SILENCE_MILLIS;
         let next = self.last_run.saturating_add(DAY_MILLIS);
         (silent && next < until.min(logged.unwrap_or(end))).then_some(next)
     }
@@ -143,7 +156,7 @@ impl<'e> Replay<'e> {
         let now = self.time(event);
         self.foresee(now, event, rules, &refused);
         if let Some(board) = &mut self.board {
-            (board.last_run, board.over) = (now, board.over + 1);
+            (board.last_run, board.last_logged, board.over) = (now, now, board.over + 1);
         }
     }
 
