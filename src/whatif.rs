@@ -17,32 +17,57 @@ use crate::model::{LogText, Outcome, Repository, RunKind, Severity, Timestamp, W
 use crate::policy::{Policy, Rule};
 use crate::timeline::{DigestNo, End, EventNo, Foreseen, History, Image, Loss, RepositoryHistory, Supposition, Sym};
 
-/// Everything that differs, and everything that does not.
-pub struct WhatIfs {
+/// What the policy takes beside what the logs show, worst first. Elements are built one at a time, for there may be millions.
+pub struct WhatIfs<'h> {
+    history: &'h History,
+    supposition: &'h Supposition,
+    places: Vec<Place>,
     pub totals: WhatIfTotals,
-    pub list: Vec<WhatIf>,
     /// What such a replay cannot tell, a sentence each.
     pub notes: Vec<String>,
 }
 
-/// Plays what `history` was finished with against what it says.
-pub fn whatifs(history: &History, supposition: &Supposition) -> WhatIfs {
-    let of = |(number, logged): (usize, &RepositoryHistory)| {
-        let supposed = match supposition {
-            Supposition::InForce => logged,
-            Supposition::Instead(_) => history.supposed().get(number).unwrap_or(logged),
-        };
-        Comparison { history, supposition, logged, supposed }.elements()
-    };
-    let mut list: Vec<WhatIf> = history.repositories().par_iter().enumerate().flat_map_iter(of).collect();
-    list.par_sort_by_cached_key(|element| {
-        let when = element.would_go_at.or(element.went_at);
-        // Severities are declared from bad to harmless; what nobody needs comes last.
-        (element.severity.map_or(u8::MAX, |severity| severity as u8), when, element.repository.clone(), element.digest, element.outcome)
-    });
+/// Where an element stands. Severities are declared from bad to harmless; what nobody needs comes last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    severity: Option<Severity>,
+    when: i64,
+    repository: u32,
+    /// Index of the image as supposed.
+    image: u32,
+    foreseen: Option<u32>,
+    loss: Option<u32>,
+    outcome: Outcome,
+}
+
+impl<'h> WhatIfs<'h> {
+    /// Plays what `history` was finished with against what it says.
+    pub fn new(history: &'h History, supposition: &'h Supposition) -> Self {
+        let of = |number: usize| Comparison::new(history, supposition, number).map(|comparison| comparison.places(number)).unwrap_or_default();
+        let mut places: Vec<Place> = (0..history.repositories().len()).into_par_iter().flat_map_iter(of).collect();
+        places.par_sort_unstable_by_key(|place| (place.severity.is_none(), *place));
+        let totals = totals(history, supposition, &places);
+        Self { history, supposition, notes: story::notes(history, supposition, &totals), places, totals }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = WhatIf> + '_ {
+        let mut policies: HashMap<Sym, Policy> = HashMap::new();
+        self.places.iter().filter_map(move |place| {
+            let comparison = Comparison::new(self.history, self.supposition, place.repository as usize)?;
+            comparison.element(place, &mut policies)
+        })
+    }
+
+    /// How badly somebody needed what the policy would have taken.
+    pub fn alarms(&self) -> impl Iterator<Item = Severity> + '_ {
+        self.places.iter().filter(|place| place.foreseen.is_some()).filter_map(|place| place.severity)
+    }
+}
+
+fn totals(history: &History, supposition: &Supposition, places: &[Place]) -> WhatIfTotals {
     let mut totals = WhatIfTotals::default();
-    for element in &list {
-        let total = match element.outcome {
+    for place in places {
+        let total = match place.outcome {
             Outcome::Agrees => &mut totals.agrees,
             Outcome::OtherRule => &mut totals.other_rule,
             Outcome::OtherRun => &mut totals.other_run,
@@ -50,7 +75,7 @@ pub fn whatifs(history: &History, supposition: &Supposition) -> WhatIfs {
             Outcome::LoggedOnly => &mut totals.logged_only,
         };
         *total += 1;
-        totals.needed += u64::from(element.needed && element.would_go_at.is_some());
+        totals.needed += u64::from(place.foreseen.is_some() && place.severity.is_some());
     }
     let played = match supposition {
         Supposition::InForce => history.repositories(),
@@ -58,7 +83,7 @@ pub fn whatifs(history: &History, supposition: &Supposition) -> WhatIfs {
     };
     totals.runs_logged = played.iter().map(|repository| repository.run_starts.len() as u64).sum();
     totals.runs_modelled = played.iter().map(|repository| repository.runs_made_up).sum();
-    WhatIfs { notes: story::notes(history, supposition, &totals), totals, list }
+    totals
 }
 
 /// One repository as logged, and as supposed.
@@ -77,22 +102,41 @@ struct Pair<'h> {
 }
 
 impl<'h> Comparison<'h> {
-    fn elements(&self) -> Vec<WhatIf> {
-        let mut foreseen: HashMap<DigestNo, Vec<&Foreseen>> = HashMap::new();
-        for one in &self.supposed.foreseen {
-            foreseen.entry(one.digest).or_default().push(one);
+    fn new(history: &'h History, supposition: &'h Supposition, number: usize) -> Option<Self> {
+        let logged = history.repositories().get(number)?;
+        let supposed = match supposition {
+            Supposition::InForce => logged,
+            Supposition::Instead(_) => history.supposed().get(number)?,
+        };
+        Some(Self { history, supposition, logged, supposed })
+    }
+
+    /// What there is to tell about the repository of this number.
+    fn places(&self, number: usize) -> Vec<Place> {
+        let mut foreseen: HashMap<DigestNo, Vec<usize>> = HashMap::new();
+        for (index, one) in self.supposed.foreseen.iter().enumerate() {
+            foreseen.entry(one.digest).or_default().push(index);
         }
-        let mut policies: HashMap<Sym, Policy> = HashMap::new();
-        let mut elements = Vec::new();
-        for image in &self.supposed.images {
+        let index = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
+        let mut places = Vec::new();
+        for (at, image) in self.supposed.images.iter().enumerate() {
             let foreseen = foreseen.remove(&image.digest).unwrap_or_default();
-            let losses = self.logged.image(image.digest).into_iter().flat_map(|image| &image.losses).filter(|loss| is_by_run(loss));
-            for pair in self.pairs(foreseen, losses.collect()) {
-                let rule = pair.foreseen.and_then(|one| self.rule(one, &mut policies));
-                elements.extend(self.element(image, &pair, rule.as_ref()));
+            let Some(real) = self.logged.image(image.digest) else { continue };
+            let losses = (0..real.losses.len()).filter(|loss| is_by_run(&real.losses[*loss])).collect();
+            for (one, loss, outcome) in self.pairs(foreseen, losses, real) {
+                let pair = self.pair(real, one, loss, outcome);
+                let severity = self.harm(image, real, &pair).severity;
+                let when = pair.foreseen.map(|one| one.at).or(pair.loss.map(|loss| loss.at)).unwrap_or_default();
+                let (foreseen, loss) = (one.map(index), loss.map(index));
+                places.push(Place { severity, when, repository: index(number), image: index(at), foreseen, loss, outcome });
             }
         }
-        elements
+        places
+    }
+
+    fn pair(&self, real: &'h Image, foreseen: Option<usize>, loss: Option<usize>, outcome: Outcome) -> Pair<'h> {
+        let foreseen = foreseen.and_then(|index| self.supposed.foreseen.get(index));
+        Pair { foreseen, loss: loss.and_then(|index| real.losses.get(index)), outcome }
     }
 
     /// Number of the run that a moment falls into.
@@ -101,25 +145,25 @@ impl<'h> Comparison<'h> {
     }
 
     /// Puts beside each other what speaks of the same run, and then what speaks of the same life.
-    fn pairs(&self, foreseen: Vec<&'h Foreseen>, losses: Vec<&'h Loss>) -> Vec<Pair<'h>> {
-        let mut left: Vec<Option<&Foreseen>> = foreseen.into_iter().map(Some).collect();
-        let mut pairs: Vec<Pair<'h>> = Vec::new();
-        let mut unmatched = Vec::new();
-        for loss in losses {
+    fn pairs(&self, mut left: Vec<usize>, losses: Vec<usize>, real: &Image) -> Vec<(Option<usize>, Option<usize>, Outcome)> {
+        let (mut pairs, mut unmatched) = (Vec::new(), Vec::new());
+        let mut take = |fits: &dyn Fn(&Foreseen) -> bool| {
+            let place = left.iter().position(|index| self.supposed.foreseen.get(*index).is_some_and(fits))?;
+            Some(left.remove(place))
+        };
+        for index in losses {
+            let Some(loss) = real.losses.get(index) else { continue };
             let run = self.run(loss.at);
-            let same_run = |one: &Foreseen| one.event.is_some() && (self.run(one.at) == run || self.is_tie(one, run));
-            match left.iter_mut().find(|one| one.is_some_and(same_run)).and_then(Option::take) {
-                Some(one) => pairs.push(Pair { foreseen: Some(one), loss: Some(loss), outcome: self.same_run(one, loss) }),
-                None => unmatched.push(loss),
+            match take(&|one| one.event.is_some() && (self.run(one.at) == run || self.is_tie(one, run))) {
+                Some(one) => pairs.push((Some(one), Some(index), self.same_run(one, loss))),
+                None => unmatched.push((index, loss.pushed_at)),
             }
         }
-        for loss in unmatched {
-            let same_life = |one: &Foreseen| one.pushed_at == loss.pushed_at;
-            let other = left.iter_mut().find(|one| one.is_some_and(same_life)).and_then(Option::take);
-            let outcome = if other.is_some() { Outcome::OtherRun } else { Outcome::LoggedOnly };
-            pairs.push(Pair { foreseen: other, loss: Some(loss), outcome });
+        for (index, pushed_at) in unmatched {
+            let other = take(&|one| one.pushed_at == pushed_at);
+            pairs.push((other, Some(index), if other.is_some() { Outcome::OtherRun } else { Outcome::LoggedOnly }));
         }
-        pairs.extend(left.into_iter().flatten().map(|one| Pair { foreseen: Some(one), loss: None, outcome: Outcome::PredictedOnly }));
+        pairs.extend(left.into_iter().map(|one| (Some(one), None, Outcome::PredictedOnly)));
         pairs
     }
 
@@ -129,10 +173,12 @@ impl<'h> Comparison<'h> {
         start.is_some_and(|start| one.ripe_at.is_some_and(|ripe| ripe.div_euclid(1000) == start.div_euclid(1000)))
     }
 
-    fn same_run(&self, one: &Foreseen, loss: &Loss) -> Outcome {
+    fn same_run(&self, one: usize, loss: &Loss) -> Outcome {
         // The rules of another policy have priorities of their own.
         let stated = loss.run.as_ref().map(|run| run.rule_priority).filter(|priority| *priority >= 0);
-        let other = matches!(self.supposition, Supposition::InForce) && stated.is_some_and(|stated| stated != one.rule_priority);
+        let other = matches!(self.supposition, Supposition::InForce)
+            && stated != self.supposed.foreseen.get(one).map(|one| one.rule_priority)
+            && stated.is_some();
         if other { Outcome::OtherRule } else { Outcome::Agrees }
     }
 
@@ -152,12 +198,15 @@ impl<'h> Comparison<'h> {
         }
     }
 
-    fn element(&self, image: &Image, pair: &Pair<'_>, rule: Option<&Rule>) -> Option<WhatIf> {
-        let (history, real) = (self.history, self.logged.image(image.digest)?);
+    fn element(&self, place: &Place, policies: &mut HashMap<Sym, Policy>) -> Option<WhatIf> {
+        let (history, image) = (self.history, self.supposed.images.get(place.image as usize)?);
+        let real = self.logged.image(image.digest)?;
+        let index = |index: Option<u32>| index.map(|index| index as usize);
+        let pair = self.pair(real, index(place.foreseen), index(place.loss), place.outcome);
+        let rule = pair.foreseen.and_then(|one| self.rule(one, policies));
         // The end under the other policy; under the one in force it is the logged one.
-        let supposed = pair.foreseen.and_then(|one| image.losses.iter().find(|loss| loss.at == one.at && is_by_run(loss)));
-        let end = if matches!(self.supposition, Supposition::Instead(_)) { supposed.or(pair.loss) } else { pair.loss };
-        let harm = self.harm(image, real, supposed, pair.loss);
+        let end = self.supposed_end(image, &pair).or(pair.loss);
+        let harm = self.harm(image, real, &pair);
         let displaced = end.map_or(image.displaced.as_deref(), |end| end.displaced.as_deref());
         let run_event = pair.foreseen.and_then(|one| one.event.some());
         let mut events: Vec<EventNo> = run_event.into_iter().chain(pair.loss.map(|loss| loss.event)).collect();
@@ -179,15 +228,15 @@ impl<'h> Comparison<'h> {
             run: pair.foreseen.map(|one| if one.event.is_some() { RunKind::Logged } else { RunKind::Modelled }),
             run_event: run_event.map(|event| history.event(event)),
             rule_priority: pair.foreseen.map(|one| one.rule_priority),
-            rule: rule.map(|rule| rule.text.clone()),
-            action: rule.map(|rule| action(rule.action)),
+            rule: rule.as_ref().map(|rule| rule.text.clone()),
+            action: rule.as_ref().map(|rule| action(rule.action)),
             went_at: pair.loss.map(|loss| Timestamp::from_millis(loss.at)),
             logged: pair.loss.map(|loss| deleted(history, loss)),
             pulled_after: pair.foreseen.is_some() && harm.usage.pulls_after_gone > 0,
             needed: harm.severity.is_some(),
             severity: harm.severity,
-            explanation: self.explanation(pair, real),
-            summary: story::summary(history, &repository, image, pair, rule, &harm),
+            explanation: self.explanation(&pair, real),
+            summary: story::summary(history, &repository, image, &pair, rule.as_ref(), &harm),
             pinned_by: harm.pinned,
             usage: harm.usage,
             evidence: evidence(history, events),
@@ -195,12 +244,18 @@ impl<'h> Comparison<'h> {
         })
     }
 
-    fn harm(&self, image: &Image, real: &Image, supposed: Option<&Loss>, logged: Option<&Loss>) -> Harm {
+    /// The end that another policy gave an image.
+    fn supposed_end<'i>(&self, image: &'i Image, pair: &Pair<'_>) -> Option<&'i Loss> {
+        let one = pair.foreseen.filter(|_| matches!(self.supposition, Supposition::Instead(_)))?;
+        image.losses.iter().find(|loss| loss.at == one.at && is_by_run(loss))
+    }
+
+    fn harm(&self, image: &Image, real: &Image, pair: &Pair<'_>) -> Harm {
         let is_child = self.supposed.parents.contains_key(&image.digest);
-        match (self.supposition, supposed, logged) {
-            (Supposition::Instead(_), Some(loss), _) => usage_of_loss(self.history, image, loss, is_child),
-            (_, _, Some(loss)) => usage_of_loss(self.history, real, loss, is_child),
-            _ => usage_of_living(self.history, real, is_child),
+        match (self.supposed_end(image, pair), pair.loss) {
+            (Some(loss), _) => usage_of_loss(self.history, image, loss, is_child),
+            (None, Some(loss)) => usage_of_loss(self.history, real, loss, is_child),
+            (None, None) => usage_of_living(self.history, real, is_child),
         }
     }
 }
@@ -208,11 +263,4 @@ impl<'h> Comparison<'h> {
 /// Whether a lifecycle run ended that life.
 fn is_by_run(loss: &Loss) -> bool {
     loss.run.is_some() && matches!(loss.end, End::Expired | End::Archived)
-}
-
-impl WhatIfs {
-    /// How badly somebody needed what the policy would have taken.
-    pub fn alarms(&self) -> impl Iterator<Item = Severity> + '_ {
-        self.list.iter().filter(|element| element.would_go_at.is_some()).filter_map(|element| element.severity)
-    }
 }

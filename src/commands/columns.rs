@@ -24,7 +24,7 @@ pub fn forecast(run: &Run<'_>, list: impl Iterator<Item = Forecast>) -> Result<O
 }
 
 /// Writes what would have been.
-pub fn whatif(run: &Run<'_>, list: &[WhatIf]) -> Result<Option<u64>, Failure> {
+pub fn whatif(run: &Run<'_>, list: impl Iterator<Item = WhatIf>) -> Result<Option<u64>, Failure> {
     write(run, &engine::WHATIF, &rows::whatif(list))
 }
 

@@ -14,7 +14,7 @@ use crate::timeline::Supposition;
 use crate::ui;
 use crate::ui::quantity::counted;
 use crate::ui::talk::Talk;
-use crate::whatif::whatifs;
+use crate::whatif::WhatIfs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,19 +49,18 @@ impl Args {
             None => Supposition::InForce,
         };
         let run = Run::gather_for(&self.common, talk, Asked { at: None, supposition: Some(&supposition) })?;
-        let found = whatifs(&run.evidence.history, &supposition);
+        let found = WhatIfs::new(&run.evidence.history, &supposition);
         let rules = match &supposition {
             Supposition::Instead(policy) => policy.rules().iter().map(|rule| rule.text.clone()).collect(),
             Supposition::InForce => Vec::new(),
         };
-        let view = ui::whatif::View { in_force: self.policy.is_none(), rules, found: &found };
+        let view = ui::whatif::View { in_force: self.policy.is_none(), rules, totals: &found.totals, notes: &found.notes };
         match self.common.show.format {
             #[cfg(feature = "sql")]
-            ui::Format::Parquet => super::columns::whatif(&run, &found.list).map(|_| ())?,
-            _ => run.write(|out, look, coverage| ui::whatif::write(out, look, coverage, &view)).map(|_| ())?,
+            ui::Format::Parquet => super::columns::whatif(&run, found.iter()).map(|_| ())?,
+            _ => run.write(|out, look, coverage| ui::whatif::write(out, look, coverage, &view, found.iter())).map(|_| ())?,
         }
-        let gone = found.list.iter().filter(|element| element.would_go_at.is_some()).count() as u64;
-        Ok(run.end_by(&format!("{} would have gone", counted(gone, "image", "images")), found.alarms()))
+        Ok(run.end_by(&format!("{} would have gone", counted(found.totals.gone(), "image", "images")), found.alarms()))
     }
 
     /// Read before the logs: an hour of reading must not end in a typing error.

@@ -111,7 +111,15 @@ pub struct WhatIfTotals {
     pub other_run: u64,
     pub predicted_only: u64,
     pub logged_only: u64,
+    /// Images that the policy takes and somebody needs.
     pub needed: u64,
+}
+
+impl WhatIfTotals {
+    /// Images that the policy takes.
+    pub const fn gone(&self) -> u64 {
+        self.agrees + self.other_rule + self.other_run + self.predicted_only
+    }
 }
 
 words! {

@@ -239,9 +239,9 @@ fn one_forecast(forecast: &Forecast) -> Vec<Cell<'_>> {
 }
 
 /// `whatif`.
-pub fn whatif(list: &[WhatIf]) -> Rows {
+pub fn whatif(list: impl Iterator<Item = WhatIf>) -> Rows {
     let mut rows = Growing::new(&engine::WHATIF);
-    list.iter().for_each(|element| rows.push(one_whatif(element)));
+    list.for_each(|element| rows.push(one_whatif(&element)));
     rows.finish()
 }
 

@@ -1,5 +1,6 @@
 //! What `whatif` shows.
 
+use std::cell::Cell as Slot;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -7,11 +8,10 @@ use serde::Serialize;
 use super::coverage;
 use super::escape::Escape;
 use super::findings::{event_text, write_names};
-use super::format::{Cell, Format, Look, Rows, no_columns, write_document, write_line};
+use super::format::{Cell, Format, Look, Rows, Streamed, no_columns, write_document, write_line};
 use super::page::Page;
 use super::quantity::{count, counted};
 use crate::model::{Coverage, LogText, Outcome, WhatIf, WhatIfTotals};
-use crate::whatif::WhatIfs;
 
 /// Which policy was replayed, and what came out.
 pub struct View<'a> {
@@ -19,60 +19,58 @@ pub struct View<'a> {
     pub in_force: bool,
     /// The rules of the user's policy, as they stand there.
     pub rules: Vec<serde_json::Value>,
-    pub found: &'a WhatIfs,
+    pub totals: &'a WhatIfTotals,
+    pub notes: &'a [String],
 }
 
 /// Writes what would have been, in the order given.
-pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, view: &View<'_>) -> io::Result<()> {
-    let WhatIfs { totals, list, notes } = view.found;
+pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, view: &View<'_>, list: impl Iterator<Item = WhatIf>) -> io::Result<()> {
     match look.format {
-        Format::Table => write_page(&mut Page::new(out, look.columns), coverage, view),
+        Format::Table => write_page(&mut Page::new(out, look.columns), coverage, view, list),
         Format::Json => {
+            let View { totals, notes, .. } = *view;
             let policy = if view.in_force { "in_force" } else { "file" };
-            write_document(out, "whatif", coverage, Body { policy, rules: &view.rules, totals, notes, whatif: list })
+            write_document(out, "whatif", coverage, Body { policy, rules: &view.rules, totals, notes, whatif: Streamed(Slot::new(Some(list))) })
         }
-        Format::Ndjson => list.iter().try_for_each(|element| write_line(out, element)),
+        Format::Ndjson => list.into_iter().try_for_each(|element| write_line(out, &element)),
         Format::Csv => write_rows(out, list),
         Format::Parquet => Err(no_columns()),
     }
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
+struct Body<'a, L> {
     policy: &'static str,
     rules: &'a [serde_json::Value],
     totals: &'a WhatIfTotals,
     notes: &'a [String],
-    whatif: &'a [WhatIf],
+    whatif: L,
 }
 
-fn write_page(page: &mut Page<'_>, coverage: &Coverage, view: &View<'_>) -> io::Result<()> {
-    let WhatIfs { totals, list, notes } = view.found;
+fn write_page(page: &mut Page<'_>, coverage: &Coverage, view: &View<'_>, list: impl Iterator<Item = WhatIf>) -> io::Result<()> {
     coverage::write(page, coverage)?;
-    notes.iter().try_for_each(|note| page.item(0, "Note", note))?;
+    view.notes.iter().try_for_each(|note| page.item(0, "Note", note))?;
     page.blank()?;
-    page.line(&headline(view.in_force, totals, list))?;
+    page.line(&headline(view.in_force, view.totals))?;
     // A check that agrees is a number; what differs is told.
-    for element in list.iter().filter(|element| !view.in_force || element.outcome != Outcome::Agrees) {
+    for element in list.filter(|element| !view.in_force || element.outcome != Outcome::Agrees) {
         page.blank()?;
-        write_element(page, element)?;
+        write_element(page, &element)?;
     }
     Ok(())
 }
 
-fn headline(in_force: bool, totals: &WhatIfTotals, list: &[WhatIf]) -> String {
+fn headline(in_force: bool, totals: &WhatIfTotals) -> String {
     let differing = totals.other_rule + totals.other_run + totals.predicted_only + totals.logged_only;
     let runs = counted(totals.runs_logged + totals.runs_modelled, "run", "runs");
     if in_force {
         return format!("The policy in force, replayed over {runs}: {} as logged, {} otherwise", count(totals.agrees), count(differing));
     }
-    let gone = list.iter().filter(|element| element.would_go_at.is_some()).count() as u64;
-    let needed = list.iter().filter(|element| element.would_go_at.is_some() && element.needed).count() as u64;
     let modelled = if totals.runs_modelled > 0 { format!(" ({} of them modelled)", count(totals.runs_modelled)) } else { String::new() };
     format!(
         "Under this policy, over {runs}{modelled}: {} would have gone, {} of them needed; {} that went would have been kept",
-        counted(gone, "image", "images"),
-        count(needed),
+        counted(totals.gone(), "image", "images"),
+        count(totals.needed),
         count(totals.logged_only)
     )
 }
@@ -140,9 +138,9 @@ const COLUMNS: &[&str] = &[
     "summary",
 ];
 
-fn write_rows(out: &mut dyn Write, list: &[WhatIf]) -> io::Result<()> {
+fn write_rows(out: &mut dyn Write, mut list: impl Iterator<Item = WhatIf>) -> io::Result<()> {
     let mut rows = Rows::new(out, COLUMNS)?;
-    list.iter().try_for_each(|element| rows.row(cells(element)))?;
+    list.try_for_each(|element| rows.row(cells(&element)))?;
     rows.finish()
 }
 
