@@ -4,10 +4,12 @@
 //! names; from then on nothing is pushed, moved or deleted. A rule that counts has no date: it says how many more images one survives.
 
 mod story;
+#[cfg(test)]
+mod tests;
 
 use rayon::prelude::*;
 
-use crate::detect::{Harm, evidence, usage_of_displaced, usage_of_living};
+use crate::detect::{Harm, evidence, usage_of_displaced, usage_of_living, usage_of_loss};
 use crate::model::{Digest, Forecast, ImageState, KnownPolicy, LifecycleAction, LogText, Outlook, Severity, StepKind, Timestamp};
 use crate::policy::{Action, Rule};
 use crate::timeline::{EventNo, History, Image, Prospect, Prospects, RepositoryHistory};
@@ -189,9 +191,12 @@ impl<'h> Subject<'h> {
     }
 
     fn harm(&self) -> Harm {
-        match &self.image.displaced {
-            Some(displaced) => usage_of_displaced(self.history, self.image, displaced.step),
-            None => usage_of_living(self.history, self.image, self.repository.parents.contains_key(&self.image.digest)),
+        let is_child = self.repository.parents.contains_key(&self.image.digest);
+        match (&self.image.displaced, self.image.losses.last()) {
+            // What is in the archive cannot be pulled.
+            (_, Some(archived)) if self.image.state == ImageState::Archived => usage_of_loss(self.history, self.image, archived, is_child),
+            (Some(displaced), _) => usage_of_displaced(self.history, self.image, displaced.step),
+            (None, _) => usage_of_living(self.history, self.image, is_child),
         }
     }
 

@@ -6,6 +6,8 @@
 //! other way round, is a difference.
 
 mod story;
+#[cfg(test)]
+pub mod tests;
 
 use std::collections::HashMap;
 
@@ -154,7 +156,7 @@ impl<'h> Comparison<'h> {
         for index in losses {
             let Some(loss) = real.losses.get(index) else { continue };
             let run = self.run(loss.at);
-            match take(&|one| one.event.is_some() && (self.run(one.at) == run || self.is_tie(one, run))) {
+            match take(&|one| one.event.is_some() && self.run(one.at) == run) {
                 Some(one) => pairs.push((Some(one), Some(index), self.same_run(one, loss))),
                 None => unmatched.push((index, loss.pushed_at)),
             }
@@ -165,12 +167,6 @@ impl<'h> Comparison<'h> {
         }
         pairs.extend(left.into_iter().map(|one| (Some(one), None, Outcome::PredictedOnly)));
         pairs
-    }
-
-    /// An image that is old enough in the very second of a run: whether the run has it is not to be known.
-    fn is_tie(&self, one: &Foreseen, run: usize) -> bool {
-        let start = run.checked_sub(1).and_then(|index| self.supposed.run_starts.get(index));
-        start.is_some_and(|start| one.ripe_at.is_some_and(|ripe| ripe.div_euclid(1000) == start.div_euclid(1000)))
     }
 
     fn same_run(&self, one: usize, loss: &Loss) -> Outcome {

@@ -71,7 +71,8 @@ impl<'a> Run<'a> {
             talk.failure(&failure);
         }
         let pruned = sources::pruned(&feeds);
-        nothing::check(&common.sources, &filter, &evidence.coverage, &evidence.seen, &pruned)?;
+        let nothing = nothing::check(&common.sources, &filter, &evidence.coverage, &evidence.seen, &pruned);
+        nothing.map_err(|failure| if asked.at.is_some() { failure.advise("name a later --at: only events before it count") } else { failure })?;
         nothing::remarks(&filter, &evidence.coverage, &evidence.seen, &pruned).iter().for_each(|remark| talk.note(remark));
         let retries = feeds.iter().map(|feed| feed.listed().retries).sum();
         Ok(Self { common, talk, destination, started, retries, closed: Cell::new(false), evidence: ManuallyDrop::new(evidence) })

@@ -22,6 +22,9 @@ pub fn unknown(repository: &RepositoryHistory, prospects: Option<&Prospects>) ->
 /// Why an image is thought to be needed.
 pub fn why(harm: &Harm) -> Vec<String> {
     let mut why: Vec<String> = harm.pinned.iter().map(|name| format!("{} is deployed with it, or could not start without it.", name.raw())).collect();
+    if harm.usage.pulls_after_gone > 0 {
+        why.push(format!("It was asked for {} time(s) since it is in the archive.", harm.usage.pulls_after_gone));
+    }
     if harm.severity.is_some() && harm.usage.pulls_while_untagged > 0 {
         why.push(format!("It was pulled {} time(s) since it has no tag.", harm.usage.pulls_while_untagged));
     }
@@ -31,9 +34,10 @@ pub fn why(harm: &Harm) -> Vec<String> {
 pub fn summary(subject: &Subject<'_>, outlook: Outlook, harm: &Harm) -> String {
     let digest = subject.history.digest_or_zero(subject.image.digest).short();
     let repository = place(&subject.history.repository(subject.repository));
-    let needed = match (harm.pinned.len(), harm.usage.pulls_while_untagged) {
+    let needed = match (harm.pinned.len(), harm.usage.pulls_after_gone) {
         _ if harm.severity.is_none() => String::new(),
-        (0, pulls) => format!("; it was pulled {pulls} time(s) without a tag"),
+        (0, 0) => format!("; it was pulled {} time(s) without a tag", harm.usage.pulls_while_untagged),
+        (0, pulls) => format!("; it was asked for {pulls} time(s) since"),
         (names, _) => format!("; {names} deployment(s) still need it"),
     };
     format!("In {repository}, {digest}{} {}{needed}.", looks(subject), will(subject, outlook))

@@ -11,6 +11,8 @@ use foldhash::fast::RandomState;
 use super::Policy;
 use super::rule::{Count, Seen};
 
+const SECOND_MILLIS: i64 = 1_000;
+
 /// An image among others: by push, then by its key. Keys must be ordered by something that the logs say.
 type Place<K> = (i64, K);
 
@@ -108,10 +110,16 @@ impl<K: Copy + Ord + Hash> Ranks<K> {
 
     /// What a run at `now` takes, oldest push first. All rules see the same images: what one takes, the others have counted.
     pub fn due(&self, now: i64) -> Vec<Taken<K>> {
+        self.due_or_tied(now, |_| false)
+    }
+
+    /// The same; of what is old enough in this very second, which a run may have or not have, those for which `tied` says that it had.
+    pub fn due_or_tied(&self, now: i64, tied: impl Fn(K) -> bool) -> Vec<Taken<K>> {
         let mut due = Vec::new();
         for (index, rank) in self.rules.iter().enumerate() {
-            let ripe = |(at, _): &&Place<K>| rank.keeps.is_some() || *at < now;
-            for (_, key) in rank.open.iter().take_while(ripe) {
+            let by_count = rank.keeps.is_some();
+            let near = rank.open.iter().take_while(|(at, _)| by_count || *at < now.saturating_add(SECOND_MILLIS));
+            for (_, key) in near.filter(|(at, key)| by_count || *at < now || tied(*key)) {
                 let Some(entry) = self.images.get(key) else { continue };
                 due.push(Taken { key: *key, rule: index, pushed_at: entry.pushed_at, ripe_at: entry.ripe_at });
             }

@@ -23,6 +23,14 @@ const SILENCE_MILLIS: i64 = 2 * DAY_MILLIS;
 /// An image in the order of the rules: by digest where pushes fall together, and its index.
 type Key = (Digest, usize);
 
+/// What a run of the logs says about images.
+#[derive(Default)]
+struct Said {
+    taken: HashSet<DigestNo>,
+    /// What it could not take for an index that the logs do not have.
+    refused: HashSet<DigestNo>,
+}
+
 /// Which runs there are, and how the images stand.
 pub(super) struct Board<'e> {
     supposed: Supposed<'e>,
@@ -40,6 +48,8 @@ pub(super) struct Board<'e> {
     /// Last recorded pulls and restores, for rules that ask.
     pulled: Map<usize, i64>,
     restored: Map<usize, i64>,
+    /// Images that a run in force was to take, with the life they were in: a run that left one is told once.
+    told: Map<usize, u32>,
 }
 
 impl<'e> Board<'e> {
@@ -69,6 +79,7 @@ impl<'e> Board<'e> {
             last_logged: begins,
             pulled: Map::default(),
             restored: Map::default(),
+            told: Map::default(),
         }
     }
 
@@ -137,7 +148,7 @@ impl<'e> Replay<'e> {
     /// Runs that the logs do not have, up to `until`.
     pub(super) fn make_up_runs(&mut self, until: i64) {
         while let Some(now) = self.board.as_ref().and_then(|board| board.next_made_up(until)) {
-            self.foresee(now, EventNo::NONE, Sym::NONE, &HashSet::new());
+            self.foresee(now, EventNo::NONE, Sym::NONE, Said::default());
             if let Some(board) = &mut self.board {
                 board.last_run = now;
             }
@@ -154,17 +165,20 @@ impl<'e> Replay<'e> {
         let failures = parts.iter().flat_map(|(_, run)| &run.failures).map(|image| image.digest);
         let refused: HashSet<DigestNo> = failures.filter(|digest| !self.state.parents.contains_key(digest)).collect();
         let now = self.time(event);
-        self.foresee(now, event, rules, &refused);
+        let taken: HashSet<DigestNo> = parts.iter().flat_map(|(_, run)| &run.images).map(|image| image.digest).collect();
+        self.foresee(now, event, rules, Said { taken, refused });
         if let Some(board) = &mut self.board {
             (board.last_run, board.last_logged, board.over) = (now, now, board.over + 1);
         }
     }
 
-    /// What a run at `now` is to take. `refused`: what it could not take for an index that the logs do not have.
-    fn foresee(&mut self, now: i64, event: EventNo, rules: Sym, refused: &HashSet<DigestNo>) {
+    /// What a run at `now` is to take.
+    fn foresee(&mut self, now: i64, event: EventNo, rules: Sym, said: Said) {
         let Some(mut board) = self.board.take() else { return };
         self.rank(&mut board, rules);
-        let due = board.ranks.as_ref().map(|(_, ranks)| ranks.due(now)).unwrap_or_default();
+        let in_force = !board.is_instead();
+        let tied = |(_, at): Key| in_force && said.taken.contains(&self.state.images[at].digest);
+        let due = board.ranks.as_ref().map(|(_, ranks)| ranks.due_or_tied(now, tied)).unwrap_or_default();
         for taken in due {
             let Some((stated, ranks)) = &mut board.ranks else { break };
             let Some(rule) = ranks.policy().rules().get(taken.rule) else { continue };
@@ -172,12 +186,14 @@ impl<'e> Replay<'e> {
             ranks.settle(taken.key);
             let (_, at) = taken.key;
             // What an unknown action does is not known.
-            if action == Action::Unknown || refused.contains(&self.state.images[at].digest) {
+            if action == Action::Unknown || said.refused.contains(&self.state.images[at].digest) {
                 continue;
             }
             let rules = if stated { rules } else { Sym::NONE };
             self.state.foreseen.push(foreseen(self.state.images[at].digest, &taken, now, event, rules, priority));
-            if board.is_instead() {
+            if in_force {
+                board.told.insert(at, self.state.images[at].life_start);
+            } else {
                 self.take(at, now, event, action, priority);
                 board.touched.push(at);
             }
@@ -238,7 +254,7 @@ impl<'e> Replay<'e> {
             pulled_at: of_this_life(&board.pulled),
             restored_at: of_this_life(&board.restored),
             archived_at: image.gone_at.filter(|_| class == StorageClass::Archive),
-            held: self.state.is_held(image.digest) || self.state.is_held_unseen(image),
+            held: board.told.get(&at) == Some(&image.life_start) || self.state.is_held(image.digest) || self.state.is_held_unseen(image),
         };
         ranks.set(key, &seen);
     }
