@@ -23,6 +23,9 @@ const SILENCE_MILLIS: i64 = 2 * DAY_MILLIS;
 /// An image in the order of the rules: by digest where pushes fall together, and its index.
 type Key = (Digest, usize);
 
+/// All events of a run, by the first.
+type Parts<'e> = Map<EventNo, Vec<(EventNo, &'e Run)>>;
+
 /// What a run of the logs says about images.
 #[derive(Default)]
 struct Said {
@@ -37,8 +40,7 @@ pub(super) struct Board<'e> {
     /// The policy by which the images are ranked: a run's rules, or none for that of the supposition.
     ranks: Option<(Option<PolicyText>, Ranks<Key>)>,
     touched: Vec<usize>,
-    /// All events of a run, by the first.
-    parts: Map<EventNo, Vec<(EventNo, &'e Run)>>,
+    parts: Parts<'e>,
     /// Times of the runs in the logs, in order, and how many of them are over.
     runs: Vec<i64>,
     over: usize,
@@ -54,7 +56,7 @@ pub(super) struct Board<'e> {
 
 impl<'e> Board<'e> {
     pub(super) fn new(supposed: Supposed<'e>, happenings: &[Happening<'e>], events: &[Noted]) -> Self {
-        let (mut parts, mut runs): (Map<EventNo, Vec<(EventNo, &Run)>>, Vec<i64>) = (Map::default(), Vec::new());
+        let (mut parts, mut runs) = (Parts::default(), Vec::new());
         let mut latest: Option<(EventNo, i64, &Run)> = None;
         for happening in happenings {
             let Happening::Fact(Fact { event, what: What::Run(run), .. }) = happening else { continue };
