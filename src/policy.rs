@@ -4,8 +4,7 @@
 //! requirement it meets, whether that rule takes it or not; the rules below see it when they count, and cannot act on it.
 //! Rules for one storage class know nothing of the images in the other.
 //!
-//! [`Policy`] is read leniently from logs, which have two wordings of it, and strictly from a file of the user's
-//! ([`Policy::check`]). [`Ranks`] keeps the images of a repository in the order of its rules while they come and go;
+//! [`Policy`] is read leniently from logs, which have two wordings of it, and strictly from a file of the user's ([`from_file`]). [`Ranks`] keeps the images of a repository in the order of its rules while they come and go;
 //! [`outlook`] says when each of them is due as things stand.
 
 mod check;

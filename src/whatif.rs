@@ -17,7 +17,7 @@ use crate::detect::{Harm, deleted, evidence, usage_of_living, usage_of_loss};
 use crate::forecast::action;
 use crate::model::{LogText, Outcome, Repository, RunKind, Severity, Timestamp, WhatIf, WhatIfTotals};
 use crate::policy::{Policy, Rule};
-use crate::timeline::{DigestNo, End, EventNo, Foreseen, History, Image, Loss, RepositoryHistory, Supposition, Sym};
+use crate::timeline::{DigestNo, End, EventNo, Foreseen, History, Image, Loss, RepositoryHistory, Supposition, Sym, Use, UseKind};
 
 /// What the policy takes beside what the logs show, worst first. Elements are built one at a time, for there may be millions.
 pub struct WhatIfs<'h> {
@@ -246,10 +246,23 @@ impl<'h> Comparison<'h> {
         image.losses.iter().find(|loss| loss.at == one.at && is_by_run(loss))
     }
 
+    /// What was deployed with the image after it would have been gone, however short, could not have been.
+    fn with_later_pins(&self, mut harm: Harm, image: &Image, loss: &Loss) -> Harm {
+        let pins = |found: &&Use| matches!(found.kind, UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask);
+        for found in image.uses.iter().filter(pins).filter(|found| found.from > loss.at && found.from < loss.until) {
+            harm.severity = Some(harm.severity.map_or(Severity::High, |known| known.min(Severity::High)));
+            harm.evidence.push(found.event);
+            harm.pinned.extend(self.history.log_text(found.by));
+        }
+        harm.pinned.sort_unstable();
+        harm.pinned.dedup();
+        harm
+    }
+
     fn harm(&self, image: &Image, real: &Image, pair: &Pair<'_>) -> Harm {
         let is_child = self.supposed.parents.contains_key(&image.digest);
         match (self.supposed_end(image, pair), pair.loss) {
-            (Some(loss), _) => usage_of_loss(self.history, image, loss, is_child),
+            (Some(loss), _) => self.with_later_pins(usage_of_loss(self.history, image, loss, is_child), image, loss),
             (None, Some(loss)) => usage_of_loss(self.history, real, loss, is_child),
             (None, None) => usage_of_living(self.history, real, is_child),
         }

@@ -40,7 +40,8 @@ pub fn summary(subject: &Subject<'_>, outlook: Outlook, harm: &Harm) -> String {
         (0, pulls) => format!("; it was asked for {pulls} time(s) since"),
         (names, _) => format!("; {names} deployment(s) still need it"),
     };
-    format!("In {repository}, {digest}{} {}{needed}.", looks(subject), will(subject, outlook))
+    let more = if subject.image.tags_known { "" } else { "; it may have tags that the logs do not tell" };
+    format!("In {repository}, {digest}{} {}{needed}{more}.", looks(subject), will(subject, outlook))
 }
 
 /// ` (untagged: lost v1)`.
@@ -72,9 +73,7 @@ fn will(subject: &Subject<'_>, outlook: Outlook) -> String {
             "is in no danger by policy: the policy was deleted".to_owned()
         }
         Outlook::Unknown if subject.prospects.is_none() => "is in no danger by a policy that the logs tell".to_owned(),
-        Outlook::Unknown if subject.image.state == ImageState::Unknown => {
-            "may have tags that the logs do not tell: which rule speaks of it is not known".to_owned()
-        }
+        Outlook::Unknown if subject.image.state == ImageState::Unknown => "belongs to a rule that is not known".to_owned(),
         Outlook::Unknown => format!("belongs to {words}, and what that takes is not known"),
     }
 }

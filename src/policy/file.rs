@@ -20,6 +20,8 @@ pub enum Refused {
 
 /// Reads strictly: what ECR would refuse is refused here, all of it at once.
 pub fn from_file(content: &str) -> Result<Policy, Refused> {
+    // Windows marks text so.
+    let content = content.trim_start_matches('\u{feff}');
     let no_json = |error: serde_json::Error| Refused::NoJson(error.to_string());
     let document: Value = serde_json::from_str(content).map_err(no_json)?;
     let (document, chars) = match &document["lifecyclePolicyText"] {

@@ -184,7 +184,7 @@ fn a_policy_may_be_what_the_aws_cli_prints() {
     let text = json!({"rules": [rule(1, untagged_days(7), "expire")]}).to_string();
     let printed = json!({"registryId": "111122223333", "repositoryName": "shop/api", "lifecyclePolicyText": text, "lastEvaluatedAt": "2026-03-02"});
     assert!(from_file(&printed.to_string()).unwrap().is_same_as(&Policy::from_text(&text)));
-    assert_eq!(from_file(&text).unwrap().rules()[0].tags, Tags::Untagged);
+    assert_eq!(from_file(&format!("\u{feff}{text}\r\n")).unwrap().rules()[0].tags, Tags::Untagged);
 }
 
 #[test]
