@@ -128,6 +128,12 @@ impl<K: Copy + Ord + Hash> Ranks<K> {
         due
     }
 
+    /// The moment after which a run has something to take, if nothing changes before: the least there is where it has already.
+    pub fn next_due(&self) -> Option<i64> {
+        let first = |rank: &Rank<K>| rank.open.first().map(|(at, _)| if rank.keeps.is_some() { i64::MIN } else { *at });
+        self.rules.iter().filter_map(first).min()
+    }
+
     /// Lets the rule that it belongs to act on the image, where it can.
     fn open(&mut self, key: K, entry: Entry) {
         let Some(rank) = entry.open.and_then(|index| self.rules.get_mut(index)) else { return };

@@ -81,7 +81,7 @@ pub fn replay<'e>(
         super::openings::match_openings(&mut replay.state, begins, events, names);
     }
     if let Some(board) = replay.board.take() {
-        replay.state.run_starts = board.into_runs();
+        (replay.state.run_starts, replay.state.runs_made_up) = board.into_runs();
     }
     replay.state.finish()
 }

@@ -122,6 +122,10 @@ fn where_no_run_is_logged_one_is_made_up_a_day() {
     let gone = played(&log, &untagged(7), 30);
     assert_eq!((gone.len(), gone[0].would_go_at, gone[0].run), (1, second(8 * DAY), Some(RunKind::Modelled)));
     assert_eq!(played(&log, &untagged(7), 6).len(), 0, "the evidence ends before that");
+    // A clock that is wrong by ten thousand years costs nothing: runs that have nothing to take are only counted.
+    let (ages, policy) = (3_650_000, untagged(3_600_000));
+    assert_eq!(played(&log, &policy, ages)[0].would_go_at, second(3_600_001 * DAY));
+    assert_eq!(WhatIfs::new(&log.supposing(&policy, ages), &policy).totals.runs_modelled, 3_650_000);
 }
 
 /// A delete of what the other policy had taken finds nothing; a refused push finds that it is not there, and is one.

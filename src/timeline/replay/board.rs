@@ -47,6 +47,8 @@ pub(super) struct Board<'e> {
     /// The last run, and the last one of the logs; before the first, the first event.
     last_run: i64,
     last_logged: i64,
+    /// Runs that were made up.
+    passed: u64,
     /// Last recorded pulls and restores, for rules that ask.
     pulled: Map<usize, i64>,
     restored: Map<usize, i64>,
@@ -79,15 +81,16 @@ impl<'e> Board<'e> {
             over: 0,
             last_run: begins,
             last_logged: begins,
+            passed: 0,
             pulled: Map::default(),
             restored: Map::default(),
             told: Map::default(),
         }
     }
 
-    /// When the runs of the logs began.
-    pub(super) fn into_runs(self) -> Vec<i64> {
-        self.runs
+    /// When the runs of the logs began, and how many were made up.
+    pub(super) fn into_runs(self) -> (Vec<i64>, u64) {
+        (self.runs, self.passed)
     }
 
     pub(super) fn restored(&mut self, at: usize, now: i64) {
@@ -99,14 +102,24 @@ impl<'e> Board<'e> {
         matches!(self.supposed.supposition, Supposition::Instead(_))
     }
 
-    /// The next run that the logs do not have, if it comes before `until`.
-    fn next_made_up(&self, until: i64) -> Option<i64> {
+    /// Before when runs are to be made up, if there is one before `until`.
+    fn silent_until(&self, until: i64) -> Option<i64> {
         let Supposition::Instead(_) = self.supposed.supposition else { return None };
         let end = self.supposed.end.map_or(i64::MIN, |end| end.millis().saturating_add(1));
         let logged = self.runs.get(self.over).copied();
         let silent = self.runs.is_empty() || logged.unwrap_or(end).saturating_sub(self.last_logged) > SILENCE_MILLIS;
+        let until = until.min(logged.unwrap_or(end));
+        (silent && self.last_run.saturating_add(DAY_MILLIS) < until).then_some(until)
+    }
+
+    /// Passes over the runs that have nothing to take, and says when the next one is that has, before `until`.
+    fn next_made_up(&mut self, until: i64) -> Option<i64> {
+        let idle = self.ranks.as_ref().and_then(|(_, ranks)| ranks.next_due()).unwrap_or(i64::MAX).min(until.saturating_sub(1));
+        let passed = idle.saturating_sub(self.last_run).div_euclid(DAY_MILLIS).max(0);
+        self.last_run = self.last_run.saturating_add(passed * DAY_MILLIS);
+        self.passed += passed.unsigned_abs();
         let next = self.last_run.saturating_add(DAY_MILLIS);
-        (silent && next < until.min(logged.unwrap_or(end))).then_some(next)
+        (next < until).then_some(next)
     }
 }
 
@@ -149,12 +162,16 @@ impl<'e> Replay<'e> {
 
     /// Runs that the logs do not have, up to `until`.
     pub(super) fn make_up_runs(&mut self, until: i64) {
-        while let Some(now) = self.board.as_ref().and_then(|board| board.next_made_up(until)) {
+        while let Some(until) = self.board.as_ref().and_then(|board| board.silent_until(until)) {
+            let Some(mut board) = self.board.take() else { return };
+            self.rank(&mut board, Sym::NONE);
+            let next = board.next_made_up(until);
+            self.board = Some(board);
+            let Some(now) = next else { break };
             self.foresee(now, EventNo::NONE, Sym::NONE, Said::default());
             if let Some(board) = &mut self.board {
-                board.last_run = now;
+                (board.last_run, board.passed) = (now, board.passed + 1);
             }
-            self.state.runs_made_up += 1;
         }
     }
 
