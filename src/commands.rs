@@ -20,6 +20,7 @@ mod nothing;
 mod options;
 mod queries;
 mod query;
+mod report;
 mod sources;
 mod timeline;
 mod values;
@@ -64,6 +65,7 @@ enum Command {
     Timeline(timeline::Args),
     Forecast(forecast::Args),
     Whatif(whatif::Args),
+    Report(report::Args),
     Query(Box<query::Args>),
     Queries(queries::Args),
     #[cfg(feature = "sql")]
@@ -80,6 +82,7 @@ impl Command {
             Self::Timeline(args) => args.common.quiet(),
             Self::Forecast(args) => args.common.quiet(),
             Self::Whatif(args) => args.common.quiet(),
+            Self::Report(args) => args.common.quiet(),
             Self::Query(args) => args.common.quiet(),
             Self::Queries(_) => false,
             #[cfg(feature = "sql")]
@@ -95,6 +98,7 @@ impl Command {
             Self::Timeline(args) => args.run(talk),
             Self::Forecast(args) => args.run(talk),
             Self::Whatif(args) => args.run(talk),
+            Self::Report(args) => args.run(talk),
             Self::Query(args) => args.run(talk),
             Self::Queries(args) => args.run(),
             #[cfg(feature = "sql")]

@@ -25,6 +25,7 @@ const CASES: &[(&str, &[&str])] = &[
     #[cfg(feature = "sql")]
     ("help-ingest", &["ingest", "--help"]),
     ("help-man", &["man", "--help"]),
+    ("help-report", &["report", "--help"]),
     ("version", &["--version"]),
     #[cfg(feature = "sql")]
     ("usage-nothing", &[]),
@@ -41,6 +42,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("usage-repository-registry", &["detect", "logs", "--repository", "111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api"]),
     ("usage-format", &["detect", "logs", "--format", "xml"]),
     ("usage-parquet-of-a-verdict", &["explain", "shop/api:v7", "logs", "--format", "parquet", "-o", "out.parquet"]),
+    ("usage-format-of-a-report", &["report", "logs", "--format", "json"]),
     ("usage-fail-on", &["detect", "logs", "--fail-on", "urgent"]),
     ("usage-race-window", &["detect", "logs", "--race-window", "600"]),
     ("usage-max-memory", &["detect", "logs", "--max-memory", "1KiB"]),

@@ -36,6 +36,9 @@ pub(super) struct Raw {
 pub(super) trait Classify {
     fn classify(&self, block: &[u8; 64]) -> Raw;
 
+    /// The bytes that are this one.
+    fn equal_to(&self, block: &[u8; 64], byte: u8) -> u64;
+
     /// One bit for each word that has any of `bits`, the first word's lowest.
     fn any(&self, words: &[u64; BATCH], bits: u64) -> u64;
 }
@@ -48,7 +51,7 @@ pub(super) struct Batch {
     pub closes: [u64; BATCH],
     /// The `v` of `"?v`, the quote being one that begins or ends a string.
     pub marks: [u64; BATCH],
-    /// Backslashes, and bytes that are not ASCII.
+    /// The `u` of escapes, and bytes that are not ASCII.
     pub odd: [u64; BATCH],
     /// Quotes that begin or end a string, from the block before the first on.
     quotes: [u64; BATCH + 1],
@@ -95,10 +98,11 @@ impl Batch {
         let places = brackets.zip(&mut self.marks).zip(&mut self.odd).zip(&mut self.quotes[1..]);
         for (block, ((((opens, closes), marks), odd), quotes)) in blocks.iter().zip(places) {
             let raw = classify.classify(block);
-            (*opens, *closes, *marks, *odd) = (raw.opens, raw.closes, raw.vs, raw.high | raw.backslashes);
-            *quotes = raw.quotes;
+            (*opens, *closes, *marks, *odd, *quotes) = (raw.opens, raw.closes, raw.vs, raw.high, raw.quotes);
             if raw.backslashes | escaped != 0 {
-                *quotes &= !escapes(raw.backslashes, &mut escaped);
+                let escaped = escapes(raw.backslashes, &mut escaped);
+                *quotes &= !escaped;
+                *odd |= escaped & classify.equal_to(block, b'u');
             }
         }
         self.escaped = escaped;

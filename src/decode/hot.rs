@@ -66,7 +66,7 @@ struct Current {
     first: usize,
     /// How many blocks with marks it had before this stretch; only [`KEPT`] of them are kept.
     kept: usize,
-    /// There was a backslash in it before this stretch, or a byte that is not ASCII.
+    /// There was an escape `\u` in it before this stretch, or a byte that is not ASCII.
     odd: bool,
 }
 
@@ -262,8 +262,8 @@ impl Scan<'_, '_> {
         own.usual(self.wanted, &mut self.minute)
     }
 
-    /// Whether a key may be written with escapes in a record with a backslash, or with a byte that is not ASCII; `None` if
-    /// it is not UTF-8.
+    /// Whether a key may be written with escapes in a record with `\u`, or with a byte that is not ASCII; `None` if it is not
+    /// UTF-8.
     #[inline(never)]
     fn may_hide_keys(&self, record: Range<usize>) -> Option<bool> {
         let record = self.text.get(record)?;

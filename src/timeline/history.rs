@@ -150,6 +150,14 @@ impl History {
         self.repositories.iter().flat_map(move |history| history.images.iter().map(move |image| self.timeline(history, image)))
     }
 
+    /// The timeline of one image, if the logs know it.
+    pub fn timeline_of(&self, repository: &Repository, digest: &Digest) -> Option<Timeline> {
+        let at = self.repositories.binary_search_by(|history| self.repository(history).cmp(repository)).ok()?;
+        let history = self.repositories.get(at)?;
+        let image = history.images.get(*history.by_digest.get(&self.find_digest(digest)?)?)?;
+        Some(self.timeline(history, image))
+    }
+
     /// One image, for people.
     pub fn timeline(&self, history: &RepositoryHistory, image: &Image) -> Timeline {
         let mut tags: Vec<LogText> = image.tags.iter().filter_map(|(tag, _)| self.log_text(*tag)).collect();

@@ -44,7 +44,7 @@ fn more(page: &mut Page<'_>, number: usize) -> io::Result<()> {
     }
 }
 
-fn objects(coverage: &Coverage) -> String {
+pub(super) fn objects(coverage: &Coverage) -> String {
     let mut text = format!("{} of {}", count(coverage.objects_read), counted(coverage.objects_listed, "object", "objects"));
     for (number, word) in [(coverage.objects_skipped, "of another kind skipped"), (coverage.objects_failed, "failed")] {
         if number > 0 {
@@ -58,7 +58,7 @@ fn objects(coverage: &Coverage) -> String {
     text
 }
 
-fn records(coverage: &Coverage) -> String {
+pub(super) fn records(coverage: &Coverage) -> String {
     let mut text = format!("{}, {} about images", counted(coverage.records, "record", "records"), count(coverage.records_relevant));
     for (number, words) in [(coverage.records_duplicate, "delivered twice"), (coverage.records_failed, "not understood")] {
         if number > 0 {
@@ -68,7 +68,7 @@ fn records(coverage: &Coverage) -> String {
     text
 }
 
-fn period(coverage: &Coverage) -> String {
+pub(super) fn period(coverage: &Coverage) -> String {
     match (coverage.first_event_time, coverage.last_event_time) {
         (Some(first), Some(last)) => format!("{first} to {last}"),
         _ => "no event with a time".to_owned(),

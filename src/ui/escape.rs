@@ -21,6 +21,26 @@ pub trait Escape {
 
     /// Nothing that a spreadsheet takes for a formula; control characters spelled out. Quoting is the CSV writer's.
     fn for_csv(&self) -> Cow<'_, str>;
+
+    /// As for a terminal, and nothing that HTML takes for markup, between tags or inside a quoted attribute.
+    fn for_html(&self) -> Cow<'_, str> {
+        let text = self.for_terminal();
+        if !text.contains(['&', '<', '>', '"', '\'']) {
+            return text;
+        }
+        let mut safe = String::with_capacity(text.len() + 16);
+        for character in text.chars() {
+            match character {
+                '&' => safe.push_str("&amp;"),
+                '<' => safe.push_str("&lt;"),
+                '>' => safe.push_str("&gt;"),
+                '"' => safe.push_str("&quot;"),
+                '\'' => safe.push_str("&#39;"),
+                _ => safe.push(character),
+            }
+        }
+        Cow::Owned(safe)
+    }
 }
 
 impl Escape for str {
@@ -136,6 +156,13 @@ mod tests {
             assert_eq!(LogText::from(*text).for_terminal(), safe);
         }
         assert_eq!("v1\u{202e}1v".for_terminal(), "v1\\u{202e}1v");
+    }
+
+    #[test]
+    fn no_text_is_markup() {
+        assert_eq!("<b onclick='x'>\"&amp;\u{202e}".for_html(), "&lt;b onclick=&#39;x&#39;&gt;&quot;&amp;amp;\\u{202e}");
+        assert!(matches!("größe 東京".for_html(), Cow::Borrowed(_)));
+        assert_eq!(LogText::from("</script>").for_html(), "&lt;/script&gt;");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::escape::Escape;
 use super::format::{Cell, Format, Look, Rows, no_columns, write_document, write_line};
 use super::page::Page;
 use super::quantity::{count, counted, span};
-use crate::model::{Coverage, EventRef, Finding, FindingKind, LogText, Order, Severity, Usage};
+use crate::model::{Coverage, Deleted, EventRef, Finding, FindingKind, LogText, Order, Severity, Usage};
 
 /// How many principals and references a page lists for one finding.
 const NAMES_MAX: usize = 8;
@@ -41,7 +41,7 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, findings: &[Finding]) ->
 }
 
 /// `3 findings: 1 critical, 2 low`.
-fn headline(findings: &[Finding]) -> String {
+pub(super) fn headline(findings: &[Finding]) -> String {
     if findings.is_empty() {
         return "No findings.".to_owned();
     }
@@ -88,16 +88,19 @@ fn write_events(page: &mut Page<'_>, finding: &Finding) -> io::Result<()> {
         page.item(2, "second push", &format!("{gap}{}{}", event_text(&finding.second_push), order(finding.order)))?;
     }
     match &finding.deletion {
-        Some(deletion) => {
-            let rule = deletion.rule_priority.map(|priority| format!("by rule {priority}: ")).unwrap_or_default();
-            page.item(2, "taken", &format!("{rule}{}", event_text(&deletion.event)))
-        }
+        Some(deletion) => page.item(2, "taken", &taken_by(deletion)),
         None if displaced => Ok(()),
         None => page.item(2, "taken", &event_text(&finding.second_push)),
     }
 }
 
-const fn order(order: Order) -> &'static str {
+/// `by rule 1: 2026-03-05T02:00:00Z PolicyExecutionEvent in KEY#3`.
+pub(super) fn taken_by(deletion: &Deleted) -> String {
+    let rule = deletion.rule_priority.map(|priority| format!("by rule {priority}: ")).unwrap_or_default();
+    format!("{rule}{}", event_text(&deletion.event))
+}
+
+pub(super) const fn order(order: Order) -> &'static str {
     match order {
         Order::Observed => "",
         Order::Inferred => " (same second; the order follows from later events)",

@@ -4,8 +4,10 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
+use super::report::{PolicyKnown, Report, RepositoryLine};
 use super::samples::{HOSTILE, coverage, finding, hostile, timeline, verdict};
-use super::{Format, Look, findings, timelines, verdict as verdicts};
+use super::{Format, Look, findings, report, timelines, verdict as verdicts};
+use crate::model::{Finding, ImageState, Severity, Timestamp};
 
 const ALL: [Format; 4] = [Format::Table, Format::Json, Format::Ndjson, Format::Csv];
 
@@ -243,4 +245,92 @@ fn a_closed_pipe_is_reported_as_one() {
         let error = findings::write(&mut Closed, look(format), &coverage(), &found).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe, "{format:?}");
     }
+}
+
+/// A report of these findings; each has the same life.
+fn report_of(findings: &[Finding], hostile_world: bool) -> String {
+    let (coverage, _, timeline, _) = if hostile_world { hostile() } else { (coverage(), finding(), timeline(), verdict()) };
+    let mut images = [0; ImageState::ALL.len()];
+    images[ImageState::Expired as usize] = 1_234;
+    let repositories = [RepositoryLine {
+        repository: timeline.repository.clone(),
+        images,
+        findings: [1, 0, 0, 0],
+        policy: PolicyKnown::Stated(timeline.steps[0].event.clone()),
+        last_run: Some(timeline.steps[0].event.clone()),
+        runs: 7,
+    }];
+    let life = |_: &Finding| Some(timeline.clone());
+    shown(|out| report::write(out, &Report { coverage: &coverage, findings, repositories: &repositories, life: &life }))
+}
+
+/// So many findings, a day apart, of all severities in turn.
+fn many(number: usize) -> Vec<Finding> {
+    let one = |n: usize| {
+        let mut one = finding();
+        one.id = format!("f-{n:016x}");
+        one.severity = Severity::ALL[n % Severity::ALL.len()];
+        one.lost.gone_at = one.lost.gone_at.map(|gone| Timestamp::from_millis(gone.millis() + n as i64 * 86_400_000));
+        one
+    };
+    (0..number).map(one).collect()
+}
+
+#[test]
+fn a_report_tells_what_weakens_it_before_anything_else() {
+    let page = report_of(&[finding()], false);
+    let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text} is missing"));
+    assert!(at("1 finding: 1 critical; somebody asked in vain for 1 image.") < at("What these logs cannot show"));
+    assert!(at("there is no read-only event in these logs") < at("<article class=\"finding critical\" id=\"f-f-0123456789abcdef\">"));
+    assert!(at("Some evidence could not be read: 1 object, 1 record.") < at("<article"));
+    at("<code>a/b.json.gz#7</code>: not an object");
+    at("pushed 2026-03-02T10:00:00Z → lost its last tag 9 s later → gone 2 d 15 h later → then asked for 4 times");
+    at("pull, 2 times until 2026-03-04T08:00:00Z");
+    at("<td class=\"number\">1,234</td>");
+    at("stated by the run of 2026-03-02T10:00:00Z");
+}
+
+#[test]
+fn a_report_without_findings_says_so() {
+    let page = report_of(&[], false);
+    assert!(page.contains("No image was lost that anything still needed, as far as these logs show."));
+    assert!(page.contains("<h2>Findings</h2>\n<p>None.</p>"));
+    assert!(!page.contains("<article"));
+}
+
+/// What a page cannot show it counts; nothing is left out silently.
+#[test]
+fn a_report_of_very_many_findings_stays_a_page() {
+    let page = report_of(&many(10_400), false);
+    assert_eq!(page.matches("<article ").count(), 300);
+    assert!(page.contains("<h3>10,100 more, in short</h3>"));
+    assert_eq!(page.matches("<tr class=\"finding ").count(), 10_000);
+    assert!(page.contains("<strong>100 more findings are not on this page</strong>"));
+    // 28 years of losses, a bar a year: worst at the bottom, and every image in one of them.
+    let titles: Vec<&str> = page.split("<title>from ").skip(1).filter_map(|rest| rest.split_once(" image")).map(|(title, _)| title).collect();
+    assert_eq!(titles.len(), 29);
+    let number = |title: &&str| title.split_once(": ").unwrap().1.replace(',', "").parse::<u64>().unwrap();
+    assert_eq!(titles.iter().map(number).sum::<u64>(), 10_400);
+}
+
+#[test]
+fn a_report_of_a_hostile_world_is_well_formed() {
+    let (_, finding, ..) = hostile();
+    let page = report_of(&[finding], true);
+    assert!(!page.contains(['\u{1b}', '\r', '\u{202e}', '\u{200b}', '\u{9b}', '\u{7}']), "{page}");
+    let ours = ["<!DOCTYPE html>", "<html lang=\"en\">"];
+    assert!(ours.iter().all(|text| page.contains(text)));
+    // Every tag that is opened is one of ours, and closed in its turn.
+    let void = ["!DOCTYPE", "meta", "br", "input"];
+    let mut open: Vec<&str> = Vec::new();
+    let body = page.replacen(page.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0, "", 1);
+    for tag in body.split('<').skip(1) {
+        let name = tag.split([' ', '>', '/', '\n']).find(|part| !part.is_empty()).unwrap();
+        if tag.starts_with('/') {
+            assert_eq!(open.pop(), Some(name));
+        } else if !void.contains(&name) && !tag.split_once('>').unwrap().0.ends_with('/') {
+            open.push(name);
+        }
+    }
+    assert_eq!(open, [""; 0]);
 }

@@ -57,12 +57,8 @@ fn write_timeline(page: &mut Page<'_>, timeline: &Timeline) -> io::Result<()> {
     page.point(2, "", &headline(timeline))?;
     write_relatives(page, "child of", &timeline.parents)?;
     write_relatives(page, "holds", &timeline.children)?;
-    let mut steps = timeline.steps.as_slice();
-    while let Some(step) = steps.first() {
-        let same = steps.iter().take_while(|other| repeats(step, other)).count();
-        let (run, rest) = steps.split_at(same.max(1));
-        page.point(4, "", &step_text(step, run))?;
-        steps = rest;
+    for run in runs_of_steps(&timeline.steps) {
+        run.first().map_or(Ok(()), |step| page.point(4, "", &step_text(step, run)))?;
     }
     page.blank()
 }
@@ -90,6 +86,11 @@ fn write_relatives(page: &mut Page<'_>, label: &str, digests: &[Digest]) -> io::
         return Ok(());
     }
     page.item(4, label, &digests.iter().map(Digest::short).collect::<Vec<_>>().join(", "))
+}
+
+/// Steps one by one, and together those that say no more than the first of them again.
+pub(super) fn runs_of_steps(steps: &[TimelineStep]) -> Vec<&[TimelineStep]> {
+    steps.chunk_by(repeats).collect()
 }
 
 /// Whether `other` says no more than `step` again: pulls come by the thousand.

@@ -36,6 +36,8 @@ pub const CASES: &[(&str, &[&str])] = &[
     ("quiet-forecast", &["forecast", "quiet"]),
     ("quiet-forecast-ndjson", &["forecast", "quiet", "--repository", "web/worker", "--format", "ndjson"]),
     ("quiet-whatif-shorter", &["whatif", "quiet", "--policy", "policies/printed.json", "--format", "ndjson"]),
+    ("incident-report", &["report", "incident"]),
+    ("quiet-report", &["report", "quiet", "-o", "-"]),
     ("quiet-detect", &["detect", "quiet"]),
     ("damaged-detect", &["detect", "damaged", "--format", "ndjson"]),
     ("damaged-allowed", &["detect", "damaged", "--allow-incomplete", "--format", "csv"]),
@@ -92,6 +94,8 @@ fn the_worst_exit_code_wins() {
         (&["whatif", "damaged"], 3),
         (&["whatif", "incident", "--policy", "policies/shorter.json", "--fail-on", "critical"], 1),
         (&["whatif", "incident", "--policy", "no-such-file", "--fail-on", "critical"], 2),
+        (&["report", "incident", "--fail-on", "critical"], 1),
+        (&["report", "damaged"], 3),
         (&["detect", "damaged", "--fail-on", "critical"], 1),
         (&["detect", "damaged", "--fail-on", "critical", "--allow-incomplete"], 1),
         (&["detect", "damaged", "no-such-folder", "--fail-on", "critical"], 2),
@@ -114,6 +118,10 @@ fn the_same_evidence_gives_the_same_bytes() {
             assert_eq!(world.read("out").into_bytes(), one, "{verb} {format} -o");
         }
     }
+    let page = world.run(&["report", "incident", "--jobs", "1"]).stdout;
+    assert_eq!(world.run(&["report", "incident", "--jobs", "8"]).stdout, page);
+    assert_eq!(world.code(&["report", "incident", "-o", "out"]), Some(0));
+    assert_eq!(world.read("out").into_bytes(), page, "report -o");
 }
 
 /// Parquet is a format of every verb with rows, and has the rows that `query` has.

@@ -29,8 +29,7 @@ impl Avx2 {
 impl Classify for Avx2 {
     #[inline(always)]
     fn classify(&self, block: &[u8; 64]) -> Raw {
-        let [low, high]: [[u8; 32]; 2] = bytemuck::cast(*block);
-        let (low, high): (__m256i, __m256i) = (pulp::cast(low), pulp::cast(high));
+        let (low, high) = halves(block);
         // `[` and `{` differ in this bit alone, and so do `]` and `}`; no other byte comes to equal them.
         let bit = self.simd.avx._mm256_set1_epi8(0x20);
         let (folded_low, folded_high) = (self.simd.avx2._mm256_or_si256(low, bit), self.simd.avx2._mm256_or_si256(high, bit));
@@ -45,7 +44,19 @@ impl Classify for Avx2 {
     }
 
     #[inline(always)]
+    fn equal_to(&self, block: &[u8; 64], byte: u8) -> u64 {
+        let (low, high) = halves(block);
+        self.equal(low, high, byte)
+    }
+
+    #[inline(always)]
     fn any(&self, words: &[u64; BATCH], bits: u64) -> u64 {
         any(words, bits)
     }
+}
+
+#[inline(always)]
+fn halves(block: &[u8; 64]) -> (__m256i, __m256i) {
+    let [low, high]: [[u8; 32]; 2] = bytemuck::cast(*block);
+    (pulp::cast(low), pulp::cast(high))
 }

@@ -33,6 +33,11 @@ impl Classify for Avx512 {
     }
 
     #[inline(always)]
+    fn equal_to(&self, block: &[u8; 64], byte: u8) -> u64 {
+        self.equal(pulp::cast(*block), byte)
+    }
+
+    #[inline(always)]
     fn any(&self, words: &[u64; BATCH], bits: u64) -> u64 {
         let bits = self.simd.avx512f._mm512_set1_epi64(bits.cast_signed());
         let mut found = 0;

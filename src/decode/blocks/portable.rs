@@ -48,6 +48,10 @@ impl Classify for Portable {
         }
     }
 
+    fn equal_to(&self, block: &[u8; 64], byte: u8) -> u64 {
+        Self::equal(block, byte, 0)
+    }
+
     fn any(&self, words: &[u64; BATCH], bits: u64) -> u64 {
         any(words, bits)
     }

@@ -1,0 +1,84 @@
+//! `tagfall report SOURCE… -o FILE`.
+
+use std::collections::HashMap;
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+
+use super::gather::Run;
+use super::options::Common;
+use super::{Ending, after_help};
+use crate::failure::Failure;
+use crate::model::{Finding, ImageState, Repository, Severity};
+use crate::timeline::{History, PolicyText};
+use crate::ui::quantity::counted;
+use crate::ui::report::{PolicyKnown, Report, RepositoryLine, write};
+use crate::ui::talk::Talk;
+use crate::{detect, ui};
+
+const EXAMPLES: &str = "\
+Examples:
+  tagfall report s3://my-trail/AWSLogs/ --since 90d -o lost-images.html
+  tagfall report ./logs --repository 'shop/*' -o shop.html";
+
+/// Write everything on one self-contained HTML page
+///
+/// For a ticket, a mail or an archive: findings with their evidence, the life of each lost image, repositories, what was read and
+/// what these logs cannot show. It loads nothing and runs nothing.
+#[derive(Debug, clap::Args)]
+#[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.hide(true)))]
+pub struct Args {
+    #[command(flatten)]
+    pub common: Common,
+}
+
+impl Args {
+    pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
+        self.can_write()?;
+        let run = Run::gather(&self.common, talk)?;
+        let history = &run.evidence.history;
+        let findings = detect::findings(history, self.common.settings());
+        let repositories = repositories(history, &findings);
+        run.write(|out, _, coverage| {
+            let life = |finding: &Finding| history.timeline_of(&finding.repository, &finding.lost.digest);
+            write(out, &Report { coverage, findings: &findings, repositories: &repositories, life: &life })
+        })?;
+        Ok(run.end(&counted(findings.len() as u64, "finding", "findings"), &findings))
+    }
+
+    fn can_write(&self) -> Result<(), Failure> {
+        let show = &self.common.show;
+        if show.format != ui::Format::Table {
+            let failure = Failure::new("a report has one format").because("it is an HTML page");
+            return Err(failure.advise("leave out --format; for data ask `tagfall detect --format json`"));
+        }
+        if show.output.is_none() && io::stdout().is_terminal() {
+            return Err(Failure::new("will not write a page of HTML to the terminal").advise("name a file: -o report.html"));
+        }
+        Ok(())
+    }
+}
+
+fn repositories(history: &History, findings: &[Finding]) -> Vec<RepositoryLine> {
+    let mut found: HashMap<&Repository, [u64; Severity::ALL.len()]> = HashMap::new();
+    for finding in findings {
+        found.entry(&finding.repository).or_default()[finding.severity as usize] += 1;
+    }
+    let line = |repository| {
+        let name = history.repository(repository);
+        let mut images = [0; ImageState::ALL.len()];
+        repository.images.iter().for_each(|image| images[image.state as usize] += 1);
+        RepositoryLine {
+            findings: found.get(&name).copied().unwrap_or_default(),
+            images,
+            policy: match repository.policy {
+                Some(policy) if matches!(policy.text, PolicyText::Policy(_)) => PolicyKnown::Put(history.event(policy.event)),
+                Some(policy) => PolicyKnown::Stated(history.event(policy.event)),
+                None => PolicyKnown::Unknown,
+            },
+            last_run: repository.runs.last().map(|(event, _)| history.event(*event)),
+            runs: repository.runs.len() as u64,
+            repository: name,
+        }
+    };
+    history.repositories().iter().map(line).collect()
+}

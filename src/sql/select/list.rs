@@ -1,0 +1,99 @@
+//! The list of a SELECT: columns, `*`, and the fields of a row.
+
+use sqlparser::ast::{Expr, Ident, SelectItem, SelectItemQualifiedWildcardKind};
+
+use crate::sql::error::{Result, SqlError};
+use crate::sql::eval::Scope;
+use crate::sql::names;
+use crate::sql::relation::{Field, Relation};
+use crate::sql::values::Values;
+use crate::tables::Kind;
+
+pub(super) fn list_item(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relation) -> Result<()> {
+    let mut push = |name: String, values: Values| {
+        let data = values.spread(scope.height());
+        rows.push(Field::new(name, values.kind), data);
+    };
+    match item {
+        SelectItem::ExprWithAlias { expr, alias } => push(alias.value.clone(), scope.eval(expr)?),
+        SelectItem::UnnamedExpr(expr) => {
+            let values = scope.eval(expr)?;
+            let at = rows.fields.len();
+            let name = name_of(expr).unwrap_or_else(|| format!("_col{at}"));
+            let data = values.spread(scope.height());
+            rows.push(Field::new(name, values.kind), data);
+        }
+        SelectItem::Wildcard(_) => {
+            let before = scope.ungrouped.is_some();
+            if before || scope.relation.fields.is_empty() {
+                return Err(SqlError::new("SELECT * needs a table, and no GROUP BY").at(item));
+            }
+            for (field, column) in scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| !field.hidden) {
+                rows.push(Field { is_date: field.is_date, ..Field::new(field.name.clone(), field.kind.clone()) }, column.clone());
+            }
+        }
+        SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => return fields_of(scope, expr, rows),
+        SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
+            let table = names::last(name);
+            let of_table: Vec<_> = scope
+                .relation
+                .fields
+                .iter()
+                .zip(&scope.relation.columns)
+                .filter(|(field, _)| field.qualifier.as_deref() == Some(&table) && !field.hidden)
+                .collect();
+            if of_table.is_empty() {
+                // What is no table may be a row.
+                let parts: Vec<Ident> =
+                    name.0.iter().filter_map(|part| part.as_ident()).map(|part| Ident { value: part.value.to_lowercase(), ..part.clone() }).collect();
+                let expr = Expr::CompoundIdentifier(parts);
+                return match scope.eval(&expr) {
+                    Ok(_) => fields_of(scope, &expr, rows),
+                    Err(_) => Err(SqlError::new(format!("there is no table {table} here")).at(name)),
+                };
+            }
+            for (field, column) in of_table {
+                rows.push(Field { is_date: field.is_date, ..Field::new(field.name.clone(), field.kind.clone()) }, column.clone());
+            }
+        }
+        _ => return Err(SqlError::new("this is not supported in a SELECT list").at(item)),
+    }
+    Ok(())
+}
+
+/// `(row).*`: a column for each field.
+fn fields_of(scope: &Scope<'_>, expr: &Expr, rows: &mut Relation) -> Result<()> {
+    let values = scope.column(expr)?;
+    let Kind::Row(fields) = &values.kind else {
+        return Err(SqlError::new(format!("only a row has fields that * can show, and this is {}", values.kind)).at(expr));
+    };
+    for ((name, kind), data) in fields.iter().zip(values.data.struct_()?.fields_as_series()) {
+        rows.push(Field::new(name.clone(), kind.clone()), data);
+    }
+    Ok(())
+}
+
+/// `*` takes the columns' other names along, unseen, so that a query around this one can still ask for them.
+pub(super) fn other_names(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relation) {
+    let table = match item {
+        SelectItem::Wildcard(_) => None,
+        SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => Some(names::last(name)),
+        _ => return,
+    };
+    for (field, column) in scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| field.hidden) {
+        if table.is_none() || field.qualifier == table {
+            rows.push(Field { hidden: true, is_date: field.is_date, ..Field::new(field.name.clone(), field.kind.clone()) }, column.clone());
+        }
+    }
+}
+
+/// The name of a column without an alias.
+fn name_of(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(ident) => Some(ident.value.clone()),
+        Expr::CompoundIdentifier(parts) => parts.last().map(|ident| ident.value.clone()),
+        Expr::CompoundFieldAccess { access_chain, .. } => access_chain.last().and_then(names::of_field).map(|field| field.value),
+        Expr::Nested(inner) => name_of(inner),
+        _ => None,
+    }
+}

@@ -1,0 +1,96 @@
+//! UNION, INTERSECT and EXCEPT, and bare VALUES.
+
+use sqlparser::ast::{Expr, SetExpr, SetOperator, SetQuantifier, Values as ValueRows};
+
+use super::{query, select};
+use crate::sql::compare::common;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::eval::Scope;
+use crate::sql::functions::arguments;
+use crate::sql::group::key_column;
+use crate::sql::relation::{Field, Groups, Relation};
+use crate::sql::{cast, names};
+
+pub(super) fn set(like: &Scope<'_>, body: &SetExpr) -> Result<Relation> {
+    match body {
+        SetExpr::Select(select) => self::select(like, select, None, usize::MAX),
+        SetExpr::Query(inner) => query(like.session, like.ctes, like.outer, inner),
+        SetExpr::Values(values) => value_rows(like, values),
+        SetExpr::SetOperation { left, op, set_quantifier, right } => combine(set(like, left)?, set(like, right)?, *op, *set_quantifier),
+        _ => Err(SqlError::new("only SELECT can be asked: logs are read, never written").at(body)),
+    }
+}
+
+/// `VALUES (1, 'a'), (2, 'b')`.
+fn value_rows(like: &Scope<'_>, values: &ValueRows) -> Result<Relation> {
+    let mut all: Option<Relation> = None;
+    for row in &values.rows {
+        let mut one = Relation::single_row();
+        for (at, expr) in cells(&row.content).into_iter().enumerate() {
+            let values = like.column(expr)?;
+            one.push(Field::new(format!("_col{at}"), values.kind), values.data);
+        }
+        all = Some(match all {
+            None => one,
+            Some(before) => combine(before, one, SetOperator::Union, SetQuantifier::All)?,
+        });
+    }
+    all.ok_or_else(|| SqlError::new("VALUES needs a row"))
+}
+
+/// `VALUES ROW(1, 'a')` is `VALUES (1, 'a')`.
+fn cells(row: &[Expr]) -> Vec<&Expr> {
+    match row {
+        [Expr::Function(call)] if names::of_function(call) == "row" => arguments(call).unwrap_or_default(),
+        row => row.iter().collect(),
+    }
+}
+
+pub(in crate::sql) fn combine(left: Relation, right: Relation, op: SetOperator, quantifier: SetQuantifier) -> Result<Relation> {
+    let (left, right) = (left.seen(), right.seen());
+    if left.fields.len() != right.fields.len() {
+        return Err(SqlError::new(format!("{op}: one side has {} columns and the other {}", left.fields.len(), right.fields.len())));
+    }
+    let mut rows = Relation { height: left.height + right.height, ..Relation::default() };
+    for at in 0..left.fields.len() {
+        let (a, b) = (left.values(at)?, right.values(at)?);
+        let kind = common(&a.kind, &b.kind)
+            .map_err(|_| SqlError::new(format!("{op}: column {} is {} on one side and {} on the other", at + 1, a.kind, b.kind)))?;
+        let mut column = cast::cast(&a, &kind, left.height, false)?.data;
+        column.append_owned(cast::cast(&b, &kind, right.height, false)?.data)?;
+        let name = left.fields.get(at).map(|field| field.name.clone()).unwrap_or_default();
+        rows.push(Field::new(name, kind), column.rechunk());
+    }
+    let all = matches!(quantifier, SetQuantifier::All);
+    if op == SetOperator::Union && all {
+        return Ok(rows);
+    }
+    let groups = groups_of(&rows)?;
+    // How many equal rows there are on the left and on the right, and how many of the left have been looked at.
+    let mut counts = vec![(0_usize, 0_usize, 0_usize); groups.count()];
+    for (row, group) in groups.of_row.iter().enumerate() {
+        if let Some((on_left, on_right, _)) = counts.get_mut(*group as usize) {
+            if row < left.height { *on_left += 1 } else { *on_right += 1 }
+        }
+    }
+    let kept = (0_u32..).zip(&groups.of_row).filter_map(|(row, group)| {
+        let (on_left, on_right, seen) = counts.get_mut(*group as usize)?;
+        *seen += 1;
+        let wanted = match op {
+            SetOperator::Union => 1,
+            SetOperator::Intersect if all => (*on_left).min(*on_right),
+            SetOperator::Intersect => usize::from(*on_left > 0 && *on_right > 0),
+            _ if all => on_left.saturating_sub(*on_right),
+            _ => usize::from(*on_left > 0 && *on_right == 0),
+        };
+        (*seen <= wanted).then_some(Some(row))
+    });
+    let kept: Vec<Option<u32>> = kept.collect();
+    rows.take(&kept)
+}
+
+/// Equal rows of a relation.
+pub(super) fn groups_of(rows: &Relation) -> Result<Groups> {
+    let keys = (0..rows.fields.len()).map(|at| key_column(&rows.values(at)?, rows.height)).collect::<Result<Vec<_>>>()?;
+    Groups::by(&keys, rows.height)
+}

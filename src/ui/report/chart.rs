@@ -1,0 +1,72 @@
+//! When images were lost: a bar for each day, week or month, by severity.
+
+use std::io;
+
+use crate::model::{Finding, Severity, Timestamp};
+use crate::ui::html::Html;
+use crate::ui::quantity::counted;
+
+const DAY: i64 = 86_400;
+/// Widths of a bar, in days. A chart has some dozens of bars, whatever the span.
+const WIDTHS: [(i64, &str); 4] = [(1, "day"), (7, "7 days"), (30, "30 days"), (365, "365 days")];
+const BARS_MAX: i64 = 60;
+/// The chart's size, in its own units.
+const WIDTH: i64 = 960;
+const HEIGHT: i64 = 80;
+
+/// When a finding's loss came about: the image went, or else lost its tag.
+fn when(finding: &Finding) -> Option<Timestamp> {
+    finding.lost.gone_at.or(finding.lost.untagged_at)
+}
+
+/// Nothing where fewer than two losses have a time: the findings themselves say it better.
+pub fn write(html: &mut Html<'_>, findings: &[Finding]) -> io::Result<()> {
+    let days: Vec<(i64, Severity)> =
+        findings.iter().filter_map(|finding| Some((when(finding)?.seconds().div_euclid(DAY), finding.severity))).collect();
+    let (Some(first), Some(last)) = (days.iter().map(|(day, _)| *day).min(), days.iter().map(|(day, _)| *day).max()) else { return Ok(()) };
+    if days.len() < 2 {
+        return Ok(());
+    }
+    let (width, word) = WIDTHS.into_iter().find(|(width, _)| (last - first) / width < BARS_MAX).unwrap_or(WIDTHS[3]);
+    let bars = (last - first) / width + 1;
+    let mut heights = vec![[0_u64; Severity::ALL.len()]; usize::try_from(bars).unwrap_or(0)];
+    for (day, severity) in days {
+        let bar = usize::try_from((day - first) / width).ok().and_then(|at| heights.get_mut(at));
+        if let Some(number) = bar.and_then(|bar| bar.get_mut(severity as usize)) {
+            *number += 1;
+        }
+    }
+    let highest = heights.iter().map(|bar| bar.iter().sum::<u64>()).max().unwrap_or(1).max(1);
+    html.raw("<figure><figcaption>Images lost, a bar for every ")?.raw(word)?.raw("; the highest is ")?.value(highest)?.raw("</figcaption>\n")?;
+    html.raw("<svg class=\"chart\" viewBox=\"0 0 1000 110\" role=\"img\" aria-label=\"Images lost over time\">\n")?;
+    for (n, bar) in (0_i64..).zip(&heights) {
+        let title = format!("from {}: {}", day_text(first + n * width), counted(bar.iter().sum(), "image", "images"));
+        write_bar(html, &title, (20 + n * WIDTH / bars, (WIDTH / bars - 1).clamp(1, 40)), bar, highest)?;
+    }
+    html.raw("<text x=\"20\" y=\"104\">")?.text(&day_text(first))?.raw("</text>\n<text x=\"980\" y=\"104\" text-anchor=\"end\">")?;
+    html.text(&day_text(last))?.raw("</text>\n</svg></figure>\n")?;
+    Ok(())
+}
+
+/// The worst stands at the bottom, where heights are easiest to compare.
+fn write_bar(html: &mut Html<'_>, title: &str, (x, width): (i64, i64), bar: &[u64; Severity::ALL.len()], highest: u64) -> io::Result<()> {
+    html.raw("<g><title>")?.text(title)?.raw("</title>\n")?;
+    let mut below = 0;
+    for (severity, number) in Severity::ALL.iter().zip(bar) {
+        let top = |number: u64| HEIGHT - i64::try_from(u128::from(number) * HEIGHT as u128 / u128::from(highest)).unwrap_or(0);
+        let (upper, lower) = (top(below + number), top(below));
+        if upper < lower {
+            html.raw("<rect class=\"")?.raw(severity.word())?.raw("\" x=\"")?.value(x)?.raw("\" y=\"")?.value(upper + 8)?;
+            html.raw("\" width=\"")?.value(width)?.raw("\" height=\"")?.value(lower - upper)?.raw("\"/>\n")?;
+        }
+        below += number;
+    }
+    html.raw("</g>\n")?;
+    Ok(())
+}
+
+fn day_text(day: i64) -> String {
+    let mut text = Timestamp::from_millis(day.saturating_mul(DAY * 1000)).to_string();
+    text.truncate("2026-03-02".len());
+    text
+}

@@ -1,0 +1,53 @@
+//! What the words of the page mean.
+
+use std::io;
+
+use crate::model::{FindingKind, Order, Severity};
+use crate::ui::html::Html;
+
+/// Was anyone hurt?
+pub const fn meaning(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "pulled after it was gone, named by a task that stopped, or pinned by a running service",
+        Severity::High => "pulled by digest while it had no tag, or pinned by a deployment when it went",
+        Severity::Medium => "a race, and no evidence of use",
+        Severity::Low => "an overwrite, and no evidence of use",
+    }
+}
+
+const fn story(kind: FindingKind) -> &'static str {
+    match kind {
+        FindingKind::SameTagRace => "two pushes of one tag shortly after another; a lifecycle run took the image that lost the tag",
+        FindingKind::SameTagOverwrite => "the same, further apart",
+        FindingKind::DisplacedAlive => "an image lost its last tag to another push and is still there: the lifecycle policy in force will take it",
+        FindingKind::ExpiredWhileTagged => "a count or age rule took an image that had a tag, and somebody needed it",
+        FindingKind::DeletedByCall => "BatchDeleteImage took an image that somebody needed",
+        FindingKind::RepositoryDeleted => "DeleteRepository took an image that somebody needed",
+        FindingKind::Archived => "a transition rule or UpdateImageStorageClass put the image out of reach; it can be restored",
+    }
+}
+
+const fn certainty(order: Order) -> &'static str {
+    match order {
+        Order::Observed => "the two pushes are in different seconds",
+        Order::Inferred => "they are in one second, and later events leave one possibility",
+        Order::Ambiguous => "they are in one second, and nothing in the logs tells which came first",
+    }
+}
+
+pub fn write(html: &mut Html<'_>) -> io::Result<()> {
+    html.raw("<section id=\"guide\">\n<h2>How to read this</h2>\n<dl>\n")?;
+    for &kind in FindingKind::ALL {
+        html.item(kind.word(), |html| html.raw(story(kind)).map(|_| ()))?;
+    }
+    for &order in Order::ALL {
+        html.item(order.word(), |html| html.raw("order of two pushes: ")?.raw(certainty(order)).map(|_| ()))?;
+    }
+    html.raw("</dl>\n<p>In a strip, the bar is the image: ")?;
+    html.raw(
+        "<span class=\"key tagged\">with a tag</span>, <span class=\"key untagged\">without one</span>, <span class=\"key gone\">gone</span>. ",
+    )?;
+    html.raw("The lines above it are pulls; those in the colour of damage came after its end. Every statement rests on the events listed with it: ")?;
+    html.raw("the object is the log file, the number behind # the record in it, from 0.</p>\n</section>\n")?;
+    Ok(())
+}
