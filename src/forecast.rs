@@ -49,8 +49,10 @@ pub struct Counts {
 }
 
 impl<'h> Forecasts<'h> {
-    /// As of `as_of`, when nothing is in the history that comes later.
-    pub fn new(history: &'h History, as_of: Timestamp) -> Self {
+    /// As of `as_of`, when nothing is in the history that comes later; `within` so many seconds, or of all living images.
+    pub fn new(history: &'h History, as_of: Timestamp, within: Option<i64>) -> Self {
+        let limit = within.map(|seconds| as_of.plus_seconds(seconds).millis());
+        let asked = |place: &Place| limit.is_none_or(|limit| place.class == DATED && place.eligible_at <= limit);
         let prospects: Vec<Option<Prospects>> = history
             .repositories()
             .par_iter()
@@ -63,7 +65,8 @@ impl<'h> Forecasts<'h> {
                 let severity = subject.harm().severity;
                 (subject.place(number, severity.is_some()), severity.filter(|_| subject.eligible_at().is_some()))
             };
-            repository.images.iter().enumerate().filter(|(_, image)| is_there(image)).map(place).collect::<Vec<_>>()
+            let images = repository.images.iter().enumerate().filter(|(_, image)| is_there(image));
+            images.map(place).filter(|(place, _)| asked(place)).collect::<Vec<_>>()
         };
         let found: Vec<(Place, Option<Severity>)> = history.repositories().par_iter().enumerate().flat_map_iter(places).collect();
         let alarms = found.iter().filter_map(|(_, severity)| *severity).collect();

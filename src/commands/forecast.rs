@@ -14,7 +14,7 @@ use crate::ui::talk::Talk;
 
 const EXAMPLES: &str = "\
 Examples:
-  tagfall forecast s3://my-trail/AWSLogs/ --since 90d --fail-on high
+  tagfall forecast s3://my-trail/AWSLogs/ --since 90d --within 3d --fail-on high
   tagfall forecast ./logs --repository 'shop/*' --format json -o forecast.json
   tagfall forecast ./lake --at now";
 
@@ -34,6 +34,10 @@ pub struct Args {
     /// Without it, from the last event in the logs: the same logs give the same forecast whenever it is made.
     #[arg(long, value_name = "TIME", value_parser = values::moment, help_heading = "Which events")]
     at: Option<When>,
+
+    /// Only images that a run may take within this time from then: 7d, 36h
+    #[arg(long, value_name = "SPAN", value_parser = values::span, help_heading = "Which images")]
+    within: Option<i64>,
 }
 
 impl Args {
@@ -43,7 +47,7 @@ impl Args {
         let run = Run::gather_for(&self.common, talk, Asked { at, supposition: None })?;
         // A moment in the future is one to look from, too.
         let Some(as_of) = at.or(run.evidence.end) else { return Err(nothing::no_end()) };
-        let forecasts = Forecasts::new(&run.evidence.history, as_of);
+        let forecasts = Forecasts::new(&run.evidence.history, as_of, self.within);
         let policies = forecasts.policies();
         for unknown in policies.iter().filter_map(|policy| Some((policy, policy.unknown.as_ref()?))).take(UNKNOWN_SAID_MAX) {
             talk.note(&format!("{}: {}", unknown.0.repository.name.raw(), unknown.1));

@@ -23,7 +23,7 @@ fn day(number: i64) -> Timestamp {
 /// Forecasts as of a day, in their order.
 fn forecasts(log: &Log, as_of: i64) -> Vec<Forecast> {
     let history = log.history();
-    Forecasts::new(&history, day(as_of)).iter().collect()
+    Forecasts::new(&history, day(as_of), None).iter().collect()
 }
 
 fn of(log: &Log, as_of: i64, n: u8) -> Forecast {
@@ -43,6 +43,20 @@ fn an_image_that_loses_its_tag_late_has_no_grace() {
     assert_eq!(early.eligible_at, Some(day(7).plus_seconds(1)), "age counts from the push");
     let order: Vec<_> = forecasts(&log, 31).iter().map(|forecast| forecast.outlook).collect();
     assert_eq!(order, [Outlook::Due, Outlook::Due, Outlook::Safe, Outlook::Safe]);
+}
+
+#[test]
+fn only_what_goes_soon_is_told_and_judged() {
+    let mut log = Log::default();
+    log.at(-5).policy(&json!([rule(1, untagged(7))]));
+    log.at(0).push(1, "v1").push(2, "v1").at(2 * DAY).push(3, "v1").pull(Some(1), None).pull(Some(2), None);
+    let history = log.history();
+    let within = |days: i64| {
+        let forecasts = Forecasts::new(&history, day(3), Some(days * DAY));
+        (forecasts.iter().count(), forecasts.alarms().len(), forecasts.counts().images)
+    };
+    // Image 1 is seven days old on day 7, image 2 a second later; image 3 has a tag.
+    assert_eq!((within(3), within(4), within(5)), ((0, 0, 0), (1, 1, 1), (2, 2, 2)));
 }
 
 /// One digest, several tags: the one that kept it away from the rule below went to another image.
@@ -86,7 +100,7 @@ fn without_a_policy_nothing_is_said() {
     assert_eq!((unknown.outlook, unknown.eligible_at, unknown.policy_event), (Outlook::Unknown, None, None));
     log.policy(&json!([rule(1, untagged(7))])).add("DeleteLifecyclePolicy", Event::DeleteLifecyclePolicy);
     let history = log.history();
-    let deleted = Forecasts::new(&history, day(1)).policies();
+    let deleted = Forecasts::new(&history, day(1), None).policies();
     assert!(!deleted[0].known && deleted[0].unknown.as_ref().unwrap().contains("was deleted"));
 }
 

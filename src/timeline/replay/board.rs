@@ -14,7 +14,7 @@ use crate::timeline::names::{DigestNo, EventNo, Map, Sym};
 use crate::timeline::policy::PolicyText;
 use crate::timeline::suppose::{Foreseen, Supposed, Supposition};
 
-pub(in crate::timeline) const DAY_MILLIS: i64 = 86_400_000;
+const DAY_MILLIS: i64 = 86_400_000;
 /// Events of one run follow each other within this time.
 const PARTS_MILLIS: i64 = 10 * 60_000;
 /// Runs come every day. Where the logs have none for so long, there was none to log, and they are made up: one a day.
