@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sim::clock::DAY;
 use sim::policy::{Candidate, Policy};
@@ -321,4 +321,50 @@ fn a_forecast_comes_true_when_nothing_else_happens() {
     assert!(lines.is_empty(), "{} differences\n{}", lines.len(), lines.join("\n"));
     let varied = ["due", "dated", "counted", "safe", "unknown"].iter().all(|outlook| compared.contains_key(*outlook));
     assert!(varied || std::env::var_os("SEED").is_some(), "the worlds hold too little: {compared:?}");
+}
+
+/// Whoever calls AWS writes tags, session names and descriptions of rules: none of it moves a cursor or is a formula.
+#[test]
+fn hostile_text_stays_text() {
+    const HOSTILE: &str = "=HYPERLINK(1)\u{1b}[2J\u{202e}\r\n\u{9b}";
+    let count = json!({"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 1});
+    let rule = json!({"rulePriority": 1, "description": HOSTILE, "selection": count, "action": {"type": "expire"}});
+    let record = |number: u64, name: &str, request: Value, response: Value| {
+        json!({"eventVersion": "1.10", "eventID": format!("{number:08x}-0000-4000-8000-000000000000"), "eventTime": sim::clock::rfc3339(sim::clock::BEGIN + number * DAY),
+               "eventSource": "ecr.amazonaws.com", "eventName": name, "awsRegion": "eu-central-1", "recipientAccountId": "111122223333", "readOnly": false,
+               "userIdentity": {"type": "AssumedRole", "arn": HOSTILE}, "userAgent": HOSTILE, "sourceIPAddress": HOSTILE,
+               "requestParameters": request, "responseElements": response})
+    };
+    let push = |number: u64, manifest: &str| {
+        let id = json!({"imageDigest": digest_of(manifest), "imageTag": HOSTILE});
+        let request = json!({"repositoryName": HOSTILE, "imageTag": HOSTILE, "imageManifest": manifest});
+        record(number, "PutImage", request, json!({"image": {"repositoryName": HOSTILE, "registryId": "111122223333", "imageId": id}}))
+    };
+    let text = json!({"rules": [rule]}).to_string();
+    let put = record(1, "PutLifecyclePolicy", json!({"repositoryName": HOSTILE, "lifecyclePolicyText": text}), json!({}));
+    let mut pull = record(4, "BatchGetImage", json!({"repositoryName": HOSTILE, "imageIds": [{"imageDigest": digest_of("one")}]}), Value::Null);
+    pull["readOnly"] = json!(true);
+    let folder = tempfile::tempdir().expect("a folder");
+    let records = json!({"Records": [put, push(2, "one"), push(3, "two"), pull, record(9, "GetAuthorizationToken", json!({}), json!({}))]});
+    std::fs::write(folder.path().join("a.json"), records.to_string()).expect("a log on disk");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), &text).expect("a policy on disk");
+    let policy = file.path().to_str().expect("a path");
+    for verb in [&["forecast"][..], &["whatif"], &["whatif", "--policy", policy]] {
+        for format in ["table", "json", "ndjson", "csv"] {
+            let output = Command::new(env!("CARGO_BIN_EXE_tagfall"))
+                .args(verb)
+                .arg(folder.path())
+                .args(["--format", format])
+                .output()
+                .expect("the binary runs");
+            assert!(output.status.success(), "{verb:?}: {}", String::from_utf8_lossy(&output.stderr));
+            let said = String::from_utf8([output.stdout, output.stderr].concat()).expect("text");
+            let harmless = said.chars().all(|character| character == '\n' || !character.is_control() && character != '\u{202e}');
+            assert!(harmless, "{verb:?} {format}: {said:?}");
+            let formula = said.lines().flat_map(|line| line.split(',')).any(|cell| cell.trim_start_matches('"').starts_with('='));
+            assert!(format != "csv" || !formula, "{verb:?}: {said}");
+            assert!(format == "table" || verb == ["whatif"] || said.contains("HYPERLINK"), "{verb:?} {format}: it is there all the same: {said}");
+        }
+    }
 }
