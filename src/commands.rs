@@ -10,6 +10,7 @@ mod destination;
 mod detect;
 mod ending;
 mod explain;
+mod forecast;
 mod gather;
 #[cfg(feature = "sql")]
 mod ingest;
@@ -24,6 +25,7 @@ mod sources;
 mod timeline;
 mod values;
 mod verify;
+mod whatif;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -62,6 +64,8 @@ enum Command {
     Detect(detect::Args),
     Explain(explain::Args),
     Timeline(timeline::Args),
+    Forecast(forecast::Args),
+    Whatif(whatif::Args),
     Report(report::Args),
     Query(Box<query::Args>),
     Queries(queries::Args),
@@ -78,6 +82,8 @@ impl Command {
             Self::Detect(args) => args.common.quiet(),
             Self::Explain(args) => args.common.quiet(),
             Self::Timeline(args) => args.common.quiet(),
+            Self::Forecast(args) => args.common.quiet(),
+            Self::Whatif(args) => args.common.quiet(),
             Self::Report(args) => args.common.quiet(),
             Self::Query(args) => args.common.quiet(),
             Self::Queries(_) => false,
@@ -93,6 +99,8 @@ impl Command {
             Self::Detect(args) => args.run(talk),
             Self::Explain(args) => args.run(talk),
             Self::Timeline(args) => args.run(talk),
+            Self::Forecast(args) => args.run(talk),
+            Self::Whatif(args) => args.run(talk),
             Self::Report(args) => args.run(talk),
             Self::Query(args) => args.run(talk),
             Self::Queries(args) => args.run(),

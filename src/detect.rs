@@ -6,11 +6,16 @@ mod same_tag;
 mod story;
 mod usage;
 
+pub use story::{deleted, evidence, place, span};
+pub use usage::{Harm, usage_of_displaced, usage_of_living, usage_of_loss};
+
+use std::cell::OnceCell;
+
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{Finding, Severity};
-use crate::timeline::{History, Image, RepositoryHistory};
+use crate::timeline::{History, Image, Prospects, RepositoryHistory};
 
 /// What tells a race from an overwrite.
 #[derive(Debug, Clone, Copy)]
@@ -26,9 +31,15 @@ pub struct Subject<'h> {
     pub repository: &'h RepositoryHistory,
     pub image: &'h Image,
     pub settings: Settings,
+    /// What the policy in force has in store for the repository's images: worked out when first asked for.
+    prospects: &'h OnceCell<Option<Prospects>>,
 }
 
 impl Subject<'_> {
+    fn prospects(&self) -> Option<&Prospects> {
+        self.prospects.get_or_init(|| Prospects::of(self.history, self.repository)).as_ref()
+    }
+
     /// Whether an index lists the image.
     fn is_child(&self) -> bool {
         self.repository.parents.contains_key(&self.image.digest)
@@ -47,9 +58,9 @@ pub const ALL: &[&dyn Detector] =
 /// Every finding: worst first, then by repository, time and id.
 pub fn findings(history: &History, settings: Settings) -> Vec<Finding> {
     let per_repository = |repository: &RepositoryHistory| {
-        let mut found = Vec::new();
+        let (mut found, prospects) = (Vec::new(), OnceCell::new());
         for image in &repository.images {
-            let subject = Subject { history, repository, image, settings };
+            let subject = Subject { history, repository, image, settings, prospects: &prospects };
             ALL.iter().for_each(|detector| detector.detect(subject, &mut found));
         }
         found

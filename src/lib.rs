@@ -17,8 +17,9 @@
 //!
 //! - [`commands`]: one verb per file; `ui`: the only printer; `failure`: what people read when it fails.
 //! - [`lake`], [`sql`], [`tables`]: views on the records.
+//! - [`forecast`], [`whatif`]: what lifecycle policies will take, and what another one would have taken.
 //! - [`explain`], [`detect`]: what the timelines tell; [`integrity`]: what CloudTrail's signed log digest files tell of the objects.
-//! - [`pipeline`], [`timeline`], [`recognize`], [`decode`], [`source`], [`model`].
+//! - [`pipeline`], [`timeline`], [`recognize`], [`policy`], [`decode`], [`source`], [`model`].
 //!
 //! Invariants that name absences: [`model`] imports nothing of ours. Nothing below `commands` and `ui` prints or asks the clock for
 //! the time of day. The only async code is in `source::s3`. There is no shared lock on the hot path. Nothing that users see
@@ -40,11 +41,14 @@ pub mod tables;
 
 pub mod detect;
 pub mod explain;
+pub mod forecast;
 pub mod integrity;
 pub mod pipeline;
+pub mod whatif;
 
 pub mod decode;
 pub mod model;
+pub mod policy;
 pub mod recognize;
 pub mod source;
 pub mod timeline;

@@ -15,10 +15,10 @@ use rayon::prelude::*;
 
 use crate::decode::seen::SeenIds;
 use crate::decode::{Decoder, Limits, ObjectReport, RawRecord, RecordSink, Wanted};
-use crate::model::{Coverage, Filter, LogText, Recognized, Seen};
+use crate::model::{Coverage, Filter, LogText, Recognized, Seen, Timestamp};
 use crate::recognize::{Recognizer, SOURCES};
 use crate::source::{Delivery, Feed, Fetched, Shelf, Shelved};
-use crate::timeline::{Fold, History};
+use crate::timeline::{Fold, History, Supposed, Supposition};
 use suspects::Suspects;
 use tally::Tally;
 
@@ -46,6 +46,8 @@ pub struct Progress {
 pub struct Evidence {
     pub coverage: Coverage,
     pub history: History,
+    /// When the evidence ends: the time of the last event, inside the filter.
+    pub end: Option<Timestamp>,
     /// Accounts, regions and repositories before the filters.
     pub seen: Seen,
 }
@@ -84,6 +86,11 @@ pub struct Run<'a> {
 
 /// Reads everything and folds it into the history of every image.
 pub fn read(run: Run<'_>, filter: &Filter) -> Evidence {
+    read_supposing(run, filter, None)
+}
+
+/// The same, and plays the events once more under a supposition.
+pub fn read_supposing(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>) -> Evidence {
     let make = || StepCollector {
         recognizer: Recognizer::default(),
         fold: Fold::default(),
@@ -99,9 +106,16 @@ pub fn read(run: Run<'_>, filter: &Filter) -> Evidence {
         seen.merge(also_seen);
         (fold, seen)
     });
-    let history = fold.finish(filter);
+    let end = end(&coverage, filter);
+    let history = fold.finish_supposing(filter, supposition.map(|supposition| Supposed { supposition, end }));
     tally::describe(&mut coverage, &history, read_only);
-    Evidence { coverage, history, seen }
+    Evidence { coverage, history, end, seen }
+}
+
+/// The last event of all, of whatever service, that the user asked to look at.
+fn end(coverage: &Coverage, filter: &Filter) -> Option<Timestamp> {
+    let last = coverage.last_event_time?;
+    Some(filter.until.map_or(last, |until| last.min(until)))
 }
 
 /// Reads every wanted record into collectors, one for each worker.

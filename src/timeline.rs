@@ -12,8 +12,10 @@ mod names;
 mod openings;
 mod order;
 mod policy;
+mod prospect;
 mod references;
 mod replay;
+mod suppose;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -23,4 +25,6 @@ pub use history::History;
 pub use image::{Displacement, End, Image, Loss, RunFacts, Step, Use, UseKind};
 pub use names::{DigestNo, EventNo, RepositoryNo, Sym};
 pub use policy::{PolicyInForce, PolicyText};
+pub use prospect::{Prospect, Prospects};
 pub use replay::{RepositoryHistory, TagState};
+pub use suppose::{Foreseen, Supposed, Supposition};

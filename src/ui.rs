@@ -1,6 +1,6 @@
 //! The only printer. *Data* goes to stdout or to the file the user named, *talk* and progress to stderr.
 //!
-//! A view (`findings`, `timelines`, `verdict`) is written in one of four formats. Each shows what it is given and
+//! A view (`findings`, `timelines`, `forecast` …) is written in one of four formats. Each shows what it is given and
 //! knows nothing of the run, so that all of them can be tried with nouns made by hand.
 
 #[cfg(feature = "sql")]
@@ -8,6 +8,7 @@ pub mod answer;
 pub mod coverage;
 pub mod escape;
 pub mod findings;
+pub mod forecast;
 mod format;
 mod html;
 pub mod output;
@@ -20,6 +21,7 @@ pub mod talk;
 pub mod timelines;
 pub mod verdict;
 pub mod verification;
+pub mod whatif;
 #[cfg(feature = "sql")]
 mod width;
 

@@ -23,6 +23,8 @@ const CASES: &[(&str, &[&str])] = &[
     ("help-explain", &["explain", "--help"]),
     ("help-timeline", &["timeline", "--help"]),
     ("help-verify", &["verify", "--help"]),
+    ("help-forecast", &["forecast", "--help"]),
+    ("help-whatif", &["whatif", "--help"]),
     ("help-completions", &["completions", "--help"]),
     #[cfg(feature = "sql")]
     ("help-ingest", &["ingest", "--help"]),
@@ -53,6 +55,13 @@ const CASES: &[(&str, &[&str])] = &[
     ("usage-state", &["timeline", "logs", "--state", "lost"]),
     ("usage-digest", &["timeline", "logs", "--digest", "v7"]),
     ("usage-dry-run-of-timeline", &["timeline", "logs", "--dry-run"]),
+    ("usage-forecast-at", &["forecast", "logs", "--at", "tomorrow"]),
+    ("usage-forecast-since-after-at", &["forecast", "logs", "--since", "2026-03-02", "--at", "2026-03-01"]),
+    ("whatif-no-such-policy", &["whatif", "logs", "--policy", "no/such.json"]),
+    ("whatif-bad-policy", &["whatif", "logs", "--policy", "policies/bad.json"]),
+    ("whatif-policy-is-no-json", &["whatif", "logs", "--policy", "policies/none.json"]),
+    ("whatif-stdin-twice", &["whatif", "-", "--policy", "-"]),
+    ("whatif-empty-stdin", &["whatif", "logs", "--policy", "-"]),
     ("explain-without-a-reference", &["explain", "it is broken", "logs"]),
     #[cfg(feature = "sql")]
     ("man-unknown", &["man", "detec"]),
@@ -76,10 +85,18 @@ const CASES: &[(&str, &[&str])] = &[
     ("dry-run-stdin", &["detect", "-", "--dry-run"]),
 ];
 
+/// Three mistakes in two rules.
+const BAD_POLICY: &str = r#"{"rules": [
+  {"rulePriority": 1, "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 5}, "action": {"type": "expire"}},
+  {"rulePriority": 2, "selection": {"tagStatus": "untagged", "countType": "sinceImagePushed", "countNumber": 0}, "action": {"type": "expire"}}
+]}"#;
+
 /// A folder in the layout of a trail, an empty one, and nothing else. The objects are listed, never read.
 fn world() -> World {
     let world = World::new();
     fs::create_dir(world.path("empty")).unwrap();
+    world.file("policies/none.json", b"{\"rules\": [}");
+    world.file("policies/bad.json", BAD_POLICY.as_bytes());
     for (account, day) in [("111122223333", "01"), ("111122223333", "02"), ("444455556666", "02")] {
         let name = format!("{account}_CloudTrail_eu-central-1_202603{day}T0005Z_AAAAAAAAAAAAAAAA.json.gz");
         world.file(&format!("logs/AWSLogs/{account}/CloudTrail/eu-central-1/2026/03/{day}/{name}"), b"not read");
@@ -91,7 +108,7 @@ fn world() -> World {
 fn what_is_said_without_evidence() {
     let world = world();
     compare(&world, CASES);
-    assert_eq!(world.names(), ["empty", "logs"], "a run wrote something that nobody asked for");
+    assert_eq!(world.names(), ["empty", "logs", "policies"], "a run wrote something that nobody asked for");
 }
 
 #[test]
@@ -121,7 +138,7 @@ fn data_goes_to_the_file_and_only_there() {
     let run = world.run(&[args.as_slice(), &["-o", "plan.json"]].concat());
     assert_eq!((run.status.code(), run.stdout, run.stderr), (Some(0), Vec::new(), Vec::new()));
     assert_eq!(world.read("plan.json").into_bytes(), stdout);
-    assert_eq!(world.names(), ["empty", "logs", "plan.json"]);
+    assert_eq!(world.names(), ["empty", "logs", "plan.json", "policies"]);
 }
 
 /// `-o` named a log file by mistake, or a script swapped its arguments: the evidence was gone.
@@ -175,7 +192,7 @@ fn a_failed_run_leaves_the_old_file_alone() {
     world.file("plan.json", b"old");
     assert_eq!(world.code(&["detect", "empty", "-o", "plan.json"]), Some(2));
     assert_eq!(world.read("plan.json"), "old");
-    assert_eq!(world.names(), ["empty", "logs", "plan.json"]);
+    assert_eq!(world.names(), ["empty", "logs", "plan.json", "policies"]);
 }
 
 /// `tagfall … | head -1` must end without a word. The reader is gone before the first byte is written.

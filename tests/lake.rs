@@ -41,7 +41,7 @@ fn a_lake_gives_what_its_archives_give() {
     for name in ["incident", "quiet"] {
         let lake = format!("lake-{name}");
         ok(&world, &["ingest", name, "--lake", &lake]);
-        for verb in [&["detect"][..], &["timeline"], &["explain", "shop/checkout:release-2026.03.02"]] {
+        for verb in [&["detect"][..], &["timeline"], &["forecast"], &["whatif"], &["explain", "shop/checkout:release-2026.03.02"]] {
             let (from_archive, from_lake) = (json(&world, &[verb, &[name]].concat()), json(&world, &[verb, &[lake.as_str()]].concat()));
             assert_eq!(comparable(from_archive), comparable(from_lake), "{verb:?} {name}");
         }

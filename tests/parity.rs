@@ -13,7 +13,7 @@ use sim::delivery::Delivery;
 use sim::rng::Rng;
 use sim::{Archive, World};
 
-const VERBS: [&str; 2] = ["detect", "timeline"];
+const VERBS: [&str; 4] = ["detect", "timeline", "forecast", "whatif"];
 
 fn tagfall(verb: &str, source: &Path, jobs: u64) -> Vec<u8> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));

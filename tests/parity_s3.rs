@@ -15,7 +15,7 @@ use s3::{ACCESS_KEY_ID, Fault, Faults, Memory, Proxy, SECRET_ACCESS_KEY, Server,
 use sim::{Archive, World};
 
 const BUCKET: &str = "trail";
-const VERBS: [&str; 2] = ["detect", "timeline"];
+const VERBS: [&str; 4] = ["detect", "timeline", "forecast", "whatif"];
 
 fn tagfall(verb: &str, source: &str, endpoint: Option<&str>) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));

@@ -1,12 +1,14 @@
-//! `--format parquet` of `detect` and `timeline`: the rows that `query` has as the tables `findings` and `images`; and of
-//! `verify`, a row each object.
+//! `--format parquet`. The rows of `detect` and `timeline` are those that `query` has as the tables `findings` and `images`; `forecast`
+//! and `whatif` have a row each image, `verify` one each object.
+
+use std::io::{self, Write};
 
 use super::gather::Run;
 use crate::failure::Failure;
-use crate::model::{CheckedObject, Finding, Timeline, Timestamp};
-use crate::sql::{Catalog, Query};
+use crate::model::{CheckedObject, Coverage, Finding, Forecast, Timeline, WhatIf};
+use crate::sql::Answer;
 use crate::tables::{Rows, Table, engine, rows};
-use crate::ui;
+use crate::ui::{self, Look};
 
 /// Writes findings; `None` when the reader of stdout closed it early.
 pub fn findings(run: &Run<'_>, findings: &[Finding]) -> Result<Option<u64>, Failure> {
@@ -19,14 +21,21 @@ pub fn timelines(run: &Run<'_>, timelines: impl Iterator<Item = Timeline>) -> Re
 }
 
 /// Writes how objects stand. No query knows them: none reads signatures.
-pub fn checked(out: &mut dyn std::io::Write, objects: &[CheckedObject]) -> std::io::Result<()> {
-    ui::answer::write_rows(out, &rows::checked(objects))
+pub fn checked(out: &mut dyn Write, look: Look, coverage: &Coverage, objects: &[CheckedObject]) -> io::Result<()> {
+    ui::answer::write(out, look, coverage, &Answer::of_table(&engine::OBJECTS, &rows::checked(objects)), usize::MAX)
 }
 
-fn write(run: &Run<'_>, table: &'static Table, rows: &Rows) -> Result<Option<u64>, Failure> {
-    let mut catalog = Catalog::default();
-    catalog.insert(table, rows);
-    let query = Query::parse(&format!("SELECT * FROM {}", table.name), &[], Timestamp::from_millis(0));
-    let answer = query.and_then(|query| query.run(&catalog)).map_err(|error| Failure::new("cannot write parquet").because(error))?;
+/// Writes forecasts, in their order.
+pub fn forecast(run: &Run<'_>, list: impl Iterator<Item = Forecast>) -> Result<Option<u64>, Failure> {
+    write(run, &engine::FORECAST, &rows::forecast(list))
+}
+
+/// Writes what would have been.
+pub fn whatif(run: &Run<'_>, list: impl Iterator<Item = WhatIf>) -> Result<Option<u64>, Failure> {
+    write(run, &engine::WHATIF, &rows::whatif(list))
+}
+
+fn write(run: &Run<'_>, table: &Table, rows: &Rows) -> Result<Option<u64>, Failure> {
+    let answer = Answer::of_table(table, rows);
     run.write(|out, look, coverage| ui::answer::write(out, look, coverage, &answer, usize::MAX).map(|()| answer.height() as u64))
 }

@@ -12,9 +12,10 @@ use std::time::Instant;
 use super::options::{Common, Sources};
 use super::{Ending, destination, interrupt, nothing, sources};
 use crate::failure::Failure;
-use crate::model::{Coverage, Filter, Finding, Severity};
+use crate::model::{Coverage, Filter, Finding, Severity, Timestamp};
 use crate::pipeline::{self, Budget, Evidence, Progress};
 use crate::source::Feed;
+use crate::timeline::Supposition;
 use crate::ui::coverage::describe;
 use crate::ui::output::Destination;
 use crate::ui::progress::Watch;
@@ -26,6 +27,14 @@ use crate::ui::{Format, Look};
 const OBJECT_SHARE: u64 = 2;
 /// How many failures are said on stderr; the coverage of the table and of the JSON document has more.
 pub const FAILURES_SAID_MAX: usize = 3;
+
+/// What a verb asks for beside the filters.
+#[derive(Default, Clone, Copy)]
+pub struct Asked<'s> {
+    /// Only what comes before this moment.
+    pub at: Option<Timestamp>,
+    pub supposition: Option<&'s Supposition>,
+}
 
 /// A run between reading and reporting.
 pub struct Run<'a> {
@@ -44,20 +53,26 @@ pub struct Run<'a> {
 impl<'a> Run<'a> {
     /// Reads everything that the sources have for the filters.
     pub fn gather(common: &'a Common, talk: &'a Arc<Talk>) -> Result<Self, Failure> {
+        Self::gather_for(common, talk, Asked::default())
+    }
+
+    /// The same for a verb that asks for more than the filters.
+    pub fn gather_for(common: &'a Common, talk: &'a Arc<Talk>, asked: Asked<'_>) -> Result<Self, Failure> {
         let started = Instant::now();
-        let filter = common.filter()?;
+        let filter = common.filter_until(asked.at)?;
         let destination = destination::prepare(&common.show)?;
         let cancelled = interrupt::flag(talk);
         let feeds = sources::open(common, &filter)?;
         if common.sources.iter().any(|spec| spec == "-") && io::stdin().is_terminal() {
             talk.note("reading standard input from the terminal; Ctrl-D ends it");
         }
-        let mut evidence = read(common, talk, &feeds, &filter, &cancelled);
+        let mut evidence = read(common, talk, &feeds, &filter, asked.supposition, &cancelled);
         if let Some(failure) = sources::check(&feeds, &mut evidence.coverage)? {
             talk.failure(&failure);
         }
         let pruned = sources::pruned(&feeds);
-        nothing::check(&common.sources, &filter, &evidence.coverage, &evidence.seen, &pruned)?;
+        let nothing = nothing::check(&common.sources, &filter, &evidence.coverage, &evidence.seen, &pruned);
+        nothing.map_err(|failure| if asked.at.is_some() { failure.advise("name a later --at: only events before it count") } else { failure })?;
         nothing::remarks(&filter, &evidence.coverage, &evidence.seen, &pruned).iter().for_each(|remark| talk.note(remark));
         let retries = feeds.iter().map(|feed| feed.listed().retries).sum();
         Ok(Self { common, talk, destination, started, retries, closed: Cell::new(false), evidence: ManuallyDrop::new(evidence) })
@@ -73,12 +88,17 @@ impl<'a> Run<'a> {
 
     /// Sums up on stderr, and gives what the exit code is made of. `findings` are those that `--fail-on` judges.
     pub fn end<'f>(&self, summary: &str, findings: impl IntoIterator<Item = &'f Finding>) -> Ending {
+        self.end_by(summary, findings.into_iter().map(|finding| finding.severity))
+    }
+
+    /// The same where `--fail-on` judges something else than findings.
+    pub fn end_by(&self, summary: &str, severities: impl Iterator<Item = Severity>) -> Ending {
         let coverage = &self.evidence.coverage;
         if !self.closed.get() {
             self.talk.note(&format!("{}{}, {summary} in {}", read_text(coverage), self.retries_text(), elapsed(self.started.elapsed())));
         }
         self.say_what_is_missing(coverage);
-        ending(self.common, coverage, findings.into_iter().map(|finding| finding.severity))
+        ending(self.common, coverage, severities)
     }
 
     fn retries_text(&self) -> String {
@@ -120,12 +140,19 @@ pub fn look(common: &Common, destination: &Destination) -> Look {
     Look { format: common.show.format, columns: destination.columns() }
 }
 
-fn read(common: &Common, talk: &Talk, feeds: &[Box<dyn Feed>], filter: &Filter, cancelled: &AtomicBool) -> Evidence {
+fn read(
+    common: &Common,
+    talk: &Talk,
+    feeds: &[Box<dyn Feed>],
+    filter: &Filter,
+    supposition: Option<&Supposition>,
+    cancelled: &AtomicBool,
+) -> Evidence {
     watched(talk, feeds, cancelled, budget(common.sources()), |run| {
         if talk.draws() {
             run.progress.suspects.begin();
         }
-        pipeline::read(run, filter)
+        pipeline::read_supposing(run, filter, supposition)
     })
 }
 

@@ -155,6 +155,11 @@ fn some(seen: &BTreeSet<LogText>) -> String {
     names.join(", ")
 }
 
+/// A forecast that looks from the last event needs one.
+pub fn no_end() -> Failure {
+    Failure::new("no event in these logs has a time").advise("name the moment to look from: --at 2026-03-02T10:00:00Z, or --at now")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

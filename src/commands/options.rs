@@ -209,6 +209,18 @@ impl Common {
         self.narrow.window.filter(&self.narrow.repository)
     }
 
+    /// The same for a verb that looks from a moment: what comes after it does not count.
+    pub fn filter_until(&self, at: Option<Timestamp>) -> Result<Filter, Failure> {
+        let mut filter = self.filter()?;
+        let Some(at) = at else { return Ok(filter) };
+        if let Some(since) = filter.since.filter(|since| *since >= at) {
+            let failure = Failure::new("no time lies between --since and --at").because(format!("the first is {since}, the second is {at}"));
+            return Err(failure.advise("name a later --at, or an earlier --since"));
+        }
+        filter.until = Some(filter.until.map_or(at, |until| until.min(at)));
+        Ok(filter)
+    }
+
     /// How to open the sources.
     pub fn sources(&self) -> Sources<'_> {
         Sources { specs: &self.sources, s3: &self.s3, max_memory: self.limits.max_memory, jobs: self.jobs() }

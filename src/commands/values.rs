@@ -1,6 +1,6 @@
 //! What users type, parsed: times, spans, sizes, accounts, regions, globs. An error says what would be understood.
 
-use chrono::{DateTime, NaiveDate, NaiveTime};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use wildmatch::WildMatch;
 
 use crate::model::Timestamp;
@@ -40,6 +40,16 @@ pub fn when(text: &str) -> Result<When, String> {
         return Err(format!("a time needs its zone: write {text}Z for UTC"));
     }
     Err("write a time (2024-10-01T12:00:00Z), a day (2024-10-01), or how long ago (14d, 36h)".to_owned())
+}
+
+/// A point in time to look from; `now` is one, too.
+pub fn moment(text: &str) -> Result<When, String> {
+    if text == "now" { Ok(When::Ago { seconds: 0 }) } else { when(text) }
+}
+
+/// The point itself, by the clock where it needs one.
+pub fn resolved(when: When) -> Timestamp {
+    when.resolve(Timestamp::from_millis(Utc::now().timestamp_millis()))
 }
 
 /// A span of time, in seconds: `90s`, `10m`, `1h`, `14d`, `2w`.

@@ -216,7 +216,7 @@ fn keys(files: &[PathBuf]) -> Result<Keys, Failure> {
 fn write(out: &mut dyn std::io::Write, look: Look, coverage: &Coverage, verification: &Verification) -> std::io::Result<()> {
     match look.format {
         #[cfg(feature = "sql")]
-        Format::Parquet => super::columns::checked(out, &verification.objects),
+        Format::Parquet => super::columns::checked(out, look, coverage, &verification.objects),
         #[cfg(not(feature = "sql"))]
         Format::Parquet => ui::verification::write(out, look, coverage, verification),
         _ => ui::verification::write(out, look, coverage, verification),

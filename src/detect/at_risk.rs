@@ -1,13 +1,12 @@
 //! The next victims: displaced, still there, and the repository's lifecycle policy will take them.
 
-use serde_json::Value;
-
 use super::same_tag::{gap, kind, order, severity};
 use super::story::{evidence, immutability, place, settled};
 use super::usage::usage_of_displaced;
 use super::{Detector, Subject, id};
 use crate::model::{Finding, FindingKind, ImageState, KeptImage, LostImage, Timestamp};
-use crate::timeline::{Displacement, History, Image, PolicyInForce, PolicyText};
+use crate::policy::Action;
+use crate::timeline::{Displacement, PolicyInForce};
 
 /// Every image that lost its last tag to another push, is held by no index, and matches a rule in force.
 pub struct DisplacedAlive;
@@ -18,70 +17,15 @@ impl Detector for DisplacedAlive {
         if subject.image.state != ImageState::Untagged || subject.repository.is_held(subject.image.digest) {
             return;
         }
-        let Some(policy) = subject.repository.policy else { return };
-        // An image that matches one rule is out of reach for those of lower priority, even where that rule leaves it alone.
-        let rule = rules_for_untagged(subject.history, policy).into_iter().min_by_key(|rule| rule.priority);
-        if let Some(rule) = rule.filter(|rule| rule.expires && rule.takes(subject)) {
-            found.push(finding(subject, displaced, policy, &rule.words));
+        let Some(prospects) = subject.prospects() else { return };
+        let at = subject.repository.by_digest.get(&subject.image.digest);
+        let prospect = at.and_then(|at| prospects.images.get(*at).copied()?).filter(|prospect| prospect.eligible_at.is_some());
+        // A transition can be undone, and is told apart from an end.
+        let rule = prospect.and_then(|prospect| prospects.rule(prospect)).filter(|rule| rule.action == Action::Expire);
+        if let Some(rule) = rule {
+            found.push(finding(subject, displaced, prospects.in_force, &rule.in_words()));
         }
     }
-}
-
-/// A rule that untagged images match.
-struct Rule {
-    priority: i64,
-    expires: bool,
-    /// `Some(n)`: all but the newest `n` go. `None`: it goes by age.
-    keeps: Option<usize>,
-    /// Tagged images match, too.
-    any: bool,
-    words: String,
-}
-
-impl Rule {
-    /// By age, every untagged image goes in the end; by count, the ones beyond the count go, as things stand.
-    fn takes(&self, subject: Subject<'_>) -> bool {
-        let Some(keeps) = self.keeps else { return true };
-        let matches = |image: &&Image| image.state == ImageState::Untagged || (self.any && image.state == ImageState::Tagged);
-        let newer = |image: &&Image| {
-            (image.pushed_at, subject.history.digest(image.digest)) > (subject.image.pushed_at, subject.history.digest(subject.image.digest))
-        };
-        subject.repository.images.iter().filter(matches).filter(newer).count() >= keeps
-    }
-}
-
-/// The rules that untagged images match.
-fn rules_for_untagged(history: &History, policy: PolicyInForce) -> Vec<Rule> {
-    let (text, prose) = match policy.text {
-        PolicyText::Policy(text) => (text, false),
-        PolicyText::Rules(rules) => (rules, true),
-    };
-    let Ok(document) = serde_json::from_str::<Value>(history.text(text)) else { return Vec::new() };
-    let rules = if prose { &document } else { &document["rules"] };
-    rules.as_array().into_iter().flatten().filter_map(|rule| rule_for_untagged(rule, prose)).collect()
-}
-
-/// A rule of a policy as it was put, or in the prose of a run's event.
-fn rule_for_untagged(rule: &Value, prose: bool) -> Option<Rule> {
-    let selection = if prose { rule } else { &rule["selection"] };
-    let name = |policy: &'static str, event: &'static str| if prose { event } else { policy };
-    let status = selection[name("tagStatus", "tag_status")].as_str()?;
-    let action = if prose { rule["action"].as_str() } else { rule["action"]["type"].as_str() }?;
-    let any = status.eq_ignore_ascii_case("any");
-    // A rule for archived images leaves those in standard storage alone.
-    let archived = selection[name("storageClass", "storage_class")].as_str().is_some_and(|class| class.eq_ignore_ascii_case("archive"));
-    // A transition can be undone, and is told apart from an end.
-    if !(any || status.eq_ignore_ascii_case("untagged")) || archived {
-        return None;
-    }
-    let priority = rule[name("rulePriority", "priority")].as_i64()?;
-    let expires = action.eq_ignore_ascii_case("expire");
-    let count = selection[name("countNumber", "count_number")].as_u64()?;
-    let count_type = selection[name("countType", "count_type")].as_str().unwrap_or_default();
-    let unit = selection[name("countUnit", "count_unit")].as_str().unwrap_or_default();
-    let by_count = count_type.to_ascii_lowercase().contains("count");
-    let words = format!("lifecycle rule {priority} ({})", format!("{status}, {count_type} {count} {unit}").trim_end());
-    Some(Rule { priority, expires, keeps: by_count.then(|| usize::try_from(count).unwrap_or(usize::MAX)), any, words })
 }
 
 fn finding(subject: Subject<'_>, displaced: &Displacement, policy: PolicyInForce, rule: &str) -> Finding {

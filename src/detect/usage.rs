@@ -54,6 +54,14 @@ pub fn usage_of_displaced(history: &History, image: &Image, displaced_step: u32)
     harm(history, image, stretch, i64::MAX, i64::MAX)
 }
 
+/// Usage of an image that is there and was not displaced: tagged, or without a tag from the beginning.
+pub fn usage_of_living(history: &History, image: &Image, is_held: bool) -> Harm {
+    let steps = image.steps.len();
+    let untagged = (image.untagged_by == Some(UntaggedBy::PushedUntagged) && !is_held).then_some(image.life_start as usize);
+    let stretch = Stretch { first: image.life_start as usize, untagged, end: steps, next_life: steps };
+    harm(history, image, stretch, i64::MAX, i64::MAX)
+}
+
 fn harm(history: &History, image: &Image, stretch: Stretch, gone: i64, back: i64) -> Harm {
     let mut harm = Harm { usage: Usage::default(), severity: None, evidence: Vec::new(), pinned: Vec::new() };
     let mut principals: BTreeSet<LogText> = BTreeSet::new();

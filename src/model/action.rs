@@ -183,6 +183,8 @@ pub struct PolicyRun<'r> {
     pub rules: Vec<LifecycleRule<'r>>,
     pub images: Vec<ImageRun<'r>>,
     pub failures: Vec<RunFailure<'r>>,
+    /// `lastEvaluatedAt`: when the policy ran before. All events of one run say the same.
+    pub evaluated_before: Option<Timestamp>,
 }
 
 /// A rule in the prose enums of the event ("Time since image pushed", "Untagged"), kept as they stand.

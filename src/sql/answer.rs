@@ -5,8 +5,8 @@ use polars::prelude::{Column, DataFrame, DataType, IntoColumn, Series, StructChu
 use super::cast;
 use super::error::{Result, SqlError};
 use super::relation::Relation;
-use crate::tables::Kind;
 use crate::tables::builder::lists;
+use crate::tables::{Kind, Rows, Table};
 
 /// Rows of an answer.
 #[derive(Debug, Clone)]
@@ -16,6 +16,11 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// All rows of a table, as they are.
+    pub fn of_table(table: &Table, rows: &Rows) -> Self {
+        Self::new(Relation::of_table(table, rows))
+    }
+
     pub(super) fn new(rows: Relation) -> Self {
         let mut names: Vec<String> = Vec::new();
         for field in &rows.fields {

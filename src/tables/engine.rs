@@ -6,6 +6,9 @@ use super::{Column, Table, column};
 pub const STEPS: Table = Table { name: "steps", about: "One thing that happened to one image.", columns: steps };
 pub const IMAGES: Table = Table { name: "images", about: "One image: a digest in a repository, and what became of it.", columns: images };
 pub const FINDINGS: Table = Table { name: "findings", about: "One image that was lost, or is about to be.", columns: findings };
+pub const FORECAST: Table =
+    Table { name: "forecast", about: "One living image, and what the lifecycle policy in force has in store for it.", columns: forecast };
+pub const WHATIF: Table = Table { name: "whatif", about: "One image under another lifecycle policy, beside what the logs say.", columns: whatif };
 pub const POLICIES: Table =
     Table { name: "policies", about: "One rule of a lifecycle policy that is in force when the logs end, and what it took.", columns: policies };
 pub const REFERENCES: Table =
@@ -104,6 +107,77 @@ fn findings() -> Vec<Column> {
         texts("references_seen"),
         text("summary"),
         texts("advice"),
+    ]);
+    columns
+}
+
+fn flag(name: &'static str) -> Column {
+    column(name, Kind::Boolean)
+}
+
+fn forecast() -> Vec<Column> {
+    let mut columns = image();
+    columns.extend([
+        texts("tags"),
+        text("state"),
+        time("pushed_at"),
+        time("untagged_at"),
+        flag("open_start"),
+        flag("displaced"),
+        time("displaced_by_time"),
+        text("displaced_by_event_id"),
+        text("displaced_by_actor"),
+        text("displaced_tag"),
+        text("outlook"),
+        number("rule_priority"),
+        text("action"),
+        time("eligible_at"),
+        time("expected_by"),
+        flag("no_grace"),
+        number("survives_pushes"),
+        texts("held_by"),
+        flag("needed"),
+        text("severity"),
+        texts("needed_by"),
+        number("pulls_before"),
+        number("pulls_while_untagged"),
+        time("last_pull_time"),
+        texts("principals"),
+        texts("references_seen"),
+        text("policy_event_id"),
+        text("summary"),
+    ]);
+    columns
+}
+
+fn whatif() -> Vec<Column> {
+    let mut columns = image();
+    columns.extend([
+        texts("tags"),
+        time("pushed_at"),
+        time("untagged_at"),
+        flag("displaced"),
+        text("outcome"),
+        time("would_go_at"),
+        text("run"),
+        text("run_event_id"),
+        number("rule_priority"),
+        text("action"),
+        time("went_at"),
+        text("logged_event_id"),
+        number("logged_rule_priority"),
+        number("pulls_before"),
+        number("pulls_while_untagged"),
+        number("pulls_after_gone"),
+        time("last_pull_time"),
+        flag("pulled_after"),
+        flag("needed"),
+        text("severity"),
+        texts("pinned_by"),
+        texts("principals"),
+        texts("references_seen"),
+        text("explanation"),
+        text("summary"),
     ]);
     columns
 }

@@ -2,7 +2,9 @@
 
 use super::builder::Builder;
 use super::{Rows, Table, engine};
-use crate::model::{CheckedObject, Coverage, Digest, EventRef, Finding, LogText, Repository, StepKind, Timeline, TimelineStep, Timestamp};
+use crate::model::{
+    CheckedObject, Coverage, Digest, EventRef, Finding, Forecast, LogText, Repository, StepKind, Timeline, TimelineStep, Timestamp, WhatIf,
+};
 
 /// One value on its way into a column.
 pub(super) enum Cell<'a> {
@@ -211,6 +213,91 @@ pub fn checked(objects: &[CheckedObject]) -> Rows {
         ]);
     }
     rows.finish()
+}
+
+/// `forecast`, in the order given.
+pub fn forecast(list: impl Iterator<Item = Forecast>) -> Rows {
+    let mut rows = Growing::new(&engine::FORECAST);
+    list.for_each(|forecast| rows.push(one_forecast(&forecast)));
+    rows.finish()
+}
+
+fn one_forecast(forecast: &Forecast) -> Vec<Cell<'_>> {
+    let (push, usage) = (forecast.displaced_by.as_ref(), &forecast.usage);
+    let mut cells: Vec<Cell<'_>> = place(&forecast.repository).into();
+    cells.extend([
+        digest(Some(forecast.digest)),
+        texts(&forecast.tags),
+        Cell::Text(Some(forecast.state.word())),
+        time(forecast.pushed_at),
+        time(forecast.untagged_at),
+        Cell::Flag(forecast.open_start),
+        Cell::Flag(forecast.displaced),
+        time(push.map(|push| push.event_time)),
+        maybe(push.map(|push| &push.event_id)),
+        maybe(push.and_then(|push| push.actor.as_ref())),
+        maybe(forecast.displaced_tag.as_ref()),
+        Cell::Text(Some(forecast.outlook.word())),
+        Cell::Number(forecast.rule_priority),
+        Cell::Text(forecast.action.map(|action| action.word())),
+        time(forecast.eligible_at),
+        time(forecast.expected_by),
+        Cell::Flag(forecast.no_grace),
+        Cell::Number(forecast.survives_pushes.and_then(|number| i64::try_from(number).ok())),
+        digests(&forecast.held_by),
+        Cell::Flag(forecast.needed),
+        Cell::Text(forecast.severity.map(|severity| severity.word())),
+        texts(&forecast.needed_by),
+        number(usage.pulls_before),
+        number(usage.pulls_while_untagged),
+        time(usage.last_pull.as_ref().map(|pull| pull.event_time)),
+        texts(&usage.principals),
+        texts(&usage.references),
+        maybe(forecast.policy_event.as_ref().map(|event| &event.event_id)),
+        Cell::Text(Some(&forecast.summary)),
+    ]);
+    cells
+}
+
+/// `whatif`.
+pub fn whatif(list: impl Iterator<Item = WhatIf>) -> Rows {
+    let mut rows = Growing::new(&engine::WHATIF);
+    list.for_each(|element| rows.push(one_whatif(&element)));
+    rows.finish()
+}
+
+fn one_whatif(element: &WhatIf) -> Vec<Cell<'_>> {
+    let (usage, logged) = (&element.usage, element.logged.as_ref());
+    let mut cells: Vec<Cell<'_>> = place(&element.repository).into();
+    cells.extend([
+        digest(Some(element.digest)),
+        texts(&element.tags),
+        time(element.pushed_at),
+        time(element.untagged_at),
+        Cell::Flag(element.displaced),
+        Cell::Text(Some(element.outcome.word())),
+        time(element.would_go_at),
+        Cell::Text(element.run.map(|run| run.word())),
+        maybe(element.run_event.as_ref().map(|event| &event.event_id)),
+        Cell::Number(element.rule_priority),
+        Cell::Text(element.action.map(|action| action.word())),
+        time(element.went_at),
+        maybe(logged.map(|logged| &logged.event.event_id)),
+        Cell::Number(logged.and_then(|logged| logged.rule_priority)),
+        number(usage.pulls_before),
+        number(usage.pulls_while_untagged),
+        number(usage.pulls_after_gone),
+        time(usage.last_pull.as_ref().map(|pull| pull.event_time)),
+        Cell::Flag(element.pulled_after),
+        Cell::Flag(element.needed),
+        Cell::Text(element.severity.map(|severity| severity.word())),
+        texts(&element.pinned_by),
+        texts(&usage.principals),
+        texts(&usage.references),
+        Cell::Text(Some(&element.explanation)),
+        Cell::Text(Some(&element.summary)),
+    ]);
+    cells
 }
 
 /// `coverage`: one row.

@@ -147,6 +147,8 @@ pub struct Run {
     pub rules: Sym,
     pub images: Box<[RunImage]>,
     pub failures: Box<[RunImage]>,
+    /// When the policy ran before, in milliseconds; `i64::MIN` if absent.
+    pub evaluated_before: i64,
 }
 
 #[derive(Debug)]

@@ -167,7 +167,8 @@ impl Fold {
         let rules = serde_json::to_string(&run.rules).unwrap_or_default();
         let images = run.images.iter().map(|image| self.run_image(image, &run.rules)).collect();
         let failures = run.failures.iter().map(|failure| self.run_image(&failure.image, &run.rules)).collect();
-        Run { rules: self.names.string(&rules), images, failures }
+        let evaluated_before = run.evaluated_before.map_or(i64::MIN, crate::model::Timestamp::millis);
+        Run { rules: self.names.string(&rules), images, failures, evaluated_before }
     }
 
     fn run_image(&mut self, image: &ImageRun<'_>, rules: &[LifecycleRule<'_>]) -> RunImage {

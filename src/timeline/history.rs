@@ -9,9 +9,12 @@ use super::fact::{Fact, Noted, What};
 use super::fold::{Fold, compare_ids, id_text};
 use super::image::Image;
 use super::names::{DigestNo, EventNo, Names, RepositoryNo, Sym};
+use super::policy::PolicyText;
 use super::references::{Mention, mentions};
 use super::replay::{Happening, RepositoryHistory, replay};
+use super::suppose::{Supposed, Supposition};
 use crate::model::{Digest, EventRef, Filter, Gap, LogText, Repository, Timeline, TimelineStep, Timestamp};
+use crate::policy::Policy;
 
 /// What the logs say about every image, ordered by repository and digest.
 #[derive(Default)]
@@ -25,11 +28,18 @@ pub struct History {
     read_only_events: u64,
     /// Repositories in the logs, those that the filter left out included.
     seen: Vec<Repository>,
+    /// The same repositories as another policy would have left them, where somebody asked.
+    supposed: Vec<RepositoryHistory>,
 }
 
 impl Fold {
     /// Drops second copies, puts events in order, and replays each repository that `filter` admits.
     pub fn finish(self, filter: &Filter) -> History {
+        self.finish_supposing(filter, None)
+    }
+
+    /// The same, and plays the events once more under a supposition.
+    pub fn finish_supposing(self, filter: &Filter, supposed: Option<Supposed<'_>>) -> History {
         let Self { names, mut events, mut facts } = self;
         let kept = one_of_each(&mut events, &facts, &names);
         facts.retain(|fact| kept[fact.event.index()]);
@@ -48,12 +58,17 @@ impl Fold {
             filter.admits_repository(names.text(name))
         };
         let seen = work.iter().map(|(number, _)| names.repository_of(*number)).collect();
-        let repositories = work
-            .into_par_iter()
-            .filter(|(number, _)| admitted(*number))
-            .map(|(number, happenings)| sorted(replay(number, &happenings, &events, &names), &names))
-            .collect();
-        History { names, events, repositories, logins, pushes, mismatched, read_only_events, seen }
+        let instead = supposed.filter(|supposed| matches!(supposed.supposition, Supposition::Instead(_)));
+        let in_force = supposed.filter(|_| instead.is_none());
+        let play = |(number, happenings): &(RepositoryNo, Vec<Happening<'_>>), supposed| {
+            sorted(replay(*number, happenings, &events, &names, supposed), &names)
+        };
+        let work = work.into_par_iter().filter(|(number, _)| admitted(*number));
+        let (repositories, supposed) = match instead {
+            None => (work.map(|work| play(&work, in_force)).collect(), Vec::new()),
+            Some(_) => work.map(|work| (play(&work, None), play(&work, instead))).unzip(),
+        };
+        History { names, events, repositories, logins, pushes, mismatched, read_only_events, seen, supposed }
     }
 }
 
@@ -113,6 +128,16 @@ impl History {
     /// Repositories in order.
     pub fn repositories(&self) -> &[RepositoryHistory] {
         &self.repositories
+    }
+
+    /// The same repositories, in the same order, as another policy would have left them: none unless somebody asked.
+    pub fn supposed(&self) -> &[RepositoryHistory] {
+        &self.supposed
+    }
+
+    /// The rules of a policy as the logs word it.
+    pub fn policy(&self, text: PolicyText) -> Policy {
+        text.read(&self.names)
     }
 
     /// Every repository that the logs name, whether or not the filter admits it.

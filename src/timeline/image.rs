@@ -180,6 +180,12 @@ impl Image {
         matches!(self.state, ImageState::Expired | ImageState::Deleted | ImageState::RepositoryDeleted)
     }
 
+    /// A run tried to take it and could not: where no index is known that lists it, one from before the logs does.
+    pub fn was_refused(&self) -> bool {
+        let life = self.steps.get(self.life_start as usize..).unwrap_or_default();
+        life.iter().rev().any(|step| step.kind == StepKind::ExpireFailed)
+    }
+
     pub fn has_tag(&self, tag: Sym) -> bool {
         self.tags.iter().any(|(own, _)| *own == tag)
     }

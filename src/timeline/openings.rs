@@ -10,6 +10,7 @@ use super::image::{Displacement, End, Image, Loss, RunFacts, Step};
 use super::names::{EventNo, Names, Sym};
 use super::replay::{Opening, RepositoryHistory};
 use crate::model::{Order, StepKind, UntaggedBy};
+use crate::policy::{Clock, Count, Policy};
 
 /// Gives a displacement to the images for which the logs leave a single possibility.
 ///
@@ -121,11 +122,9 @@ fn had_a_tag(loss: &Loss, at: i64, past: &Past<'_>) -> bool {
 
 /// The age at which the rule takes images, if it goes by the age since the push.
 fn age_in_days(run: &RunFacts, strings: &Names) -> Option<i64> {
-    let rules: Vec<serde_json::Value> = serde_json::from_str(strings.text(run.rules)).ok()?;
-    let rule = rules.iter().find(|rule| rule["priority"].as_i64() == Some(run.rule_priority))?;
-    let count_type = rule["count_type"].as_str()?.to_ascii_lowercase();
-    let by_age = count_type.contains("since") && count_type.contains("push");
-    by_age.then(|| rule["count_number"].as_i64()).flatten()
+    let policy = Policy::from_rules(strings.text(run.rules));
+    let rule = policy.rules().iter().find(|rule| rule.priority == run.rule_priority)?;
+    if let Count::Since(Clock::Pushed, days) = rule.count { Some(days) } else { None }
 }
 
 /// Tags under which tasks named this very digest (`repo:tag@sha256:…`).

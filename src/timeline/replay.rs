@@ -3,6 +3,7 @@
 //! The rules are those of ECR: a tag points to one digest; a push moves it; the former holder stays, untagged if that was
 //! its last tag. Nothing in the log says so: only the difference between two pushes does.
 
+mod board;
 mod lives;
 mod push;
 mod removal;
@@ -16,8 +17,10 @@ use super::names::{DigestNo, EventNo, Map, Names, RepositoryNo, Sym};
 use super::order;
 use super::policy::{Agreement, PolicyInForce, PolicyText};
 use super::references::Mention;
+use super::suppose::Supposed;
 use crate::model::{ImageState, Order};
 
+use board::Board;
 pub(super) use state::Opening;
 pub use state::{RepositoryHistory, TagState};
 use usage::{Digests, Layers, Unconfirmed};
@@ -37,8 +40,14 @@ impl Happening<'_> {
     }
 }
 
-/// Replays `happenings`, sorted by time and `eventID`.
-pub fn replay<'e>(repository: RepositoryNo, happenings: &[Happening<'e>], events: &'e [Noted], names: &'e Names) -> RepositoryHistory {
+/// Replays `happenings`, sorted by time and `eventID`; with a supposition, asks of runs what they are to take.
+pub fn replay<'e>(
+    repository: RepositoryNo,
+    happenings: &[Happening<'e>],
+    events: &'e [Noted],
+    names: &'e Names,
+    supposed: Option<Supposed<'e>>,
+) -> RepositoryHistory {
     let mut replay = Replay {
         events,
         names,
@@ -48,6 +57,7 @@ pub fn replay<'e>(repository: RepositoryNo, happenings: &[Happening<'e>], events
         waiting: Map::default(),
         unconfirmed: Vec::new(),
         agrees: Agreement::default(),
+        board: supposed.map(|supposed| Box::new(Board::new(supposed, happenings, events))),
     };
     let mut evidence = None;
     let second = |happening: &Happening<'_>| events[happening.event().index()].time.div_euclid(1000);
@@ -55,6 +65,7 @@ pub fn replay<'e>(repository: RepositoryNo, happenings: &[Happening<'e>], events
     while start < happenings.len() {
         let length = happenings[start..].iter().take_while(|other| second(other) == second(&happenings[start])).count();
         let group = start..start + length;
+        replay.make_up_runs(second(&happenings[start]) * 1000);
         if length == 1 {
             replay.apply(&happenings[start], Order::Observed);
         } else {
@@ -64,8 +75,14 @@ pub fn replay<'e>(repository: RepositoryNo, happenings: &[Happening<'e>], events
         }
         start += length;
     }
+    replay.make_up_runs(i64::MAX);
     let begins = happenings.first().map_or(i64::MAX, |first| events[first.event().index()].time);
-    super::openings::match_openings(&mut replay.state, begins, events, names);
+    if !replay.plays_another_policy() {
+        super::openings::match_openings(&mut replay.state, begins, events, names);
+    }
+    if let Some(board) = replay.board.take() {
+        (replay.state.run_starts, replay.state.runs_made_up) = board.into_runs();
+    }
     replay.state.finish()
 }
 
@@ -81,6 +98,8 @@ struct Replay<'e> {
     /// Deployments whose first task has not asked for the tag yet.
     unconfirmed: Vec<Unconfirmed>,
     agrees: Agreement,
+    /// Runs that somebody asks for.
+    board: Option<Box<Board<'e>>>,
 }
 
 impl<'e> Replay<'e> {
@@ -105,8 +124,8 @@ impl<'e> Replay<'e> {
             What::Run(run) => self.run(event, run, order),
             What::CreateRepository { mutability } => self.create_repository(event, *mutability),
             What::DeleteRepository => self.delete_repository(event, order),
-            What::SetPolicy { text } => self.state.policy = Some(PolicyInForce { event, text: PolicyText::Policy(*text) }),
-            What::DeletePolicy => self.state.policy = None,
+            What::SetPolicy { text } => self.set_policy(event, *text),
+            What::DeletePolicy => (self.state.policy, self.state.policy_deleted) = (None, Some(event)),
             What::SetMutability { mutability } => self.state.mutability = *mutability,
             What::Archive { image } => self.archive(event, *image, order),
             What::Restored { image } => self.restore(event, image.digest, order),
@@ -116,6 +135,13 @@ impl<'e> Replay<'e> {
             What::Omitted => self.state.note_gap(event),
             What::Define { .. } | What::Deploy { .. } | What::StopRunning { .. } | What::Task(_) | What::Refer { .. } | What::Login => {}
         }
+    }
+
+    fn set_policy(&mut self, event: EventNo, text: Sym) {
+        let text = PolicyText::Policy(text);
+        let same = self.state.policy.filter(|policy| policy.text == text).map(|policy| policy.since);
+        self.state.policy = Some(PolicyInForce { event, text, since: same.unwrap_or(event) });
+        self.state.policy_deleted = None;
     }
 
     /// Index of the image with `digest`; a new one has an open beginning until a push says otherwise.
@@ -130,15 +156,24 @@ impl<'e> Replay<'e> {
     /// The same for an event that shows the image to be there: if it was gone, a push that is not in the logs brought it back.
     fn there(&mut self, digest: DigestNo, event: EventNo) -> usize {
         let (at, now) = (self.at(digest), self.time(event));
-        let image = &mut self.state.images[at];
+        let image = &self.state.images[at];
         let gone_before = image.is_gone() && image.losses.last().is_none_or(|loss| loss.event != event);
-        if gone_before {
-            image.revive(now);
-            image.lives += 1;
-            image.pushed_at = None;
-            image.tags_known = false;
-            image.state = ImageState::Unknown;
+        // What another policy took is still there in the logs.
+        let only_supposed = self.plays_another_policy() && image.losses.last().is_some_and(|loss| loss.run.is_some());
+        if gone_before && !only_supposed {
+            self.come_back_unseen(at, now);
         }
         at
+    }
+
+    /// Pushed again, and the push is not in the logs.
+    fn come_back_unseen(&mut self, at: usize, now: i64) {
+        let image = &mut self.state.images[at];
+        image.revive(now);
+        image.lives += 1;
+        image.pushed_at = None;
+        image.tags_known = false;
+        image.state = ImageState::Unknown;
+        self.touch(at);
     }
 }

@@ -120,7 +120,7 @@ fn write_usage(page: &mut Page<'_>, usage: &Usage) -> io::Result<()> {
     write_names(page, "needed by", references)
 }
 
-fn write_names(page: &mut Page<'_>, label: &str, names: &[LogText]) -> io::Result<()> {
+pub(super) fn write_names(page: &mut Page<'_>, label: &str, names: &[LogText]) -> io::Result<()> {
     if names.is_empty() {
         return Ok(());
     }

@@ -1,8 +1,9 @@
 //! The formats, and what they share.
 
+use std::cell::Cell as Slot;
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::escape::{Escape, JsonText};
 use crate::model::{Coverage, EventRef, LogText};
@@ -21,7 +22,7 @@ pub enum Format {
     Ndjson,
     /// What was found, one row each
     Csv,
-    /// What was found in typed columns, as `query` has them: of `detect`, `timeline`, `query` and `verify`
+    /// What was found in typed columns, as `query` has them; not of `explain`
     Parquet,
 }
 
@@ -47,6 +48,15 @@ pub struct Document<'a, B> {
 pub fn write_document<B: Serialize>(out: &mut dyn Write, command: &'static str, coverage: &Coverage, body: B) -> io::Result<()> {
     serde_json::to_writer_pretty(JsonText(out), &Document { schema_version: SCHEMA_VERSION, command, coverage, body })?;
     writeln!(out)
+}
+
+/// A list that is serialised while it is made, once.
+pub struct Streamed<I>(pub Slot<Option<I>>);
+
+impl<I: Iterator<Item: Serialize>> Serialize for Streamed<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.take().into_iter().flatten())
+    }
 }
 
 /// What a view says that has no columns to write.

@@ -3,11 +3,11 @@
 use std::cell::Cell as Slot;
 use std::io::{self, Write};
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::coverage;
 use super::escape::Escape;
-use super::format::{Cell, Format, Look, Rows, no_columns, write_document, write_line};
+use super::format::{Cell, Format, Look, Rows, Streamed, no_columns, write_document, write_line};
 use super::page::Page;
 use super::quantity::{count, counted};
 use crate::model::{Coverage, Digest, LogText, Order, Repository, StepKind, Timeline, TimelineStep};
@@ -29,15 +29,6 @@ pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, timelines: im
 #[derive(Serialize)]
 struct Body<L> {
     timelines: L,
-}
-
-/// A list that is serialised while it is made, once.
-struct Streamed<I>(Slot<Option<I>>);
-
-impl<I: Iterator<Item = Timeline>> Serialize for Streamed<I> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.take().into_iter().flatten())
-    }
 }
 
 fn write_page(page: &mut Page<'_>, coverage: &Coverage, timelines: impl Iterator<Item = Timeline>) -> io::Result<()> {

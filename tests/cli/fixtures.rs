@@ -24,6 +24,18 @@ pub const CASES: &[(&str, &[&str])] = &[
     ("incident-repository-typo", &["detect", "incident", "--repository", "no-such-repository"]),
     ("incident-account-typo", &["detect", "incident", "--account", "999999999999"]),
     ("incident-other-time", &["detect", "incident", "--until", "2001-01-01"]),
+    ("incident-forecast", &["forecast", "incident"]),
+    ("incident-forecast-at-risk", &["forecast", "incident", "--at", "2026-03-09T12:00:00Z", "--fail-on", "critical"]),
+    ("incident-forecast-json", &["forecast", "incident", "--at", "2026-03-05", "--format", "json"]),
+    ("incident-forecast-csv", &["forecast", "incident", "--at", "2026-03-05", "--format", "csv"]),
+    ("incident-whatif", &["whatif", "incident"]),
+    ("incident-whatif-json", &["whatif", "incident", "--format", "json"]),
+    ("incident-whatif-longer", &["whatif", "incident", "--policy", "policies/longer.json"]),
+    ("incident-whatif-shorter", &["whatif", "incident", "--policy", "policies/shorter.json", "--fail-on", "critical"]),
+    ("incident-whatif-shorter-csv", &["whatif", "incident", "--policy", "policies/shorter.json", "--format", "csv", "--quiet"]),
+    ("quiet-forecast", &["forecast", "quiet"]),
+    ("quiet-forecast-ndjson", &["forecast", "quiet", "--repository", "web/worker", "--format", "ndjson"]),
+    ("quiet-whatif-shorter", &["whatif", "quiet", "--policy", "policies/printed.json", "--format", "ndjson"]),
     ("incident-report", &["report", "incident"]),
     ("quiet-report", &["report", "quiet", "-o", "-"]),
     ("quiet-detect", &["detect", "quiet"]),
@@ -44,14 +56,25 @@ fn world() -> Option<World> {
     world.copy(&quiet, "quiet");
     world.copy(&incident, "damaged");
     world.file("damaged/zz-broken.json.gz", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3]);
+    for (name, days) in [("longer", 30), ("shorter", 3)] {
+        world.file(&format!("policies/{name}.json"), untagged(days).as_bytes());
+    }
+    let printed = serde_json::json!({"registryId": "111122223333", "repositoryName": "shop/api", "lifecyclePolicyText": untagged(2)});
+    world.file("policies/printed.json", printed.to_string().as_bytes());
     Some(world)
+}
+
+/// A policy that expires untagged images so many days after their push.
+fn untagged(days: u32) -> String {
+    let selection = serde_json::json!({"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": days});
+    serde_json::json!({"rules": [{"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}]}).to_string()
 }
 
 #[test]
 fn what_is_said_about_the_archives() {
     let Some(world) = world() else { return };
     compare(&world, CASES);
-    assert_eq!(world.names(), ["damaged", "incident", "quiet"], "a run wrote something that nobody asked for");
+    assert_eq!(world.names(), ["damaged", "incident", "policies", "quiet"], "a run wrote something that nobody asked for");
 }
 
 /// 2 before 1 before 3 before 0.
@@ -65,6 +88,12 @@ fn the_worst_exit_code_wins() {
         (&["detect", "damaged", "--allow-incomplete"], 0),
         (&["detect", "incident", "--fail-on", "critical"], 1),
         (&["timeline", "incident", "--fail-on", "critical"], 1),
+        (&["forecast", "damaged"], 3),
+        (&["forecast", "incident", "--fail-on", "critical"], 0),
+        (&["forecast", "incident", "--at", "2026-03-05", "--fail-on", "critical"], 1),
+        (&["whatif", "damaged"], 3),
+        (&["whatif", "incident", "--policy", "policies/shorter.json", "--fail-on", "critical"], 1),
+        (&["whatif", "incident", "--policy", "no-such-file", "--fail-on", "critical"], 2),
         (&["report", "incident", "--fail-on", "critical"], 1),
         (&["report", "damaged"], 3),
         (&["detect", "damaged", "--fail-on", "critical"], 1),
@@ -80,7 +109,7 @@ fn the_worst_exit_code_wins() {
 fn the_same_evidence_gives_the_same_bytes() {
     let Some(world) = world() else { return };
     for format in ["table", "json", "ndjson", "csv"] {
-        for verb in ["detect", "timeline"] {
+        for verb in ["detect", "timeline", "forecast", "whatif"] {
             let run = |jobs: &str| world.run(&[verb, "incident", "--format", format, "--jobs", jobs]).stdout;
             let one = run("1");
             assert!(!one.is_empty());
@@ -112,6 +141,21 @@ fn parquet_has_the_rows_of_the_query() {
         assert_eq!(world.code(&["query", &query, "incident", "--format", "parquet", "-o", "b.parquet"]), Some(0));
         assert!(columns("a.parquet").0 > 0, "{table}");
         assert_eq!(columns("a.parquet"), columns("b.parquet"), "{table}");
+    }
+}
+
+/// The other two have no table in SQL, and the rows of their CSV.
+#[cfg(feature = "sql")]
+#[test]
+fn parquet_has_as_many_rows_as_the_csv() {
+    use polars_io::SerReader;
+    let Some(world) = world() else { return };
+    for verb in ["forecast", "whatif"] {
+        assert_eq!(world.code(&[verb, "quiet", "--format", "parquet", "-o", "a.parquet"]), Some(0));
+        let frame = polars_io::parquet::read::ParquetReader::new(std::fs::File::open(world.path("a.parquet")).unwrap()).finish().unwrap();
+        let csv = world.run(&[verb, "quiet", "--format", "csv"]).stdout;
+        assert_eq!(frame.height() + 1, String::from_utf8(csv).unwrap().lines().count(), "{verb}");
+        assert!(frame.height() > 3, "{verb}");
     }
 }
 

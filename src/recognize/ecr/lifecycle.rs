@@ -31,6 +31,7 @@ fn policy_run<'r>(record: &Record<'r>) -> PolicyRun<'r> {
         rules: details.get("lifecycleEventPolicy").get("lifecycleEventRules").items().take(RULES_MAX).filter_map(rule).collect(),
         images: details.get("lifecycleEventImageActions").items().filter_map(image_run).collect(),
         failures: details.get("lifecycleEventFailureDetails").items().filter_map(run_failure).collect(),
+        evaluated_before: record::time(details.get("lifecycleEventPolicy").get("lastEvaluatedAt")),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Replay, TagState, Unconfirmed};
 use crate::model::{ImageState, Order, PushOrigin, StepKind, UntaggedBy};
 use crate::timeline::fact::{Manifest, Named};
-use crate::timeline::image::Displacement;
+use crate::timeline::image::{Displacement, Image};
 use crate::timeline::names::{DigestNo, EventNo, Sym};
 use crate::timeline::references::MentionKind;
 use crate::timeline::replay::state::Opening;
@@ -43,6 +43,9 @@ impl<'e> Replay<'e> {
             image.tags_known = true;
         } else if image.state == ImageState::Archived {
             image.back_from_archive(now);
+            if let Some(board) = &mut self.board {
+                board.restored(at, now);
+            }
         } else if image.state == ImageState::Unknown && image.pushed_at.is_none() {
             // It may have been there before, if something asked for it already; then this is the latest it can have come.
             image.pushed_at = Some(now);
@@ -52,6 +55,7 @@ impl<'e> Replay<'e> {
         if image.state == ImageState::Unknown {
             image.state = if image.tags.is_empty() { ImageState::Untagged } else { ImageState::Tagged };
         }
+        self.touch(at);
         at
     }
 
@@ -106,6 +110,7 @@ impl<'e> Replay<'e> {
         image.untagged_by = None;
         image.displaced = None;
         image.state = ImageState::Tagged;
+        self.touch(at);
         // Without an event the tag was there before: what waits for it meant this image.
         let pushed = event.some().map(|event| self.time(event));
         for mention in self.waiting.remove(&tag).unwrap_or_default() {
@@ -129,6 +134,8 @@ impl<'e> Replay<'e> {
         image.tags.retain(|(own, _)| *own != tag);
         let step = image.next_step();
         image.step(event, StepKind::TagLost, tag, by, order);
+        self.touch(loser);
+        let image = &mut self.state.images[loser];
         if !image.tags.is_empty() {
             return;
         }
@@ -155,6 +162,10 @@ impl<'e> Replay<'e> {
             && self.state.images[at].state == ImageState::Unknown
         {
             self.state.images[at].is_there = true;
+        }
+        if self.plays_another_policy() && proves.digest.some().is_some_and(|digest| self.state.image(digest).is_some_and(Image::is_gone)) {
+            // It was refused for an image that the other policy had taken: then it is a push like any other.
+            return self.push(event, proves, PushOrigin::Client, None, order);
         }
         if proves.digest.is_some() && proves.tag.is_some() && self.state.tags.get(&proves.tag).is_none_or(|tag| tag.holder.is_none()) {
             let at = self.there(proves.digest, event);

@@ -46,12 +46,14 @@ impl Replay<'_> {
         let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder);
         if let Some(holder) = holder.filter(|holder| self.state.images[*holder].digest != image.digest) {
             self.state.images[holder].forget_tag(image.tag);
+            self.touch(holder);
             self.state.tags.insert(image.tag, TagState { holder: None, last_holder: None });
         }
     }
 
     fn untag(&mut self, at: usize, tag: Sym, event: EventNo) {
         self.state.tags.insert(tag, TagState { holder: None, last_holder: None });
+        self.touch(at);
         let image = &mut self.state.images[at];
         if !image.has_tag(tag) {
             // Known only from this event: it had the tag until now.
@@ -84,7 +86,12 @@ impl Replay<'_> {
     }
 
     pub(super) fn end(&mut self, at: usize, event: EventNo, end: End, order: Order, run: Option<RunFacts>) {
-        let now = self.time(event);
+        self.end_at(at, self.time(event), event, end, order, run);
+    }
+
+    /// The same at a time of its own: a run that the logs do not have is no event.
+    pub(super) fn end_at(&mut self, at: usize, now: i64, event: EventNo, end: End, order: Order, run: Option<RunFacts>) {
+        self.touch(at);
         let image = &mut self.state.images[at];
         for (tag, _) in &image.tags {
             if let Some(state) = self.state.tags.get_mut(tag)
@@ -134,8 +141,10 @@ impl Replay<'_> {
         for image in self.state.images.iter_mut().filter(|image| !image.is_gone()) {
             image.vanish(now);
         }
+        self.touch_all();
         self.state.tags.clear();
         self.state.policy = None;
+        self.state.policy_deleted = None;
         self.state.deleted_by = None;
         self.state.mutability = mutability;
     }
@@ -169,6 +178,9 @@ impl Replay<'_> {
         image.step(event, StepKind::Restore, Sym::NONE, DigestNo::NONE, order);
         if image.state == ImageState::Archived {
             image.back_from_archive(now);
+            if let Some(board) = &mut self.board {
+                board.restored(at, now);
+            }
         } else if image.state == ImageState::Unknown {
             image.is_there = true;
         }

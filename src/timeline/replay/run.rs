@@ -17,7 +17,9 @@ impl Replay<'_> {
     pub(super) fn run(&mut self, event: EventNo, run: &Run, order: Order) {
         self.state.runs.push((event, run.rules));
         self.learn_policy(event, run.rules);
-        for image in &run.images {
+        self.begin_run(event, run.rules);
+        let taken = if self.plays_another_policy() { &[][..] } else { &run.images[..] };
+        for image in taken {
             let at = self.known_from_run(event, image);
             let (kind, end) = match image.action {
                 RunAction::Expire => (StepKind::Expire, End::Expired),
@@ -45,17 +47,21 @@ impl Replay<'_> {
         let stated = PolicyText::Rules(rules);
         let known = self.state.policy.is_some_and(|known| self.agrees.with(known.text, stated, self.names));
         if !known && !policy::is_empty(stated, self.names) {
-            self.state.policy = Some(PolicyInForce { event, text: stated });
+            self.state.policy = Some(PolicyInForce { event, text: stated, since: event });
+            self.state.policy_deleted = None;
         }
     }
 
     /// What a run says about an image is better than what was folded: it saw the repository itself.
-    fn known_from_run(&mut self, event: EventNo, seen: &RunImage) -> usize {
+    pub(super) fn known_from_run(&mut self, event: EventNo, seen: &RunImage) -> usize {
         let at = self.at(seen.digest);
         // A run's event may come a little after what ended the image in its midst.
-        if self.state.images[at].gone_at.is_some_and(|gone| seen.pushed_at > gone) {
-            self.there(seen.digest, event);
+        let image = &self.state.images[at];
+        let pushed_since = image.gone_at.is_some_and(|gone| seen.pushed_at > gone);
+        if pushed_since && image.is_gone() && image.losses.last().is_none_or(|loss| loss.event != event) {
+            self.come_back_unseen(at, self.time(event));
         }
+        self.touch(at);
         if self.was_not_its_last_tag(at, event) {
             self.undo_last_tag(at);
         }
@@ -122,6 +128,7 @@ impl Replay<'_> {
     fn take_over(&mut self, at: usize, tag: Sym) {
         if let Some(TagState { holder: Some(holder), .. }) = self.state.tags.get(&tag).copied() {
             self.state.images[holder].forget_tag(tag);
+            self.touch(holder);
         }
         self.give_tag(at, tag, EventNo::NONE);
     }

@@ -4,6 +4,7 @@ use crate::model::ImageState;
 use crate::timeline::image::Image;
 use crate::timeline::names::{DigestNo, EventNo, Map, RepositoryNo, Sym};
 use crate::timeline::policy::PolicyInForce;
+use crate::timeline::suppose::Foreseen;
 
 /// One repository after its last event.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct RepositoryHistory {
     /// Lifecycle runs with their rules, also those that took nothing.
     pub runs: Vec<(EventNo, Sym)>,
     pub policy: Option<PolicyInForce>,
+    /// The last `DeleteLifecyclePolicy`, while no policy is known since.
+    pub policy_deleted: Option<EventNo>,
     /// `SetRepositoryPolicy` and `DeleteRepositoryPolicy`.
     pub access_changes: Vec<EventNo>,
     pub deleted_by: Option<EventNo>,
@@ -29,6 +32,12 @@ pub struct RepositoryHistory {
     pub settled: Map<EventNo, Vec<EventNo>>,
     /// First pushes of tags whose holder before is not in the logs.
     pub(in crate::timeline) openings: Vec<Opening>,
+    /// What runs were to take, where somebody asked.
+    pub foreseen: Vec<Foreseen>,
+    /// When the runs of the logs began, in milliseconds, where somebody asked.
+    pub run_starts: Vec<i64>,
+    /// How many runs were made up.
+    pub runs_made_up: u64,
 }
 
 /// Where a tag points.
@@ -60,12 +69,16 @@ impl RepositoryHistory {
             gaps: Vec::new(),
             runs: Vec::new(),
             policy: None,
+            policy_deleted: None,
             access_changes: Vec::new(),
             deleted_by: None,
             mutability: Sym::NONE,
             logged: false,
             settled: Map::default(),
             openings: Vec::new(),
+            foreseen: Vec::new(),
+            run_starts: Vec::new(),
+            runs_made_up: 0,
         }
     }
 
@@ -94,8 +107,18 @@ impl RepositoryHistory {
 
     /// Whether an index that is still there, if only in the archive, lists `digest`.
     pub fn is_held(&self, digest: DigestNo) -> bool {
+        self.holders(digest).next().is_some()
+    }
+
+    /// The same for an image that a run could not take, where the logs do not tell the index.
+    pub fn is_held_unseen(&self, image: &Image) -> bool {
+        !self.parents.contains_key(&image.digest) && image.was_refused()
+    }
+
+    /// Indexes that are still there, if only in the archive, and list `digest`.
+    pub fn holders(&self, digest: DigestNo) -> impl Iterator<Item = usize> + '_ {
         let there = |image: &Image| matches!(image.state, ImageState::Tagged | ImageState::Untagged | ImageState::Archived);
-        let alive = |parent: &DigestNo| self.image(*parent).is_some_and(there);
-        self.parents.get(&digest).is_some_and(|parents| parents.iter().any(alive))
+        let parents = self.parents.get(&digest).map(Vec::as_slice).unwrap_or_default();
+        parents.iter().filter_map(|parent| self.by_digest.get(parent).copied()).filter(move |&at| there(&self.images[at]))
     }
 }

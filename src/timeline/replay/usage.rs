@@ -76,6 +76,9 @@ impl Replay<'_> {
         if image.digest.is_none() && answered && found.has_tag(image.tag) {
             self.confirm(image.tag, at, self.time(event));
         }
+        if answered {
+            self.touch_by_pull(at, self.time(event));
+        }
     }
 
     /// A layer speaks for an image only if no other image has it, and only where its manifest was not asked for by the

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use crate::detect::{Settings, findings};
 use crate::model::{
     Action, AlreadyExists, Digest, Event, Filter, Finding, FindingKind, ImageDescription, ImageId, ImageRun, LifecycleRule, ManifestKind, Order,
-    PolicyRun, Push, PushOrigin, Recognized, Refusal, RepositoryRef, Timeline, Timestamp,
+    PolicyRun, Push, PushOrigin, Recognized, Refusal, RepositoryRef, RunFailure, Timeline, Timestamp,
 };
-use crate::timeline::{Fold, History};
+use crate::timeline::{Fold, History, Supposed, Supposition};
 
 /// What tells a finding: kind, lost, kept, gap, order.
 pub type Pair = (FindingKind, Digest, Option<Digest>, Option<i64>, Order);
@@ -103,7 +103,35 @@ impl Log {
             has_tag_list: true,
             pushed_at: pushed_at.map(|second| Timestamp::from_millis((START + second) * 1000)),
         };
-        self.add("PolicyExecutionEvent", Action::PolicyRun(PolicyRun { rules: vec![rule], images: vec![image], failures: Vec::new() }))
+        self.add(
+            "PolicyExecutionEvent",
+            Action::PolicyRun(PolicyRun { rules: vec![rule], images: vec![image], failures: Vec::new(), evaluated_before: None }),
+        )
+    }
+
+    pub fn policy(&mut self, rules: &serde_json::Value) -> &mut Self {
+        self.add("PutLifecyclePolicy", Action::PutLifecyclePolicy { text: serde_json::json!({"rules": rules}).to_string().into() })
+    }
+
+    /// A run under one rule, which took and could not take some images, each with its tags.
+    pub fn whole_run(&mut self, rule: LifecycleRule<'static>, took: &[(u8, &[&'static str])], failed: &[(u8, &[&'static str])]) -> &mut Self {
+        let image = |(n, tags): &(u8, &[&'static str])| ImageRun {
+            digest: digest(*n),
+            rule_priority: Some(rule.priority),
+            tag_status: Some(if tags.is_empty() { "Untagged".into() } else { "Tagged".into() }),
+            tags: tags.iter().map(|tag| Cow::Borrowed(*tag)).collect(),
+            has_tag_list: true,
+            pushed_at: None,
+        };
+        let refused = |one: &(u8, &[&'static str])| RunFailure { image: image(one), code: None, parents: Vec::new() };
+        let (images, failures) = (took.iter().map(image).collect(), failed.iter().map(refused).collect());
+        self.add("PolicyExecutionEvent", Action::PolicyRun(PolicyRun { rules: vec![rule], images, failures, evaluated_before: None }))
+    }
+
+    /// The history, played once more under a supposition that ends `days` after the start.
+    pub fn supposing(&self, supposition: &Supposition, days: i64) -> History {
+        let end = Some(Timestamp::from_millis((START + days * 86_400) * 1000));
+        self.fold().finish_supposing(&Filter::default(), Some(Supposed { supposition, end }))
     }
 
     pub fn delete(&mut self, requested: (Option<u8>, Option<&'static str>), removed: &[(u8, Option<&'static str>)]) -> &mut Self {
@@ -119,11 +147,15 @@ impl Log {
     }
 
     pub fn history(&self) -> History {
+        self.fold().finish(&Filter::default())
+    }
+
+    fn fold(&self) -> Fold {
         let mut fold = Fold::default();
         for (index, recognized) in self.events.iter().enumerate() {
             fold.absorb(recognized, "object", index as u64);
         }
-        fold.finish(&Filter::default())
+        fold
     }
 
     pub fn image(&self, n: u8) -> Timeline {

@@ -1,0 +1,69 @@
+//! `tagfall forecast SOURCE…`.
+
+use std::sync::Arc;
+
+use super::gather::{Asked, Run};
+use super::options::Common;
+use super::values::{self, When};
+use super::{Ending, after_help, nothing};
+use crate::failure::Failure;
+use crate::forecast::Forecasts;
+use crate::ui;
+use crate::ui::quantity::{count, counted};
+use crate::ui::talk::Talk;
+
+const EXAMPLES: &str = "\
+Examples:
+  tagfall forecast s3://my-trail/AWSLogs/ --since 90d --within 3d --fail-on high
+  tagfall forecast ./logs --repository 'shop/*' --format json -o forecast.json
+  tagfall forecast ./lake --at now";
+
+/// Show what the lifecycle policies will take next, and who still needs it
+///
+/// One entry for each living image, the most urgent first: when it becomes eligible under the policy in force, by which rule, whether
+/// another push took its tag, and who is deployed with it. A run comes within 24 hours of that moment. A rule that counts
+/// has no date: it says how many more images an image survives. `--fail-on` judges images that somebody needs and a run will take.
+#[derive(Debug, clap::Args)]
+#[command(after_help = after_help(EXAMPLES))]
+pub struct Args {
+    #[command(flatten)]
+    pub common: Common,
+
+    /// Look from this moment: only events before it count, and what is eligible by then is due. As --since, or `now`
+    ///
+    /// Without it, from the last event in the logs: the same logs give the same forecast whenever it is made.
+    #[arg(long, value_name = "TIME", value_parser = values::moment, help_heading = "Which events")]
+    at: Option<When>,
+
+    /// Only images that a run may take within this time from then: 7d, 36h
+    #[arg(long, value_name = "SPAN", value_parser = values::span, help_heading = "Which images")]
+    within: Option<i64>,
+}
+
+impl Args {
+    pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
+        self.common.show.can_write(true)?;
+        let at = self.at.map(values::resolved);
+        let run = Run::gather_for(&self.common, talk, Asked { at, supposition: None })?;
+        // A moment in the future is one to look from, too.
+        let Some(as_of) = at.or(run.evidence.end) else { return Err(nothing::no_end()) };
+        let forecasts = Forecasts::new(&run.evidence.history, as_of, self.within);
+        let policies = forecasts.policies();
+        for unknown in policies.iter().filter_map(|policy| Some((policy, policy.unknown.as_ref()?))).take(UNKNOWN_SAID_MAX) {
+            talk.note(&format!("{}: {}", unknown.0.repository.name.raw(), unknown.1));
+        }
+        let source = if at.is_some() { "at" } else { "last_event" };
+        let view = ui::forecast::View { as_of, as_of_source: source, policies: &policies, counts: forecasts.counts() };
+        match self.common.show.format {
+            #[cfg(feature = "sql")]
+            ui::Format::Parquet => super::columns::forecast(&run, forecasts.iter()).map(|_| ())?,
+            _ => run.write(|out, look, coverage| ui::forecast::write(out, look, coverage, &view, forecasts.iter())).map(|_| ())?,
+        }
+        let counts = forecasts.counts();
+        let summary = format!("{} there, {} due", counted(counts.images, "image", "images"), count(counts.due));
+        Ok(run.end_by(&summary, forecasts.alarms().iter().copied()))
+    }
+}
+
+/// How many repositories without a known policy are said on stderr; the document has them all.
+const UNKNOWN_SAID_MAX: usize = 3;

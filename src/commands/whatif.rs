@@ -1,0 +1,109 @@
+//! `tagfall whatif [--policy FILE] SOURCE…`.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::gather::{Asked, Run};
+use super::options::Common;
+use super::{Ending, after_help};
+use crate::failure::Failure;
+use crate::policy::{Policy, Refused, from_file};
+use crate::timeline::Supposition;
+use crate::ui;
+use crate::ui::quantity::counted;
+use crate::ui::talk::Talk;
+use crate::whatif::WhatIfs;
+
+const EXAMPLES: &str = "\
+Examples:
+  tagfall whatif --policy policy.json ./logs --repository shop/api
+  tagfall whatif --policy policy.json s3://my-trail/AWSLogs/ --since 90d --fail-on high --format json -o whatif.json
+  aws ecr get-lifecycle-policy --repository-name shop/web | tagfall whatif --policy - ./logs --repository shop/api
+  tagfall whatif ./logs";
+
+/// Replay history under another lifecycle policy
+///
+/// Pushes, moved tags and deletes happen as logged; runs take what the policy takes, at the times of the logged runs. Lists which images would
+/// have gone, when and by which rule, and which of them were pulled or pinned after that; and which the logged runs took that would have
+/// been kept. Without --policy: the check that the policy in force, replayed, takes what the logged runs took.
+#[derive(Debug, clap::Args)]
+#[command(after_help = after_help(EXAMPLES))]
+pub struct Args {
+    #[command(flatten)]
+    pub common: Common,
+
+    /// The policy: JSON as `aws ecr put-lifecycle-policy` takes it or `get-lifecycle-policy` prints it; `-` for stdin
+    ///
+    /// It is for every repository that --repository selects. Without it, each repository's own policy is replayed.
+    #[arg(long, value_name = "FILE", help_heading = "Which policy")]
+    policy: Option<PathBuf>,
+}
+
+impl Args {
+    pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
+        self.common.show.can_write(true)?;
+        let supposition = match &self.policy {
+            Some(path) => Supposition::Instead(self.policy(path)?),
+            None => Supposition::InForce,
+        };
+        let run = Run::gather_for(&self.common, talk, Asked { at: None, supposition: Some(&supposition) })?;
+        let found = WhatIfs::new(&run.evidence.history, &supposition);
+        let rules = match &supposition {
+            Supposition::Instead(policy) => policy.rules().iter().map(|rule| rule.text.clone()).collect(),
+            Supposition::InForce => Vec::new(),
+        };
+        let view = ui::whatif::View { in_force: self.policy.is_none(), rules, totals: &found.totals, notes: &found.notes };
+        match self.common.show.format {
+            #[cfg(feature = "sql")]
+            ui::Format::Parquet => super::columns::whatif(&run, found.iter()).map(|_| ())?,
+            _ => run.write(|out, look, coverage| ui::whatif::write(out, look, coverage, &view, found.iter())).map(|_| ())?,
+        }
+        Ok(run.end_by(&format!("{} would have gone", counted(found.totals.gone(), "image", "images")), found.alarms()))
+    }
+
+    /// Read before the logs: an hour of reading must not end in a typing error.
+    fn policy(&self, path: &Path) -> Result<Policy, Failure> {
+        let shown = if path == Path::new("-") { "the policy on stdin".to_owned() } else { format!("the policy in {}", path.display()) };
+        let content = if path == Path::new("-") {
+            if self.common.sources.iter().any(|source| source == "-") {
+                let failure = Failure::new("standard input cannot be the policy and a source");
+                return Err(failure.advise("put the policy into a file: --policy policy.json"));
+            }
+            read(io::stdin().lock())
+        } else {
+            File::open(path).and_then(read)
+        };
+        let content = content.map_err(|error| {
+            Failure::new(format!("cannot read {shown}")).because(error).advise("name a file with the policy's JSON, or - for standard input")
+        })?;
+        from_file(&content).map_err(|refused| said(&shown, refused))
+    }
+}
+
+/// Far beyond what ECR takes, with room for white space and for what the AWS CLI prints around it.
+const POLICY_BYTES_MAX: u64 = 4 << 20;
+/// How many problems are said at once.
+const PROBLEMS_SAID_MAX: usize = 10;
+
+fn read(from: impl Read) -> io::Result<String> {
+    let mut content = String::new();
+    from.take(POLICY_BYTES_MAX).read_to_string(&mut content).map(|_| content)
+}
+
+fn said(shown: &str, refused: Refused) -> Failure {
+    match refused {
+        Refused::NoJson(error) => Failure::new(format!("{shown} is no JSON"))
+            .because(error)
+            .advise("compare it with `aws ecr get-lifecycle-policy`, whose output can be given as it is"),
+        Refused::Problems(problems) => {
+            let failure = Failure::new(format!("ECR would not take {shown}"));
+            let failure = problems.iter().take(PROBLEMS_SAID_MAX).fold(failure, Failure::because);
+            match problems.len().checked_sub(PROBLEMS_SAID_MAX) {
+                Some(more @ 1..) => failure.because(format!("and {} more", counted(more as u64, "problem", "problems"))),
+                _ => failure,
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! A forecast in words.
+
+use super::Subject;
+use crate::detect::{Harm, place, span};
+use crate::model::{ImageState, Outlook, Timestamp};
+use crate::policy::Action;
+use crate::timeline::{Prospects, RepositoryHistory};
+
+/// What is not known about the policy of a repository.
+pub fn unknown(repository: &RepositoryHistory, prospects: Option<&Prospects>) -> Option<String> {
+    let said = match (prospects, repository.policy) {
+        (Some(_), _) => return None,
+        (None, Some(_)) => "The text of its policy cannot be read.",
+        (None, None) if repository.policy_deleted.is_some() => "Its policy was deleted, and none was put since: no rule takes anything.",
+        (None, None) => {
+            "No policy of it is in the logs: neither PutLifecyclePolicy nor a lifecycle run. That is no proof that it has none; widen --since, or ask `aws ecr get-lifecycle-policy`."
+        }
+    };
+    Some(said.to_owned())
+}
+
+/// Why an image is thought to be needed.
+pub fn why(harm: &Harm) -> Vec<String> {
+    let mut why: Vec<String> = harm.pinned.iter().map(|name| format!("{} is deployed with it, or could not start without it.", name.raw())).collect();
+    if harm.usage.pulls_after_gone > 0 {
+        why.push(format!("It was asked for {} time(s) since it is in the archive.", harm.usage.pulls_after_gone));
+    }
+    if harm.severity.is_some() && harm.usage.pulls_while_untagged > 0 {
+        why.push(format!("It was pulled {} time(s) since it has no tag.", harm.usage.pulls_while_untagged));
+    }
+    why
+}
+
+pub fn summary(subject: &Subject<'_>, outlook: Outlook, harm: &Harm) -> String {
+    let digest = subject.history.digest_or_zero(subject.image.digest).short();
+    let repository = place(&subject.history.repository(subject.repository));
+    let needed = match (harm.pinned.len(), harm.usage.pulls_after_gone) {
+        _ if harm.severity.is_none() => String::new(),
+        (0, 0) => format!("; it was pulled {} time(s) without a tag", harm.usage.pulls_while_untagged),
+        (0, pulls) => format!("; it was asked for {pulls} time(s) since"),
+        (names, _) => format!("; {names} deployment(s) still need it"),
+    };
+    let more = if subject.image.tags_known { "" } else { "; it may have tags that the logs do not tell" };
+    format!("In {repository}, {digest}{} {}{needed}{more}.", looks(subject), will(subject, outlook))
+}
+
+/// ` (untagged: lost v1)`.
+fn looks(subject: &Subject<'_>) -> String {
+    match (&subject.image.displaced, subject.image.state) {
+        (Some(displaced), _) => {
+            format!(", which lost tag {} to {},", subject.history.text(displaced.tag), subject.history.digest_or_zero(displaced.by).short())
+        }
+        (None, ImageState::Tagged) => format!(" with {} tag(s)", subject.image.tags.len()),
+        (None, ImageState::Archived) => " in the archive".to_owned(),
+        (None, _) => " without a tag".to_owned(),
+    }
+}
+
+fn will(subject: &Subject<'_>, outlook: Outlook) -> String {
+    let words = subject.rule().map(|rule| rule.in_words()).unwrap_or_default();
+    let goes = if subject.rule().is_some_and(|rule| rule.action == Action::Transition) { "is archived" } else { "is taken" };
+    let eligible = subject.eligible_at().map(Timestamp::from_millis);
+    match outlook {
+        Outlook::Due => format!("{goes} at the next run by {words}: eligible {}{}", since(eligible), grace(subject)),
+        Outlook::Dated => format!("{goes} by {words} within a day of {}{}", eligible.map(|at| at.to_string()).unwrap_or_default(), grace(subject)),
+        Outlook::Counted => {
+            let survives = subject.prospect().and_then(|prospect| prospect.survives).unwrap_or_default();
+            format!("is kept by {words} as things stand: it survives {survives} more image(s) that the rule counts")
+        }
+        Outlook::Held => format!("stays while an index lists it, although {words} speaks of it"),
+        Outlook::Safe => "is in no danger by policy: no rule speaks of it".to_owned(),
+        Outlook::Unknown if subject.prospects.is_none() && subject.repository.policy_deleted.is_some() => {
+            "is in no danger by policy: the policy was deleted".to_owned()
+        }
+        Outlook::Unknown if subject.prospects.is_none() => "is in no danger by a policy that the logs tell".to_owned(),
+        Outlook::Unknown if subject.image.state == ImageState::Unknown => "belongs to a rule that is not known".to_owned(),
+        Outlook::Unknown => format!("belongs to {words}, and what that takes is not known"),
+    }
+}
+
+/// An image may have been eligible for ever, as far as the logs tell.
+fn since(eligible: Option<Timestamp>) -> String {
+    eligible.filter(|at| at.millis() > 0).map_or_else(|| "since before the logs".to_owned(), |at| format!("since {at}"))
+}
+
+fn grace(subject: &Subject<'_>) -> String {
+    if subject.has_no_grace() {
+        return ", without any grace since it lost its tag".to_owned();
+    }
+    let left = subject.eligible_at().map(|at| (at - subject.as_of.millis()).div_euclid(1000));
+    left.filter(|left| *left > 0).map_or_else(String::new, |left| format!(", in {}", span(left)))
+}

@@ -1,0 +1,165 @@
+//! What the policy in force at the end of the logs has in store for the images of a repository.
+
+use super::history::History;
+use super::image::{Image, Step};
+use super::names::EventNo;
+use super::policy::{PolicyInForce, PolicyText};
+use super::replay::RepositoryHistory;
+use crate::model::{Digest, ImageState, StepKind, StorageClass};
+use crate::policy::{Joined, Outlook, Policy, Rule, Seen, Tags, outlook};
+
+/// Pulls are recorded at most once a day (ECR User Guide).
+const RECORDED_MILLIS: i64 = 86_400_000;
+/// Indexes of indexes of indexes: what is nested deeper than this is not followed.
+const NESTED_MAX: usize = 8;
+
+/// The policy in force, and an outlook for each image, in the order of [`RepositoryHistory::images`].
+pub struct Prospects {
+    pub in_force: PolicyInForce,
+    pub policy: Policy,
+    pub images: Vec<Option<Prospect>>,
+}
+
+/// What is in store for one image. None of it is known of images whose tags are not known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Prospect {
+    /// Index of the rule that it belongs to.
+    pub rule: Option<usize>,
+    /// The first moment from which a run takes it, in milliseconds; none where no rule does as things stand.
+    pub eligible_at: Option<i64>,
+    /// For a count rule, how many more images it survives.
+    pub survives: Option<u64>,
+}
+
+impl Prospects {
+    /// None where the logs do not tell the policy.
+    pub fn of(history: &History, repository: &RepositoryHistory) -> Option<Self> {
+        let in_force = repository.policy?;
+        let policy = history.policy(in_force.text);
+        let since = match in_force.text {
+            PolicyText::Policy(_) => history.time(in_force.since).millis(),
+            // A run states what was in force before it already.
+            PolicyText::Rules(_) => i64::MIN,
+        };
+        let there: Vec<(usize, StorageClass)> = repository.images.iter().enumerate().filter_map(|(at, image)| Some((at, class(image)?))).collect();
+        let tags: Vec<Vec<&str>> = there.iter().map(|(at, _)| tags(history, &repository.images[*at])).collect();
+        let joined: Vec<Joined<'_, Digest>> = there
+            .iter()
+            .zip(&tags)
+            .map(|((at, class), tags)| {
+                let image = &repository.images[*at];
+                let seen = seen(history, repository, image, *class, tags);
+                let rule = policy.governing(&seen).and_then(|index| policy.rules().get(index));
+                let since = since.max(rule.map_or(i64::MIN, |rule| belongs_since(history, image, &policy, rule)));
+                Joined { key: history.digest_or_zero(image.digest), seen, since }
+            })
+            .collect();
+        let mut images = vec![None; repository.images.len()];
+        for (((at, _), joined), Outlook { rule, eligible_at, survives }) in there.iter().zip(&joined).zip(outlook(&policy, &joined)) {
+            // Nothing is eligible before it is there.
+            let eligible_at = eligible_at.map(|eligible| eligible.max(joined.seen.there_at)).filter(|eligible| *eligible < i64::MAX);
+            images[*at] = Some(Prospect { rule, eligible_at, survives });
+        }
+        let mut prospects = Self { in_force, policy, images };
+        prospects.hold(repository);
+        Some(prospects)
+    }
+
+    pub fn rule(&self, prospect: Prospect) -> Option<&Rule> {
+        self.policy.rules().get(prospect.rule?)
+    }
+
+    /// What an index lists goes after it, if the index goes at all.
+    fn hold(&mut self, repository: &RepositoryHistory) {
+        let own = self.images.clone();
+        let mut known = vec![None; own.len()];
+        for at in 0..own.len() {
+            if let Some(prospect) = &mut self.images[at] {
+                prospect.eligible_at = free_at(at, repository, &own, &mut known, NESTED_MAX);
+            }
+        }
+    }
+}
+
+/// When nothing keeps an image any more: neither its rule nor an index. Once known, it is not worked out again.
+fn free_at(at: usize, repository: &RepositoryHistory, own: &[Option<Prospect>], known: &mut [Option<Option<i64>>], depth: usize) -> Option<i64> {
+    if let Some(known) = known[at] {
+        return known;
+    }
+    let image = &repository.images[at];
+    let mut free = own[at].and_then(|prospect| prospect.eligible_at).filter(|_| !repository.is_held_unseen(image));
+    for parent in repository.holders(image.digest) {
+        let parent = if depth == 0 { None } else { free_at(parent, repository, own, known, depth - 1) };
+        free = free.zip(parent).map(|(free, parent)| free.max(parent));
+    }
+    known[at] = Some(free);
+    free
+}
+
+/// Where the image lies; none if it is gone, or if nothing tells its tags.
+fn class(image: &Image) -> Option<StorageClass> {
+    match image.state {
+        ImageState::Tagged | ImageState::Untagged => Some(StorageClass::Standard),
+        ImageState::Archived => Some(StorageClass::Archive),
+        _ => None,
+    }
+}
+
+fn tags<'h>(history: &'h History, image: &Image) -> Vec<&'h str> {
+    image.tags.iter().map(|(tag, _)| history.text(*tag)).collect()
+}
+
+fn life(image: &Image) -> &[Step] {
+    image.steps.get(image.life_start as usize..).unwrap_or_default()
+}
+
+fn seen<'t>(history: &History, repository: &RepositoryHistory, image: &Image, class: StorageClass, tags: &'t [&'t str]) -> Seen<'t> {
+    let time = |step: &Step| history.time(step.event).millis();
+    let mut pulled_at: Option<i64> = None;
+    for pull in life(image).iter().filter(|step| step.kind == StepKind::Pull).map(time) {
+        if pulled_at.is_none_or(|recorded| pull - recorded >= RECORDED_MILLIS) {
+            pulled_at = Some(pull);
+        }
+    }
+    Seen {
+        tags,
+        class,
+        pushed_at: image.pushed_at,
+        there_at: image.pushed_at.or_else(|| life(image).first().map(time)).unwrap_or(i64::MAX),
+        pulled_at,
+        restored_at: restored_at(history, image),
+        archived_at: image.gone_at.filter(|_| class == StorageClass::Archive),
+        held: repository.is_held(image.digest),
+    }
+}
+
+fn restored_at(history: &History, image: &Image) -> Option<i64> {
+    life(image).iter().rev().find(|step| step.kind == StepKind::Restore).map(|step| history.time(step.event).millis())
+}
+
+/// Since when the image has belonged to the rule: it has the tags for it, and none any more for a rule above.
+fn belongs_since(history: &History, image: &Image, policy: &Policy, rule: &Rule) -> i64 {
+    let given = |event: EventNo| event.some().map_or(i64::MIN, |event| history.time(event).millis());
+    let by_tags = match &rule.tags {
+        Tags::Untagged => image.untagged_at.unwrap_or(i64::MIN),
+        Tags::Tagged { prefixes, patterns } => {
+            let since = |alone: Tags| {
+                let fitting = image.tags.iter().filter(|(tag, _)| alone.speaks_of(history.text(*tag)));
+                fitting.map(|(_, event)| given(*event)).min().unwrap_or(i64::MIN)
+            };
+            let prefix = |prefix: &String| since(Tags::Tagged { prefixes: vec![prefix.clone()], patterns: Vec::new() });
+            let pattern = |pattern: &String| since(Tags::Tagged { prefixes: Vec::new(), patterns: vec![pattern.clone()] });
+            prefixes.iter().map(prefix).chain(patterns.iter().map(pattern)).max().unwrap_or(i64::MIN)
+        }
+        Tags::Any | Tags::Unknown => i64::MIN,
+    };
+    let above = policy.rules().iter().filter(|other| other.priority < rule.priority && other.class == rule.class);
+    let protecting: Vec<&Tags> = above.map(|other| &other.tags).collect();
+    let lost = life(image).iter().rev().find(|step| {
+        let taken = matches!(step.kind, StepKind::TagLost | StepKind::Untag) && step.tag.is_some();
+        taken && protecting.iter().any(|tags| tags.speaks_of(history.text(step.tag)))
+    });
+    let unprotected = lost.map_or(i64::MIN, |step| history.time(step.event).millis());
+    let archived = image.gone_at.filter(|_| rule.class == StorageClass::Archive).unwrap_or(i64::MIN);
+    by_tags.max(unprotected).max(archived).max(restored_at(history, image).unwrap_or(i64::MIN))
+}

@@ -1,0 +1,296 @@
+//! Runs that are asked for, beside those that happened: what each is to take, by the rules in force or by others.
+//!
+//! The images of the repository stand in the order of the rules ([`Ranks`]). What the replay changes is noted, and put in
+//! its place before the next run; a run costs what changed since the last one, and what it takes.
+
+use std::collections::HashSet;
+
+use super::{Happening, Replay};
+use crate::model::{Digest, ImageState, Order, StepKind, StorageClass};
+use crate::policy::{Action, Policy, Ranks, Seen, Taken};
+use crate::timeline::fact::{Fact, Noted, Run, What};
+use crate::timeline::image::{End, RunFacts};
+use crate::timeline::names::{DigestNo, EventNo, Map, Sym};
+use crate::timeline::policy::PolicyText;
+use crate::timeline::suppose::{Foreseen, Supposed, Supposition};
+
+const DAY_MILLIS: i64 = 86_400_000;
+/// Events of one run follow each other within this time.
+const PARTS_MILLIS: i64 = 10 * 60_000;
+/// Runs come every day. Where the logs have none for so long, there was none to log, and they are made up: one a day.
+const SILENCE_MILLIS: i64 = 2 * DAY_MILLIS;
+
+/// An image in the order of the rules: by digest where pushes fall together, and its index.
+type Key = (Digest, usize);
+
+/// All events of a run, by the first.
+type Parts<'e> = Map<EventNo, Vec<(EventNo, &'e Run)>>;
+
+/// What a run of the logs says about images.
+#[derive(Default)]
+struct Said {
+    taken: HashSet<DigestNo>,
+    /// What it could not take for an index that the logs do not have.
+    refused: HashSet<DigestNo>,
+}
+
+/// Which runs there are, and how the images stand.
+pub(super) struct Board<'e> {
+    supposed: Supposed<'e>,
+    /// The policy by which the images are ranked: a run's rules, or none for that of the supposition.
+    ranks: Option<(Option<PolicyText>, Ranks<Key>)>,
+    touched: Vec<usize>,
+    parts: Parts<'e>,
+    /// Times of the runs in the logs, in order, and how many of them are over.
+    runs: Vec<i64>,
+    over: usize,
+    /// The last run, and the last one of the logs; before the first, the first event.
+    last_run: i64,
+    last_logged: i64,
+    /// Runs that were made up.
+    passed: u64,
+    /// Last recorded pulls and restores, for rules that ask.
+    pulled: Map<usize, i64>,
+    restored: Map<usize, i64>,
+    /// Images that a run in force was to take, with the life they were in: a run that left one is told once.
+    told: Map<usize, u32>,
+}
+
+impl<'e> Board<'e> {
+    pub(super) fn new(supposed: Supposed<'e>, happenings: &[Happening<'e>], events: &[Noted]) -> Self {
+        let (mut parts, mut runs) = (Parts::default(), Vec::new());
+        let mut latest: Option<(EventNo, i64, &Run)> = None;
+        for happening in happenings {
+            let Happening::Fact(Fact { event, what: What::Run(run), .. }) = happening else { continue };
+            let now = events[event.index()].time;
+            let goes_on = latest.filter(|(_, before, other)| now - before <= PARTS_MILLIS && run.goes_on_from(other));
+            let first = goes_on.map_or(*event, |(first, ..)| first);
+            parts.entry(first).or_default().push((*event, run));
+            if goes_on.is_none() {
+                runs.push(now);
+            }
+            latest = Some((first, now, run));
+        }
+        let begins = happenings.first().map_or(0, |first| events[first.event().index()].time);
+        Self {
+            supposed,
+            ranks: None,
+            touched: Vec::new(),
+            parts,
+            runs,
+            over: 0,
+            last_run: begins,
+            last_logged: begins,
+            passed: 0,
+            pulled: Map::default(),
+            restored: Map::default(),
+            told: Map::default(),
+        }
+    }
+
+    /// When the runs of the logs began, and how many were made up.
+    pub(super) fn into_runs(self) -> (Vec<i64>, u64) {
+        (self.runs, self.passed)
+    }
+
+    pub(super) fn restored(&mut self, at: usize, now: i64) {
+        self.restored.insert(at, now);
+        self.touched.push(at);
+    }
+
+    fn is_instead(&self) -> bool {
+        matches!(self.supposed.supposition, Supposition::Instead(_))
+    }
+
+    /// Before when runs are to be made up, if there is one before `until`.
+    fn silent_until(&self, until: i64) -> Option<i64> {
+        let Supposition::Instead(_) = self.supposed.supposition else { return None };
+        let end = self.supposed.end.map_or(i64::MIN, |end| end.millis().saturating_add(1));
+        let logged = self.runs.get(self.over).copied();
+        let silent = self.runs.is_empty() || logged.unwrap_or(end).saturating_sub(self.last_logged) > SILENCE_MILLIS;
+        let until = until.min(logged.unwrap_or(end));
+        (silent && self.last_run.saturating_add(DAY_MILLIS) < until).then_some(until)
+    }
+
+    /// Passes over the runs that have nothing to take, and says when the next one is that has, before `until`.
+    fn next_made_up(&mut self, until: i64) -> Option<i64> {
+        let idle = self.ranks.as_ref().and_then(|(_, ranks)| ranks.next_due()).unwrap_or(i64::MAX).min(until.saturating_sub(1));
+        let passed = idle.saturating_sub(self.last_run).div_euclid(DAY_MILLIS).max(0);
+        self.last_run = self.last_run.saturating_add(passed * DAY_MILLIS);
+        self.passed += passed.unsigned_abs();
+        let next = self.last_run.saturating_add(DAY_MILLIS);
+        (next < until).then_some(next)
+    }
+}
+
+impl Run {
+    /// Whether this is a further event of the run that `other` is of.
+    fn goes_on_from(&self, other: &Self) -> bool {
+        let evaluated = [self.evaluated_before, other.evaluated_before];
+        self.rules == other.rules && (evaluated[0] == evaluated[1] || evaluated.contains(&i64::MIN))
+    }
+}
+
+impl<'e> Replay<'e> {
+    /// Notes that an image has changed in a way that a rule may see.
+    pub(super) fn touch(&mut self, at: usize) {
+        if let Some(board) = &mut self.board {
+            board.touched.push(at);
+        }
+    }
+
+    pub(super) fn touch_all(&mut self) {
+        if let Some(board) = &mut self.board {
+            board.touched.extend(0..self.state.images.len());
+        }
+    }
+
+    /// A pull is recorded at most once a day (ECR User Guide).
+    pub(super) fn touch_by_pull(&mut self, at: usize, now: i64) {
+        let Some(board) = &mut self.board else { return };
+        let recorded = board.pulled.entry(at).or_insert(i64::MIN);
+        if now.saturating_sub(*recorded) >= DAY_MILLIS {
+            *recorded = now;
+            board.touched.push(at);
+        }
+    }
+
+    /// Whether runs take something else than what the logs say.
+    pub(super) fn plays_another_policy(&self) -> bool {
+        self.board.as_ref().is_some_and(|board| board.is_instead())
+    }
+
+    /// Runs that the logs do not have, up to `until`.
+    pub(super) fn make_up_runs(&mut self, until: i64) {
+        while let Some(until) = self.board.as_ref().and_then(|board| board.silent_until(until)) {
+            let Some(mut board) = self.board.take() else { return };
+            self.rank(&mut board, Sym::NONE);
+            let next = board.next_made_up(until);
+            self.board = Some(board);
+            let Some(now) = next else { break };
+            self.foresee(now, EventNo::NONE, Sym::NONE, Said::default());
+            if let Some(board) = &mut self.board {
+                (board.last_run, board.passed) = (now, board.passed + 1);
+            }
+        }
+    }
+
+    /// A run of the logs begins: what it says about the images that it saw is known before it is asked what it is to take.
+    pub(super) fn begin_run(&mut self, event: EventNo, rules: Sym) {
+        let Some(parts) = self.board.as_mut().and_then(|board| board.parts.remove(&event)) else { return };
+        for image in parts.iter().flat_map(|(_, run)| run.images.iter().chain(&run.failures)) {
+            self.known_from_run(event, image);
+        }
+        let failures = parts.iter().flat_map(|(_, run)| &run.failures).map(|image| image.digest);
+        let refused: HashSet<DigestNo> = failures.filter(|digest| !self.state.parents.contains_key(digest)).collect();
+        let now = self.time(event);
+        let taken: HashSet<DigestNo> = parts.iter().flat_map(|(_, run)| &run.images).map(|image| image.digest).collect();
+        self.foresee(now, event, rules, Said { taken, refused });
+        if let Some(board) = &mut self.board {
+            (board.last_run, board.last_logged, board.over) = (now, now, board.over + 1);
+        }
+    }
+
+    /// What a run at `now` is to take.
+    fn foresee(&mut self, now: i64, event: EventNo, rules: Sym, said: Said) {
+        let Some(mut board) = self.board.take() else { return };
+        self.rank(&mut board, rules);
+        let in_force = !board.is_instead();
+        let tied = |(_, at): Key| in_force && said.taken.contains(&self.state.images[at].digest);
+        let due = board.ranks.as_ref().map(|(_, ranks)| ranks.due_or_tied(now, tied)).unwrap_or_default();
+        for taken in due {
+            let Some((stated, ranks)) = &mut board.ranks else { break };
+            let Some(rule) = ranks.policy().rules().get(taken.rule) else { continue };
+            let (priority, action, stated) = (rule.priority, rule.action, stated.is_some());
+            ranks.settle(taken.key);
+            let (_, at) = taken.key;
+            // What an unknown action does is not known.
+            if action == Action::Unknown || said.refused.contains(&self.state.images[at].digest) {
+                continue;
+            }
+            let rules = if stated { rules } else { Sym::NONE };
+            self.state.foreseen.push(foreseen(self.state.images[at].digest, &taken, now, event, rules, priority));
+            if in_force {
+                board.told.insert(at, self.state.images[at].life_start);
+            } else {
+                self.take(at, now, event, action, priority);
+                board.touched.push(at);
+            }
+        }
+        self.board = Some(board);
+    }
+
+    /// Puts what has changed in its place, or everything where the rules are new.
+    fn rank(&self, board: &mut Board<'e>, rules: Sym) {
+        let wanted = match board.supposed.supposition {
+            Supposition::Instead(_) => None,
+            Supposition::InForce => self.stated(rules),
+        };
+        if board.ranks.as_ref().is_none_or(|(stated, _)| *stated != wanted) {
+            let policy = match (board.supposed.supposition, wanted) {
+                (Supposition::Instead(policy), _) => policy.clone(),
+                (Supposition::InForce, Some(text)) => text.read(self.names),
+                (Supposition::InForce, None) => Policy::default(),
+            };
+            board.ranks = Some((wanted, Ranks::new(policy)));
+            board.touched = (0..self.state.images.len()).collect();
+        }
+        let mut touched = std::mem::take(&mut board.touched);
+        let children = |at: &usize| self.state.images[*at].children.iter().filter_map(|child| self.state.by_digest.get(child).copied());
+        let held: Vec<usize> = touched.iter().flat_map(children).collect();
+        touched.extend(held);
+        touched.sort_unstable();
+        touched.dedup();
+        let Some((_, mut ranks)) = board.ranks.take() else { return };
+        for at in touched {
+            self.place(&mut ranks, at, board);
+        }
+        board.ranks = Some((wanted, ranks));
+    }
+
+    /// The rules that a run states, or the policy that is known where it states none.
+    fn stated(&self, rules: Sym) -> Option<PolicyText> {
+        let stated = PolicyText::Rules(rules);
+        if super::super::policy::is_empty(stated, self.names) { self.state.policy.map(|policy| policy.text) } else { Some(stated) }
+    }
+
+    fn place(&self, ranks: &mut Ranks<Key>, at: usize, board: &Board<'e>) {
+        let image = &self.state.images[at];
+        let key = (self.names.digest_of(image.digest).unwrap_or(Digest::ZERO), at);
+        let class = match image.state {
+            ImageState::Tagged | ImageState::Untagged => StorageClass::Standard,
+            ImageState::Archived => StorageClass::Archive,
+            _ => return ranks.remove(key),
+        };
+        let tags: Vec<&str> = image.tags.iter().map(|(tag, _)| self.names.text(*tag)).collect();
+        let there_at = image.pushed_at.or_else(|| image.steps.get(image.life_start as usize).map(|step| self.time(step.event)));
+        let of_this_life = |times: &Map<usize, i64>| times.get(&at).copied().filter(|time| image.pushed_at.is_none_or(|pushed| pushed <= *time));
+        let seen = Seen {
+            tags: &tags,
+            class,
+            pushed_at: image.pushed_at,
+            there_at: there_at.unwrap_or(i64::MAX),
+            pulled_at: of_this_life(&board.pulled),
+            restored_at: of_this_life(&board.restored),
+            archived_at: image.gone_at.filter(|_| class == StorageClass::Archive),
+            held: board.told.get(&at) == Some(&image.life_start) || self.state.is_held(image.digest) || self.state.is_held_unseen(image),
+        };
+        ranks.set(key, &seen);
+    }
+
+    /// A run that did not happen takes an image.
+    fn take(&mut self, at: usize, now: i64, event: EventNo, action: Action, rule_priority: i64) {
+        let (kind, end) = if action == Action::Transition { (StepKind::Archive, End::Archived) } else { (StepKind::Expire, End::Expired) };
+        let image = &mut self.state.images[at];
+        let tags: Box<[Sym]> = image.tags.iter().map(|(tag, _)| *tag).collect();
+        if event.is_some() {
+            image.step(event, kind, tags.first().copied().unwrap_or(Sym::NONE), DigestNo::NONE, Order::Observed);
+        }
+        let facts = RunFacts { rules: Sym::NONE, rule_priority, tag_status: Sym::NONE, tags };
+        self.end_at(at, now, event, end, Order::Observed, Some(facts));
+    }
+}
+
+fn foreseen(digest: DigestNo, taken: &Taken<Key>, at: i64, event: EventNo, rules: Sym, rule_priority: i64) -> Foreseen {
+    Foreseen { digest, pushed_at: taken.pushed_at, event, at, rules, rule_priority, ripe_at: taken.ripe_at }
+}

@@ -1,0 +1,275 @@
+//! The logged history under another lifecycle policy, or under the one in force, as a check of both the evaluator and the logs.
+//!
+//! *Under another policy*: pushes, moves and deletes happen as logged, runs take what the policy takes, and nothing that the
+//! logged runs took is taken for that reason. Runs happen when the logged ones did. *Under the one in force*: before each logged run its own
+//! rules are asked what it is to take of what the logs show to be there; an image that a run took and was not to take, or the
+//! other way round, is a difference.
+
+mod story;
+#[cfg(test)]
+pub mod tests;
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+
+use crate::detect::{Harm, deleted, evidence, usage_of_living, usage_of_loss};
+use crate::forecast::action;
+use crate::model::{LogText, Outcome, Repository, RunKind, Severity, Timestamp, WhatIf, WhatIfTotals};
+use crate::policy::{Policy, Rule};
+use crate::timeline::{DigestNo, End, EventNo, Foreseen, History, Image, Loss, RepositoryHistory, Supposition, Sym, Use, UseKind};
+
+/// What the policy takes beside what the logs show, worst first. Elements are built one at a time, for there may be millions.
+pub struct WhatIfs<'h> {
+    history: &'h History,
+    supposition: &'h Supposition,
+    places: Vec<Place>,
+    pub totals: WhatIfTotals,
+    /// What such a replay cannot tell, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Where an element stands. Severities are declared from bad to harmless; what nobody needs comes last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    severity: Option<Severity>,
+    when: i64,
+    repository: u32,
+    /// Index of the image as supposed.
+    image: u32,
+    foreseen: Option<u32>,
+    loss: Option<u32>,
+    outcome: Outcome,
+}
+
+impl<'h> WhatIfs<'h> {
+    /// Plays what `history` was finished with against what it says.
+    pub fn new(history: &'h History, supposition: &'h Supposition) -> Self {
+        let of = |number: usize| Comparison::new(history, supposition, number).map(|comparison| comparison.places(number)).unwrap_or_default();
+        let mut places: Vec<Place> = (0..history.repositories().len()).into_par_iter().flat_map_iter(of).collect();
+        places.par_sort_unstable_by_key(|place| (place.severity.is_none(), *place));
+        let totals = totals(history, supposition, &places);
+        Self { history, supposition, notes: story::notes(history, supposition, &totals), places, totals }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = WhatIf> + '_ {
+        let mut policies: HashMap<Sym, Policy> = HashMap::new();
+        self.places.iter().filter_map(move |place| {
+            let comparison = Comparison::new(self.history, self.supposition, place.repository as usize)?;
+            comparison.element(place, &mut policies)
+        })
+    }
+
+    /// How badly somebody needed what the policy would have taken.
+    pub fn alarms(&self) -> impl Iterator<Item = Severity> + '_ {
+        self.places.iter().filter(|place| place.foreseen.is_some()).filter_map(|place| place.severity)
+    }
+}
+
+fn totals(history: &History, supposition: &Supposition, places: &[Place]) -> WhatIfTotals {
+    let mut totals = WhatIfTotals::default();
+    for place in places {
+        let total = match place.outcome {
+            Outcome::Agrees => &mut totals.agrees,
+            Outcome::OtherRule => &mut totals.other_rule,
+            Outcome::OtherRun => &mut totals.other_run,
+            Outcome::PredictedOnly => &mut totals.predicted_only,
+            Outcome::LoggedOnly => &mut totals.logged_only,
+        };
+        *total += 1;
+        totals.needed += u64::from(place.foreseen.is_some() && place.severity.is_some());
+    }
+    let played = match supposition {
+        Supposition::InForce => history.repositories(),
+        Supposition::Instead(_) => history.supposed(),
+    };
+    totals.runs_logged = played.iter().map(|repository| repository.run_starts.len() as u64).sum();
+    totals.runs_modelled = played.iter().map(|repository| repository.runs_made_up).sum();
+    totals
+}
+
+/// One repository as logged, and as supposed.
+struct Comparison<'h> {
+    history: &'h History,
+    supposition: &'h Supposition,
+    logged: &'h RepositoryHistory,
+    supposed: &'h RepositoryHistory,
+}
+
+/// What a run was to take, what one took, or both.
+struct Pair<'h> {
+    foreseen: Option<&'h Foreseen>,
+    loss: Option<&'h Loss>,
+    outcome: Outcome,
+}
+
+impl<'h> Comparison<'h> {
+    fn new(history: &'h History, supposition: &'h Supposition, number: usize) -> Option<Self> {
+        let logged = history.repositories().get(number)?;
+        let supposed = match supposition {
+            Supposition::InForce => logged,
+            Supposition::Instead(_) => history.supposed().get(number)?,
+        };
+        Some(Self { history, supposition, logged, supposed })
+    }
+
+    /// What there is to tell about the repository of this number.
+    fn places(&self, number: usize) -> Vec<Place> {
+        let mut foreseen: HashMap<DigestNo, Vec<usize>> = HashMap::new();
+        for (index, one) in self.supposed.foreseen.iter().enumerate() {
+            foreseen.entry(one.digest).or_default().push(index);
+        }
+        let index = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
+        let mut places = Vec::new();
+        for (at, image) in self.supposed.images.iter().enumerate() {
+            let foreseen = foreseen.remove(&image.digest).unwrap_or_default();
+            let Some(real) = self.logged.image(image.digest) else { continue };
+            let losses = (0..real.losses.len()).filter(|loss| is_by_run(&real.losses[*loss])).collect();
+            for (one, loss, outcome) in self.pairs(foreseen, losses, real) {
+                let pair = self.pair(real, one, loss, outcome);
+                let severity = self.harm(image, real, &pair).severity;
+                let when = pair.foreseen.map(|one| one.at).or(pair.loss.map(|loss| loss.at)).unwrap_or_default();
+                let (foreseen, loss) = (one.map(index), loss.map(index));
+                places.push(Place { severity, when, repository: index(number), image: index(at), foreseen, loss, outcome });
+            }
+        }
+        places
+    }
+
+    fn pair(&self, real: &'h Image, foreseen: Option<usize>, loss: Option<usize>, outcome: Outcome) -> Pair<'h> {
+        let foreseen = foreseen.and_then(|index| self.supposed.foreseen.get(index));
+        Pair { foreseen, loss: loss.and_then(|index| real.losses.get(index)), outcome }
+    }
+
+    /// Number of the run that a moment falls into.
+    fn run(&self, at: i64) -> usize {
+        self.supposed.run_starts.partition_point(|start| *start <= at)
+    }
+
+    /// Puts beside each other what speaks of the same run, and then what speaks of the same life.
+    fn pairs(&self, mut left: Vec<usize>, losses: Vec<usize>, real: &Image) -> Vec<(Option<usize>, Option<usize>, Outcome)> {
+        let (mut pairs, mut unmatched) = (Vec::new(), Vec::new());
+        let mut take = |fits: &dyn Fn(&Foreseen) -> bool| {
+            let place = left.iter().position(|index| self.supposed.foreseen.get(*index).is_some_and(fits))?;
+            Some(left.remove(place))
+        };
+        for index in losses {
+            let Some(loss) = real.losses.get(index) else { continue };
+            let run = self.run(loss.at);
+            match take(&|one| one.event.is_some() && self.run(one.at) == run) {
+                Some(one) => pairs.push((Some(one), Some(index), self.same_run(one, loss))),
+                None => unmatched.push((index, loss.pushed_at)),
+            }
+        }
+        for (index, pushed_at) in unmatched {
+            let other = take(&|one| one.pushed_at == pushed_at);
+            pairs.push((other, Some(index), if other.is_some() { Outcome::OtherRun } else { Outcome::LoggedOnly }));
+        }
+        pairs.extend(left.into_iter().map(|one| (Some(one), None, Outcome::PredictedOnly)));
+        pairs
+    }
+
+    fn same_run(&self, one: usize, loss: &Loss) -> Outcome {
+        // The rules of another policy have priorities of their own.
+        let stated = loss.run.as_ref().map(|run| run.rule_priority).filter(|priority| *priority >= 0);
+        let other = matches!(self.supposition, Supposition::InForce)
+            && stated != self.supposed.foreseen.get(one).map(|one| one.rule_priority)
+            && stated.is_some();
+        if other { Outcome::OtherRule } else { Outcome::Agrees }
+    }
+
+    fn rule(&self, one: &Foreseen, policies: &mut HashMap<Sym, Policy>) -> Option<Rule> {
+        let policy = match self.supposition {
+            Supposition::Instead(policy) => policy,
+            Supposition::InForce => policies.entry(one.rules).or_insert_with(|| self.stated(one.rules)),
+        };
+        policy.rules().iter().find(|rule| rule.priority == one.rule_priority).cloned()
+    }
+
+    fn stated(&self, rules: Sym) -> Policy {
+        let stated = Policy::from_rules(self.history.text(rules));
+        match self.logged.policy {
+            Some(known) if stated.rules().is_empty() => self.history.policy(known.text),
+            _ => stated,
+        }
+    }
+
+    fn element(&self, place: &Place, policies: &mut HashMap<Sym, Policy>) -> Option<WhatIf> {
+        let (history, image) = (self.history, self.supposed.images.get(place.image as usize)?);
+        let real = self.logged.image(image.digest)?;
+        let index = |index: Option<u32>| index.map(|index| index as usize);
+        let pair = self.pair(real, index(place.foreseen), index(place.loss), place.outcome);
+        let rule = pair.foreseen.and_then(|one| self.rule(one, policies));
+        // The end under the other policy; under the one in force it is the logged one.
+        let end = self.supposed_end(image, &pair).or(pair.loss);
+        let harm = self.harm(image, real, &pair);
+        let displaced = end.map_or(image.displaced.as_deref(), |end| end.displaced.as_deref());
+        let run_event = pair.foreseen.and_then(|one| one.event.some());
+        let mut events: Vec<EventNo> = run_event.into_iter().chain(pair.loss.map(|loss| loss.event)).collect();
+        events.extend(displaced.into_iter().flat_map(|displaced| [displaced.first_push, displaced.second_push]));
+        events.extend(&harm.evidence);
+        let mut tags: Vec<LogText> = end.map_or(&image.tags, |end| &end.tags).iter().filter_map(|(tag, _)| history.log_text(*tag)).collect();
+        tags.sort_unstable();
+        let pushed_at = pair.foreseen.map_or_else(|| pair.loss.and_then(|loss| loss.pushed_at), |one| one.pushed_at);
+        let would_go_at = pair.foreseen.map(|one| Timestamp::from_millis(one.at));
+        let repository: Repository = history.repository(self.logged);
+        Some(WhatIf {
+            digest: history.digest_or_zero(image.digest),
+            tags,
+            pushed_at: pushed_at.map(Timestamp::from_millis),
+            untagged_at: end.map_or(image.untagged_at, |end| end.untagged_at).map(Timestamp::from_millis),
+            displaced: displaced.is_some(),
+            outcome: pair.outcome,
+            would_go_at,
+            run: pair.foreseen.map(|one| if one.event.is_some() { RunKind::Logged } else { RunKind::Modelled }),
+            run_event: run_event.map(|event| history.event(event)),
+            rule_priority: pair.foreseen.map(|one| one.rule_priority),
+            rule: rule.as_ref().map(|rule| rule.text.clone()),
+            action: rule.as_ref().map(|rule| action(rule.action)),
+            went_at: pair.loss.map(|loss| Timestamp::from_millis(loss.at)),
+            logged: pair.loss.map(|loss| deleted(history, loss)),
+            pulled_after: pair.foreseen.is_some() && harm.usage.pulls_after_gone > 0,
+            needed: harm.severity.is_some(),
+            severity: harm.severity,
+            explanation: self.explanation(&pair, real),
+            summary: story::summary(history, &repository, image, &pair, rule.as_ref(), &harm),
+            pinned_by: harm.pinned,
+            usage: harm.usage,
+            evidence: evidence(history, events),
+            repository,
+        })
+    }
+
+    /// The end that another policy gave an image.
+    fn supposed_end<'i>(&self, image: &'i Image, pair: &Pair<'_>) -> Option<&'i Loss> {
+        let one = pair.foreseen.filter(|_| matches!(self.supposition, Supposition::Instead(_)))?;
+        image.losses.iter().find(|loss| loss.at == one.at && is_by_run(loss))
+    }
+
+    /// What was deployed with the image after it would have been gone, however short, could not have been.
+    fn with_later_pins(&self, mut harm: Harm, image: &Image, loss: &Loss) -> Harm {
+        let pins = |found: &&Use| matches!(found.kind, UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask);
+        for found in image.uses.iter().filter(pins).filter(|found| found.from > loss.at && found.from < loss.until) {
+            harm.severity = Some(harm.severity.map_or(Severity::High, |known| known.min(Severity::High)));
+            harm.evidence.push(found.event);
+            harm.pinned.extend(self.history.log_text(found.by));
+        }
+        harm.pinned.sort_unstable();
+        harm.pinned.dedup();
+        harm
+    }
+
+    fn harm(&self, image: &Image, real: &Image, pair: &Pair<'_>) -> Harm {
+        let is_child = self.supposed.parents.contains_key(&image.digest);
+        match (self.supposed_end(image, pair), pair.loss) {
+            (Some(loss), _) => self.with_later_pins(usage_of_loss(self.history, image, loss, is_child), image, loss),
+            (None, Some(loss)) => usage_of_loss(self.history, real, loss, is_child),
+            (None, None) => usage_of_living(self.history, real, is_child),
+        }
+    }
+}
+
+/// Whether a lifecycle run ended that life.
+fn is_by_run(loss: &Loss) -> bool {
+    loss.run.is_some() && matches!(loss.end, End::Expired | End::Archived)
+}
