@@ -99,12 +99,20 @@ impl<'h> Forecasts<'h> {
 
     /// Every living image, the most urgent first.
     pub fn iter(&self) -> impl Iterator<Item = Forecast> + '_ {
-        self.order.iter().filter_map(|place| {
-            let (number, at) = (place.repository as usize, place.image as usize);
-            let repository = self.history.repositories().get(number)?;
-            let (image, prospects) = (repository.images.get(at)?, self.prospects.get(number).and_then(Option::as_ref));
-            Some(Subject { history: self.history, as_of: self.as_of, repository, image, prospects, at }.forecast())
-        })
+        self.order.iter().filter_map(|place| self.element(place))
+    }
+
+    /// What a run will take: first what somebody needs, then the rest, each the most urgent first.
+    pub fn taken(&self) -> impl Iterator<Item = Forecast> + '_ {
+        let dated = move |is_idle: bool| self.order.iter().filter(move |place| place.class == DATED && place.is_idle == is_idle);
+        dated(false).chain(dated(true)).filter_map(|place| self.element(place))
+    }
+
+    fn element(&self, place: &Place) -> Option<Forecast> {
+        let (number, at) = (place.repository as usize, place.image as usize);
+        let repository = self.history.repositories().get(number)?;
+        let (image, prospects) = (repository.images.get(at)?, self.prospects.get(number).and_then(Option::as_ref));
+        Some(Subject { history: self.history, as_of: self.as_of, repository, image, prospects, at }.forecast())
     }
 
     /// The policy of each repository with images, known or not.

@@ -8,10 +8,11 @@ use super::gather::Run;
 use super::options::Common;
 use super::{Ending, after_help};
 use crate::failure::Failure;
-use crate::model::{Finding, ImageState, Repository, Severity};
-use crate::timeline::{History, PolicyText};
+use crate::forecast::Forecasts;
+use crate::model::{Finding, ImageState, Repository, Severity, Timestamp};
+use crate::timeline::{History, PolicyText, RepositoryHistory};
 use crate::ui::quantity::counted;
-use crate::ui::report::{PolicyKnown, Report, RepositoryLine, write};
+use crate::ui::report::{NEXT_MAX, Next, PolicyKnown, Report, RepositoryLine, write};
 use crate::ui::talk::Talk;
 use crate::{detect, ui};
 
@@ -38,9 +39,10 @@ impl Args {
         let history = &run.evidence.history;
         let findings = detect::findings(history, self.common.settings());
         let repositories = repositories(history, &findings);
+        let next = run.evidence.end.map(|end| next(history, end));
         run.write(|out, _, coverage| {
             let life = |finding: &Finding| history.timeline_of(&finding.repository, &finding.lost.digest);
-            write(out, &Report { coverage, findings: &findings, repositories: &repositories, life: &life })
+            write(out, &Report { coverage, findings: &findings, next: next.as_ref(), repositories: &repositories, life: &life })
         })?;
         Ok(run.end(&counted(findings.len() as u64, "finding", "findings"), &findings))
     }
@@ -58,6 +60,14 @@ impl Args {
     }
 }
 
+fn next(history: &History, as_of: Timestamp) -> Next {
+    let forecasts = Forecasts::new(history, as_of, None);
+    let counts = forecasts.counts();
+    let is_unknown = |repository: &&RepositoryHistory| repository.logged && repository.policy.is_none() && repository.policy_deleted.is_none();
+    let unknown = history.repositories().iter().filter(is_unknown).count() as u64;
+    Next { as_of, images: counts.due + counts.dated, needed: counts.needed, unknown, rows: forecasts.taken().take(NEXT_MAX).collect() }
+}
+
 fn repositories(history: &History, findings: &[Finding]) -> Vec<RepositoryLine> {
     let mut found: HashMap<&Repository, [u64; Severity::ALL.len()]> = HashMap::new();
     for finding in findings {
@@ -70,10 +80,11 @@ fn repositories(history: &History, findings: &[Finding]) -> Vec<RepositoryLine> 
         RepositoryLine {
             findings: found.get(&name).copied().unwrap_or_default(),
             images,
-            policy: match repository.policy {
-                Some(policy) if matches!(policy.text, PolicyText::Policy(_)) => PolicyKnown::Put(history.event(policy.event)),
-                Some(policy) => PolicyKnown::Stated(history.event(policy.event)),
-                None => PolicyKnown::Unknown,
+            policy: match (repository.policy, repository.policy_deleted) {
+                (Some(policy), _) if matches!(policy.text, PolicyText::Policy(_)) => PolicyKnown::Put(history.event(policy.event)),
+                (Some(policy), _) => PolicyKnown::Stated(history.event(policy.event)),
+                (None, Some(event)) => PolicyKnown::Deleted(history.event(event)),
+                (None, None) => PolicyKnown::Unknown,
             },
             last_run: repository.runs.last().map(|(event, _)| history.event(*event)),
             runs: repository.runs.len() as u64,

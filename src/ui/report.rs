@@ -6,6 +6,7 @@ mod evidence;
 mod finding;
 mod guide;
 mod life;
+mod next;
 mod repositories;
 
 use std::io::{self, Write};
@@ -18,6 +19,7 @@ use super::findings::headline;
 use super::html::Html;
 use super::quantity::{count, counted};
 use crate::model::{Coverage, Finding, Severity, Timeline};
+pub use next::{Next, ROWS_MAX as NEXT_MAX};
 pub use repositories::{PolicyKnown, RepositoryLine};
 
 /// How many findings are told in full; the next ones get a row each.
@@ -32,6 +34,8 @@ pub struct Report<'a> {
     pub coverage: &'a Coverage,
     /// Worst first.
     pub findings: &'a [Finding],
+    /// None where no event has a time.
+    pub next: Option<&'a Next>,
     pub repositories: &'a [RepositoryLine],
     /// The life of the image that a finding is about.
     pub life: &'a dyn Fn(&Finding) -> Option<Timeline>,
@@ -46,6 +50,7 @@ pub fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
     html.raw("<main>\n")?;
     evidence::write_doubts(html, report.coverage)?;
     write_findings(html, report)?;
+    report.next.map_or(Ok(()), |next| next::write(html, next))?;
     repositories::write(html, report.repositories)?;
     evidence::write(html, report.coverage)?;
     guide::write(html)?;
@@ -77,7 +82,7 @@ fn write_top(html: &mut Html<'_>, report: &Report<'_>) -> io::Result<()> {
     }
     html.raw("</ul>\n")?;
     chart::write(html, report.findings)?;
-    html.raw("<nav><a href=\"#findings\">Findings</a> <a href=\"#repositories\">Repositories</a> ")?;
+    html.raw("<nav><a href=\"#findings\">Findings</a> <a href=\"#next\">Who is next</a> <a href=\"#repositories\">Repositories</a> ")?;
     html.raw("<a href=\"#evidence\">What was read</a> <a href=\"#guide\">How to read this</a></nav>\n</header>\n")?;
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! Nouns made by hand, for the tests of the views: one plain story, and one told by somebody hostile.
 
 use crate::model::{
-    Cause, Coverage, Deleted, Digest, EventRef, Exists, Finding, FindingKind, Gap, Gone, ImageState, KeptImage, LogText, LostImage, Order,
-    ReadFailure, Repository, Sentence, Severity, StepKind, Timeline, TimelineStep, Timestamp, UntaggedBy, Usage, Verdict,
+    Cause, Coverage, Deleted, Digest, EventRef, Exists, Finding, FindingKind, Forecast, Gap, Gone, ImageState, KeptImage, LifecycleAction, LogText,
+    LostImage, Order, Outlook, ReadFailure, Repository, Sentence, Severity, StepKind, Timeline, TimelineStep, Timestamp, UntaggedBy, Usage, Verdict,
 };
 
 /// What an attacker would write into every text that is his to choose: a line break with a forged line behind it, a title
@@ -162,6 +162,40 @@ pub fn verdict() -> Verdict {
 }
 
 /// Puts [`HOSTILE`] wherever somebody outside can choose the text, our own sentences included: they quote it.
+/// An image that lost its tag, and that the next run takes although somebody needs it.
+pub fn forecast() -> Forecast {
+    let finding = finding();
+    Forecast {
+        repository: finding.repository,
+        digest: finding.lost.digest,
+        tags: Vec::new(),
+        state: ImageState::Untagged,
+        pushed_at: finding.lost.pushed_at,
+        untagged_at: finding.lost.untagged_at,
+        open_start: false,
+        displaced: true,
+        displaced_by: Some(finding.second_push),
+        displaced_tag: finding.tag,
+        outlook: Outlook::Due,
+        rule_priority: Some(1),
+        rule: None,
+        action: Some(LifecycleAction::Expire),
+        eligible_at: finding.lost.untagged_at,
+        expected_by: None,
+        no_grace: true,
+        survives_pushes: None,
+        held_by: Vec::new(),
+        usage: finding.usage,
+        needed: true,
+        severity: Some(Severity::High),
+        needed_by: vec!["service:shop".into()],
+        why: vec!["service:shop is deployed with it, or could not start without it.".into()],
+        policy_event: None,
+        summary: "In shop/api it is taken at the next run.".into(),
+        evidence: finding.evidence,
+    }
+}
+
 pub fn hostile() -> (Coverage, Finding, Timeline, Verdict) {
     let bad = || LogText::from(HOSTILE);
     let (mut coverage, mut finding, mut timeline, mut verdict) = (coverage(), finding(), timeline(), verdict());

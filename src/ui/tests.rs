@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-use super::report::{PolicyKnown, Report, RepositoryLine};
-use super::samples::{HOSTILE, coverage, finding, hostile, timeline, verdict};
+use super::report::{Next, PolicyKnown, Report, RepositoryLine};
+use super::samples::{HOSTILE, coverage, finding, forecast, hostile, timeline, verdict};
 use super::{Format, Look, findings, report, timelines, verdict as verdicts};
 use crate::model::{Finding, ImageState, Severity, Timestamp};
 
@@ -260,8 +260,14 @@ fn report_of(findings: &[Finding], hostile_world: bool) -> String {
         last_run: Some(timeline.steps[0].event.clone()),
         runs: 7,
     }];
+    let mut row = forecast();
+    if hostile_world {
+        (row.repository, row.displaced_tag, row.why) = (timeline.repository.clone(), Some(HOSTILE.into()), vec![HOSTILE.into()]);
+    }
+    let as_of = coverage.last_event_time.unwrap();
+    let next = Next { as_of, images: 1_001, needed: 1, unknown: 2, rows: vec![row] };
     let life = |_: &Finding| Some(timeline.clone());
-    shown(|out| report::write(out, &Report { coverage: &coverage, findings, repositories: &repositories, life: &life }))
+    shown(|out| report::write(out, &Report { coverage: &coverage, findings, next: Some(&next), repositories: &repositories, life: &life }))
 }
 
 /// So many findings, a day apart, of all severities in turn.
@@ -288,6 +294,11 @@ fn a_report_tells_what_weakens_it_before_anything_else() {
     at("pull, 2 times until 2026-03-04T08:00:00Z");
     at("<td class=\"number\">1,234</td>");
     at("stated by the run of 2026-03-02T10:00:00Z");
+    at("As things stand at 2026-03-09T23:59:58Z, the lifecycle policies in force will take 1,001 images, 1 of which somebody needs. \
+        The policy of 2 repositories is not in these logs");
+    at("<td>the next run</td><td><code>shop/api:v7</code><br><small>lost that tag to another push</small></td>");
+    at("rule 1, expire</td><td><span class=\"severity high\">high</span> service:shop is deployed with it");
+    at("<p>and 1,000 more: <code>tagfall forecast</code> lists them all</p>");
 }
 
 #[test]

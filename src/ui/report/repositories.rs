@@ -30,7 +30,9 @@ pub enum PolicyKnown {
     Put(EventRef),
     /// Stated by this run; its beginning lies before the logs.
     Stated(EventRef),
-    /// Neither: there may be one all the same.
+    /// Deleted by this event, and none was put since.
+    Deleted(EventRef),
+    /// None of these: there may be one all the same.
     Unknown,
 }
 
@@ -69,6 +71,7 @@ fn write_line(html: &mut Html<'_>, line: &RepositoryLine) -> io::Result<()> {
     match &line.policy {
         PolicyKnown::Put(event) => html.raw("put ")?.value(event.event_time)?,
         PolicyKnown::Stated(event) => html.raw("stated by the run of ")?.value(event.event_time)?,
+        PolicyKnown::Deleted(event) => html.raw("deleted ")?.value(event.event_time)?,
         PolicyKnown::Unknown => html.raw("not in these logs")?,
     };
     html.raw("</td><td>")?;
