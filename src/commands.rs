@@ -24,6 +24,7 @@ mod report;
 mod sources;
 mod timeline;
 mod values;
+mod verify;
 mod whatif;
 
 use std::ffi::OsString;
@@ -70,6 +71,7 @@ enum Command {
     Queries(queries::Args),
     #[cfg(feature = "sql")]
     Ingest(ingest::Args),
+    Verify(verify::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -87,6 +89,7 @@ impl Command {
             Self::Queries(_) => false,
             #[cfg(feature = "sql")]
             Self::Ingest(args) => args.quiet(),
+            Self::Verify(args) => args.quiet(),
             Self::Completions(_) | Self::Man(_) => false,
         }
     }
@@ -103,6 +106,7 @@ impl Command {
             Self::Queries(args) => args.run(),
             #[cfg(feature = "sql")]
             Self::Ingest(args) => args.run(talk),
+            Self::Verify(args) => args.run(talk),
             Self::Completions(args) => args.run(),
             Self::Man(args) => args.run(),
         }

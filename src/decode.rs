@@ -10,6 +10,7 @@ mod blocks;
 mod fields;
 mod fingerprint;
 mod foreign;
+mod gunzip;
 mod hot;
 mod inflate;
 pub(crate) mod json;
@@ -21,6 +22,7 @@ mod walk;
 pub mod seen;
 
 pub use fingerprint::fingerprint;
+pub use gunzip::{Gunzip, Incomplete};
 pub(crate) use unescape::unescape_string;
 
 use crate::model::Timestamp;

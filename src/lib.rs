@@ -18,7 +18,7 @@
 //! - [`commands`]: one verb per file; `ui`: the only printer; `failure`: what people read when it fails.
 //! - [`lake`], [`sql`], [`tables`]: views on the records.
 //! - [`forecast`], [`whatif`]: what lifecycle policies will take, and what another one would have taken.
-//! - [`explain`], [`detect`]: what the timelines tell.
+//! - [`explain`], [`detect`]: what the timelines tell; [`integrity`]: what CloudTrail's signed log digest files tell of the objects.
 //! - [`pipeline`], [`timeline`], [`recognize`], [`policy`], [`decode`], [`source`], [`model`].
 //!
 //! Invariants that name absences: [`model`] imports nothing of ours. Nothing below `commands` and `ui` prints or asks the clock for
@@ -42,6 +42,7 @@ pub mod tables;
 pub mod detect;
 pub mod explain;
 pub mod forecast;
+pub mod integrity;
 pub mod pipeline;
 pub mod whatif;
 

@@ -18,6 +18,7 @@ mod text;
 mod time;
 mod timeline;
 mod verdict;
+mod verification;
 
 pub use action::{
     Action, AlreadyExists, Deletion, ImageDescription, ImageId, ImageRun, LifecycleRule, ManifestKind, PolicyRun, Push, PushOrigin, Refusal,
@@ -36,3 +37,7 @@ pub use text::LogText;
 pub use time::Timestamp;
 pub use timeline::{ImageState, Order, StepKind, Timeline, TimelineStep, UntaggedBy};
 pub use verdict::{Cause, Exists, Gone, Sentence, Verdict};
+pub use verification::{
+    Chain, ChainBegin, ChainGap, CheckedKind, CheckedObject, CoveredTime, GapCause, Sha256, SignaturesChecked, Standing, Standings, Verification,
+    VerificationSummary,
+};

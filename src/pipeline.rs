@@ -263,7 +263,7 @@ fn note_names(seen: &mut Seen, recognized: &Recognized<'_>) {
 }
 
 impl Progress {
-    fn delivered(&self, delivery: &Delivery) {
+    pub(crate) fn delivered(&self, delivery: &Delivery) {
         self.objects.fetch_add(1, Ordering::Relaxed);
         self.bytes_compressed.fetch_add(delivery.size, Ordering::Relaxed);
     }

@@ -16,12 +16,12 @@ mod single;
 mod walk;
 
 pub use fatal::{FatalError, FatalKind};
-pub use options::{Credentials, MEMORY_BYTES_DEFAULT, OpenError, Options, Patience, open};
+pub use options::{Credentials, MEMORY_BYTES_DEFAULT, OpenError, Options, Patience, open, public_keys};
 pub use plan::{GET_USD_PER_1000, LIST_USD_PER_1000, PRICES_AS_OF, Plan, PlanError, plan};
 
 use std::collections::BTreeSet;
 
-use crate::model::{Coverage, LogText};
+use crate::model::{Coverage, LogText, Timestamp};
 
 /// A source of objects, shared by all workers.
 pub trait Feed: Sync {
@@ -69,6 +69,25 @@ pub struct Delivery {
     pub outcome: Fetched,
     /// Where the object comes from and which version it is; only where [`Options::known`] asks.
     pub origin: Option<Origin>,
+    /// How it is signed, where the place keeps that beside its bytes (S3): CloudTrail signs its log digest files.
+    pub signed: Option<Box<Signed>>,
+}
+
+/// What stands in the metadata of a log digest file. A copy on disk has lost it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// `x-amz-meta-signature`: hex digits.
+    pub signature: String,
+    /// `x-amz-meta-backfill-generation-timestamp`: when it was signed, where that is long after the time it tells of.
+    pub generated: Option<String>,
+}
+
+/// The public keys that CloudTrail signed with in one region between two times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRequest {
+    pub region: String,
+    pub from: Timestamp,
+    pub to: Timestamp,
 }
 
 /// One version of one object, across runs.
@@ -108,7 +127,8 @@ pub struct Shelved<'r> {
 pub enum Fetched {
     /// The bytes are in the buffer.
     Whole,
-    /// By its key an object of another kind (log digest file, Insight …): not fetched, counts as skipped.
+    /// By its key an object of another kind (log digest file, Insight …): not fetched, counts as skipped. Never where
+    /// [`Options::other_kinds`] asks for them.
     OtherKind,
     /// Read by an earlier run, and unchanged since: not fetched.
     Known,

@@ -20,6 +20,7 @@ pub mod report;
 pub mod talk;
 pub mod timelines;
 pub mod verdict;
+pub mod verification;
 pub mod whatif;
 #[cfg(feature = "sql")]
 mod width;

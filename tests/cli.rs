@@ -6,6 +6,9 @@ mod world;
 #[path = "cli/fixtures.rs"]
 mod fixtures;
 
+#[path = "cli/verify.rs"]
+mod verify;
+
 use std::fs;
 use std::io;
 
@@ -21,6 +24,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("help-timeline", &["timeline", "--help"]),
     ("help-forecast", &["forecast", "--help"]),
     ("help-whatif", &["whatif", "--help"]),
+    ("help-verify", &["verify", "--help"]),
     ("help-completions", &["completions", "--help"]),
     #[cfg(feature = "sql")]
     ("help-ingest", &["ingest", "--help"]),
@@ -61,6 +65,9 @@ const CASES: &[(&str, &[&str])] = &[
     ("explain-without-a-reference", &["explain", "it is broken", "logs"]),
     #[cfg(feature = "sql")]
     ("man-unknown", &["man", "detec"]),
+    ("verify-nothing-to-verify-with", &["verify", "logs"]),
+    ("verify-empty-folder", &["verify", "empty"]),
+    ("verify-parameter", &["verify", "logs", "--repository", "shop/api"]),
     ("source-missing", &["detect", "no/such/folder"]),
     ("source-bucket-without-scheme", &["detect", "my-trail/AWSLogs/111122223333"]),
     ("source-stdin-twice", &["detect", "-", "-"]),
@@ -110,7 +117,7 @@ fn there_is_no_snapshot_without_a_case() {
         // Verbs that need SQL are not there, and their snapshots have no case.
         return;
     }
-    let known: Vec<_> = CASES.iter().chain(fixtures::CASES).map(|(name, _)| *name).collect();
+    let known: Vec<_> = CASES.iter().chain(fixtures::CASES).chain(verify::CASES).map(|(name, _)| *name).collect();
     let orphans: Vec<_> = snapshots().into_iter().filter(|name| !known.contains(&name.as_str())).collect();
     assert_eq!(orphans, Vec::<String>::new());
 }

@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["tables"],
     &["explain", "whatif"],
     &["forecast"],
-    &["detect"],
+    &["detect", "integrity"],
     &["pipeline"],
     &["timeline", "recognize"],
     &["policy"],

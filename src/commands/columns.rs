@@ -1,9 +1,9 @@
-//! `--format parquet` of `detect`, `timeline`, `forecast` and `whatif`; the rows of the first two are those that `query` has as the tables
-//! `findings` and `images`.
+//! `--format parquet` of `detect`, `timeline`, `forecast` and `whatif`, where the rows of the first two are those that `query` has as
+//! the tables `findings` and `images`; and of `verify`, a row each object.
 
 use super::gather::Run;
 use crate::failure::Failure;
-use crate::model::{Finding, Forecast, Timeline, WhatIf};
+use crate::model::{CheckedObject, Finding, Forecast, Timeline, WhatIf};
 use crate::sql::Answer;
 use crate::tables::{Rows, Table, engine, rows};
 use crate::ui;
@@ -26,6 +26,11 @@ pub fn forecast(run: &Run<'_>, list: impl Iterator<Item = Forecast>) -> Result<O
 /// Writes what would have been.
 pub fn whatif(run: &Run<'_>, list: impl Iterator<Item = WhatIf>) -> Result<Option<u64>, Failure> {
     write(run, &engine::WHATIF, &rows::whatif(list))
+}
+
+/// Writes how objects stand. No query knows them: none reads signatures.
+pub fn checked(out: &mut dyn std::io::Write, objects: &[CheckedObject]) -> std::io::Result<()> {
+    ui::answer::write_rows(out, &rows::checked(objects))
 }
 
 fn write(run: &Run<'_>, table: &Table, rows: &Rows) -> Result<Option<u64>, Failure> {

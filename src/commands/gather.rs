@@ -26,7 +26,7 @@ use crate::ui::{Format, Look};
 /// Part of the memory budget that one inflated object may take: inflated, it stands beside its stored form and the others.
 const OBJECT_SHARE: u64 = 2;
 /// How many failures are said on stderr; the coverage of the table and of the JSON document has more.
-const FAILURES_SAID_MAX: usize = 3;
+pub const FAILURES_SAID_MAX: usize = 3;
 
 /// What a verb asks for beside the filters.
 #[derive(Default, Clone, Copy)]

@@ -89,6 +89,19 @@ pub struct Judge {
     allow_incomplete: bool,
 }
 
+/// What `verify` fails for. Nobody would notice altered evidence that is told with exit code 0.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Judgement")]
+pub struct FailOn {
+    /// Exit with 1 when there are findings of this severity or worse
+    #[arg(long = "fail-on", value_name = "SEVERITY", value_parser = severity(), default_value = "medium")]
+    pub severity: Severity,
+
+    /// Exit with 0 where some objects could not be read (3 otherwise)
+    #[arg(long)]
+    pub allow_incomplete: bool,
+}
+
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub struct Show {
@@ -146,6 +159,10 @@ pub struct S3 {
 }
 
 impl Show {
+    pub const fn quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Refuses parquet where it cannot be written, before an hour of reading ends in it. `rows`: the verb has a table of them.
     pub fn can_write(&self, rows: bool) -> Result<(), Failure> {
         if self.format != Format::Parquet || rows && cfg!(feature = "sql") {

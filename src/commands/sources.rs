@@ -36,7 +36,7 @@ pub fn is_lake(spec: &str) -> bool {
 }
 
 #[cfg(not(feature = "sql"))]
-fn is_lake(_spec: &str) -> bool {
+pub const fn is_lake(_spec: &str) -> bool {
     false
 }
 

@@ -37,7 +37,7 @@ const OTHER_SERVICES: [&str; 9] =
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Events,
-    /// Log digest file, Insight, NetworkActivity, Aggregated: delivered unread.
+    /// Log digest file, Insight, NetworkActivity, Aggregated: delivered unread, unless somebody asks for them.
     Other,
     /// Another service's log in a shared bucket: left out, as if the filters had said so.
     OtherService,
@@ -159,7 +159,7 @@ fn is_account(part: &str) -> bool {
 }
 
 /// `us-east-1`, `us-gov-west-1`, `cn-north-1`, `eusc-de-east-1`: at least two words, then a number.
-fn is_region(part: &str) -> bool {
+pub fn is_region(part: &str) -> bool {
     let Some((words, number)) = part.rsplit_once('-') else { return false };
     let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
     part.len() <= 32
@@ -213,6 +213,7 @@ pub struct Selection {
     filter: Filter,
     first_day: Option<i32>,
     last_day: Option<i32>,
+    other_kinds: bool,
 }
 
 impl Selection {
@@ -222,7 +223,20 @@ impl Selection {
             filter: filter.clone(),
             first_day: filter.since.and_then(day),
             last_day: filter.until.and_then(day).map(|day| day.saturating_add(DELIVERY_SLACK_DAYS)),
+            other_kinds: false,
         }
+    }
+
+    /// The same, and whether objects of another kind are read, too.
+    #[must_use]
+    pub const fn with_other_kinds(mut self, other_kinds: bool) -> Self {
+        self.other_kinds = other_kinds;
+        self
+    }
+
+    /// Whether what stands at `place` is delivered unread.
+    pub(super) fn leaves_unread(&self, place: &Place<'_>) -> bool {
+        place.kind == Some(Kind::Other) && !self.other_kinds
     }
 
     /// Whether something at `place`, or below it, may hold events that are asked for.

@@ -94,7 +94,7 @@ impl Feed for Local {
         };
         let size = buffer.len() as u64;
         self.shared.bytes_read.fetch_add(size, Ordering::Relaxed);
-        Some(Delivery { object: self.name(&path).into(), size, outcome, origin })
+        Some(Delivery { object: self.name(&path).into(), size, outcome, origin, signed: None })
     }
 
     fn listed(&self) -> Listed {

@@ -31,6 +31,8 @@ pub struct Options {
     pub jobs: NonZeroUsize,
     /// More than one source was given: the source stands before each object's name.
     pub many: bool,
+    /// Log digest files and other objects without events are read like all others.
+    pub other_kinds: bool,
     /// Credentials from the program itself, before the SDK's chain is asked.
     pub credentials: Option<Credentials>,
     /// Objects that need not be read again. With it, deliveries tell their [`super::Origin`].
@@ -51,6 +53,7 @@ impl Default for Options {
             memory_bytes_max: MEMORY_BYTES_DEFAULT,
             jobs: NonZeroUsize::MIN,
             many: false,
+            other_kinds: false,
             credentials: None,
             known: None,
             retry: retry::Policy::DEFAULT,
@@ -129,7 +132,7 @@ impl std::error::Error for OpenError {}
 /// Opens `s3://bucket/prefix`, a folder, a file, or `-`. What can only be known over the network (no such bucket, no access)
 /// is told by [`Feed::fatal`] after the feed has ended. A source that holds nothing opens, and lists no objects.
 pub fn open(spec: &str, options: &Options, filter: &Filter) -> Result<Box<dyn Feed>, OpenError> {
-    let selection = Selection::new(filter);
+    let selection = Selection::new(filter).with_other_kinds(options.other_kinds);
     if spec == "-" {
         return Ok(Box::new(single::Single::stdin(options)));
     }
@@ -146,6 +149,18 @@ pub fn open(spec: &str, options: &Options, filter: &Filter) -> Result<Box<dyn Fe
         std::fs::File::open(path).map_err(|error| cannot_open(spec, &error))?;
     }
     Ok(Box::new(single::Single::file(spec, metadata.len(), options)))
+}
+
+/// Asks CloudTrail for public keys; the answers as they came, in JSON, or why there are none.
+#[cfg(feature = "s3")]
+pub fn public_keys(options: &Options, requests: &[super::KeyRequest]) -> Result<Vec<Vec<u8>>, String> {
+    super::s3::public_keys::list(options, requests)
+}
+
+/// Asks CloudTrail for public keys.
+#[cfg(not(feature = "s3"))]
+pub fn public_keys(_options: &Options, _requests: &[super::KeyRequest]) -> Result<Vec<Vec<u8>>, String> {
+    Err("this tagfall was built without the feature `s3`".to_owned())
 }
 
 /// What stands after `s3://`, in any case.

@@ -15,6 +15,7 @@ mod list;
 mod pace;
 mod page;
 mod patience;
+pub(super) mod public_keys;
 mod roots;
 mod session;
 mod trouble;

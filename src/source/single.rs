@@ -57,7 +57,7 @@ impl Feed for Single {
         };
         let size = buffer.len() as u64;
         self.bytes.fetch_max(size, Ordering::Relaxed);
-        Some(Delivery { object: self.name.as_str().into(), size, outcome, origin })
+        Some(Delivery { object: self.name.as_str().into(), size, outcome, origin, signed: None })
     }
 
     fn listed(&self) -> Listed {

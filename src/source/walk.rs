@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::layout::{self, Kind, Place, Seen, Selection};
+use super::layout::{self, Place, Seen, Selection};
 use super::local::{Found, lock, relative_name};
 
 /// Yields what is to be handed out, in the order of names. Symbolic links are followed; one that leads back to a folder it is
@@ -60,10 +60,8 @@ impl<'w> Walk<'w> {
         if !self.admits(&place) {
             return None;
         }
-        Some(match place.kind {
-            Some(Kind::Other) => Found::OtherKind(entry.into_path()),
-            _ => Found::File(entry.into_path()),
-        })
+        let unread = self.selection.leaves_unread(&place);
+        Some(if unread { Found::OtherKind(entry.into_path()) } else { Found::File(entry.into_path()) })
     }
 
     /// A folder without permission, a link to nowhere, a name that went away while we looked.

@@ -13,6 +13,8 @@ pub const POLICIES: Table =
     Table { name: "policies", about: "One rule of a lifecycle policy that is in force when the logs end, and what it took.", columns: policies };
 pub const REFERENCES: Table =
     Table { name: "references", about: "One mention of an image by a task definition, a service or a function.", columns: references };
+/// Only written by `verify`: no query reads signatures.
+pub const OBJECTS: Table = Table { name: "objects", about: "One object, and how it stands.", columns: objects };
 pub const COVERAGE: Table = Table { name: "coverage", about: "What was read: a single row.", columns: coverage };
 
 const TIME: Kind = Kind::Timestamp { zoned: true };
@@ -210,6 +212,10 @@ fn references() -> Vec<Column> {
     columns.extend([time("time"), text("kind"), text("tag")]);
     columns.extend(event());
     columns
+}
+
+fn objects() -> Vec<Column> {
+    ["kind", "object", "verdict", "severity", "reason", "vouched_by", "expected_sha256", "actual_sha256"].map(text).into()
 }
 
 fn coverage() -> Vec<Column> {

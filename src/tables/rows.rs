@@ -2,7 +2,9 @@
 
 use super::builder::Builder;
 use super::{Rows, Table, engine};
-use crate::model::{Coverage, Digest, EventRef, Finding, Forecast, LogText, Repository, StepKind, Timeline, TimelineStep, Timestamp, WhatIf};
+use crate::model::{
+    CheckedObject, Coverage, Digest, EventRef, Finding, Forecast, LogText, Repository, StepKind, Timeline, TimelineStep, Timestamp, WhatIf,
+};
 
 /// One value on its way into a column.
 pub(super) enum Cell<'a> {
@@ -277,6 +279,25 @@ fn one_whatif(element: &WhatIf) -> Vec<Cell<'_>> {
         Cell::Text(Some(&element.summary)),
     ]);
     cells
+}
+
+/// `objects`.
+pub fn checked(objects: &[CheckedObject]) -> Rows {
+    let mut rows = Growing::new(&engine::OBJECTS);
+    for object in objects {
+        let sha256 = |sha256: Option<crate::model::Sha256>| sha256.map_or(Cell::Text(None), |sha256| Cell::Owned(sha256.to_string()));
+        rows.push([
+            Cell::Text(Some(object.kind.word())),
+            log(&object.object),
+            Cell::Text(Some(object.verdict.word())),
+            Cell::Text(object.severity.map(|severity| severity.word())),
+            maybe(object.reason.as_ref()),
+            maybe(object.vouched_by.as_ref()),
+            sha256(object.expected_sha256),
+            sha256(object.actual_sha256),
+        ]);
+    }
+    rows.finish()
 }
 
 /// `coverage`: one row.

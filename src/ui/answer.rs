@@ -92,6 +92,14 @@ fn write_parquet(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
     writer.finish(&mut frame).map(|_| ()).map_err(io::Error::other)
 }
 
+/// Writes rows that no query made, as Parquet.
+pub fn write_rows(out: &mut dyn Write, rows: &crate::tables::Rows) -> io::Result<()> {
+    let columns = rows.columns.iter().map(|(_, column)| column.clone().into()).collect();
+    let mut frame = polars::prelude::DataFrame::new(rows.height, columns).map_err(io::Error::other)?;
+    let writer = ParquetWriter::new(out).with_compression(ParquetCompression::Zstd(None));
+    writer.finish(&mut frame).map(|_| ()).map_err(io::Error::other)
+}
+
 fn write_table(out: &mut dyn Write, terminal: Option<usize>, answer: &Answer, rows_max: usize) -> io::Result<()> {
     let shown = answer.height().min(rows_max);
     let names: Vec<String> = answer.columns().map(|(name, _)| name.for_terminal().into_owned()).collect();

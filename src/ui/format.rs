@@ -22,7 +22,7 @@ pub enum Format {
     Ndjson,
     /// What was found, one row each
     Csv,
-    /// What was found in typed columns, as `query` has them: of `detect`, `timeline`, `forecast`, `whatif` and `query`
+    /// What was found in typed columns, as `query` has them: of `detect`, `timeline`, `forecast`, `whatif`, `query` and `verify`
     Parquet,
 }
 

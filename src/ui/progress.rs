@@ -102,7 +102,9 @@ impl Look {
             left => parts.extend(left.map(|left| format!("about {} left", span(left)))),
         }
         parts.extend(self.suspects.map(|suspects| format!("{} so far", counted(suspects, "suspect", "suspects"))));
-        parts.push(counted(self.records, "record", "records"));
+        if self.records > 0 {
+            parts.push(counted(self.records, "record", "records"));
+        }
         if self.listed.retries > 0 {
             parts.push(format!("{} tried again", counted(self.listed.retries, "request", "requests")));
         }

@@ -188,6 +188,8 @@ fn a_closed_pipe_does_not_hide_what_was_found() {
 fn the_second_interrupt_stops_at_once() {
     let Some(world) = world() else { return };
     let mut child = world.command(&["detect", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    // Whoever waits for a child closes its input first, and then it ends by itself.
+    let _input = child.stdin.take();
     let interrupt = |id: u32| assert!(std::process::Command::new("kill").args(["-INT", &id.to_string()]).status().unwrap().success());
     while !handles_interrupts(child.id()) {
         assert_eq!(child.try_wait().unwrap(), None, "it ended before its input did");

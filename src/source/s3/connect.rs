@@ -16,9 +16,9 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     Builder, Credentials as SdkCredentials, Region, ResponseChecksumValidation, SharedHttpClient, StalledStreamProtectionConfig,
 };
-use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_smithy_http_client::{Connector, ConnectorBuilder};
 use aws_types::service_config::ServiceConfigKey;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -106,7 +106,7 @@ impl Connection {
 }
 
 /// The certificates in the file that `AWS_CA_BUNDLE` names, to be trusted instead of the system's.
-fn ca_bundle(origin: &str) -> Result<Option<TlsContext>, FatalError> {
+pub(super) fn ca_bundle(origin: &str) -> Result<Option<TlsContext>, FatalError> {
     let Some(path) = std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) else { return Ok(None) };
     read_bundle(Path::new(&path)).map(Some).map_err(|why| FatalError {
         kind: FatalKind::Local,
@@ -129,19 +129,23 @@ fn read_bundle(path: &Path) -> Result<TlsContext, String> {
     TlsContext::builder().with_trust_store(TrustStore::empty().with_pem_certificate(bundle)).build().map_err(|error| error.to_string())
 }
 
-/// One pool of connections for listing, fetching and whoever is asked for credentials; through the proxy of `HTTPS_PROXY`,
-/// `HTTP_PROXY` and `NO_PROXY`, where there is one.
-fn http_client(tls: Option<TlsContext>) -> SharedHttpClient {
+/// One pool of connections for listing, fetching and whoever is asked for credentials.
+pub(super) fn http_client(tls: Option<TlsContext>) -> SharedHttpClient {
     aws_smithy_http_client::Builder::new().build_with_connector_fn(move |settings, components| {
-        let mut builder = Connector::builder().proxy_config(ProxyConfig::from_env()).pool_idle_timeout(POOL_IDLE);
+        let mut builder = Connector::builder().pool_idle_timeout(POOL_IDLE);
         builder.set_connector_settings(settings.cloned());
         builder.set_sleep_impl(components.and_then(aws_sdk_s3::config::RuntimeComponents::sleep_impl));
-        let builder = builder.tls_provider(Provider::Rustls(CryptoMode::Ring));
-        match &tls {
-            Some(tls) => builder.tls_context(tls.clone()).build(),
-            None => builder.build(),
-        }
+        connector(builder, tls.as_ref())
     })
+}
+
+/// Through the proxy of `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, where there is one.
+pub(super) fn connector(builder: ConnectorBuilder, tls: Option<&TlsContext>) -> Connector {
+    let builder = builder.proxy_config(ProxyConfig::from_env()).tls_provider(Provider::Rustls(CryptoMode::Ring));
+    match tls {
+        Some(tls) => builder.tls_context(tls.clone()).build(),
+        None => builder.build(),
+    }
 }
 
 /// A client, and the region it signs for. `region` is what the service itself told.
@@ -174,7 +178,7 @@ async fn client(http: &SharedHttpClient, address: &Address, options: &Options, r
     (Client::from_conf(builder.build()), region)
 }
 
-async fn shared_config(http: &SharedHttpClient, options: &Options, region: Option<&str>) -> SdkConfig {
+pub(super) async fn shared_config(http: &SharedHttpClient, options: &Options, region: Option<&str>) -> SdkConfig {
     let region = match region {
         Some(region) => Some(Region::new(region.to_owned())),
         None => region_chain(options).region().await,
@@ -206,11 +210,21 @@ fn region_chain(options: &Options) -> RegionProviderChain {
     RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(profile.build()).or_else(Region::new(REGION_FIRST_ASKED))
 }
 
+/// Whether objects come from AWS itself.
+pub(super) fn is_aws(options: &Options, shared: &SdkConfig) -> bool {
+    custom_endpoint(options, shared).is_none_or(|endpoint| !needs_path_style(&endpoint))
+}
+
 /// The endpoint that is not AWS's own choice, wherever it is configured. The SDK reads environment and profile.
 fn custom_endpoint(options: &Options, shared: &SdkConfig) -> Option<String> {
-    let key = ServiceConfigKey::builder().service_id("S3").env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok();
-    let configured = || key.and_then(|key| shared.service_config()?.load_config(key));
-    options.endpoint_url.clone().or_else(configured).or_else(|| shared.endpoint_url().map(str::to_owned))
+    options.endpoint_url.clone().or_else(|| endpoint_of(shared, "S3"))
+}
+
+/// The same of any service.
+pub(super) fn endpoint_of(shared: &SdkConfig, service: &str) -> Option<String> {
+    let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok();
+    let configured = key.and_then(|key| shared.service_config()?.load_config(key));
+    configured.or_else(|| shared.endpoint_url().map(str::to_owned))
 }
 
 /// Hosts of AWS serve buckets as host names; of others only few do, and IP addresses cannot.

@@ -141,14 +141,16 @@ impl Dispatch {
 
     async fn arrived_unread(&self, key: &str, outcome: Fetched, origin: Option<Origin>) {
         let permits = self.permits(0).await;
-        let delivery = Delivery { object: self.session.shared.name(key).into(), size: 0, outcome, origin };
+        let delivery = Delivery { object: self.session.shared.name(key).into(), size: 0, outcome, origin, signed: None };
         self.session.shared.arrivals.put(Parcel { delivery, bytes: Vec::new(), _permits: permits });
     }
 
     async fn fetch(&self, key: String, size: u64, origin: Option<Origin>, permits: Vec<OwnedSemaphorePermit>) -> Result<(), FatalError> {
         let mut bytes = self.session.shared.arrivals.buffers.take(size);
+        let mut signed = None;
         let outcome = match fetch(&self.session, &key, &mut bytes).await {
-            Fetch::Whole => {
+            Fetch::Whole(metadata) => {
+                signed = metadata;
                 self.tally.success(bytes.len());
                 Fetched::Whole
             }
@@ -161,7 +163,7 @@ impl Dispatch {
                 Fetched::Failed(defeat.reason())
             }
         };
-        let delivery = Delivery { object: self.session.shared.name(&key).into(), size: bytes.len() as u64, outcome, origin };
+        let delivery = Delivery { object: self.session.shared.name(&key).into(), size: bytes.len() as u64, outcome, origin, signed };
         self.session.shared.arrivals.put(Parcel { delivery, bytes, _permits: permits });
         Ok(())
     }

@@ -5,6 +5,7 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 
 use super::session::{Defeat, Session};
 use super::trouble::{Trouble, TroubleKind};
+use crate::source::Signed;
 use crate::source::local::too_large;
 use crate::source::retry::Cause;
 
@@ -15,7 +16,7 @@ const PROGRESS_PARTS: u64 = 32;
 
 /// How fetching ended. The bytes, or the part that arrived, are in the buffer.
 pub(super) enum Fetch {
-    Whole,
+    Whole(Option<Box<Signed>>),
     TooLarge(String),
     Defeated(Defeat),
 }
@@ -23,11 +24,11 @@ pub(super) enum Fetch {
 /// Fetches `key` into `buffer`, with all tries.
 pub(super) async fn fetch(session: &Session, key: &str, buffer: &mut Vec<u8>) -> Fetch {
     let mut request = session.tries();
-    let mut object = Object { session, key, buffer, version: None, length: None, credited: 0 };
+    let mut object = Object { session, key, buffer, version: None, length: None, signed: None, credited: 0 };
     loop {
         let client = request.client();
         match object.try_once(&client).await {
-            Ok(()) => return Fetch::Whole,
+            Ok(()) => return Fetch::Whole(object.signed),
             Err(Stop::TooLarge(reason)) => return Fetch::TooLarge(reason),
             Err(Stop::Trouble(trouble)) => {
                 if object.progressed() {
@@ -55,6 +56,8 @@ struct Object<'f> {
     version: Option<String>,
     /// How long that version is.
     length: Option<u64>,
+    /// How that version is signed.
+    signed: Option<Box<Signed>>,
     /// Bytes that were progress already.
     credited: usize,
 }
@@ -93,6 +96,7 @@ impl Object<'_> {
         // A weak ETag matches nothing.
         self.version = output.e_tag().filter(|e_tag| !e_tag.starts_with("W/")).map(str::to_owned);
         self.length = length_of(output);
+        self.signed = signed(output);
     }
 
     /// Whether what comes without a range is the whole: the version that was begun has its length, and any other version has not.
@@ -159,11 +163,18 @@ impl Object<'_> {
 
     fn forget(&mut self) {
         self.buffer.clear();
-        (self.version, self.length) = (None, None);
+        (self.version, self.length, self.signed) = (None, None, None);
     }
 }
 
 /// How many bytes an answer says it has.
 fn length_of(output: &GetObjectOutput) -> Option<u64> {
     output.content_length().and_then(|length| u64::try_from(length).ok())
+}
+
+/// What CloudTrail leaves in the metadata of a log digest file.
+fn signed(output: &GetObjectOutput) -> Option<Box<Signed>> {
+    let metadata = output.metadata()?;
+    let signature = metadata.get("signature")?.clone();
+    Some(Box::new(Signed { signature, generated: metadata.get("backfill-generation-timestamp").cloned() }))
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::page::{Order, Page, Version};
 use super::session::{Defeat, Session};
 use super::trouble::Trouble;
-use crate::source::layout::{self, Kind, Level, Place, Selection};
+use crate::source::layout::{self, Level, Place, Selection};
 use crate::source::local::lock;
 use crate::source::{FatalError, FatalKind};
 
@@ -235,7 +235,7 @@ impl Lister {
         if !self.admits(&place) {
             return None;
         }
-        Some(if place.kind == Some(Kind::Other) { Found::OtherKind { key } } else { Found::Object { key, size, etag } })
+        Some(if self.selection.leaves_unread(&place) { Found::OtherKind { key } } else { Found::Object { key, size, etag } })
     }
 
     pub(super) async fn send(&self, found: Vec<Found>) -> Result<(), Stop> {

@@ -69,6 +69,11 @@ impl Memory {
         self.objects.write().unwrap().insert(key.to_owned(), Object::new(bytes));
     }
 
+    /// Gives an object that is there its user metadata.
+    pub fn describe(&self, key: &str, metadata: impl IntoIterator<Item = (String, String)>) {
+        self.objects.write().unwrap().get_mut(key).unwrap().metadata = metadata.into_iter().collect();
+    }
+
     /// Prefixes of all LIST requests so far, in order of arrival.
     pub fn lists(&self) -> Vec<String> {
         self.lists.lock().unwrap().clone()
@@ -89,13 +94,15 @@ impl Memory {
 struct Object {
     bytes: Bytes,
     e_tag: String,
+    /// `x-amz-meta-…`, without that.
+    metadata: HashMap<String, String>,
 }
 
 impl Object {
     fn new(bytes: Vec<u8>) -> Self {
         let mut hasher = DefaultHasher::new();
         bytes.hash(&mut hasher);
-        Self { bytes: Bytes::from(bytes), e_tag: format!("{:032x}", hasher.finish()) }
+        Self { bytes: Bytes::from(bytes), e_tag: format!("{:032x}", hasher.finish()), metadata: HashMap::new() }
     }
 }
 
@@ -130,7 +137,7 @@ impl S3 for Memory {
         let object = self.objects.read().unwrap().get(&input.key).cloned();
         // Without the right to list, S3 does not tell what is not there.
         let missing = if *self.refuses_lists.lock().unwrap() { Refusal::Denied } else { Refusal::Gone };
-        let Object { bytes, e_tag } = object.ok_or_else(|| refused(missing))?;
+        let Object { bytes, e_tag, .. } = object.ok_or_else(|| refused(missing))?;
         Ok(S3Response::new(HeadObjectOutput { content_length: Some(bytes.len() as i64), e_tag: Some(ETag::Strong(e_tag)), ..Default::default() }))
     }
 
@@ -142,7 +149,7 @@ impl S3 for Memory {
         if let Some(refusal) = refusal {
             return Err(refused(refusal));
         }
-        let Object { bytes, e_tag } = self.objects.read().unwrap().get(&input.key).cloned().ok_or_else(|| refused(Refusal::Gone))?;
+        let Object { bytes, e_tag, metadata } = self.objects.read().unwrap().get(&input.key).cloned().ok_or_else(|| refused(Refusal::Gone))?;
         if let Some(ETagCondition::ETag(wanted)) = &input.if_match
             && wanted.value() != e_tag
         {
@@ -160,6 +167,7 @@ impl S3 for Memory {
             content_range,
             e_tag: Some(ETag::Strong(e_tag)),
             body: Some(StreamingBlob::from(s3s::Body::from(bytes))),
+            metadata: Some(metadata.into_iter().collect()).filter(|metadata: &Metadata| !metadata.is_empty()),
             ..Default::default()
         }))
     }

@@ -1,0 +1,235 @@
+//! `tagfall verify SOURCE…`: is this what CloudTrail delivered, and all of it?
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use chrono::Utc;
+
+use super::gather::{self, watched};
+use super::options::{FailOn, Limits, S3, Show, Sources, Window};
+use super::{Ending, destination, interrupt, nothing, sources};
+use crate::failure::Failure;
+use crate::integrity::{self, Gathered, Keys, Root, Scope};
+use crate::model::{Coverage, Filter, Standing, Timestamp, Verification};
+use crate::source::{KeyRequest, Options};
+use crate::ui::quantity::{bytes, count, counted, elapsed};
+use crate::ui::talk::Talk;
+use crate::ui::{self, Format, Look};
+
+const HELP: &str = "\
+Examples:
+  tagfall verify s3://my-trail/AWSLogs/ --since 2026-03-01 --until 2026-04-01
+  aws cloudtrail list-public-keys --region eu-central-1 --start-time 2026-03-01 --end-time 2026-04-01 > keys.json
+  tagfall verify ./copy --public-keys keys.json --format csv -o verdicts.csv
+
+Verdicts, and how bad they are:
+  critical  hash_mismatch (altered or damaged), signature_invalid, misplaced (one log digest file under another's name)
+  high      missing (listed, and not there)
+  medium    unlisted (there, and in no list of its time), unknown_key (the other keys of the region were given)
+  low       signature_not_checked, unproven (listed by a log digest file that was altered), not_covered
+  none      valid, unreadable (exit code 3), and what is too new to be covered
+
+Exit codes:
+  0  done, and nothing was found at or above --fail-on
+  1  findings at or above --fail-on
+  2  could not run: usage, access, no log digest files
+  3  ran, but some objects could not be read; --allow-incomplete makes this 0";
+
+/// Check that log files are what CloudTrail delivered, and that none is missing, by its signed log digest files
+///
+/// Where log file validation is on, CloudTrail writes a log digest file every hour: the hash of each log file that it
+/// delivered, and hash and signature of the log digest file before. This checks every hash, every link of the chain, and, with
+/// the public keys of AWS, the signatures. Name a place that has both folders, CloudTrail/ and CloudTrail-Digest/. Copies on
+/// disk will do, packed anew or unpacked; they have lost the signature of the newest log digest file, which S3 keeps beside it.
+/// --since, --until, --account and --region choose objects by their keys, by day of delivery.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub struct Args {
+    /// Where the archive is: `s3://bucket/prefix`, a folder, or files; any mix of them
+    #[arg(value_name = "SOURCE", required = true)]
+    sources: Vec<String>,
+
+    /// Public keys, as `aws cloudtrail list-public-keys` prints them, each region's by its own (repeatable)
+    #[arg(long, value_name = "FILE", help_heading = "Judgement")]
+    public_keys: Vec<PathBuf>,
+
+    /// Ask AWS for the public keys (cloudtrail:ListPublicKeys); so it is for s3:// without --public-keys, too
+    #[arg(long, help_heading = "Judgement")]
+    fetch_public_keys: bool,
+
+    #[command(flatten)]
+    fail_on: FailOn,
+
+    #[command(flatten)]
+    window: Window,
+
+    #[command(flatten)]
+    show: Show,
+
+    #[command(flatten)]
+    limits: Limits,
+
+    #[command(flatten)]
+    s3: S3,
+}
+
+impl Args {
+    pub const fn quiet(&self) -> bool {
+        self.show.quiet()
+    }
+
+    pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
+        self.show.can_write(true)?;
+        let started = Instant::now();
+        let filter = self.window.filter(&[])?;
+        let destination = destination::prepare(&self.show)?;
+        let mut keys = keys(&self.public_keys)?;
+        let cancelled = interrupt::flag(talk);
+        let asked = Sources { specs: &self.sources, s3: &self.s3, max_memory: self.limits.max_memory, jobs: self.limits.jobs() };
+        if let Some(lake) = self.sources.iter().find(|spec| sources::is_lake(spec)) {
+            let failure = Failure::new(format!("cannot verify {lake}")).because("it is a lake: it holds events, and not the objects they came in");
+            return Err(failure.advise("name the logs that it was made from"));
+        }
+        let options = Options { other_kinds: true, ..sources::options(asked) };
+        let feeds = sources::open_with(&self.sources, &options, &filter)?;
+        let scope = Scope::new(self.sources.iter().filter_map(|spec| root(spec)).collect(), &filter);
+        let mut gathered = watched(talk, &feeds, &cancelled, gather::budget(asked), integrity::read);
+        if let Some(failure) = sources::check(&feeds, &mut gathered.coverage)? {
+            talk.failure(&failure);
+        }
+        self.fetch_keys(talk, &options, &gathered, &mut keys)?;
+        let (coverage, verification) = gathered.judge(&keys, &scope);
+        self.check(&filter, &coverage, &verification, &sources::pruned(&feeds))?;
+        let look = Look { format: self.show.format, columns: destination.columns() };
+        if look.format != Format::Table || self.show.output.is_some() {
+            verification.summary.warnings.iter().for_each(|warning| talk.note(warning));
+        }
+        let written = destination.write(|out| write(out, look, &coverage, &verification))?;
+        if written.is_some() {
+            talk.note(&format!("{} in {}", summary(&coverage, &verification), elapsed(started.elapsed())));
+        }
+        self.say_what_is_missing(talk, &coverage);
+        Ok(self.ending(&coverage, &verification))
+    }
+
+    /// Asks AWS for what nobody has given. Unless somebody asked for that, it is no failure where AWS does not tell.
+    fn fetch_keys(&self, talk: &Talk, options: &Options, gathered: &Gathered, keys: &mut Keys) -> Result<(), Failure> {
+        let by_itself =
+            keys.is_empty() && !self.s3.no_sign_request && self.sources.iter().any(|spec| matches!(root(spec), Some(Root::Bucket { .. })));
+        // AWS knows no keys of the future.
+        let now = Timestamp::from_millis(Utc::now().timestamp_millis());
+        let needed: Vec<_> =
+            gathered.keys_needed().into_iter().map(|asked| KeyRequest { from: asked.from.min(now), to: asked.to.min(now), ..asked }).collect();
+        if cfg!(not(feature = "signatures")) || needed.is_empty() || !self.fetch_public_keys && !by_itself {
+            return Ok(());
+        }
+        let fetched = crate::source::public_keys(options, &needed);
+        let added = fetched.and_then(|answers| answers.iter().try_fold(0, |sum, answer| Ok(sum + keys.add(answer)?)));
+        match added {
+            Ok(added) => talk.note(&format!(
+                "fetched {} of {}",
+                counted(added as u64, "public key", "public keys"),
+                counted(needed.len() as u64, "region", "regions")
+            )),
+            Err(why) if self.fetch_public_keys => {
+                let failure = Failure::new("cannot fetch public keys from CloudTrail").because(why);
+                return Err(failure.advise("allow the IAM action cloudtrail:ListPublicKeys, or pass the keys with --public-keys"));
+            }
+            Err(why) => talk.warn(&format!("public keys could not be fetched from CloudTrail, signatures are not checked: {why}")),
+        }
+        Ok(())
+    }
+
+    /// Without a log digest file there is nothing that could be said of any object.
+    fn check(&self, filter: &Filter, coverage: &Coverage, verification: &Verification, pruned: &crate::source::Pruned) -> Result<(), Failure> {
+        if coverage.objects_listed == 0 && !coverage.partial {
+            return Err(nothing::no_objects(&self.sources, filter, pruned));
+        }
+        if integrity::has_log_digest_files(verification) || coverage.partial {
+            return Ok(());
+        }
+        let failure = Failure::new(format!("nothing to verify {} with", self.sources.join(", ")));
+        let objects = counted(coverage.objects_listed, "object", "objects");
+        let failure = failure
+            .because(format!("there is no log digest file among {objects}: they lie in AWSLogs/ACCOUNT/CloudTrail-Digest/, beside CloudTrail/"));
+        let failure = failure.advise("name the folder above both, and take CloudTrail-Digest/ along when copying");
+        Err(failure.advise(
+            "if there is no such folder, validation is off; from now on: aws cloudtrail update-trail --name TRAIL --enable-log-file-validation",
+        ))
+    }
+
+    fn say_what_is_missing(&self, talk: &Talk, coverage: &Coverage) {
+        if coverage.partial {
+            talk.warn("the run ended before its time: nothing is called missing or unlisted");
+        }
+        if coverage.objects_failed > 0 {
+            talk.warn(&format!("{} could not be read", counted(coverage.objects_failed, "object", "objects")));
+            coverage.failures.iter().take(gather::FAILURES_SAID_MAX).for_each(|failure| talk.warn(&ui::coverage::describe(failure)));
+        }
+    }
+
+    fn ending(&self, coverage: &Coverage, verification: &Verification) -> Ending {
+        // Severities are declared from bad to harmless.
+        let alarming = verification.objects.iter().filter_map(|object| object.severity).any(|severity| severity <= self.fail_on.severity);
+        Ending { alarming, incomplete: !coverage.is_complete() && !self.fail_on.allow_incomplete }
+    }
+}
+
+/// Where a source begins; a file holds nothing but itself.
+fn root(spec: &str) -> Option<Root> {
+    if let Some((scheme, rest)) = spec.split_once("://")
+        && scheme.eq_ignore_ascii_case("s3")
+    {
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        return Some(Root::Bucket { bucket: bucket.to_owned(), prefix: prefix.to_owned() });
+    }
+    let path = Path::new(spec);
+    path.is_dir().then(|| {
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let text = path.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
+        Root::Folder(format!("{}/", text.trim_end_matches('/')))
+    })
+}
+
+fn keys(files: &[PathBuf]) -> Result<Keys, Failure> {
+    let mut keys = Keys::default();
+    for file in files {
+        let failed = |why: String| {
+            let failure = Failure::new(format!("cannot read public keys from {}", file.display())).because(why);
+            failure.advise("make it with: aws cloudtrail list-public-keys --region REGION --start-time TIME --end-time TIME")
+        };
+        if cfg!(not(feature = "signatures")) {
+            return Err(Failure::new("cannot check signatures")
+                .because("this tagfall was built without them")
+                .advise("build it with the feature `signatures`"));
+        }
+        let json = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
+        let added = keys.add(&json).map_err(failed)?;
+        if added == 0 {
+            return Err(failed("there is not one key in it: AWS lists none for that time, or for that region".to_owned()));
+        }
+    }
+    Ok(keys)
+}
+
+fn write(out: &mut dyn std::io::Write, look: Look, coverage: &Coverage, verification: &Verification) -> std::io::Result<()> {
+    match look.format {
+        #[cfg(feature = "sql")]
+        Format::Parquet => super::columns::checked(out, &verification.objects),
+        #[cfg(not(feature = "sql"))]
+        Format::Parquet => ui::verification::write(out, look, coverage, verification),
+        _ => ui::verification::write(out, look, coverage, verification),
+    }
+}
+
+/// `read 12 objects (1.2 MiB), 10 of 11 log files and 1 of 1 log digest file valid`.
+fn summary(coverage: &Coverage, verification: &Verification) -> String {
+    let summary = &verification.summary;
+    let of = |standings: &crate::model::Standings, one, many| {
+        format!("{} of {} valid", count(standings.of(Standing::Valid)), counted(standings.total(), one, many))
+    };
+    let (log_files, digest_files) =
+        (of(&summary.log_files, "log file", "log files"), of(&summary.log_digest_files, "log digest file", "log digest files"));
+    format!("read {} ({}), {log_files}, {digest_files}", counted(coverage.objects_read, "object", "objects"), bytes(coverage.bytes_compressed))
+}

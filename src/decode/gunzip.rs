@@ -1,0 +1,73 @@
+//! Stored bytes → content, for those who need it whole and not its records.
+
+use super::inflate::{Inflater, is_gzip};
+
+/// Uncompresses objects, one after another, with buffers that are reused: one per worker.
+#[derive(Default)]
+pub struct Gunzip {
+    outer: Inflater,
+    inner: Inflater,
+}
+
+/// Why there is no content, or not all of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Incomplete {
+    /// It is larger than the limit.
+    TooLarge(String),
+    /// The gzip data is damaged.
+    Damaged(String),
+}
+
+impl Gunzip {
+    /// The content of an object, whatever it is packed in (nothing, gzip of any number of members, gzip inside gzip), as far
+    /// as it can be had, and why that is not all.
+    pub fn content<'a>(&'a mut self, stored: &'a [u8], bytes_max: u64) -> (&'a [u8], Option<Incomplete>) {
+        if !is_gzip(stored) {
+            let too_large = stored.len() as u64 > bytes_max;
+            return (stored, too_large.then(|| Incomplete::TooLarge("larger than --max-memory allows for the text of one object".to_owned())));
+        }
+        let outer = self.outer.inflate(stored, bytes_max);
+        let text = self.outer.text(outer.length);
+        if !is_gzip(text) {
+            return (text, outer.damage.map(|damage| incomplete(damage, outer.length, bytes_max)));
+        }
+        let inner = self.inner.inflate(text, bytes_max);
+        let damage = outer.damage.or(inner.damage);
+        (self.inner.text(inner.length), damage.map(|damage| incomplete(damage, inner.length.max(outer.length), bytes_max)))
+    }
+}
+
+fn incomplete(damage: String, length: usize, bytes_max: u64) -> Incomplete {
+    if length as u64 >= bytes_max { Incomplete::TooLarge(damage) } else { Incomplete::Damaged(damage) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        out.write_all(bytes).unwrap();
+        out.finish().unwrap()
+    }
+
+    #[test]
+    fn the_content_is_the_same_whatever_it_is_packed_in() {
+        let mut gunzip = Gunzip::default();
+        let members = [gzip(b"abc"), gzip(b"def")].concat();
+        for stored in [b"abcdef".to_vec(), gzip(b"abcdef"), gzip(&gzip(b"abcdef")), members] {
+            assert_eq!(gunzip.content(&stored, 100), (&b"abcdef"[..], None));
+        }
+    }
+
+    #[test]
+    fn damage_and_size_are_told_apart() {
+        let mut gunzip = Gunzip::default();
+        let stored = gzip(&[7; 5000]);
+        assert!(matches!(gunzip.content(&stored[..stored.len() - 1], 10_000).1, Some(Incomplete::Damaged(_))));
+        assert!(matches!(gunzip.content(&stored, 4_000).1, Some(Incomplete::TooLarge(_))));
+        assert!(matches!(gunzip.content(&[7; 5000], 4_000).1, Some(Incomplete::TooLarge(_))));
+    }
+}
