@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::WhatIfs;
-use crate::model::{LifecycleRule, Outcome, RunKind, Timestamp, WhatIf};
+use crate::model::{Action, LifecycleRule, Outcome, RunKind, Timestamp, WhatIf};
 use crate::policy::Policy;
 use crate::timeline::Supposition;
 use crate::timeline::tests::log::{Log, START, digest};
@@ -113,6 +113,17 @@ fn what_an_index_from_before_the_logs_holds_is_not_missed() {
     log.at(DAY).whole_run(untagged_rule(7), &[], &[(1, &[])]).at(9 * DAY).whole_run(untagged_rule(7), &[], &[(1, &[])]);
     assert_eq!(outcomes(&log, &Supposition::InForce), []);
     assert_eq!(outcomes(&log, &untagged(1)), []);
+}
+
+/// Seen in a simulated world: the second stay in the archive was taken for what had been told already.
+#[test]
+fn an_image_that_came_out_of_the_archive_is_taken_again() {
+    let rule = || LifecycleRule { action: "transition".into(), ..untagged_rule(7) };
+    let mut log = Log::default();
+    log.at(0).push_image(1, None, &[]).at(8 * DAY).whole_run(rule(), &[(1, &[])], &[]);
+    log.at(9 * DAY).add("ImageActivationEvent", Action::Restored { digest: digest(1) }).at(10 * DAY).whole_run(rule(), &[(1, &[])], &[]);
+    let expected = [(1, Outcome::Agrees, second(8 * DAY)), (1, Outcome::Agrees, second(10 * DAY))];
+    assert_eq!(outcomes(&log, &Supposition::InForce), expected);
 }
 
 #[test]

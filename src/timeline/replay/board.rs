@@ -52,8 +52,8 @@ pub(super) struct Board<'e> {
     /// Last recorded pulls and restores, for rules that ask.
     pulled: Map<usize, i64>,
     restored: Map<usize, i64>,
-    /// Images that a run in force was to take, with the life they were in: a run that left one is told once.
-    told: Map<usize, u32>,
+    /// Images that a run in force was to take, with how often each had gone before: a run that left one is told once.
+    told: Map<usize, usize>,
 }
 
 impl<'e> Board<'e> {
@@ -211,7 +211,7 @@ impl<'e> Replay<'e> {
             let rules = if stated { rules } else { Sym::NONE };
             self.state.foreseen.push(foreseen(self.state.images[at].digest, &taken, now, event, rules, priority));
             if in_force {
-                board.told.insert(at, self.state.images[at].life_start);
+                board.told.insert(at, self.state.images[at].losses.len());
             } else {
                 self.take(at, now, event, action, priority);
                 board.touched.push(at);
@@ -273,7 +273,7 @@ impl<'e> Replay<'e> {
             pulled_at: of_this_life(&board.pulled),
             restored_at: of_this_life(&board.restored),
             archived_at: image.gone_at.filter(|_| class == StorageClass::Archive),
-            held: board.told.get(&at) == Some(&image.life_start) || self.state.is_held(image.digest) || self.state.is_held_unseen(image),
+            held: board.told.get(&at) == Some(&image.losses.len()) || self.state.is_held(image.digest) || self.state.is_held_unseen(image),
         };
         ranks.set(key, &seen);
     }
