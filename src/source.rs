@@ -5,6 +5,7 @@
 //! folder that mirrors it give the same objects under the same names.
 
 mod fatal;
+mod folder;
 pub mod layout;
 mod local;
 mod options;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::folder::Folder;
 use super::layout::{Seen, Selection};
 use super::options::cannot_open;
 use super::{Delivery, Feed, Fetched, Known, Listed, OpenError, Options, Origin, Pruned};
@@ -23,8 +24,8 @@ pub(super) const BUFFER_KEPT_BYTES_MAX: usize = 64 << 20;
 
 /// What the walk found.
 pub(super) enum Found {
-    /// To be read.
-    File(PathBuf),
+    /// To be read, and the folder it is in.
+    File(PathBuf, Arc<Folder>),
     /// An object of another kind, by its name.
     OtherKind(PathBuf),
     /// A folder or a file that cannot even be listed.
@@ -86,9 +87,9 @@ impl Feed for Local {
         let (path, outcome, origin) = match self.shared.take()? {
             Found::OtherKind(path) => (path, Fetched::OtherKind, None),
             Found::Unreadable(path, reason) => (path, Fetched::Failed(reason), None),
-            Found::File(path) => {
+            Found::File(path, folder) => {
                 let absolute = || self.absolute.join(path.strip_prefix(&self.root).unwrap_or(&path));
-                let (outcome, origin) = read_unless_known(&path, absolute, self.known.as_deref(), buffer, self.object_bytes_max);
+                let (outcome, origin) = read_unless_known(folder.file(&path), absolute, self.known.as_deref(), buffer, self.object_bytes_max);
                 (path, outcome, origin)
             }
         };
@@ -213,16 +214,16 @@ pub(super) fn read_file(file: File, buffer: &mut Vec<u8>, bytes_max: u64) -> Fet
     read_whole(file, buffer, bytes_max)
 }
 
-/// Reads the file at `path`, unless `known` has this version of it. The version is asked for before the file is read: what
+/// Reads a file that was opened, unless `known` has this version of it. The version is asked for before the file is read: what
 /// changes meanwhile has a newer one, and is read again next time.
 pub(super) fn read_unless_known(
-    path: &Path,
+    opened: io::Result<File>,
     absolute: impl FnOnce() -> PathBuf,
     known: Option<&dyn Known>,
     buffer: &mut Vec<u8>,
     bytes_max: u64,
 ) -> (Fetched, Option<Origin>) {
-    let file = match File::open(path) {
+    let file = match opened {
         Ok(file) => file,
         Err(error) => return (failed(error), None),
     };

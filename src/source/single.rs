@@ -1,5 +1,6 @@
 //! One object: a file that the user names, which is read whatever it is called, or standard input.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -52,7 +53,7 @@ impl Feed for Single {
             Place::Stdin => (read_as_far_as_it_goes(std::io::stdin().lock(), buffer, self.object_bytes_max), None),
             Place::File(path) => {
                 let absolute = || path.canonicalize().unwrap_or_else(|_| path.clone());
-                read_unless_known(path, absolute, self.known.as_deref(), buffer, self.object_bytes_max)
+                read_unless_known(File::open(path), absolute, self.known.as_deref(), buffer, self.object_bytes_max)
             }
         };
         let size = buffer.len() as u64;

@@ -2,10 +2,11 @@
 
 use std::cmp::Ordering;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use walkdir::{DirEntry, WalkDir};
 
+use super::folder::Folder;
 use super::layout::{self, Place, Seen, Selection};
 use super::local::{Found, lock, relative_name};
 
@@ -16,6 +17,8 @@ pub(super) struct Walk<'w> {
     entries: walkdir::IntoIter,
     selection: &'w Selection,
     seen: &'w Mutex<Seen>,
+    /// The folder of the last file.
+    folder: Option<Arc<Folder>>,
 }
 
 /// Entries of one folder by name. They share what stands before it, so the whole paths compare as the names do, and the
@@ -26,7 +29,7 @@ fn by_name(one: &DirEntry, other: &DirEntry) -> Ordering {
 
 impl<'w> Walk<'w> {
     pub(super) fn new(root: &'w Path, selection: &'w Selection, seen: &'w Mutex<Seen>) -> Self {
-        Self { root, entries: WalkDir::new(root).follow_links(true).sort_by(by_name).into_iter(), selection, seen }
+        Self { root, entries: WalkDir::new(root).follow_links(true).sort_by(by_name).into_iter(), selection, seen, folder: None }
     }
 
     /// Decides about a folder. False: what is below it stays out.
@@ -49,7 +52,7 @@ impl<'w> Walk<'w> {
         admits
     }
 
-    fn file(&self, entry: DirEntry) -> Option<Found> {
+    fn file(&mut self, entry: DirEntry) -> Option<Found> {
         let name = relative_name(self.root, entry.path());
         // Sockets, pipes and devices are no log files, and a pipe would block for ever.
         if !layout::is_evidence(&name) || !entry.file_type().is_file() {
@@ -60,8 +63,18 @@ impl<'w> Walk<'w> {
         if !self.admits(&place) {
             return None;
         }
-        let unread = self.selection.leaves_unread(&place);
-        Some(if unread { Found::OtherKind(entry.into_path()) } else { Found::File(entry.into_path()) })
+        if self.selection.leaves_unread(&place) {
+            return Some(Found::OtherKind(entry.into_path()));
+        }
+        let folder = self.folder_of(entry.path());
+        Some(Found::File(entry.into_path(), folder))
+    }
+
+    fn folder_of(&mut self, file: &Path) -> Arc<Folder> {
+        match &self.folder {
+            Some(folder) if folder.holds(file) => Arc::clone(folder),
+            _ => Arc::clone(self.folder.insert(Arc::new(Folder::of(file)))),
+        }
     }
 
     /// A folder without permission, a link to nowhere, a name that went away while we looked.

@@ -1,0 +1,128 @@
+//! A folder whose files are opened one after another.
+//!
+//! The system goes through every part of a path to open it, and objects lie ten folders deep: of a small file, that is the
+//! larger part of the work. A file is opened by its name in a folder that is open already.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A folder that workers share; closed when the last of its files was taken.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    #[cfg(unix)]
+    open: opened::Opened,
+}
+
+impl Folder {
+    pub fn of(file: &Path) -> Self {
+        Self {
+            path: file.parent().unwrap_or_else(|| Path::new("")).to_owned(),
+            #[cfg(unix)]
+            open: opened::Opened::default(),
+        }
+    }
+
+    /// Whether `file` is one of its own.
+    pub fn holds(&self, file: &Path) -> bool {
+        file.parent() == Some(&self.path)
+    }
+
+    /// Opens one of its files.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn file(&self, path: &Path) -> io::Result<File> {
+        #[cfg(unix)]
+        if let Some(file) = path.file_name().and_then(|name| self.open.file(&self.path, name)) {
+            return file;
+        }
+        File::open(path)
+    }
+}
+
+#[cfg(unix)]
+mod opened {
+    use std::ffi::OsStr;
+    use std::fs::File;
+    use std::io;
+    use std::path::Path;
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use rustix::fd::OwnedFd;
+    use rustix::fs::{CWD, Mode, OFlags, openat};
+
+    /// The folder itself, once a second file of it is asked for: to open it for a single one would not be worth it.
+    #[derive(Debug, Default)]
+    pub struct Opened {
+        asked: AtomicBool,
+        folder: OnceLock<Option<OwnedFd>>,
+    }
+
+    impl Opened {
+        /// `None` where the folder is not open: then the whole path tells what is wrong, if anything is.
+        pub fn file(&self, folder: &Path, name: &OsStr) -> Option<io::Result<File>> {
+            if !self.asked.swap(true, Ordering::Relaxed) {
+                return None;
+            }
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+            let folder = self.folder.get_or_init(|| openat(CWD, folder, flags | OFlags::DIRECTORY, Mode::empty()).ok()).as_ref()?;
+            loop {
+                match openat(folder, name, flags, Mode::empty()) {
+                    Err(rustix::io::Errno::INTR) => {}
+                    opened => return Some(opened.map(File::from).map_err(io::Error::from)),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    fn read(folder: &Folder, path: &Path) -> io::Result<String> {
+        let mut text = String::new();
+        folder.file(path)?.read_to_string(&mut text).map(|_| text)
+    }
+
+    #[test]
+    fn files_are_those_that_their_paths_name() {
+        let root = tempfile::tempdir().unwrap();
+        let inside = root.path().join("a/b");
+        std::fs::create_dir_all(&inside).unwrap();
+        let paths: Vec<PathBuf> = ["1", "2", "3"].iter().map(|name| inside.join(name)).collect();
+        for path in &paths {
+            std::fs::write(path, path.as_os_str().as_encoded_bytes()).unwrap();
+        }
+        let folder = Folder::of(&paths[0]);
+        assert!(folder.holds(&paths[2]) && !folder.holds(&root.path().join("a/1")));
+        for path in paths.iter().chain(&paths) {
+            assert_eq!(read(&folder, path).unwrap(), path.to_str().unwrap());
+        }
+        let missing = inside.join("4");
+        assert_eq!(read(&folder, &missing).unwrap_err().kind(), File::open(&missing).unwrap_err().kind());
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_is_told_by_the_file() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("gone/1");
+        let folder = Folder::of(&path);
+        for _ in 0..3 {
+            assert_eq!(read(&folder, &path).unwrap_err().kind(), io::ErrorKind::NotFound);
+        }
+    }
+
+    #[test]
+    fn a_file_without_a_folder_is_in_the_current_one() {
+        let folder = Folder::of(Path::new("Cargo.toml"));
+        for _ in 0..3 {
+            assert!(read(&folder, Path::new("Cargo.toml")).unwrap().contains("tagfall"));
+        }
+    }
+}
