@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+const SEPARATOR: &[u8; 1] = &[std::path::MAIN_SEPARATOR as u8];
+
 /// A folder that workers share; closed when the last of its files was taken.
 #[derive(Debug)]
 pub struct Folder {
@@ -24,9 +26,16 @@ impl Folder {
         }
     }
 
-    /// Whether `file` is one of its own.
+    /// Whether `file` is one of its own, by its path as a walk writes it.
     pub fn holds(&self, file: &Path) -> bool {
-        file.parent() == Some(&self.path)
+        self.name_of(file).is_some()
+    }
+
+    /// What stands behind the folder's own path. Going through both part by part is slow.
+    fn name_of<'f>(&self, file: &'f Path) -> Option<&'f [u8]> {
+        let (folder, file) = (self.path.as_os_str().as_encoded_bytes(), file.as_os_str().as_encoded_bytes());
+        let name = file.strip_prefix(folder)?.strip_prefix(SEPARATOR)?;
+        memchr::memchr(SEPARATOR[0], name).is_none().then_some(name)
     }
 
     /// Opens one of its files.
@@ -35,7 +44,7 @@ impl Folder {
     /// The file cannot be opened.
     pub fn file(&self, path: &Path) -> io::Result<File> {
         #[cfg(unix)]
-        if let Some(file) = path.file_name().and_then(|name| self.open.file(&self.path, name)) {
+        if let Some(file) = self.name_of(path).and_then(|name| self.open.file(&self.path, name)) {
             return file;
         }
         File::open(path)
@@ -44,7 +53,6 @@ impl Folder {
 
 #[cfg(unix)]
 mod opened {
-    use std::ffi::OsStr;
     use std::fs::File;
     use std::io;
     use std::path::Path;
@@ -63,7 +71,7 @@ mod opened {
 
     impl Opened {
         /// `None` where the folder is not open: then the whole path tells what is wrong, if anything is.
-        pub fn file(&self, folder: &Path, name: &OsStr) -> Option<io::Result<File>> {
+        pub fn file(&self, folder: &Path, name: &[u8]) -> Option<io::Result<File>> {
             if !self.asked.swap(true, Ordering::Relaxed) {
                 return None;
             }
@@ -100,7 +108,10 @@ mod tests {
             std::fs::write(path, path.as_os_str().as_encoded_bytes()).unwrap();
         }
         let folder = Folder::of(&paths[0]);
-        assert!(folder.holds(&paths[2]) && !folder.holds(&root.path().join("a/1")));
+        assert!(folder.holds(&paths[2]));
+        for other in ["a/1", "a/b/c/1", "a/bc", "a/b"] {
+            assert!(!folder.holds(&root.path().join(other)), "{other}");
+        }
         for path in paths.iter().chain(&paths) {
             assert_eq!(read(&folder, path).unwrap(), path.to_str().unwrap());
         }
