@@ -22,6 +22,9 @@ use crate::timeline::{Fold, History, Supposed, Supposition};
 use suspects::Suspects;
 use tally::Tally;
 
+/// Event ids that a worker gathers before it looks whether they are new.
+const IDS_TOGETHER: usize = 256;
+
 /// A limit on everything.
 #[derive(Debug, Clone, Copy)]
 pub struct Budget {
@@ -166,6 +169,7 @@ fn empty<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, shelf: &dyn Shelf, tall
 /// One worker: object after object, until the feeds are empty.
 fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenIds, mut collector: C) -> (Tally, C) {
     let (mut tally, mut decoder, mut stored) = (Tally::default(), Decoder::default(), Vec::new());
+    let mut ids = Vec::new();
     let limits = Limits { object_bytes_max: run.budget.object_bytes_max, ..Limits::default() };
     for feed in run.feeds {
         if let Some(shelf) = feed.shelf() {
@@ -181,7 +185,12 @@ fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenIds, mut coll
                 _ => Some(decoder.object(&stored, wanted, limits, &mut Sink { collector: &mut collector, object })),
             };
             if let Some(report) = &report {
-                seen.insert_all(decoder.event_ids());
+                // Those of small objects together: each is a miss in a large table, and many misses can be under way at once.
+                ids.extend_from_slice(decoder.event_ids());
+                if ids.len() >= IDS_TOGETHER {
+                    seen.insert_all(&ids);
+                    ids.clear();
+                }
                 run.progress.decoded(report);
             }
             collector.finished(&delivery, report.as_ref());
@@ -189,6 +198,7 @@ fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenIds, mut coll
             tally.add(delivery, report);
         }
     }
+    seen.insert_all(&ids);
     tally.read_only = decoder.has_seen_read_only();
     (tally, collector)
 }
