@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 /// Slots of the table: at [`SeenIds::IDS_MAX`] ids it is 86 % full.
 const SLOTS: usize = 1 << 22;
 /// Ids that are looked up together, so that their cache misses overlap.
-const BATCH: usize = 32;
+const BATCH: usize = 128;
 /// After so many ids nearly every page of the table has been written to.
 const PAGES_GIVEN: u64 = 32_768;
 
