@@ -26,13 +26,8 @@ impl Folder {
         }
     }
 
-    /// Whether `file` is one of its own, by its path as a walk writes it.
-    pub fn holds(&self, file: &Path) -> bool {
-        self.name_of(file).is_some()
-    }
-
-    /// What stands behind the folder's own path. Going through both part by part is slow.
-    fn name_of<'f>(&self, file: &'f Path) -> Option<&'f [u8]> {
+    /// The name of a file of its own, by its path as a walk writes it. Going through both part by part is slow.
+    pub fn name_of<'f>(&self, file: &'f Path) -> Option<&'f [u8]> {
         let (folder, file) = (self.path.as_os_str().as_encoded_bytes(), file.as_os_str().as_encoded_bytes());
         let name = file.strip_prefix(folder)?.strip_prefix(SEPARATOR)?;
         memchr::memchr(SEPARATOR[0], name).is_none().then_some(name)
@@ -108,9 +103,9 @@ mod tests {
             std::fs::write(path, path.as_os_str().as_encoded_bytes()).unwrap();
         }
         let folder = Folder::of(&paths[0]);
-        assert!(folder.holds(&paths[2]));
+        assert_eq!(folder.name_of(&paths[2]), Some(b"3".as_slice()));
         for other in ["a/1", "a/b/c/1", "a/bc", "a/b"] {
-            assert!(!folder.holds(&root.path().join(other)), "{other}");
+            assert_eq!(folder.name_of(&root.path().join(other)), None, "{other}");
         }
         for path in paths.iter().chain(&paths) {
             assert_eq!(read(&folder, path).unwrap(), path.to_str().unwrap());

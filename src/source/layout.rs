@@ -91,6 +91,11 @@ impl<'k> Place<'k> {
         place
     }
 
+    /// Whether the folders tell everything, so that all files in them stand at one place.
+    pub(super) fn is_settled_by_folders(&self) -> bool {
+        self.level == Level::Day && self.account.is_some()
+    }
+
     fn of_folders(folders: &'k str) -> Self {
         let parts: Vec<&str> = folders.split('/').collect();
         match parts.iter().rposition(|part| kind_of_folder(part).is_some()) {
@@ -203,8 +208,13 @@ pub fn day_name(day: i32) -> String {
 /// dot folders, `*.md` (documentation), and S3's folder markers. A file that the user names is read whatever it is called.
 pub fn is_evidence(relative: &str) -> bool {
     let file = relative.rsplit('/').next().unwrap_or(relative);
-    let documentation = file.len() >= 3 && file.as_bytes()[file.len() - 3..].eq_ignore_ascii_case(b".md");
-    !file.is_empty() && !documentation && !relative.split('/').any(|part| part.starts_with('.'))
+    is_evidence_by_name(file.as_bytes()) && !relative.split('/').any(|part| part.starts_with('.'))
+}
+
+/// The same for the name of a file in a folder that was entered.
+pub(super) fn is_evidence_by_name(file: &[u8]) -> bool {
+    let documentation = file.last_chunk::<3>().is_some_and(|end| end.eq_ignore_ascii_case(b".md"));
+    !file.is_empty() && !documentation && !file.starts_with(b".")
 }
 
 /// What the filters let through by key.

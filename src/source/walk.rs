@@ -17,8 +17,10 @@ pub(super) struct Walk<'w> {
     entries: walkdir::IntoIter,
     selection: &'w Selection,
     seen: &'w Mutex<Seen>,
-    /// The folder of the last file.
+    /// The folder of the last file that was to be read.
     folder: Option<Arc<Folder>>,
+    /// All files of that folder are to be read, whatever they are called.
+    settled: bool,
 }
 
 /// Entries of one folder by name. They share what stands before it, so the whole paths compare as the names do, and the
@@ -29,7 +31,7 @@ fn by_name(one: &DirEntry, other: &DirEntry) -> Ordering {
 
 impl<'w> Walk<'w> {
     pub(super) fn new(root: &'w Path, selection: &'w Selection, seen: &'w Mutex<Seen>) -> Self {
-        Self { root, entries: WalkDir::new(root).follow_links(true).sort_by(by_name).into_iter(), selection, seen, folder: None }
+        Self { root, entries: WalkDir::new(root).follow_links(true).sort_by(by_name).into_iter(), selection, seen, folder: None, settled: false }
     }
 
     /// Decides about a folder. False: what is below it stays out.
@@ -53,9 +55,17 @@ impl<'w> Walk<'w> {
     }
 
     fn file(&mut self, entry: DirEntry) -> Option<Found> {
-        let name = relative_name(self.root, entry.path());
         // Sockets, pipes and devices are no log files, and a pipe would block for ever.
-        if !layout::is_evidence(&name) || !entry.file_type().is_file() {
+        let is_file = entry.file_type().is_file();
+        if let (Some(folder), true) = (&self.folder, self.settled)
+            && let Some(name) = folder.name_of(entry.path())
+            && is_file
+            && layout::is_evidence_by_name(name)
+        {
+            return Some(Found::File(entry.into_path(), Arc::clone(folder)));
+        }
+        let name = relative_name(self.root, entry.path());
+        if !layout::is_evidence(&name) || !is_file {
             lock(self.seen).pass_over();
             return None;
         }
@@ -66,13 +76,14 @@ impl<'w> Walk<'w> {
         if self.selection.leaves_unread(&place) {
             return Some(Found::OtherKind(entry.into_path()));
         }
+        self.settled = place.is_settled_by_folders();
         let folder = self.folder_of(entry.path());
         Some(Found::File(entry.into_path(), folder))
     }
 
     fn folder_of(&mut self, file: &Path) -> Arc<Folder> {
         match &self.folder {
-            Some(folder) if folder.holds(file) => Arc::clone(folder),
+            Some(folder) if folder.name_of(file).is_some() => Arc::clone(folder),
             _ => Arc::clone(self.folder.insert(Arc::new(Folder::of(file)))),
         }
     }
