@@ -20,7 +20,7 @@ pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, findings: &[F
         Format::Table => write_page(&mut Page::new(out, look.columns), coverage, findings),
         Format::Json => write_document(out, "detect", coverage, Body { findings }),
         Format::Ndjson => findings.iter().try_for_each(|finding| write_line(out, finding)),
-        Format::Csv => write_rows(out, findings),
+        Format::Csv => Rows::write(out, COLUMNS, findings.iter().map(cells)),
         Format::Parquet => Err(no_columns()),
     }
 }
@@ -175,12 +175,6 @@ const COLUMNS: &[&str] = &[
     "summary",
     "advice",
 ];
-
-fn write_rows(out: &mut dyn Write, findings: &[Finding]) -> io::Result<()> {
-    let mut rows = Rows::new(out, COLUMNS)?;
-    findings.iter().try_for_each(|finding| rows.row(cells(finding)))?;
-    rows.finish()
-}
 
 fn cells(finding: &Finding) -> Vec<Cell> {
     let Finding { repository, lost, usage, deletion, .. } = finding;

@@ -34,7 +34,7 @@ pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, view: &View<'
             write_document(out, "forecast", coverage, body)
         }
         Format::Ndjson => list.into_iter().try_for_each(|forecast| write_line(out, &forecast)),
-        Format::Csv => write_rows(out, list),
+        Format::Csv => Rows::write(out, COLUMNS, list.map(|forecast| cells(&forecast))),
         Format::Parquet => Err(no_columns()),
     }
 }
@@ -141,12 +141,6 @@ const COLUMNS: &[&str] = &[
     "policy_event_actor",
     "summary",
 ];
-
-fn write_rows(out: &mut dyn Write, mut list: impl Iterator<Item = Forecast>) -> io::Result<()> {
-    let mut rows = Rows::new(out, COLUMNS)?;
-    list.try_for_each(|forecast| rows.row(cells(&forecast)))?;
-    rows.finish()
-}
 
 fn cells(forecast: &Forecast) -> Vec<Cell> {
     let Forecast { repository, usage, .. } = forecast;

@@ -80,6 +80,13 @@ impl<'w> Rows<'w> {
         Ok(rows)
     }
 
+    /// A heading and all of its rows.
+    pub fn write(out: &'w mut dyn Write, heading: &[&str], mut cells: impl Iterator<Item = Vec<Cell>>) -> io::Result<()> {
+        let mut rows = Self::new(out, heading)?;
+        cells.try_for_each(|cells| rows.row(cells))?;
+        rows.finish()
+    }
+
     pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) -> io::Result<()> {
         let cells: Vec<String> = cells.into_iter().map(|cell| cell.0).collect();
         self.0.write_record(&cells).map_err(io_error)

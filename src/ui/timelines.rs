@@ -20,7 +20,7 @@ pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, timelines: im
         Format::Table => write_page(&mut Page::new(out, look.columns), coverage, counted)?,
         Format::Json => write_document(out, "timeline", coverage, Body { timelines: Streamed(Slot::new(Some(counted))) })?,
         Format::Ndjson => counted.into_iter().try_for_each(|timeline| write_line(out, &timeline))?,
-        Format::Csv => write_rows(out, counted)?,
+        Format::Csv => Rows::write(out, COLUMNS, counted.map(|timeline| cells(&timeline)))?,
         Format::Parquet => return Err(no_columns()),
     }
     Ok(written)
@@ -142,12 +142,6 @@ const COLUMNS: &[&str] = &[
     "first_step_time",
     "last_step_time",
 ];
-
-fn write_rows(out: &mut dyn Write, mut timelines: impl Iterator<Item = Timeline>) -> io::Result<()> {
-    let mut rows = Rows::new(out, COLUMNS)?;
-    timelines.try_for_each(|timeline| rows.row(cells(&timeline)))?;
-    rows.finish()
-}
 
 fn cells(timeline: &Timeline) -> Vec<Cell> {
     let Repository { registry_id, region, name } = &timeline.repository;

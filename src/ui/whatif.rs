@@ -33,7 +33,7 @@ pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, view: &View<'
             write_document(out, "whatif", coverage, Body { policy, rules: &view.rules, totals, notes, whatif: Streamed(Slot::new(Some(list))) })
         }
         Format::Ndjson => list.into_iter().try_for_each(|element| write_line(out, &element)),
-        Format::Csv => write_rows(out, list),
+        Format::Csv => Rows::write(out, COLUMNS, list.map(|element| cells(&element))),
         Format::Parquet => Err(no_columns()),
     }
 }
@@ -137,12 +137,6 @@ const COLUMNS: &[&str] = &[
     "explanation",
     "summary",
 ];
-
-fn write_rows(out: &mut dyn Write, mut list: impl Iterator<Item = WhatIf>) -> io::Result<()> {
-    let mut rows = Rows::new(out, COLUMNS)?;
-    list.try_for_each(|element| rows.row(cells(&element)))?;
-    rows.finish()
-}
 
 fn cells(element: &WhatIf) -> Vec<Cell> {
     let WhatIf { repository, usage, logged, .. } = element;
