@@ -437,6 +437,33 @@ fn an_edited_file_cannot_choose_its_algorithm() {
     assert_eq!(findings(&in_s3(&objects, &keys(&[&signer]))), [(chain[6].as_str(), Standing::SignatureInvalid)].into());
 }
 
+/// Somebody edits a list and all hashes behind it, and cannot sign. What follows an altered file has a signature in its successor,
+/// which was altered, too; it was said to have none.
+#[test]
+fn a_signature_in_an_altered_successor_is_said_to_be_there() {
+    let signer = Signer::aws();
+    let (mut objects, chain) = world(&signer);
+    let mut before = None;
+    for key in chain.iter().take(4) {
+        let stored = objects.get_mut(key).unwrap();
+        let mut file: serde_json::Value = serde_json::from_slice(&gunzip(&stored.bytes)).unwrap();
+        match before {
+            None => file["logFiles"] = serde_json::json!([]),
+            Some(hash) => file["previousDigestHashValue"] = serde_json::Value::String(hash),
+        }
+        let text = file.to_string();
+        before = Some(integrity::sha256(text.as_bytes()));
+        stored.bytes = gzip(text.as_bytes());
+    }
+    let verification = on_disk(&objects, &keys(&[&signer]));
+    let of = |key: &str| verification.objects.iter().find(|object| object.object.raw() == key).unwrap();
+    assert_eq!([0, 2].map(|at| of(&chain[at]).verdict), [Standing::SignatureInvalid; 2]);
+    let between = of(&chain[1]);
+    assert_eq!(between.verdict, Standing::SignatureNotChecked);
+    let reason = "the log digest file that follows keeps a signature that is not of this content, but that file was altered itself";
+    assert_eq!(between.reason.as_ref().map(|reason| reason.raw()), Some(reason));
+}
+
 /// The second copy of a log digest file lends its proof to the first: a bucket and a copy of it in one run.
 #[test]
 fn a_copy_beside_its_original_is_proven() {

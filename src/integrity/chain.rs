@@ -259,6 +259,12 @@ impl Judge<'_, '_> {
                 "it has no signature in its metadata, though others beside it have theirs: it was written anew",
             );
         }
+        if !signed.refuted_by.is_empty() && signed.check == Check::Not(Why::NoSignature) {
+            return plain(
+                Standing::SignatureNotChecked,
+                "the log digest file that follows keeps a signature that is not of this content, but that file was altered itself",
+            );
+        }
         self.unsigned(file, signed.check)
     }
 
