@@ -9,12 +9,9 @@ use sha2::Digest as _;
 use super::file::LogDigestFile;
 use super::name::{self, Trail};
 use crate::decode::{Gunzip, Incomplete};
-use crate::model::{Coverage, LogText, ReadFailure, Sha256, Timestamp};
+use crate::model::{Coverage, LogText, Sha256, Timestamp};
 use crate::pipeline::Run;
 use crate::source::{Delivery, Fetched};
-
-/// Failures that are named one by one; beyond that, they are only counted.
-const FAILURES_LISTED_MAX: usize = 10_000;
 
 /// All that was read.
 #[derive(Default)]
@@ -62,10 +59,9 @@ pub fn read(run: Run<'_>, pool: Option<&ThreadPool>) -> (Coverage, Read) {
     for part in parts {
         all.log_digest_files.extend(part.read.log_digest_files);
         all.others.extend(part.read.others);
-        coverage.add(part.coverage);
+        coverage.merge(part.coverage);
     }
-    coverage.failures.sort_unstable();
-    coverage.failures.truncate(FAILURES_LISTED_MAX);
+    coverage.bound_failures(0);
     (coverage, all)
 }
 
@@ -104,7 +100,7 @@ impl Part {
             None => self.coverage.objects_read += 1,
             Some(Incomplete::TooLarge(reason)) => return self.fail(object, reason),
             Some(Incomplete::Damaged(reason)) => {
-                self.coverage.fail_object(&object, &reason);
+                self.coverage.fail(object.clone(), reason.clone());
                 return self.read.others.push(Other { object, content: Content::Damaged(reason.into()) });
             }
         }
@@ -125,23 +121,7 @@ impl Part {
     }
 
     fn fail(&mut self, object: LogText, reason: String) {
-        self.coverage.fail_object(&object, &reason);
+        self.coverage.fail(object.clone(), reason.clone());
         self.read.others.push(Other { object, content: Content::Unreadable(reason.into()) });
-    }
-}
-
-impl Coverage {
-    fn fail_object(&mut self, object: &LogText, reason: &str) {
-        self.objects_failed += 1;
-        self.failures.push(ReadFailure { object: object.clone(), record: None, reason: reason.to_owned() });
-    }
-
-    fn add(&mut self, other: Self) {
-        self.objects_listed += other.objects_listed;
-        self.objects_read += other.objects_read;
-        self.objects_failed += other.objects_failed;
-        self.bytes_compressed += other.bytes_compressed;
-        self.bytes_decompressed += other.bytes_decompressed;
-        self.failures.extend(other.failures);
     }
 }

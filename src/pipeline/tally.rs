@@ -59,7 +59,7 @@ impl Tally {
 }
 
 impl Coverage {
-    fn fail(&mut self, object: LogText, reason: String) {
+    pub(crate) fn fail(&mut self, object: LogText, reason: String) {
         self.objects_failed += 1;
         self.failures.push(ReadFailure { object, record: None, reason });
     }
@@ -70,7 +70,7 @@ impl Coverage {
         self.last_event_time = Some(self.last_event_time.map_or(time, |last| last.max(time)));
     }
 
-    fn merge(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, other: Self) {
         self.objects_listed += other.objects_listed;
         self.objects_read += other.objects_read;
         self.objects_skipped += other.objects_skipped;
@@ -84,6 +84,16 @@ impl Coverage {
         self.widen(other.last_event_time);
         self.failures.extend(other.failures);
     }
+
+    /// Puts the failures in order, and keeps as many as are listed; says how many are not, `left_out` before included.
+    pub(crate) fn bound_failures(&mut self, left_out: u64) {
+        self.failures.sort_unstable();
+        let left_out = left_out + self.failures.len().saturating_sub(FAILURES_LISTED_MAX) as u64;
+        self.failures.truncate(FAILURES_LISTED_MAX);
+        if left_out > 0 {
+            self.warnings.push(format!("{left_out} more failures are counted and not listed."));
+        }
+    }
 }
 
 /// All workers' counts in one, in an order that does not depend on who read what; and whether anything was read-only.
@@ -95,12 +105,7 @@ pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenIds, partial: boo
         read_only |= tally.read_only;
         coverage.merge(tally.coverage);
     }
-    coverage.failures.sort_unstable();
-    left_out += coverage.failures.len().saturating_sub(FAILURES_LISTED_MAX) as u64;
-    coverage.failures.truncate(FAILURES_LISTED_MAX);
-    if left_out > 0 {
-        coverage.warnings.push(format!("{left_out} more failures are counted and not listed."));
-    }
+    coverage.bound_failures(left_out);
     match seen.duplicates() {
         Some(duplicates) => coverage.records_duplicate += duplicates,
         None => coverage.warnings.push(
