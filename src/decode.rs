@@ -27,8 +27,8 @@ pub(crate) use unescape::unescape_string;
 
 use crate::model::Timestamp;
 
+use gunzip::Unpacked;
 use hot::HotPath;
-use inflate::{Inflated, Inflater, is_gzip};
 use tally::Tally;
 use walk::Walk;
 
@@ -124,9 +124,7 @@ impl Default for Limits {
 /// Reads objects, one after another, with buffers that are reused: one per worker.
 #[derive(Default)]
 pub struct Decoder {
-    outer: Inflater,
-    /// For gzip inside gzip, as upload tools make it.
-    inner: Inflater,
+    gunzip: Gunzip,
     event_ids: Vec<u64>,
     hot: HotPath,
     /// Looked for until it was found once.
@@ -144,19 +142,9 @@ impl Decoder {
     pub fn object<S: RecordSink + ?Sized>(&mut self, stored: &[u8], wanted: Wanted<'_>, limits: Limits, sink: &mut S) -> ObjectReport {
         let tally = Tally::new(limits, &mut self.event_ids);
         let walk = Walk { wanted, sink, tally };
-        let (report, text) = if is_gzip(stored) {
-            let outer = self.outer.inflate(stored, limits.object_bytes_max);
-            let text = self.outer.text(outer.length);
-            if is_gzip(text) {
-                let mut inner = self.inner.inflate(text, limits.object_bytes_max);
-                inner.damage = outer.damage.or(inner.damage);
-                let text = self.inner.text(inner.length);
-                (inflated(text, inner, &mut self.hot, walk), text)
-            } else {
-                (inflated(text, outer, &mut self.hot, walk), text)
-            }
-        } else {
-            (plain(stored, walk, limits), stored)
+        let (report, text) = match self.gunzip.unpack(stored, limits.object_bytes_max) {
+            Some(Unpacked { text, damage, .. }) => (inflated(text, damage, &mut self.hot, walk), text),
+            None => (plain(stored, walk, limits), stored),
         };
         self.read_only = self.read_only || says_read_only(text);
         report
@@ -191,15 +179,15 @@ fn plain<S: RecordSink + ?Sized>(stored: &[u8], walk: Walk<'_, '_, S>, limits: L
 }
 
 /// A text that came out of gzip.
-fn inflated<S: RecordSink + ?Sized>(text: &[u8], source: Inflated, hot: &mut HotPath, mut walk: Walk<'_, '_, S>) -> ObjectReport {
-    if source.damage.is_none() {
+fn inflated<S: RecordSink + ?Sized>(text: &[u8], damage: Option<String>, hot: &mut HotPath, mut walk: Walk<'_, '_, S>) -> ObjectReport {
+    if damage.is_none() {
         if let Some(pieces) = hot.scan(text, walk.wanted, &mut walk.tally) {
             walk.cut(text, pieces);
             return walk.tally.finish(None, text.len() as u64);
         }
         walk.tally.restart();
     }
-    full(text, source.damage, walk)
+    full(text, damage, walk)
 }
 
 fn full<S: RecordSink + ?Sized>(text: &[u8], damage: Option<String>, mut walk: Walk<'_, '_, S>) -> ObjectReport {

@@ -18,22 +18,41 @@ pub enum Incomplete {
     Damaged(String),
 }
 
+/// What was in an object that is packed.
+pub(super) struct Unpacked<'a> {
+    pub text: &'a [u8],
+    /// Why that is not all.
+    pub damage: Option<String>,
+    /// Length of the longest text on the way there.
+    longest: usize,
+}
+
 impl Gunzip {
-    /// The content of an object, whatever it is packed in (nothing, gzip of any number of members, gzip inside gzip), as far
-    /// as it can be had, and why that is not all.
-    pub fn content<'a>(&'a mut self, stored: &'a [u8], bytes_max: u64) -> (&'a [u8], Option<Incomplete>) {
+    /// Unpacks what is gzip, and gzip inside gzip, as upload tools make it; `None` for anything else.
+    pub(super) fn unpack(&mut self, stored: &[u8], bytes_max: u64) -> Option<Unpacked<'_>> {
         if !is_gzip(stored) {
-            let too_large = stored.len() as u64 > bytes_max;
-            return (stored, too_large.then(|| Incomplete::TooLarge("larger than --max-memory allows for the text of one object".to_owned())));
+            return None;
         }
         let outer = self.outer.inflate(stored, bytes_max);
         let text = self.outer.text(outer.length);
         if !is_gzip(text) {
-            return (text, outer.damage.map(|damage| incomplete(damage, outer.length, bytes_max)));
+            return Some(Unpacked { text, damage: outer.damage, longest: outer.length });
         }
         let inner = self.inner.inflate(text, bytes_max);
-        let damage = outer.damage.or(inner.damage);
-        (self.inner.text(inner.length), damage.map(|damage| incomplete(damage, inner.length.max(outer.length), bytes_max)))
+        let (damage, longest) = (outer.damage.or(inner.damage), inner.length.max(outer.length));
+        Some(Unpacked { text: self.inner.text(inner.length), damage, longest })
+    }
+
+    /// The content of an object, whatever it is packed in (nothing, gzip of any number of members, gzip inside gzip), as far
+    /// as it can be had, and why that is not all.
+    pub fn content<'a>(&'a mut self, stored: &'a [u8], bytes_max: u64) -> (&'a [u8], Option<Incomplete>) {
+        match self.unpack(stored, bytes_max) {
+            Some(Unpacked { text, damage, longest }) => (text, damage.map(|damage| incomplete(damage, longest, bytes_max))),
+            None => {
+                let too_large = stored.len() as u64 > bytes_max;
+                (stored, too_large.then(|| Incomplete::TooLarge("larger than --max-memory allows for the text of one object".to_owned())))
+            }
+        }
     }
 }
 
