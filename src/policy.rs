@@ -21,7 +21,7 @@ pub use check::Problem;
 pub use file::{Refused, from_file};
 pub use outlook::{Joined, Outlook, outlook};
 pub use ranks::{Ranks, Taken};
-pub use rule::{Action, Clock, Count, Rule, Seen, Tags};
+pub use rule::{Action, Clock, Count, DAY_MILLIS, Rule, Seen, Tags, records_pull};
 
 /// The rules of one policy, by priority.
 #[derive(Debug, Clone, Default)]

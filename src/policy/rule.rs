@@ -7,6 +7,11 @@ use crate::model::StorageClass;
 
 pub const DAY_MILLIS: i64 = 86_400_000;
 
+/// Whether a pull is recorded: at most once a day (ECR User Guide). Times are milliseconds; `last` was recorded before.
+pub fn records_pull(last: Option<i64>, pull: i64) -> bool {
+    last.is_none_or(|last| pull.saturating_sub(last) >= DAY_MILLIS)
+}
+
 /// One rule of a policy.
 #[derive(Debug, Clone)]
 pub struct Rule {

@@ -6,10 +6,8 @@ use super::names::EventNo;
 use super::policy::{PolicyInForce, PolicyText};
 use super::replay::RepositoryHistory;
 use crate::model::{Digest, ImageState, StepKind, StorageClass};
-use crate::policy::{Joined, Outlook, Policy, Rule, Seen, Tags, outlook};
+use crate::policy::{Joined, Outlook, Policy, Rule, Seen, Tags, outlook, records_pull};
 
-/// Pulls are recorded at most once a day (ECR User Guide).
-const RECORDED_MILLIS: i64 = 86_400_000;
 /// Indexes of indexes of indexes: what is nested deeper than this is not followed.
 const NESTED_MAX: usize = 8;
 
@@ -117,7 +115,7 @@ fn seen<'t>(history: &History, repository: &RepositoryHistory, image: &Image, cl
     let time = |step: &Step| history.time(step.event).millis();
     let mut pulled_at: Option<i64> = None;
     for pull in life(image).iter().filter(|step| step.kind == StepKind::Pull).map(time) {
-        if pulled_at.is_none_or(|recorded| pull - recorded >= RECORDED_MILLIS) {
+        if records_pull(pulled_at, pull) {
             pulled_at = Some(pull);
         }
     }

@@ -7,14 +7,13 @@ use std::collections::HashSet;
 
 use super::{Happening, Replay};
 use crate::model::{Digest, ImageState, Order, StepKind, StorageClass};
-use crate::policy::{Action, Policy, Ranks, Seen, Taken};
+use crate::policy::{Action, DAY_MILLIS, Policy, Ranks, Seen, Taken, records_pull};
 use crate::timeline::fact::{Fact, Noted, Run, What};
 use crate::timeline::image::{End, RunFacts};
 use crate::timeline::names::{DigestNo, EventNo, Map, Sym};
 use crate::timeline::policy::PolicyText;
 use crate::timeline::suppose::{Foreseen, Supposed, Supposition};
 
-const DAY_MILLIS: i64 = 86_400_000;
 /// Events of one run follow each other within this time.
 const PARTS_MILLIS: i64 = 10 * 60_000;
 /// Runs come every day. Where the logs have none for so long, there was none to log, and they are made up: one a day.
@@ -145,12 +144,10 @@ impl<'e> Replay<'e> {
         }
     }
 
-    /// A pull is recorded at most once a day (ECR User Guide).
     pub(super) fn touch_by_pull(&mut self, at: usize, now: i64) {
         let Some(board) = &mut self.board else { return };
-        let recorded = board.pulled.entry(at).or_insert(i64::MIN);
-        if now.saturating_sub(*recorded) >= DAY_MILLIS {
-            *recorded = now;
+        if records_pull(board.pulled.get(&at).copied(), now) {
+            board.pulled.insert(at, now);
             board.touched.push(at);
         }
     }
