@@ -55,7 +55,7 @@ impl Args {
         if plan.iter().all(|source| source.plan.objects == 0) {
             return Err(nothing::no_objects(&self.common.sources, &filter, &sources::pruned_by(&plan)));
         }
-        let look = look(&self.common, &destination);
+        let look = look(&self.common.show, &destination);
         destination.write(|out| ui::plan::write(out, look, "detect", &plan))?;
         Ok(Ending::default())
     }

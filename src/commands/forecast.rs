@@ -48,18 +48,17 @@ impl Args {
         // A moment in the future is one to look from, too.
         let Some(as_of) = at.or(run.evidence.end) else { return Err(nothing::no_end()) };
         let forecasts = Forecasts::new(&run.evidence.history, as_of, self.within);
-        let policies = forecasts.policies();
+        let (policies, counts) = (forecasts.policies(), forecasts.counts());
         for unknown in policies.iter().filter_map(|policy| Some((policy, policy.unknown.as_ref()?))).take(UNKNOWN_SAID_MAX) {
             talk.note(&format!("{}: {}", unknown.0.repository.name.raw(), unknown.1));
         }
         let source = if at.is_some() { "at" } else { "last_event" };
-        let view = ui::forecast::View { as_of, as_of_source: source, policies: &policies, counts: forecasts.counts() };
+        let view = ui::forecast::View { as_of, as_of_source: source, policies: &policies, counts };
         match self.common.show.format {
             #[cfg(feature = "sql")]
             ui::Format::Parquet => super::columns::forecast(&run, forecasts.iter()).map(|_| ())?,
             _ => run.write(|out, look, coverage| ui::forecast::write(out, look, coverage, &view, forecasts.iter())).map(|_| ())?,
         }
-        let counts = forecasts.counts();
         let summary = format!("{} there, {} due", counted(counts.images, "image", "images"), count(counts.due));
         Ok(run.end_by(&summary, forecasts.alarms().iter().copied()))
     }

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 
-use super::options::{Common, Sources};
+use super::options::{Common, Show, Sources};
 use super::{Ending, destination, interrupt, nothing, sources};
 use crate::failure::Failure;
 use crate::model::{Coverage, Filter, Finding, Severity, Timestamp};
@@ -80,7 +80,7 @@ impl<'a> Run<'a> {
 
     /// Writes the data; `None` when the reader of stdout closed it early.
     pub fn write<T>(&self, render: impl FnOnce(&mut dyn Write, Look, &Coverage) -> io::Result<T>) -> Result<Option<T>, Failure> {
-        let look = look(self.common, &self.destination);
+        let look = look(&self.common.show, &self.destination);
         let written = self.destination.write(|out| render(out, look, &self.evidence.coverage))?;
         self.closed.set(written.is_none());
         Ok(written)
@@ -98,7 +98,7 @@ impl<'a> Run<'a> {
             self.talk.note(&format!("{}{}, {summary} in {}", read_text(coverage), self.retries_text(), elapsed(self.started.elapsed())));
         }
         self.say_what_is_missing(coverage);
-        ending(self.common, coverage, severities)
+        ending(self.common.fail_on(), self.common.allow_incomplete(), coverage, severities)
     }
 
     fn retries_text(&self) -> String {
@@ -128,16 +128,16 @@ impl<'a> Run<'a> {
 }
 
 /// What the exit code is made of: the evidence, the findings, and what the user said about both.
-fn ending(common: &Common, coverage: &Coverage, mut severities: impl Iterator<Item = Severity>) -> Ending {
-    let incomplete = !coverage.is_complete() && !common.allow_incomplete();
+pub fn ending(fail_on: Option<Severity>, allow_incomplete: bool, coverage: &Coverage, mut severities: impl Iterator<Item = Severity>) -> Ending {
+    let incomplete = !coverage.is_complete() && !allow_incomplete;
     // Severities are declared from bad to harmless.
-    let alarming = common.fail_on().is_some_and(|limit| severities.any(|severity| severity <= limit));
+    let alarming = fail_on.is_some_and(|limit| severities.any(|severity| severity <= limit));
     Ending { alarming, incomplete }
 }
 
 /// How data is to look where it goes.
-pub fn look(common: &Common, destination: &Destination) -> Look {
-    Look { format: common.show.format, columns: destination.columns() }
+pub fn look(show: &Show, destination: &Destination) -> Look {
+    Look { format: show.format, columns: destination.columns() }
 }
 
 fn read(
@@ -195,7 +195,7 @@ mod tests {
     fn code(options: &[&str], failed: u64, severities: &[Severity]) -> u8 {
         let line = Line::try_parse_from([&["tagfall", "logs"], options].concat()).unwrap();
         let coverage = Coverage { objects_failed: failed, ..Coverage::default() };
-        ending(&line.common, &coverage, severities.iter().copied()).code()
+        ending(line.common.fail_on(), line.common.allow_incomplete(), &coverage, severities.iter().copied()).code()
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use chrono::Utc;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use wildmatch::WildMatch;
 
@@ -253,7 +252,7 @@ impl Jobs {
 impl Window {
     /// The filter of this window, relative times resolved by the clock.
     pub fn filter(&self, repositories: &[WildMatch]) -> Result<Filter, Failure> {
-        self.filter_at(repositories, Timestamp::from_millis(Utc::now().timestamp_millis()))
+        self.filter_at(repositories, values::now())
     }
 
     fn filter_at(&self, repositories: &[WildMatch], now: Timestamp) -> Result<Filter, Failure> {

@@ -49,7 +49,12 @@ pub fn moment(text: &str) -> Result<When, String> {
 
 /// The point itself, by the clock where it needs one.
 pub fn resolved(when: When) -> Timestamp {
-    when.resolve(Timestamp::from_millis(Utc::now().timestamp_millis()))
+    when.resolve(now())
+}
+
+/// What the clock says.
+pub fn now() -> Timestamp {
+    Timestamp::from_millis(Utc::now().timestamp_millis())
 }
 
 /// A span of time, in seconds: `90s`, `10m`, `1h`, `14d`, `2w`.

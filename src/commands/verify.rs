@@ -4,14 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use chrono::Utc;
-
 use super::gather::{self, watched};
 use super::options::{FailOn, Limits, S3, Show, Sources, Window};
-use super::{Ending, destination, interrupt, nothing, sources};
+use super::{Ending, destination, interrupt, nothing, sources, values};
 use crate::failure::Failure;
 use crate::integrity::{self, Gathered, Keys, Root, Scope};
-use crate::model::{Coverage, Filter, Standing, Timestamp, Verification};
+use crate::model::{Coverage, Filter, Standing, Verification};
 use crate::source::{KeyRequest, Options};
 use crate::ui::quantity::{bytes, count, counted, elapsed};
 use crate::ui::talk::Talk;
@@ -101,7 +99,7 @@ impl Args {
         self.fetch_keys(talk, &options, &gathered, &mut keys)?;
         let (coverage, verification) = gathered.judge(&keys, &scope);
         self.check(&filter, &coverage, &verification, &sources::pruned(&feeds))?;
-        let look = Look { format: self.show.format, columns: destination.columns() };
+        let look = gather::look(&self.show, &destination);
         if look.format != Format::Table || self.show.output.is_some() {
             verification.summary.warnings.iter().for_each(|warning| talk.note(warning));
         }
@@ -110,7 +108,8 @@ impl Args {
             talk.note(&format!("{} in {}", summary(&coverage, &verification), elapsed(started.elapsed())));
         }
         self.say_what_is_missing(talk, &coverage);
-        Ok(self.ending(&coverage, &verification))
+        let severities = verification.objects.iter().filter_map(|object| object.severity);
+        Ok(gather::ending(Some(self.fail_on.severity), self.fail_on.allow_incomplete, &coverage, severities))
     }
 
     /// Asks AWS for what nobody has given. Unless somebody asked for that, it is no failure where AWS does not tell.
@@ -118,7 +117,7 @@ impl Args {
         let by_itself =
             keys.is_empty() && !self.s3.no_sign_request && self.sources.iter().any(|spec| matches!(root(spec), Some(Root::Bucket { .. })));
         // AWS knows no keys of the future.
-        let now = Timestamp::from_millis(Utc::now().timestamp_millis());
+        let now = values::now();
         let needed: Vec<_> =
             gathered.keys_needed().into_iter().map(|asked| KeyRequest { from: asked.from.min(now), to: asked.to.min(now), ..asked }).collect();
         if cfg!(not(feature = "signatures")) || needed.is_empty() || !self.fetch_public_keys && !by_itself {
@@ -167,12 +166,6 @@ impl Args {
             talk.warn(&format!("{} could not be read", counted(coverage.objects_failed, "object", "objects")));
             coverage.failures.iter().take(gather::FAILURES_SAID_MAX).for_each(|failure| talk.warn(&ui::coverage::describe(failure)));
         }
-    }
-
-    fn ending(&self, coverage: &Coverage, verification: &Verification) -> Ending {
-        // Severities are declared from bad to harmless.
-        let alarming = verification.objects.iter().filter_map(|object| object.severity).any(|severity| severity <= self.fail_on.severity);
-        Ending { alarming, incomplete: !coverage.is_complete() && !self.fail_on.allow_incomplete }
     }
 }
 

@@ -6,16 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use chrono::Utc;
-
 use super::Args;
 use crate::commands::gather::look;
 use crate::commands::gather::{budget, watched};
-use crate::commands::{Ending, destination, interrupt, nothing, sources};
+use crate::commands::{Ending, destination, interrupt, nothing, sources, values};
 use crate::decode::Wanted;
 use crate::detect;
 use crate::failure::Failure;
-use crate::model::{Coverage, Filter, Seen, Timestamp};
+use crate::model::{Coverage, Filter, Seen};
 use crate::pipeline::{self, Budget};
 use crate::source::Feed;
 use crate::sql::{Answer, Catalog, Gathered, Gathering, Query, SqlError, named};
@@ -35,13 +33,13 @@ struct Reading {
 impl Args {
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         let started = Instant::now();
-        let now = Timestamp::from_millis(Utc::now().timestamp_millis());
+        let now = values::now();
         let query = Query::parse(&self.text()?, &self.params, now).map_err(|error| not_understood(&error))?;
         let asked = self.common.filter()?;
         let destination = destination::prepare(&self.common.show)?;
         let Reading { catalog, coverage, pruned } = self.read(talk, &query, &asked)?;
         let answer = query.run(&catalog).map_err(|error| not_answered(&error))?;
-        let look = look(&self.common, &destination);
+        let look = look(&self.common.show, &destination);
         let written = destination.write(|out| match self.explain {
             true => explain(out, &query, &coverage, pruned, &answer),
             false => ui::answer::write(out, look, &coverage, &answer, self.rows),
