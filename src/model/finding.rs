@@ -70,6 +70,8 @@ pub struct Usage {
     /// for nothing tells which of the two came first.
     pub pulls_after_gone: u64,
     pub last_pull: Option<EventRef>,
+    /// Pulls by scanners and by principals whose pulls ECR does not count: no need of anybody's, and in none of the counts above.
+    pub scanner_pulls: u64,
     /// ARNs of those who pulled, sorted.
     pub principals: Vec<LogText>,
     /// Task definitions, services and functions that refer to it, sorted.
@@ -85,6 +87,18 @@ words! {
         DeletedByCall = "deleted-by-call",
         RepositoryDeleted = "repository-deleted",
         Archived = "archived",
+        /// A rule took an image that never had a tag here, and somebody needed it.
+        ExpiredUntagged = "expired-untagged",
+        /// An index lives, and an image that it lists is gone.
+        ChildLost = "child-lost",
+        /// A replica is gone because its source was deleted or expired under delete replication.
+        ReplicatedDeletion = "replicated-deletion",
+        /// Somebody asked for a tag that a call had removed; the image may live.
+        TagRemoved = "tag-removed",
+        /// A tag moved to an older image, or back and forth between two pushers, and somebody pulled in between.
+        TagMovedBack = "tag-moved-back",
+        /// A stop reason or a failed call names an image, and nothing in the evidence says why.
+        Unexplained = "unexplained",
     }
 }
 

@@ -109,10 +109,13 @@ pub(super) const fn order(order: Order) -> &'static str {
 }
 
 fn write_usage(page: &mut Page<'_>, usage: &Usage) -> io::Result<()> {
-    let Usage { pulls_before, pulls_while_untagged, pulls_after_gone, last_pull, principals, references } = usage;
+    let Usage { pulls_before, pulls_while_untagged, pulls_after_gone, scanner_pulls, last_pull, principals, references } = usage;
     let pulls =
         format!("{} before, {} while untagged, {} after it was gone", count(*pulls_before), count(*pulls_while_untagged), count(*pulls_after_gone));
     page.item(2, "pulls", &pulls)?;
+    if *scanner_pulls > 0 {
+        page.item(2, "scanners", &format!("{} more by scanners, which need nothing", count(*scanner_pulls)))?;
+    }
     if let Some(last) = last_pull {
         page.item(2, "last pull", &event_text(last))?;
     }
@@ -167,6 +170,7 @@ const COLUMNS: &[&str] = &[
     "pulls_before",
     "pulls_while_untagged",
     "pulls_after_gone",
+    "scanner_pulls",
     "last_pull_time",
     "last_pull_event_id",
     "last_pull_actor",
@@ -189,7 +193,7 @@ fn cells(finding: &Finding) -> Vec<Cell> {
     cells.extend(Cell::event(deletion.as_ref().map(|deletion| &deletion.event)));
     cells.push(Cell::maybe(deletion.as_ref().and_then(|deletion| deletion.rule_priority), Cell::plain));
     cells.push(Cell::maybe(finding.exposure_seconds, Cell::plain));
-    cells.extend([usage.pulls_before, usage.pulls_while_untagged, usage.pulls_after_gone].map(Cell::plain));
+    cells.extend([usage.pulls_before, usage.pulls_while_untagged, usage.pulls_after_gone, usage.scanner_pulls].map(Cell::plain));
     cells.extend(Cell::event(usage.last_pull.as_ref()));
     cells.extend([&usage.principals, &usage.references].map(|names| Cell::list(names.iter().map(LogText::raw))));
     cells.extend([Cell::text(&finding.summary), Cell::list(finding.advice.iter().map(String::as_str))]);

@@ -92,6 +92,7 @@ pub fn finding() -> Finding {
             pulls_before: 2,
             pulls_while_untagged: 1,
             pulls_after_gone: 4,
+            scanner_pulls: 0,
             last_pull: Some(pull.clone()),
             principals: vec!["arn:aws:sts::111122223333:assumed-role/task/9".into()],
             references: vec!["service:shop".into()],

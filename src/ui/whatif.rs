@@ -125,6 +125,7 @@ const COLUMNS: &[&str] = &[
     "pulls_before",
     "pulls_while_untagged",
     "pulls_after_gone",
+    "scanner_pulls",
     "last_pull_time",
     "last_pull_event_id",
     "last_pull_actor",
@@ -151,7 +152,7 @@ fn cells(element: &WhatIf) -> Vec<Cell> {
     cells.push(Cell::maybe(element.went_at, Cell::plain));
     cells.extend(Cell::event(logged.as_ref().map(|logged| &logged.event)));
     cells.push(Cell::maybe(logged.as_ref().and_then(|logged| logged.rule_priority), Cell::plain));
-    cells.extend([usage.pulls_before, usage.pulls_while_untagged, usage.pulls_after_gone].map(Cell::plain));
+    cells.extend([usage.pulls_before, usage.pulls_while_untagged, usage.pulls_after_gone, usage.scanner_pulls].map(Cell::plain));
     cells.extend(Cell::event(usage.last_pull.as_ref()));
     cells.extend([element.pulled_after, element.needed].map(Cell::plain));
     cells.extend([Cell::maybe(element.severity.map(|severity| severity.word()), Cell::plain), texts(&element.pinned_by)]);

@@ -24,6 +24,12 @@ const fn story(kind: FindingKind) -> &'static str {
         FindingKind::DeletedByCall => "BatchDeleteImage took an image that somebody needed",
         FindingKind::RepositoryDeleted => "DeleteRepository took an image that somebody needed",
         FindingKind::Archived => "a transition rule or UpdateImageStorageClass put the image out of reach; it can be restored",
+        FindingKind::ExpiredUntagged => "a rule took an image that never had a tag here, and somebody needed it",
+        FindingKind::ChildLost => "an index is still there, and an image that it lists is gone",
+        FindingKind::ReplicatedDeletion => "a replica is gone because its source was deleted or expired, and deletions are replicated",
+        FindingKind::TagRemoved => "somebody asked for a tag that a call had removed",
+        FindingKind::TagMovedBack => "a tag moved to an older image, or back and forth between two pushers, and somebody pulled in between",
+        FindingKind::Unexplained => "a task's stop reason or a failed call names an image, and nothing in these logs says why",
     }
 }
 
