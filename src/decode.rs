@@ -5,6 +5,9 @@
 //! The full path (`walk`, `lines`) takes every other container and everything that is odd or damaged: it checks
 //! the grammar of the whole text, keeps what stands before damage, and lets one bad element cost only itself. Both give the
 //! same answer on every object that both can read.
+//!
+//! An object that is larger than a worker's share of the memory (`room`), or packed in something else than gzip (`layers`), is
+//! read piece by piece (`stream`); each piece takes the full path.
 
 mod blocks;
 mod fields;
@@ -14,7 +17,11 @@ mod gunzip;
 mod hot;
 mod inflate;
 pub(crate) mod json;
+mod layers;
 mod lines;
+mod packing;
+mod room;
+mod stream;
 mod tally;
 mod unescape;
 mod walk;
@@ -23,12 +30,18 @@ pub mod seen;
 
 pub use fingerprint::fingerprint;
 pub use gunzip::{Gunzip, Incomplete};
+pub use room::Room;
 pub(crate) use unescape::unescape_string;
+
+use std::fs::File;
+use std::io::Read;
+use std::sync::Arc;
 
 use crate::model::Timestamp;
 
 use gunzip::Unpacked;
 use hot::HotPath;
+use packing::Packing;
 use tally::Tally;
 use walk::Walk;
 
@@ -69,6 +82,36 @@ pub struct RawRecord<'b> {
 /// it is counted and reported with its index, and decoding goes on.
 pub trait RecordSink {
     fn record(&mut self, record: RawRecord<'_>) -> Result<(), String>;
+
+    /// A part of a long text was read: the ids of its records, as in [`Decoder::event_ids`], and how many bytes it has.
+    /// Says whether to go on with the next one.
+    fn part(&mut self, _event_ids: &[u64], _bytes: u64) -> Next {
+        Next::GoOn
+    }
+}
+
+/// Whether the rest of a long text is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    GoOn,
+    /// No: what was asked for is there.
+    Enough,
+    /// No: somebody stopped the run, and the object was not read to its end.
+    Stop,
+}
+
+/// An object as it is stored: its bytes, or the first of them and where the others come from.
+pub struct Stored<'a> {
+    pub bytes: &'a [u8],
+    pub rest: Option<Rest<'a>>,
+}
+
+/// What follows the first bytes of an object.
+pub enum Rest<'a> {
+    /// From here on, and once.
+    Stream(&'a mut dyn Read),
+    /// The whole object, read as far as its first bytes go.
+    File(&'a mut File),
 }
 
 /// Objects that hold no events of the kind we read.
@@ -108,16 +151,13 @@ pub struct ObjectReport {
 /// Bounds on what one object may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Largest text that is taken from one object, in bytes. What an object inflates to beyond that is left, and the object
-    /// has failed.
-    pub object_bytes_max: u64,
     /// Most failed records of one object that are listed one by one; more are only counted.
     pub failures_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { object_bytes_max: 1 << 30, failures_max: 1000 }
+        Self { failures_max: 1000 }
     }
 }
 
@@ -129,25 +169,77 @@ pub struct Decoder {
     hot: HotPath,
     /// Looked for until it was found once.
     read_only: bool,
+    room: Arc<Room>,
 }
 
 impl Decoder {
-    /// A decoder with empty buffers.
+    /// A decoder with empty buffers, and 1 GiB to itself.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// One of several that share `room`.
+    pub fn sharing(room: Arc<Room>) -> Self {
+        Self { room, ..Self::default() }
     }
 
     /// Reads one object: `stored` bytes as they lie in the bucket or folder, compressed or not. Hands the `wanted` records to
     /// `sink`, in order; what could not be read is in the report. Never panics, whatever the bytes.
     pub fn object<S: RecordSink + ?Sized>(&mut self, stored: &[u8], wanted: Wanted<'_>, limits: Limits, sink: &mut S) -> ObjectReport {
-        let tally = Tally::new(limits, &mut self.event_ids);
-        let walk = Walk { wanted, sink, tally };
-        let (report, text) = match self.gunzip.unpack(stored, limits.object_bytes_max) {
-            Some(Unpacked { text, damage, .. }) => (inflated(text, damage, &mut self.hot, walk), text),
-            None => (plain(stored, walk, limits), stored),
+        self.object_of(Stored { bytes: stored, rest: None }, wanted, limits, sink)
+    }
+
+    /// The same for an object of any length.
+    pub fn object_of<S: RecordSink + ?Sized>(&mut self, stored: Stored<'_>, wanted: Wanted<'_>, limits: Limits, sink: &mut S) -> ObjectReport {
+        if stored.rest.is_none()
+            && let Some(report) = self.whole(stored.bytes, wanted, limits, sink)
+        {
+            return report;
+        }
+        let reader: Box<dyn Read + '_> = match stored.rest {
+            None => Box::new(stored.bytes),
+            Some(Rest::Stream(rest)) => Box::new(stored.bytes.chain(rest)),
+            Some(Rest::File(rest)) => Box::new(stored.bytes.chain(rest)),
+        };
+        self.in_parts(reader, wanted, limits, sink)
+    }
+
+    /// Reads an object whose text can be held as a whole; `None` for any other. Nothing was handed out then.
+    fn whole<S: RecordSink + ?Sized>(&mut self, stored: &[u8], wanted: Wanted<'_>, limits: Limits, sink: &mut S) -> Option<ObjectReport> {
+        let share = self.room.share_bytes();
+        let (report, text) = if inflate::is_gzip(stored) {
+            let said = inflate::length_said(stored);
+            let _taken = self.room.whole(said)?;
+            let Unpacked { text, damage, longest } = self.gunzip.unpack(stored, said.max(share))?;
+            if longest as u64 >= said.max(share) && damage.is_some() || Packing::of(text).is_some() {
+                self.gunzip.keep(share);
+                return None;
+            }
+            let walk = Walk { wanted, sink, tally: Tally::new(limits, &mut self.event_ids) };
+            (inflated(text, damage, &mut self.hot, walk), text)
+        } else if stored.len() as u64 > share || Packing::of(stored).is_some() {
+            return None;
+        } else {
+            let walk = Walk { wanted, sink, tally: Tally::new(limits, &mut self.event_ids) };
+            // A text that no checksum vouches for: never the hot path.
+            (full(stored, None, walk), stored)
         };
         self.read_only = self.read_only || says_read_only(text);
-        report
+        self.gunzip.keep(share);
+        Some(report)
+    }
+
+    /// Reads an object piece by piece, whatever it is packed in.
+    fn in_parts<S: RecordSink + ?Sized>(&mut self, reader: Box<dyn Read + '_>, wanted: Wanted<'_>, limits: Limits, sink: &mut S) -> ObjectReport {
+        let mut walk = Walk { wanted, sink, tally: Tally::new(limits, &mut self.event_ids) };
+        match packing::unpacked(reader, &self.room) {
+            Ok(mut text) => {
+                let streamed = stream::run(&mut *text, &self.room, &mut walk);
+                self.read_only = self.read_only || streamed.read_only;
+                walk.tally.finish(streamed.damage, streamed.bytes)
+            }
+            Err(reason) => walk.tally.finish(Some(reason), 0),
+        }
     }
 
     /// Whether any object so far says `"readOnly":true`, in a wanted record or not. A trail of write events alone never does.
@@ -169,13 +261,6 @@ fn says_read_only(text: &[u8]) -> bool {
         let value = behind.iter().position(|byte| !matches!(byte, b'"' | b'\\' | b':' | b' ' | b'\t' | b'\n' | b'\r'));
         value.and_then(|start| behind.get(start..)).is_some_and(|value| value.starts_with(b"true"))
     })
-}
-
-/// A text that no checksum vouches for: never the hot path.
-fn plain<S: RecordSink + ?Sized>(stored: &[u8], walk: Walk<'_, '_, S>, limits: Limits) -> ObjectReport {
-    let length = usize::try_from(limits.object_bytes_max).map_or(stored.len(), |max| max.min(stored.len()));
-    let damage = (length < stored.len()).then(|| format!("larger than --max-memory allows for the text of one object ({length} bytes)"));
-    full(stored.get(..length).unwrap_or(stored), damage, walk)
 }
 
 /// A text that came out of gzip.

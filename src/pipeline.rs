@@ -9,12 +9,13 @@ mod tally;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
 use crate::decode::seen::SeenIds;
-use crate::decode::{Decoder, Limits, ObjectReport, RawRecord, RecordSink, Wanted};
+use crate::decode::{Decoder, Limits, Next, ObjectReport, RawRecord, RecordSink, Rest, Room, Stored, Wanted};
 use crate::model::{Coverage, Filter, LogText, Recognized, Seen, Timestamp};
 use crate::recognize::{Recognizer, SOURCES};
 use crate::source::{Delivery, Feed, Fetched, Shelf, Shelved};
@@ -30,8 +31,15 @@ const IDS_TOGETHER: usize = 256;
 pub struct Budget {
     /// Worker threads.
     pub jobs: NonZeroUsize,
-    /// Largest size that one object may inflate to, in bytes.
+    /// What the texts of objects may take, all workers' together, in bytes. A longer text is read piece by piece.
     pub object_bytes_max: u64,
+}
+
+impl Budget {
+    /// What the workers share.
+    pub fn room(self) -> Room {
+        Room::new(self.object_bytes_max, self.jobs.get())
+    }
 }
 
 /// Counters that a progress display may read while a run goes on.
@@ -129,11 +137,12 @@ pub fn scan<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C
 
 /// The same, and whether a read-only event of any service was among the records.
 fn gather<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C + Sync) -> (Coverage, bool, Vec<C>) {
-    let seen = SeenIds::default();
+    let (seen, room) = (SeenIds::default(), Arc::new(run.budget.room()));
+    let work = || work(Worker { run, wanted, seen: &seen, decoder: Decoder::sharing(Arc::clone(&room)) }, make());
     let done: Vec<(Tally, C)> = match rayon::ThreadPoolBuilder::new().num_threads(run.budget.jobs.get()).build() {
-        Ok(pool) => pool.broadcast(|_| work(run, wanted, &seen, make())),
+        Ok(pool) => pool.broadcast(|_| work()),
         // No threads to be had: the work is the same with one.
-        Err(_) => vec![work(run, wanted, &seen, make())],
+        Err(_) => vec![work()],
     };
     let (mut tallies, collectors): (Vec<Tally>, Vec<C>) = done.into_iter().unzip();
     tallies.extend(run.feeds.iter().filter_map(|feed| feed.shelf()).map(|shelf| Tally::of(shelf.coverage())));
@@ -166,32 +175,33 @@ fn empty<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, shelf: &dyn Shelf, tall
     }
 }
 
+/// What one worker has in hand beside its collector.
+struct Worker<'r> {
+    run: Run<'r>,
+    wanted: Wanted<'r>,
+    seen: &'r SeenIds,
+    decoder: Decoder,
+}
+
 /// One worker: object after object, until the feeds are empty.
-fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenIds, mut collector: C) -> (Tally, C) {
-    let (mut tally, mut decoder, mut stored) = (Tally::default(), Decoder::default(), Vec::new());
-    let mut ids = Vec::new();
-    let limits = Limits { object_bytes_max: run.budget.object_bytes_max, ..Limits::default() };
+fn work<C: Collector>(mut worker: Worker<'_>, mut collector: C) -> (Tally, C) {
+    let Worker { run, wanted, seen, .. } = worker;
+    let (mut tally, mut stored, mut ids) = (Tally::default(), Vec::new(), Vec::new());
     for feed in run.feeds {
         if let Some(shelf) = feed.shelf() {
             empty(run, wanted, shelf, &mut tally, &mut collector);
             continue;
         }
         while !run.cancelled.load(Ordering::Relaxed) && !collector.is_full() {
-            let Some(delivery) = feed.next(&mut stored) else { break };
-            let object = delivery.object.raw();
-            let report = match &delivery.outcome {
-                Fetched::OtherKind | Fetched::Known => None,
-                Fetched::Failed(_) if stored.is_empty() => None,
-                _ => Some(decoder.object(&stored, wanted, limits, &mut Sink { collector: &mut collector, object })),
-            };
-            if let Some(report) = &report {
+            let Some(mut delivery) = feed.next(&mut stored) else { break };
+            let report = worker.decode(&mut delivery, &stored, &mut collector);
+            if report.is_some() {
                 // Those of small objects together: each is a miss in a large table, and many misses can be under way at once.
-                ids.extend_from_slice(decoder.event_ids());
+                ids.extend_from_slice(worker.decoder.event_ids());
                 if ids.len() >= IDS_TOGETHER {
                     seen.insert_all(&ids);
                     ids.clear();
                 }
-                run.progress.decoded(report);
             }
             collector.finished(&delivery, report.as_ref());
             run.progress.delivered(&delivery);
@@ -199,19 +209,60 @@ fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenIds, mut coll
         }
     }
     seen.insert_all(&ids);
-    tally.read_only = decoder.has_seen_read_only();
+    tally.read_only = worker.decoder.has_seen_read_only();
     (tally, collector)
+}
+
+impl Worker<'_> {
+    /// Reads what was delivered, the first bytes of which are in `stored`; `None` if there is nothing to be read.
+    fn decode<C: Collector>(&mut self, delivery: &mut Delivery, stored: &[u8], collector: &mut C) -> Option<ObjectReport> {
+        match &delivery.outcome {
+            Fetched::OtherKind | Fetched::Known => return None,
+            Fetched::Failed(_) if stored.is_empty() => return None,
+            _ => {}
+        }
+        let mut sink = Sink { run: self.run, seen: self.seen, collector, object: delivery.object.raw(), noted: 0, noted_bytes: 0 };
+        let rest = delivery.rest.as_mut().map(|rest| Rest::Stream(rest));
+        let report = self.decoder.object_of(Stored { bytes: stored, rest }, self.wanted, Limits::default(), &mut sink);
+        let (records, bytes) = (report.records.saturating_sub(sink.noted), report.bytes_decompressed.saturating_sub(sink.noted_bytes));
+        self.run.progress.decoded(records, bytes);
+        if let Some(mut rest) = delivery.rest.take() {
+            delivery.size += rest.bytes();
+            if let Some(reason) = rest.take_failure() {
+                delivery.outcome = Fetched::Failed(reason);
+            }
+        }
+        Some(report)
+    }
 }
 
 /// Gives the collector the object's name along with each of its records.
 struct Sink<'a, C> {
+    run: Run<'a>,
+    seen: &'a SeenIds,
     collector: &'a mut C,
     object: &'a str,
+    /// What the progress line knows of the object already.
+    noted: u64,
+    noted_bytes: u64,
 }
 
 impl<C: Collector> RecordSink for Sink<'_, C> {
     fn record(&mut self, record: RawRecord<'_>) -> Result<(), String> {
         self.collector.record(self.object, record)
+    }
+
+    fn part(&mut self, event_ids: &[u64], bytes: u64) -> Next {
+        self.seen.insert_all(event_ids);
+        let records = event_ids.len() as u64;
+        self.run.progress.decoded(records, bytes);
+        self.noted += records;
+        self.noted_bytes += bytes;
+        match () {
+            () if self.run.cancelled.load(Ordering::Relaxed) => Next::Stop,
+            () if self.collector.is_full() => Next::Enough,
+            () => Next::GoOn,
+        }
     }
 }
 
@@ -278,8 +329,8 @@ impl Progress {
         self.bytes_compressed.fetch_add(delivery.size, Ordering::Relaxed);
     }
 
-    fn decoded(&self, report: &ObjectReport) {
-        self.bytes_decompressed.fetch_add(report.bytes_decompressed, Ordering::Relaxed);
-        self.records.fetch_add(report.records, Ordering::Relaxed);
+    fn decoded(&self, records: u64, bytes: u64) {
+        self.bytes_decompressed.fetch_add(bytes, Ordering::Relaxed);
+        self.records.fetch_add(records, Ordering::Relaxed);
     }
 }

@@ -10,6 +10,7 @@ pub mod layout;
 mod local;
 mod options;
 mod plan;
+mod rest;
 pub mod retry;
 #[cfg(feature = "s3")]
 mod s3;
@@ -18,6 +19,7 @@ mod walk;
 
 pub use fatal::{FatalError, FatalKind};
 pub use options::{Credentials, MEMORY_BYTES_DEFAULT, OpenError, Options, Patience, open, public_keys};
+pub use rest::Rest;
 pub use plan::{GET_USD_PER_1000, LIST_USD_PER_1000, PRICES_AS_OF, Plan, PlanError, plan};
 
 use std::collections::BTreeSet;
@@ -60,7 +62,7 @@ pub fn could_not_run(feed: &dyn Feed) -> Option<FatalError> {
 }
 
 /// One object, or the reason why it could not be had.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Delivery {
     /// Name for evidence: the full key (S3), the path relative to the folder, the path as given (file), `-` (stdin). With
     /// several sources, the source stands before it: `s3://bucket/key`, `folder/path`.
@@ -72,6 +74,8 @@ pub struct Delivery {
     pub origin: Option<Origin>,
     /// How it is signed, where the place keeps that beside its bytes (S3): CloudTrail signs its log digest files.
     pub signed: Option<Box<Signed>>,
+    /// What follows the bytes in the buffer; only where [`Options::part_bytes`] asks. `size` does not count it.
+    pub rest: Option<Rest>,
 }
 
 /// What stands in the metadata of a log digest file. A copy on disk has lost it.

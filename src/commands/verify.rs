@@ -89,7 +89,7 @@ impl Args {
             let failure = Failure::new(format!("cannot verify {lake}")).because("it is a lake: it holds events, and not the objects they came in");
             return Err(failure.advise("name the logs that it was made from"));
         }
-        let options = Options { other_kinds: true, ..sources::options(asked) };
+        let options = Options { other_kinds: true, part_bytes: None, ..sources::options(asked) };
         let feeds = sources::open_with(&self.sources, &options, &filter)?;
         let scope = Scope::new(self.sources.iter().filter_map(|spec| root(spec)).collect(), &filter);
         let mut gathered = watched(talk, &feeds, &cancelled, gather::budget(asked), integrity::read);

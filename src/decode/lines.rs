@@ -18,7 +18,7 @@ pub(super) fn is_lines(text: &[u8]) -> bool {
 }
 
 /// Where the JSON of a line begins, behind white space and a time.
-fn json_start(line: &[u8]) -> Option<usize> {
+pub(super) fn json_start(line: &[u8]) -> Option<usize> {
     let at = skip_space(line, 0);
     match line.get(at)? {
         b'{' | b'[' => Some(at),

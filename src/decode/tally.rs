@@ -19,6 +19,8 @@ pub(super) struct Tally<'d> {
     recognised: bool,
     /// The first thing that does not.
     foreign: Option<String>,
+    /// Where the part of the text that is being read begins; 0 if it is read as a whole.
+    part: u64,
 }
 
 impl<'d> Tally<'d> {
@@ -36,7 +38,20 @@ impl<'d> Tally<'d> {
             other: None,
             recognised: false,
             foreign: None,
+            part: 0,
         }
+    }
+
+    /// A text that is read in parts: the next one begins at byte `at`.
+    pub(super) const fn begin_part(&mut self, at: u64) {
+        self.part = at;
+    }
+
+    /// Hands over the ids of the part that was read.
+    pub(super) fn end_part<T>(&mut self, take: impl FnOnce(&[u64]) -> T) -> T {
+        let taken = take(self.event_ids);
+        self.event_ids.clear();
+        taken
     }
 
     /// Forgets everything: a reading turned out to be the wrong one.
@@ -86,7 +101,8 @@ impl<'d> Tally<'d> {
     pub(super) fn fail_counted(&mut self, index: u64, reason: String) {
         self.failed_total += 1;
         if self.failed.len() < self.limits.failures_max {
-            self.failed.push((index, reason));
+            let place = if self.part == 0 { String::new() } else { format!(" (in the part from byte {} on)", self.part) };
+            self.failed.push((index, reason + &place));
         }
     }
 

@@ -213,7 +213,7 @@ fn goes_on(text: &[u8], end: usize) -> bool {
 }
 
 /// Whether this member is the list of a container.
-fn is_container(text: &[u8], key: &Range<usize>, value: usize) -> bool {
+pub(super) fn is_container(text: &[u8], key: &Range<usize>, value: usize) -> bool {
     let key = plain(text.get(key.clone()).unwrap_or_default());
     matches!(&*key, b"Records" | b"Events" | b"events" | b"logEvents") && text.get(value) == Some(&b'[')
 }

@@ -195,7 +195,7 @@ fn deliver(collector: &mut super::ingest::Collector<'_>, (name, records): &Objec
         collector.record(name, RawRecord { index: index as u64, json: &event(id, *hour), native: false }).unwrap();
     }
     let origin = Some(Origin { address: name.clone(), stamp: "1".to_owned() });
-    let delivery = Delivery { object: name.as_str().into(), size: 1, outcome: Fetched::Whole, origin, signed: None };
+    let delivery = Delivery { object: name.as_str().into(), size: 1, outcome: Fetched::Whole, origin, signed: None, rest: None };
     let report = ObjectReport {
         outcome: Outcome::Read,
         bytes_decompressed: 1,
@@ -356,7 +356,7 @@ fn what_an_interrupted_commit_put_in_place_is_removed_and_nothing_else() {
 /// An object that could not be had this time.
 fn lose(collector: &mut super::ingest::Collector<'_>, name: &str) {
     let origin = Some(Origin { address: name.to_owned(), stamp: "2".to_owned() });
-    let delivery = Delivery { object: name.into(), size: 0, outcome: Fetched::Failed("timed out".to_owned()), origin, signed: None };
+    let delivery = Delivery { object: name.into(), size: 0, outcome: Fetched::Failed("timed out".to_owned()), origin, signed: None, rest: None };
     collector.finished(&delivery, None);
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::folder::Folder;
 use super::layout::{Seen, Selection};
 use super::options::cannot_open;
-use super::{Delivery, Feed, Fetched, Known, Listed, OpenError, Options, Origin, Pruned};
+use super::{Delivery, Feed, Fetched, Known, Listed, OpenError, Options, Origin, Pruned, Rest};
 
 /// How far the walk may run ahead. Most archives fit, so that the total is known early; the others stay in bounded memory.
 const WALK_AHEAD_MAX: usize = 65_536;
@@ -36,7 +36,7 @@ pub(super) struct Local {
     root: PathBuf,
     /// Stands before every name, when several sources were given: `folder/`.
     label: String,
-    object_bytes_max: u64,
+    sizes: Sizes,
     known: Option<Arc<dyn Known>>,
     /// `root` for [`Origin`].
     absolute: PathBuf,
@@ -73,7 +73,7 @@ impl Local {
             .map_err(|error| OpenError::Start { address: spec.to_owned(), reason: error.to_string() })?;
         let label = if options.many { format!("{}/", spec.trim_end_matches('/')) } else { String::new() };
         let absolute = root.canonicalize().unwrap_or_else(|_| root.clone());
-        Ok(Self { root, label, object_bytes_max: options.memory_bytes_max, known: options.known.clone(), absolute, shared })
+        Ok(Self { root, label, sizes: Sizes::of(options), known: options.known.clone(), absolute, shared })
     }
 
     fn name(&self, path: &Path) -> String {
@@ -84,18 +84,18 @@ impl Local {
 impl Feed for Local {
     fn next(&self, buffer: &mut Vec<u8>) -> Option<Delivery> {
         prepare(buffer);
-        let (path, outcome, origin) = match self.shared.take()? {
-            Found::OtherKind(path) => (path, Fetched::OtherKind, None),
-            Found::Unreadable(path, reason) => (path, Fetched::Failed(reason), None),
+        let (path, Opened { outcome, origin, rest }) = match self.shared.take()? {
+            Found::OtherKind(path) => (path, Fetched::OtherKind.into()),
+            Found::Unreadable(path, reason) => (path, Fetched::Failed(reason).into()),
             Found::File(path, folder) => {
                 let absolute = || self.absolute.join(path.strip_prefix(&self.root).unwrap_or(&path));
-                let (outcome, origin) = read_unless_known(folder.file(&path), absolute, self.known.as_deref(), buffer, self.object_bytes_max);
-                (path, outcome, origin)
+                let opened = read_unless_known(folder.file(&path), absolute, self.known.as_deref(), buffer, self.sizes);
+                (path, opened)
             }
         };
         let size = buffer.len() as u64;
         self.shared.bytes_read.fetch_add(size, Ordering::Relaxed);
-        Some(Delivery { object: self.name(&path).into(), size, outcome, origin, signed: None })
+        Some(Delivery { object: self.name(&path).into(), size, outcome, origin, signed: None, rest })
     }
 
     fn listed(&self) -> Listed {
@@ -208,32 +208,65 @@ pub(super) fn prepare(buffer: &mut Vec<u8>) {
     buffer.shrink_to(BUFFER_KEPT_BYTES_MAX);
 }
 
-/// Reads a file. Its size is not asked for: most objects fit into the buffer as it is, and a question per file is what makes
-/// many small files slow.
-pub(super) fn read_file(file: File, buffer: &mut Vec<u8>, bytes_max: u64) -> Fetched {
-    read_whole(file, buffer, bytes_max)
+/// How much of an object is held.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    pub bytes_max: u64,
+    pub part_bytes: Option<u64>,
+}
+
+impl Sizes {
+    pub(super) fn of(options: &Options) -> Self {
+        Self { bytes_max: options.memory_bytes_max, part_bytes: options.part_bytes }
+    }
+}
+
+/// An object whose beginning is in the buffer.
+pub(super) struct Opened {
+    pub outcome: Fetched,
+    pub origin: Option<Origin>,
+    pub rest: Option<Rest>,
+}
+
+impl From<Fetched> for Opened {
+    fn from(outcome: Fetched) -> Self {
+        Self { outcome, origin: None, rest: None }
+    }
 }
 
 /// Reads a file that was opened, unless `known` has this version of it. The version is asked for before the file is read: what
-/// changes meanwhile has a newer one, and is read again next time.
+/// changes meanwhile has a newer one, and is read again next time. Its size is not asked for: most objects fit into the buffer as
+/// it is, and a question per file is what makes many small files slow.
 pub(super) fn read_unless_known(
     opened: io::Result<File>,
     absolute: impl FnOnce() -> PathBuf,
     known: Option<&dyn Known>,
     buffer: &mut Vec<u8>,
-    bytes_max: u64,
-) -> (Fetched, Option<Origin>) {
-    let file = match opened {
+    sizes: Sizes,
+) -> Opened {
+    let mut file = match opened {
         Ok(file) => file,
-        Err(error) => return (failed(error), None),
+        Err(error) => return failed(error).into(),
     };
     let origin = known.and_then(|_| Some(Origin { address: absolute().to_string_lossy().into_owned(), stamp: stamp(&file)? }));
     if let (Some(known), Some(origin)) = (known, &origin)
         && known.knows(origin)
     {
-        return (Fetched::Known, Some(origin.clone()));
+        return Opened { outcome: Fetched::Known, origin: Some(origin.clone()), rest: None };
     }
-    (read_file(file, buffer, bytes_max), origin)
+    let Some(part_bytes) = sizes.part_bytes else {
+        return Opened { outcome: read_whole(file, buffer, sizes.bytes_max), origin, rest: None };
+    };
+    let (outcome, more) = read_part(&mut file, buffer, part_bytes);
+    Opened { outcome, origin, rest: more.then(|| Rest::of_file(file)) }
+}
+
+/// Reads the first `bytes`, and says whether there may be more.
+pub(super) fn read_part(source: &mut impl Read, buffer: &mut Vec<u8>, bytes: u64) -> (Fetched, bool) {
+    match source.take(bytes).read_to_end(buffer) {
+        Err(error) => (failed(error), false),
+        Ok(read) => (Fetched::Whole, read as u64 == bytes),
+    }
 }
 
 /// Size and time of change.

@@ -27,6 +27,9 @@ pub struct Options {
     pub request_payer: bool,
     /// For the whole process. A feed keeps at most half of it in flight; one object may take all of it, and no more.
     pub memory_bytes_max: u64,
+    /// So many bytes of an object are handed out at once, and what follows them as [`super::Delivery::rest`]. `None`: objects are
+    /// handed out whole, and those larger than the memory fail.
+    pub part_bytes: Option<u64>,
     /// Worker threads that will call [`Feed::next`].
     pub jobs: NonZeroUsize,
     /// More than one source was given: the source stands before each object's name.
@@ -51,6 +54,7 @@ impl Default for Options {
             no_sign_request: false,
             request_payer: false,
             memory_bytes_max: MEMORY_BYTES_DEFAULT,
+            part_bytes: None,
             jobs: NonZeroUsize::MIN,
             many: false,
             other_kinds: false,

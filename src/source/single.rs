@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::local::{read_as_far_as_it_goes, read_unless_known};
-use super::{Delivery, Feed, Known, Listed, Options};
+use super::local::{Opened, Sizes, read_as_far_as_it_goes, read_part, read_unless_known};
+use super::{Delivery, Feed, Known, Listed, Options, Rest};
 
 pub(super) struct Single {
     place: Place,
     name: String,
     bytes: AtomicU64,
     taken: AtomicBool,
-    object_bytes_max: u64,
+    sizes: Sizes,
     known: Option<Arc<dyn Known>>,
 }
 
@@ -37,9 +37,20 @@ impl Single {
             name: name.to_owned(),
             bytes: AtomicU64::new(bytes),
             taken: AtomicBool::new(false),
-            object_bytes_max: options.memory_bytes_max,
+            sizes: Sizes::of(options),
             known: options.known.clone(),
         }
+    }
+}
+
+impl Single {
+    fn read_stdin(&self, buffer: &mut Vec<u8>) -> Opened {
+        let mut stdin = std::io::stdin().lock();
+        let Some(part_bytes) = self.sizes.part_bytes else {
+            return read_as_far_as_it_goes(stdin, buffer, self.sizes.bytes_max).into();
+        };
+        let (outcome, more) = read_part(&mut stdin, buffer, part_bytes);
+        Opened { outcome, origin: None, rest: more.then(|| Rest::of_stream(std::io::stdin())) }
     }
 }
 
@@ -49,16 +60,16 @@ impl Feed for Single {
         if self.taken.swap(true, Ordering::AcqRel) {
             return None;
         }
-        let (outcome, origin) = match &self.place {
-            Place::Stdin => (read_as_far_as_it_goes(std::io::stdin().lock(), buffer, self.object_bytes_max), None),
+        let Opened { outcome, origin, rest } = match &self.place {
+            Place::Stdin => self.read_stdin(buffer),
             Place::File(path) => {
                 let absolute = || path.canonicalize().unwrap_or_else(|_| path.clone());
-                read_unless_known(File::open(path), absolute, self.known.as_deref(), buffer, self.object_bytes_max)
+                read_unless_known(File::open(path), absolute, self.known.as_deref(), buffer, self.sizes)
             }
         };
         let size = buffer.len() as u64;
         self.bytes.fetch_max(size, Ordering::Relaxed);
-        Some(Delivery { object: self.name.as_str().into(), size, outcome, origin, signed: None })
+        Some(Delivery { object: self.name.as_str().into(), size, outcome, origin, signed: None, rest })
     }
 
     fn listed(&self) -> Listed {

@@ -1,0 +1,50 @@
+//! What an object is packed in, told by its first bytes, and its text, one packing taken off after another.
+
+use std::io::Read;
+
+use super::inflate::is_gzip;
+use super::layers::{gunzipped, head, unzstd, utf16};
+use super::room::Room;
+
+/// How many packings are taken off one object: gzip inside gzip, as upload tools make it, and an encoding.
+const PACKINGS_MAX: usize = 3;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Packing {
+    Gzip,
+    Zstd,
+    /// `true`: the higher byte comes first.
+    Utf16(bool),
+}
+
+impl Packing {
+    /// The packing of what begins with `head`; `None` for a text, and for what cannot be read.
+    pub(super) fn of(head: &[u8]) -> Option<Self> {
+        match head {
+            [0x1f, ..] if is_gzip(head) => Some(Self::Gzip),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
+            // UTF-32 begins like UTF-16.
+            [0xff, 0xfe, 0, 0, ..] => None,
+            [0xff, 0xfe, ..] => Some(Self::Utf16(false)),
+            [0xfe, 0xff, ..] => Some(Self::Utf16(true)),
+            _ => None,
+        }
+    }
+}
+
+/// The text that `reader` holds in whatever packing.
+///
+/// # Errors
+/// It is packed too often, or a library cannot begin.
+pub(super) fn unpacked<'r>(mut reader: Box<dyn Read + 'r>, room: &Room) -> Result<Box<dyn Read + 'r>, String> {
+    for _ in 0..=PACKINGS_MAX {
+        let (head, whole) = head(reader);
+        reader = match Packing::of(&head) {
+            None => return Ok(whole),
+            Some(Packing::Gzip) => gunzipped(whole),
+            Some(Packing::Zstd) => unzstd(whole, room.share_bytes()).map_err(|error| error.to_string())?,
+            Some(Packing::Utf16(big)) => utf16(whole, big),
+        };
+    }
+    Err(format!("packed more than {PACKINGS_MAX} times: unpack it first"))
+}
