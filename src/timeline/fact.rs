@@ -41,7 +41,7 @@ pub struct Fact {
     pub what: What,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub enum What {
     Push {
         image: Named,
@@ -124,7 +124,7 @@ impl Named {
     pub const NONE: Self = Self { digest: DigestNo::NONE, tag: Sym::NONE };
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Manifest {
     pub media_type: Sym,
     pub is_index: bool,
@@ -133,7 +133,7 @@ pub struct Manifest {
     pub layers: Box<[u64]>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Deleted {
     /// What went. `by_digest`: the image and all its tags; else the tag alone.
     pub removed: Box<[(Named, bool)]>,
@@ -141,7 +141,7 @@ pub struct Deleted {
 }
 
 /// A lifecycle run, or a part of one.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Run {
     /// The policy's rules as JSON: the same text in run after run, so it is kept once.
     pub rules: Sym,
@@ -151,7 +151,7 @@ pub struct Run {
     pub evaluated_before: i64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct RunImage {
     pub digest: DigestNo,
     pub action: RunAction,
@@ -193,7 +193,7 @@ pub struct Reference {
     pub cut: Sym,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Task {
     pub task: Sym,
     pub group: Sym,
@@ -230,6 +230,16 @@ impl Noted {
     /// The id that breaks ties within a second: a correction stands where the event stood that it corrects.
     pub fn order_id(&self) -> EventId {
         if self.addendum { self.key } else { self.id }
+    }
+
+    /// Whether `other` says the same in every word, wherever it stands.
+    pub fn is_copy_of(&self, other: &Self) -> bool {
+        let comparable = |event: &Self| {
+            let Self { id, key, time, name, actor, source_ip, user_agent, recipient, region, .. } = *event;
+            let Self { addendum, corrects_time, read_only, .. } = *event;
+            (id, key, time, name, [actor, source_ip, user_agent, recipient, region], [addendum, corrects_time, read_only])
+        };
+        comparable(self) == comparable(other)
     }
 
     pub fn translate(&mut self, table: &Translation) {

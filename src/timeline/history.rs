@@ -40,7 +40,7 @@ impl Fold {
 
     /// The same, and plays the events once more under a supposition.
     pub fn finish_supposing(self, filter: &Filter, supposed: Option<Supposed<'_>>) -> History {
-        let Self { names, mut events, mut facts } = self;
+        let Self { names, mut events, mut facts, .. } = self;
         let kept = one_of_each(&mut events, &facts, &names);
         facts.retain(|fact| kept[fact.event.index()]);
         // Stable: what one event says stays in the order in which it says it.
