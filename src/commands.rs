@@ -15,6 +15,7 @@ mod gather;
 #[cfg(feature = "sql")]
 mod ingest;
 mod interrupt;
+mod machine;
 mod man;
 mod nothing;
 mod options;
@@ -28,6 +29,8 @@ mod verify;
 mod whatif;
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -94,6 +97,23 @@ impl Command {
         }
     }
 
+    /// How many workers it will have.
+    fn jobs(&self) -> NonZeroUsize {
+        match self {
+            Self::Detect(args) => args.common.jobs(),
+            Self::Explain(args) => args.common.jobs(),
+            Self::Timeline(args) => args.common.jobs(),
+            Self::Forecast(args) => args.common.jobs(),
+            Self::Whatif(args) => args.common.jobs(),
+            Self::Report(args) => args.common.jobs(),
+            Self::Query(args) => args.common.jobs(),
+            #[cfg(feature = "sql")]
+            Self::Ingest(args) => args.jobs(),
+            Self::Verify(args) => args.jobs(),
+            Self::Queries(_) | Self::Completions(_) | Self::Man(_) => NonZeroUsize::MIN,
+        }
+    }
+
     fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         match self {
             Self::Detect(args) => args.run(talk),
@@ -138,13 +158,25 @@ pub fn main() -> ExitCode {
         }
     };
     let talk = Arc::new(Talk::new(cli.command.quiet()));
-    match cli.command.run(&talk) {
+    // A panic is a fault of the program's, or of a library's, and no reason to end in another way than any other failure.
+    let done = panic::catch_unwind(AssertUnwindSafe(|| {
+        machine::prepare(cli.command.jobs())?;
+        cli.command.run(&talk)
+    }));
+    match done.unwrap_or_else(|_| Err(fault())) {
         Ok(ending) => ExitCode::from(ending.code()),
         Err(failure) => {
             talk.failure(&failure);
             ExitCode::from(Failure::EXIT_CODE)
         }
     }
+}
+
+/// What a panic means for whoever reads it.
+fn fault() -> Failure {
+    Failure::new("tagfall failed: a fault of its own, or no memory and no threads to be had")
+        .because("what is said above of a panic")
+        .advise("give it more memory, or fewer --jobs; if it fails again, report it with the text above")
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub mod seen;
 
 pub use fingerprint::fingerprint;
 pub use gunzip::{Gunzip, Incomplete};
+pub(crate) use packing::unzipped;
 pub use room::Room;
 pub(crate) use unescape::unescape_string;
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use wildmatch::WildMatch;
 
+use super::machine;
 use super::values::{self, When};
 use crate::detect::Settings;
 use crate::failure::Failure;
@@ -198,7 +199,7 @@ impl Common {
         Settings { race_window_seconds: self.judge.race_window }
     }
 
-    /// Worker threads: as asked for, else one per processor.
+    /// Worker threads: as asked for, else one per processor; fewer where the machine allows no more.
     pub fn jobs(&self) -> NonZeroUsize {
         self.limits.jobs()
     }
@@ -222,7 +223,7 @@ impl Common {
 
     /// How to open the sources.
     pub fn sources(&self) -> Sources<'_> {
-        Sources { specs: &self.sources, s3: &self.s3, max_memory: self.limits.max_memory, jobs: self.jobs() }
+        Sources { specs: &self.sources, s3: &self.s3, max_memory: machine::memory(self.limits.max_memory), jobs: self.jobs() }
     }
 }
 
@@ -236,16 +237,16 @@ pub struct Sources<'a> {
 }
 
 impl Limits {
-    /// Worker threads: as asked for, else one per processor.
+    /// Worker threads: as asked for, else one per processor; fewer where the machine allows no more.
     pub fn jobs(&self) -> NonZeroUsize {
         self.jobs.count()
     }
 }
 
 impl Jobs {
-    /// Worker threads: as asked for, else one per processor.
+    /// Worker threads: as asked for, else one per processor; fewer where the machine allows no more.
     pub fn count(&self) -> NonZeroUsize {
-        self.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+        machine::workers(self.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN))
     }
 }
 

@@ -1,12 +1,14 @@
 //! `tagfall verify SOURCE…`: is this what CloudTrail delivered, and all of it?
 
+use std::io::Read as _;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::gather::{self, watched};
 use super::options::{FailOn, Limits, S3, Show, Sources, Window};
-use super::{Ending, destination, interrupt, nothing, sources, values};
+use super::{Ending, destination, interrupt, machine, nothing, sources, values};
 use crate::failure::Failure;
 use crate::integrity::{self, Gathered, Keys, Root, Scope};
 use crate::model::{Coverage, Filter, Standing, Verification};
@@ -73,6 +75,10 @@ pub struct Args {
 }
 
 impl Args {
+    pub fn jobs(&self) -> NonZeroUsize {
+        self.limits.jobs()
+    }
+
     pub const fn quiet(&self) -> bool {
         self.show.quiet()
     }
@@ -84,12 +90,12 @@ impl Args {
         let destination = destination::prepare(&self.show)?;
         let mut keys = keys(&self.public_keys)?;
         let cancelled = interrupt::flag(talk);
-        let asked = Sources { specs: &self.sources, s3: &self.s3, max_memory: self.limits.max_memory, jobs: self.limits.jobs() };
+        let asked = Sources { specs: &self.sources, s3: &self.s3, max_memory: machine::memory(self.limits.max_memory), jobs: self.limits.jobs() };
         if let Some(lake) = self.sources.iter().find(|spec| sources::is_lake(spec)) {
             let failure = Failure::new(format!("cannot verify {lake}")).because("it is a lake: it holds events, and not the objects they came in");
             return Err(failure.advise("name the logs that it was made from"));
         }
-        let options = Options { other_kinds: true, part_bytes: None, ..sources::options(asked) };
+        let options = Options { other_kinds: true, ..sources::options(asked) };
         let feeds = sources::open_with(&self.sources, &options, &filter)?;
         let scope = Scope::new(self.sources.iter().filter_map(|spec| root(spec)).collect(), &filter);
         let mut gathered = watched(talk, &feeds, &cancelled, gather::budget(asked), integrity::read);
@@ -185,6 +191,9 @@ fn root(spec: &str) -> Option<Root> {
     })
 }
 
+/// Far beyond the keys of all regions and years: one has half a KiB.
+const KEYS_BYTES_MAX: u64 = 4 << 20;
+
 fn keys(files: &[PathBuf]) -> Result<Keys, Failure> {
     let mut keys = Keys::default();
     for file in files {
@@ -197,7 +206,11 @@ fn keys(files: &[PathBuf]) -> Result<Keys, Failure> {
                 .because("this tagfall was built without them")
                 .advise("build it with the feature `signatures`"));
         }
-        let json = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
+        let mut json = Vec::new();
+        let read = std::fs::File::open(file).and_then(|file| file.take(KEYS_BYTES_MAX + 1).read_to_end(&mut json));
+        if read.map_err(|error| failed(error.to_string()))? as u64 > KEYS_BYTES_MAX {
+            return Err(failed(format!("it is larger than any list of keys ({KEYS_BYTES_MAX} bytes)")));
+        }
         let added = keys.add(&json).map_err(failed)?;
         if added == 0 {
             return Err(failed("there is not one key in it: AWS lists none for that time, or for that region".to_owned()));

@@ -48,3 +48,15 @@ pub(super) fn unpacked<'r>(mut reader: Box<dyn Read + 'r>, room: &Room) -> Resul
     }
     Err(format!("packed more than {PACKINGS_MAX} times: unpack it first"))
 }
+
+/// What `reader` holds, gzip and gzip inside gzip taken off and nothing else: what CloudTrail's hashes are of.
+pub(crate) fn unzipped<'r>(mut reader: Box<dyn Read + 'r>) -> Box<dyn Read + 'r> {
+    for _ in 0..2 {
+        let (head, whole) = head(reader);
+        if !is_gzip(&head) {
+            return whole;
+        }
+        reader = gunzipped(whole);
+    }
+    reader
+}

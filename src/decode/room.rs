@@ -84,7 +84,7 @@ impl Room {
     }
 
     /// The right to hold a record that is larger than a share: one worker at a time has it.
-    pub(super) fn large(&self) -> MutexGuard<'_, ()> {
+    pub(crate) fn large(&self) -> MutexGuard<'_, ()> {
         lock(&self.large)
     }
 }

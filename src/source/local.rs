@@ -174,6 +174,8 @@ struct Walker {
 
 impl Walker {
     fn run(self) {
+        // Whatever ends the walk: nobody waits for more of it.
+        let _ended = Ended(&self.shared);
         let mut batch = Vec::with_capacity(BATCH);
         for found in super::walk::Walk::new(&self.root, &self.selection, &self.shared.seen) {
             batch.push(found);
@@ -182,7 +184,14 @@ impl Walker {
             }
         }
         self.shared.put(&mut batch);
-        self.shared.finish();
+    }
+}
+
+struct Ended<'s>(&'s Shared);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.finish();
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::Args;
+use crate::commands::machine;
 use crate::commands::gather::look;
 use crate::commands::gather::{budget, watched};
 use crate::commands::{Ending, destination, interrupt, nothing, sources, values};
@@ -105,7 +106,7 @@ impl Args {
             let feeds = self.open(talk, &narrowed)?;
             // A lake has no second copies; several sources may hold the same events.
             let distinct = matches!(feeds.as_slice(), [feed] if feed.shelf().is_some());
-            let gathering = Gathering::new(query, asked, distinct, self.common.limits.max_memory);
+            let gathering = Gathering::new(query, asked, distinct, machine::memory(self.common.limits.max_memory));
             let gathering = if over_rows { gathering.over_rows() } else { gathering };
             let (coverage, collectors) = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| {
                 pipeline::scan(self.paced(run, query), wanted, || gathering.collector())
