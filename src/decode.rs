@@ -9,6 +9,7 @@
 //! An object that is larger than a worker's share of the memory (`room`), or packed in something else than gzip (`layers`), is
 //! read piece by piece (`stream`); each piece takes the full path.
 
+mod archive;
 mod blocks;
 mod fields;
 mod fingerprint;
@@ -22,6 +23,7 @@ mod lines;
 mod packing;
 mod room;
 mod stream;
+mod table;
 mod tally;
 mod unescape;
 mod walk;
@@ -35,11 +37,12 @@ pub use room::Room;
 pub(crate) use unescape::unescape_string;
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::sync::Arc;
 
 use crate::model::Timestamp;
 
+use archive::Ask;
 use gunzip::Unpacked;
 use hot::HotPath;
 use packing::Packing;
@@ -89,6 +92,23 @@ pub trait RecordSink {
     fn part(&mut self, _event_ids: &[u64], _bytes: u64) -> Next {
         Next::GoOn
     }
+
+    /// A member of an archive begins: `name` is its path in it. Whether to read it.
+    fn begin_member(&mut self, _name: &str) -> Member {
+        Member::Read
+    }
+
+    /// The member was read; it has `bytes` in the archive. Says whether to go on with the next one.
+    fn end_member(&mut self, _report: ObjectReport, _bytes: u64) -> Next {
+        Next::GoOn
+    }
+}
+
+/// What is done with a member of an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Member {
+    Read,
+    LeftOut,
 }
 
 /// Whether the rest of a long text is to be read.
@@ -147,6 +167,8 @@ pub struct ObjectReport {
     /// Over all records that have a time, wanted or not.
     pub first_event_time: Option<Timestamp>,
     pub last_event_time: Option<Timestamp>,
+    /// A table with CloudTrail's columns: what they leave out of a record is not known.
+    pub lossy: bool,
 }
 
 /// Bounds on what one object may cost.
@@ -171,6 +193,8 @@ pub struct Decoder {
     /// Looked for until it was found once.
     read_only: bool,
     room: Arc<Room>,
+    /// The member of an archive that is being read, or its first bytes.
+    member: Vec<u8>,
 }
 
 impl Decoder {
@@ -192,17 +216,26 @@ impl Decoder {
 
     /// The same for an object of any length.
     pub fn object_of<S: RecordSink + ?Sized>(&mut self, stored: Stored<'_>, wanted: Wanted<'_>, limits: Limits, sink: &mut S) -> ObjectReport {
-        if stored.rest.is_none()
-            && let Some(report) = self.whole(stored.bytes, wanted, limits, sink)
+        self.object_in(stored, &mut Ask { wanted, limits, sink, prefix: "", nesting: 0 })
+    }
+
+    /// The same inside an archive, or not.
+    fn object_in<S: RecordSink + ?Sized>(&mut self, stored: Stored<'_>, ask: &mut Ask<'_, S>) -> ObjectReport {
+        let Stored { bytes, rest } = stored;
+        if rest.is_none()
+            && let Some(report) = self.whole(bytes, ask.wanted, ask.limits, ask.sink)
         {
             return report;
         }
-        let reader: Box<dyn Read + '_> = match stored.rest {
-            None => Box::new(stored.bytes),
-            Some(Rest::Stream(rest)) => Box::new(stored.bytes.chain(rest)),
-            Some(Rest::File(rest)) => Box::new(stored.bytes.chain(rest)),
+        let is_zip = ask.nesting < archive::NESTING_MAX && Packing::of(bytes) == Some(Packing::Zip);
+        let reader: Box<dyn Read + '_> = match rest {
+            None if is_zip => return self.zip(Cursor::new(bytes), ask),
+            Some(Rest::File(file)) if is_zip => return self.zip(file, ask),
+            None => Box::new(bytes),
+            Some(Rest::Stream(rest)) => Box::new(bytes.chain(rest)),
+            Some(Rest::File(rest)) => Box::new(bytes.chain(rest)),
         };
-        self.in_parts(reader, wanted, limits, sink)
+        self.in_parts(reader, bytes.len() as u64, ask)
     }
 
     /// Reads an object whose text can be held as a whole; `None` for any other. Nothing was handed out then.
@@ -231,16 +264,24 @@ impl Decoder {
     }
 
     /// Reads an object piece by piece, whatever it is packed in.
-    fn in_parts<S: RecordSink + ?Sized>(&mut self, reader: Box<dyn Read + '_>, wanted: Wanted<'_>, limits: Limits, sink: &mut S) -> ObjectReport {
-        let mut walk = Walk { wanted, sink, tally: Tally::new(limits, &mut self.event_ids) };
-        match packing::unpacked(reader, &self.room) {
-            Ok(mut text) => {
-                let streamed = stream::run(&mut *text, &self.room, &mut walk);
-                self.read_only = self.read_only || streamed.read_only;
-                walk.tally.finish(streamed.damage, streamed.bytes)
-            }
-            Err(reason) => walk.tally.finish(Some(reason), 0),
-        }
+    fn in_parts<S: RecordSink + ?Sized>(&mut self, reader: Box<dyn Read + '_>, held_bytes: u64, ask: &mut Ask<'_, S>) -> ObjectReport {
+        self.event_ids.clear();
+        let (mut text, lossy) = match packing::unpacked(reader, &self.room) {
+            Ok(packing::Unpacked::Text(text)) => (text, false),
+            Ok(packing::Unpacked::Table(rows)) => match table::records(rows) {
+                Ok(table) => (table.records, table.lossy),
+                Err(reason) => return archive::failed(reason),
+            },
+            Ok(_) if ask.nesting >= archive::NESTING_MAX => return archive::failed("an archive inside an archive inside an archive: unpack it first".to_owned()),
+            Ok(packing::Unpacked::Zip(reader)) => return self.zip_in_memory(reader, ask),
+            Ok(packing::Unpacked::Tar(reader)) => return self.tar(reader, held_bytes, ask),
+            Err(reason) => return archive::failed(reason),
+        };
+        let mut walk = Walk { wanted: ask.wanted, sink: &mut *ask.sink, tally: Tally::new(ask.limits, &mut self.event_ids) };
+        let streamed = stream::run(&mut *text, &self.room, &mut walk);
+        self.read_only = self.read_only || streamed.read_only;
+        let report = walk.tally.finish(streamed.damage, streamed.bytes);
+        ObjectReport { lossy, ..report }
     }
 
     /// Whether any object so far says `"readOnly":true`, in a wanted record or not. A trail of write events alone never does.

@@ -15,10 +15,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use crate::decode::seen::SeenIds;
-use crate::decode::{Decoder, Limits, Next, ObjectReport, RawRecord, RecordSink, Rest, Room, Stored, Wanted};
+use crate::decode::{Decoder, Limits, Member, Next, ObjectReport, RawRecord, RecordSink, Rest, Room, Stored, Wanted};
 use crate::model::{Coverage, Filter, LogText, Recognized, Seen, Timestamp};
 use crate::recognize::{Recognizer, SOURCES};
-use crate::source::{Delivery, Feed, Fetched, Shelf, Shelved};
+use crate::source::{self, Delivery, Feed, Fetched, MemberIs, Origin, Shelf, Shelved};
 use crate::timeline::{Fold, History, Supposed, Supposition};
 use suspects::Suspects;
 use tally::Tally;
@@ -194,7 +194,7 @@ fn work<C: Collector>(mut worker: Worker<'_>, mut collector: C) -> (Tally, C) {
         }
         while !run.cancelled.load(Ordering::Relaxed) && !collector.is_full() {
             let Some(mut delivery) = feed.next(&mut stored) else { break };
-            let report = worker.decode(&mut delivery, &stored, &mut collector);
+            let report = worker.decode(&**feed, &mut delivery, &stored, &mut tally, &mut collector);
             if report.is_some() {
                 // Those of small objects together: each is a miss in a large table, and many misses can be under way at once.
                 ids.extend_from_slice(worker.decoder.event_ids());
@@ -215,19 +215,34 @@ fn work<C: Collector>(mut worker: Worker<'_>, mut collector: C) -> (Tally, C) {
 
 impl Worker<'_> {
     /// Reads what was delivered, the first bytes of which are in `stored`; `None` if there is nothing to be read.
-    fn decode<C: Collector>(&mut self, delivery: &mut Delivery, stored: &[u8], collector: &mut C) -> Option<ObjectReport> {
+    fn decode<C: Collector>(
+        &mut self,
+        feed: &dyn Feed,
+        delivery: &mut Delivery,
+        stored: &[u8],
+        tally: &mut Tally,
+        collector: &mut C,
+    ) -> Option<ObjectReport> {
         match &delivery.outcome {
             Fetched::OtherKind | Fetched::Known => return None,
             Fetched::Failed(_) if stored.is_empty() => return None,
             _ => {}
         }
-        let mut sink = Sink { run: self.run, seen: self.seen, collector, object: delivery.object.raw(), noted: 0, noted_bytes: 0 };
-        let rest = delivery.rest.as_mut().map(|rest| Rest::Stream(rest));
+        let name = delivery.object.clone();
+        let mut sink =
+            Sink { run: self.run, feed, seen: self.seen, tally, collector, object: name.raw(), origin: delivery.origin.clone(), member: None, noted: 0, noted_bytes: 0 };
+        // What is in a zip archive is told at its end: it is read from any place of the file.
+        let mut file = delivery.rest.as_ref().filter(|_| stored.starts_with(b"PK")).and_then(source::Rest::file);
+        let rest = match (&mut file, &mut delivery.rest) {
+            (Some(file), _) => Some(Rest::File(file)),
+            (None, Some(rest)) => Some(Rest::Stream(rest)),
+            (None, None) => None,
+        };
         let report = self.decoder.object_of(Stored { bytes: stored, rest }, self.wanted, Limits::default(), &mut sink);
         let (records, bytes) = (report.records.saturating_sub(sink.noted), report.bytes_decompressed.saturating_sub(sink.noted_bytes));
         self.run.progress.decoded(records, bytes);
         if let Some(mut rest) = delivery.rest.take() {
-            delivery.size += rest.bytes();
+            delivery.size = file.and_then(|file| file.metadata().ok()).map_or(delivery.size + rest.bytes(), |metadata| metadata.len());
             if let Some(reason) = rest.take_failure() {
                 delivery.outcome = Fetched::Failed(reason);
             }
@@ -239,9 +254,14 @@ impl Worker<'_> {
 /// Gives the collector the object's name along with each of its records.
 struct Sink<'a, C> {
     run: Run<'a>,
+    feed: &'a dyn Feed,
     seen: &'a SeenIds,
+    tally: &'a mut Tally,
     collector: &'a mut C,
     object: &'a str,
+    origin: Option<Origin>,
+    /// The member of an archive that is being read, by its whole name.
+    member: Option<String>,
     /// What the progress line knows of the object already.
     noted: u64,
     noted_bytes: u64,
@@ -249,7 +269,7 @@ struct Sink<'a, C> {
 
 impl<C: Collector> RecordSink for Sink<'_, C> {
     fn record(&mut self, record: RawRecord<'_>) -> Result<(), String> {
-        self.collector.record(self.object, record)
+        self.collector.record(self.member.as_deref().unwrap_or(self.object), record)
     }
 
     fn part(&mut self, event_ids: &[u64], bytes: u64) -> Next {
@@ -258,11 +278,50 @@ impl<C: Collector> RecordSink for Sink<'_, C> {
         self.run.progress.decoded(records, bytes);
         self.noted += records;
         self.noted_bytes += bytes;
+        self.next()
+    }
+
+    fn begin_member(&mut self, name: &str) -> Member {
+        match self.feed.member(name) {
+            MemberIs::Asked => {
+                self.member = Some(format!("{}!{name}", self.object));
+                Member::Read
+            }
+            MemberIs::OtherKind => {
+                self.member = Some(format!("{}!{name}", self.object));
+                self.count_member(Fetched::OtherKind, None, 0);
+                Member::LeftOut
+            }
+            MemberIs::LeftOut => Member::LeftOut,
+        }
+    }
+
+    fn end_member(&mut self, report: ObjectReport, bytes: u64) -> Next {
+        self.count_member(Fetched::Whole, Some(report), bytes);
+        self.next()
+    }
+}
+
+impl<C: Collector> Sink<'_, C> {
+    fn next(&self) -> Next {
         match () {
             () if self.run.cancelled.load(Ordering::Relaxed) => Next::Stop,
             () if self.collector.is_full() => Next::Enough,
             () => Next::GoOn,
         }
+    }
+
+    /// A member is an object like any other. The version that it is of is its archive's.
+    fn count_member(&mut self, outcome: Fetched, report: Option<ObjectReport>, bytes: u64) {
+        let Some(name) = self.member.take() else { return };
+        let inner = name.get(self.object.len()..).unwrap_or_default();
+        let origin = self.origin.as_ref().map(|origin| Origin { address: format!("{}{inner}", origin.address), stamp: origin.stamp.clone() });
+        // The archive's own size counts for all of its members.
+        let _ = bytes;
+        let delivery = Delivery { object: name.into(), size: 0, outcome, origin, signed: None, rest: None };
+        self.collector.finished(&delivery, report.as_ref());
+        self.tally.add(delivery, report);
+        (self.noted, self.noted_bytes) = (0, 0);
     }
 }
 

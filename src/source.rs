@@ -49,6 +49,11 @@ pub trait Feed: Sync {
         Pruned::default()
     }
 
+    /// What a member of an archive is by its path in it. A feed that prunes by name prunes members as it does objects, and counts them.
+    fn member(&self, name: &str) -> MemberIs {
+        if layout::is_member(name) { MemberIs::Asked } else { MemberIs::LeftOut }
+    }
+
     /// The records of a source that has no objects to hand out.
     fn shelf(&self) -> Option<&dyn Shelf> {
         None
@@ -59,6 +64,16 @@ pub trait Feed: Sync {
 /// went away or credentials ran out on the way, which leaves what was read before.
 pub fn could_not_run(feed: &dyn Feed) -> Option<FatalError> {
     feed.fatal().filter(|error| !error.kind.comes_up_on_the_way() || feed.listed().objects == 0)
+}
+
+/// What is known of a member of an archive before it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemberIs {
+    Asked,
+    /// A log digest file, Insight events …
+    OtherKind,
+    /// The filters leave it out, or it is no evidence.
+    LeftOut,
 }
 
 /// One object, or the reason why it could not be had.

@@ -83,7 +83,7 @@ static LAKE: LazyLock<TempDir> = LazyLock::new(|| {
                 failed: Vec::new(),
                 failed_total: 0,
                 first_event_time: None,
-                last_event_time: None,
+                last_event_time: None, lossy: false,
             };
             collector.finished(&delivery, Some(&report));
         }

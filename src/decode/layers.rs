@@ -27,7 +27,7 @@ pub(super) fn head<'r>(mut reader: Box<dyn Read + 'r>) -> (Vec<u8>, Box<dyn Read
 }
 
 /// A reader that has failed already.
-struct Failed(Option<io::Error>);
+pub(super) struct Failed(pub Option<io::Error>);
 
 impl Read for Failed {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {

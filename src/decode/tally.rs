@@ -141,6 +141,7 @@ impl<'d> Tally<'d> {
             failed_total: self.failed_total,
             first_event_time: self.first,
             last_event_time: self.last,
+            lossy: false,
         }
     }
 

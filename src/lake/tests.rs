@@ -203,7 +203,7 @@ fn deliver(collector: &mut super::ingest::Collector<'_>, (name, records): &Objec
         failed: Vec::new(),
         failed_total: 0,
         first_event_time: None,
-        last_event_time: None,
+        last_event_time: None, lossy: false,
     };
     collector.finished(&delivery, Some(&report));
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::folder::Folder;
 use super::layout::{Seen, Selection};
 use super::options::cannot_open;
-use super::{Delivery, Feed, Fetched, Known, Listed, OpenError, Options, Origin, Pruned, Rest};
+use super::{Delivery, Feed, Fetched, Known, Listed, MemberIs, OpenError, Options, Origin, Pruned, Rest};
 
 /// How far the walk may run ahead. Most archives fit, so that the total is known early; the others stay in bounded memory.
 const WALK_AHEAD_MAX: usize = 65_536;
@@ -37,6 +37,7 @@ pub(super) struct Local {
     /// Stands before every name, when several sources were given: `folder/`.
     label: String,
     sizes: Sizes,
+    selection: Selection,
     known: Option<Arc<dyn Known>>,
     /// `root` for [`Origin`].
     absolute: PathBuf,
@@ -66,14 +67,14 @@ impl Local {
         std::fs::read_dir(spec).map_err(|error| cannot_open(spec, &error))?;
         let root = PathBuf::from(spec);
         let shared = Arc::new(Shared::default());
-        let walker = Walker { root: root.clone(), selection, shared: Arc::clone(&shared) };
+        let walker = Walker { root: root.clone(), selection: selection.clone(), shared: Arc::clone(&shared) };
         std::thread::Builder::new()
             .name("walk".to_owned())
             .spawn(move || walker.run())
-            .map_err(|error| OpenError::Start { address: spec.to_owned(), reason: error.to_string() })?;
+            .map_err(|error| OpenError::Start { address: spec.to_owned(), reason: format!("no thread can be started: {error}") })?;
         let label = if options.many { format!("{}/", spec.trim_end_matches('/')) } else { String::new() };
         let absolute = root.canonicalize().unwrap_or_else(|_| root.clone());
-        Ok(Self { root, label, sizes: Sizes::of(options), known: options.known.clone(), absolute, shared })
+        Ok(Self { root, label, sizes: Sizes::of(options), selection, known: options.known.clone(), absolute, shared })
     }
 
     fn name(&self, path: &Path) -> String {
@@ -110,6 +111,10 @@ impl Feed for Local {
 
     fn pruned(&self) -> Pruned {
         lock(&self.shared.seen).pruned()
+    }
+
+    fn member(&self, name: &str) -> MemberIs {
+        self.selection.member(name, &mut lock(&self.shared.seen))
     }
 }
 

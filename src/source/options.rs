@@ -138,7 +138,7 @@ impl std::error::Error for OpenError {}
 pub fn open(spec: &str, options: &Options, filter: &Filter) -> Result<Box<dyn Feed>, OpenError> {
     let selection = Selection::new(filter).with_other_kinds(options.other_kinds);
     if spec == "-" {
-        return Ok(Box::new(single::Single::stdin(options)));
+        return Ok(Box::new(single::Single::stdin(options, selection)));
     }
     if let Some(rest) = strip_s3(spec) {
         return open_s3(spec, rest, options, selection);
@@ -152,7 +152,7 @@ pub fn open(spec: &str, options: &Options, filter: &Filter) -> Result<Box<dyn Fe
     if metadata.is_file() {
         std::fs::File::open(path).map_err(|error| cannot_open(spec, &error))?;
     }
-    Ok(Box::new(single::Single::file(spec, metadata.len(), options)))
+    Ok(Box::new(single::Single::file(spec, metadata.len(), options, selection)))
 }
 
 /// Asks CloudTrail for public keys; the answers as they came, in JSON, or why there are none.

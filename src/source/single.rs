@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::local::{Opened, Sizes, read_as_far_as_it_goes, read_part, read_unless_known};
-use super::{Delivery, Feed, Known, Listed, Options, Rest};
+use super::layout::{Seen, Selection};
+use super::local::{Opened, Sizes, read_as_far_as_it_goes, read_part, read_unless_known, lock};
+use super::{Delivery, Feed, Known, Listed, MemberIs, Options, Pruned, Rest};
 
 pub(super) struct Single {
     place: Place,
@@ -15,6 +16,9 @@ pub(super) struct Single {
     taken: AtomicBool,
     sizes: Sizes,
     known: Option<Arc<dyn Known>>,
+    /// For the members of an archive: a file that is named is read whatever it is called.
+    selection: Selection,
+    seen: Mutex<Seen>,
 }
 
 enum Place {
@@ -23,15 +27,15 @@ enum Place {
 }
 
 impl Single {
-    pub(super) fn stdin(options: &Options) -> Self {
-        Self::new(Place::Stdin, "-", 0, options)
+    pub(super) fn stdin(options: &Options, selection: Selection) -> Self {
+        Self::new(Place::Stdin, "-", 0, options, selection)
     }
 
-    pub(super) fn file(path: &str, bytes: u64, options: &Options) -> Self {
-        Self::new(Place::File(PathBuf::from(path)), path, bytes, options)
+    pub(super) fn file(path: &str, bytes: u64, options: &Options, selection: Selection) -> Self {
+        Self::new(Place::File(PathBuf::from(path)), path, bytes, options, selection)
     }
 
-    fn new(place: Place, name: &str, bytes: u64, options: &Options) -> Self {
+    fn new(place: Place, name: &str, bytes: u64, options: &Options, selection: Selection) -> Self {
         Self {
             place,
             name: name.to_owned(),
@@ -39,6 +43,8 @@ impl Single {
             taken: AtomicBool::new(false),
             sizes: Sizes::of(options),
             known: options.known.clone(),
+            selection,
+            seen: Mutex::default(),
         }
     }
 }
@@ -74,6 +80,14 @@ impl Feed for Single {
 
     fn listed(&self) -> Listed {
         Listed { objects: 1, bytes: self.bytes.load(Ordering::Relaxed), sized: matches!(self.place, Place::File(_)), complete: true, retries: 0 }
+    }
+
+    fn pruned(&self) -> Pruned {
+        lock(&self.seen).pruned()
+    }
+
+    fn member(&self, name: &str) -> MemberIs {
+        self.selection.member(name, &mut lock(&self.seen))
     }
 
     fn stop(&self) {
