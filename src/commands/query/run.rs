@@ -48,7 +48,7 @@ impl Args {
             talk.note(&format!("{}, {} in {}", read_text(&coverage), counted(answer.height() as u64, "row", "rows"), elapsed(started.elapsed())));
         }
         self.say_what_is_missing(talk, &coverage);
-        Ok(Ending { alarming: false, incomplete: !coverage.is_complete() && !self.common.allow_incomplete() })
+        Ok(Ending { alarming: false, incomplete: Ending::lacks(&coverage, self.common.allow_incomplete()) })
     }
 
     /// The SQL itself.
