@@ -18,6 +18,7 @@ pub mod progress;
 pub mod quantity;
 pub mod report;
 pub mod talk;
+mod tags;
 pub mod timelines;
 pub mod verdict;
 pub mod verification;

@@ -13,7 +13,7 @@ use super::policy::PolicyText;
 use super::references::{Mention, mentions};
 use super::replay::{Happening, RepositoryHistory, replay};
 use super::suppose::{Supposed, Supposition};
-use crate::model::{Digest, EventRef, Filter, Gap, LogText, Repository, Timeline, TimelineStep, Timestamp};
+use crate::model::{Digest, EventRef, Filter, Gap, LogText, Repository, TagSpan, TagTimeline, Timeline, TimelineStep, Timestamp};
 use crate::policy::Policy;
 
 /// What the logs say about every image, ordered by repository and digest.
@@ -183,6 +183,43 @@ impl History {
             media_type: self.log_text(image.media_type),
             steps,
             gaps: history.gaps.iter().map(|event| self.event(*event)).collect(),
+        }
+    }
+
+    /// The life of every tag, in order of repository and tag, built one at a time.
+    pub fn tags(&self) -> impl Iterator<Item = TagTimeline> + '_ {
+        self.repositories.iter().flat_map(move |history| {
+            let mut tags: Vec<Sym> = history.tag_lives.keys().copied().collect();
+            tags.sort_unstable_by_key(|tag| self.text(*tag));
+            tags.into_iter().filter_map(move |tag| self.tag(history, tag))
+        })
+    }
+
+    /// One tag, for people; none where the logs know nothing for sure of it.
+    pub fn tag(&self, history: &RepositoryHistory, tag: Sym) -> Option<TagTimeline> {
+        let life = history.tag_lives.get(&tag)?;
+        let vain: Vec<EventRef> = life.asks.iter().filter(|ask| ask.in_vain).map(|ask| self.event(ask.event)).collect();
+        (!life.spans.is_empty() || !vain.is_empty()).then(|| TagTimeline {
+            repository: self.repository(history),
+            tag: LogText::from(self.text(tag)),
+            points_to: life.open().and_then(|span| self.digest(span.digest)),
+            spans: life.spans.iter().map(|span| self.span(span)).collect(),
+            asked_in_vain: vain,
+        })
+    }
+
+    fn span(&self, span: &super::tags::TagSpan) -> TagSpan {
+        let known = |event: EventNo| event.some().map(|event| self.event(event));
+        TagSpan {
+            digest: self.digest_or_zero(span.digest),
+            since: span.since.some().map(|event| self.time(event)),
+            given_by: known(span.since),
+            until: span.end.map(|_| Timestamp::from_millis(span.until)),
+            end: span.end,
+            ended_by: known(span.ended_by),
+            moved_to: self.digest(span.moved_to),
+            pulls: u64::from(span.pulls),
+            order: span.order,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The compact life of one image, as the replay writes it and the detectors read it.
 
 use super::names::{DigestNo, EventNo, Sym};
+use super::tags::AskKind;
 use crate::model::{ImageState, Order, PushOrigin, StepKind, UntaggedBy};
 
 /// Everything known about one digest in one repository.
@@ -97,6 +98,8 @@ pub struct Loss {
     pub until: i64,
     /// When it came back (pushed again or restored), if it did.
     pub back_at: Option<i64>,
+    /// Who asked for a tag that went with it and is not back, after the image itself had come back.
+    pub asked_later: Vec<(EventNo, AskKind)>,
 }
 
 /// What the lifecycle run said about the image it took.

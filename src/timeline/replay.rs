@@ -9,6 +9,7 @@ mod push;
 mod removal;
 mod run;
 mod state;
+mod tags;
 mod usage;
 
 use super::fact::{Fact, Noted, What};

@@ -1,7 +1,7 @@
 //! A push: the image is there, and its tag moves to it from whichever image had it.
 
 use super::{Replay, TagState, Unconfirmed};
-use crate::model::{ImageState, Order, PushOrigin, StepKind, UntaggedBy};
+use crate::model::{ImageState, Order, PushOrigin, StepKind, TagEnd, UntaggedBy};
 use crate::timeline::fact::{Manifest, Named};
 use crate::timeline::image::{Displacement, Image};
 use crate::timeline::names::{DigestNo, EventNo, Sym};
@@ -96,12 +96,14 @@ impl<'e> Replay<'e> {
             Some(_) => {}
             None => self.state.openings.push(Opening { tag, event, digest: image.digest, at: self.time(event) }),
         }
-        self.give_tag(at, tag, event);
+        self.give_tag(at, tag, event, event, order);
         from
     }
 
-    pub(super) fn give_tag(&mut self, at: usize, tag: Sym, event: EventNo) {
+    /// `event` gave it, if that is known; `seen` shows it to be there.
+    pub(super) fn give_tag(&mut self, at: usize, tag: Sym, event: EventNo, seen: EventNo, order: Order) {
         self.state.tags.insert(tag, TagState { holder: Some(at), last_holder: None });
+        self.begin_span(at, tag, event, seen, order);
         let image = &mut self.state.images[at];
         if !image.has_tag(tag) {
             image.tags.push((tag, event));
@@ -135,6 +137,7 @@ impl<'e> Replay<'e> {
         let step = image.next_step();
         image.step(event, StepKind::TagLost, tag, by, order);
         self.touch(loser);
+        self.close_span(loser, tag, event, TagEnd::Moved, by);
         let image = &mut self.state.images[loser];
         if !image.tags.is_empty() {
             return;
@@ -170,7 +173,7 @@ impl<'e> Replay<'e> {
         if proves.digest.is_some() && proves.tag.is_some() && self.state.tags.get(&proves.tag).is_none_or(|tag| tag.holder.is_none()) {
             let at = self.there(proves.digest, event);
             if self.state.images[at].is_alive() {
-                self.give_tag(at, proves.tag, EventNo::NONE);
+                self.give_tag(at, proves.tag, EventNo::NONE, event, Order::Observed);
             }
         }
     }

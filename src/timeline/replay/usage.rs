@@ -8,6 +8,7 @@ use crate::timeline::fact::{Fact, Named, PullOutcome, What};
 use crate::timeline::image::{Step, Use, UseKind};
 use crate::timeline::names::{DigestNo, EventNo, Map, Sym};
 use crate::timeline::references::{Mention, MentionKind};
+use crate::timeline::tags::AskKind;
 
 /// A deployment takes its digest when its first task asks for the tag, not when the service is updated.
 pub(super) struct Unconfirmed {
@@ -56,18 +57,30 @@ pub(super) struct Digests {
 const FIRST_TASK_MILLIS: i64 = 15 * 60_000;
 
 impl Replay<'_> {
-    /// The image that a pull or a reference means: by digest, else by where its tag points (or pointed last).
+    /// The image that a pull or a reference means: by digest, else by where its tag points.
     fn resolve(&mut self, image: Named) -> Option<usize> {
-        if let Some(digest) = image.digest.some() {
-            return Some(self.at(digest));
+        match image.digest.some() {
+            Some(digest) => Some(self.at(digest)),
+            None => self.state.tags.get(&image.tag)?.holder,
         }
-        let tag = self.state.tags.get(&image.tag)?;
-        tag.holder.or(tag.last_holder)
     }
 
     pub(super) fn pull(&mut self, event: EventNo, image: Named, outcome: PullOutcome, order: Order) {
         let answered = outcome == PullOutcome::Answered;
-        let Some(at) = self.resolve(image) else { return };
+        let there = self.resolve(image);
+        let kind = match outcome {
+            PullOutcome::Answered => AskKind::Pull,
+            PullOutcome::Failed => AskKind::Failed,
+            PullOutcome::Denied => AskKind::Denied,
+        };
+        let at = match there {
+            None if image.tag.is_some() => self.ask_in_vain(image.tag, event, kind, Sym::NONE),
+            at => at,
+        };
+        if there.is_some() && image.digest.is_none() && answered {
+            self.pulled_by_tag(image.tag, event);
+        }
+        let Some(at) = at else { return };
         let found = &mut self.state.images[at];
         found.step(event, if answered { StepKind::Pull } else { StepKind::PullFailed }, image.tag, DigestNo::NONE, order);
         if let Some(step) = found.steps.last_mut() {
@@ -108,7 +121,11 @@ impl Replay<'_> {
             self.waiting.entry(mention.image.tag).or_default().push(mention.clone());
             return;
         }
-        if let Some(at) = self.resolve(mention.image) {
+        let at = match self.resolve(mention.image) {
+            None if mention.image.tag.is_some() => self.ask_in_vain(mention.image.tag, mention.event, AskKind::Stopped, mention.by),
+            at => at,
+        };
+        if let Some(at) = at {
             self.note_use(at, mention, order);
         }
     }
