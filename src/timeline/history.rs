@@ -13,7 +13,7 @@ use super::policy::PolicyText;
 use super::references::{Mention, mentions};
 use super::replay::{Happening, RepositoryHistory, replay};
 use super::suppose::{Supposed, Supposition};
-use crate::model::{Digest, EventRef, Filter, Gap, LogText, Repository, TagSpan, TagTimeline, Timeline, TimelineStep, Timestamp};
+use crate::model::{Digest, EventRef, Filter, Gap, LogText, Repository, StepKind, TagSpan, TagTimeline, Timeline, TimelineStep, Timestamp};
 use crate::policy::Policy;
 
 /// What the logs say about every image, ordered by repository and digest.
@@ -288,6 +288,18 @@ impl History {
     /// The id of the call behind an event, whichever of its twins and corrections was read.
     pub fn call_id(&self, event: EventNo) -> String {
         id_text(self.events[event.index()].key, &self.names)
+    }
+
+    /// Whether an event of the repository stands in the trail of the account that owns it, rather than in those of others alone.
+    pub fn has_owners_trail(&self, history: &RepositoryHistory) -> bool {
+        let Some(key) = self.names.repository_key(history.repository) else { return false };
+        let owned = |event: &EventNo| self.noted(*event).recipient == key.registry_id;
+        let speaks = |kind: StepKind| !matches!(kind, StepKind::Referenced | StepKind::TaskStopped);
+        let steps = history.images.iter().flat_map(|image| &image.steps).filter(|step| speaks(step.kind)).map(|step| step.event);
+        let pulls = history.tag_lives.values().flat_map(|life| &life.asks).filter(|ask| !ask.kind.is_a_task()).map(|ask| ask.event);
+        let others = history.runs.iter().map(|(event, _)| *event).chain(history.creations.iter().copied()).chain(history.deletions.iter().copied());
+        let settings = history.policy.map(|policy| policy.event).into_iter().chain(history.gaps.iter().copied());
+        steps.chain(pulls).chain(others).chain(settings).any(|event| owned(&event))
     }
 
     /// Successful pushes.

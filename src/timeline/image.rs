@@ -29,6 +29,8 @@ pub struct Image {
     pub origin: PushOrigin,
     pub media_type: Sym,
     pub children: Box<[DigestNo]>,
+    /// What each of its children is for, in the same order.
+    pub platforms: Box<[Sym]>,
     pub steps: Vec<Step>,
     /// How it lost its last tag, while that counts: void once it has a tag again or is held by an index.
     pub displaced: Option<Box<Displacement>>,
@@ -49,6 +51,8 @@ pub struct Step {
     pub order: Order,
     /// A pull that was refused for want of permission: it says nothing about the image.
     pub denied: bool,
+    /// A pull or a task that failed because, as it says itself, the image was not there.
+    pub missing: bool,
 }
 
 /// How an image lost its last tag to another.
@@ -59,6 +63,8 @@ pub struct Displacement {
     pub first_push: EventNo,
     pub second_push: EventNo,
     pub by: DigestNo,
+    /// The image that took the tag is one that the loser lists: a child was pushed under the tag of its index.
+    pub by_child: bool,
     pub order: Order,
     pub at: i64,
     /// Index of its `tag_lost` step.
@@ -166,6 +172,7 @@ impl Image {
             origin: PushOrigin::Client,
             media_type: Sym::NONE,
             children: Box::default(),
+            platforms: Box::default(),
             steps: Vec::new(),
             displaced: None,
             losses: Vec::new(),
@@ -194,7 +201,7 @@ impl Image {
     }
 
     pub(super) fn step(&mut self, event: EventNo, kind: StepKind, tag: Sym, other: DigestNo, order: Order) {
-        self.steps.push(Step { event, tag, other, kind, order, denied: false });
+        self.steps.push(Step { event, tag, other, kind, order, denied: false, missing: false });
     }
 
     pub(super) fn next_step(&self) -> u32 {

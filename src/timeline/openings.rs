@@ -149,7 +149,15 @@ fn had_before(state: &mut RepositoryHistory, at: usize, opening: Opening) {
 
 fn displace(image: &mut Image, loss: usize, opening: Opening, events: &[Noted]) {
     let at = image.steps.iter().position(|step| events[step.event.index()].time > opening.at).unwrap_or(image.steps.len());
-    let lost = Step { event: opening.event, tag: opening.tag, other: opening.digest, kind: StepKind::TagLost, order: Order::Inferred, denied: false };
+    let lost = Step {
+        event: opening.event,
+        tag: opening.tag,
+        other: opening.digest,
+        kind: StepKind::TagLost,
+        order: Order::Inferred,
+        denied: false,
+        missing: false,
+    };
     image.steps.insert(at, lost);
     let step = u32::try_from(at).unwrap_or(u32::MAX);
     for loss in &mut image.losses {
@@ -166,6 +174,7 @@ fn displace(image: &mut Image, loss: usize, opening: Opening, events: &[Noted]) 
         first_push: EventNo::NONE,
         second_push: opening.event,
         by: opening.digest,
+        by_child: false,
         order: Order::Inferred,
         at: opening.at,
         step,

@@ -57,8 +57,17 @@ pub enum AskKind {
     Failed,
     /// It was refused for want of permission.
     Denied,
-    /// A task could not start because of it.
+    /// A task could not start because it was not there, or not to be had.
     Stopped,
+    /// A task could not start, and says that something else was the reason.
+    StoppedOtherwise,
+}
+
+impl AskKind {
+    /// A task tells of it, and no call to the registry.
+    pub fn is_a_task(self) -> bool {
+        matches!(self, Self::Stopped | Self::StoppedOtherwise)
+    }
 }
 
 /// Of pulls that may have been answered from before the logs, so many of the last are kept.

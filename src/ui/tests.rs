@@ -141,7 +141,8 @@ fn documents_have_the_promised_shape() {
         let document: Value = serde_json::from_str(text).unwrap();
         let keys: Vec<_> = document.as_object().unwrap().keys().cloned().collect();
         assert_eq!(document["command"], command);
-        assert!(keys.iter().all(|key| ["schema_version", "command", "coverage", list].contains(&key.as_str())) && keys.len() == 4, "{keys:?}");
+        let known = ["schema_version", "command", "coverage", list, "tags"];
+        assert!(keys.iter().all(|key| known.contains(&key.as_str())) && keys.len() == 4 + usize::from(command == "timeline"), "{keys:?}");
         assert_eq!(document["coverage"]["failures"][0]["object"], "a/b.json.gz");
     }
 }

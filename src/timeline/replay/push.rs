@@ -67,6 +67,7 @@ impl<'e> Replay<'e> {
             return;
         }
         image.children.clone_from(&manifest.children);
+        image.platforms.clone_from(&manifest.platforms);
         let parent = image.digest;
         for &child in &manifest.children {
             let parents = self.state.parents.entry(child).or_default();
@@ -130,6 +131,7 @@ impl<'e> Replay<'e> {
         let (by, lost) = (self.state.images[winner].digest, self.state.images[loser].digest);
         // An index that lists the digest it displaces orphans nobody.
         let taken_by_index = self.state.images[winner].children.contains(&lost);
+        let by_child = self.state.images[loser].children.contains(&by);
         let held = taken_by_index || self.state.is_held(lost);
         let image = &mut self.state.images[loser];
         let first_push = image.tags.iter().find(|(own, _)| *own == tag).map_or(EventNo::NONE, |(_, given)| *given);
@@ -147,7 +149,7 @@ impl<'e> Replay<'e> {
         }
         image.untagged_at = Some(now);
         image.untagged_by = (!taken_by_index).then_some(UntaggedBy::Displaced);
-        image.displaced = (!held).then(|| Box::new(Displacement { tag, first_push, second_push: event, by, order, at: now, step }));
+        image.displaced = (!held).then(|| Box::new(Displacement { tag, first_push, second_push: event, by, by_child, order, at: now, step }));
     }
 
     /// Changes nothing, but `ImageAlreadyExistsException` proves where a tag was.

@@ -168,6 +168,7 @@ impl Replay<'_> {
         self.state.policy_deleted = None;
         self.state.deleted_by = None;
         self.state.mutability = mutability;
+        self.state.mutability_set_by = mutability.some().map(|_| event);
     }
 
     pub(super) fn delete_repository(&mut self, event: EventNo, order: Order) {

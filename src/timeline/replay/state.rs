@@ -32,6 +32,8 @@ pub struct RepositoryHistory {
     pub deletions: Vec<EventNo>,
     pub creations: Vec<EventNo>,
     pub mutability: Sym,
+    /// The event that set it.
+    pub mutability_set_by: Option<EventNo>,
     /// Whether any ECR event of the repository was seen, rather than references to it alone.
     pub logged: bool,
     /// Pushes whose order within their second was inferred, each with the events that it was inferred from.
@@ -82,6 +84,7 @@ impl RepositoryHistory {
             deletions: Vec::new(),
             creations: Vec::new(),
             mutability: Sym::NONE,
+            mutability_set_by: None,
             logged: false,
             settled: Map::default(),
             openings: Vec::new(),

@@ -37,7 +37,8 @@ impl Replay<'_> {
         let state = &mut self.state;
         let life = state.tag_lives.entry(tag).or_insert_with(TagLife::default);
         let last = life.spans.last().copied();
-        let in_vain = last.is_some() || kind != AskKind::Pull || !state.creations.is_empty();
+        let sure = last.is_some() || matches!(kind, AskKind::Failed | AskKind::Stopped) || !state.creations.is_empty();
+        let in_vain = sure && kind != AskKind::StoppedOtherwise;
         life.ask(Ask { event, kind, by, in_vain });
         let last = last?;
         let at = *state.by_digest.get(&last.digest)?;

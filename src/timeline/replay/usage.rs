@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Happening, Replay};
 use crate::model::{Digest, Order, StepKind};
-use crate::timeline::fact::{Fact, Named, PullOutcome, What};
+use crate::timeline::fact::{Fact, Named, PullOutcome, StopReason, What};
 use crate::timeline::image::{Step, Use, UseKind};
 use crate::timeline::names::{DigestNo, EventNo, Map, Sym};
 use crate::timeline::references::{Mention, MentionKind};
@@ -70,7 +70,7 @@ impl Replay<'_> {
         let there = self.resolve(image);
         let kind = match outcome {
             PullOutcome::Answered => AskKind::Pull,
-            PullOutcome::Failed => AskKind::Failed,
+            PullOutcome::Failed | PullOutcome::Missing => AskKind::Failed,
             PullOutcome::Denied => AskKind::Denied,
         };
         let at = match there {
@@ -85,6 +85,7 @@ impl Replay<'_> {
         found.step(event, if answered { StepKind::Pull } else { StepKind::PullFailed }, image.tag, DigestNo::NONE, order);
         if let Some(step) = found.steps.last_mut() {
             step.denied = outcome == PullOutcome::Denied;
+            step.missing = outcome == PullOutcome::Missing;
         }
         if image.digest.is_none() && answered && found.has_tag(image.tag) {
             self.confirm(image.tag, at, self.time(event));
@@ -122,7 +123,10 @@ impl Replay<'_> {
             return;
         }
         let at = match self.resolve(mention.image) {
-            None if mention.image.tag.is_some() => self.ask_in_vain(mention.image.tag, mention.event, AskKind::Stopped, mention.by),
+            None if mention.image.tag.is_some() && mention.kind == MentionKind::Missing => {
+                let kind = if mention.reason == StopReason::Other { AskKind::StoppedOtherwise } else { AskKind::Stopped };
+                self.ask_in_vain(mention.image.tag, mention.event, kind, mention.by)
+            }
             at => at,
         };
         if let Some(at) = at {
@@ -154,6 +158,10 @@ impl Replay<'_> {
         let from = self.time(mention.event);
         let image = &mut self.state.images[at];
         image.step(mention.event, kind, mention.image.tag, DigestNo::NONE, order);
+        if let Some(step) = image.steps.last_mut().filter(|step| step.kind == StepKind::TaskStopped) {
+            step.denied = mention.reason == StopReason::Denied;
+            step.missing = mention.reason == StopReason::Missing;
+        }
         image.uses.push(Use { by: mention.by, kind: use_kind, event: mention.event, from, until: mention.until });
         if use_kind == UseKind::DeployedByTag {
             let bound = Some((at, image.uses.len() - 1));
