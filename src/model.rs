@@ -14,6 +14,7 @@ mod forecast;
 mod reference;
 mod repository;
 mod seen;
+mod tag;
 mod text;
 mod time;
 mod timeline;
@@ -33,6 +34,7 @@ pub use forecast::{Forecast, KnownPolicy, LifecycleAction, Outcome, Outlook, Run
 pub use reference::ImageReference;
 pub use repository::{Repository, RepositoryRef, partition};
 pub use seen::Seen;
+pub use tag::{TagEnd, TagSpan, TagTimeline};
 pub use text::LogText;
 pub use time::Timestamp;
 pub use timeline::{ImageState, Order, StepKind, Timeline, TimelineStep, UntaggedBy};

@@ -109,6 +109,8 @@ pub enum What {
 pub enum PullOutcome {
     Answered,
     Failed,
+    /// It failed because something was not there: the image, or the repository.
+    Missing,
     /// Refused for want of permission.
     Denied,
 }
@@ -129,6 +131,8 @@ pub struct Manifest {
     pub media_type: Sym,
     pub is_index: bool,
     pub children: Box<[DigestNo]>,
+    /// What each of them is for; none where it is for no platform.
+    pub platforms: Box<[Sym]>,
     /// First eight bytes of the digests of config and layers: they only serve to find an image by one of its layers.
     pub layers: Box<[u64]>,
 }
@@ -195,6 +199,18 @@ pub struct Task {
     pub images: Box<[Reference]>,
     /// What its reasons name as not pullable.
     pub missing: Box<[Reference]>,
+    pub reason: StopReason,
+}
+
+/// Why a task says that it could not have an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// It is not there.
+    Missing,
+    /// It may not be had.
+    Denied,
+    /// Something else, such as the network.
+    Other,
 }
 
 /// The layer's short name in [`Manifest::layers`].
@@ -277,6 +293,7 @@ impl What {
                 if let Some(manifest) = manifest {
                     string(&mut manifest.media_type);
                     manifest.children.iter_mut().for_each(|child| *child = child.translated(&table.digests));
+                    manifest.platforms.iter_mut().for_each(string);
                 }
             }
             Self::PushFailed { image, proves } => {

@@ -3,7 +3,7 @@
 //! `absorb` and `merge` only collect; nothing in them depends on order. What depends on order (dropping second copies,
 //! tag movements, lives) happens in [`Fold::finish`], over events sorted by time and `eventID`.
 
-use super::fact::{Deleted, EventId, Fact, Manifest, Named, Noted, PullOutcome, Reference, Run, RunImage, Task, What, layer_key};
+use super::fact::{Deleted, EventId, Fact, Manifest, Named, Noted, PullOutcome, Reference, Run, RunImage, StopReason, Task, What, layer_key};
 use super::names::{DigestNo, EventNo, Names, Sym, Wording};
 use crate::model::{Action, Event, ImageId, ImageReference, ImageRun, LifecycleAction, ManifestKind, PolicyRun, Recognized, TaskImage};
 use crate::policy::{Policy, Tags};
@@ -148,6 +148,7 @@ impl Fold {
                     stopped: status.as_deref() == Some("STOPPED"),
                     images: self.references(images),
                     missing: self.missing(reason_text),
+                    reason: stop_reason(reason_text),
                 }))
             }
             Action::Refer { referrer, images } => What::Refer { referrer: self.names.string(referrer), images: self.references(images) },
@@ -160,6 +161,7 @@ impl Fold {
             media_type: self.names.optional_string(manifest.media_type.as_deref()),
             is_index: manifest.kind == ManifestKind::Index,
             children: manifest.children.iter().map(|child| self.names.digest(*child)).collect(),
+            platforms: manifest.platforms.iter().map(|platform| self.names.optional_string(platform.as_deref())).collect(),
             layers: manifest.layers.iter().map(layer_key).collect(),
         }
     }
@@ -259,8 +261,21 @@ fn pull_outcome(failed: bool, code: Option<&str>) -> PullOutcome {
     const DENIALS: &[&str] = &["AccessDenied", "Unauthorized", "NotAuthorized", "Forbidden", "KmsE"];
     match code {
         Some(code) if DENIALS.iter().any(|denial| code.contains(denial)) => PullOutcome::Denied,
+        Some(code) if code.contains("NotFound") => PullOutcome::Missing,
         _ if failed => PullOutcome::Failed,
         _ => PullOutcome::Answered,
+    }
+}
+
+/// What kind of failure a reason tells of, whatever it names.
+fn stop_reason(reason: &str) -> StopReason {
+    const MISSING: &[&str] = &["not found", "NotFound", "manifest unknown", "no match for platform", "does not exist", "not exist"];
+    const DENIED: &[&str] = &["403", "Forbidden", "AccessDenied", "not authorized", "denied", "no basic auth"];
+    let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    match () {
+        () if says(DENIED) => StopReason::Denied,
+        () if says(MISSING) => StopReason::Missing,
+        () => StopReason::Other,
     }
 }
 

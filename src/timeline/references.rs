@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use super::fact::{Fact, Named, Noted, Reference, Task, What};
+use super::fact::{Fact, Named, Noted, Reference, StopReason, Task, What};
 use super::names::{DigestNo, EventNo, Map, Names, RepositoryNo, Sym};
 
 /// One image named by somebody, in the repository it lies in.
@@ -19,6 +19,8 @@ pub struct Mention {
     /// Task definition, service, task or function.
     pub by: Sym,
     pub kind: MentionKind,
+    /// For what a task could not have.
+    pub reason: StopReason,
     /// When something newer replaced it, in milliseconds; `i64::MAX` if nothing did.
     pub until: i64,
 }
@@ -162,7 +164,8 @@ impl<'f> Reader<'f> {
                 None => self.close(&made, event),
             }
         }
-        self.mention_all(&task.missing, event, by, MentionKind::Missing);
+        let missing = self.mention_all(&task.missing, event, by, MentionKind::Missing);
+        missing.into_iter().for_each(|at| self.mentions[at].reason = task.reason);
     }
 
     /// The service that a task runs for: one that is deployed with its definition, by name if several are.
@@ -188,7 +191,16 @@ impl<'f> Reader<'f> {
             let homes =
                 if image.repository.is_some() { vec![image.repository] } else { self.homes.get(&image.image.digest).cloned().unwrap_or_default() };
             for repository in homes {
-                self.mentions.push(Mention { repository, image: image.image, cut: image.cut, event, by, kind, until: i64::MAX });
+                self.mentions.push(Mention {
+                    repository,
+                    image: image.image,
+                    cut: image.cut,
+                    event,
+                    by,
+                    kind,
+                    reason: StopReason::Other,
+                    until: i64::MAX,
+                });
             }
         }
         (first..self.mentions.len()).collect()

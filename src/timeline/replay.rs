@@ -9,6 +9,7 @@ mod push;
 mod removal;
 mod run;
 mod state;
+mod tags;
 mod usage;
 
 use super::fact::{Fact, Noted, What};
@@ -126,7 +127,7 @@ impl<'e> Replay<'e> {
             What::DeleteRepository => self.delete_repository(event, order),
             What::SetPolicy { policy } => self.set_policy(event, *policy),
             What::DeletePolicy => (self.state.policy, self.state.policy_deleted) = (None, Some(event)),
-            What::SetMutability { mutability } => self.state.mutability = *mutability,
+            What::SetMutability { mutability } => (self.state.mutability, self.state.mutability_set_by) = (*mutability, Some(event)),
             What::Archive { image } => self.archive(event, *image, order),
             What::Restored { image } => self.restore(event, image.digest, order),
             What::Pull { image, outcome } => self.pull(event, *image, *outcome, order),

@@ -70,7 +70,7 @@ pub fn finding() -> Finding {
         repository: repository("shop/api"),
         tag: Some("v7".into()),
         lost: LostImage {
-            digest: digest(0xa1),
+            digest: Some(digest(0xa1)),
             pushed_at: Some(first.event_time),
             untagged_at: Some(second.event_time),
             gone_at: Some(run.event_time),
@@ -168,7 +168,7 @@ pub fn forecast() -> Forecast {
     let finding = finding();
     Forecast {
         repository: finding.repository,
-        digest: finding.lost.digest,
+        digest: finding.lost.digest.unwrap(),
         tags: Vec::new(),
         state: ImageState::Untagged,
         pushed_at: finding.lost.pushed_at,

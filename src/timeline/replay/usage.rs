@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{Happening, Replay};
 use crate::model::{Digest, Order, StepKind};
-use crate::timeline::fact::{Fact, Named, PullOutcome, What};
+use crate::timeline::fact::{Fact, Named, PullOutcome, StopReason, What};
 use crate::timeline::image::{Step, Use, UseKind};
 use crate::timeline::names::{DigestNo, EventNo, Map, Sym};
 use crate::timeline::references::{Mention, MentionKind};
+use crate::timeline::tags::AskKind;
 
 /// A deployment takes its digest when its first task asks for the tag, not when the service is updated.
 pub(super) struct Unconfirmed {
@@ -56,22 +57,35 @@ pub(super) struct Digests {
 const FIRST_TASK_MILLIS: i64 = 15 * 60_000;
 
 impl Replay<'_> {
-    /// The image that a pull or a reference means: by digest, else by where its tag points (or pointed last).
+    /// The image that a pull or a reference means: by digest, else by where its tag points.
     fn resolve(&mut self, image: Named) -> Option<usize> {
-        if let Some(digest) = image.digest.some() {
-            return Some(self.at(digest));
+        match image.digest.some() {
+            Some(digest) => Some(self.at(digest)),
+            None => self.state.tags.get(&image.tag)?.holder,
         }
-        let tag = self.state.tags.get(&image.tag)?;
-        tag.holder.or(tag.last_holder)
     }
 
     pub(super) fn pull(&mut self, event: EventNo, image: Named, outcome: PullOutcome, order: Order) {
         let answered = outcome == PullOutcome::Answered;
-        let Some(at) = self.resolve(image) else { return };
+        let there = self.resolve(image);
+        let kind = match outcome {
+            PullOutcome::Answered => AskKind::Pull,
+            PullOutcome::Failed | PullOutcome::Missing => AskKind::Failed,
+            PullOutcome::Denied => AskKind::Denied,
+        };
+        let at = match there {
+            None if image.tag.is_some() => self.ask_in_vain(image.tag, event, kind, Sym::NONE),
+            at => at,
+        };
+        if there.is_some() && image.digest.is_none() && answered {
+            self.pulled_by_tag(image.tag, event);
+        }
+        let Some(at) = at else { return };
         let found = &mut self.state.images[at];
         found.step(event, if answered { StepKind::Pull } else { StepKind::PullFailed }, image.tag, DigestNo::NONE, order);
         if let Some(step) = found.steps.last_mut() {
             step.denied = outcome == PullOutcome::Denied;
+            step.missing = outcome == PullOutcome::Missing;
         }
         if image.digest.is_none() && answered && found.has_tag(image.tag) {
             self.confirm(image.tag, at, self.time(event));
@@ -108,7 +122,14 @@ impl Replay<'_> {
             self.waiting.entry(mention.image.tag).or_default().push(mention.clone());
             return;
         }
-        if let Some(at) = self.resolve(mention.image) {
+        let at = match self.resolve(mention.image) {
+            None if mention.image.tag.is_some() && mention.kind == MentionKind::Missing => {
+                let kind = if mention.reason == StopReason::Other { AskKind::StoppedOtherwise } else { AskKind::Stopped };
+                self.ask_in_vain(mention.image.tag, mention.event, kind, mention.by)
+            }
+            at => at,
+        };
+        if let Some(at) = at {
             self.note_use(at, mention, order);
         }
     }
@@ -137,6 +158,10 @@ impl Replay<'_> {
         let from = self.time(mention.event);
         let image = &mut self.state.images[at];
         image.step(mention.event, kind, mention.image.tag, DigestNo::NONE, order);
+        if let Some(step) = image.steps.last_mut().filter(|step| step.kind == StepKind::TaskStopped) {
+            step.denied = mention.reason == StopReason::Denied;
+            step.missing = mention.reason == StopReason::Missing;
+        }
         image.uses.push(Use { by: mention.by, kind: use_kind, event: mention.event, from, until: mention.until });
         if use_kind == UseKind::DeployedByTag {
             let bound = Some((at, image.uses.len() - 1));
