@@ -41,7 +41,11 @@ fn used(case: Case<'_>, by: Sym, kind: UseKind, replaced: bool, events: &[EventN
         UseKind::DeployedByTag => "was deployed when its tag pointed to it",
         UseKind::DeployedByDigest => "is deployed with its digest",
         UseKind::ResolvedByTask => "resolved its tag to it",
-        UseKind::TaskStopped => "could not start a task because of it",
+        UseKind::TaskStopped => "could not start because of it",
+        UseKind::Kept => "keeps it: its reference meant this image",
+        UseKind::Asked => "asks for its tag whenever it runs",
+        UseKind::Offered => "names it, and nothing is known to run it",
+        UseKind::Started => "ran it, or was to",
     };
     let times = if events.len() > 1 { format!(", {} times", events.len()) } else { String::new() };
     let still = if replaced { " (replaced since)" } else { "" };
