@@ -96,3 +96,16 @@ fn what_was_replaced_or_deleted_before_needs_nothing() {
         .and_then("CreateProject", "DeleteProject", "2026-01-20T09:00:01Z", serde_json::json!({"name": "ci"}));
     assert_eq!(incident.findings(), expected(&[("s/apprunner", "high expired-while-tagged"), ("s/ecs", "critical expired-while-tagged")]));
 }
+
+#[test]
+fn a_puller_of_another_account_is_told_with_it_and_spans_are_told_in_words() {
+    let incident = Incident::read("who-and-how-long");
+    let text = "111122223333.dkr.ecr.us-west-2.amazonaws.com/otel@sha256:b99747ae7bb780d0e24c4fce2929df1fc47d49afad390fc07318ad6816afe118: not found";
+    let document = incident.run("explain", &[text]);
+    let verdict = &document["verdict"];
+    assert!(verdict["narrative"][2]["text"].as_str().expect("text").contains("and 29 d later"), "{verdict:#}");
+    assert!(verdict["used_by"][0]["text"].as_str().expect("text").starts_with("AROAEXAMPLEWORKLOAD0 of 444455556666, 1 task asked"), "{verdict:#}");
+    let document = incident.run("detect", &[]);
+    let principals = &document["findings"][0]["usage"]["principals"];
+    assert_eq!(principals, &serde_json::json!(["AROAEXAMPLEWORKLOAD0:ffffffffffffffffffffffffffffffff (account 444455556666)"]));
+}
