@@ -42,7 +42,8 @@ pub fn order(subject: Subject<'_>, displaced: &Displacement) -> Order {
 
 /// Without evidence of use: a race is worth a look, an overwrite is routine.
 pub fn severity(harm: &Harm, kind: FindingKind) -> Severity {
-    harm.severity.unwrap_or(if kind == FindingKind::SameTagRace { Severity::Medium } else { Severity::Low })
+    let alone = if kind == FindingKind::SameTagRace { Severity::Medium } else { Severity::Low };
+    harm.severity.map_or(alone, |harm| harm.min(alone))
 }
 
 fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Finding {

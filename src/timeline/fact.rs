@@ -1,7 +1,7 @@
 //! What a fold keeps of a record: the borrowed [`Action`](crate::model::Action), made small and owned.
 
 use super::names::{DigestNo, EventNo, PolicyNo, RepositoryNo, Sym, Translation};
-use crate::model::{LifecycleAction, PushOrigin, StorageClass};
+use crate::model::{LifecycleAction, NeedKind, PushOrigin, StorageClass};
 
 /// One record, as far as evidence needs it.
 #[derive(Debug, Clone, Copy)]
@@ -98,10 +98,17 @@ pub enum What {
         runner: Sym,
     },
     Task(Box<Task>),
-    Refer {
-        referrer: Sym,
-        images: Box<[Reference]>,
-    },
+    Need(Box<Need>),
+}
+
+/// Somebody other than ECS needs images, or needs them no more.
+#[derive(Debug)]
+pub struct Need {
+    pub who: Sym,
+    pub kind: NeedKind,
+    pub images: Box<[Reference]>,
+    /// Definitions that name the images.
+    pub through: Box<[Sym]>,
 }
 
 /// How a request for a manifest ended, as far as its record says: asking for what is gone looks like a success.
@@ -311,9 +318,14 @@ impl What {
             Self::Archive { image } | Self::Restored { image } | Self::Pull { image, .. } => image.translate(table),
             Self::CreateRepository { mutability } | Self::SetMutability { mutability } => string(mutability),
             Self::SetPolicy { policy } => *policy = policy.translated(&table.policies),
-            Self::Define { definition: name, images } | Self::Refer { referrer: name, images } => {
-                string(name);
+            Self::Define { definition, images } => {
+                string(definition);
                 references(images);
+            }
+            Self::Need(need) => {
+                string(&mut need.who);
+                need.through.iter_mut().for_each(string);
+                references(&mut need.images);
             }
             Self::Deploy { runner, definition, images, .. } => {
                 string(runner);

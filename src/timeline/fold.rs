@@ -3,7 +3,7 @@
 //! `absorb` and `merge` only collect; nothing in them depends on order. What depends on order (dropping second copies,
 //! tag movements, lives) happens in [`Fold::finish`], over events sorted by time and `eventID`.
 
-use super::fact::{Deleted, EventId, Fact, Manifest, Named, Noted, PullOutcome, Reference, Run, RunImage, StopReason, Task, What, layer_key};
+use super::fact::{Deleted, EventId, Fact, Manifest, Named, Need, Noted, PullOutcome, Reference, Run, RunImage, StopReason, Task, What, layer_key};
 use super::names::{DigestNo, EventNo, Names, Sym, Wording};
 use crate::model::{Action, Event, ImageId, ImageReference, ImageRun, LifecycleAction, ManifestKind, PolicyRun, Recognized, TaskImage};
 use crate::policy::{Policy, Tags};
@@ -31,6 +31,12 @@ impl Fold {
                 }
             }
             Action::PolicyPreview(_) => {}
+            Action::Needs(needs) => {
+                for need in needs {
+                    let need = self.need(need, &recognized.event);
+                    keep(self, What::Need(Box::new(need)));
+                }
+            }
             other => {
                 if let Some(what) = self.what(other, &recognized.event) {
                     keep(self, what);
@@ -151,8 +157,7 @@ impl Fold {
                     reason: stop_reason(reason_text),
                 }))
             }
-            Action::Refer { referrer, images } => What::Refer { referrer: self.names.string(referrer), images: self.references(images) },
-            Action::Pull { .. } | Action::PolicyPreview(_) => return None,
+            Action::Pull { .. } | Action::PolicyPreview(_) | Action::Needs(_) => return None,
         })
     }
 
@@ -193,6 +198,15 @@ impl Fold {
             untagged,
             tags: image.tags.iter().map(|tag| self.names.string(tag)).collect(),
             pushed_at: image.pushed_at.map_or(i64::MIN, crate::model::Timestamp::millis),
+        }
+    }
+
+    fn need(&mut self, need: &crate::model::Need<'_>, event: &Event<'_>) -> Need {
+        Need {
+            who: self.names.string(&need.who),
+            kind: need.kind,
+            images: self.references(&need.images),
+            through: need.through.iter().map(|definition| self.definition(definition, event)).collect(),
         }
     }
 

@@ -9,7 +9,7 @@ use super::escape::Escape;
 use super::format::{Cell, Format, Look, Rows, no_columns, write_document, write_line};
 use super::page::Page;
 use super::quantity::{count, counted, span};
-use crate::model::{Coverage, Deleted, EventRef, Finding, FindingKind, LogText, Order, Severity, Usage};
+use crate::model::{Coverage, Deleted, EventRef, Finding, FindingKind, LogText, Order, Severity, Usage, folded};
 
 /// How many principals and references a page lists for one finding.
 const NAMES_MAX: usize = 8;
@@ -137,8 +137,14 @@ fn write_usage(page: &mut Page<'_>, usage: &Usage) -> io::Result<()> {
     if let Some(last) = last_pull {
         page.item(2, "last pull", &event_text(last))?;
     }
-    write_names(page, "pulled by", principals)?;
+    write_principals(page, principals)?;
     write_names(page, "needed by", references)
+}
+
+/// Roles and users that pulled, sessions told together; the machine's formats have each ARN.
+pub(super) fn write_principals(page: &mut Page<'_>, principals: &[LogText]) -> io::Result<()> {
+    let folded: Vec<LogText> = folded(principals.iter().map(LogText::raw)).into_iter().map(LogText::from).collect();
+    write_names(page, "pulled by", &folded)
 }
 
 pub(super) fn write_names(page: &mut Page<'_>, label: &str, names: &[LogText]) -> io::Result<()> {
