@@ -185,10 +185,10 @@ mod tests {
     #[test]
     fn the_sum_is_the_same_with_any_threads_and_order() {
         // Few ids on many events, so that some have more of them than stand together.
-        let event = |n: u64| Identity { id: fingerprint(&(n % 5_000 * (n % 3)).to_le_bytes()), rest: fingerprint(&(n % 40_000).to_le_bytes()) };
+        let event = |n: u64| Identity { id: fingerprint(&(n % 30_000 * (n % 3)).to_le_bytes()), rest: fingerprint(&(n % 40_000).to_le_bytes()) };
         let objects: Vec<Vec<Identity>> = (0..600).map(|object| (object * 70..object * 70 + 140).map(event).collect()).collect();
         let mut by_id: HashMap<u64, HashSet<u64>> = HashMap::new();
-        objects.iter().flatten().for_each(|event| drop(by_id.entry(event.id).or_default().insert(event.rest)));
+        objects.iter().flatten().for_each(|event| _ = by_id.entry(event.id).or_default().insert(event.rest));
         let distinct: u64 = by_id.values().map(|events| events.len() as u64).sum();
         let sharing: u64 = by_id.values().map(|events| events.len() as u64).filter(|events| *events > 1).sum();
         assert!(by_id.values().any(|events| events.len() > 1_000) && by_id.values().any(|events| events.len() == 1));
