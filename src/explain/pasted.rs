@@ -28,7 +28,20 @@ const REFERENCES_MAX: usize = 200;
 
 /// Words of a failure.
 const FAILURES: [&str; 15] = [
-    "not found", "notfound", "unknown", "fail", "error", "cannot", "denied", "forbidden", " 403", " 404", "not exist", "unable", "backoff", "not valid",
+    "not found",
+    "notfound",
+    "unknown",
+    "fail",
+    "error",
+    "cannot",
+    "denied",
+    "forbidden",
+    " 403",
+    " 404",
+    "not exist",
+    "unable",
+    "backoff",
+    "not valid",
     "no such",
 ];
 

@@ -31,9 +31,15 @@ pub(super) fn verdict(case: Case<'_>, repository: &RepositoryHistory) -> Verdict
             let last = last.max_by_key(|event| case.history.noted(*event).time);
             let evidence: Vec<_> = last.map(|event| case.history.event(event)).into_iter().collect();
             verdict.narrative = vec![
-                sentence(format!("Repository {name} exists, as far as these logs go: {there} image(s) of it are there, and no deletion of it was logged."), evidence),
+                sentence(
+                    format!("Repository {name} exists, as far as these logs go: {there} image(s) of it are there, and no deletion of it was logged."),
+                    evidence,
+                ),
                 there::no_event(case, repository),
-                sentence("So the call that failed went to another registry: of another account, or of another region, where a repository of that name is not.", Vec::new()),
+                sentence(
+                    "So the call that failed went to another registry: of another account, or of another region, where a repository of that name is not.",
+                    Vec::new(),
+                ),
             ];
             verdict.advice.push(format!(
                 "Compare account and region of the call with those of the repository: {} in {}. A call without a registry id asks that of the caller.",
@@ -60,7 +66,10 @@ fn denied(case: Case<'_>, repository: &RepositoryHistory, verdict: &mut Verdict)
             let text = format!("Who may use it was changed last at {}, by {}: {}.", change.event_time, by(&change), change.event_name.raw());
             sentence(text, vec![change])
         }
-        None => sentence("Who may use it was not changed in these logs: the refusal comes from the caller's own policies, or from a change before.", Vec::new()),
+        None => sentence(
+            "Who may use it was not changed in these logs: the refusal comes from the caller's own policies, or from a change before.",
+            Vec::new(),
+        ),
     };
     if let Some(last) = verdict.narrative.get_mut(2) {
         *last = third;

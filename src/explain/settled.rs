@@ -33,7 +33,9 @@ pub(super) fn settled(case: Case<'_>) -> Settled {
     }
     let chosen = Question { others: question.others.clone(), alternatives: Vec::new(), ..chosen.clone() };
     notes.extend(about_registry(Case { question: &chosen, ..case }));
-    notes.extend(chosen.layer.map(|layer| format!("{layer} is a layer, and by it no image is named: a layer is there as long as an image that has it.")));
+    notes.extend(
+        chosen.layer.map(|layer| format!("{layer} is a layer, and by it no image is named: a layer is there as long as an image that has it.")),
+    );
     Settled { question: chosen, notes }
 }
 

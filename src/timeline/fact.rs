@@ -1,14 +1,18 @@
 //! What a fold keeps of a record: the borrowed [`Action`](crate::model::Action), made small and owned.
 
 use super::names::{DigestNo, EventNo, PolicyNo, RepositoryNo, Sym, Translation};
-use crate::model::{LifecycleAction, NeedKind, PushOrigin, StorageClass};
+use crate::model::{Identity, LifecycleAction, NeedKind, PushOrigin, StorageClass};
 
 /// One record, as far as evidence needs it.
 #[derive(Debug, Clone, Copy)]
 pub struct Noted {
     pub id: EventId,
-    /// `sharedEventID`, else the `originalEventID` of an addendum, else `id`: records with the same key are one call.
-    pub key: EventId,
+    /// Records with the same key are one call.
+    pub key: CallKey,
+    /// What makes two records one event.
+    pub identity: Identity,
+    /// `sharedEventID`.
+    pub shared: Sym,
     /// Milliseconds since the epoch.
     pub time: i64,
     pub name: Sym,
@@ -30,6 +34,15 @@ pub struct Noted {
 pub enum EventId {
     Uuid([u8; 16]),
     Other(Sym),
+}
+
+/// What a call is known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CallKey {
+    /// Its event, or what the events of one call in several accounts share.
+    Event(Identity),
+    /// The event that an addendum corrects, by its `originalEventID`.
+    Corrected(EventId),
 }
 
 /// What one event means for one repository (or, for ECS, for the images it names).
@@ -244,15 +257,27 @@ impl EventId {
 impl Noted {
     /// The id that breaks ties within a second: a correction stands where the event stood that it corrects.
     pub fn order_id(&self) -> EventId {
-        if self.addendum { self.key } else { self.id }
+        match self.key {
+            CallKey::Corrected(original) if self.addendum => original,
+            _ => self.id,
+        }
     }
 
     pub fn translate(&mut self, table: &Translation) {
         self.id.translate(table);
-        self.key.translate(table);
-        for sym in
-            [&mut self.name, &mut self.actor, &mut self.source_ip, &mut self.user_agent, &mut self.object, &mut self.recipient, &mut self.region]
-        {
+        if let CallKey::Corrected(original) = &mut self.key {
+            original.translate(table);
+        }
+        for sym in [
+            &mut self.shared,
+            &mut self.name,
+            &mut self.actor,
+            &mut self.source_ip,
+            &mut self.user_agent,
+            &mut self.object,
+            &mut self.recipient,
+            &mut self.region,
+        ] {
             *sym = sym.translated(&table.strings);
         }
     }

@@ -3,9 +3,12 @@
 //! `absorb` and `merge` only collect; nothing in them depends on order. What depends on order (dropping second copies,
 //! tag movements, lives) happens in [`Fold::finish`], over events sorted by time and `eventID`.
 
-use super::fact::{Deleted, EventId, Fact, Manifest, Named, Need, Noted, PullOutcome, Reference, Run, RunImage, StopReason, Task, What, layer_key};
+use super::fact::{
+    CallKey, Deleted, EventId, Fact, Manifest, Named, Need, Noted, PullOutcome, Reference, Run, RunImage, StopReason, Task, What, layer_key,
+};
 use super::names::{DigestNo, EventNo, Names, Sym, Wording};
-use crate::model::{Action, Event, ImageId, ImageReference, ImageRun, LifecycleAction, ManifestKind, PolicyRun, Recognized, TaskImage};
+use crate::decode::identity::{fingerprint, is_event_id};
+use crate::model::{Action, Event, Identity, ImageId, ImageReference, ImageRun, LifecycleAction, ManifestKind, PolicyRun, Recognized, TaskImage};
 use crate::policy::{Policy, Tags};
 
 /// What one worker has collected.
@@ -68,13 +71,15 @@ impl Fold {
     fn note(&mut self, event: &Event<'_>, object: &str, record: u64) -> EventNo {
         let id = self.event_id(&event.id);
         let key = match (&event.shared_id, &event.addendum) {
-            (Some(shared), _) => self.event_id(shared),
-            (None, Some(addendum)) => self.event_id(&addendum.original_event_id),
-            (None, None) => id,
+            (Some(shared), _) => CallKey::Event(shared_by(shared, event)),
+            (None, Some(addendum)) => CallKey::Corrected(self.event_id(&addendum.original_event_id)),
+            (None, None) => CallKey::Event(event.identity),
         };
         let noted = Noted {
             id,
             key,
+            identity: event.identity,
+            shared: self.names.optional_string(event.shared_id.as_deref()),
             time: event.time.millis(),
             name: self.names.string(&event.name),
             actor: self.names.optional_string(event.actor.as_deref()),
@@ -268,6 +273,13 @@ impl Fold {
         let partition = crate::model::partition(&event.region);
         self.names.string(&format!("arn:{partition}:ecs:{}:{}:task-definition/{name}", event.region, event.recipient_account))
     }
+}
+
+/// What the records of one call share that is logged in two accounts: the `sharedEventID` and the name; where that id is a
+/// placeholder, the time, too.
+fn shared_by(shared: &str, event: &Event<'_>) -> Identity {
+    let time = if is_event_id(shared.as_bytes()) { String::new() } else { event.time.to_string() };
+    Identity { id: fingerprint(shared.as_bytes()), rest: fingerprint(format!("{} {time}", event.name).as_bytes()) }
 }
 
 fn pull_outcome(failed: bool, code: Option<&str>) -> PullOutcome {

@@ -77,7 +77,8 @@ impl Fold {
 
 fn by_time(a: EventNo, b: EventNo, events: &[Noted], names: &Names) -> std::cmp::Ordering {
     let (left, right) = (&events[a.index()], &events[b.index()]);
-    left.time.cmp(&right.time).then_with(|| compare_ids(left.order_id(), right.order_id(), names))
+    let ids = || compare_ids(left.order_id(), right.order_id(), names);
+    left.time.cmp(&right.time).then_with(ids).then_with(|| left.identity.cmp(&right.identity))
 }
 
 /// Everything that concerns a repository, sorted; repositories ordered by registry, region and name.
@@ -290,7 +291,11 @@ impl History {
 
     /// The id of the call behind an event, whichever of its twins and corrections was read.
     pub fn call_id(&self, event: EventNo) -> String {
-        id_text(self.events[event.index()].key, &self.names)
+        let noted = &self.events[event.index()];
+        match noted.shared {
+            Sym::NONE => id_text(noted.order_id(), &self.names),
+            shared => self.names.text(shared).to_owned(),
+        }
     }
 
     /// Whether an event of the repository stands in the trail of the account that owns it, rather than in those of others alone.

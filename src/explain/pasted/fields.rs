@@ -6,8 +6,15 @@ use super::name::{self, Name, is_name, is_tag, run};
 use super::{Reading, about};
 
 const REPOSITORY: [&str; 9] = [
-    "repository with name", "repository with the name", "repositoryname", "repository-name", "repository_name", "repository name", "image repository",
-    "repository named", "repository:",
+    "repository with name",
+    "repository with the name",
+    "repositoryname",
+    "repository-name",
+    "repository_name",
+    "repository name",
+    "image repository",
+    "repository named",
+    "repository:",
 ];
 const REGISTRY: [&str; 5] = ["registry with id", "registryid", "registry-id", "registry_id", "registry id"];
 const TAG: [&str; 8] = ["imagetag", "image-tag", "image_tag", "image tag", "with tag", "and tag", "tag name", "tag:"];
