@@ -12,15 +12,18 @@
 mod archive;
 mod blocks;
 mod fields;
-mod fingerprint;
 mod foreign;
 mod gunzip;
 mod hot;
+pub mod identity;
 mod inflate;
 pub(crate) mod json;
 mod layers;
 mod lines;
+mod literal;
+mod names;
 mod packing;
+mod repair;
 mod room;
 mod stream;
 mod table;
@@ -30,8 +33,8 @@ mod walk;
 
 pub mod seen;
 
-pub use fingerprint::fingerprint;
 pub use gunzip::{Gunzip, Incomplete};
+pub use identity::fingerprint;
 pub(crate) use packing::unzipped;
 pub use room::Room;
 pub(crate) use unescape::unescape_string;
@@ -40,7 +43,7 @@ use std::fs::File;
 use std::io::{Cursor, Read};
 use std::sync::Arc;
 
-use crate::model::Timestamp;
+use crate::model::{Identity, Repairs, Timestamp};
 
 use archive::Ask;
 use gunzip::Unpacked;
@@ -74,7 +77,7 @@ pub struct RawRecord<'b> {
     /// Position in the object, from 0, counting every element of the object that stands where a record may stand: records
     /// that failed and events of other kinds, too.
     pub index: u64,
-    /// One JSON object, valid UTF-8. Its `eventTime`, `eventSource` and `eventName` were found and are what they should be;
+    /// One JSON object, valid UTF-8, in CloudTrail's own form: what another tool had written otherwise is repaired. Its `eventTime`, `eventSource` and `eventName` were found and are what they should be;
     /// the rest is not yet known to be well formed.
     pub json: &'b str,
     /// A native EventBridge envelope (`ECS Task State Change`, `ECR Image Action`), not a CloudTrail record.
@@ -87,9 +90,9 @@ pub struct RawRecord<'b> {
 pub trait RecordSink {
     fn record(&mut self, record: RawRecord<'_>) -> Result<(), String>;
 
-    /// A part of a long text was read: the ids of its records, as in [`Decoder::event_ids`], and how many bytes it has.
+    /// A part of a long text was read: the identities of its records, as in [`Decoder::identities`], and how many bytes it has.
     /// Says whether to go on with the next one.
-    fn part(&mut self, _event_ids: &[u64], _bytes: u64) -> Next {
+    fn part(&mut self, _identities: &[Identity], _bytes: u64) -> Next {
         Next::GoOn
     }
 
@@ -160,6 +163,12 @@ pub struct ObjectReport {
     pub bytes_decompressed: u64,
     /// All records, wanted or not; failed ones too.
     pub records: u64,
+    /// Events of another kind beside the records; none where the object as a whole is skipped.
+    pub records_skipped: u64,
+    /// Lines and documents that are no events, and lose none.
+    pub lines_skipped: u64,
+    /// Records that were not in CloudTrail's own form. Where the object is, only those that are wanted were looked at.
+    pub repaired: Repairs,
     /// `(index, reason)` of records that could not be understood; the first [`Limits::failures_max`] of them.
     pub failed: Vec<(u64, String)>,
     /// How many records could not be understood, listed in `failed` or not.
@@ -188,7 +197,7 @@ impl Default for Limits {
 #[derive(Default)]
 pub struct Decoder {
     gunzip: Gunzip,
-    event_ids: Vec<u64>,
+    identities: Vec<Identity>,
     hot: HotPath,
     /// Looked for until it was found once.
     read_only: bool,
@@ -249,12 +258,12 @@ impl Decoder {
                 self.gunzip.keep(share);
                 return None;
             }
-            let walk = Walk { wanted, sink, tally: Tally::new(limits, &mut self.event_ids) };
+            let walk = Walk { wanted, sink, tally: Tally::new(limits, &mut self.identities) };
             (inflated(text, damage, &mut self.hot, walk), text)
         } else if stored.len() as u64 > share || Packing::of(stored).is_some() {
             return None;
         } else {
-            let walk = Walk { wanted, sink, tally: Tally::new(limits, &mut self.event_ids) };
+            let walk = Walk { wanted, sink, tally: Tally::new(limits, &mut self.identities) };
             // A text that no checksum vouches for: never the hot path.
             (full(stored, None, walk), stored)
         };
@@ -265,7 +274,7 @@ impl Decoder {
 
     /// Reads an object piece by piece, whatever it is packed in.
     fn in_parts<S: RecordSink + ?Sized>(&mut self, reader: Box<dyn Read + '_>, held_bytes: u64, ask: &mut Ask<'_, S>) -> ObjectReport {
-        self.event_ids.clear();
+        self.identities.clear();
         let (mut text, lossy) = match packing::unpacked(reader, &self.room) {
             Ok(packing::Unpacked::Text(text)) => (text, false),
             Ok(packing::Unpacked::Table(rows)) => match table::records(rows) {
@@ -277,7 +286,7 @@ impl Decoder {
             Ok(packing::Unpacked::Tar(reader)) => return self.tar(reader, held_bytes, ask),
             Err(reason) => return archive::failed(reason),
         };
-        let mut walk = Walk { wanted: ask.wanted, sink: &mut *ask.sink, tally: Tally::new(ask.limits, &mut self.event_ids) };
+        let mut walk = Walk { wanted: ask.wanted, sink: &mut *ask.sink, tally: Tally::new(ask.limits, &mut self.identities) };
         let streamed = stream::run(&mut *text, &self.room, &mut walk);
         self.read_only = self.read_only || streamed.read_only;
         let report = walk.tally.finish(streamed.damage, streamed.bytes);
@@ -289,10 +298,9 @@ impl Decoder {
         self.read_only
     }
 
-    /// Fingerprints of the `eventID`s of the last object's records, wanted or not, in order; see [`fingerprint()`]. Records
-    /// that could not be placed have none here.
-    pub fn event_ids(&self) -> &[u64] {
-        &self.event_ids
+    /// The identities of the last object's records, wanted or not, in order. Records that could not be placed have none here.
+    pub fn identities(&self) -> &[Identity] {
+        &self.identities
     }
 }
 
@@ -318,41 +326,42 @@ fn inflated<S: RecordSink + ?Sized>(text: &[u8], damage: Option<String>, hot: &m
 }
 
 fn full<S: RecordSink + ?Sized>(text: &[u8], damage: Option<String>, mut walk: Walk<'_, '_, S>) -> ObjectReport {
-    let result = read(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text), &mut walk);
+    let result = read(text, &mut walk);
     // Where the bytes themselves are damaged, that is the reason; that the JSON breaks off there follows from it.
     walk.tally.finish(damage.or(result.err()), text.len() as u64)
 }
 
 /// Reads a text to its end, or says where and why not.
 fn read<S: RecordSink + ?Sized>(text: &[u8], walk: &mut Walk<'_, '_, S>) -> Result<(), String> {
-    let start = json::skip_space(text, 0);
+    let start = json::skip_between(text, 0);
     if text.is_empty() {
         return Err("empty".to_owned());
     }
     let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) else {
         return Err("empty: nothing but white space".to_owned());
     };
+    // Lines may have something before their JSON that looks like another kind of file (`<134>` of syslog).
+    if lines::is_lines(rest) {
+        return walk.lines(text).map_err(|fault| describe(fault, walk.tally.records()));
+    }
     if let Some(reason) = foreign::refusal(rest) {
         return Err(reason);
     }
-    if lines::is_lines(rest) {
-        return walk.lines(text).map_err(|fault| describe(fault, walk.tally.seen()));
-    }
     let Err(fault) = walk.documents(text) else { return Ok(()) };
-    let seen = walk.tally.seen();
-    if !walk.tally.is_recognised() && walk.salvage_lines(text) {
+    let reason = describe(fault, walk.tally.records());
+    if !walk.tally.is_recognised() && (walk.salvage_lines(text) || walk.salvage_inside(text, fault)) {
         return Ok(());
     }
-    Err(describe(fault, seen))
+    Err(reason)
 }
 
 /// A fault for people.
-fn describe(fault: json::Fault, seen: u64) -> String {
+fn describe(fault: json::Fault, records: u64) -> String {
     let json::Fault { offset, reason } = fault;
-    match (fault.is_cut(), offset, seen) {
-        (true, ..) => format!("the JSON is cut off at byte {offset}, after {seen} records"),
+    match (fault.is_cut(), offset, records) {
+        (true, ..) => format!("the JSON is cut off at byte {offset}, after {records} records"),
         (false, 0, _) => format!("not JSON: {reason} at its first byte"),
         (false, _, 0) => format!("not JSON: {reason} at byte {offset}"),
-        (false, ..) => format!("the JSON is damaged at byte {offset}, after {seen} records: {reason}"),
+        (false, ..) => format!("the JSON is damaged at byte {offset}, after {records} records: {reason}"),
     }
 }

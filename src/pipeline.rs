@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
-use crate::decode::seen::SeenIds;
+use crate::decode::seen::SeenEvents;
 use crate::decode::{Decoder, Limits, Member, Next, ObjectReport, RawRecord, RecordSink, Rest, Room, Stored, Wanted};
-use crate::model::{Coverage, Filter, LogText, Recognized, Seen, Timestamp};
+use crate::model::{Coverage, Filter, Identity, LogText, Recognized, Seen, Timestamp};
 use crate::recognize::{Recognizer, SOURCES};
 use crate::source::{self, Delivery, Feed, Fetched, MemberIs, Origin, Shelf, Shelved};
 use crate::timeline::{Fold, History, Supposed, Supposition};
@@ -137,7 +137,7 @@ pub fn scan<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C
 
 /// The same, and whether a read-only event of any service was among the records.
 fn gather<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C + Sync) -> (Coverage, bool, Vec<C>) {
-    let (seen, room) = (SeenIds::default(), Arc::new(run.budget.room()));
+    let (seen, room) = (SeenEvents::default(), Arc::new(run.budget.room()));
     let work = || work(Worker { run, wanted, seen: &seen, decoder: Decoder::sharing(Arc::clone(&room)) }, make());
     let done: Vec<(Tally, C)> = match rayon::ThreadPoolBuilder::new().num_threads(run.budget.jobs.get()).build() {
         Ok(pool) => pool.broadcast(|_| work()),
@@ -179,7 +179,7 @@ fn empty<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, shelf: &dyn Shelf, tall
 struct Worker<'r> {
     run: Run<'r>,
     wanted: Wanted<'r>,
-    seen: &'r SeenIds,
+    seen: &'r SeenEvents,
     decoder: Decoder,
 }
 
@@ -197,7 +197,7 @@ fn work<C: Collector>(mut worker: Worker<'_>, mut collector: C) -> (Tally, C) {
             let report = worker.decode(&**feed, &mut delivery, &stored, &mut tally, &mut collector);
             if report.is_some() {
                 // Those of small objects together: each is a miss in a large table, and many misses can be under way at once.
-                ids.extend_from_slice(worker.decoder.event_ids());
+                ids.extend_from_slice(worker.decoder.identities());
                 if ids.len() >= IDS_TOGETHER {
                     seen.insert_all(&ids);
                     ids.clear();
@@ -255,7 +255,7 @@ impl Worker<'_> {
 struct Sink<'a, C> {
     run: Run<'a>,
     feed: &'a dyn Feed,
-    seen: &'a SeenIds,
+    seen: &'a SeenEvents,
     tally: &'a mut Tally,
     collector: &'a mut C,
     object: &'a str,
@@ -272,9 +272,9 @@ impl<C: Collector> RecordSink for Sink<'_, C> {
         self.collector.record(self.member.as_deref().unwrap_or(self.object), record)
     }
 
-    fn part(&mut self, event_ids: &[u64], bytes: u64) -> Next {
-        self.seen.insert_all(event_ids);
-        let records = event_ids.len() as u64;
+    fn part(&mut self, identities: &[Identity], bytes: u64) -> Next {
+        self.seen.insert_all(identities);
+        let records = identities.len() as u64;
         self.run.progress.decoded(records, bytes);
         self.noted += records;
         self.noted_bytes += bytes;

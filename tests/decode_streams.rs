@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use decode_world::{Element, Random, Reading, WANTED, Writing, document, element, gzip, read};
 use proptest::prelude::*;
+use tagfall::model::Identity;
 use tagfall::decode::{Decoder, Limits, Next, Outcome, RawRecord, RecordSink, Rest, Room, Stored, Wanted};
 
 /// Keeps everything, the ids of each part too.
 #[derive(Default)]
 struct Kept {
     records: Vec<(u64, String, bool)>,
-    ids: Vec<u64>,
+    ids: Vec<Identity>,
     parts: u64,
     longest: usize,
 }
@@ -24,8 +25,8 @@ impl RecordSink for Kept {
         Ok(())
     }
 
-    fn part(&mut self, event_ids: &[u64], _bytes: u64) -> Next {
-        self.ids.extend_from_slice(event_ids);
+    fn part(&mut self, identities: &[Identity], _bytes: u64) -> Next {
+        self.ids.extend_from_slice(identities);
         self.parts += 1;
         Next::GoOn
     }
@@ -38,7 +39,7 @@ fn in_parts(stored: &[u8], wanted: Wanted<'_>, share: u64, record: u64, held: us
     let (bytes, mut rest) = stored.split_at(held.min(stored.len()));
     let object = Stored { bytes, rest: Some(Rest::Stream(&mut rest)) };
     let report = decoder.object_of(object, wanted, Limits::default(), &mut kept);
-    kept.ids.extend_from_slice(decoder.event_ids());
+    kept.ids.extend_from_slice(decoder.identities());
     (Reading { report, kept: kept.records, ids: kept.ids }, kept.parts)
 }
 
@@ -47,7 +48,7 @@ fn elements(random: &mut Random, writing: Writing, odd: usize) -> Vec<Element> {
 }
 
 /// What can be compared of two readings: reasons name places, and these are told from the part's beginning.
-fn told(reading: Reading) -> (Vec<(u64, String, bool)>, Vec<u64>, [u64; 3], Vec<u64>, String, [Option<i64>; 2]) {
+fn told(reading: Reading) -> (Vec<(u64, String, bool)>, Vec<Identity>, [u64; 3], Vec<u64>, String, [Option<i64>; 2]) {
     let report = reading.report;
     let outcome = match report.outcome {
         Outcome::Failed(_) => "failed".to_owned(),

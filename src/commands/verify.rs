@@ -79,6 +79,10 @@ impl Args {
         self.limits.jobs()
     }
 
+    pub fn writes_to_stdout(&self) -> bool {
+        self.show.writes_to_stdout()
+    }
+
     pub const fn quiet(&self) -> bool {
         self.show.quiet()
     }

@@ -180,8 +180,8 @@ impl Decoder {
         bytes.shrink_to(usize::try_from(share).unwrap_or(usize::MAX));
         self.member = bytes;
         let used_up = allowance.bytes == 0 && before > 0;
-        ask.sink.part(&self.event_ids, 0);
-        self.event_ids.clear();
+        ask.sink.part(&self.identities, 0);
+        self.identities.clear();
         continue_with(ask, report, stored_bytes)?;
         if used_up { Err(format!("its members are more than {RATIO_MAX} times as large as the archive: unpack it first")) } else { Ok(()) }
     }
@@ -197,6 +197,9 @@ pub(super) fn failed(reason: String) -> ObjectReport {
         outcome: Outcome::Failed(reason),
         bytes_decompressed: 0,
         records: 0,
+        records_skipped: 0,
+        lines_skipped: 0,
+        repaired: crate::model::Repairs::default(),
         failed: Vec::new(),
         failed_total: 0,
         first_event_time: None,

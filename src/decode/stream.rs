@@ -81,11 +81,10 @@ impl<S: RecordSink + ?Sized> Stream<'_, '_, '_, S> {
         if self.ended && self.streamed.damage.is_none() && text.is_empty() {
             return self.damaged(if self.streamed.bytes == 0 { "empty".to_owned() } else { "empty: nothing but white space".to_owned() });
         }
-        if let Some(reason) = foreign::refusal(text) {
-            return self.damaged(reason);
-        }
         if lines::is_lines(text) {
             self.mode = Mode::Lines;
+        } else if let Some(reason) = foreign::refusal(text) {
+            return self.damaged(reason);
         }
         while self.piece() {}
     }
@@ -229,7 +228,7 @@ impl<S: RecordSink + ?Sized> Stream<'_, '_, '_, S> {
         }
         self.walk.tally.begin_part(self.base);
         let result = match self.mode {
-            Mode::Lines => self.walk.lines(piece).map_err(|fault| describe(fault, self.walk.tally.seen())),
+            Mode::Lines => self.walk.lines(piece).map_err(|fault| describe(fault, self.walk.tally.records())),
             _ => read(piece, self.walk),
         };
         self.streamed.read_only = self.streamed.read_only || says_read_only(piece);
@@ -315,7 +314,7 @@ fn last_line_end(text: &[u8]) -> Option<usize> {
     let is_between = |&end: &usize| {
         let begin = text.get(..end).and_then(|before| memchr::memrchr(b'\n', before)).map_or(0, |before| before + 1);
         let line = text.get(begin..end).unwrap_or_default();
-        let whole = lines::json_start(line).is_some_and(|at| skip_value(line, at).is_ok());
+        let whole = lines::json_start(line).is_some_and(|start| skip_value(line, start.at).is_ok());
         whole && !matches!(text.get(skip_space(text, end)), Some(b']' | b'}' | b',') | None)
     };
     std::iter::once(last).chain(ends.take(LINE_ENDS_TRIED)).find(is_between).or(Some(last)).map(|end| end + 1)

@@ -1,12 +1,14 @@
 //! One object: a file that the user names, which is read whatever it is called, or standard input.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::interruptible::Interruptible;
 use super::layout::{Seen, Selection};
-use super::local::{Opened, Sizes, read_as_far_as_it_goes, read_part, read_unless_known, lock};
+use super::local::{Opened, Sizes, failed, lock, read_as_far_as_it_goes, read_part, read_unless_known};
 use super::{Delivery, Feed, Known, Listed, MemberIs, Options, Pruned, Rest};
 
 pub(super) struct Single {
@@ -14,6 +16,8 @@ pub(super) struct Single {
     name: String,
     bytes: AtomicU64,
     taken: AtomicBool,
+    /// Nobody waits for more.
+    stopped: Arc<AtomicBool>,
     sizes: Sizes,
     known: Option<Arc<dyn Known>>,
     /// For the members of an archive: a file that is named is read whatever it is called.
@@ -24,6 +28,8 @@ pub(super) struct Single {
 enum Place {
     Stdin,
     File(PathBuf),
+    /// A named pipe or a device: its end may never come.
+    Special(PathBuf),
 }
 
 impl Single {
@@ -31,8 +37,9 @@ impl Single {
         Self::new(Place::Stdin, "-", 0, options, selection)
     }
 
-    pub(super) fn file(path: &str, bytes: u64, options: &Options, selection: Selection) -> Self {
-        Self::new(Place::File(PathBuf::from(path)), path, bytes, options, selection)
+    pub(super) fn file(path: &str, metadata: &Metadata, options: &Options, selection: Selection) -> Self {
+        let place = if metadata.is_file() { Place::File } else { Place::Special };
+        Self::new(place(PathBuf::from(path)), path, metadata.len(), options, selection)
     }
 
     fn new(place: Place, name: &str, bytes: u64, options: &Options, selection: Selection) -> Self {
@@ -41,6 +48,7 @@ impl Single {
             name: name.to_owned(),
             bytes: AtomicU64::new(bytes),
             taken: AtomicBool::new(false),
+            stopped: Arc::default(),
             sizes: Sizes::of(options),
             known: options.known.clone(),
             selection,
@@ -50,13 +58,17 @@ impl Single {
 }
 
 impl Single {
-    fn read_stdin(&self, buffer: &mut Vec<u8>) -> Opened {
-        let mut stdin = std::io::stdin().lock();
-        let Some(part_bytes) = self.sizes.part_bytes else {
-            return read_as_far_as_it_goes(stdin, buffer, self.sizes.bytes_max).into();
+    /// Reads what somebody else is still writing, until there is no more or nobody wants it.
+    fn wait_for<R: Read>(&self, open: impl FnOnce() -> std::io::Result<R> + Send + 'static, buffer: &mut Vec<u8>) -> Opened {
+        let mut source = match Interruptible::read(open, Arc::clone(&self.stopped)) {
+            Ok(source) => source,
+            Err(error) => return failed(error).into(),
         };
-        let (outcome, more) = read_part(&mut stdin, buffer, part_bytes);
-        Opened { outcome, origin: None, rest: more.then(|| Rest::of_stream(std::io::stdin())) }
+        let Some(part_bytes) = self.sizes.part_bytes else {
+            return read_as_far_as_it_goes(source, buffer, self.sizes.bytes_max).into();
+        };
+        let (outcome, more) = read_part(&mut source, buffer, part_bytes);
+        Opened { outcome, origin: None, rest: more.then(|| Rest::of_stream(source)) }
     }
 }
 
@@ -67,7 +79,11 @@ impl Feed for Single {
             return None;
         }
         let Opened { outcome, origin, rest } = match &self.place {
-            Place::Stdin => self.read_stdin(buffer),
+            Place::Stdin => self.wait_for(|| Ok(std::io::stdin()), buffer),
+            Place::Special(path) => {
+                let path = path.clone();
+                self.wait_for(move || File::open(path), buffer)
+            }
             Place::File(path) => {
                 let absolute = || path.canonicalize().unwrap_or_else(|_| path.clone());
                 read_unless_known(File::open(path), absolute, self.known.as_deref(), buffer, self.sizes)
@@ -92,6 +108,7 @@ impl Feed for Single {
 
     fn stop(&self) {
         self.taken.store(true, Ordering::Release);
+        self.stopped.store(true, Ordering::Relaxed);
     }
 }
 

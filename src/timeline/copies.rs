@@ -5,9 +5,10 @@
 
 use std::collections::hash_map::Entry;
 
-use super::fact::{EventId, Fact, Noted};
+use super::fact::{Fact, Noted};
 use super::fold::Fold;
 use super::names::{EventNo, Map, Names};
+use crate::model::Identity;
 
 /// Fewer events are not worth looking for copies.
 const EVENTS_MIN: usize = 1 << 16;
@@ -29,11 +30,11 @@ impl Fold {
             let alike = |(one, other): (&Fact, &Fact)| one.repository == other.repository && one.what == other.what;
             facts(one).len() == facts(other).len() && facts(one).iter().zip(facts(other)).all(alike)
         };
-        let mut first: Map<EventId, usize> = Map::default();
+        let mut first: Map<Identity, usize> = Map::default();
         first.reserve(self.events.len() / 2);
         let mut kept = vec![true; self.events.len()];
         for index in 0..self.events.len() {
-            let known = match first.entry(self.events[index].id) {
+            let known = match first.entry(self.events[index].identity) {
                 Entry::Vacant(place) => {
                     place.insert(index);
                     continue;
@@ -124,6 +125,7 @@ mod tests {
         let mut log = Log::default();
         log.push(1, "v1").push(1, "v1");
         let (first, second) = log.events.split_at_mut(1);
+        second[0].event.identity = first[0].event.identity;
         second[0].event.id = first[0].event.id.clone();
         second[0].event.user_agent = Some("another".into());
         let mut fold = fold(&log, &["a", "b"]);
