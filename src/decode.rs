@@ -22,6 +22,7 @@ mod layers;
 mod lines;
 mod literal;
 mod names;
+mod ocsf;
 mod packing;
 mod repair;
 mod room;
@@ -30,6 +31,7 @@ mod table;
 mod tally;
 mod unescape;
 mod walk;
+mod wrapping;
 
 pub mod seen;
 
@@ -290,7 +292,7 @@ impl Decoder {
         let streamed = stream::run(&mut *text, &self.room, &mut walk);
         self.read_only = self.read_only || streamed.read_only;
         let report = walk.tally.finish(streamed.damage, streamed.bytes);
-        ObjectReport { lossy, ..report }
+        ObjectReport { lossy: lossy || report.lossy, ..report }
     }
 
     /// Whether any object so far says `"readOnly":true`, in a wanted record or not. A trail of write events alone never does.
@@ -349,7 +351,7 @@ fn read<S: RecordSink + ?Sized>(text: &[u8], walk: &mut Walk<'_, '_, S>) -> Resu
     }
     let Err(fault) = walk.documents(text) else { return Ok(()) };
     let reason = describe(fault, walk.tally.records());
-    if !walk.tally.is_recognised() && (walk.salvage_lines(text) || walk.salvage_inside(text, fault)) {
+    if !walk.tally.is_recognised() && !walk.tally.is_behind_others() && (walk.salvage_lines(text) || walk.salvage_inside(text, fault)) {
         return Ok(());
     }
     Err(reason)

@@ -149,7 +149,7 @@ fn not_cloudtrail() {
     fails("", 0, "empty");
     fails(gzip(b""), 0, "empty");
     fails(" \n", 0, "white space");
-    fails("PK\u{3}\u{4}rest", 0, "a zip archive: unpack it first");
+    fails("PK\u{3}\u{4}rest", 0, "a zip archive that cannot be opened");
     fails("{}", 0, "JSON, but not CloudTrail: an empty object");
     fails(r#"{"a":1,"b":{}}"#, 0, "JSON, but not CloudTrail: an object with a, b");
     fails("[1,2]", 0, "JSON, but not CloudTrail: a number");

@@ -83,7 +83,11 @@ static LAKE: LazyLock<TempDir> = LazyLock::new(|| {
                 failed: Vec::new(),
                 failed_total: 0,
                 first_event_time: None,
-                last_event_time: None, lossy: false,
+                last_event_time: None,
+            lossy: false,
+            records_skipped: 0,
+            lines_skipped: 0,
+            repaired: Default::default(),
             };
             collector.finished(&delivery, Some(&report));
         }

@@ -91,7 +91,7 @@ pub(super) fn is_table(head: &[u8]) -> bool {
         return false;
     }
     let behind = text.get(length..).unwrap_or_default().trim_ascii_start();
-    let holds_json = behind.starts_with(b"{") || memchr::memmem::find(behind.get(..1000).unwrap_or(behind), b"\"{\"\"").is_some();
+    let holds_json = behind.starts_with(b"{") || memchr::memmem::find(behind.get(..1000).unwrap_or(behind), b"\"{").is_some();
     known(&names).len() >= 3 || holds_json
 }
 

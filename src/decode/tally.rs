@@ -26,10 +26,14 @@ pub(super) struct Tally<'d> {
     foreign: Option<String>,
     /// Where the part of the text that is being read begins; 0 if it is read as a whole.
     part: u64,
+    /// How many elements were seen before that part.
+    before: u64,
     /// The same, if it looks like CloudTrail all the same.
     notification: Option<&'static str>,
     /// The first damage that reading went on behind.
     damage: Option<String>,
+    /// Records were made of another schema, which may leave something out.
+    lossy: bool,
 }
 
 impl<'d> Tally<'d> {
@@ -52,14 +56,22 @@ impl<'d> Tally<'d> {
             listed: false,
             foreign: None,
             part: 0,
+            before: 0,
             notification: None,
             damage: None,
+            lossy: false,
         }
     }
 
     /// A text that is read in parts: the next one begins at byte `at`.
     pub(super) const fn begin_part(&mut self, at: u64) {
         self.part = at;
+        self.before = self.index;
+    }
+
+    /// Whether elements were counted in parts before this one: then it cannot be begun anew.
+    pub(super) const fn is_behind_others(&self) -> bool {
+        self.before > 0
     }
 
     /// Hands over the identities of the part that was read.
@@ -144,6 +156,11 @@ impl<'d> Tally<'d> {
         self.repaired.add(repairs);
     }
 
+    /// A record was made of what another schema has of it.
+    pub(super) const fn lossy(&mut self) {
+        self.lossy = true;
+    }
+
     /// Damage that reading goes on behind.
     pub(super) fn damaged(&mut self, reason: String) {
         self.damage.get_or_insert(reason);
@@ -199,7 +216,7 @@ impl<'d> Tally<'d> {
             failed_total: self.failed_total,
             first_event_time: self.first,
             last_event_time: self.last,
-            lossy: false,
+            lossy: self.lossy,
         }
     }
 
