@@ -221,7 +221,9 @@ pub(super) fn is_evidence_by_name(file: &[u8]) -> bool {
 
 /// Whether a member of an archive can be evidence, by its path in it. What macOS puts beside every file is not.
 pub fn is_member(path: &str) -> bool {
-    is_evidence(path) && !path.split('/').any(|part| part == "__MACOSX")
+    // An archive in an archive is a folder, too.
+    let path = path.replace('!', "/");
+    is_evidence(&path) && !path.split('/').any(|part| part == "__MACOSX")
 }
 
 /// What the filters let through by key.
