@@ -2,11 +2,13 @@
 
 mod at_risk;
 mod loss;
+mod reasons;
 mod same_tag;
 mod story;
 mod usage;
 
-pub use story::{deleted, evidence, place, rule_in_words, rule_of, span};
+pub use reasons::{Why, who, why};
+pub use story::{add_reasons, deleted, evidence, place, restore, rule_in_words, rule_of, span, tags_by_need};
 pub use usage::{Harm, usage_of_displaced, usage_of_living, usage_of_loss};
 
 use std::cell::OnceCell;

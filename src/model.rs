@@ -5,12 +5,14 @@
 //! hand: owned, serialisable, field names as promised.
 
 mod action;
+mod caller;
 mod coverage;
 mod digest;
 mod event;
 mod filter;
 mod finding;
 mod forecast;
+mod reason;
 mod reference;
 mod repository;
 mod seen;
@@ -21,15 +23,17 @@ mod verdict;
 mod verification;
 
 pub use action::{
-    Action, AlreadyExists, Deletion, ImageDescription, ImageId, ImageRun, LifecycleRule, ManifestKind, PolicyRun, Push, PushOrigin, Refusal,
-    RunFailure, StorageClass, TaskImage,
+    Action, AlreadyExists, Deletion, ImageDescription, ImageId, ImageRun, LifecycleRule, ManifestKind, Mutability, PolicyRun, Push, PushOrigin,
+    Refusal, RegistryChange, ReplicationRule, RunFailure, StorageClass, TaskImage, Template,
 };
+pub use caller::{Caller, Principal};
 pub use coverage::{Coverage, Gap, ReadFailure};
 pub use digest::Digest;
 pub use event::{Addendum, Event, EventRef, Recognized};
 pub use filter::Filter;
 pub use finding::{Deleted, Finding, FindingKind, KeptImage, LostImage, Severity, Usage};
 pub use forecast::{Forecast, KnownPolicy, LifecycleAction, Outcome, Outlook, RunKind, WhatIf, WhatIfTotals};
+pub use reason::{Reason, ReasonKind};
 pub use reference::ImageReference;
 pub use repository::{Repository, RepositoryRef, partition};
 pub use seen::Seen;

@@ -14,6 +14,7 @@ mod order;
 mod policy;
 mod prospect;
 mod references;
+mod registry;
 mod replay;
 mod suppose;
 #[cfg(test)]
@@ -24,7 +25,7 @@ pub use fold::Fold;
 pub use history::History;
 pub use image::{Displacement, End, Image, Loss, RunFacts, Step, Use, UseKind};
 pub use names::{DigestNo, EventNo, PolicyNo, RepositoryNo, Sym};
-pub use policy::{KnownFrom, PolicyInForce};
-pub use prospect::{Prospect, Prospects};
+pub use policy::{KnownFrom, PolicyChange, PolicyInForce};
+pub use prospect::{Prospect, Prospects, Unclear};
 pub use replay::{RepositoryHistory, TagState};
 pub use suppose::{Foreseen, Supposed, Supposition};

@@ -1,10 +1,11 @@
 //! Other ways to lose an image that something still needs. They are findings only where somebody was hurt; otherwise
 //! they are steps in a timeline, and nothing is wrong with them.
 
-use super::story::{deleted, evidence, lost, place, rule_in_words};
+use super::reasons::{Why, why};
+use super::story::{add_reasons, deleted, evidence, lost, place, restore, rule_in_words, tags_by_need};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
-use crate::model::{EventRef, Finding, FindingKind, KeptImage, LogText};
+use crate::model::{EventRef, Finding, FindingKind, KeptImage};
 use crate::timeline::{End, Loss};
 
 /// A count or age rule took an image that had a tag.
@@ -57,18 +58,20 @@ fn finding(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: Harm) -> 
     let history = subject.history;
     let event = history.event(loss.event);
     let deletion = deleted(history, loss);
-    // Where several tags went with it, one stands for all; the list is in the deletion.
-    let mut tags: Vec<LogText> = loss.tags.iter().filter_map(|(tag, _)| history.log_text(*tag)).collect();
-    tags.sort_unstable();
+    let why = why(history, subject.repository, subject.image, loss);
+    let tags = tags_by_need(history, subject.image, loss);
     let mut events = vec![loss.event];
     events.extend(loss.tags.iter().map(|(_, given)| *given));
     events.extend(&harm.evidence);
+    let mut evidence = evidence(history, events);
+    add_reasons(&mut evidence, &why);
     Finding {
         id: id(subject, &history.call_id(loss.event), kind.word()),
         kind,
         severity: crate::model::Severity::High,
         repository: history.repository(subject.repository),
-        tag: tags.into_iter().next(),
+        tag: tags.first().cloned(),
+        tags,
         lost: lost(history, subject.image, loss),
         kept: KeptImage { digest: None },
         first_push: None,
@@ -76,8 +79,9 @@ fn finding(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: Harm) -> 
         order: loss.order,
         exposure_seconds: loss.untagged_at.map(|untagged| (loss.at - untagged).div_euclid(1000)),
         summary: summary(subject, kind, loss, &event, &harm),
-        advice: advice(kind, loss),
-        evidence: evidence(history, events),
+        advice: advice(subject, kind, loss, &why),
+        evidence,
+        reasons: why.reasons,
         deletion: Some(deletion),
         second_push: event,
         usage: harm.usage,
@@ -103,7 +107,7 @@ fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, event: &EventRe
     format!("In {}, {what}; {needed}.", place(&history.repository(subject.repository)))
 }
 
-fn advice(kind: FindingKind, loss: &Loss) -> Vec<String> {
+fn advice(subject: Subject<'_>, kind: FindingKind, loss: &Loss, why: &Why) -> Vec<String> {
     if loss.back_at.is_some() {
         return vec!["The image came back later: it can be pulled now.".to_owned()];
     }
@@ -112,11 +116,15 @@ fn advice(kind: FindingKind, loss: &Loss) -> Vec<String> {
             "Exclude tags that are deployed from the rule (a rule of higher priority that matches them protects them), or raise its count or age."
         }
         FindingKind::RepositoryDeleted => "Restore from a replica or build anew; deny ecr:DeleteRepository where images are deployed from.",
-        FindingKind::Archived => "Restore it: `aws ecr update-image-storage-class --target-storage-class STANDARD`; it takes up to about 20 minutes.",
+        FindingKind::Archived => {
+            let mut advice = vec![restore(subject.history, subject.repository, subject.image)];
+            advice.extend(why.advice.clone());
+            return advice;
+        }
         _ => "Find out what deleted it, and let clean-up jobs ask what is deployed before they delete.",
     };
-    let mut advice = vec![first.to_owned()];
-    if kind != FindingKind::Archived {
+    let mut advice = if why.advice.is_empty() { vec![first.to_owned()] } else { why.advice.clone() };
+    {
         advice.push("Deploy anew what refers to the lost digest, or push the very same image again.".to_owned());
     }
     advice

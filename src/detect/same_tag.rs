@@ -1,6 +1,7 @@
 //! The incident this exists for: two pushes of one tag, and a lifecycle run that took what the first had pushed.
 
-use super::story::{deleted, evidence, immutability, lost, order_of, place, rule_in_words, settled, span};
+use super::reasons::why;
+use super::story::{add_reasons, deleted, evidence, immutability, lost, order_of, place, rule_in_words, settled, span};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
 use crate::model::{Finding, FindingKind, KeptImage, Order, Severity};
@@ -50,12 +51,17 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
     let mut events = vec![displaced.first_push, displaced.second_push, loss.event];
     events.extend(settled(subject.repository, [displaced.first_push, displaced.second_push]));
     events.extend(&harm.evidence);
+    let why = why(history, subject.repository, subject.image, loss);
+    let mut evidence = evidence(history, events);
+    add_reasons(&mut evidence, &why);
+    let tag = history.log_text(displaced.tag);
     Finding {
         id: id(subject, &history.call_id(displaced.second_push), &history.call_id(loss.event)),
         kind,
         severity: severity(&harm, kind),
         repository: history.repository(subject.repository),
-        tag: history.log_text(displaced.tag),
+        tags: tag.iter().cloned().collect(),
+        tag,
         lost: lost(history, subject.image, loss),
         kept: KeptImage { digest: history.digest(displaced.by) },
         first_push: displaced.first_push.some().map(|event| history.event(event)),
@@ -65,7 +71,8 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
         exposure_seconds: loss.untagged_at.map(|untagged| (loss.at - untagged).div_euclid(1000)),
         summary: summary(subject, loss, displaced, kind, &harm),
         advice: advice(subject, loss, displaced, kind, &harm),
-        evidence: evidence(history, events),
+        evidence,
+        reasons: why.reasons,
         deletion: Some(deletion),
         usage: harm.usage,
     }

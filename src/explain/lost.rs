@@ -2,8 +2,8 @@
 
 use super::cause::of_loss;
 use super::{Case, Known, against, sentence, used_by};
-use crate::detect::rule_in_words;
-use crate::model::{Cause, Gone, Order, Sentence, StepKind, Timestamp, Verdict};
+use crate::detect::{Why, restore, rule_in_words, why};
+use crate::model::{Cause, EventRef, Gone, Order, Reason, ReasonKind, Sentence, StepKind, Timestamp, Verdict};
 use crate::timeline::{End, Loss};
 
 pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
@@ -13,10 +13,12 @@ pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
     verdict.exists = case.exists(known, Some(loss.end == End::Archived));
     verdict.gone = Some(Gone { at: Timestamp::from_millis(loss.at), by: cause, event: case.history.event(loss.event) });
     verdict.why = case.finding(known, Some(loss));
-    verdict.narrative = vec![existence(case, known, loss), end(case, loss), eligibility(case, known, loss)];
+    let why = why(case.history, known.repository, known.image, loss);
+    verdict.narrative = vec![existence(case, known, loss), end(case, loss, &why), eligibility(case, known, loss, &why)];
     verdict.not_this = against::other_causes(case, known, Some(loss), cause);
     verdict.used_by = used_by::sentences(case, known, Some(loss));
-    verdict.advice = advice(case, cause, &verdict);
+    verdict.advice = advice(case, known, cause, &verdict, &why);
+    verdict.reasons = why.reasons;
     if loss.open_start {
         verdict.unknown.push("The image was pushed before the logs begin: widen --since to see who pushed it, and under which tags.".to_owned());
     }
@@ -48,17 +50,14 @@ fn existence(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
 }
 
 /// Second: when did it go, and by what?
-fn end(case: Case<'_>, loss: &Loss) -> Sentence {
+fn end(case: Case<'_>, loss: &Loss, why: &Why) -> Sentence {
     let event = case.history.event(loss.event);
     let at = Timestamp::from_millis(loss.at);
     let who = event.actor.as_ref().map_or("somebody", |actor| actor.raw()).to_owned();
     let text = match loss.end {
-        End::Expired => format!("It went at {at}: the lifecycle policy's {} expired it.", rule_in_words(case.history, loss)),
+        End::Expired => format!("It went at {at}: {} expired it.", rule_in_words(case.history, loss)),
         End::Archived if loss.run.is_some() => {
-            format!(
-                "It was archived at {at} by the lifecycle policy's {}: it cannot be pulled until it is restored.",
-                rule_in_words(case.history, loss)
-            )
+            format!("It was archived at {at} by {}: it cannot be pulled until it is restored.", rule_in_words(case.history, loss))
         }
         End::Archived => format!("It was archived at {at} by {who} ({}): it cannot be pulled until it is restored.", event.event_name.raw()),
         End::DeletedByDigest => format!("It went at {at}: {who} deleted it by digest ({}), all its tags with it.", event.event_name.raw()),
@@ -67,11 +66,16 @@ fn end(case: Case<'_>, loss: &Loss) -> Sentence {
         }
         End::RepositoryDeleted => format!("It went at {at}: {who} deleted the whole repository."),
     };
-    sentence(text, vec![event])
+    let put = why.of_kind(ReasonKind::PolicyPut);
+    let text = put.map_or(text.clone(), |put| format!("{text} {}", put.text));
+    let mut evidence: Vec<EventRef> =
+        put.iter().flat_map(|put| put.evidence.iter().cloned()).filter(|other| other.event_id != event.event_id).collect();
+    evidence.push(event);
+    sentence(text, evidence)
 }
 
 /// Third: why was it eligible?
-fn eligibility(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
+fn eligibility(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
     if let Some(displaced) = &loss.displaced {
         let by = case.history.digest_or_zero(displaced.by);
         let second = case.history.event(displaced.second_push);
@@ -99,6 +103,9 @@ fn eligibility(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
         let evidence = first.into_iter().chain([second]).collect();
         return sentence(format!("It was eligible because {pair}{}.", grace(loss)), evidence);
     }
+    if let Some(told) = by_reasons(case, loss, why) {
+        return told;
+    }
     let tags: Vec<&str> = loss.tags.iter().map(|(tag, _)| case.history.text(*tag)).collect();
     let text = match loss.end {
         End::Expired if loss.run.as_ref().is_some_and(|run| !run.tags.is_empty()) => {
@@ -119,6 +126,24 @@ fn eligibility(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
     sentence(text, case.event(loss.event))
 }
 
+/// The reasons, but who put the policy: that stands in the second step.
+fn by_reasons(case: Case<'_>, loss: &Loss, why: &Why) -> Option<Sentence> {
+    let listed_tags = loss.run.as_ref().is_some_and(|run| !run.tags.is_empty());
+    let reasons: Vec<&Reason> = why.reasons.iter().filter(|reason| reason.kind != ReasonKind::PolicyPut).collect();
+    let own = reasons.iter().any(|reason| reason.kind != ReasonKind::ChangedSince);
+    if !own || (loss.end == End::Expired && !listed_tags) {
+        return None;
+    }
+    let tags: Vec<&str> = loss.tags.iter().map(|(tag, _)| case.history.text(*tag)).collect();
+    let although =
+        if loss.end == End::Expired { format!("It was eligible although tagged ({}).", tags.join(", ")) } else { "It was eligible.".to_owned() };
+    let texts: Vec<&str> = reasons.iter().map(|reason| reason.text.as_str()).collect();
+    let mut evidence: Vec<EventRef> = reasons.iter().flat_map(|reason| reason.evidence.iter().cloned()).collect();
+    evidence.sort_by(|a, b| (a.event_time, &a.event_id).cmp(&(b.event_time, &b.event_id)));
+    evidence.dedup_by(|a, b| a.event_id == b.event_id);
+    Some(sentence(format!("{although} {}", texts.join(" ")), evidence))
+}
+
 /// Age counts from the push: an image that is older than the rule's age when it loses its tag goes at the next run.
 fn grace(loss: &Loss) -> String {
     match (loss.untagged_at, loss.pushed_at) {
@@ -129,12 +154,14 @@ fn grace(loss: &Loss) -> String {
     }
 }
 
-fn advice(case: Case<'_>, cause: Cause, verdict: &Verdict) -> Vec<String> {
+fn advice(case: Case<'_>, known: Known<'_>, cause: Cause, verdict: &Verdict, why: &Why) -> Vec<String> {
     if let Some(finding) = verdict.why.as_ref().and_then(|id| case.findings.iter().find(|finding| &finding.id == id)) {
         return finding.advice.clone();
     }
+    if cause == Cause::Archived {
+        return [vec![restore(case.history, known.repository, known.image)], why.advice.clone()].concat();
+    }
     let text = match cause {
-        Cause::Archived => "Restore it: `aws ecr update-image-storage-class --target-storage-class STANDARD`; it takes up to about 20 minutes.",
         Cause::RepositoryDeleted => "Build and push anew, or copy from a replica.",
         Cause::ReplicaMissing => {
             "Lifecycle policies and deletions are not replicated: look at the copy's own policy, and pull from the source registry meanwhile."
@@ -142,5 +169,5 @@ fn advice(case: Case<'_>, cause: Cause, verdict: &Verdict) -> Vec<String> {
         Cause::PullThroughCacheExpired => "Pull the tag again through the cache: it fetches the upstream image anew.",
         _ => "Deploy anew what refers to this digest, or push the very same image again.",
     };
-    vec![text.to_owned()]
+    [why.advice.clone(), vec![text.to_owned()]].concat()
 }

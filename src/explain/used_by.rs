@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Case, Known, sentence};
-use crate::model::{Sentence, StepKind};
+use crate::model::{Caller, Sentence, StepKind};
 use crate::timeline::{EventNo, Loss, Sym, UseKind};
 
 /// A login counts for the pulls within so many milliseconds after it: an authorization token lives 12 hours.
@@ -53,17 +53,18 @@ fn used(case: Case<'_>, by: Sym, kind: UseKind, replaced: bool, events: &[EventN
 /// One sentence per principal that pulled after the end (or at all, if it is still there).
 fn pulls(case: Case<'_>, known: Known<'_>, loss: Option<&Loss>) -> Vec<Sentence> {
     let from = loss.map_or(0, |loss| loss.end_step as usize + 1);
-    let mut by_actor: BTreeMap<&str, (u64, EventNo)> = BTreeMap::new();
+    let mut by_actor: BTreeMap<(&str, &str), (u64, EventNo)> = BTreeMap::new();
     for step in known.image.steps.iter().skip(from).filter(|step| matches!(step.kind, StepKind::Pull | StepKind::PullFailed)) {
-        let entry = by_actor.entry(case.history.text(case.history.noted(step.event).actor)).or_insert((0, step.event));
+        let actor = case.history.text(case.history.noted(step.event).actor);
+        let entry = by_actor.entry((actor, standing(step.caller))).or_insert((0, step.event));
         entry.0 += 1;
         entry.1 = step.event;
     }
     let after = if loss.is_some() { " after it was gone" } else { "" };
-    let say = |(actor, (count, last)): (&str, (u64, EventNo))| {
+    let say = |((actor, standing), (count, last)): ((&str, &str), (u64, EventNo))| {
         let from = origin(case, last).map_or_else(String::new, |address| format!(", from {address}"));
         let actor = if actor.is_empty() { "Somebody" } else { actor };
-        sentence(format!("{actor} asked for it {count} time(s){after}{from}."), case.event(last))
+        sentence(format!("{actor} asked for it {count} time(s){after}{from}{standing}."), case.event(last))
     };
     let principals = by_actor.len();
     let times: u64 = by_actor.values().skip(PRINCIPALS_MAX).map(|(count, _)| count).sum();
@@ -72,6 +73,15 @@ fn pulls(case: Case<'_>, known: Known<'_>, loss: Option<&Loss>) -> Vec<Sentence>
         list.push(sentence(format!("{more} more principals asked for it {times} time(s){after}: `tagfall timeline` names them all."), Vec::new()));
     }
     list
+}
+
+/// What a pull is worth that is no sign of need.
+fn standing(caller: Caller) -> &'static str {
+    match caller {
+        Caller::Client | Caller::Unnamed => "",
+        Caller::Inspector | Caller::PerhapsInspector | Caller::Scanner => ": a scanner, which needs nothing",
+        Caller::Excluded => ": it is on the registry's list of principals whose pulls do not count",
+    }
 }
 
 /// Where a pull came from: its own address, or that of the principal's last login before it.

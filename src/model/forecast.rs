@@ -28,6 +28,8 @@ pub struct Forecast {
     pub action: Option<LifecycleAction>,
     /// The first moment from which a run takes it, as things stand.
     pub eligible_at: Option<Timestamp>,
+    /// The same if a pull counted whose caller is not clear: ECR does not count Amazon Inspector's.
+    pub eligible_at_latest: Option<Timestamp>,
     /// A run comes within 24 hours.
     pub expected_by: Option<Timestamp>,
     /// It was old enough when it lost its last tag: the very next run takes it.

@@ -9,7 +9,7 @@ use super::fact::Noted;
 use super::image::{Displacement, End, Image, Loss, RunFacts, Step};
 use super::names::{EventNo, Names, PolicyNo, Sym};
 use super::replay::{Opening, RepositoryHistory};
-use crate::model::{Order, StepKind, UntaggedBy};
+use crate::model::{Caller, Order, StepKind, UntaggedBy};
 use crate::policy::{Clock, Count};
 
 /// Gives a displacement to the images for which the logs leave a single possibility.
@@ -134,7 +134,15 @@ fn named_under(life: &[Step]) -> Vec<Sym> {
 
 fn displace(image: &mut Image, loss: usize, opening: Opening, events: &[Noted]) {
     let at = image.steps.iter().position(|step| events[step.event.index()].time > opening.at).unwrap_or(image.steps.len());
-    let lost = Step { event: opening.event, tag: opening.tag, other: opening.digest, kind: StepKind::TagLost, order: Order::Inferred, denied: false };
+    let lost = Step {
+        event: opening.event,
+        tag: opening.tag,
+        other: opening.digest,
+        kind: StepKind::TagLost,
+        order: Order::Inferred,
+        denied: false,
+        caller: Caller::Client,
+    };
     image.steps.insert(at, lost);
     let step = u32::try_from(at).unwrap_or(u32::MAX);
     for loss in &mut image.losses {

@@ -144,6 +144,14 @@ fn origin(record: &Record<'_>) -> PushOrigin {
     }
 }
 
+/// For what ECR made a repository of its own accord: then a template may have set it up.
+pub(super) fn made_by_ecr(record: &Record<'_>) -> Option<PushOrigin> {
+    match origin(record) {
+        PushOrigin::Client => (record.identity.text("invokedBy") == Some("ecr.amazonaws.com")).then_some(PushOrigin::Client),
+        other => Some(other),
+    }
+}
+
 /// ROLE in `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
 fn assumed_role(arn: &str) -> Option<&str> {
     let (_, rest) = arn.split_once(":assumed-role/")?;

@@ -63,6 +63,11 @@ impl<'e> Replay<'e> {
         self.layers.add(at, &manifest.layers);
         let image = &mut self.state.images[at];
         image.media_type = manifest.media_type;
+        image.subject = manifest.subject;
+        if manifest.subject.is_some() {
+            self.state.artifacts = true;
+        }
+        let image = &mut self.state.images[at];
         if !manifest.is_index {
             return;
         }

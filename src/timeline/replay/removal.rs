@@ -1,10 +1,11 @@
 //! What ends a life, or takes a tag: calls, archives, and the repository itself.
 
 use super::{Replay, TagState};
-use crate::model::{ImageState, Order, StepKind};
-use crate::timeline::fact::{Deleted, Named};
+use crate::model::{ImageState, Order, PushOrigin, StepKind};
+use crate::timeline::fact::{Deleted, Mutability, Named};
 use crate::timeline::image::{End, Loss, RunFacts};
 use crate::timeline::names::{DigestNo, EventNo, Sym};
+use crate::timeline::policy::{KnownFrom, PolicyInForce};
 
 impl Replay<'_> {
     pub(super) fn delete(&mut self, event: EventNo, deleted: &Deleted, order: Order) {
@@ -136,7 +137,7 @@ impl Replay<'_> {
     }
 
     /// A name that can be created was free: whatever was there is gone, and when is not in the logs.
-    pub(super) fn create_repository(&mut self, event: EventNo, mutability: Sym) {
+    pub(super) fn create_repository(&mut self, event: EventNo, mutability: &Mutability, made_by_ecr: Option<PushOrigin>) {
         let now = self.time(event);
         for image in self.state.images.iter_mut().filter(|image| !image.is_gone()) {
             image.vanish(now);
@@ -146,7 +147,21 @@ impl Replay<'_> {
         self.state.policy = None;
         self.state.policy_deleted = None;
         self.state.deleted_by = None;
-        self.state.mutability = mutability;
+        *self.state.mutability = mutability.clone();
+        self.apply_template(event, made_by_ecr);
+    }
+
+    /// What ECR makes itself is set up by a template, and no event of its own says so.
+    fn apply_template(&mut self, event: EventNo, made_by_ecr: Option<PushOrigin>) {
+        let Some(made) = made_by_ecr else { return };
+        let Some(template) = self.registries.template(self.state.repository, made, self.time(event), self.names) else { return };
+        if self.state.mutability.setting.is_none() {
+            *self.state.mutability = Mutability { setting: template.mutability, exclusions: template.exclusions.clone() };
+        }
+        if let Some(policy) = template.policy.some() {
+            let given = PolicyInForce { event: template.event, policy, known_from: KnownFrom::Template, since: event };
+            self.state.change_policy(event, Some(given));
+        }
     }
 
     pub(super) fn delete_repository(&mut self, event: EventNo, order: Order) {
@@ -171,6 +186,14 @@ impl Replay<'_> {
         }
     }
 
+    /// Until it is done the image stays in the archive (`ACTIVATING`).
+    pub(super) fn request_restore(&mut self, event: EventNo, image: Named, order: Order) {
+        let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder);
+        if let Some(at) = image.digest.some().map(|digest| self.at(digest)).or(holder) {
+            self.state.images[at].step(event, StepKind::RestoreRequested, image.tag, DigestNo::NONE, order);
+        }
+    }
+
     pub(super) fn restore(&mut self, event: EventNo, digest: DigestNo, order: Order) {
         let at = self.there(digest, event);
         let now = self.time(event);
@@ -183,6 +206,9 @@ impl Replay<'_> {
             }
         } else if image.state == ImageState::Unknown {
             image.is_there = true;
+            if let Some(board) = &mut self.board {
+                board.restored(at, now);
+            }
         }
     }
 }

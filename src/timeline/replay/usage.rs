@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Happening, Replay};
-use crate::model::{Digest, Order, StepKind};
+use crate::model::{Caller, Digest, Order, StepKind};
 use crate::timeline::fact::{Fact, Named, PullOutcome, What};
 use crate::timeline::image::{Step, Use, UseKind};
 use crate::timeline::names::{DigestNo, EventNo, Map, Sym};
@@ -65,25 +65,32 @@ impl Replay<'_> {
         tag.holder.or(tag.last_holder)
     }
 
-    pub(super) fn pull(&mut self, event: EventNo, image: Named, outcome: PullOutcome, order: Order) {
+    pub(super) fn pull(&mut self, event: EventNo, image: Named, outcome: PullOutcome, caller: Caller, order: Order) {
+        let caller = self.excluded(event).unwrap_or(caller);
         let answered = outcome == PullOutcome::Answered;
         let Some(at) = self.resolve(image) else { return };
         let found = &mut self.state.images[at];
         found.step(event, if answered { StepKind::Pull } else { StepKind::PullFailed }, image.tag, DigestNo::NONE, order);
         if let Some(step) = found.steps.last_mut() {
             step.denied = outcome == PullOutcome::Denied;
+            step.caller = caller;
         }
-        if image.digest.is_none() && answered && found.has_tag(image.tag) {
+        if image.digest.is_none() && answered && caller.needs() && found.has_tag(image.tag) {
             self.confirm(image.tag, at, self.time(event));
         }
-        if answered {
+        if answered && caller.is_recorded() == Some(true) {
             self.touch_by_pull(at, self.time(event));
         }
     }
 
+    fn excluded(&self, event: EventNo) -> Option<Caller> {
+        let caller = self.events[event.index()].actor;
+        self.registries.exclusion(self.state.repository, caller, self.time(event), self.names).map(|_| Caller::Excluded)
+    }
+
     /// A layer speaks for an image only if no other image has it, and only where its manifest was not asked for by the
     /// same principal just before: else one pull would count once per layer.
-    pub(super) fn pull_layer(&mut self, event: EventNo, layer: u64, failed: bool, order: Order) {
+    pub(super) fn pull_layer(&mut self, event: EventNo, layer: u64, failed: bool, caller: Caller, order: Order) {
         let Some(at) = self.layers.owner(layer) else { return };
         let (now, actor) = (self.time(event), self.events[event.index()].actor);
         let within = |step: &Step| {
@@ -93,6 +100,10 @@ impl Replay<'_> {
         if !self.state.images[at].steps.iter().rev().take(64).any(within) {
             let kind = if failed { StepKind::PullFailed } else { StepKind::Pull };
             self.state.images[at].step(event, kind, Sym::NONE, DigestNo::NONE, order);
+            let caller = self.excluded(event).unwrap_or(caller);
+            if let Some(step) = self.state.images[at].steps.last_mut() {
+                step.caller = caller;
+            }
         }
     }
 

@@ -179,6 +179,7 @@ impl World {
         self.log_service_event("ImageActivationEvent", repo, second, details);
         if let Some(life) = self.repos[repo].last_life(digest) {
             life.archived = false;
+            life.activated_at = Some(second);
         }
     }
 
