@@ -8,7 +8,7 @@ mod story;
 mod usage;
 
 pub use reasons::{Why, who, why};
-pub use story::{add_reasons, deleted, evidence, place, restore, rule_in_words, rule_of, span, tags_by_need};
+pub use story::{add_reasons, deleted, evidence, place, restore, restore_under_way, rule_in_words, rule_of, span, tags_by_need};
 pub use usage::{Harm, usage_of_displaced, usage_of_living, usage_of_loss};
 
 use std::cell::OnceCell;
@@ -54,8 +54,16 @@ pub trait Detector: Sync {
 }
 
 /// All detectors. A life of an image ends once, so that no two of them speak about the same loss.
-pub const ALL: &[&dyn Detector] =
-    &[&same_tag::SameTag, &at_risk::DisplacedAlive, &loss::ExpiredWhileTagged, &loss::DeletedByCall, &loss::RepositoryDeleted, &loss::Archived];
+pub const ALL: &[&dyn Detector] = &[
+    &same_tag::SameTag,
+    &at_risk::DisplacedAlive,
+    &loss::ExpiredWhileTagged,
+    &loss::DeletedByCall,
+    &loss::RepositoryDeleted,
+    &loss::Archived,
+    &loss::ReplicatedDeletion,
+    &loss::WentWithSubject,
+];
 
 /// Every finding: worst first, then by repository, time and id.
 pub fn findings(history: &History, settings: Settings) -> Vec<Finding> {

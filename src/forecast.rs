@@ -176,6 +176,11 @@ impl<'h> Subject<'h> {
         self.prospect()?.eligible_at
     }
 
+    /// The image with which it goes, if it is a reference artifact that goes so.
+    fn subject(&self) -> Option<&'h Image> {
+        self.repository.images.get(self.prospect()?.subject?)
+    }
+
     fn unclear(&self) -> Option<Unclear> {
         self.eligible_at()?;
         self.prospect()?.unclear
@@ -269,9 +274,11 @@ impl<'h> Subject<'h> {
             action: self.rule().map(|rule| rule.action),
             eligible_at,
             eligible_at_latest: self.unclear().map(|unclear| Timestamp::from_millis(unclear.eligible_at)),
-            expected_by: eligible_at.map(|eligible| eligible.plus_seconds(RUN_SECONDS)),
+            // An artifact goes within a day of its subject, which goes within a day.
+            expected_by: eligible_at.map(|eligible| eligible.plus_seconds(if self.subject().is_some() { 2 * RUN_SECONDS } else { RUN_SECONDS })),
             no_grace: self.has_no_grace(),
             survives_pushes: self.prospect().and_then(|prospect| prospect.survives).filter(|_| outlook == Outlook::Counted),
+            goes_with: self.subject().map(|subject| history.digest_or_zero(subject.digest)),
             held_by: self.held_by(),
             needed: harm.severity.is_some(),
             severity: harm.severity,

@@ -140,3 +140,63 @@ fn who_put_the_policy_is_told() {
     assert_eq!(records(reason(&found["findings"][0], "policy-put")), [2]);
     assert!(records(&found["findings"][0]).contains(&2), "{found}");
 }
+
+/// A signature goes with the image that it is about, whatever the rules say of it, and no event says so.
+#[test]
+fn a_reference_artifact_goes_with_its_subject() {
+    let artifact = "sha256:0710cebe087e540f6d793f13907cda030c2df4b5e54c4cc0272a598080605069";
+    let (verdict, _) = explain("reference-artifact", &format!("{HOST}/app/pay@{artifact}: not found"));
+    assert_eq!((&verdict["cause"], &verdict["gone"]["at"]), (&Value::from("subject-gone"), &Value::from("2026-04-03T04:00:00Z")));
+    assert_eq!(verdict["exists"]["digest_exists"], Value::Null);
+    holds(&verdict["narrative"].to_string(), &["ost likely", "2026-04-03T04:00:00Z", "subject", "lifecycle rule 1", "2026-04-02T04:00:00Z"]);
+    assert!(records(reason(&verdict, "subject-gone")).contains(&3), "{verdict}");
+    let (forecast, _) = run("reference-artifact", &["forecast", "--at", "2026-03-15"]);
+    let of = |digest: &str| forecast["forecast"].as_array().unwrap().iter().find(|image| image["digest"] == digest).unwrap().clone();
+    let image = of(artifact);
+    assert_eq!((&image["eligible_at"], &image["expected_by"]), (&Value::from("2026-04-01T10:00:00Z"), &Value::from("2026-04-03T10:00:00Z")));
+    holds(image["summary"].as_str().unwrap(), &["goes with its subject sha256:b99747ae7bb7"]);
+    // Once its subject is gone it is no image that stays for another 330 days.
+    let (forecast, _) = run("reference-artifact", &["forecast"]);
+    assert_eq!(forecast["forecast"], serde_json::json!([]));
+}
+
+/// What ECR makes on a push has the policy of the template, and no event of the repository says so.
+#[test]
+fn a_creation_template_brings_a_policy() {
+    let (forecast, code) = run("creation-template", &["forecast", "--fail-on", "high"]);
+    let image = &forecast["forecast"][0];
+    assert_eq!((code, &image["needed"], &image["rule_priority"]), (1, &Value::from(true), &Value::from(1)));
+    assert_eq!(image["eligible_at"], "2026-06-16T09:00:20Z");
+    assert_eq!((&image["policy_event"]["event_name"], &image["policy_event"]["record"]), (&"CreateRepositoryCreationTemplate".into(), &0.into()));
+    assert!(records(image).contains(&0), "{image}");
+}
+
+/// Where the rule replicates deletions, a copy goes with its source; its own region logs nothing of that.
+#[test]
+fn a_copy_goes_with_its_source_where_deletions_are_replicated() {
+    let copy = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/team/billing:v1: not found";
+    let (verdict, text) = explain("replicated-delete", copy);
+    assert_eq!((&verdict["cause"], &verdict["gone"]["at"]), (&Value::from("replicated-deletion"), &Value::from("2026-11-01T12:00:00Z")));
+    assert_ne!(verdict["exists"]["digest_exists"], true);
+    assert_ne!(verdict["exists"]["tag_exists"], true);
+    assert_eq!(records(reason(&verdict, "source-gone")), [0, 3]);
+    holds(&text, &["ost likely", "lifecycle rule 1", "eu-central-1"]);
+    lacks(&text, &["deletions are not replicated", "Nothing in the logs explains"]);
+    let (found, _) = run("replicated-delete", &["detect"]);
+    let finding = &found["findings"][0];
+    assert_eq!((&finding["kind"], &finding["severity"], &finding["tag"]), (&"replicated-deletion".into(), &"critical".into(), &"v1".into()));
+    assert_eq!((&finding["usage"]["pulls_after_gone"], &finding["deletion"]["rule_priority"]), (&1.into(), &1.into()));
+    assert_eq!(verdict["why"], finding["id"]);
+}
+
+/// A restore that was asked for is a step, and the advice is to wait.
+#[test]
+fn a_restore_under_way_is_told() {
+    let (verdict, text) = explain("restore-under-way", &reference("svc/arch:v1"));
+    assert_eq!(verdict["cause"], "archived");
+    holds(&text, &["2026-02-05T10:10:00Z", "20 minutes", "ImageActivationEvent"]);
+    lacks(&text, &["aws ecr update-image-storage-class"]);
+    let (timelines, _) = run("restore-under-way", &["timeline"]);
+    let steps = timelines["timelines"][0]["steps"].as_array().unwrap();
+    assert!(steps.iter().any(|step| step["kind"] == "restore_requested" && step["time"] == "2026-02-05T10:10:00Z"), "{timelines}");
+}

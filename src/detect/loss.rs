@@ -6,7 +6,7 @@ use super::story::{add_reasons, deleted, evidence, lost, place, restore, rule_in
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
 use crate::model::{EventRef, Finding, FindingKind, KeptImage};
-use crate::timeline::{End, Loss};
+use crate::timeline::{Because, End, Loss};
 
 /// A count or age rule took an image that had a tag.
 pub struct ExpiredWhileTagged;
@@ -17,16 +17,39 @@ pub struct RepositoryDeleted;
 /// A transition rule, or `UpdateImageStorageClass`: unpullable, and can be restored.
 pub struct Archived;
 
+/// A copy went with its source: most likely, for no log has its end.
+pub struct ReplicatedDeletion;
+/// A reference artifact went with its subject: most likely, too.
+pub struct WentWithSubject;
+
+impl Detector for ReplicatedDeletion {
+    fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
+        let copied = |loss: &Loss| matches!(loss.presumed, Some(Because::Source { .. }));
+        report(subject, FindingKind::ReplicatedDeletion, copied, found);
+    }
+}
+
+impl Detector for WentWithSubject {
+    fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
+        let artifact = |loss: &Loss| matches!(loss.presumed, Some(Because::Subject(_)));
+        let of = |end: End| move |loss: &Loss| artifact(loss) && (loss.end == end);
+        report(subject, FindingKind::ExpiredUntagged, of(End::Expired), found);
+        report(subject, FindingKind::Archived, of(End::Archived), found);
+        report(subject, FindingKind::DeletedByCall, of(End::DeletedByDigest), found);
+        report(subject, FindingKind::DeletedByCall, of(End::DeletedByLastTag), found);
+    }
+}
+
 impl Detector for ExpiredWhileTagged {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        let tagged = |loss: &Loss| loss.end == End::Expired && loss.displaced.is_none() && !loss.tags.is_empty();
+        let tagged = |loss: &Loss| loss.presumed.is_none() && loss.end == End::Expired && loss.displaced.is_none() && !loss.tags.is_empty();
         report(subject, FindingKind::ExpiredWhileTagged, tagged, found);
     }
 }
 
 impl Detector for DeletedByCall {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        let called = |loss: &Loss| matches!(loss.end, End::DeletedByDigest | End::DeletedByLastTag);
+        let called = |loss: &Loss| loss.presumed.is_none() && matches!(loss.end, End::DeletedByDigest | End::DeletedByLastTag);
         report(subject, FindingKind::DeletedByCall, called, found);
     }
 }
@@ -39,7 +62,7 @@ impl Detector for RepositoryDeleted {
 
 impl Detector for Archived {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        report(subject, FindingKind::Archived, |loss| loss.end == End::Archived, found);
+        report(subject, FindingKind::Archived, |loss| loss.end == End::Archived && loss.presumed.is_none(), found);
     }
 }
 
@@ -57,7 +80,9 @@ fn report(subject: Subject<'_>, kind: FindingKind, is_kind: impl Fn(&Loss) -> bo
 fn finding(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: Harm) -> Finding {
     let history = subject.history;
     let event = history.event(loss.event);
-    let deletion = deleted(history, loss);
+    // Of what is concluded from another image's end, the event and the rule are that one's.
+    let behind = history.behind(subject.repository, subject.image, loss).map_or(loss, |(_, _, behind)| behind);
+    let deletion = deleted(history, behind);
     let why = why(history, subject.repository, subject.image, loss);
     let tags = tags_by_need(history, subject.image, loss);
     let mut events = vec![loss.event];
@@ -93,6 +118,7 @@ fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, event: &EventRe
     let digest = history.digest_or_zero(subject.image.digest).short();
     let who = event.actor.as_ref().map_or("somebody", |actor| actor.raw());
     let what = match kind {
+        _ if loss.presumed.is_some() => presumed(subject, loss, &digest),
         FindingKind::ExpiredWhileTagged => format!("{} took {digest} while it had {} tag(s)", rule_in_words(history, loss), loss.tags.len()),
         FindingKind::RepositoryDeleted => format!("{who} deleted the repository, and {digest} with it"),
         FindingKind::Archived if loss.run.is_some() => format!("{} archived {digest}", rule_in_words(history, loss)),
@@ -107,9 +133,25 @@ fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, event: &EventRe
     format!("In {}, {what}; {needed}.", place(&history.repository(subject.repository)))
 }
 
+/// What most likely took it, and by when.
+fn presumed(subject: Subject<'_>, loss: &Loss, digest: &str) -> String {
+    let by = crate::model::Timestamp::from_millis(loss.at);
+    match loss.presumed {
+        Some(Because::Source { .. }) => {
+            let source =
+                subject.history.behind(subject.repository, subject.image, loss).map(|(source, ..)| place(&subject.history.repository(source)));
+            format!("{digest} most likely went soon after {by}, with its source in {}", source.unwrap_or_default())
+        }
+        _ => format!("{digest}, a reference artifact, most likely went by {by}, with the image that it is about"),
+    }
+}
+
 fn advice(subject: Subject<'_>, kind: FindingKind, loss: &Loss, why: &Why) -> Vec<String> {
     if loss.back_at.is_some() {
         return vec!["The image came back later: it can be pulled now.".to_owned()];
+    }
+    if loss.presumed.is_some() {
+        return why.advice.clone();
     }
     let first = match kind {
         FindingKind::ExpiredWhileTagged => {

@@ -4,6 +4,7 @@
 mod age;
 mod count;
 mod policy;
+mod presumed;
 mod tags;
 
 use super::story::{evidence, rule_of};
@@ -51,6 +52,9 @@ struct Subject<'h> {
 
 /// Why a rule took the image. Of what a call ended there is nothing to say here.
 pub fn why(history: &History, repository: &RepositoryHistory, image: &Image, loss: &Loss) -> Why {
+    if let Some(because) = loss.presumed {
+        return presumed::why(history, repository, image, loss, because);
+    }
     let mut why = Why::default();
     let (Some(rule), Some(run)) = (rule_of(history, loss), loss.run.as_ref()) else { return why };
     let subject = Subject { history, repository, image, loss, rule, policy: history.policy(run.policy) };

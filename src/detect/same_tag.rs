@@ -12,7 +12,7 @@ pub struct SameTag;
 
 impl Detector for SameTag {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        for loss in subject.image.losses.iter().filter(|loss| loss.end == End::Expired) {
+        for loss in subject.image.losses.iter().filter(|loss| loss.end == End::Expired && loss.presumed.is_none()) {
             if let Some(displaced) = &loss.displaced {
                 found.push(finding(subject, loss, displaced));
             }

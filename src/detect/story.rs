@@ -1,6 +1,6 @@
 //! What a finding says in words, and the parts that all findings are made of.
 
-use super::reasons::Why;
+use super::reasons::{Why, who};
 use crate::model::{Deleted, EventRef, LogText, LostImage, Order, Repository, StepKind, Timestamp};
 use crate::policy::Rule;
 use crate::timeline::{EventNo, History, Image, Loss, RepositoryHistory, Step, Sym};
@@ -37,14 +37,19 @@ pub fn tags_by_need(history: &History, image: &Image, loss: &Loss) -> Vec<LogTex
     tags
 }
 
+/// The event with which a restore was asked for that is not done by the end of the logs.
+pub fn restore_under_way(image: &Image) -> Option<EventNo> {
+    let since = image.steps.iter().rev().take_while(|step| !matches!(step.kind, StepKind::Archive | StepKind::Restore));
+    since.filter(|step| step.kind == StepKind::RestoreRequested).last().map(|step| step.event)
+}
+
 /// How to get an image out of the archive; where somebody asked for that already, how long to wait.
 pub fn restore(history: &History, repository: &RepositoryHistory, image: &Image) -> String {
-    let asked = image.steps.iter().rev().take_while(|step| step.kind != StepKind::Archive).find(|step| step.kind == StepKind::RestoreRequested);
-    if let Some(asked) = asked {
-        let (event, when) = (history.event(asked.event), history.time(asked.event));
-        let by = event.actor.as_ref().map_or("somebody", |actor| actor.raw());
+    if let Some(asked) = restore_under_way(image) {
         return format!(
-            "Wait: {by} asked for its restore at {when}, and that is not done by the end of these logs. It takes up to about 20 minutes, and ImageActivationEvent tells when it is done."
+            "Wait: {} asked for its restore at {}, and that is not done by the end of these logs. It takes up to about 20 minutes; ImageActivationEvent tells when it is done, and until then `aws ecr describe-images` has imageStatus ACTIVATING.",
+            who(history, asked),
+            history.time(asked)
         );
     }
     let place = history.repository(repository);

@@ -2,19 +2,22 @@
 
 use super::cause::of_loss;
 use super::{Case, Known, against, sentence, used_by};
-use crate::detect::{Why, restore, rule_in_words, why};
+use crate::detect::{self, Why, restore, restore_under_way, rule_in_words, why};
 use crate::model::{Cause, EventRef, Gone, Order, Reason, ReasonKind, Sentence, StepKind, Timestamp, Verdict};
 use crate::timeline::{End, Loss};
 
 pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
     let cause = of_loss(case, known, loss);
+    if loss.presumed.is_some() {
+        return presumed(case, known, loss, cause);
+    }
     let mut verdict = case.blank(cause);
     verdict.repository = Some(case.history.repository(known.repository));
     verdict.exists = case.exists(known, Some(loss.end == End::Archived));
     verdict.gone = Some(Gone { at: Timestamp::from_millis(loss.at), by: cause, event: case.history.event(loss.event) });
     verdict.why = case.finding(known, Some(loss));
     let why = why(case.history, known.repository, known.image, loss);
-    verdict.narrative = vec![existence(case, known, loss), end(case, loss, &why), eligibility(case, known, loss, &why)];
+    verdict.narrative = vec![existence(case, known, loss), end(case, known, loss, &why), eligibility(case, known, loss, &why)];
     verdict.not_this = against::other_causes(case, known, Some(loss), cause);
     verdict.used_by = used_by::sentences(case, known, Some(loss));
     verdict.advice = advice(case, known, cause, &verdict, &why);
@@ -27,6 +30,39 @@ pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
     {
         verdict.unknown.push("The two pushes of the tag fall into one second, and nothing tells which came last.".to_owned());
     }
+    verdict
+}
+
+/// Its end is in no log, and follows from that of another image.
+fn presumed(case: Case<'_>, known: Known<'_>, loss: &Loss, cause: Cause) -> Verdict {
+    let history = case.history;
+    let (at, digest) = (Timestamp::from_millis(loss.at), case.digest(known));
+    let why = why(history, known.repository, known.image, loss);
+    let mut verdict = case.blank(cause);
+    verdict.repository = Some(history.repository(known.repository));
+    verdict.exists = case.exists(known, None);
+    verdict.exists.tag_exists = verdict.exists.tag_exists.filter(|exists| *exists);
+    verdict.gone = Some(Gone { at, by: cause, event: history.event(loss.event) });
+    verdict.why = case.finding(known, Some(loss));
+    let push = known.image.steps.iter().find(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate));
+    let pushed = push.map(|push| format!(" It came at {}.", history.time(push.event))).unwrap_or_default();
+    let first = format!("{digest} most likely does not exist any more; no event of these logs says so by itself.{pushed}");
+    let when = if cause == Cause::SubjectGone { format!("Most likely it was gone by {at}") } else { format!("Most likely it went soon after {at}") };
+    let (own, others): (Vec<Reason>, Vec<Reason>) =
+        why.reasons.iter().cloned().partition(|reason| matches!(reason.kind, ReasonKind::SubjectGone | ReasonKind::SourceGone));
+    let text = |reasons: &[Reason]| reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join(" ");
+    let events = |reasons: &[Reason]| reasons.iter().flat_map(|reason| reason.evidence.iter().cloned()).collect::<Vec<EventRef>>();
+    let third = if others.is_empty() { "Nothing else is known of why that one went.".to_owned() } else { text(&others) };
+    verdict.narrative = vec![
+        sentence(first, push.map(|push| case.event(push.event)).unwrap_or_default()),
+        sentence(format!("{when}. {}", text(&own)), events(&own)),
+        sentence(third, events(&others)),
+    ];
+    verdict.not_this = against::other_causes(case, known, None, cause);
+    verdict.used_by = used_by::sentences(case, known, Some(loss));
+    verdict.unknown.push("How ECR logs this end is not documented: `aws ecr describe-images` tells whether the image is there.".to_owned());
+    verdict.advice = why.advice;
+    verdict.reasons = why.reasons;
     verdict
 }
 
@@ -50,7 +86,7 @@ fn existence(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
 }
 
 /// Second: when did it go, and by what?
-fn end(case: Case<'_>, loss: &Loss, why: &Why) -> Sentence {
+fn end(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
     let event = case.history.event(loss.event);
     let at = Timestamp::from_millis(loss.at);
     let who = event.actor.as_ref().map_or("somebody", |actor| actor.raw()).to_owned();
@@ -71,7 +107,13 @@ fn end(case: Case<'_>, loss: &Loss, why: &Why) -> Sentence {
     let mut evidence: Vec<EventRef> =
         put.iter().flat_map(|put| put.evidence.iter().cloned()).filter(|other| other.event_id != event.event_id).collect();
     evidence.push(event);
-    sentence(text, evidence)
+    let Some(asked) = restore_under_way(known.image).filter(|_| loss.end == End::Archived) else { return sentence(text, evidence) };
+    evidence.extend(case.event(asked));
+    let (by, when) = (detect::who(case.history, asked), case.history.time(asked));
+    sentence(
+        format!("{text} {by} asked for its restore at {when} (imageStatus ACTIVATING), and no event of these logs says that it is done."),
+        evidence,
+    )
 }
 
 /// Third: why was it eligible?
@@ -154,6 +196,16 @@ fn grace(loss: &Loss) -> String {
     }
 }
 
+/// Whether deletions are replicated is a setting of the rule.
+fn replica(case: Case<'_>, known: Known<'_>, verdict: &Verdict) -> String {
+    let at = verdict.gone.as_ref().map_or(i64::MAX, |gone| gone.at.millis());
+    let deletions = match case.history.deletions_reach(known.repository, at) {
+        Some(event) => format!("Lifecycle policies are not replicated; deletions are, since {}", case.history.time(event)),
+        None => "Lifecycle policies are not replicated, nor are deletions by any rule in these logs".to_owned(),
+    };
+    format!("{deletions}: look at the copy's own policy, and pull from the source registry meanwhile.")
+}
+
 fn advice(case: Case<'_>, known: Known<'_>, cause: Cause, verdict: &Verdict, why: &Why) -> Vec<String> {
     if let Some(finding) = verdict.why.as_ref().and_then(|id| case.findings.iter().find(|finding| &finding.id == id)) {
         return finding.advice.clone();
@@ -163,9 +215,7 @@ fn advice(case: Case<'_>, known: Known<'_>, cause: Cause, verdict: &Verdict, why
     }
     let text = match cause {
         Cause::RepositoryDeleted => "Build and push anew, or copy from a replica.",
-        Cause::ReplicaMissing => {
-            "Lifecycle policies and deletions are not replicated: look at the copy's own policy, and pull from the source registry meanwhile."
-        }
+        Cause::ReplicaMissing => return [why.advice.clone(), vec![replica(case, known, verdict)]].concat(),
         Cause::PullThroughCacheExpired => "Pull the tag again through the cache: it fetches the upstream image anew.",
         _ => "Deploy anew what refers to this digest, or push the very same image again.",
     };

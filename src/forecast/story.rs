@@ -59,6 +59,13 @@ fn will(subject: &Subject<'_>, outlook: Outlook) -> String {
     let words = subject.rule().map(|rule| rule.in_words()).unwrap_or_default();
     let goes = if subject.rule().is_some_and(|rule| rule.action == LifecycleAction::Transition) { "is archived" } else { "is taken" };
     let eligible = subject.eligible_at().map(Timestamp::from_millis);
+    if let (Some(with), Outlook::Due | Outlook::Dated) = (subject.subject(), outlook) {
+        let with = subject.history.digest_or_zero(with.digest).short();
+        return format!(
+            "is a reference artifact and goes with its subject {with}, within a day of that one's end: {words} takes that within a day of {}",
+            since(eligible).trim_start_matches("since ")
+        );
+    }
     match outlook {
         Outlook::Due => format!("{goes} at the next run by {words}: eligible {}{}{}", since(eligible), unclear(subject), grace(subject)),
         Outlook::Dated => {

@@ -36,6 +36,8 @@ pub struct Forecast {
     pub no_grace: bool,
     /// For a count rule: how many more images that it counts this one survives.
     pub survives_pushes: Option<u64>,
+    /// A reference artifact goes within a day of this image, whose rule and time these are.
+    pub goes_with: Option<Digest>,
     /// Indexes that are there and list it: it does not go before them.
     pub held_by: Vec<Digest>,
     pub usage: Usage,

@@ -67,6 +67,10 @@ words! {
         Archived = "archived",
         NeverPushedHere = "never-pushed-here",
         ReplicaMissing = "replica-missing",
+        /// A copy went with its source: the replication rule replicates deletions.
+        ReplicatedDeletion = "replicated-deletion",
+        /// A reference artifact went with the image that it is about.
+        SubjectGone = "subject-gone",
         PullThroughCacheExpired = "pull-through-cache-expired",
         IndexOrChildGone = "index-or-child-gone",
         AccessTaken = "access-taken",

@@ -8,8 +8,9 @@ use rayon::prelude::*;
 use super::calls::one_of_each;
 use super::fact::{Fact, Noted, What};
 use super::fold::{Fold, compare_ids, id_text};
-use super::image::Image;
+use super::image::{Image, Loss};
 use super::names::{DigestNo, EventNo, Names, PolicyNo, RepositoryNo, Sym};
+use super::presumed::{Because, presume};
 use super::references::{Mention, mentions};
 use super::registry::Registries;
 use super::replay::{Happening, RepositoryHistory, replay};
@@ -70,10 +71,11 @@ impl Fold {
             sorted(replay(*number, happenings, &events, &names, &registries, supposed), &names)
         };
         let work = work.into_par_iter().filter(|(number, _)| admitted(*number));
-        let (repositories, supposed) = match instead {
+        let (mut repositories, supposed): (Vec<RepositoryHistory>, _) = match instead {
             None => (work.map(|work| play(&work, in_force)).collect(), Vec::new()),
             Some(_) => work.map(|work| (play(&work, None), play(&work, instead))).unzip(),
         };
+        presume(&mut repositories, &registries, &events, &names);
         History { registries, names, events, repositories, logins, pushes, mismatched, read_only_events, seen, supposed }
     }
 }
@@ -278,6 +280,27 @@ impl History {
     pub fn exclusion(&self, repository: &RepositoryHistory, pull: EventNo) -> Option<EventNo> {
         let noted = self.noted(pull);
         self.registries.exclusion(repository.repository, noted.actor, noted.time, &self.names)
+    }
+
+    /// The loss in the source of a copy that a copy's end is concluded from; in the same repository, that of its subject.
+    pub fn behind<'h>(
+        &'h self,
+        repository: &'h RepositoryHistory,
+        image: &Image,
+        loss: &Loss,
+    ) -> Option<(&'h RepositoryHistory, &'h Image, &'h Loss)> {
+        let (repository, digest) = match loss.presumed? {
+            Because::Subject(subject) => (repository, subject),
+            Because::Source { repository, .. } => (self.repositories.iter().find(|other| other.repository == repository)?, image.digest),
+        };
+        let image = repository.image(digest)?;
+        let loss = image.losses.iter().rfind(|other| other.event == loss.event)?;
+        Some((repository, image, loss))
+    }
+
+    /// The event with which deletions came to reach this repository from another, if they did at that moment.
+    pub fn deletions_reach(&self, repository: &RepositoryHistory, at: i64) -> Option<EventNo> {
+        self.registries.deletions_reach(repository.repository, at, &self.names)
     }
 
     /// `GetAuthorizationToken` calls, in order of time.

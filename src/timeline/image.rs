@@ -2,6 +2,7 @@
 
 use super::history::History;
 use super::names::{DigestNo, EventNo, PolicyNo, Sym};
+use super::presumed::Because;
 use crate::model::{Caller, ImageState, Order, PushOrigin, StepKind, UntaggedBy};
 
 /// Everything known about one digest in one repository.
@@ -90,6 +91,8 @@ pub struct Loss {
     pub tags: Vec<(Sym, EventNo)>,
     pub displaced: Option<Box<Displacement>>,
     pub run: Option<RunFacts>,
+    /// No log has this end: it is what most likely happened, and the event is the one that it is concluded from.
+    pub presumed: Option<Because>,
     pub pushed_at: Option<i64>,
     pub untagged_at: Option<i64>,
     pub untagged_by: Option<UntaggedBy>,

@@ -31,6 +31,8 @@ pub struct Prospect {
     pub survives: Option<u64>,
     /// Where a pull may have counted or not.
     pub unclear: Option<Unclear>,
+    /// Index of the image with which it goes, within a day after that: the rule and the time are that one's.
+    pub subject: Option<usize>,
 }
 
 /// A pull whose caller is not clear: ECR does not count Amazon Inspector's, and how those look in CloudTrail is not documented.
@@ -72,15 +74,36 @@ impl Prospects {
         {
             // Nothing is eligible before it is there.
             let eligible_at = eligible_at.map(|eligible| eligible.max(joined.seen.there_at)).filter(|eligible| *eligible < i64::MAX);
-            images[*at] = Some(Prospect { rule, eligible_at, survives, unclear });
+            images[*at] = Some(Prospect { rule, eligible_at, survives, unclear, subject: None });
         }
         let mut prospects = Self { in_force, policy, images };
         prospects.hold(repository);
+        prospects.follow_subjects(repository);
         Some(prospects)
     }
 
     pub fn rule(&self, prospect: Prospect) -> Option<&Rule> {
         self.policy.rules().get(prospect.rule?)
+    }
+
+    /// A reference artifact goes within a day of the image that it is about, if that comes before its own rule takes it.
+    fn follow_subjects(&mut self, repository: &RepositoryHistory) {
+        if !repository.artifacts {
+            return;
+        }
+        let own = self.images.clone();
+        for (at, image) in repository.images.iter().enumerate() {
+            let Some(subject) = image.subject.some().and_then(|subject| repository.by_digest.get(&subject).copied()) else { continue };
+            let Some(Some(going)) = own.get(subject).copied().filter(|prospect| prospect.is_some_and(|prospect| prospect.eligible_at.is_some()))
+            else {
+                continue;
+            };
+            if let Some(prospect) = &mut self.images[at]
+                && prospect.eligible_at.is_none_or(|eligible| Some(eligible) > going.eligible_at)
+            {
+                *prospect = Prospect { subject: Some(subject), ..going };
+            }
+        }
     }
 
     /// What an index lists goes after it, if the index goes at all.

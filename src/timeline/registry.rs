@@ -208,6 +208,19 @@ impl Registries {
         (!places.is_empty()).then_some((event, places))
     }
 
+    /// The event that set up that deletions elsewhere reach this repository, if they do at that time.
+    pub fn deletions_reach(&self, copy: RepositoryNo, at: i64, names: &Names) -> Option<EventNo> {
+        let (own, name) = (place(copy, names)?, names.text(names.repository_key(copy)?.name));
+        let reaches = |rule: &CopyRule| {
+            let fits = rule.prefixes.is_empty() || rule.prefixes.iter().any(|prefix| name.starts_with(names.text(*prefix)));
+            rule.deletes && fits && rule.destinations.iter().any(|(region, registry)| (*registry, *region) == own)
+        };
+        let of = |place: &Place| self.replication(*place, at).filter(|(_, rules)| rules.iter().any(reaches)).map(|(event, _)| (*place, event));
+        // Of several sources any will do, and always the same.
+        let sources = self.replication.keys().filter_map(of);
+        sources.min_by_key(|((registry, region), _)| (names.text(*registry), names.text(*region))).map(|(_, event)| event)
+    }
+
     /// Whether any rule, at any time, replicates deletions.
     pub fn deletes_any_copies(&self) -> bool {
         self.replication.values().flatten().any(|(.., rules)| rules.iter().any(|rule| rule.deletes))

@@ -186,6 +186,7 @@ pub fn forecast() -> Forecast {
         action: Some(LifecycleAction::Expire),
         eligible_at: finding.lost.untagged_at,
         eligible_at_latest: None,
+        goes_with: None,
         expected_by: None,
         no_grace: true,
         survives_pushes: None,

@@ -111,6 +111,7 @@ impl Replay<'_> {
             // An archived image can be restored, and is an orphan still.
             displaced: if end == End::Archived { image.displaced.clone() } else { image.displaced.take() },
             run,
+            presumed: None,
             pushed_at: image.pushed_at,
             untagged_at: image.untagged_at,
             untagged_by: image.untagged_by,
