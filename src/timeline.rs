@@ -18,6 +18,7 @@ mod references;
 mod registry;
 mod replay;
 mod suppose;
+mod tags;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -31,3 +32,4 @@ pub use presumed::Because;
 pub use prospect::{Prospect, Prospects, Unclear};
 pub use replay::{RepositoryHistory, TagState};
 pub use suppose::{Foreseen, Supposed, Supposition};
+pub use tags::{Ask, AskKind, TagLife, TagSpan};

@@ -8,7 +8,7 @@ mod presumed;
 mod tags;
 
 use super::story::{evidence, rule_of};
-use crate::model::{Principal, Reason, ReasonKind};
+use crate::model::{IamPrincipal, Reason, ReasonKind};
 use crate::policy::{Policy, Rule};
 use crate::timeline::{EventNo, History, Image, Loss, RepositoryHistory, Step, Sym};
 
@@ -98,9 +98,9 @@ impl<'h> Subject<'h> {
 }
 
 /// `role/session` of a session, the name of a user, else the caller as the record has it.
-pub fn who(history: &History, event: EventNo) -> String {
+pub fn caller(history: &History, event: EventNo) -> String {
     let actor = history.text(history.noted(event).actor);
-    match Principal::of(actor) {
+    match IamPrincipal::of(actor) {
         Some(_) if actor.contains(":assumed-role/") => actor.split_once(":assumed-role/").map_or(actor, |(_, session)| session).to_owned(),
         Some(principal) => principal.name.to_owned(),
         None if actor.is_empty() => "somebody".to_owned(),
@@ -111,7 +111,7 @@ pub fn who(history: &History, event: EventNo) -> String {
 /// The role or user behind a caller: its sessions are one.
 fn principal(history: &History, event: EventNo) -> String {
     let actor = history.text(history.noted(event).actor);
-    Principal::of(actor).map_or_else(|| who(history, event), |principal| principal.name.to_owned())
+    IamPrincipal::of(actor).map_or_else(|| caller(history, event), |principal| principal.name.to_owned())
 }
 
 /// `a`, `a and b`, `a, b and c`.

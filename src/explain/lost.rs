@@ -2,7 +2,7 @@
 
 use super::cause::of_loss;
 use super::{Case, Known, against, sentence, used_by};
-use crate::detect::{self, Why, restore, restore_under_way, rule_in_words, why};
+use crate::detect::{self, Why, restore, restore_under_way, rule_in_words, span, why};
 use crate::model::{Cause, EventRef, Gone, Order, Reason, ReasonKind, Sentence, StepKind, Timestamp, Verdict};
 use crate::timeline::{End, Loss};
 
@@ -109,7 +109,7 @@ fn end(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
     evidence.push(event);
     let Some(asked) = restore_under_way(known.image).filter(|_| loss.end == End::Archived) else { return sentence(text, evidence) };
     evidence.extend(case.event(asked));
-    let (by, when) = (detect::who(case.history, asked), case.history.time(asked));
+    let (by, when) = (detect::caller(case.history, asked), case.history.time(asked));
     sentence(
         format!("{text} {by} asked for its restore at {when} (imageStatus ACTIVATING), and no event of these logs says that it is done."),
         evidence,
@@ -133,9 +133,9 @@ fn eligibility(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sent
                 )
             },
             |first| {
-                let gap = second.event_time.seconds_since(first.event_time);
+                let gap = span(second.event_time.seconds_since(first.event_time));
                 format!(
-                    "{} pushed it under tag {tag} at {}, and {gap} s later {} pushed {by} under the same tag, which left this image untagged",
+                    "{} pushed it under tag {tag} at {}, and {gap} later {} pushed {by} under the same tag, which left this image untagged",
                     who(first),
                     first.event_time,
                     who(&second)

@@ -55,7 +55,7 @@ impl Caller {
         let actor = event.actor.as_deref().unwrap_or_default();
         let invoked_by = event.invoked_by.as_deref().unwrap_or_default();
         let (address, agent) = (event.source_ip.as_deref().unwrap_or_default(), event.user_agent.as_deref().unwrap_or_default());
-        let role = Principal::of(actor).map_or("", |principal| principal.name);
+        let role = IamPrincipal::of(actor).map_or("", |principal| principal.name);
         if role == INSPECTOR_ROLE || [actor, invoked_by, address].iter().any(|name| INSPECTOR.contains(name)) {
             return Self::Inspector;
         }
@@ -99,7 +99,7 @@ fn is_one_of(word: &str, known: &[&str]) -> bool {
 
 /// A role or a user, whichever way an ARN names it: `role/path/NAME` of IAM is `assumed-role/NAME/SESSION` where it calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Principal<'a> {
+pub struct IamPrincipal<'a> {
     pub account: &'a str,
     /// `role` or `user`.
     pub kind: &'static str,
@@ -107,7 +107,7 @@ pub struct Principal<'a> {
     pub name: &'a str,
 }
 
-impl<'a> Principal<'a> {
+impl<'a> IamPrincipal<'a> {
     /// `None` for what is no ARN of a role, a session of one, or a user.
     pub fn of(arn: &'a str) -> Option<Self> {
         let mut parts = arn.splitn(6, ':');
@@ -130,12 +130,12 @@ mod tests {
 
     #[test]
     fn a_session_is_its_role() {
-        let session = Principal::of("arn:aws:sts::111122223333:assumed-role/nightly-job/run");
-        assert_eq!(session, Principal::of("arn:aws:iam::111122223333:role/batch/nightly-job"));
-        assert_ne!(session, Principal::of("arn:aws:iam::444455556666:role/nightly-job"));
-        assert_ne!(session, Principal::of("arn:aws:iam::111122223333:user/nightly-job"));
+        let session = IamPrincipal::of("arn:aws:sts::111122223333:assumed-role/nightly-job/run");
+        assert_eq!(session, IamPrincipal::of("arn:aws:iam::111122223333:role/batch/nightly-job"));
+        assert_ne!(session, IamPrincipal::of("arn:aws:iam::444455556666:role/nightly-job"));
+        assert_ne!(session, IamPrincipal::of("arn:aws:iam::111122223333:user/nightly-job"));
         for none in ["AWS Internal", "", "arn:aws:iam::111122223333:root", "arn:aws:sts::111122223333:federated-user/bob", "AIDA123"] {
-            assert_eq!(Principal::of(none), None, "{none}");
+            assert_eq!(IamPrincipal::of(none), None, "{none}");
         }
     }
 }

@@ -9,7 +9,7 @@ use super::image::{End, Image, Loss};
 use super::names::{DigestNo, EventNo, Map, Names, RepositoryNo, Sym};
 use super::registry::Registries;
 use super::replay::{RepositoryHistory, TagState};
-use crate::model::{ImageState, StepKind};
+use crate::model::{ImageState, StepKind, TagEnd};
 use crate::policy::DAY_MILLIS;
 
 /// What the end of an image is concluded from.
@@ -115,6 +115,7 @@ fn presumed(image: &Image, by: &Loss, at: i64, because: Because) -> Loss {
         end_step: 0,
         next_life_step: u32::MAX,
         until: i64::MAX,
+        asked_later: Vec::new(),
         back_at: None,
     }
 }
@@ -126,6 +127,8 @@ fn end(repository: &mut RepositoryHistory, at: usize, mut loss: Loss, events: &[
             && state.holder == Some(at)
         {
             *state = TagState { holder: None, last_holder: Some(at) };
+            let life = repository.tag_lives.entry(*tag).or_default();
+            life.close(repository.images[at].digest, loss.at, loss.event, TagEnd::LostWithImage, DigestNo::NONE);
         }
     }
     let image = &mut repository.images[at];

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::fact::{Fact, Noted, What};
 use super::names::{EventNo, Map, Names, PolicyNo, RepositoryNo, Sym};
-use crate::model::{Principal, PushOrigin};
+use crate::model::{IamPrincipal, PushOrigin};
 
 /// One change, as the fold keeps it.
 #[derive(Debug, Clone)]
@@ -81,14 +81,14 @@ impl Registries {
     /// Reads `facts`, sorted by time.
     pub fn of(facts: &[Fact], events: &[Noted], names: &Names) -> Self {
         let mut registries = Self::default();
-        let mut listed: BTreeMap<(Place, Principal<'_>), Vec<(i64, EventNo, bool)>> = BTreeMap::new();
+        let mut listed: BTreeMap<(Place, IamPrincipal<'_>), Vec<(i64, EventNo, bool)>> = BTreeMap::new();
         for fact in facts {
             let What::Registry(change) = &fact.what else { continue };
             let noted = &events[fact.event.index()];
             let place = (noted.recipient, noted.region);
             match &**change {
                 RegistryFact::Exclusion { principal, excluded } => {
-                    let Some(principal) = Principal::of(names.text(*principal)) else { continue };
+                    let Some(principal) = IamPrincipal::of(names.text(*principal)) else { continue };
                     listed.entry((place, principal)).or_default().push((noted.time, fact.event, *excluded));
                 }
                 RegistryFact::Replication(rules) => registries.replication.entry(place).or_default().push((noted.time, fact.event, rules.clone())),
@@ -100,8 +100,8 @@ impl Registries {
         registries
     }
 
-    fn exclude(&mut self, listed: BTreeMap<(Place, Principal<'_>), Vec<(i64, EventNo, bool)>>, events: &[Noted], names: &Names) {
-        let mut by_principal: BTreeMap<Principal<'_>, Vec<usize>> = BTreeMap::new();
+    fn exclude(&mut self, listed: BTreeMap<(Place, IamPrincipal<'_>), Vec<(i64, EventNo, bool)>>, events: &[Noted], names: &Names) {
+        let mut by_principal: BTreeMap<IamPrincipal<'_>, Vec<usize>> = BTreeMap::new();
         for ((place, principal), changes) in listed {
             let mut since = changes.first().filter(|(.., excluded)| !excluded).map(|(_, event, _)| (i64::MIN, *event));
             let mut spans = Vec::new();
@@ -125,7 +125,7 @@ impl Registries {
             return;
         }
         for caller in events.iter().map(|event| event.actor) {
-            if let Some(known) = Principal::of(names.text(caller)).and_then(|principal| by_principal.get(&principal)) {
+            if let Some(known) = IamPrincipal::of(names.text(caller)).and_then(|principal| by_principal.get(&principal)) {
                 self.excluded_callers.entry(caller).or_insert_with(|| known.clone());
             }
         }

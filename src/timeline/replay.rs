@@ -9,6 +9,7 @@ mod push;
 mod removal;
 mod run;
 mod state;
+mod tags;
 mod usage;
 
 use super::fact::{Fact, Noted, What};
@@ -58,6 +59,8 @@ pub fn replay<'e>(
         layers: Layers::new(happenings),
         digests: Digests::default(),
         waiting: Map::default(),
+        held: Map::default(),
+        asking: Map::default(),
         unconfirmed: Vec::new(),
         agrees: Agreement::default(),
         board: supposed.map(|supposed| Box::new(Board::new(supposed, happenings, events))),
@@ -80,6 +83,11 @@ pub fn replay<'e>(
     }
     replay.make_up_runs(i64::MAX);
     let begins = happenings.first().map_or(i64::MAX, |first| events[first.event().index()].time);
+    for at in 0..replay.state.images.len() {
+        if replay.state.images[at].is_alive() {
+            replay.asked_for_at_the_end(at, i64::MAX - 1);
+        }
+    }
     if !replay.plays_another_policy() {
         super::openings::match_openings(&mut replay.state, begins, events, names);
     }
@@ -99,6 +107,10 @@ struct Replay<'e> {
     digests: Digests,
     /// Mentions of tags that nothing has yet: a pipeline may deploy before it has pushed.
     waiting: Map<Sym, Vec<Mention>>,
+    /// What functions and the like keep: the images, and the event that took them up.
+    held: Map<Sym, (EventNo, Vec<usize>)>,
+    /// Who asks for a tag whenever it runs.
+    asking: Map<Sym, Vec<Mention>>,
     /// Deployments whose first task has not asked for the tag yet.
     unconfirmed: Vec<Unconfirmed>,
     agrees: Agreement,
@@ -133,7 +145,10 @@ impl<'e> Replay<'e> {
                 self.state.change_policy(event, None);
                 self.state.policy_deleted = Some(event);
             }
-            What::SetMutability { mutability } => self.state.mutability.clone_from(mutability),
+            What::SetMutability { mutability } => {
+                self.state.mutability.clone_from(mutability);
+                self.state.mutability_set_by = Some(event);
+            }
             What::Archive { image } => self.archive(event, *image, order),
             What::RestoreRequested { image } => self.request_restore(event, *image, order),
             What::Restored { image } => self.restore(event, image.digest, order),
@@ -145,7 +160,7 @@ impl<'e> Replay<'e> {
             | What::Deploy { .. }
             | What::StopRunning { .. }
             | What::Task(_)
-            | What::Refer { .. }
+            | What::Need(_)
             | What::Login
             | What::Registry(_) => {}
         }

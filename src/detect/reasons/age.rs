@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Subject, Told, principal, who};
+use super::{Subject, Told, caller, principal};
 use crate::detect::story::span;
 use crate::model::{Caller, ReasonKind, StepKind, Timestamp};
 use crate::policy::{Clock, Count, DAY_MILLIS, records_pull};
@@ -30,7 +30,7 @@ pub fn since_push(subject: Subject<'_>) -> Option<Told> {
         "Age counts from the first push of the digest, not from its tags: {older}. Tag {} was put on this old digest at {} by {}, {} before it went, and that made it no younger.",
         subject.history.text(tag),
         subject.history.time(given),
-        who(subject.history, given),
+        caller(subject.history, given),
         span((subject.loss.at - subject.time(given)).div_euclid(1000)),
     );
     let advice =
@@ -51,7 +51,7 @@ pub fn since_pull(subject: Subject<'_>) -> Option<Told> {
     }
     let recorded = recorded.filter(|pull| restored.is_none_or(|restored| subject.time(restored) <= subject.time(*pull)));
     let from = match (recorded, restored, subject.loss.pushed_at) {
-        (Some(pull), ..) => format!("the last pull that counted, at {} by {}", subject.history.time(pull), who(subject.history, pull)),
+        (Some(pull), ..) => format!("the last pull that counted, at {} by {}", subject.history.time(pull), caller(subject.history, pull)),
         (None, Some(restored), _) => format!("its restore at {}, for no pull counted since", subject.history.time(restored)),
         (None, None, Some(pushed)) => format!("its push at {}, for no pull of it ever counted", at(pushed)),
         (None, None, None) => "its push, for no pull of it ever counted".to_owned(),

@@ -1,6 +1,6 @@
 //! Who put the policy, and when; and what was changed when it was too late.
 
-use super::{Subject, Told, who};
+use super::{Subject, Told, caller};
 use crate::detect::story::span;
 use crate::model::ReasonKind;
 use crate::timeline::{KnownFrom, PolicyChange};
@@ -21,11 +21,11 @@ pub fn put(subject: Subject<'_>) -> Option<Told> {
         Some(KnownFrom::Put) => {
             let again = before.iter().rev().take_while(|change| same(change) && change.event != first.event).count();
             let again = if again > 0 { format!(", and again {again} time(s) since") } else { String::new() };
-            format!("The policy was put by {} at {when}, {ago} before that{again}.", who(history, first.event))
+            format!("The policy was put by {} at {when}, {ago} before that{again}.", caller(history, first.event))
         }
         Some(KnownFrom::Template) => format!(
             "The policy came with the repository, made at {when}: from the creation template that {} put at {}.",
-            who(history, first.put_by),
+            caller(history, first.put_by),
             history.time(first.put_by)
         ),
         _ if before.iter().any(|change| change.known_from == Some(KnownFrom::Put)) => {
@@ -43,7 +43,7 @@ pub fn changed(subject: Subject<'_>) -> Option<Told> {
     let mut differing = after.filter(|change| !history.policy(change.policy).is_same_as(subject.policy));
     let first = differing.next()?;
     let last = differing.last().unwrap_or(first);
-    let (by, when) = (who(history, last.event), history.time(last.event));
+    let (by, when) = (caller(history, last.event), history.time(last.event));
     let now = history.policy(last.policy).rule(subject.rule.priority);
     let what = match now {
         _ if last.known_from.is_none() => format!("{by} deleted the policy at {when}"),

@@ -42,7 +42,7 @@ pub fn why(history: &History, repository: &RepositoryHistory, image: &Image, los
 /// "lifecycle rule 1 (…) took it at 2026-04-02T04:00:00Z".
 fn went(history: &History, loss: &Loss) -> String {
     let at = Timestamp::from_millis(loss.at);
-    let by = super::who(history, loss.event);
+    let by = super::caller(history, loss.event);
     match loss.end {
         _ if loss.presumed.is_some() => format!("it most likely went by {at}, too"),
         End::Expired => format!("{} took it at {at}", rule_in_words(history, loss)),

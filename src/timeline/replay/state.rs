@@ -8,6 +8,7 @@ use crate::timeline::image::Image;
 use crate::timeline::names::{DigestNo, EventNo, Map, PolicyNo, RepositoryNo, Sym};
 use crate::timeline::policy::{KnownFrom, PolicyChange, PolicyInForce};
 use crate::timeline::suppose::Foreseen;
+use crate::timeline::tags::TagLife;
 
 /// One repository after its last event.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub struct RepositoryHistory {
     pub images: Vec<Image>,
     pub by_digest: Map<DigestNo, usize>,
     pub tags: Map<Sym, TagState>,
+    /// The life of each tag.
+    pub tag_lives: Map<Sym, TagLife>,
     /// Indexes that list a digest.
     pub parents: Map<DigestNo, Vec<DigestNo>>,
     /// Whether any image is a reference artifact.
@@ -32,7 +35,12 @@ pub struct RepositoryHistory {
     /// `SetRepositoryPolicy` and `DeleteRepositoryPolicy`.
     pub access_changes: Vec<EventNo>,
     pub deleted_by: Option<EventNo>,
+    /// All `DeleteRepository` and `CreateRepository` of the name.
+    pub deletions: Vec<EventNo>,
+    pub creations: Vec<EventNo>,
     pub mutability: Box<Mutability>,
+    /// The event that set it.
+    pub mutability_set_by: Option<EventNo>,
     /// Whether any ECR event of the repository was seen, rather than references to it alone.
     pub logged: bool,
     /// Pushes whose order within their second was inferred, each with the events that it was inferred from.
@@ -74,6 +82,7 @@ impl RepositoryHistory {
             images: Vec::new(),
             by_digest: Map::default(),
             tags: Map::default(),
+            tag_lives: Map::default(),
             parents: Map::default(),
             artifacts: false,
             gaps: Vec::new(),
@@ -83,7 +92,10 @@ impl RepositoryHistory {
             policy_deleted: None,
             access_changes: Vec::new(),
             deleted_by: None,
+            deletions: Vec::new(),
+            creations: Vec::new(),
             mutability: Box::default(),
+            mutability_set_by: None,
             logged: false,
             settled: Map::default(),
             openings: Vec::new(),
