@@ -31,7 +31,7 @@ pub(super) fn presume(repositories: &mut [RepositoryHistory], registries: &Regis
             end(&mut repositories[repository], at, loss, events);
         }
     }
-    for repository in repositories.iter_mut().filter(|repository| repository.artifacts) {
+    for repository in repositories.iter_mut().filter(|repository| !repository.artifacts.is_empty()) {
         for _ in 0..NESTED_MAX {
             let ends = artifacts(repository, events);
             if ends.is_empty() {

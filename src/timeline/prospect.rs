@@ -88,7 +88,7 @@ impl Prospects {
 
     /// A reference artifact goes within a day of the image that it is about, if that comes before its own rule takes it.
     fn follow_subjects(&mut self, repository: &RepositoryHistory) {
-        if !repository.artifacts {
+        if repository.artifacts.is_empty() {
             return;
         }
         let own = self.images.clone();

@@ -56,6 +56,7 @@ impl<'e> Replay<'e> {
             image.state = if image.tags.is_empty() { ImageState::Untagged } else { ImageState::Tagged };
         }
         self.touch(at);
+        self.spare(at);
         at
     }
 
@@ -65,7 +66,11 @@ impl<'e> Replay<'e> {
         image.media_type = manifest.media_type;
         image.subject = manifest.subject;
         if manifest.subject.is_some() {
-            self.state.artifacts = true;
+            let own = image.digest;
+            let artifacts = self.state.artifacts.entry(manifest.subject).or_default();
+            if !artifacts.contains(&own) {
+                artifacts.push(own);
+            }
         }
         let image = &mut self.state.images[at];
         if !manifest.is_index {

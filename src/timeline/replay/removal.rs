@@ -127,6 +127,7 @@ impl Replay<'_> {
         }
         image.losses.push(loss);
         image.is_there = false;
+
         image.gone_at = Some(now);
         image.state = match end {
             End::Expired => ImageState::Expired,
@@ -134,6 +135,9 @@ impl Replay<'_> {
             End::DeletedByDigest | End::DeletedByLastTag => ImageState::Deleted,
             End::RepositoryDeleted => ImageState::RepositoryDeleted,
         };
+        if end != End::RepositoryDeleted {
+            self.doom_artifacts(at, now);
+        }
     }
 
     /// What it has in tags goes with the image.

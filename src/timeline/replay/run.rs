@@ -62,6 +62,7 @@ impl Replay<'_> {
             self.come_back_unseen(at, self.time(event));
         }
         self.touch(at);
+        self.spare(at);
         if self.was_not_its_last_tag(at, event) {
             self.undo_last_tag(at);
         }

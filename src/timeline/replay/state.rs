@@ -21,8 +21,8 @@ pub struct RepositoryHistory {
     pub tag_lives: Map<Sym, TagLife>,
     /// Indexes that list a digest.
     pub parents: Map<DigestNo, Vec<DigestNo>>,
-    /// Whether any image is a reference artifact.
-    pub artifacts: bool,
+    /// Reference artifacts by the image that they are about.
+    pub artifacts: Map<DigestNo, Vec<DigestNo>>,
     /// Events whose content CloudTrail left out.
     pub gaps: Vec<EventNo>,
     /// Lifecycle runs with the policy that each states, also those that took nothing.
@@ -84,7 +84,7 @@ impl RepositoryHistory {
             tags: Map::default(),
             tag_lives: Map::default(),
             parents: Map::default(),
-            artifacts: false,
+            artifacts: Map::default(),
             gaps: Vec::new(),
             runs: Vec::new(),
             policy: None,
