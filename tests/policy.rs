@@ -220,7 +220,7 @@ fn expected(world: &World, repo: &Repo, policy: &Policy, end: u64) -> BTreeSet<(
 #[test]
 fn another_policy_takes_what_a_naive_replay_takes() {
     let (mut compared, mut lines) = (0, Vec::new());
-    for seed in sim::seeds(40) {
+    for seed in sim::seeds(48) {
         let world = World::generate(seed);
         if world.trail_start != sim::clock::BEGIN {
             continue;

@@ -2,7 +2,7 @@
 
 use super::reasons::{Why, caller};
 use crate::model::{Deleted, EventRef, LogText, LostImage, Order, Repository, StepKind, Timestamp, Usage};
-use crate::policy::Rule;
+use crate::policy::{Rule, fits};
 use crate::timeline::{Ask, AskKind, EventNo, History, Image, Loss, RepositoryHistory, Step, Sym};
 
 /// Events in order of time, each once.
@@ -69,13 +69,30 @@ pub fn settled(repository: &RepositoryHistory, pushes: [EventNo; 2]) -> impl Ite
 
 /// What to do about tags that can be moved, as the repository is set up at the end of the logs.
 pub fn immutability(history: &History, repository: &RepositoryHistory, tag: &str) -> String {
-    match history.text(repository.mutability.setting) {
-        "IMMUTABLE" => "The repository's tags are immutable since then: a second push fails, and orphans nothing.".to_owned(),
-        exclusion if exclusion.ends_with("_WITH_EXCLUSION") => {
+    let setting = history.text(repository.mutability.setting);
+    let exclusions = &repository.mutability.exclusions;
+    let exempt = exclusions.iter().map(|filter| history.text(*filter)).find(|filter| fits(filter, tag));
+    match (setting, exempt) {
+        ("IMMUTABLE", _) => "The repository's tags are immutable since then: a second push fails, and orphans nothing.".to_owned(),
+        ("IMMUTABLE_WITH_EXCLUSION", Some(filter)) => format!(
+            "The repository's tags are immutable, and {tag} is exempt by the exclusion filter {filter}: take it out of the filters, so that the second push fails instead of orphaning the first image."
+        ),
+        ("IMMUTABLE_WITH_EXCLUSION", None) if !exclusions.is_empty() => {
             format!(
-                "Make tag {tag} immutable, so that the second push fails instead of orphaning the first image: the repository's setting knows exclusions ({exclusion})."
+                "The repository's tags are immutable since then, and no exclusion filter exempts {tag}: a second push fails, and orphans nothing."
             )
         }
+        ("MUTABLE_WITH_EXCLUSION", Some(filter)) => {
+            format!("Tag {tag} is immutable since then, by the exclusion filter {filter}: a second push fails, and orphans nothing.")
+        }
+        ("MUTABLE_WITH_EXCLUSION", None) if !exclusions.is_empty() => {
+            format!(
+                "Add {tag} to the exclusion filters of the repository's mutability, so that the second push fails instead of orphaning the first image."
+            )
+        }
+        (exclusion, _) if exclusion.ends_with("_WITH_EXCLUSION") => format!(
+            "Make tag {tag} immutable, so that the second push fails instead of orphaning the first image: the repository's setting knows exclusions ({exclusion})."
+        ),
         _ => "Make the repository's tags immutable, so that the second push fails instead of orphaning the first image.".to_owned(),
     }
 }

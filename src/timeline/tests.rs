@@ -10,6 +10,7 @@ use log::{Log, digest};
 pub mod log;
 mod needs;
 mod regressions;
+mod settings;
 
 fn kinds(timeline: &Timeline) -> Vec<StepKind> {
     timeline.steps.iter().map(|step| step.kind).collect()
