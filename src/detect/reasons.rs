@@ -6,6 +6,8 @@ mod count;
 mod policy;
 mod presumed;
 mod tags;
+#[cfg(test)]
+mod tests;
 
 use super::story::{evidence, rule_of};
 use crate::model::{IamPrincipal, Reason, ReasonKind};

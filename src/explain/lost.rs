@@ -118,6 +118,26 @@ fn end(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
 
 /// Third: why was it eligible?
 fn eligibility(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
+    let tagged = if loss.displaced.is_none() { by_reasons(case, loss, why) } else { None };
+    tagged.unwrap_or_else(|| with_count(without_tag(case, known, loss), why))
+}
+
+/// What came after an image without a tag, and what was changed since, where there is something to tell.
+fn with_count(told: Sentence, why: &Why) -> Sentence {
+    let kinds = [ReasonKind::Outnumbered, ReasonKind::PullTime, ReasonKind::ChangedSince];
+    let more: Vec<&Reason> = kinds.iter().filter_map(|kind| why.of_kind(*kind)).collect();
+    let texts: Vec<&str> = std::iter::once(told.text.as_str()).chain(more.iter().map(|reason| reason.text.as_str())).collect();
+    let mut evidence = told.evidence.clone();
+    for event in more.iter().flat_map(|reason| &reason.evidence) {
+        if !evidence.contains(event) {
+            evidence.push(event.clone());
+        }
+    }
+    sentence(texts.join(" "), evidence)
+}
+
+/// It had no tag when it went, or no rule is behind its end.
+fn without_tag(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
     if let Some(displaced) = &loss.displaced {
         let by = case.history.digest_or_zero(displaced.by);
         let second = case.history.event(displaced.second_push);
@@ -144,9 +164,6 @@ fn eligibility(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sent
         );
         let evidence = first.into_iter().chain([second]).collect();
         return sentence(format!("It was eligible because {pair}{}.", grace(loss)), evidence);
-    }
-    if let Some(told) = by_reasons(case, loss, why) {
-        return told;
     }
     let tags: Vec<&str> = loss.tags.iter().map(|(tag, _)| case.history.text(*tag)).collect();
     let text = match loss.end {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::timeline::words;
-use super::{Deleted, Digest, EventRef, ImageState, LogText, Repository, Severity, Timestamp, Usage};
+use super::{Deleted, Digest, EventRef, ImageState, LogText, Reason, Repository, Severity, Timestamp, Usage};
 
 /// What the policy in force has in store for one living image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -101,6 +101,8 @@ pub struct WhatIf {
     /// Services and the like that were deployed with it.
     pub pinned_by: Vec<LogText>,
     pub explanation: String,
+    /// Why the logged run took this very image, where somebody needed it.
+    pub reasons: Vec<Reason>,
     pub summary: String,
     pub evidence: Vec<EventRef>,
 }

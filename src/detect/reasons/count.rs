@@ -9,8 +9,8 @@ use crate::timeline::{EventNo, Image, Step};
 
 /// How the advice begins that a later change of the rule makes idle.
 pub const KEEP_MORE: &str = "Keep more images";
-/// Newer images that are looked at: more than any rule keeps that somebody wrote with care.
-const LOOKED_AT_MAX: usize = 5_000;
+/// Newer images that are looked at, at least: with very many findings in very large repositories each costs its time.
+const LOOKED_AT: usize = 1_000;
 /// Events shown, and tags named one by one.
 const SHOWN_MAX: usize = 10;
 const NAMED_MAX: usize = 4;
@@ -75,7 +75,7 @@ fn newer(subject: Subject<'_>, keeps: usize) -> Vec<Newer<'_>> {
         let tags: Vec<&str> = image.tags_at(life, at, history).into_iter().map(|tag| history.text(tag)).collect();
         subject.rule.tags.wants(&tags).then_some(life)
     };
-    let candidates = subject.repository.pushed_after(own).take_while(|(pushed_at, _)| *pushed_at <= at).take(LOOKED_AT_MAX);
+    let candidates = subject.repository.pushed_after(own).take_while(|(pushed_at, _)| *pushed_at <= at).take(LOOKED_AT.max(keeps.saturating_mul(2)));
     let others = candidates.filter(|(_, image)| image.digest != subject.image.digest);
     let found = others.filter_map(|(pushed_at, image)| {
         let life = counted((pushed_at, image))?;
