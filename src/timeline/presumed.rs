@@ -5,10 +5,11 @@
 //! (a push, a tag, a run that speaks of it) shows that it did not go; a pull shows nothing.
 
 use super::fact::Noted;
-use super::image::{End, Image, Loss};
+use super::image::{End, Image, Loss, Step};
 use super::names::{DigestNo, EventNo, Map, Names, RepositoryNo, Sym};
 use super::registry::Registries;
 use super::replay::{RepositoryHistory, TagState};
+use super::tags::{Ask, AskKind};
 use crate::model::{ImageState, StepKind, TagEnd};
 use crate::policy::DAY_MILLIS;
 
@@ -27,6 +28,9 @@ const NESTED_MAX: usize = 4;
 /// Concludes the ends that no log has.
 pub(super) fn presume(repositories: &mut [RepositoryHistory], registries: &Registries, events: &[Noted], names: &Names) {
     if registries.deletes_any_copies() {
+        for removal in removals(repositories, registries, events, names) {
+            removal.apply(&mut repositories[removal.repository], events);
+        }
         for (repository, at, loss) in copies(repositories, registries, events, names) {
             end(&mut repositories[repository], at, loss, events);
         }
@@ -42,13 +46,70 @@ pub(super) fn presume(repositories: &mut [RepositoryHistory], registries: &Regis
     }
 }
 
+/// A tag that a call took off at the source, and that goes from the copy, too.
+struct Removal {
+    /// Numbers of the copy's repository and image.
+    repository: usize,
+    image: usize,
+    tag: Sym,
+    call: EventNo,
+    at: i64,
+}
+
+/// Tags of copies whose sources lost them by a call, and stayed themselves.
+fn removals(repositories: &[RepositoryHistory], registries: &Registries, events: &[Noted], names: &Names) -> Vec<Removal> {
+    let places = places(repositories, names);
+    let mut found = Vec::new();
+    for source in repositories {
+        let Some(name) = names.repository_key(source.repository).map(|key| key.name) else { continue };
+        let taken = |image: &Image, step: &Step| {
+            step.kind == StepKind::Untag && step.tag.is_some() && !image.losses.iter().any(|loss| loss.event == step.event)
+        };
+        for (image, step) in
+            source.images.iter().flat_map(|image| image.steps.iter().filter(move |step| taken(image, step)).map(move |step| (image, step)))
+        {
+            let at = events[step.event.index()].time;
+            let destinations = registries.deletes_copies(source.repository, at, names).map(|(_, places)| places).unwrap_or_default();
+            for (registry, region) in destinations {
+                let Some(&number) = places.get(&(registry, region, name)) else { continue };
+                let Some(&copy) = repositories[number].by_digest.get(&image.digest) else { continue };
+                let before = |given: EventNo| given.some().is_none_or(|given| events[given.index()].time <= at);
+                let tags = &repositories[number].images[copy].tags;
+                let had = tags.len() > 1 && tags.iter().any(|(tag, given)| *tag == step.tag && before(*given));
+                if had && repositories[number].repository != source.repository {
+                    found.push(Removal { repository: number, image: copy, tag: step.tag, call: step.event, at });
+                }
+            }
+        }
+    }
+    found
+}
+
+impl Removal {
+    /// Who asked for the tag after that asked in vain.
+    fn apply(&self, repository: &mut RepositoryHistory, events: &[Noted]) {
+        let image = &mut repository.images[self.image];
+        image.tags.retain(|(tag, _)| *tag != self.tag);
+        repository.tags.insert(self.tag, TagState { holder: None, last_holder: None });
+        let life = repository.tag_lives.entry(self.tag).or_default();
+        life.close(image.digest, self.at, self.call, TagEnd::Removed, DigestNo::NONE);
+        let asks =
+            |step: &&Step| step.tag == self.tag && step.kind == StepKind::Pull && step.caller.needs() && events[step.event.index()].time > self.at;
+        for step in image.steps.iter().filter(asks) {
+            life.ask(Ask { event: step.event, kind: AskKind::Pull, by: Sym::NONE, in_vain: true });
+        }
+    }
+}
+
+/// Number of each repository, by registry, region and name.
+fn places(repositories: &[RepositoryHistory], names: &Names) -> Map<(Sym, Sym, Sym), usize> {
+    let keys = repositories.iter().enumerate().map(|(number, repository)| (number, names.repository_key(repository.repository)));
+    keys.filter_map(|(number, key)| key.map(|key| ((key.registry_id, key.region, key.name), number))).collect()
+}
+
 /// Copies of what went: number of the repository, of the image, and its end.
 fn copies(repositories: &[RepositoryHistory], registries: &Registries, events: &[Noted], names: &Names) -> Vec<(usize, usize, Loss)> {
-    let places: Map<(Sym, Sym, Sym), usize> = repositories
-        .iter()
-        .enumerate()
-        .filter_map(|(number, repository)| names.repository_key(repository.repository).map(|key| ((key.registry_id, key.region, key.name), number)))
-        .collect();
+    let places = places(repositories, names);
     let mut ends = Vec::new();
     for source in repositories {
         let Some(name) = names.repository_key(source.repository).map(|key| key.name) else { continue };

@@ -200,6 +200,26 @@ fn a_copy_goes_with_its_source_where_the_rule_says_so() {
     assert_eq!(late.findings().len(), 0);
 }
 
+/// A tag that a call takes off at the source goes from the copy, and both images stay.
+#[test]
+fn a_removed_tag_goes_from_the_copy_too() {
+    let found = |deletes: bool| {
+        let mut log = Log::default();
+        log.at(0);
+        replicate(&mut log, deletes, None);
+        log.push(1, "v1").push(1, "latest");
+        for tag in ["v1", "latest"] {
+            let copy = Push { digest: digest(1), tag: Some(tag.into()), origin: PushOrigin::Replication, manifest: None, digest_mismatch: false };
+            elsewhere(log.add("ReplicateImage", Action::Push(copy)));
+        }
+        log.at(DAY).delete((None, Some("latest")), &[(1, Some("latest"))]);
+        elsewhere(log.at(2 * DAY).pull(None, Some("latest")));
+        log.findings().into_iter().map(|finding| (finding.kind, finding.repository.region.raw().to_owned())).collect::<Vec<_>>()
+    };
+    assert_eq!(found(true), [(FindingKind::TagRemoved, "eu-west-1".to_owned())]);
+    assert_eq!(found(false), []);
+}
+
 fn artifact(log: &mut Log, n: u8, subject: Digest) -> &mut Log {
     let manifest = ImageDescription {
         media_type: None,
