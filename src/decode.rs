@@ -283,7 +283,9 @@ impl Decoder {
                 Ok(table) => (table.records, table.lossy),
                 Err(reason) => return archive::failed(reason),
             },
-            Ok(_) if ask.nesting >= archive::NESTING_MAX => return archive::failed("an archive inside an archive inside an archive: unpack it first".to_owned()),
+            Ok(_) if ask.nesting >= archive::NESTING_MAX => {
+                return archive::failed("an archive inside an archive inside an archive: unpack it first".to_owned());
+            }
             Ok(packing::Unpacked::Zip(reader)) => return self.zip_in_memory(reader, ask),
             Ok(packing::Unpacked::Tar(reader)) => return self.tar(reader, held_bytes, ask),
             Err(reason) => return archive::failed(reason),

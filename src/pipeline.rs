@@ -229,8 +229,18 @@ impl Worker<'_> {
             _ => {}
         }
         let name = delivery.object.clone();
-        let mut sink =
-            Sink { run: self.run, feed, seen: self.seen, tally, collector, object: name.raw(), origin: delivery.origin.clone(), member: None, noted: 0, noted_bytes: 0 };
+        let mut sink = Sink {
+            run: self.run,
+            feed,
+            seen: self.seen,
+            tally,
+            collector,
+            object: name.raw(),
+            origin: delivery.origin.clone(),
+            member: None,
+            noted: 0,
+            noted_bytes: 0,
+        };
         // What is in a zip archive is told at its end: it is read from any place of the file.
         let mut file = delivery.rest.as_ref().filter(|_| stored.starts_with(b"PK")).and_then(source::Rest::file);
         let rest = match (&mut file, &mut delivery.rest) {

@@ -20,8 +20,8 @@ mod walk;
 
 pub use fatal::{FatalError, FatalKind};
 pub use options::{Credentials, MEMORY_BYTES_DEFAULT, OpenError, Options, Patience, open, public_keys};
-pub use rest::Rest;
 pub use plan::{GET_USD_PER_1000, LIST_USD_PER_1000, PRICES_AS_OF, Plan, PlanError, plan};
+pub use rest::Rest;
 
 use std::collections::BTreeSet;
 

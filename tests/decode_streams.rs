@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use decode_world::{Element, Random, Reading, WANTED, Writing, document, element, gzip, read};
 use proptest::prelude::*;
-use tagfall::model::Identity;
 use tagfall::decode::{Decoder, Limits, Next, Outcome, RawRecord, RecordSink, Rest, Room, Stored, Wanted};
+use tagfall::model::Identity;
 
 /// Keeps everything, the ids of each part too.
 #[derive(Default)]
@@ -62,7 +62,8 @@ fn told(reading: Reading) -> (Vec<(u64, String, bool)>, Vec<Identity>, [u64; 3],
 /// The same elements in every text that may be cut.
 fn texts(elements: &[Element], writing: Writing) -> Vec<(&'static str, String)> {
     let joined = |between: &str| elements.iter().map(|element| element.text.clone()).collect::<Vec<_>>().join(between);
-    let one_line = |element: &Element| serde_json::from_str::<serde_json::Value>(&element.text).map_or_else(|_| element.text.clone(), |value| value.to_string());
+    let one_line =
+        |element: &Element| serde_json::from_str::<serde_json::Value>(&element.text).map_or_else(|_| element.text.clone(), |value| value.to_string());
     let lines: Vec<String> = elements.iter().map(one_line).collect();
     vec![
         ("Records", document(elements, writing).0),
@@ -101,7 +102,9 @@ proptest! {
 }
 
 fn record(n: u32) -> String {
-    format!(r#"{{"eventVersion":"1.11","eventTime":"2026-03-02T10:00:00Z","eventSource":"ecr.amazonaws.com","eventName":"PutImage","eventID":"{n}"}}"#)
+    format!(
+        r#"{{"eventVersion":"1.11","eventTime":"2026-03-02T10:00:00Z","eventSource":"ecr.amazonaws.com","eventName":"PutImage","eventID":"{n}"}}"#
+    )
 }
 
 fn records(range: std::ops::Range<u32>) -> String {
@@ -182,7 +185,9 @@ fn zstd_and_utf_16_are_taken_off() {
     let zstd = zstd::encode_all(text.as_bytes(), 3).unwrap();
     let frames = [zstd::encode_all(&text.as_bytes()[..900], 3).unwrap(), zstd::encode_all(&text.as_bytes()[900..], 19).unwrap()].concat();
     let expected = told(read(text.as_bytes(), Wanted::All));
-    for (what, stored) in [("little", little.clone()), ("big", big), ("zstd", zstd.clone()), ("frames", frames), ("gzip of both", gzip(&little)), ("zstd", gzip(&zstd))] {
+    for (what, stored) in
+        [("little", little.clone()), ("big", big), ("zstd", zstd.clone()), ("frames", frames), ("gzip of both", gzip(&little)), ("zstd", gzip(&zstd))]
+    {
         assert_eq!(told(in_parts(&stored, Wanted::All, 1 << 20, 1 << 20, usize::MAX).0), expected, "{what}");
         assert_eq!(told(in_parts(&stored, Wanted::All, 512, 4096, 3).0), expected, "{what}");
     }

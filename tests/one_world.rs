@@ -89,10 +89,13 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn lines(records: &[Value], form: impl Fn(&Value) -> Value) -> Vec<u8> {
-    records.iter().fold(String::new(), |mut out, record| {
-        writeln!(out, "{}", form(record)).unwrap();
-        out
-    }).into_bytes()
+    records
+        .iter()
+        .fold(String::new(), |mut out, record| {
+            writeln!(out, "{}", form(record)).unwrap();
+            out
+        })
+        .into_bytes()
 }
 
 fn table(heading: &[&str], records: &[Value], row: impl Fn(&Value) -> Vec<String>) -> Vec<u8> {
@@ -103,9 +106,27 @@ fn table(heading: &[&str], records: &[Value], row: impl Fn(&Value) -> Vec<String
 }
 
 const COLUMNS: &[&str] = &[
-    "eventVersion", "userIdentity", "eventTime", "eventSource", "eventName", "awsRegion", "sourceIPAddress", "userAgent", "errorCode", "errorMessage",
-    "requestParameters", "responseElements", "requestID", "eventID", "readOnly", "resources", "eventType", "recipientAccountId", "sharedEventID",
-    "serviceEventDetails", "managementEvent",
+    "eventVersion",
+    "userIdentity",
+    "eventTime",
+    "eventSource",
+    "eventName",
+    "awsRegion",
+    "sourceIPAddress",
+    "userAgent",
+    "errorCode",
+    "errorMessage",
+    "requestParameters",
+    "responseElements",
+    "requestID",
+    "eventID",
+    "readOnly",
+    "resources",
+    "eventType",
+    "recipientAccountId",
+    "sharedEventID",
+    "serviceEventDetails",
+    "managementEvent",
 ];
 
 fn cell(value: &Value) -> String {
@@ -150,8 +171,14 @@ fn forms() -> Vec<(&'static str, Vec<u8>)> {
     let tables = [
         ("a column of CloudTrail Lake", table(&["eventJson"], &records, |record| vec![record.to_string()])),
         ("a column of Splunk", table(&["_time", "_raw", "host"], &records, |record| vec!["1".into(), format!("{record:#}"), "h".into()])),
-        ("CloudTrail's columns", table(&COLUMNS.iter().map(|name| name.to_lowercase()).collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>(),
-            &records, |record| COLUMNS.iter().map(|name| cell(&record[*name])).collect())),
+        (
+            "CloudTrail's columns",
+            table(
+                &COLUMNS.iter().map(|name| name.to_lowercase()).collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>(),
+                &records,
+                |record| COLUMNS.iter().map(|name| cell(&record[*name])).collect(),
+            ),
+        ),
     ];
     let mut forms = vec![
         ("one object", document.clone().into_bytes()),
@@ -193,7 +220,11 @@ fn every_form_says_the_same() {
     assert_eq!(findings.as_array().map(Vec::len), Some(1), "{findings}");
     let finding = |findings: &Value| {
         let findings = findings.as_array().unwrap().iter();
-        findings.map(|finding| [&finding["id"], &finding["kind"], &finding["severity"], &finding["lost"], &finding["usage"]["pulls_after_gone"]].map(Value::clone)).collect::<Vec<_>>()
+        findings
+            .map(|finding| {
+                [&finding["id"], &finding["kind"], &finding["severity"], &finding["lost"], &finding["usage"]["pulls_after_gone"]].map(Value::clone)
+            })
+            .collect::<Vec<_>>()
     };
     for (name, bytes) in forms() {
         let path = folder.path().join("form");
@@ -201,9 +232,14 @@ fn every_form_says_the_same() {
         let said = detect(&path, &[]);
         assert_eq!((said.0, said.1), (count, 0), "{name}");
         let lossy = matches!(name, "OCSF" | "CloudTrail's columns");
-        if lossy { assert_eq!(finding(&said.2), finding(&findings), "{name}") } else { assert_eq!(said.2, findings, "{name}") }
+        if lossy {
+            assert_eq!(finding(&said.2), finding(&findings), "{name}")
+        } else {
+            assert_eq!(said.2, findings, "{name}")
+        }
         // Through a pipe there is no way back in the bytes.
-        let mut piped = tagfall().args(["detect", "-", "--format", "json", "-q", "--jobs", "4"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut piped =
+            tagfall().args(["detect", "-", "--format", "json", "-q", "--jobs", "4"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         piped.stdin.take().unwrap().write_all(&bytes).unwrap();
         assert_eq!(told(&piped.wait_with_output().unwrap().stdout), said, "{name} through a pipe");
     }

@@ -84,10 +84,10 @@ static LAKE: LazyLock<TempDir> = LazyLock::new(|| {
                 failed_total: 0,
                 first_event_time: None,
                 last_event_time: None,
-            lossy: false,
-            records_skipped: 0,
-            lines_skipped: 0,
-            repaired: Default::default(),
+                lossy: false,
+                records_skipped: 0,
+                lines_skipped: 0,
+                repaired: Default::default(),
             };
             collector.finished(&delivery, Some(&report));
         }

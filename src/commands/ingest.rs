@@ -85,7 +85,8 @@ impl Args {
         let filter = self.window.filter(&[])?;
         self.check_sources()?;
         let cancelled = interrupt::flag(talk);
-        let ingest = Ingest::open(&self.lake, &self.select, Limits::within(machine::memory(self.max_memory))).map_err(|error| self.failure(&error))?;
+        let ingest =
+            Ingest::open(&self.lake, &self.select, Limits::within(machine::memory(self.max_memory))).map_err(|error| self.failure(&error))?;
         let mut options = sources::options(self.asked());
         options.known = Some(ingest.known());
         let feeds = sources::open_with(&self.sources, &options, &filter)?;

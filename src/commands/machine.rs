@@ -38,7 +38,8 @@ pub fn prepare(wanted: NonZeroUsize) -> Result<(), Failure> {
         let failure = failure.because(format!("the address space is limited to {} (ulimit -v)", bytes(allowed)));
         return Err(failure.advise(format!("raise the limit to {} or more, or lift it: ulimit -v unlimited", bytes(2 * ADDRESS_BYTES_MIN))));
     }
-    let by_memory = address_bytes.map_or(usize::MAX, |allowed| usize::try_from((allowed - ADDRESS_BYTES_MIN / 2) / THREAD_BYTES / 2).unwrap_or(usize::MAX));
+    let by_memory =
+        address_bytes.map_or(usize::MAX, |allowed| usize::try_from((allowed - ADDRESS_BYTES_MIN / 2) / THREAD_BYTES / 2).unwrap_or(usize::MAX));
     let workers = wanted.get().min(by_memory.max(1));
     // The workers, and as many again for what comes after them.
     let had = threads_to_be_had(2 * workers + OTHER_THREADS);

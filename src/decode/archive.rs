@@ -50,7 +50,10 @@ impl Decoder {
         let mut allowance = self.allowance(stored_bytes);
         let listed = match members_listed(&mut source) {
             Some(listed) if listed > allowance.members => {
-                return failed(format!("a zip archive with {listed} members, more than --max-memory allows ({}): unpack it first", allowance.members));
+                return failed(format!(
+                    "a zip archive with {listed} members, more than --max-memory allows ({}): unpack it first",
+                    allowance.members
+                ));
             }
             listed => listed,
         };
@@ -165,7 +168,9 @@ impl Decoder {
         bytes.clear();
         let share = self.room.share_bytes();
         let mut begun = Failed(reader.by_ref().take(share).read_to_end(&mut bytes).err());
-        let report = if bytes.is_empty() && let Some(error) = begun.0.take() {
+        let report = if bytes.is_empty()
+            && let Some(error) = begun.0.take()
+        {
             failed(error.to_string())
         } else {
             let rest: Option<&mut dyn Read> = match () {

@@ -75,7 +75,9 @@ fn identity(event: &Value) -> Option<Value> {
 /// What a text says, if it is JSON: maps of the schema hold text alone.
 fn parsed(value: Value) -> Value {
     match &value {
-        Value::String(text) if matches!(text.as_str(), "true" | "false" | "null") || text.starts_with(['{', '[']) => serde_json::from_str(text).unwrap_or(value),
+        Value::String(text) if matches!(text.as_str(), "true" | "false" | "null") || text.starts_with(['{', '[']) => {
+            serde_json::from_str(text).unwrap_or(value)
+        }
         _ => value,
     }
 }

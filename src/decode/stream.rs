@@ -33,7 +33,10 @@ enum Mode {
     /// Documents, one after another.
     Documents,
     /// Inside a list. The buffer begins with `opening`, which stands before every piece; `closing` stands behind it.
-    List { opening: usize, closing: &'static [u8] },
+    List {
+        opening: usize,
+        closing: &'static [u8],
+    },
 }
 
 /// Where to cut.
@@ -66,7 +69,8 @@ struct Stream<'s, 'w, 'd, S: ?Sized> {
 pub(super) fn run<S: RecordSink + ?Sized>(source: &mut dyn Read, room: &Room, walk: &mut Walk<'_, '_, S>) -> Streamed {
     let streamed = Streamed { bytes: 0, damage: None, read_only: false };
     let brackets = Brackets::default();
-    let mut stream = Stream { source, room, walk, buffer: Vec::new(), mode: Mode::Documents, brackets, ended: false, streamed, base: 0, comma_due: false };
+    let mut stream =
+        Stream { source, room, walk, buffer: Vec::new(), mode: Mode::Documents, brackets, ended: false, streamed, base: 0, comma_due: false };
     stream.run();
     stream.streamed
 }

@@ -49,9 +49,30 @@ const COLUMNS: &[(&str, Kind)] = &[
 
 /// Keys inside of structs, whose upper case the tables have lost.
 const INNER: &[&str] = &[
-    "type", "principalId", "arn", "accountId", "invokedBy", "accessKeyId", "userName", "sessionContext", "sessionIssuer", "attributes",
-    "creationDate", "mfaAuthenticated", "identityProvider", "ARN", "webIdFederationData", "federatedProvider", "reason", "updatedFields",
-    "originalRequestID", "originalEventID", "onBehalfOf", "identityStoreArn", "userId", "credentialId",
+    "type",
+    "principalId",
+    "arn",
+    "accountId",
+    "invokedBy",
+    "accessKeyId",
+    "userName",
+    "sessionContext",
+    "sessionIssuer",
+    "attributes",
+    "creationDate",
+    "mfaAuthenticated",
+    "identityProvider",
+    "ARN",
+    "webIdFederationData",
+    "federatedProvider",
+    "reason",
+    "updatedFields",
+    "originalRequestID",
+    "originalEventID",
+    "onBehalfOf",
+    "identityStoreArn",
+    "userId",
+    "credentialId",
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +107,8 @@ pub(super) fn is_table(head: &[u8]) -> bool {
         return false;
     }
     let names = heading(line);
-    let wordlike = |name: &String| (1..=80).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" _@.-:/()#".contains(&byte));
+    let wordlike =
+        |name: &String| (1..=80).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" _@.-:/()#".contains(&byte));
     if names.is_empty() || !names.iter().all(wordlike) {
         return false;
     }
@@ -125,8 +147,12 @@ pub(super) fn records<'r>(reader: Box<dyn Read + 'r>) -> Result<Table<'r>, Strin
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
     let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let mut rows = ReaderBuilder::new().delimiter(delimiter(line)).has_headers(true).flexible(true).from_reader(BufReader::new(reader));
-    let names: Vec<String> =
-        rows.byte_headers().map_err(|error| reason(&error))?.iter().map(|name| String::from_utf8_lossy(name).trim_start_matches('\u{feff}').trim().to_owned()).collect();
+    let names: Vec<String> = rows
+        .byte_headers()
+        .map_err(|error| reason(&error))?
+        .iter()
+        .map(|name| String::from_utf8_lossy(name).trim_start_matches('\u{feff}').trim().to_owned())
+        .collect();
     let known = known(&names);
     let mut row = ByteRecord::new();
     let first = rows.read_byte_record(&mut row).map_err(|error| reason(&error))?.then_some(row);
@@ -148,7 +174,10 @@ pub(super) fn records<'r>(reader: Box<dyn Read + 'r>) -> Result<Table<'r>, Strin
 /// Whether a cell holds an event as JSON.
 fn holds_record(cell: &[u8]) -> bool {
     let cell = cell.trim_ascii();
-    cell.starts_with(b"{") && [&b"\"eventName\""[..], b"\"eventVersion\"", b"\"detail-type\"", b"\"Records\""].iter().any(|key| memchr::memmem::find(cell, key).is_some())
+    cell.starts_with(b"{")
+        && [&b"\"eventName\""[..], b"\"eventVersion\"", b"\"detail-type\"", b"\"Records\""]
+            .iter()
+            .any(|key| memchr::memmem::find(cell, key).is_some())
 }
 
 fn reason(error: &csv::Error) -> String {
@@ -310,7 +339,8 @@ mod tests {
 
     #[test]
     fn a_column_with_whole_records_is_the_table() {
-        let csv = "timestamp,@message,n\n1,\"{\"\"eventVersion\"\":\"\"1\"\",\n \"\"a\"\":\"\"b, c\"\"}\",x\n2,\"{\"\"eventVersion\"\":\"\"2\"\"}\",y\n";
+        let csv =
+            "timestamp,@message,n\n1,\"{\"\"eventVersion\"\":\"\"1\"\",\n \"\"a\"\":\"\"b, c\"\"}\",x\n2,\"{\"\"eventVersion\"\":\"\"2\"\"}\",y\n";
         assert!(is_table(csv.as_bytes()));
         assert_eq!(lines(csv).unwrap(), "{\"eventVersion\":\"1\",  \"a\":\"b, c\"}\n{\"eventVersion\":\"2\"}\n");
     }
@@ -328,7 +358,13 @@ mod tests {
 
     #[test]
     fn no_table_and_no_records() {
-        for text in ["{\"a\":1}\n", "79a5 bucket [02/Jun/2025:09:00:00 +0000] 198\n", "2026-03-02T10:00:00Z {\"eventVersion\":1}\n", "hello\nworld\n", "a,b\n1,2\n"] {
+        for text in [
+            "{\"a\":1}\n",
+            "79a5 bucket [02/Jun/2025:09:00:00 +0000] 198\n",
+            "2026-03-02T10:00:00Z {\"eventVersion\":1}\n",
+            "hello\nworld\n",
+            "a,b\n1,2\n",
+        ] {
             assert!(!is_table(text.as_bytes()), "{text}");
         }
         assert!(lines("eventname,calls,eventid\nPutImage,2,x\n").unwrap_err().contains("CSV"));

@@ -204,10 +204,10 @@ fn deliver(collector: &mut super::ingest::Collector<'_>, (name, records): &Objec
         failed_total: 0,
         first_event_time: None,
         last_event_time: None,
-            lossy: false,
-            records_skipped: 0,
-            lines_skipped: 0,
-            repaired: Default::default(),
+        lossy: false,
+        records_skipped: 0,
+        lines_skipped: 0,
+        repaired: Default::default(),
     };
     collector.finished(&delivery, Some(&report));
 }

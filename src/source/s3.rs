@@ -147,7 +147,11 @@ struct Closed(Arc<Shared>);
 impl Drop for Closed {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.fail(FatalError { kind: FatalKind::Local, origin: self.0.origin.clone(), detail: "the part that lists and fetches panicked".to_owned() });
+            self.0.fail(FatalError {
+                kind: FatalKind::Local,
+                origin: self.0.origin.clone(),
+                detail: "the part that lists and fetches panicked".to_owned(),
+            });
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::interruptible::Interruptible;
 use super::layout::{Seen, Selection};

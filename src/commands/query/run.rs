@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::Args;
-use crate::commands::machine;
 use crate::commands::gather::look;
 use crate::commands::gather::{budget, watched};
+use crate::commands::machine;
 use crate::commands::{Ending, destination, interrupt, nothing, sources, values};
 use crate::decode::Wanted;
 use crate::detect;

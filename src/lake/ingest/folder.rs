@@ -88,7 +88,8 @@ fn sync_all<P: AsRef<Path> + Sync>(paths: &[P], sync: impl Fn(&Path) -> std::io:
         Ok(())
     };
     std::thread::scope(|scope| {
-        let others: Vec<_> = (1..SYNCED_TOGETHER.min(paths.len())).map_while(|_| std::thread::Builder::new().spawn_scoped(scope, work).ok()).collect();
+        let others: Vec<_> =
+            (1..SYNCED_TOGETHER.min(paths.len())).map_while(|_| std::thread::Builder::new().spawn_scoped(scope, work).ok()).collect();
         let lost = || Err(LakeError::io(Path::new("the disk"), "a thread that was to bring files down to it ended"));
         others.into_iter().map(|other| other.join().unwrap_or_else(|_| lost())).fold(work(), Result::and)
     })
