@@ -20,8 +20,8 @@ const JOBS_MAX: usize = 1_024;
 pub struct Common {
     /// Where the logs are: `s3://bucket/prefix`, a folder, a file, or `-` for stdin; any mix of them
     ///
-    /// Files are recognised by content: CloudTrail objects, JSON arrays, JSON lines, `aws cloudtrail lookup-events` output
-    /// and EventBridge envelopes, each plain or gzip.
+    /// Files are recognised by content: CloudTrail objects, JSON lines, `aws cloudtrail lookup-events` output, EventBridge
+    /// envelopes, exports of other tools, OCSF and CSV; plain, gzip, zstd, or in zip and tar archives. Any size will do.
     #[arg(value_name = "SOURCE", required = true)]
     pub sources: Vec<String>,
 
@@ -124,7 +124,7 @@ pub struct Limits {
     #[command(flatten)]
     jobs: Jobs,
 
-    /// Memory for objects in flight: 512MiB, 2GiB
+    /// Memory for objects in flight, however many workers there are: 512MiB, 2GiB
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = values::memory)]
     pub max_memory: u64,
 }
