@@ -124,7 +124,7 @@ pub struct Limits {
     #[command(flatten)]
     jobs: Jobs,
 
-    /// Memory for objects in flight, however many workers there are: 512MiB, 2GiB
+    /// Memory for all objects in flight: 512MiB, 2GiB
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = values::memory)]
     pub max_memory: u64,
 }

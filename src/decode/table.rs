@@ -129,7 +129,7 @@ fn delimiter(line: &[u8]) -> u8 {
 }
 
 fn known(names: &[String]) -> Vec<Known> {
-    let plain = |name: &str| name.rsplit('.').next().unwrap_or(name).replace(['_', ' '], "").to_ascii_lowercase();
+    let plain = |name: &str| name.rsplit('.').next().unwrap_or(name).replace('_', "").to_ascii_lowercase();
     let find = |(column, name): (usize, &String)| {
         let name = plain(name);
         let (name, kind) = COLUMNS.iter().find(|(known, _)| known.to_ascii_lowercase() == name)?;
