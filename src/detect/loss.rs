@@ -5,7 +5,7 @@ use super::story::{deleted, evidence, lost, place, rule_in_words};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
 use crate::model::{Deleted, Finding, FindingKind, KeptImage, LogText};
-use crate::timeline::{End, Loss};
+use crate::timeline::{End, History, Image, Loss, RepositoryHistory, Sym};
 
 /// A count or age rule took an image that had a tag.
 pub struct ExpiredWhileTagged;
@@ -77,7 +77,7 @@ fn finding(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: Harm) -> 
         order: loss.order,
         exposure_seconds: loss.untagged_at.map(|untagged| (loss.at - untagged).div_euclid(1000)),
         summary: summary(subject, kind, loss, &deletion, &harm),
-        advice: advice(kind, loss),
+        advice: advice(subject, kind, loss),
         evidence: evidence(history, events),
         deletion: Some(deletion),
         usage: harm.usage,
@@ -103,9 +103,26 @@ fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, deletion: &Dele
     format!("In {}, {what}; {needed}.", place(&history.repository(subject.repository)))
 }
 
-fn advice(kind: FindingKind, loss: &Loss) -> Vec<String> {
+/// What came back, and what did not: a push brings back the tags that it names, and no others.
+pub fn came_back(history: &History, repository: &RepositoryHistory, image: &Image, loss: &Loss) -> Vec<String> {
+    let missing = |tag: Sym| repository.tags.get(&tag).is_none_or(|state| state.holder.is_none());
+    let mut tags: Vec<&str> = loss.tags.iter().filter(|(tag, _)| missing(*tag)).map(|(tag, _)| history.text(*tag)).collect();
+    tags.sort_unstable();
+    if tags.is_empty() || image.is_gone() {
+        return vec!["The image came back later: it can be pulled now; start anew what stopped.".to_owned()];
+    }
+    let (name, digest) = (history.repository(repository).name, history.digest_or_zero(image.digest));
+    let list = tags.join(", ");
+    vec![format!(
+        "The image came back later, and tag {list} did not: tag {digest} {list} again (`aws ecr put-image --repository-name {} --image-tag {} --image-manifest …` with its manifest).",
+        name.raw(),
+        tags[0]
+    )]
+}
+
+fn advice(subject: Subject<'_>, kind: FindingKind, loss: &Loss) -> Vec<String> {
     if loss.back_at.is_some() {
-        return vec!["The image came back later: it can be pulled now.".to_owned()];
+        return came_back(subject.history, subject.repository, subject.image, loss);
     }
     let first = match kind {
         FindingKind::ExpiredWhileTagged => {

@@ -1,6 +1,6 @@
 //! What the user asks about: a pasted error line, an image reference, or a digest, whole or cut off.
 
-use crate::model::{Digest, ImageReference};
+use crate::model::{Digest, ImageReference, Timestamp};
 
 /// Fewest hex digits of a digest that are taken for its beginning where `sha256:` stands before them, and where it does not.
 const CUT_MIN: usize = 6;
@@ -16,6 +16,10 @@ pub struct Question {
     pub cut: Option<String>,
     /// Neither a tag nor a digest was given, which every client takes for `latest`.
     pub latest: bool,
+    /// The text is more than a name: it tells of something that went wrong.
+    pub failed: bool,
+    /// `--at`: the moment that is asked about.
+    pub at: Option<Timestamp>,
     /// Other digests that the text names.
     pub others: Vec<Digest>,
 }
@@ -43,7 +47,8 @@ impl Question {
                 others.push(digest);
             }
         }
-        let mut question = Self { about, denied, cut, latest: false, others };
+        let failed = text.trim().contains(char::is_whitespace);
+        let mut question = Self { about, denied, cut, latest: false, failed, at: None, others };
         question.assume_latest();
         Some(question)
     }
