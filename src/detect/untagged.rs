@@ -101,7 +101,7 @@ pub fn reason(subject: Subject<'_>, loss: &Loss) -> (String, Vec<EventNo>) {
                 ),
                 None => "the repository's tags are immutable, and a tag that is taken is not moved".to_owned(),
             };
-            (format!("replication brought it without its tag at {}, because {because}", history.time(push)), events)
+            (format!("replication brought it without its tag at {}: {because}", history.time(push)), events)
         }
         Untagged::Removed(call) => (format!("{} took its tag off at {}", who(call), history.time(call)), vec![call]),
         Untagged::NotKnown => {

@@ -201,6 +201,7 @@ impl<'h> Facts<'h> {
 
     fn no_move_alone(self) -> Option<Reason> {
         match (self.loss, self.image) {
+            (Some(loss), _) if loss.back_at.is_some() => Some(("it was gone for a while, and had not only lost its tag.".to_owned(), self.ended())),
             (Some(_), _) => Some(("it is gone.".to_owned(), self.ended())),
             (None, Some(image)) if !image.tags.is_empty() => Some(("it has a tag.".to_owned(), self.case.event(image.tags[0].1))),
             (None, Some(_)) => Some(("no push in these logs took its last tag.".to_owned(), Vec::new())),

@@ -194,7 +194,10 @@ pub fn shown(case: Case<'_>, when: When, presence: Option<Presence<'_>>) -> Mome
     let (tag, digest) = match presence {
         None => (None, None),
         Some(Presence::There(image)) => (Some(true), (image.state != crate::model::ImageState::Unknown).then_some(true)),
-        Some(Presence::Lost(_, loss)) => (Some(loss.end == End::Archived), Some(loss.end == End::Archived)),
+        Some(Presence::Lost(_, loss)) => {
+            let back = loss.back_at.is_some_and(|back| back <= when.at) && when.basis != Basis::End;
+            (Some(loss.end == End::Archived), Some(loss.end == End::Archived || back))
+        }
         Some(Presence::Early(..) | Presence::Vanished(..)) => (Some(false), Some(false)),
         Some(Presence::TagGone(image, _)) => (Some(false), Some(!image.is_gone())),
     };

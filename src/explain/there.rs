@@ -20,6 +20,10 @@ pub fn verdict(case: Case<'_>, known: Known<'_>) -> Verdict {
         Some((life, span)) if verdict.cause == Cause::IndexLostToItsChild => index_lost(case, known, life, span, &mut verdict),
         Some((life, span)) if verdict.cause == Cause::StillThere && (!case.question.failed || case.when.basis == Basis::Asked) => {
             tag_story::narrate(case, known, life, span, &mut verdict);
+            // Nobody spoke of a failure, so that there is none to be told apart.
+            if case.when.basis == Basis::End {
+                verdict.not_this.clear();
+            }
         }
         _ => narrate(case, known, &mut verdict),
     }
