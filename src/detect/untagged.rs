@@ -12,7 +12,7 @@ pub struct ExpiredUntagged;
 impl Detector for ExpiredUntagged {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
         for loss in subject.image.losses.iter().filter(|loss| was_untagged(loss)) {
-            if child::living_indexes(subject.repository, subject.image, loss).next().is_some() {
+            if child::living_indexes(subject.history, subject.repository, subject.image, loss).next().is_some() {
                 continue;
             }
             let harm = usage_of_loss(subject.history, subject.image, loss, subject.is_child());
