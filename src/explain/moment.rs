@@ -177,7 +177,8 @@ fn of_tag<'h>(repository: &'h RepositoryHistory, tag: Sym, when: When) -> Option
     let before = if at_end { life.spans.last() } else { life.before(when.at) };
     if let Some(span) = before {
         let image = repository.image(span.digest)?;
-        return Some(match image.losses.iter().find(|loss| loss.event == span.ended_by && loss.at == span.until) {
+        let with_it = |loss: &&Loss| loss.event == span.ended_by && loss.at == span.until && span.end != Some(TagEnd::NotLogged);
+        return Some(match image.losses.iter().find(with_it) {
             Some(loss) => Presence::Lost(image, loss),
             None if span.end == Some(TagEnd::RepositoryDeleted) => Presence::Vanished(image, span.ended_by),
             None => Presence::TagGone(image, span),

@@ -57,6 +57,7 @@ fn existence(case: Case<'_>, known: Known<'_>, span: &TagSpan, tag: &str, back: 
     let digest = case.digest(known);
     let now = match back {
         Some(back) => format!("Tag {tag} is there again since {}", Timestamp::from_millis(back.from)),
+        None if span.end == Some(TagEnd::NotLogged) => format!("Whether tag {tag} exists at the end of the logs is not known"),
         None => format!("Tag {tag} does not exist at the end of the logs"),
     };
     let others = other_tags(case, known);
@@ -93,9 +94,9 @@ fn third(case: Case<'_>, known: Known<'_>, life: Option<&TagLife>, tag: &str, re
     let why = if removed {
         "A call that deletes by tag takes the tag alone while the image has others".to_owned()
     } else {
-        format!("Nothing was known to have tag {tag} then")
+        format!("Where tag {tag} was after that is not in these logs")
     };
-    let asked = the_pull(case, case.when).map(|pull| format!(": {} found nothing under it", lower(&pull))).unwrap_or_default();
+    let asked = the_pull(case, case.when).filter(|_| removed).map(|pull| format!(": {} found nothing under it", lower(&pull))).unwrap_or_default();
     let last = life.and_then(|life| life.asks.iter().rfind(|ask| ask.in_vain)).map_or(EventNo::NONE, |ask| ask.event);
     let event = case.when.event.some().unwrap_or(last);
     let _ = known;

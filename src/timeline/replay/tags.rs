@@ -37,10 +37,12 @@ impl Replay<'_> {
         let state = &mut self.state;
         let life = state.tag_lives.entry(tag).or_insert_with(TagLife::default);
         let last = life.spans.last().copied();
-        let sure = last.is_some() || matches!(kind, AskKind::Failed | AskKind::Stopped) || !state.creations.is_empty();
+        // Where a tag is that left its image without an event, nobody knows.
+        let went = last.filter(|last| last.end != Some(TagEnd::NotLogged));
+        let sure = went.is_some() || matches!(kind, AskKind::Failed | AskKind::Stopped) || (last.is_none() && !state.creations.is_empty());
         let in_vain = sure && kind != AskKind::StoppedOtherwise;
         life.ask(Ask { event, kind, by, in_vain });
-        let last = last?;
+        let last = went?;
         let at = *state.by_digest.get(&last.digest)?;
         let image = &mut state.images[at];
         if image.is_gone() && image.losses.last().is_some_and(|loss| loss.event == last.ended_by) {

@@ -114,7 +114,8 @@ fn unexplained(repo: &Repo, repository: &Repository, digest: &str, image: &Image
 
 fn is_explained(repository: &Repository, image: &Image, time: u64, tag: Option<&str>) -> bool {
     let just_before = |event: u64| event <= time && time - event <= TRIED_SECONDS;
-    let not_yet = image.lives.first().and_then(|life| life.start).is_some_and(|start| time < start);
+    // Nobody knows a digest long before it is made.
+    let not_yet = image.lives.first().and_then(|life| life.pushed_at).is_some_and(|pushed| time < pushed && pushed - time <= 3_600);
     let just_pushed = image.lives.iter().filter_map(|life| life.start).any(just_before);
     let part_gone = image.children.iter().filter_map(|child| repository.images.get(child)).any(|child| was_away(child, time, 0));
     let just_tagged = tag.and_then(|tag| repository.turns.get(tag)).is_some_and(|turns| {
