@@ -95,6 +95,52 @@ fn a_beginning_outside_the_logs_is_not_made_up() {
     assert!(lines.is_empty(), "{}", lines.join("\n"));
 }
 
+/// Images that a lifecycle run took: repository, digest.
+fn taken(run: &Value) -> Vec<(String, String)> {
+    let details = &run["serviceEventDetails"];
+    let repository = details["repositoryName"].as_str().unwrap_or_default();
+    let actions = details["lifecycleEventImageActions"].as_array().into_iter().flatten();
+    let digest = |action: &Value| action["lifecycleEventImage"]["digest"].as_str().map(|digest| (repository.to_owned(), digest.to_owned()));
+    actions.filter_map(digest).collect()
+}
+
+/// What a forecast made just before a run calls needed, and the run takes, is a finding afterwards.
+#[test]
+fn what_was_needed_and_taken_is_a_finding() {
+    let mut checked = 0;
+    for seed in sim::seeds(9) {
+        let world = World::generate(seed);
+        let folder = tempfile::tempdir().expect("a folder");
+        Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
+        let detected = document(&tagfall("detect", folder.path()));
+        let lost: Vec<(&Value, &Value, &Value)> = detected["findings"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|finding| (&finding["repository"]["name"], &finding["lost"]["digest"], &finding["lost"]["gone_at"]))
+            .collect();
+        let runs = world.logged.iter().map(|logged| &logged.record).filter(|record| record["eventName"] == "PolicyExecutionEvent");
+        // The last runs are those before which most has happened.
+        let runs: Vec<&Value> = runs.filter(|run| !taken(run).is_empty()).collect();
+        for run in runs.iter().rev().take(4) {
+            let time = run["eventTime"].as_str().expect("a time");
+            let arguments = ["--format", "json", "--quiet", "--at", time];
+            let output = Command::new(env!("CARGO_BIN_EXE_tagfall")).arg("forecast").arg(folder.path()).args(arguments).output();
+            let forecast = document(&output.expect("the binary runs"));
+            let needed = forecast["forecast"].as_array().into_iter().flatten().filter(|image| image["needed"] == true);
+            let needed: Vec<(&Value, &Value)> = needed.map(|image| (&image["repository"]["name"], &image["digest"])).collect();
+            for (repository, digest) in taken(run) {
+                if needed.iter().any(|(of, wanted)| **of == repository.as_str() && **wanted == digest.as_str()) {
+                    checked += 1;
+                    let is_it = |(of, gone, at): &(&Value, &Value, &Value)| **of == repository.as_str() && **gone == digest.as_str() && **at == time;
+                    assert!(lost.iter().any(is_it), "SEED={seed}: {repository} {digest} was needed, and taken at {time}");
+                }
+            }
+        }
+    }
+    assert!(checked > 0 || std::env::var("SEED").is_ok(), "the worlds hold nothing that was needed and taken");
+}
+
 /// The worlds hold what they are made for; a simulator that never races proves nothing.
 #[test]
 fn worlds_hold_the_cases_they_are_made_for() {
