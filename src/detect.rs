@@ -15,7 +15,7 @@ pub use child::{broken, heading, tag_of};
 pub use loss::came_back;
 pub use moved_back::{advice as advice_on_moves, moves_back};
 pub use same_tag::push_index_again;
-pub use story::{asked, deleted, evidence, place, span, who};
+pub use story::{asked, deleted, evidence, place, rule_in_words, rule_of, span, who};
 pub use tag_removed::advice as advice_on_removed_tag;
 pub use untagged::reason as reason_without_tag;
 pub use usage::{Harm, usage_of_displaced, usage_of_living, usage_of_loss};

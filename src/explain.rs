@@ -11,16 +11,19 @@ mod cut;
 mod early;
 mod lost;
 mod moment;
+mod pasted;
 mod pinned;
 mod question;
 mod removed;
+mod repository;
+mod settled;
 mod tag_story;
 #[cfg(test)]
 mod tests;
 mod there;
 mod used_by;
 
-pub use question::{About, Question};
+pub use question::{About, Question, Registry};
 
 use crate::model::{Basis, Cause, Coverage, Digest, EventRef, Exists, Finding, FindingKind, LogText, Moment, Sentence, Timestamp, Verdict};
 use crate::timeline::{EventNo, History, Image, Loss, RepositoryHistory, Sym};
@@ -47,6 +50,8 @@ struct Known<'h> {
 
 /// Why the reference does not resolve, as far as the logs tell.
 pub fn explain(question: &Question, history: &History, findings: &[Finding], coverage: &Coverage) -> Verdict {
+    let settled = settled::settled(Case { question, history, findings, coverage, when: When::END });
+    let question = &settled.question;
     let case = Case { question, history, findings, coverage, when: When::END };
     let mut verdict = match question.cut.as_deref().map(|digits| (digits, cut::completed(case, digits))) {
         None => answer(case),
@@ -57,6 +62,7 @@ pub fn explain(question: &Question, history: &History, findings: &[Finding], cov
             verdict
         }
     };
+    verdict.unknown.extend(settled.notes);
     verdict.unknown.extend(other_images(question));
     verdict.unknown.extend(limits(case));
     verdict
@@ -78,6 +84,9 @@ fn other_images(question: &Question) -> Option<String> {
 fn answer(case: Case<'_>) -> Verdict {
     let repositories = case.repositories();
     let Some(&first) = repositories.first() else { return absent::no_repository(case) };
+    if case.question.repository_only {
+        return repository::verdict(case, first);
+    }
     let seen = repositories.iter().find_map(|repository| Some((*repository, seen(case, repository)?)));
     let mut verdict = match seen {
         None => {
@@ -138,7 +147,16 @@ impl<'h> Case<'h> {
         let own = self.history.repository(repository);
         match &self.question.about {
             About::Reference(wanted) => own.registry_id == *wanted.registry_id && own.region == *wanted.region && own.name == *wanted.repository,
-            About::Name { repository, .. } => own.name == **repository,
+            About::Name { repository: name, .. } => match &self.question.registry {
+                // What is not to be read of the host leaves the name, and what is, counts.
+                Registry::Ecr { registry_id, region } => {
+                    let is = |known: &Option<String>, own: &LogText| known.as_ref().is_none_or(|known| *own == **known);
+                    own.name == **name && is(registry_id, &own.registry_id) && is(region, &own.region)
+                }
+                Registry::Unnamed => own.name == **name,
+                // Another registry's names are not ours; a digest is the same everywhere.
+                Registry::Public | Registry::Other(_) => self.question.about.digest().is_some() && self.image_in(repository).is_some(),
+            },
             About::Digest(_) => self.image_in(repository).is_some(),
             About::Beginning => true,
         }

@@ -8,9 +8,13 @@ mod action;
 mod coverage;
 mod digest;
 mod event;
+mod exported;
 mod filter;
 mod finding;
 mod forecast;
+mod identity;
+mod need;
+mod principal;
 mod reference;
 mod repository;
 mod seen;
@@ -25,12 +29,16 @@ pub use action::{
     Action, AlreadyExists, Deletion, ImageDescription, ImageId, ImageRun, LifecycleRule, ManifestKind, PolicyRun, Push, PushOrigin, Refusal,
     RunFailure, StorageClass, TaskImage,
 };
-pub use coverage::{Coverage, Gap, ReadFailure};
+pub use coverage::{Coverage, Gap, ReadFailure, Repairs};
 pub use digest::Digest;
 pub use event::{Addendum, Event, EventRef, Recognized};
+pub use exported::Exported;
 pub use filter::Filter;
 pub use finding::{Deleted, Finding, FindingKind, KeptImage, LostImage, Severity, Usage};
 pub use forecast::{Forecast, KnownPolicy, LifecycleAction, Outcome, Outlook, RunKind, WhatIf, WhatIfTotals};
+pub use identity::Identity;
+pub use need::{Need, NeedKind};
+pub use principal::{Principal, folded};
 pub use reference::ImageReference;
 pub use repository::{Repository, RepositoryRef, partition};
 pub use seen::Seen;

@@ -41,7 +41,8 @@ pub struct Args {
 impl Args {
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         self.common.show.can_write(false)?;
-        let question = Question { at: self.at.map(values::resolved), ..self.question()? };
+        let mut question = self.question()?;
+        question.at = self.at.map(values::resolved);
         let run = Run::gather(&self.common, talk)?;
         let findings = detect::findings(&run.evidence.history, self.common.settings());
         let verdict = explain(&question, &run.evidence.history, &findings, &run.evidence.coverage);

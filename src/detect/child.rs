@@ -120,7 +120,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, index: &Image, harm: Harm, used: O
         summary: format!(
             "In {}, {named} is broken: {} took {} although the index lists it and is still there; {}; {asked}.",
             place(&history.repository(repository)),
-            rule_in_words(&deletion),
+            rule_in_words(history, loss),
             history.digest_or_zero(subject.image.digest).short(),
             broken(history, repository, index, subject.image),
         ),

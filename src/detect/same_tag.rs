@@ -3,7 +3,7 @@
 use super::story::{deleted, evidence, immutability, lost, order_of, place, role, rule_in_words, settled, span, who};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
-use crate::model::{Deleted, Finding, FindingKind, KeptImage, Order, Severity};
+use crate::model::{Finding, FindingKind, KeptImage, Order, Severity};
 use crate::timeline::{Displacement, End, Loss};
 
 /// Every image that was expired while untagged because another push took its last tag.
@@ -42,7 +42,8 @@ pub fn order(subject: Subject<'_>, displaced: &Displacement) -> Order {
 
 /// Without evidence of use: a race is worth a look, an overwrite is routine.
 pub fn severity(harm: &Harm, kind: FindingKind) -> Severity {
-    harm.severity.unwrap_or(if kind == FindingKind::SameTagRace { Severity::Medium } else { Severity::Low })
+    let alone = if kind == FindingKind::SameTagRace { Severity::Medium } else { Severity::Low };
+    harm.severity.map_or(alone, |harm| harm.min(alone))
 }
 
 fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Finding {
@@ -67,7 +68,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
         gap_seconds: gap(subject, displaced),
         order: order(subject, displaced).max(loss.order),
         exposure_seconds: loss.untagged_at.map(|untagged| (loss.at - untagged).div_euclid(1000)),
-        summary: summary(subject, loss, displaced, &deletion, kind, &harm),
+        summary: summary(subject, loss, displaced, kind, &harm),
         advice: advice(subject, loss, displaced, kind, &harm),
         evidence: evidence(history, events),
         deletion: Some(deletion),
@@ -75,7 +76,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
     }
 }
 
-fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, deletion: &Deleted, kind: FindingKind, harm: &Harm) -> String {
+fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, kind: FindingKind, harm: &Harm) -> String {
     let history = subject.history;
     let digest = history.digest_or_zero(subject.image.digest).short();
     let kept = history.digest_or_zero(displaced.by).short();
@@ -93,13 +94,13 @@ fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, deletion
     if displaced.by_child {
         let (place, told) = (place(&history.repository(subject.repository)), lost_to_child(subject, displaced));
         let later = span((loss.at - displaced.at).div_euclid(1000));
-        return format!("In {place}, {told}; {} took the index {later} later{hurt}.", rule_in_words(deletion));
+        return format!("In {place}, {told}; {} took the index {later} later{hurt}.", rule_in_words(history, loss));
     }
     let untagged_for = loss.untagged_at.map_or(0, |untagged| (loss.at - untagged).div_euclid(1000));
     format!(
         "In {}, {kept} {verb} tag {tag}, which {digest} lost {after}; {} took {digest} {} later{hurt}.",
         place(&history.repository(subject.repository)),
-        rule_in_words(deletion),
+        rule_in_words(history, loss),
         span(untagged_for),
     )
 }

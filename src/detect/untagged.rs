@@ -134,7 +134,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, harm: Harm) -> Finding {
         summary: format!(
             "In {}, {} took {}; {reason}; {}.",
             place(&history.repository(subject.repository)),
-            rule_in_words(&deletion),
+            rule_in_words(history, loss),
             digest.short(),
             harm.need()
         ),

@@ -129,10 +129,14 @@ fn references(history: &History, image: &Image, stretch: Stretch, gone: i64, bac
         let severity = match found.kind {
             // Of an image that is there for all the logs say, they say this, too.
             UseKind::TaskStopped if found.from >= gone || (gone == i64::MAX && found.from >= born) => Severity::Critical,
+            // It was to run what was gone by then.
+            UseKind::Started if found.from > gone => Severity::Critical,
             UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask if needed_still => Severity::Critical,
-            UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask if needed_then => Severity::High,
             // A task failed for it while it was there, whatever the reason: somebody needs it.
             UseKind::TaskStopped if found.from >= born => Severity::High,
+            // A function runs on from a copy of its own, and a project fails when it runs next: nobody was hurt yet.
+            kind if kind.pins() && (needed_then || needed_still) => Severity::High,
+            UseKind::Offered if needed_then => Severity::Low,
             _ => continue,
         };
         harm.worsen(severity);

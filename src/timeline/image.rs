@@ -1,6 +1,6 @@
 //! The compact life of one image, as the replay writes it and the detectors read it.
 
-use super::names::{DigestNo, EventNo, Sym};
+use super::names::{DigestNo, EventNo, PolicyNo, Sym};
 use super::tags::AskKind;
 use crate::model::{ImageState, Order, PushOrigin, StepKind, UntaggedBy};
 
@@ -111,7 +111,8 @@ pub struct Loss {
 /// What the lifecycle run said about the image it took.
 #[derive(Debug, Clone)]
 pub struct RunFacts {
-    pub rules: Sym,
+    /// The policy of the run.
+    pub policy: PolicyNo,
     pub rule_priority: i64,
     pub tag_status: Sym,
     pub tags: Box<[Sym]>,
@@ -121,6 +122,10 @@ pub struct RunFacts {
 #[derive(Debug, Clone, Copy)]
 pub struct Use {
     pub by: Sym,
+    /// The definition through which it is named, if it is not named outright.
+    pub through: Sym,
+    /// The tag that was named; none where only the digest was.
+    pub tag: Sym,
     pub kind: UseKind,
     pub event: EventNo,
     /// From when, until when (exclusive; `i64::MAX` while nothing newer replaced it). Milliseconds.
@@ -138,8 +143,23 @@ pub enum UseKind {
     DeployedByDigest,
     /// A task of a service resolved its tag to it.
     ResolvedByTask,
-    /// A task could not start because of it.
+    /// A task could not start, or a call failed, because of it.
     TaskStopped,
+    /// A function or the like keeps it: it was what the reference meant.
+    Kept,
+    /// Somebody asks for its tag anew whenever it runs.
+    Asked,
+    /// A definition for jobs or endpoints names it, and none of them is known to run.
+    Offered,
+    /// A task, job or build ran it once, or tried to.
+    Started,
+}
+
+impl UseKind {
+    /// Whether it holds on to the image: what does is in need of it until something newer replaces it.
+    pub fn pins(self) -> bool {
+        matches!(self, Self::DeployedByDigest | Self::DeployedByTag | Self::ResolvedByTask | Self::Kept | Self::Asked)
+    }
 }
 
 impl Loss {

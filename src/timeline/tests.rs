@@ -8,6 +8,7 @@ use crate::model::{Action, Addendum, Filter, FindingKind, ImageId, ImageState, O
 use log::{Log, digest};
 
 pub mod log;
+mod needs;
 mod regressions;
 
 fn kinds(timeline: &Timeline) -> Vec<StepKind> {

@@ -9,7 +9,7 @@ use super::escape::Escape;
 use super::format::{Cell, Format, Look, Rows, no_columns, write_document, write_line};
 use super::page::Page;
 use super::quantity::{count, counted, span};
-use crate::model::{Coverage, Deleted, EventRef, Finding, FindingKind, LogText, Order, Severity, Usage};
+use crate::model::{Coverage, Deleted, EventRef, Finding, FindingKind, LogText, Order, Severity, Usage, folded};
 
 /// How many principals and references a page lists for one finding.
 const NAMES_MAX: usize = 8;
@@ -32,7 +32,7 @@ struct Body<'a> {
 
 fn write_page(page: &mut Page<'_>, coverage: &Coverage, findings: &[Finding]) -> io::Result<()> {
     coverage::write(page, coverage)?;
-    page.line(&headline(findings))?;
+    page.line(&headline(coverage, findings))?;
     for finding in findings {
         page.blank()?;
         write_finding(page, finding)?;
@@ -41,9 +41,12 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, findings: &[Finding]) ->
 }
 
 /// `3 findings: 1 critical, 2 low`.
-pub(super) fn headline(findings: &[Finding]) -> String {
-    if findings.is_empty() {
-        return "No findings.".to_owned();
+pub(super) fn headline(coverage: &Coverage, findings: &[Finding]) -> String {
+    match findings {
+        // Of a run that ended before its time, nobody should read the one line that says all is well.
+        [] if coverage.partial => return "No findings in what was read until the run ended.".to_owned(),
+        [] => return "No findings.".to_owned(),
+        _ => {}
     }
     let of = |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count() as u64;
     let each: Vec<String> =
@@ -134,8 +137,14 @@ fn write_usage(page: &mut Page<'_>, usage: &Usage) -> io::Result<()> {
     if let Some(last) = last_pull {
         page.item(2, "last pull", &event_text(last))?;
     }
-    write_names(page, "pulled by", principals)?;
+    write_principals(page, principals)?;
     write_names(page, "needed by", references)
+}
+
+/// Roles and users that pulled, sessions told together; the machine's formats have each ARN.
+pub(super) fn write_principals(page: &mut Page<'_>, principals: &[LogText]) -> io::Result<()> {
+    let folded: Vec<LogText> = folded(principals.iter().map(LogText::raw)).into_iter().map(LogText::from).collect();
+    write_names(page, "pulled by", &folded)
 }
 
 pub(super) fn write_names(page: &mut Page<'_>, label: &str, names: &[LogText]) -> io::Result<()> {

@@ -2,8 +2,8 @@
 
 use crate::model::{
     Cause, Coverage, Deleted, Digest, EventRef, Exists, Finding, FindingKind, Forecast, Gap, Gone, ImageState, KeptImage, LifecycleAction, LogText,
-    LostImage, Moment, Order, Outlook, ReadFailure, Repository, Sentence, Severity, StepKind, Timeline, TimelineStep, Timestamp, UntaggedBy, Usage,
-    Verdict,
+    LostImage, Moment, Order, Outlook, ReadFailure, Repairs, Repository, Sentence, Severity, StepKind, Timeline, TimelineStep, Timestamp, UntaggedBy,
+    Usage, Verdict,
 };
 
 /// What an attacker would write into every text that is his to choose: a line break with a forged line behind it, a title
@@ -44,6 +44,7 @@ pub fn coverage() -> Coverage {
         objects_listed: 1_213,
         objects_read: 1_211,
         objects_skipped: 1,
+        objects_left_out: 2,
         objects_failed: 1,
         bytes_compressed: 34 << 10,
         bytes_decompressed: 1 << 20,
@@ -51,6 +52,10 @@ pub fn coverage() -> Coverage {
         records_relevant: 88,
         records_duplicate: 3,
         records_failed: 1,
+        records_skipped: 2,
+        lines_skipped: 4,
+        records_repaired: Repairs { records: 5, json_text: 3, null_word: 2, ..Repairs::default() },
+        events_sharing_an_id: 0,
         first_event_time: Some(time("2026-03-01T00:00:01Z")),
         last_event_time: Some(time("2026-03-09T23:59:58Z")),
         partial: false,

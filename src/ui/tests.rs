@@ -61,7 +61,7 @@ CRITICAL  same-tag-race  shop/api:v7  (f-0123456789abcdef)
   pulls        2 before, 1 while untagged, 4 after it was gone
   last pull    2026-03-06T08:30:00Z BatchGetImage by arn:aws:sts::111122223333:assumed-role/task/9
                in AWSLogs/111122223333/CloudTrail/eu-central-1/2026/03/02/a.json.gz#3
-  pulled by    arn:aws:sts::111122223333:assumed-role/task/9
+  pulled by    task of 111122223333, session 9
   needed by    service:shop
   do           Push the image again by its digest, or deploy the one that v7 points to.
   do           Make the repository's tags immutable.

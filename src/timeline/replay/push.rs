@@ -120,6 +120,8 @@ impl<'e> Replay<'e> {
             match pushed {
                 Some(now) if mention.until <= now => {}
                 // What had the tag when a service was deployed is not in the logs, unless its first task has yet to ask.
+                // What had the tag at the call is not in the logs.
+                Some(_) if matches!(mention.kind, MentionKind::Kept | MentionKind::Started) => {}
                 Some(_) if mention.kind == MentionKind::Deployed => self.unconfirmed.push(Unconfirmed { mention, bound: None }),
                 _ => self.note_use(at, &mention, Order::Observed),
             }

@@ -94,6 +94,7 @@ impl Replay<'_> {
     /// The same at a time of its own: a run that the logs do not have is no event.
     pub(super) fn end_at(&mut self, at: usize, now: i64, event: EventNo, end: End, order: Order, run: Option<RunFacts>) {
         self.touch(at);
+        self.asked_for_at_the_end(at, now);
         if end != End::Archived {
             self.lose_tags_with(at, now, event, end);
         }

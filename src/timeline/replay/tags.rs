@@ -25,6 +25,11 @@ impl Replay<'_> {
         self.state.tag_lives.entry(tag).or_default().close(digest, now, event, end, moved_to);
     }
 
+    /// The image that a tag went with, while that is gone.
+    pub(super) fn went_with(&self, tag: Sym) -> Option<usize> {
+        self.state.tags.get(&tag)?.last_holder.filter(|at| self.state.images[*at].is_gone())
+    }
+
     /// A pull by a tag that something has.
     pub(super) fn pulled_by_tag(&mut self, tag: Sym, event: EventNo) {
         if let Some(life) = self.state.tag_lives.get_mut(&tag) {

@@ -117,9 +117,24 @@ impl Replay<'_> {
             }
             return;
         }
-        let has_holder = self.state.tags.get(&mention.image.tag).is_some_and(|tag| tag.holder.is_some());
-        if mention.image.digest.is_none() && !has_holder && mention.kind != MentionKind::Missing {
-            self.waiting.entry(mention.image.tag).or_default().push(mention.clone());
+        if let Some(holder) = mention.of.some() {
+            for at in self.held.get(&holder).map(|(_, held)| held.clone()).unwrap_or_default() {
+                self.note_use(at, mention, order);
+            }
+            return;
+        }
+        let asks = matches!(mention.kind, MentionKind::Asked | MentionKind::Offered);
+        if mention.image.digest.is_none() && asks {
+            self.asking.entry(mention.image.tag).or_default().push(mention.clone());
+        }
+        let state = self.state.tags.get(&mention.image.tag);
+        // Whoever asks for a tag that went with its image asks in vain for that image.
+        let in_vain = asks || matches!(mention.kind, MentionKind::Missing | MentionKind::Started);
+        let is_known = state.is_some_and(|tag| tag.holder.is_some() || (in_vain && tag.last_holder.is_some()));
+        if mention.image.digest.is_none() && !is_known && mention.kind != MentionKind::Missing {
+            if !asks {
+                self.waiting.entry(mention.image.tag).or_default().push(mention.clone());
+            }
             return;
         }
         let at = match self.resolve(mention.image) {
@@ -127,6 +142,7 @@ impl Replay<'_> {
                 let kind = if mention.reason == StopReason::Other { AskKind::StoppedOtherwise } else { AskKind::Stopped };
                 self.ask_in_vain(mention.image.tag, mention.event, kind, mention.by)
             }
+            None if in_vain && mention.image.digest.is_none() => self.went_with(mention.image.tag),
             at => at,
         };
         if let Some(at) = at {
@@ -154,6 +170,10 @@ impl Replay<'_> {
             MentionKind::Deployed => UseKind::DeployedByTag,
             MentionKind::Resolved => UseKind::ResolvedByTask,
             MentionKind::Missing => UseKind::TaskStopped,
+            MentionKind::Kept => UseKind::Kept,
+            MentionKind::Asked => UseKind::Asked,
+            MentionKind::Offered => UseKind::Offered,
+            MentionKind::Started => UseKind::Started,
         };
         let from = self.time(mention.event);
         let image = &mut self.state.images[at];
@@ -162,10 +182,41 @@ impl Replay<'_> {
             step.denied = mention.reason == StopReason::Denied;
             step.missing = mention.reason == StopReason::Missing;
         }
-        image.uses.push(Use { by: mention.by, kind: use_kind, event: mention.event, from, until: mention.until });
+        // Of an image that is there, whoever asks for its tags needs it only while it has them: see `asked_for_at_the_end`.
+        if !by_digest && matches!(use_kind, UseKind::Asked | UseKind::Offered) && !image.is_gone() {
+            return;
+        }
+        image.uses.push(made_of(mention, use_kind, from));
+        if use_kind == UseKind::Kept {
+            let (event, held) = self.held.entry(mention.by).or_insert((mention.event, Vec::new()));
+            if *event != mention.event {
+                (*event, *held) = (mention.event, Vec::new());
+            }
+            held.push(at);
+            return;
+        }
         if use_kind == UseKind::DeployedByTag {
             let bound = Some((at, image.uses.len() - 1));
             self.unconfirmed.push(Unconfirmed { mention: mention.clone(), bound });
+        }
+    }
+
+    /// The image at `at` goes with its tags, or is there at the end: who asks for them whenever it runs needs it.
+    pub(super) fn asked_for_at_the_end(&mut self, at: usize, now: i64) {
+        if self.asking.is_empty() {
+            return;
+        }
+        let image = &mut self.state.images[at];
+        for (tag, _) in &image.tags {
+            let asking = self.asking.get(tag).map(Vec::as_slice).unwrap_or_default();
+            for mention in asking.iter().filter(|mention| mention.until > now) {
+                let from = self.events[mention.event.index()].time;
+                let kind = if mention.kind == MentionKind::Offered { UseKind::Offered } else { UseKind::Asked };
+                let again = |known: &Use| known.event == mention.event && known.by == mention.by && known.kind == kind;
+                if image.losses.is_empty() || !image.uses.iter().any(again) {
+                    image.uses.push(made_of(mention, kind, from));
+                }
+            }
         }
     }
 
@@ -189,4 +240,9 @@ impl Replay<'_> {
             self.unconfirmed.pop();
         }
     }
+}
+
+fn made_of(mention: &Mention, kind: UseKind, from: i64) -> Use {
+    let Mention { by, through, event, until, .. } = *mention;
+    Use { by, through, tag: mention.image.tag, kind, event, from, until }
 }

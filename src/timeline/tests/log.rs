@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use crate::decode::fingerprint;
 use crate::detect::{Settings, findings};
 use crate::model::{
-    Action, AlreadyExists, Digest, Event, Filter, Finding, FindingKind, ImageDescription, ImageId, ImageRun, LifecycleRule, ManifestKind, Order,
-    PolicyRun, Push, PushOrigin, Recognized, Refusal, RepositoryRef, RunFailure, Timeline, Timestamp,
+    Action, AlreadyExists, Digest, Event, Filter, Finding, FindingKind, Identity, ImageDescription, ImageId, ImageRun, LifecycleRule, ManifestKind,
+    Order, PolicyRun, Push, PushOrigin, Recognized, Refusal, RepositoryRef, RunFailure, Timeline, Timestamp,
 };
 use crate::timeline::{Fold, History, Supposed, Supposition};
 
@@ -42,8 +43,10 @@ impl Log {
     pub fn add(&mut self, name: &'static str, action: Action<'static>) -> &mut Self {
         self.now += 1;
         let id = format!("{:08x}-0000-4000-8000-000000000000", self.events.len());
+        let identity = Identity { id: fingerprint(id.as_bytes()), rest: 0 };
         let event = Event {
             id: Cow::Owned(id),
+            identity,
             shared_id: None,
             time: Timestamp::from_millis((START + self.now) * 1000),
             name: Cow::Borrowed(name),

@@ -8,7 +8,7 @@ use crate::model::{
     Action, Addendum, FindingKind, ImageId, ImageReference, ImageState, Order, PolicyRun, Recognized, Severity, StepKind, TaskImage, Timestamp,
 };
 
-const DAY: i64 = 86_400;
+pub(super) const DAY: i64 = 86_400;
 const UNTAGGED_AFTER_A_DAY: &str = r#"{"rules":[{"rulePriority":1,"selection":{"tagStatus":"untagged","countType":"sinceImagePushed","countUnit":"days","countNumber":1},"action":{"type":"expire"}}]}"#;
 const TAGGED_ONLY: &str = r#"{"rules":[{"rulePriority":1,"selection":{"tagStatus":"tagged","tagPrefixList":["v"],"countType":"imageCountMoreThan","countNumber":9},"action":{"type":"expire"}}]}"#;
 
@@ -31,7 +31,7 @@ fn run_of<'a>(recognized: &'a mut Recognized<'static>) -> &'a mut PolicyRun<'sta
     }
 }
 
-fn reference(tag: Option<&str>, image: Option<u8>) -> TaskImage<'static> {
+pub(super) fn reference(tag: Option<&str>, image: Option<u8>) -> TaskImage<'static> {
     let reference = ImageReference {
         registry_id: "111122223333".into(),
         region: "eu-central-1".into(),

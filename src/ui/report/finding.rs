@@ -3,7 +3,7 @@
 use std::io;
 
 use super::life;
-use crate::model::{Coverage, EventRef, Finding, LogText, Timeline, TimelineStep};
+use crate::model::{Coverage, EventRef, Finding, LogText, Timeline, TimelineStep, folded};
 use crate::ui::findings::{order, taken_by};
 use crate::ui::html::Html;
 use crate::ui::quantity::{count, counted, span};
@@ -68,7 +68,8 @@ fn write_facts(html: &mut Html<'_>, finding: &Finding) -> io::Result<()> {
         html.text(&count(usage.pulls_before))?.raw(" before, ")?.text(&count(usage.pulls_while_untagged))?.raw(" while untagged, ")?;
         html.raw("<strong>")?.text(&count(usage.pulls_after_gone))?.raw(" after it was gone</strong>").map(|_| ())
     })?;
-    write_names(html, "Pulled by", &usage.principals)?;
+    let principals: Vec<LogText> = folded(usage.principals.iter().map(LogText::raw)).into_iter().map(LogText::from).collect();
+    write_names(html, "Pulled by", &principals)?;
     write_names(html, "Needed by", &usage.references)?;
     html.item("Finding", |html| html.raw("<code>")?.text(&finding.id)?.raw("</code>").map(|_| ()))
 }
