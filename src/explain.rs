@@ -20,6 +20,8 @@ mod settled;
 mod tag_story;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_tags;
 mod there;
 mod used_by;
 

@@ -135,12 +135,14 @@ fn why(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
             )
         }
         Some(pull) if recreated => {
-            let what = case.question.about.tag().map_or_else(|| "it".to_owned(), |tag| format!("tag {tag}"));
-            format!(
-                "{} was in the first life of the repository, and was never pushed in the second: {} found nothing. ",
-                capital(&what),
-                lower(&pull)
-            )
+            let alone = case.asked_tag().filter(|_| case.question.about.digest().is_none());
+            let what = alone.map_or_else(|| "it".to_owned(), |tag| format!("tag {}", case.history.text(tag)));
+            let later = alone.and_then(|tag| known.repository.tag_lives.get(&tag)?.after(case.when.at));
+            let second = match later {
+                Some(span) => format!("came to the second only at {}", Timestamp::from_millis(span.from)),
+                None => "was never pushed in the second".to_owned(),
+            };
+            format!("{} was in the first life of the repository, and {second}: {} found nothing. ", capital(&what), lower(&pull))
         }
         _ => String::new(),
     };
@@ -227,6 +229,10 @@ fn grace(loss: &Loss) -> String {
 }
 
 fn advice(case: Case<'_>, known: Known<'_>, loss: &Loss, cause: Cause, verdict: &Verdict) -> Vec<String> {
+    let by_tag = case.question.about.digest().is_none();
+    if by_tag && verdict.exists.tag_exists == Some(true) && verdict.exists.tag_points_to != Some(case.digest(known)) {
+        return vec!["The tag is there again, on another image: it can be pulled now; start anew what stopped.".to_owned()];
+    }
     if loss.back_at.is_some() && exists(known.image) == Some(true) {
         return came_back(case.history, known.repository, known.image, loss);
     }
