@@ -95,6 +95,53 @@ fn a_beginning_outside_the_logs_is_not_made_up() {
     assert!(lines.is_empty(), "{}", lines.join("\n"));
 }
 
+/// The life of every tag whose whole story is in the logs, and everybody who asked for one in vain.
+#[test]
+fn tags_are_what_happened() {
+    let (mut spans, mut asks) = (0, 0);
+    for seed in sim::seeds(12) {
+        let world = World::generate(seed);
+        let folder = tempfile::tempdir().expect("a folder");
+        Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
+        let document = document(&tagfall("timeline", folder.path()));
+        for (index, repo) in world.repos.iter().enumerate().filter(|(_, repo)| repo.certain) {
+            let id = |value: &Value| {
+                value["registry_id"] == repo.id.registry.as_str()
+                    && value["region"] == repo.id.region.as_str()
+                    && value["name"] == repo.id.name.as_str()
+            };
+            let shown = document["tags"].as_array().into_iter().flatten().filter(|tag| id(&tag["repository"]));
+            for tag in shown {
+                let name = tag["tag"].as_str().expect("a name");
+                let real: Vec<_> = repo.spans.iter().filter(|span| span.tag == name).collect();
+                let contested = world.same_second.iter().any(|group| group.repo == repo.id && group.tag == name);
+                if contested || real.first().is_none_or(|first| first.from < world.trail_start) {
+                    continue;
+                }
+                let time = |value: &Value| value.as_str().map(oracle::meaning::seconds);
+                let told: Vec<_> = tag["spans"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(|span| (span["digest"].as_str().unwrap_or_default(), time(&span["since"]), time(&span["until"]), span["end"].as_str()))
+                    .collect();
+                let truth: Vec<_> = real
+                    .iter()
+                    .map(|span| (span.digest.as_str(), Some(span.from), span.until.map(|(second, _)| second), span.until.map(|(_, how)| how)))
+                    .collect();
+                assert_eq!(told, truth, "SEED={seed}: {name} in {}", repo.id.name);
+                let vain: Vec<_> = tag["asked_in_vain"].as_array().into_iter().flatten().filter_map(|event| time(&event["event_time"])).collect();
+                for ask in world.tag_asks.iter().filter(|ask| ask.repo == index && ask.tag == name) {
+                    assert!(vain.contains(&ask.second), "SEED={seed}: {name} was asked for at {}: {vain:?}", ask.second);
+                    asks += 1;
+                }
+                spans += told.len();
+            }
+        }
+    }
+    assert!((spans > 50 && asks > 5) || std::env::var("SEED").is_ok(), "{spans} spans, {asks} asks");
+}
+
 /// Images that a lifecycle run took: repository, digest.
 fn taken(run: &Value) -> Vec<(String, String)> {
     let details = &run["serviceEventDetails"];
