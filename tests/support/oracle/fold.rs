@@ -290,6 +290,8 @@ impl Repository {
             self.remove(digest, "deleted", cause, None);
         }
         for (digest, tag) in tags {
+            // It was on this image last, whatever it had gone with before.
+            self.lost_tags.remove(tag);
             let others = self.open(digest).tags.keys().any(|held| held != tag);
             if others {
                 self.open(digest).tags.remove(tag);
