@@ -1,6 +1,6 @@
 //! A question about a repository, and about no image in it: `RepositoryNotFoundException`, a policy that denies.
 
-use super::{Case, sentence, there};
+use super::{About, Case, Registry, sentence, there};
 use crate::model::{Cause, EventRef, Gone, StepKind, Timestamp, Verdict};
 use crate::timeline::RepositoryHistory;
 
@@ -31,9 +31,12 @@ pub(super) fn verdict(case: Case<'_>, repository: &RepositoryHistory) -> Verdict
             let last = last.max_by_key(|event| case.history.noted(*event).time);
             let evidence: Vec<_> = last.map(|event| case.history.event(event)).into_iter().collect();
             verdict.narrative = vec![
-                sentence(format!("Repository {name} exists, as far as these logs go: {there} image(s) of it are there, and no deletion of it was logged."), evidence),
+                sentence(
+                    format!("Repository {name} exists, as far as these logs go: {there} image(s) of it are there, and no deletion of it was logged."),
+                    evidence,
+                ),
                 there::no_event(case, repository),
-                sentence("So the call that failed went to another registry: of another account, or of another region, where a repository of that name is not.", Vec::new()),
+                sentence(elsewhere(case), Vec::new()),
             ];
             verdict.advice.push(format!(
                 "Compare account and region of the call with those of the repository: {} in {}. A call without a registry id asks that of the caller.",
@@ -48,6 +51,16 @@ pub(super) fn verdict(case: Case<'_>, repository: &RepositoryHistory) -> Verdict
     verdict
 }
 
+/// Where a call went that did not find it.
+fn elsewhere(case: Case<'_>) -> String {
+    let place = match (&case.question.about, &case.question.registry) {
+        (About::Reference(_), _) => return "A call that did not find it was made before it was created, or named it otherwise.".to_owned(),
+        (_, Registry::Ecr { registry_id: Some(_), .. }) => "another region",
+        _ => "another account or another region",
+    };
+    format!("A call that did not find it went to {place}, where no repository has that name, or was made before this one was created.")
+}
+
 /// The text speaks of a refusal, and names no image.
 fn denied(case: Case<'_>, repository: &RepositoryHistory, verdict: &mut Verdict) {
     let change = repository.access_changes.last().copied();
@@ -60,7 +73,10 @@ fn denied(case: Case<'_>, repository: &RepositoryHistory, verdict: &mut Verdict)
             let text = format!("Who may use it was changed last at {}, by {}: {}.", change.event_time, by(&change), change.event_name.raw());
             sentence(text, vec![change])
         }
-        None => sentence("Who may use it was not changed in these logs: the refusal comes from the caller's own policies, or from a change before.", Vec::new()),
+        None => sentence(
+            "Who may use it was not changed in these logs: the refusal comes from the caller's own policies, or from a change before.",
+            Vec::new(),
+        ),
     };
     if let Some(last) = verdict.narrative.get_mut(2) {
         *last = third;

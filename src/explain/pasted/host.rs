@@ -64,7 +64,10 @@ pub(super) fn is_region(text: &str) -> bool {
     let rest: Vec<&str> = parts.collect();
     let number = rest.last().is_some_and(|number| (1..=2).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit()));
     let words = rest.iter().rev().skip(1);
-    first && number && (2..=3).contains(&rest.len()) && words.clone().all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()))
+    first
+        && number
+        && (2..=3).contains(&rest.len())
+        && words.clone().all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()))
 }
 
 /// Whether the first part of a name is a host: it has a dot or a port, or is this machine.
@@ -80,13 +83,41 @@ pub(super) fn is_host(part: &str) -> bool {
 /// Deep Learning Containers (aws.github.io/deep-learning-containers, "Region Availability").
 pub(in crate::explain) fn owner(registry_id: &str) -> Option<&'static str> {
     const EKS: [&str; 22] = [
-        "602401143452", "877085696533", "800184023465", "533267051163", "296578399912", "900889452093", "491585149902", "151610086707",
-        "333609536671", "121268973566", "918309763551", "961992271922", "761377655185", "590381155156", "455263428931", "900612956339",
-        "558608220178", "759879836304", "066635153087", "013241004608", "151742754352", "730335286997",
+        "602401143452",
+        "877085696533",
+        "800184023465",
+        "533267051163",
+        "296578399912",
+        "900889452093",
+        "491585149902",
+        "151610086707",
+        "333609536671",
+        "121268973566",
+        "918309763551",
+        "961992271922",
+        "761377655185",
+        "590381155156",
+        "455263428931",
+        "900612956339",
+        "558608220178",
+        "759879836304",
+        "066635153087",
+        "013241004608",
+        "151742754352",
+        "730335286997",
     ];
     const LEARNING: [&str; 11] = [
-        "763104351884", "626614931356", "871362719292", "772153158452", "907027046896", "550225433462", "457447274322", "364406365360",
-        "975050140332", "590183813437", "204538143572",
+        "763104351884",
+        "626614931356",
+        "871362719292",
+        "772153158452",
+        "907027046896",
+        "550225433462",
+        "457447274322",
+        "364406365360",
+        "975050140332",
+        "590183813437",
+        "204538143572",
     ];
     match registry_id {
         _ if EKS.contains(&registry_id) => Some("the add-ons of EKS"),

@@ -16,10 +16,10 @@ const READINGS_MAX: usize = 32;
 /// Names behind `public.ecr.aws`, behind what stands for a host (`***/shop/api:v1`), and behind other hosts.
 pub(super) fn behind_hosts<'t>(text: &'t str, joined: &'t Joined) -> impl Iterator<Item = Candidate> + 't {
     joined.text.match_indices('/').filter_map(move |(at, _)| {
-        let host = host_before(&joined.text[..at])?;
-        let registry = registry_of(host)?;
-        let known_to_be_one = matches!(registry, Registry::Public);
         let place = joined.place(at);
+        let host = |before| host_before(before).and_then(registry_of);
+        let registry = host(&text[..place]).or_else(|| host(&joined.text[..at]))?;
+        let known_to_be_one = matches!(registry, Registry::Public);
         let found = candidate(text, place, |text| Some((registry.clone(), 1, name::take(text.get(1..)?)?)))?;
         let first = found.readings.first()?;
         let names_an_image = first.about.digest().is_some() || first.cut.is_some() || first.about.tag().is_some();
@@ -29,8 +29,10 @@ pub(super) fn behind_hosts<'t>(text: &'t str, joined: &'t Joined) -> impl Iterat
 
 /// The last word of `before`, without the scheme.
 fn host_before(before: &str) -> Option<&str> {
-    let begin = before.rfind(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | '(' | ',' | '=' | '/')).map_or(0, |at| at + 1);
-    Some(&before[begin..]).filter(|host| !host.is_empty())
+    let begin =
+        before.rfind(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | '(' | ',' | '=' | '/')).map_or(0, |at| at + 1);
+    // A bucket is no registry.
+    Some(&before[begin..]).filter(|host| !host.is_empty() && !before[..begin].ends_with("s3://"))
 }
 
 fn registry_of(host: &str) -> Option<Registry> {
@@ -47,18 +49,23 @@ fn registry_of(host: &str) -> Option<Registry> {
 
 /// `shop/api:v1@sha256:…`, whole or cut off.
 pub(super) fn with_digest(text: &str, joined: &str) -> Option<Vec<Reading>> {
-    let readings: Vec<Reading> = [joined, text].iter().flat_map(|text| digests(text)).filter_map(|(at, text)| named_before(text, at)).collect();
-    let whole = readings.iter().find(|reading| reading.about.digest().is_some()).or_else(|| readings.first())?;
-    Some(vec![whole.clone()])
+    let readings = || [text, joined].into_iter().flat_map(digests).filter_map(|(at, text)| named_before(text, at));
+    let whole = readings().find(|reading| reading.about.digest().is_some()).or_else(|| readings().next())?;
+    let same = |other: &Reading| other.about.digest() == whole.about.digest() && other.cut == whole.cut && *other != whole;
+    let others: Vec<Reading> = readings().filter(same).take(1).collect();
+    Some(std::iter::once(whole).chain(others).collect())
 }
 
 /// The name that ends in `@` before the digest at `at`.
 fn named_before(text: &str, at: usize) -> Option<Reading> {
     let before = text[..at].strip_suffix('@')?;
-    let begin = before.rfind(|letter: char| !(letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-' | '/' | ':'))).map_or(0, |at| at + 1);
+    let begin =
+        before.rfind(|letter: char| !(letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-' | '/' | ':'))).map_or(0, |at| at + 1);
     let word = before[begin..].trim_start_matches(['/', ':', '.']);
     let name = name::take(&text[at - 1 - word.len()..])?;
-    (name.digest.is_some() || is_cut(name.cut.as_deref(), CUT_MIN)).then(|| of_name(Registry::Unnamed, &name, "")).and_then(|all| all.into_iter().next())
+    (name.digest.is_some() || is_cut(name.cut.as_deref(), CUT_MIN))
+        .then(|| of_name(Registry::Unnamed, &name, ""))
+        .and_then(|all| all.into_iter().next())
 }
 
 fn is_cut(digits: Option<&str>, least: usize) -> bool {
@@ -105,7 +112,9 @@ pub(super) fn in_a_sentence(text: &str, joined: &str) -> Option<Vec<Reading>> {
     let mut readings: Vec<(bool, Reading)> = Vec::new();
     for text in [text, joined] {
         let mut before = "";
-        for word in text.split(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | '(' | ')' | '[' | ']' | '<' | '>' | ',' | ';' | '=')) {
+        for word in text
+            .split(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | '(' | ')' | '[' | ']' | '<' | '>' | ',' | ';' | '='))
+        {
             let introduced = INTRODUCTIONS.contains(&before.trim_end_matches(':').to_ascii_lowercase().as_str());
             for reading in named(word, introduced) {
                 if readings.len() < READINGS_MAX && !readings.iter().any(|(_, other)| *other == reading) {
@@ -133,7 +142,13 @@ fn is_likely(name: &Name, word: &str, introduced: bool) -> bool {
     let rest = &word[name.length..];
     let is_port = name.tag.as_ref().is_some_and(|tag| !name.repository.contains('/') && tag.bytes().all(|byte| byte.is_ascii_digit()));
     let named = name.tag.is_some() || introduced && name.repository.contains('/');
-    letters && named && name.repository != "sha256" && !is_port && !rest.starts_with(['/', '@', '\\']) && !word.contains("://") && !is_host(&name.repository)
+    letters
+        && named
+        && name.repository != "sha256"
+        && !is_port
+        && !rest.starts_with(['/', '@', '\\'])
+        && !word.contains("://")
+        && !is_host(&name.repository)
 }
 
 /// A text that is nothing but a name: `shop/api:v1`, `shop/api`, `api`.
@@ -162,4 +177,3 @@ fn alone(text: &str) -> Option<Vec<Reading>> {
 fn plain(about: About, cut: Option<String>) -> Reading {
     Reading { registry: Registry::Unnamed, about, cut, repository_only: false, only_if_known: false, layer: None }
 }
-
