@@ -6,7 +6,7 @@ mod same_tag;
 mod story;
 mod usage;
 
-pub use story::{deleted, evidence, place, span};
+pub use story::{deleted, evidence, place, rule_in_words, rule_of, span};
 pub use usage::{Harm, usage_of_displaced, usage_of_living, usage_of_loss};
 
 use std::cell::OnceCell;

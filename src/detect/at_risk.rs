@@ -4,8 +4,7 @@ use super::same_tag::{gap, kind, order, severity};
 use super::story::{evidence, immutability, place, settled};
 use super::usage::usage_of_displaced;
 use super::{Detector, Subject, id};
-use crate::model::{Finding, FindingKind, ImageState, KeptImage, LostImage, Timestamp};
-use crate::policy::Action;
+use crate::model::{Finding, FindingKind, ImageState, KeptImage, LifecycleAction, LostImage, Timestamp};
 use crate::timeline::{Displacement, PolicyInForce};
 
 /// Every image that lost its last tag to another push, is held by no index, and matches a rule in force.
@@ -21,7 +20,7 @@ impl Detector for DisplacedAlive {
         let at = subject.repository.by_digest.get(&subject.image.digest);
         let prospect = at.and_then(|at| prospects.images.get(*at).copied()?).filter(|prospect| prospect.eligible_at.is_some());
         // A transition can be undone, and is told apart from an end.
-        let rule = prospect.and_then(|prospect| prospects.rule(prospect)).filter(|rule| rule.action == Action::Expire);
+        let rule = prospect.and_then(|prospect| prospects.rule(prospect)).filter(|rule| rule.action == LifecycleAction::Expire);
         if let Some(rule) = rule {
             found.push(finding(subject, displaced, prospects.in_force, &rule.in_words()));
         }

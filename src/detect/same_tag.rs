@@ -3,7 +3,7 @@
 use super::story::{deleted, evidence, immutability, lost, order_of, place, rule_in_words, settled, span};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
-use crate::model::{Deleted, Finding, FindingKind, KeptImage, Order, Severity};
+use crate::model::{Finding, FindingKind, KeptImage, Order, Severity};
 use crate::timeline::{Displacement, End, Loss};
 
 /// Every image that was expired while untagged because another push took its last tag.
@@ -63,7 +63,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
         gap_seconds: gap(subject, displaced),
         order: order(subject, displaced).max(loss.order),
         exposure_seconds: loss.untagged_at.map(|untagged| (loss.at - untagged).div_euclid(1000)),
-        summary: summary(subject, loss, displaced, &deletion, kind, &harm),
+        summary: summary(subject, loss, displaced, kind, &harm),
         advice: advice(subject, loss, displaced, kind, &harm),
         evidence: evidence(history, events),
         deletion: Some(deletion),
@@ -71,7 +71,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
     }
 }
 
-fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, deletion: &Deleted, kind: FindingKind, harm: &Harm) -> String {
+fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, kind: FindingKind, harm: &Harm) -> String {
     let history = subject.history;
     let digest = history.digest_or_zero(subject.image.digest).short();
     let kept = history.digest_or_zero(displaced.by).short();
@@ -90,7 +90,7 @@ fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, deletion
     format!(
         "In {}, {kept} {verb} tag {tag}, which {digest} lost {after}; {} took {digest} {} later{hurt}.",
         place(&history.repository(subject.repository)),
-        rule_in_words(deletion),
+        rule_in_words(history, loss),
         span(untagged_for),
     )
 }

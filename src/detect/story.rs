@@ -1,7 +1,8 @@
 //! What a finding says in words, and the parts that all findings are made of.
 
 use crate::model::{Deleted, EventRef, LostImage, Order, Repository, Timestamp};
-use crate::timeline::{EventNo, History, Image, Loss, RepositoryHistory, RunFacts};
+use crate::policy::Rule;
+use crate::timeline::{EventNo, History, Image, Loss, RepositoryHistory};
 
 /// Events in order of time, each once.
 pub fn evidence(history: &History, mut events: Vec<EventNo>) -> Vec<EventRef> {
@@ -37,15 +38,16 @@ pub fn deleted(history: &History, loss: &Loss) -> Deleted {
     Deleted {
         event: history.event(loss.event),
         rule_priority: run.map(|run| run.rule_priority).filter(|priority| *priority >= 0),
-        rule: run.and_then(|run| rule(history, run)),
+        rule: rule_of(history, loss).map(|rule| rule.text.clone()),
         tag_status: run.and_then(|run| history.log_text(run.tag_status)),
         tag_list: tags.into_iter().filter_map(|tag| history.log_text(tag)).collect(),
     }
 }
 
-fn rule(history: &History, run: &RunFacts) -> Option<serde_json::Value> {
-    let rules: Vec<serde_json::Value> = serde_json::from_str(history.text(run.rules)).ok()?;
-    rules.into_iter().find(|rule| rule["priority"].as_i64() == Some(run.rule_priority))
+/// The rule that took the image, where a run did.
+pub fn rule_of<'h>(history: &'h History, loss: &Loss) -> Option<&'h Rule> {
+    let run = loss.run.as_ref()?;
+    history.policy(run.policy).rule(run.rule_priority)
 }
 
 /// The image as it was when it went.
@@ -78,9 +80,9 @@ pub fn span(seconds: i64) -> String {
     }
 }
 
-/// "the untagged rule (priority 1, "expire untagged after 3 days")".
-pub fn rule_in_words(deleted: &Deleted) -> String {
-    let description = deleted.rule.as_ref().and_then(|rule| rule["description"].as_str()).unwrap_or_default();
-    let described = if description.is_empty() { String::new() } else { format!(", \"{description}\"") };
-    deleted.rule_priority.map_or_else(|| "a lifecycle rule".to_owned(), |priority| format!("lifecycle rule {priority}{described}"))
+/// The rule that took the image, for people; its number alone where the run does not state it.
+pub fn rule_in_words(history: &History, loss: &Loss) -> String {
+    let number = |priority: i64| format!("lifecycle rule {priority}");
+    let stated = loss.run.as_ref().map(|run| run.rule_priority).filter(|priority| *priority >= 0);
+    rule_of(history, loss).map(Rule::in_words).or(stated.map(number)).unwrap_or_else(|| "a lifecycle rule".to_owned())
 }

@@ -1,7 +1,7 @@
 //! What a fold keeps of a record: the borrowed [`Action`](crate::model::Action), made small and owned.
 
-use super::names::{DigestNo, EventNo, RepositoryNo, Sym, Translation};
-use crate::model::{PushOrigin, StorageClass};
+use super::names::{DigestNo, EventNo, PolicyNo, RepositoryNo, Sym, Translation};
+use crate::model::{LifecycleAction, PushOrigin, StorageClass};
 
 /// One record, as far as evidence needs it.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +61,7 @@ pub enum What {
     },
     DeleteRepository,
     SetPolicy {
-        text: Sym,
+        policy: PolicyNo,
     },
     DeletePolicy,
     SetMutability {
@@ -143,8 +143,8 @@ pub struct Deleted {
 /// A lifecycle run, or a part of one.
 #[derive(Debug)]
 pub struct Run {
-    /// The policy's rules as JSON: the same text in run after run, so it is kept once.
-    pub rules: Sym,
+    /// The policy in force, as the run states it.
+    pub policy: PolicyNo,
     pub images: Box<[RunImage]>,
     pub failures: Box<[RunImage]>,
     /// When the policy ran before, in milliseconds; `i64::MIN` if absent.
@@ -154,7 +154,7 @@ pub struct Run {
 #[derive(Debug)]
 pub struct RunImage {
     pub digest: DigestNo,
-    pub action: RunAction,
+    pub action: LifecycleAction,
     /// -1 if absent.
     pub rule_priority: i64,
     pub tag_status: Sym,
@@ -163,14 +163,6 @@ pub struct RunImage {
     pub tags: Box<[Sym]>,
     /// Milliseconds since the epoch; `i64::MIN` if absent.
     pub pushed_at: i64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunAction {
-    Expire,
-    Transition,
-    /// A word that no rule has had so far: something was done to the image, and what is not known.
-    Unknown,
 }
 
 /// A lifecycle event lists at most so many tags of an image: a full list proves nothing about a tag that is not in it.
@@ -296,12 +288,12 @@ impl What {
                 deleted.failed.iter_mut().for_each(|image| image.translate(table));
             }
             Self::Run(run) => {
-                string(&mut run.rules);
+                run.policy = run.policy.translated(&table.policies);
                 run.images.iter_mut().chain(run.failures.iter_mut()).for_each(|image| image.translate(table));
             }
             Self::Archive { image } | Self::Restored { image } | Self::Pull { image, .. } => image.translate(table),
             Self::CreateRepository { mutability } | Self::SetMutability { mutability } => string(mutability),
-            Self::SetPolicy { text } => string(text),
+            Self::SetPolicy { policy } => *policy = policy.translated(&table.policies),
             Self::Define { definition: name, images } | Self::Refer { referrer: name, images } => {
                 string(name);
                 references(images);

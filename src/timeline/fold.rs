@@ -3,9 +3,10 @@
 //! `absorb` and `merge` only collect; nothing in them depends on order. What depends on order (dropping second copies,
 //! tag movements, lives) happens in [`Fold::finish`], over events sorted by time and `eventID`.
 
-use super::fact::{Deleted, EventId, Fact, Manifest, Named, Noted, PullOutcome, Reference, Run, RunAction, RunImage, Task, What, layer_key};
-use super::names::{DigestNo, EventNo, Names, Sym};
-use crate::model::{Action, Event, ImageId, ImageReference, ImageRun, LifecycleRule, ManifestKind, PolicyRun, Recognized, TaskImage};
+use super::fact::{Deleted, EventId, Fact, Manifest, Named, Noted, PullOutcome, Reference, Run, RunImage, Task, What, layer_key};
+use super::names::{DigestNo, EventNo, Names, Sym, Wording};
+use crate::model::{Action, Event, ImageId, ImageReference, ImageRun, LifecycleAction, ManifestKind, PolicyRun, Recognized, TaskImage};
+use crate::policy::{Policy, Tags};
 
 /// What one worker has collected.
 #[derive(Default)]
@@ -120,7 +121,7 @@ impl Fold {
             Action::PolicyRun(run) => What::Run(Box::new(self.run(run))),
             Action::CreateRepository { mutability } => What::CreateRepository { mutability: self.names.optional_string(mutability.as_deref()) },
             Action::DeleteRepository => What::DeleteRepository,
-            Action::PutLifecyclePolicy { text } => What::SetPolicy { text: self.names.string(text) },
+            Action::PutLifecyclePolicy { text } => What::SetPolicy { policy: self.names.policy(text, Wording::Put) },
             Action::DeleteLifecyclePolicy => What::DeletePolicy,
             Action::SetTagMutability { mutability } => What::SetMutability { mutability: self.names.string(mutability) },
             Action::SetStorageClass { image, class } if class.archives() => What::Archive { image: self.named(image) },
@@ -165,15 +166,17 @@ impl Fold {
 
     fn run(&mut self, run: &PolicyRun<'_>) -> Run {
         let rules = serde_json::to_string(&run.rules).unwrap_or_default();
-        let images = run.images.iter().map(|image| self.run_image(image, &run.rules)).collect();
-        let failures = run.failures.iter().map(|failure| self.run_image(&failure.image, &run.rules)).collect();
+        let number = self.names.policy(&rules, Wording::Stated);
+        let policy = std::sync::Arc::clone(self.names.policy_of(number));
+        let images = run.images.iter().map(|image| self.run_image(image, &policy)).collect();
+        let failures = run.failures.iter().map(|failure| self.run_image(&failure.image, &policy)).collect();
         let evaluated_before = run.evaluated_before.map_or(i64::MIN, crate::model::Timestamp::millis);
-        Run { rules: self.names.string(&rules), images, failures, evaluated_before }
+        Run { policy: number, images, failures, evaluated_before }
     }
 
-    fn run_image(&mut self, image: &ImageRun<'_>, rules: &[LifecycleRule<'_>]) -> RunImage {
-        let rule = rules.iter().find(|rule| Some(rule.priority) == image.rule_priority);
-        let for_untagged = || rule.and_then(|rule| rule.tag_status.as_deref()).is_some_and(|status| status.eq_ignore_ascii_case("untagged"));
+    fn run_image(&mut self, image: &ImageRun<'_>, policy: &Policy) -> RunImage {
+        let rule = image.rule_priority.and_then(|priority| policy.rule(priority));
+        let for_untagged = || rule.is_some_and(|rule| rule.tags == Tags::Untagged);
         let untagged = match image.tag_status.as_deref() {
             Some(status) if status.eq_ignore_ascii_case("untagged") => true,
             Some(status) if status.eq_ignore_ascii_case("tagged") => false,
@@ -181,7 +184,8 @@ impl Fold {
         };
         RunImage {
             digest: self.names.digest(image.digest),
-            action: rule.map_or(RunAction::Expire, |rule| run_action(&rule.action)),
+            // Of a rule that is not stated, the one that all rules had until there were archives.
+            action: rule.map_or(LifecycleAction::Expire, |rule| rule.action),
             rule_priority: image.rule_priority.unwrap_or(-1),
             tag_status: self.names.optional_string(image.tag_status.as_deref()),
             untagged,
@@ -247,16 +251,6 @@ impl Fold {
         }
         let partition = crate::model::partition(&event.region);
         self.names.string(&format!("arn:{partition}:ecs:{}:{}:task-definition/{name}", event.region, event.recipient_account))
-    }
-}
-
-/// Of a rule that states no action, the one that all rules had until there were archives.
-fn run_action(word: &str) -> RunAction {
-    let says = |part: &str| word.to_ascii_lowercase().contains(part);
-    match () {
-        () if word.is_empty() || says("expire") || says("delete") => RunAction::Expire,
-        () if says("transition") || says("archive") => RunAction::Transition,
-        () => RunAction::Unknown,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Everything known after the last event: repositories and their images in a compact form, and how to show them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -8,8 +9,7 @@ use super::calls::one_of_each;
 use super::fact::{Fact, Noted, What};
 use super::fold::{Fold, compare_ids, id_text};
 use super::image::Image;
-use super::names::{DigestNo, EventNo, Names, RepositoryNo, Sym};
-use super::policy::PolicyText;
+use super::names::{DigestNo, EventNo, Names, PolicyNo, RepositoryNo, Sym};
 use super::references::{Mention, mentions};
 use super::replay::{Happening, RepositoryHistory, replay};
 use super::suppose::{Supposed, Supposition};
@@ -40,7 +40,10 @@ impl Fold {
 
     /// The same, and plays the events once more under a supposition.
     pub fn finish_supposing(self, filter: &Filter, supposed: Option<Supposed<'_>>) -> History {
-        let Self { names, mut events, mut facts } = self;
+        let Self { mut names, mut events, mut facts } = self;
+        if let Some(Supposed { supposition: Supposition::Instead(policy), .. }) = supposed {
+            names.suppose(policy);
+        }
         let kept = one_of_each(&mut events, &facts, &names);
         facts.retain(|fact| kept[fact.event.index()]);
         // Stable: what one event says stays in the order in which it says it.
@@ -135,9 +138,9 @@ impl History {
         &self.supposed
     }
 
-    /// The rules of a policy as the logs word it.
-    pub fn policy(&self, text: PolicyText) -> Policy {
-        text.read(&self.names)
+    /// A lifecycle policy; one without rules for none.
+    pub fn policy(&self, number: PolicyNo) -> &Arc<Policy> {
+        self.names.policy_of(number)
     }
 
     /// Every repository that the logs name, whether or not the filter admits it.

@@ -1,6 +1,6 @@
 //! The compact life of one image, as the replay writes it and the detectors read it.
 
-use super::names::{DigestNo, EventNo, Sym};
+use super::names::{DigestNo, EventNo, PolicyNo, Sym};
 use crate::model::{ImageState, Order, PushOrigin, StepKind, UntaggedBy};
 
 /// Everything known about one digest in one repository.
@@ -102,7 +102,8 @@ pub struct Loss {
 /// What the lifecycle run said about the image it took.
 #[derive(Debug, Clone)]
 pub struct RunFacts {
-    pub rules: Sym,
+    /// The policy of the run.
+    pub policy: PolicyNo,
     pub rule_priority: i64,
     pub tag_status: Sym,
     pub tags: Box<[Sym]>,

@@ -7,10 +7,10 @@
 
 use super::fact::Noted;
 use super::image::{Displacement, End, Image, Loss, RunFacts, Step};
-use super::names::{EventNo, Names, Sym};
+use super::names::{EventNo, Names, PolicyNo, Sym};
 use super::replay::{Opening, RepositoryHistory};
 use crate::model::{Order, StepKind, UntaggedBy};
-use crate::policy::{Clock, Count, Policy};
+use crate::policy::{Clock, Count};
 
 /// Gives a displacement to the images for which the logs leave a single possibility.
 ///
@@ -87,7 +87,7 @@ const RUN_MILLIS: i64 = DAY_MILLIS + 3_600_000;
 
 /// What went before a push, for telling whether an image still had a tag then.
 struct Past<'p> {
-    runs: &'p [(EventNo, Sym)],
+    runs: &'p [(EventNo, PolicyNo)],
     events: &'p [Noted],
     /// When the logs of the repository begin.
     begins: i64,
@@ -108,9 +108,9 @@ struct Past<'p> {
 fn had_a_tag(loss: &Loss, at: i64, past: &Past<'_>) -> bool {
     let (Some(pushed), Some(run)) = (loss.pushed_at, &loss.run) else { return false };
     let left_alone = |old_enough: i64| {
-        past.runs.iter().any(|&(event, rules)| {
+        past.runs.iter().any(|&(event, policy)| {
             let ran = past.events[event.index()].time;
-            rules == run.rules && ran < at && old_enough < ran && past.restored < ran
+            policy == run.policy && ran < at && old_enough < ran && past.restored < ran
         })
     };
     let day_before = loss.at - RUN_MILLIS;
@@ -122,8 +122,7 @@ fn had_a_tag(loss: &Loss, at: i64, past: &Past<'_>) -> bool {
 
 /// The age at which the rule takes images, if it goes by the age since the push.
 fn age_in_days(run: &RunFacts, strings: &Names) -> Option<i64> {
-    let policy = Policy::from_rules(strings.text(run.rules));
-    let rule = policy.rules().iter().find(|rule| rule.priority == run.rule_priority)?;
+    let rule = strings.policy_of(run.policy).rule(run.rule_priority)?;
     if let Count::Since(Clock::Pushed, days) = rule.count { Some(days) } else { None }
 }
 

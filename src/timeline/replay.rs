@@ -13,9 +13,9 @@ mod usage;
 
 use super::fact::{Fact, Noted, What};
 use super::image::Image;
-use super::names::{DigestNo, EventNo, Map, Names, RepositoryNo, Sym};
+use super::names::{DigestNo, EventNo, Map, Names, PolicyNo, RepositoryNo, Sym};
 use super::order;
-use super::policy::{Agreement, PolicyInForce, PolicyText};
+use super::policy::{Agreement, KnownFrom, PolicyInForce};
 use super::references::Mention;
 use super::suppose::Supposed;
 use crate::model::{ImageState, Order};
@@ -124,7 +124,7 @@ impl<'e> Replay<'e> {
             What::Run(run) => self.run(event, run, order),
             What::CreateRepository { mutability } => self.create_repository(event, *mutability),
             What::DeleteRepository => self.delete_repository(event, order),
-            What::SetPolicy { text } => self.set_policy(event, *text),
+            What::SetPolicy { policy } => self.set_policy(event, *policy),
             What::DeletePolicy => (self.state.policy, self.state.policy_deleted) = (None, Some(event)),
             What::SetMutability { mutability } => self.state.mutability = *mutability,
             What::Archive { image } => self.archive(event, *image, order),
@@ -137,10 +137,9 @@ impl<'e> Replay<'e> {
         }
     }
 
-    fn set_policy(&mut self, event: EventNo, text: Sym) {
-        let text = PolicyText::Policy(text);
-        let same = self.state.policy.filter(|policy| policy.text == text).map(|policy| policy.since);
-        self.state.policy = Some(PolicyInForce { event, text, since: same.unwrap_or(event) });
+    fn set_policy(&mut self, event: EventNo, policy: PolicyNo) {
+        let same = self.state.policy.filter(|known| known.policy == policy).map(|known| known.since);
+        self.state.policy = Some(PolicyInForce { event, policy, known_from: KnownFrom::Put, since: same.unwrap_or(event) });
         self.state.policy_deleted = None;
     }
 

@@ -2,7 +2,7 @@
 
 use crate::model::ImageState;
 use crate::timeline::image::Image;
-use crate::timeline::names::{DigestNo, EventNo, Map, RepositoryNo, Sym};
+use crate::timeline::names::{DigestNo, EventNo, Map, PolicyNo, RepositoryNo, Sym};
 use crate::timeline::policy::PolicyInForce;
 use crate::timeline::suppose::Foreseen;
 
@@ -17,8 +17,8 @@ pub struct RepositoryHistory {
     pub parents: Map<DigestNo, Vec<DigestNo>>,
     /// Events whose content CloudTrail left out.
     pub gaps: Vec<EventNo>,
-    /// Lifecycle runs with their rules, also those that took nothing.
-    pub runs: Vec<(EventNo, Sym)>,
+    /// Lifecycle runs with the policy that each states, also those that took nothing.
+    pub runs: Vec<(EventNo, PolicyNo)>,
     pub policy: Option<PolicyInForce>,
     /// The last `DeleteLifecyclePolicy`, while no policy is known since.
     pub policy_deleted: Option<EventNo>,
