@@ -29,8 +29,8 @@ pub(super) fn behind_hosts<'t>(text: &'t str, joined: &'t Joined) -> impl Iterat
 
 /// The last word of `before`, without the scheme.
 fn host_before(before: &str) -> Option<&str> {
-    let begin =
-        before.rfind(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | '(' | ',' | '=' | '/')).map_or(0, |at| at + 1);
+    let ends = |letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | '(' | ',' | '=' | '/');
+    let begin = before.trim_end_matches(|letter| !ends(letter)).len();
     // A bucket is no registry.
     Some(&before[begin..]).filter(|host| !host.is_empty() && !before[..begin].ends_with("s3://"))
 }
@@ -59,9 +59,8 @@ pub(super) fn with_digest(text: &str, joined: &str) -> Option<Vec<Reading>> {
 /// The name that ends in `@` before the digest at `at`.
 fn named_before(text: &str, at: usize) -> Option<Reading> {
     let before = text[..at].strip_suffix('@')?;
-    let begin =
-        before.rfind(|letter: char| !(letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-' | '/' | ':'))).map_or(0, |at| at + 1);
-    let word = before[begin..].trim_start_matches(['/', ':', '.']);
+    let is_of_a_name = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-' | '/' | ':');
+    let word = before[before.trim_end_matches(is_of_a_name).len()..].trim_start_matches(['/', ':', '.']);
     let name = name::take(&text[at - 1 - word.len()..])?;
     (name.digest.is_some() || is_cut(name.cut.as_deref(), CUT_MIN))
         .then(|| of_name(Registry::Unnamed, &name, ""))
