@@ -155,7 +155,7 @@ impl<'h> Case<'h> {
     fn finding(self, known: Known<'_>, loss: Option<&Loss>) -> Option<String> {
         let (digest, repository) = (self.digest(known), self.history.repository(known.repository));
         let gone = loss.map(|loss| crate::model::Timestamp::from_millis(loss.at));
-        let same = |finding: &&Finding| finding.lost.digest == digest && finding.repository == repository && finding.lost.gone_at == gone;
+        let same = |finding: &&Finding| finding.lost.digest == Some(digest) && finding.repository == repository && finding.lost.gone_at == gone;
         self.findings.iter().find(same).map(|finding| finding.id.clone())
     }
 

@@ -16,6 +16,7 @@ mod prospect;
 mod references;
 mod replay;
 mod suppose;
+mod tags;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -28,3 +29,4 @@ pub use policy::{KnownFrom, PolicyInForce};
 pub use prospect::{Prospect, Prospects};
 pub use replay::{RepositoryHistory, TagState};
 pub use suppose::{Foreseen, Supposed, Supposition};
+pub use tags::{Ask, AskKind, TagLife, TagSpan};

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use crate::detect::{Harm, deleted, evidence, usage_of_living, usage_of_loss};
 use crate::model::{LogText, Outcome, Repository, RunKind, Severity, Timestamp, WhatIf, WhatIfTotals};
 use crate::policy::Rule;
-use crate::timeline::{DigestNo, End, EventNo, Foreseen, History, Image, Loss, RepositoryHistory, Supposition, Use, UseKind};
+use crate::timeline::{DigestNo, End, EventNo, Foreseen, History, Image, Loss, RepositoryHistory, Supposition, Use};
 
 /// What the policy takes beside what the logs show, worst first. Elements are built one at a time, for there may be millions.
 pub struct WhatIfs<'h> {
@@ -234,7 +234,7 @@ impl<'h> Comparison<'h> {
 
     /// What was deployed with the image after it would have been gone, however short, could not have been.
     fn with_later_pins(&self, mut harm: Harm, image: &Image, loss: &Loss) -> Harm {
-        let pins = |found: &&Use| matches!(found.kind, UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask);
+        let pins = |found: &&Use| found.kind.pins();
         for found in image.uses.iter().filter(pins).filter(|found| found.from > loss.at && found.from < loss.until) {
             harm.severity = Some(harm.severity.map_or(Severity::High, |known| known.min(Severity::High)));
             harm.evidence.push(found.event);

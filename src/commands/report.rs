@@ -41,7 +41,7 @@ impl Args {
         let repositories = repositories(history, &findings);
         let next = run.evidence.end.map(|end| next(history, end));
         run.write(|out, _, coverage| {
-            let life = |finding: &Finding| history.timeline_of(&finding.repository, &finding.lost.digest);
+            let life = |finding: &Finding| history.timeline_of(&finding.repository, &finding.lost.digest?);
             write(out, &Report { coverage, findings: &findings, next: next.as_ref(), repositories: &repositories, life: &life })
         })?;
         Ok(run.end(&counted(findings.len() as u64, "finding", "findings"), &findings))

@@ -1,8 +1,8 @@
 //! What a finding says in words, and the parts that all findings are made of.
 
-use crate::model::{Deleted, EventRef, LostImage, Order, Repository, Timestamp};
+use crate::model::{Deleted, EventRef, LostImage, Order, Repository, Timestamp, Usage};
 use crate::policy::Rule;
-use crate::timeline::{EventNo, History, Image, Loss, RepositoryHistory};
+use crate::timeline::{Ask, AskKind, EventNo, History, Image, Loss, RepositoryHistory};
 
 /// Events in order of time, each once.
 pub fn evidence(history: &History, mut events: Vec<EventNo>) -> Vec<EventRef> {
@@ -53,7 +53,7 @@ pub fn rule_of<'h>(history: &'h History, loss: &Loss) -> Option<&'h Rule> {
 /// The image as it was when it went.
 pub fn lost(history: &History, image: &Image, loss: &Loss) -> LostImage {
     LostImage {
-        digest: history.digest_or_zero(image.digest),
+        digest: history.digest(image.digest),
         pushed_at: loss.pushed_at.map(Timestamp::from_millis),
         untagged_at: loss.untagged_at.map(Timestamp::from_millis),
         gone_at: Some(Timestamp::from_millis(loss.at)),
@@ -68,6 +68,51 @@ pub fn order_of(image: &Image, event: EventNo) -> Order {
 /// `eu-central-1/111122223333/shop/api`: enough to find the repository.
 pub fn place(repository: &Repository) -> String {
     format!("{} ({}, {})", repository.name.raw(), repository.registry_id.raw(), repository.region.raw())
+}
+
+/// Whether somebody asked in vain for sure, and not for want of permission or for another reason.
+pub fn asked(ask: &Ask) -> bool {
+    ask.in_vain && matches!(ask.kind, AskKind::Pull | AskKind::Failed | AskKind::Stopped)
+}
+
+/// "2 pull(s) and 1 task(s)".
+pub fn counted_asks(asks: &[&Ask]) -> String {
+    let stops = asks.iter().filter(|ask| ask.kind == AskKind::Stopped).count();
+    match (asks.len() - stops, stops) {
+        (pulls, 0) => format!("{pulls} pull(s)"),
+        (0, stops) => format!("{stops} task(s)"),
+        (pulls, stops) => format!("{pulls} pull(s) and {stops} task(s)"),
+    }
+}
+
+/// Who asked for what nothing had.
+pub fn usage_of_asks(history: &History, asks: &[&Ask]) -> Usage {
+    let mut usage = Usage::default();
+    for ask in asks {
+        if ask.kind == AskKind::Stopped {
+            usage.references.extend(history.log_text(ask.by));
+            continue;
+        }
+        usage.pulls_after_gone += 1;
+        usage.last_pull = Some(history.event(ask.event));
+        usage.add_principal(history.log_text(history.noted(ask.event).actor));
+    }
+    usage.references.sort_unstable();
+    usage.references.dedup();
+    usage
+}
+
+/// Who made the call, as an ARN where the record has one.
+pub fn who(history: &History, event: EventNo) -> String {
+    event.some().and_then(|event| history.log_text(history.noted(event).actor)).map_or_else(|| "somebody".to_owned(), |actor| actor.raw().to_owned())
+}
+
+/// The role behind an assumed-role session, so that the runs of one pipeline are one: everything but the session's name.
+pub fn role(actor: &str) -> &str {
+    match actor.split_once(":assumed-role/") {
+        Some((head, rest)) => &actor[..head.len() + ":assumed-role/".len() + rest.rfind('/').unwrap_or(rest.len())],
+        None => actor,
+    }
 }
 
 /// `9 s`, `14 min`, `6 h`, `3 d`: a span for people, rounded down.

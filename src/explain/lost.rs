@@ -2,7 +2,7 @@
 
 use super::cause::of_loss;
 use super::{Case, Known, against, sentence, used_by};
-use crate::detect::rule_in_words;
+use crate::detect::{rule_in_words, span};
 use crate::model::{Cause, Gone, Order, Sentence, StepKind, Timestamp, Verdict};
 use crate::timeline::{End, Loss};
 
@@ -87,9 +87,9 @@ fn eligibility(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
                 )
             },
             |first| {
-                let gap = second.event_time.seconds_since(first.event_time);
+                let gap = span(second.event_time.seconds_since(first.event_time));
                 format!(
-                    "{} pushed it under tag {tag} at {}, and {gap} s later {} pushed {by} under the same tag, which left this image untagged",
+                    "{} pushed it under tag {tag} at {}, and {gap} later {} pushed {by} under the same tag, which left this image untagged",
                     who(first),
                     first.event_time,
                     who(&second)

@@ -3,9 +3,12 @@
 //! `absorb` and `merge` only collect; nothing in them depends on order. What depends on order (dropping second copies,
 //! tag movements, lives) happens in [`Fold::finish`], over events sorted by time and `eventID`.
 
-use super::fact::{Deleted, EventId, Fact, Manifest, Named, Noted, PullOutcome, Reference, Run, RunImage, Task, What, layer_key};
+use super::fact::{
+    CallKey, Deleted, EventId, Fact, Manifest, Named, Need, Noted, PullOutcome, Reference, Run, RunImage, StopReason, Task, What, layer_key,
+};
 use super::names::{DigestNo, EventNo, Names, Sym, Wording};
-use crate::model::{Action, Event, ImageId, ImageReference, ImageRun, LifecycleAction, ManifestKind, PolicyRun, Recognized, TaskImage};
+use crate::decode::identity::{fingerprint, is_event_id};
+use crate::model::{Action, Event, Identity, ImageId, ImageReference, ImageRun, LifecycleAction, ManifestKind, PolicyRun, Recognized, TaskImage};
 use crate::policy::{Policy, Tags};
 
 /// What one worker has collected.
@@ -31,6 +34,12 @@ impl Fold {
                 }
             }
             Action::PolicyPreview(_) => {}
+            Action::Needs(needs) => {
+                for need in needs {
+                    let need = self.need(need, &recognized.event);
+                    keep(self, What::Need(Box::new(need)));
+                }
+            }
             other => {
                 if let Some(what) = self.what(other, &recognized.event) {
                     keep(self, what);
@@ -62,13 +71,15 @@ impl Fold {
     fn note(&mut self, event: &Event<'_>, object: &str, record: u64) -> EventNo {
         let id = self.event_id(&event.id);
         let key = match (&event.shared_id, &event.addendum) {
-            (Some(shared), _) => self.event_id(shared),
-            (None, Some(addendum)) => self.event_id(&addendum.original_event_id),
-            (None, None) => id,
+            (Some(shared), _) => CallKey::Event(shared_by(shared, event)),
+            (None, Some(addendum)) => CallKey::Corrected(self.event_id(&addendum.original_event_id)),
+            (None, None) => CallKey::Event(event.identity),
         };
         let noted = Noted {
             id,
             key,
+            identity: event.identity,
+            shared: self.names.optional_string(event.shared_id.as_deref()),
             time: event.time.millis(),
             name: self.names.string(&event.name),
             actor: self.names.optional_string(event.actor.as_deref()),
@@ -148,10 +159,10 @@ impl Fold {
                     stopped: status.as_deref() == Some("STOPPED"),
                     images: self.references(images),
                     missing: self.missing(reason_text),
+                    reason: stop_reason(reason_text),
                 }))
             }
-            Action::Refer { referrer, images } => What::Refer { referrer: self.names.string(referrer), images: self.references(images) },
-            Action::Pull { .. } | Action::PolicyPreview(_) => return None,
+            Action::Pull { .. } | Action::PolicyPreview(_) | Action::Needs(_) => return None,
         })
     }
 
@@ -160,6 +171,7 @@ impl Fold {
             media_type: self.names.optional_string(manifest.media_type.as_deref()),
             is_index: manifest.kind == ManifestKind::Index,
             children: manifest.children.iter().map(|child| self.names.digest(*child)).collect(),
+            platforms: manifest.platforms.iter().map(|platform| self.names.optional_string(platform.as_deref())).collect(),
             layers: manifest.layers.iter().map(layer_key).collect(),
         }
     }
@@ -191,6 +203,15 @@ impl Fold {
             untagged,
             tags: image.tags.iter().map(|tag| self.names.string(tag)).collect(),
             pushed_at: image.pushed_at.map_or(i64::MIN, crate::model::Timestamp::millis),
+        }
+    }
+
+    fn need(&mut self, need: &crate::model::Need<'_>, event: &Event<'_>) -> Need {
+        Need {
+            who: self.names.string(&need.who),
+            kind: need.kind,
+            images: self.references(&need.images),
+            through: need.through.iter().map(|definition| self.definition(definition, event)).collect(),
         }
     }
 
@@ -254,13 +275,33 @@ impl Fold {
     }
 }
 
+/// What the records of one call share that is logged in two accounts: the `sharedEventID` and the name; where that id is a
+/// placeholder, the time, too.
+fn shared_by(shared: &str, event: &Event<'_>) -> Identity {
+    let time = if is_event_id(shared.as_bytes()) { String::new() } else { event.time.to_string() };
+    Identity { id: fingerprint(shared.as_bytes()), rest: fingerprint(format!("{} {time}", event.name).as_bytes()) }
+}
+
 fn pull_outcome(failed: bool, code: Option<&str>) -> PullOutcome {
     // A key that may not be used is access that was taken, as far as whoever pulls can tell.
     const DENIALS: &[&str] = &["AccessDenied", "Unauthorized", "NotAuthorized", "Forbidden", "KmsE"];
     match code {
         Some(code) if DENIALS.iter().any(|denial| code.contains(denial)) => PullOutcome::Denied,
+        Some(code) if code.contains("NotFound") => PullOutcome::Missing,
         _ if failed => PullOutcome::Failed,
         _ => PullOutcome::Answered,
+    }
+}
+
+/// What kind of failure a reason tells of, whatever it names.
+fn stop_reason(reason: &str) -> StopReason {
+    const MISSING: &[&str] = &["not found", "NotFound", "manifest unknown", "no match for platform", "does not exist", "not exist"];
+    const DENIED: &[&str] = &["403", "Forbidden", "AccessDenied", "not authorized", "denied", "no basic auth"];
+    let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    match () {
+        () if says(DENIED) => StopReason::Denied,
+        () if says(MISSING) => StopReason::Missing,
+        () => StopReason::Other,
     }
 }
 

@@ -9,7 +9,8 @@ use super::fact::Noted;
 use super::image::{Displacement, End, Image, Loss, RunFacts, Step};
 use super::names::{EventNo, Names, PolicyNo, Sym};
 use super::replay::{Opening, RepositoryHistory};
-use crate::model::{Order, StepKind, UntaggedBy};
+use super::tags::TagSpan;
+use crate::model::{Order, StepKind, TagEnd, UntaggedBy};
 use crate::policy::{Clock, Count};
 
 /// Gives a displacement to the images for which the logs leave a single possibility.
@@ -30,6 +31,7 @@ pub(super) fn match_openings(state: &mut RepositoryHistory, begins: i64, events:
         if rivals == 1 {
             let opening = state.openings[opening];
             displace(&mut state.images[orphan.0], orphan.1, opening, events);
+            had_before(state, orphan.0, opening);
         }
     }
 }
@@ -132,9 +134,29 @@ fn named_under(life: &[Step]) -> Vec<Sym> {
     life.iter().filter(names).map(|step| step.tag).collect()
 }
 
+/// The tag was on that image before the push that the logs have first.
+fn had_before(state: &mut RepositoryHistory, at: usize, opening: Opening) {
+    let (digest, pushed_at) = (state.images[at].digest, state.images[at].pushed_at);
+    let Some(life) = state.tag_lives.get_mut(&opening.tag) else { return };
+    let Some(place) = life.spans.iter().position(|span| span.since == opening.event) else { return };
+    let mut span = TagSpan::new(digest, EventNo::NONE, i64::MIN, pushed_at, Order::Inferred);
+    (span.until, span.end, span.ended_by, span.moved_to) = (opening.at, Some(TagEnd::Moved), opening.event, opening.digest);
+    life.spans.insert(place, span);
+    // What asked for it until then was answered.
+    life.asks.retain(|ask| ask.in_vain);
+}
+
 fn displace(image: &mut Image, loss: usize, opening: Opening, events: &[Noted]) {
     let at = image.steps.iter().position(|step| events[step.event.index()].time > opening.at).unwrap_or(image.steps.len());
-    let lost = Step { event: opening.event, tag: opening.tag, other: opening.digest, kind: StepKind::TagLost, order: Order::Inferred, denied: false };
+    let lost = Step {
+        event: opening.event,
+        tag: opening.tag,
+        other: opening.digest,
+        kind: StepKind::TagLost,
+        order: Order::Inferred,
+        denied: false,
+        missing: false,
+    };
     image.steps.insert(at, lost);
     let step = u32::try_from(at).unwrap_or(u32::MAX);
     for loss in &mut image.losses {
@@ -151,6 +173,7 @@ fn displace(image: &mut Image, loss: usize, opening: Opening, events: &[Noted]) 
         first_push: EventNo::NONE,
         second_push: opening.event,
         by: opening.digest,
+        by_child: false,
         order: Order::Inferred,
         at: opening.at,
         step,

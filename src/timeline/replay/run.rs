@@ -1,7 +1,7 @@
 //! A lifecycle run: what it took, and what it says about the images that it saw.
 
 use super::{Replay, TagState};
-use crate::model::{ImageState, LifecycleAction, Order, StepKind};
+use crate::model::{ImageState, LifecycleAction, Order, StepKind, TagEnd};
 use crate::timeline::fact::{Run, RunImage};
 use crate::timeline::image::{End, Loss, RunFacts};
 use crate::timeline::names::{DigestNo, EventNo, PolicyNo, Sym};
@@ -69,11 +69,11 @@ impl Replay<'_> {
         }
         self.date_push(at, seen.pushed_at);
         if seen.lists_all_tags() {
-            self.drop_unlisted(at, seen);
+            self.drop_unlisted(at, seen, event);
         }
         for &tag in seen.tags.iter().filter(|_| !seen.untagged) {
             if !self.state.images[at].has_tag(tag) {
-                self.take_over(at, tag);
+                self.take_over(at, tag, event);
             }
         }
         let image = &mut self.state.images[at];
@@ -109,7 +109,7 @@ impl Replay<'_> {
     }
 
     /// Something that was not logged took the tags that the run does not list: where they are is not known.
-    fn drop_unlisted(&mut self, at: usize, seen: &RunImage) {
+    fn drop_unlisted(&mut self, at: usize, seen: &RunImage, event: EventNo) {
         let lists = |tag: Sym| !seen.untagged && seen.tags.contains(&tag);
         let image = &mut self.state.images[at];
         let unlisted: Vec<Sym> = image.tags.iter().map(|(tag, _)| *tag).filter(|tag| !lists(*tag)).collect();
@@ -120,16 +120,18 @@ impl Replay<'_> {
         image.displaced = None;
         for tag in unlisted {
             self.state.tags.insert(tag, TagState { holder: None, last_holder: None });
+            self.close_span(at, tag, event, TagEnd::NotLogged, DigestNo::NONE);
         }
     }
 
     /// The run says that `tag` is on the image, whoever was thought to have it.
-    fn take_over(&mut self, at: usize, tag: Sym) {
+    fn take_over(&mut self, at: usize, tag: Sym, event: EventNo) {
         if let Some(TagState { holder: Some(holder), .. }) = self.state.tags.get(&tag).copied() {
             self.state.images[holder].forget_tag(tag);
             self.touch(holder);
+            self.close_span(holder, tag, event, TagEnd::NotLogged, DigestNo::NONE);
         }
-        self.give_tag(at, tag, EventNo::NONE);
+        self.give_tag(at, tag, EventNo::NONE, event, Order::Observed);
     }
 
     /// `pushedAt` of a lifecycle event: fills in a push before the logs, and unmasks a first push seen that was a retag.
