@@ -1,6 +1,6 @@
 //! Bytes of strangers at every entry point, a moment in every run of the tests: a fixed seed and a bounded number of inputs.
 //! `FUZZ_SECONDS=3600 cargo test --locked --test fuzz` gives every entry point an hour, each run with a seed of its own;
-//! `FUZZ_SEED=…` repeats one. What failed lies in `target/fuzz-failures/`.
+//! `FUZZ_SEED=…` repeats one. What failed lies in `target/fuzz-failures/`, what was tried last under `…-running`.
 
 #[path = "support/fuzz/mod.rs"]
 mod fuzz;
@@ -23,6 +23,10 @@ fn run(name: &str, seeds: &[Vec<u8>], target: impl Fn(&[u8])) {
     let seconds: Option<u64> = std::env::var("FUZZ_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     let fresh = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64);
     let seed = std::env::var("FUZZ_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| seconds.map_or(1, |_| fresh()));
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/fuzz-failures");
+    std::fs::create_dir_all(&folder).unwrap();
+    // What ends the process (a stack that overflows) tells nobody which input it was.
+    let running = folder.join(format!("{name}-running"));
     let begun = Instant::now();
     let mut chance = Chance(seed);
     for number in 0.. {
@@ -35,16 +39,16 @@ fn run(name: &str, seeds: &[Vec<u8>], target: impl Fn(&[u8])) {
             None => seeds[number].clone(),
             Some(_) => mutated(&seeds[chance.below(seeds.len())], &seeds[chance.below(seeds.len())], &mut chance, BYTES_MAX),
         };
+        std::fs::write(&running, &bytes).unwrap();
         let started = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| target(&bytes)));
         if outcome.is_err() || started.elapsed() > INPUT_TIME_MAX {
-            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/fuzz-failures");
-            let _ = std::fs::create_dir_all(&folder);
             let file = folder.join(format!("{name}-{seed}-{number}"));
             let _ = std::fs::write(&file, &bytes);
             panic!("{name}: input {number} of FUZZ_SEED={seed} ({:?}) fails; it lies in {}", started.elapsed(), file.display());
         }
     }
+    let _ = std::fs::remove_file(&running);
 }
 
 #[test]
@@ -82,7 +86,11 @@ fn archives() {
 #[cfg(feature = "sql")]
 #[test]
 fn sql() {
-    run("sql", &seeds::queries(), targets::sql);
+    // A query is parsed on the program's first thread; those of tests have a quarter of its stack.
+    let parse = || run("sql", &seeds::queries(), targets::sql);
+    std::thread::scope(|scope| {
+        std::thread::Builder::new().stack_size(8 << 20).spawn_scoped(scope, parse).unwrap().join().unwrap();
+    });
 }
 
 #[cfg(feature = "s3")]
