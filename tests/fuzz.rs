@@ -104,7 +104,8 @@ fn listings() {
 fn time_grows_with_the_bytes() {
     let text = |seed: &[u8], times: usize| seed.repeat(times);
     let objects = seeds::records();
-    let cases: [(&str, fn(&[u8]), Vec<u8>, usize); 3] = [
+    type Case = (&'static str, fn(&[u8]), Vec<u8>, usize);
+    let cases: [Case; 3] = [
         ("containers", targets::containers, objects[0].clone(), 40),
         ("pasted", targets::pasted, b"reading manifest v1 in ***.dkr.ecr.eu-central-1.amazonaws.com/a/b:c@sha256:\n:ecr:&%\\".to_vec(), 600),
         ("policies", targets::policies, b"{\"rules\":[{\"rulePriority\":1,".to_vec(), 2_000),
