@@ -138,6 +138,17 @@ pub fn sql(bytes: &[u8]) {
     assert_eq!(one.is_ok(), other.is_ok());
 }
 
+/// A lake of which one file was changed: told, or the same; never a panic. `lake` is the folder.
+#[cfg(feature = "sql")]
+pub fn lake(lake: &std::path::Path) {
+    let filter = Filter::default();
+    let Ok(feed) = tagfall::lake::LakeFeed::open(lake, &filter) else { return };
+    let feeds: Vec<Box<dyn Feed>> = vec![Box::new(feed)];
+    let budget = Budget { jobs: 1.try_into().unwrap(), object_bytes_max: OBJECT_BYTES_MAX };
+    let evidence = pipeline::read(Run { feeds: &feeds, budget, progress: &Progress::default(), cancelled: &AtomicBool::new(false) }, &filter);
+    assert!(evidence.coverage.balances(), "{:?}", evidence.coverage);
+}
+
 /// Texts of listings: one that was cut is never whole.
 #[cfg(feature = "s3")]
 pub fn listings(bytes: &[u8]) {
