@@ -21,6 +21,10 @@ pub use fatal::{FatalError, FatalKind};
 pub use options::{Credentials, MEMORY_BYTES_DEFAULT, OpenError, Options, Patience, open, public_keys};
 pub use plan::{GET_USD_PER_1000, LIST_USD_PER_1000, PRICES_AS_OF, Plan, PlanError, plan};
 
+#[cfg(feature = "s3")]
+#[doc(hidden)]
+pub use s3::is_whole_listing;
+
 use std::collections::BTreeSet;
 
 use crate::model::{Coverage, LogText, Timestamp};

@@ -53,7 +53,7 @@ fn foreign(host: &str, repository: &str) -> (String, String) {
 fn public(repository: &str) -> (String, String) {
     let alias = repository.split('/').next().unwrap_or(repository);
     let text = format!(
-        "public.ecr.aws/{repository} lies in ECR Public, which is not ECR: its calls are logged under ecr-public.amazonaws.com, in us-east-1 of the account that \
+        "public.ecr.aws/{repository} lies in ECR Public, a service of its own: its calls are logged under ecr-public.amazonaws.com, in us-east-1 of the account that \
          owns the alias {alias}, and this program does not read them."
     );
     let advice = format!(
