@@ -23,6 +23,7 @@ use super::LakeError;
 use super::merge::Present;
 use super::partition::Partition;
 use super::state::{self, KnownObjects, Manifest};
+use crate::model::Coverage;
 use crate::source::Known;
 use folder::{check_folder, clean, lock, spill, staging};
 use publish::State;
@@ -113,6 +114,13 @@ impl Ingest {
     /// Takes the records of one worker.
     pub fn collector(&self) -> Collector<'_> {
         Collector::new(self)
+    }
+
+    /// Keeps what a run tells beside its objects: what was left out by name, and events that share an id.
+    pub fn note(&self, coverage: &Coverage) {
+        let mut state = self.lock_state();
+        state.manifest.objects_left_out = coverage.objects_left_out;
+        state.manifest.events_sharing_an_id += coverage.events_sharing_an_id;
     }
 
     /// Commits what is left. `complete`: every source was read to its end, so that what could not be had before and was not

@@ -191,13 +191,7 @@ impl Lister {
 
     /// Whether the folder is asked for.
     fn enters(&self, folder: &str) -> bool {
-        let relative = self.relative(folder).trim_end_matches('/');
-        // A name for a file that could be in it: the rules for folders are in the rules for paths.
-        let evidence = layout::is_evidence(&format!("{relative}/x"));
-        if !evidence {
-            lock(&self.session.shared.seen).pass_over();
-        }
-        evidence && self.admits(&Place::of(folder))
+        self.admits(&Place::of(folder))
     }
 
     fn admits(&self, place: &Place<'_>) -> bool {
@@ -224,7 +218,8 @@ impl Lister {
     }
 
     fn object(&self, key: String, Version { size, etag }: Version) -> Option<Found> {
-        if !layout::is_evidence(self.relative(&key)) {
+        // Names that begin with a point hide nothing here: a key below `./` or `.archive/` is as good as any.
+        if !layout::is_evidence_in_bucket(&key) {
             // A marker of a folder, as the console makes it, is nothing that anybody would miss.
             if !key.ends_with('/') {
                 lock(&self.session.shared.seen).pass_over();
