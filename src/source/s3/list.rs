@@ -202,16 +202,6 @@ impl Lister {
         admits
     }
 
-    /// The key below the folder that the user named.
-    fn relative<'k>(&self, key: &'k str) -> &'k str {
-        let given = &self.session.shared.address.prefix;
-        let rest = key.strip_prefix(given.as_str()).unwrap_or(key);
-        if given.is_empty() || given.ends_with('/') || rest.starts_with('/') {
-            return rest.trim_start_matches('/');
-        }
-        key.get(given.rfind('/').map_or(0, |at| at + 1)..).unwrap_or(key)
-    }
-
     async fn send_objects(&self, objects: Vec<(String, Version)>) -> Result<(), Stop> {
         let found = objects.into_iter().filter_map(|(key, version)| self.object(key, version)).collect();
         self.send(found).await
