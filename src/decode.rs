@@ -24,8 +24,8 @@ mod walk;
 
 pub mod seen;
 
-pub use identity::fingerprint;
 pub use gunzip::{Gunzip, Incomplete};
+pub use identity::fingerprint;
 pub(crate) use unescape::unescape_string;
 
 use crate::model::{Identity, Repairs, Timestamp};

@@ -269,7 +269,10 @@ pub(super) fn drifts(kind: Kind, raw: &[u8]) -> bool {
         Kind::Word => text().is_some_and(|text| !text.is_empty() && is_null_word(text)),
         Kind::Flag => !matches!(raw, b"true" | b"false" | b"null" | b"\"true\"" | b"\"false\""),
         Kind::Account => raw != b"null" && text().is_none_or(|text| !text.is_empty() && is_null_word(text)),
-        Kind::Time => !(raw.ends_with(b"Z\"") && std::str::from_utf8(raw).is_ok_and(|raw| raw.get(11..12) == Some("T") && Timestamp::parse(raw.trim_matches('"')).is_some())),
+        Kind::Time => {
+            !(raw.ends_with(b"Z\"")
+                && std::str::from_utf8(raw).is_ok_and(|raw| raw.get(11..12) == Some("T") && Timestamp::parse(raw.trim_matches('"')).is_some()))
+        }
     }
 }
 

@@ -150,7 +150,16 @@ mod tests {
 
     #[test]
     fn placeholders_are_no_ids() {
-        for id in ["EXAMPLE", "1", "", "...", "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", "00000000-0000-4000-8000-000000000000", "EXAMPLE8-9621-4d00-b913-beca2EXAMPLE", "12345678-1234-1234-1234-123456789012"] {
+        for id in [
+            "EXAMPLE",
+            "1",
+            "",
+            "...",
+            "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx",
+            "00000000-0000-4000-8000-000000000000",
+            "EXAMPLE8-9621-4d00-b913-beca2EXAMPLE",
+            "12345678-1234-1234-1234-123456789012",
+        ] {
             assert!(!is_event_id(id.as_bytes()), "{id}");
             let at = |json: &str| told(id.as_bytes()).identity(json.as_bytes());
             assert_ne!(at(r#"{"a":"1 2"}"#), at(r#"{"a":"12"}"#), "{id}");

@@ -58,7 +58,8 @@ fn is_no_record(line: &[u8]) -> bool {
     let word = line.split(|byte| *byte == b'\t').next().unwrap_or_default();
     let is_row = word.len() > 3 && word.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_');
     let is_brackets = line.iter().all(|byte| matches!(byte, b'[' | b']' | b'}' | b',' | b' '));
-    let is_prompt = begins(&[b"$ ", b"# ", b"% ", b"> ", b"PS ", b"C:\\"]) || line.contains(&b'@') && [&b"$ "[..], b"# ", b"% "].iter().any(|sign| memchr::memmem::find(line, sign).is_some());
+    let is_prompt = begins(&[b"$ ", b"# ", b"% ", b"> ", b"PS ", b"C:\\"])
+        || line.contains(&b'@') && [&b"$ "[..], b"# ", b"% "].iter().any(|sign| memchr::memmem::find(line, sign).is_some());
     begins(&[b"#", b"//", b"--", b"==="]) || is_row || is_brackets || is_prompt || is_dated(line)
 }
 
@@ -76,7 +77,9 @@ fn begins_inside(text: &[u8]) -> bool {
     let first = lines.next().unwrap_or_default();
     let is_whole = |line: &[u8]| line.first() == Some(&b'{') && skip_value(line, 0).is_ok();
     let begins = text.get(skip_between(text, 0)).is_some_and(|byte| !matches!(byte, b'{' | b'['));
-    begins && (memchr::memmem::find(first, b"\":").is_some() || matches!(first.trim_ascii().first(), Some(b'}' | b']'))) && !lines.next().is_some_and(is_whole)
+    begins
+        && (memchr::memmem::find(first, b"\":").is_some() || matches!(first.trim_ascii().first(), Some(b'}' | b']')))
+        && !lines.next().is_some_and(is_whole)
 }
 
 impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {

@@ -73,7 +73,10 @@ mod tests {
 
     #[test]
     fn python_and_json_mean_the_same() {
-        assert_eq!(json(r#"{'a': 'it\'s', "b": "c", 'd': [1, -2.5e3, None, True, False], 'e': {}}"#).as_deref(), Some(r#"{"a": "it's", "b": "c", "d": [1, -2.5e3, null, true, false], "e": {}}"#));
+        assert_eq!(
+            json(r#"{'a': 'it\'s', "b": "c", 'd': [1, -2.5e3, None, True, False], 'e': {}}"#).as_deref(),
+            Some(r#"{"a": "it's", "b": "c", "d": [1, -2.5e3, null, true, false], "e": {}}"#)
+        );
         assert_eq!(json(r"{'a': '\x41\u00e9\n'}").as_deref(), Some(r#"{"a": "Aé\n"}"#));
         for other in ["{'a': Nope}", "{'a'", "{'a': 1", "{a=1}", "{'a': datetime(1)}"] {
             assert_eq!(json(other), None, "{other}");

@@ -31,7 +31,13 @@ pub(super) fn named(name: &[u8]) -> Option<(Kind, Option<Key>)> {
         b"eventName" => (Any, Some(Key::EventName)),
         b"awsRegion" => (Word, Some(Key::AwsRegion)),
         b"sourceIPAddress" | b"userAgent" | b"eventContext" => (Any, None),
-        b"errorCode" | b"errorMessage" | b"requestID" | b"apiVersion" | b"sharedEventID" | b"vpcEndpointId" | b"vpcEndpointAccountId"
+        b"errorCode"
+        | b"errorMessage"
+        | b"requestID"
+        | b"apiVersion"
+        | b"sharedEventID"
+        | b"vpcEndpointId"
+        | b"vpcEndpointAccountId"
         | b"sessionCredentialFromConsole" => (Word, None),
         b"requestParameters" | b"responseElements" | b"serviceEventDetails" => (Payload, None),
         b"additionalEventData" | b"resources" | b"addendum" | b"tlsDetails" | b"edgeDeviceDetails" | b"insightDetails" => (Json, None),
@@ -134,8 +140,7 @@ fn alike(known: &[&'static str], name: &[u8]) -> Option<&'static str> {
 
 /// Words that tools write for what is not there.
 pub(super) fn is_null_word(text: &[u8]) -> bool {
-    const WORDS: [&[u8]; 12] =
-        [b"", b"null", b"none", b"nil", b"nan", b"<na>", b"n/a", b"nat", b"(null)", b"undefined", b"-", b"\\N"];
+    const WORDS: [&[u8]; 12] = [b"", b"null", b"none", b"nil", b"nan", b"<na>", b"n/a", b"nat", b"(null)", b"undefined", b"-", b"\\N"];
     text.len() <= 9 && WORDS.iter().any(|word| word.eq_ignore_ascii_case(text.trim_ascii()))
 }
 

@@ -230,21 +230,31 @@ mod tests {
             text = serde_json::to_string(&text).unwrap();
         }
         assert_eq!(repaired(r#"{"responseElements":"null"}"#).0, r#"{"responseElements":null}"#);
-        assert_eq!(repaired(r#"{"requestParameters":"{'a': None, 'b': [True, \"it's\"]}"}"#).0, r#"{"requestParameters":{"a": null, "b": [true, "it's"]}}"#);
+        assert_eq!(
+            repaired(r#"{"requestParameters":"{'a': None, 'b': [True, \"it's\"]}"}"#).0,
+            r#"{"requestParameters":{"a": null, "b": [true, "it's"]}}"#
+        );
         assert!(repair(r#"{"requestParameters":"{\"a\":"}"#).is_err_and(|reason| reason.contains("requestParameters is text, and no JSON")));
         assert!(repair(r#"{"additionalEventData":"words","requestParameters":{}}"#).is_ok_and(|repaired| repaired.is_none()));
     }
 
     #[test]
     fn words_for_nothing_are_nothing_where_they_can_mean_nothing_else() {
-        let (json, repairs) = repaired(r#"{"errorCode":"None","sharedEventID":"-","userAgent":"-","readOnly":"NaN","recipientAccountId":"nan","requestParameters":"None"}"#);
-        assert_eq!(json, r#"{"errorCode":null,"sharedEventID":null,"userAgent":"-","readOnly":null,"recipientAccountId":null,"requestParameters":null}"#);
+        let (json, repairs) = repaired(
+            r#"{"errorCode":"None","sharedEventID":"-","userAgent":"-","readOnly":"NaN","recipientAccountId":"nan","requestParameters":"None"}"#,
+        );
+        assert_eq!(
+            json,
+            r#"{"errorCode":null,"sharedEventID":null,"userAgent":"-","readOnly":null,"recipientAccountId":null,"requestParameters":null}"#
+        );
         assert_eq!(repairs, Repairs { records: 1, null_word: 1, ..Repairs::default() });
     }
 
     #[test]
     fn names_times_numbers_and_half_characters() {
-        let (json, repairs) = repaired(r#"{"event_time":"2025-06-02 09:00:00","EventName":"x","useridentity":{"accountid":"1","sessionContext":{"sessionissuer":{}}},"RecipientAccountId":12345678901,"readonly":"True","userAgent":"so\ud83d \ud83d\ude80"}"#);
+        let (json, repairs) = repaired(
+            r#"{"event_time":"2025-06-02 09:00:00","EventName":"x","useridentity":{"accountid":"1","sessionContext":{"sessionissuer":{}}},"RecipientAccountId":12345678901,"readonly":"True","userAgent":"so\ud83d \ud83d\ude80"}"#,
+        );
         assert_eq!(
             json,
             r#"{"eventTime":"2025-06-02T09:00:00Z","eventName":"x","userIdentity":{"accountId":"1","sessionContext":{"sessionIssuer":{}}},"recipientAccountId":"012345678901","readOnly":true,"userAgent":"so\ufffd \ud83d\ude80"}"#

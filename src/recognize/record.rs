@@ -84,7 +84,7 @@ impl<'r> Record<'r> {
             name: Cow::Borrowed(self.name),
             recipient_account: Cow::Borrowed(self.recipient_account.unwrap_or_default()),
             region: Cow::Borrowed(self.region.unwrap_or_default()),
-            actor: actor(self.identity).map(Cow::Borrowed),
+            actor: actor(self.identity),
             source_ip: self.source_ip.map(Cow::Borrowed),
             user_agent: self.user_agent.map(Cow::Borrowed),
             invoked_by: self.identity.text("invokedBy").map(Cow::Borrowed),
@@ -205,9 +205,12 @@ pub(super) fn event_id<'r>(given: Option<&'r str>, text: &str) -> Cow<'r, str> {
     }
 }
 
-/// Who called, in the clearest form that the record has.
-fn actor(identity: Json<'_>) -> Option<&str> {
-    ["arn", "principalId", "invokedBy", "accountId"].iter().find_map(|key| identity.text(key))
+/// Who called, in the clearest form that the record has. The owner's copy of a call from another account has no ARN, and the
+/// account is what the owner needs most.
+fn actor(identity: Json<'_>) -> Option<Cow<'_, str>> {
+    let plain = |key: &str| identity.text(key).map(Cow::Borrowed);
+    let of_account = || Some(Cow::Owned(format!("{} (account {})", identity.text("principalId")?, identity.text("accountId")?)));
+    plain("arn").or_else(of_account).or_else(|| ["principalId", "invokedBy", "accountId"].iter().find_map(|key| plain(key)))
 }
 
 /// CloudTrail puts `{"reason": "… too large", "omitted": true, "originalSize": …}` in the place of an object above

@@ -2,7 +2,8 @@
 
 use crate::model::{
     Cause, Coverage, Deleted, Digest, EventRef, Exists, Finding, FindingKind, Forecast, Gap, Gone, ImageState, KeptImage, LifecycleAction, LogText,
-    LostImage, Order, Outlook, ReadFailure, Repairs, Repository, Sentence, Severity, StepKind, Timeline, TimelineStep, Timestamp, UntaggedBy, Usage, Verdict,
+    LostImage, Order, Outlook, ReadFailure, Repairs, Repository, Sentence, Severity, StepKind, Timeline, TimelineStep, Timestamp, UntaggedBy, Usage,
+    Verdict,
 };
 
 /// What an attacker would write into every text that is his to choose: a line break with a forged line behind it, a title
@@ -75,7 +76,7 @@ pub fn finding() -> Finding {
         repository: repository("shop/api"),
         tag: Some("v7".into()),
         lost: LostImage {
-            digest: digest(0xa1),
+            digest: Some(digest(0xa1)),
             pushed_at: Some(first.event_time),
             untagged_at: Some(second.event_time),
             gone_at: Some(run.event_time),
@@ -173,7 +174,7 @@ pub fn forecast() -> Forecast {
     let finding = finding();
     Forecast {
         repository: finding.repository,
-        digest: finding.lost.digest,
+        digest: finding.lost.digest.unwrap(),
         tags: Vec::new(),
         state: ImageState::Untagged,
         pushed_at: finding.lost.pushed_at,

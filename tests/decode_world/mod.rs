@@ -107,7 +107,8 @@ fn usual_fields(random: &mut Random, source: &str, depth: usize) -> Map<String, 
     let time = format!("2026-03-{:02}T{:02}:{:02}:{:02}Z", 1 + random.below(31), second / 3600, second / 60 % 60, second % 60);
     let mut record = Map::new();
     record.insert("eventVersion".into(), json!("1.11"));
-    record.insert("userIdentity".into(), if random.one_in(5) { payload(random, depth) } else { json!({"type": "Root", "sessionContext": {"x": {}}}) });
+    record
+        .insert("userIdentity".into(), if random.one_in(5) { payload(random, depth) } else { json!({"type": "Root", "sessionContext": {"x": {}}}) });
     record.insert("eventTime".into(), json!(time));
     record.insert("eventSource".into(), json!(source));
     record.insert("eventName".into(), json!("PutImage"));
@@ -115,7 +116,10 @@ fn usual_fields(random: &mut Random, source: &str, depth: usize) -> Map<String, 
     record.insert("userAgent".into(), json!(random.pick(&STRINGS)));
     record.insert("requestParameters".into(), payload(random, depth));
     record.insert("responseElements".into(), payload(random, depth));
-    record.insert("eventID".into(), json!(format!("{:08x}-53e7-4bb0-8c40-513bea04{:04x}", (random.next() % 50 + 1).wrapping_mul(0x9e37_79b1) % (1 << 32), random.next() % 2)));
+    record.insert(
+        "eventID".into(),
+        json!(format!("{:08x}-53e7-4bb0-8c40-513bea04{:04x}", (random.next() % 50 + 1).wrapping_mul(0x9e37_79b1) % (1 << 32), random.next() % 2)),
+    );
     record.insert("readOnly".into(), json!(false));
     record.insert("resources".into(), json!([{"ARN": "arn:aws:ecr:eu-west-1:111122223333:repository/x"}]));
     record.insert("eventType".into(), json!("AwsApiCall"));
