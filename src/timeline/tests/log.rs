@@ -63,6 +63,7 @@ impl Log {
             invoked_by: None,
             error_code: None,
             read_only: Some(false),
+            left_out: true,
             addendum: None,
         };
         let repository = RepositoryRef { registry_id: "111122223333".into(), region: "eu-central-1".into(), name: "shop/api".into() };
