@@ -60,6 +60,8 @@ pub struct Ingest {
     state: Mutex<State>,
     changed: Condvar,
     failed: AtomicBool,
+    /// An event with `readOnly: true` was among the records.
+    read_only: AtomicBool,
     objects_known: AtomicU64,
     objects_failed_before: AtomicU64,
     /// Held for its lock, which the system lets go of when the process ends in whatever way.
@@ -100,6 +102,7 @@ impl Ingest {
             state: Mutex::new(state),
             changed: Condvar::new(),
             failed: AtomicBool::new(false),
+            read_only: AtomicBool::new(false),
             objects_known: AtomicU64::new(0),
             objects_failed_before: AtomicU64::new(0),
             _lock: lock,

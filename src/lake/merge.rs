@@ -203,8 +203,7 @@ fn read_rows(path: &Path, native: bool, rows: &mut Rows) -> Result<(), LakeError
             records.write(row, &mut json);
             let split = Split::of(&json, native).map_err(|error| LakeError::io(path, error))?;
             let id = records.identity(row, native).to_bytes();
-            let head =
-                Head { time: records.time(row, native), record: records.index(row), id: &id, object: records.object(row).as_bytes() };
+            let head = Head { time: records.time(row, native), record: records.index(row), id: &id, object: records.object(row).as_bytes() };
             piece.write(&head, |out| split.put(out));
         }
         rows.add(piece);

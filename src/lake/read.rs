@@ -195,6 +195,10 @@ impl Shelf for LakeFeed {
         true
     }
 
+    fn has_seen_read_only(&self) -> bool {
+        self.manifest.read_only
+    }
+
     fn coverage(&self) -> Coverage {
         let mut coverage = Coverage::default();
         let selection = Selection::new(&self.filter);

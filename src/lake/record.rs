@@ -64,6 +64,7 @@ struct Known {
     time: usize,
     source: usize,
     name: usize,
+    read_only: usize,
     account: usize,
     region: usize,
     count: usize,
@@ -76,6 +77,7 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
         time: slot("eventtime"),
         source: slot("eventsource"),
         name: slot("eventname"),
+        read_only: slot("readonly"),
         account: slot("recipientaccountid"),
         region: slot("awsregion"),
         count: MEMBERS.last().map_or(0, |member| member.field.slots.end),
@@ -208,6 +210,11 @@ impl<'r> Split<'r> {
         time_of(&self.values.text(KNOWN.time)?)
     }
 
+    /// `readOnly: true`, as a flag or as text.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.values.json(KNOWN.read_only).is_some_and(|json| matches!(json, "true" | "\"true\""))
+    }
+
     /// `recipientAccountId`.
     pub(super) fn account(&self) -> Option<Cow<'r, str>> {
         self.values.text(KNOWN.account)
@@ -226,8 +233,7 @@ impl<'r> Split<'r> {
 
     /// What two copies of one event have in common.
     pub(super) fn identity(&self) -> Identity {
-        let [id, source, name, region, account] =
-            [KNOWN.id, KNOWN.source, KNOWN.name, KNOWN.region, KNOWN.account].map(|slot| self.string(slot));
+        let [id, source, name, region, account] = [KNOWN.id, KNOWN.source, KNOWN.name, KNOWN.region, KNOWN.account].map(|slot| self.string(slot));
         told(&id, self.time(), &source, &name, &region, &account).identity(self.json.as_bytes())
     }
 
@@ -297,14 +303,7 @@ pub(super) fn time_of(text: &str) -> Option<Timestamp> {
 
 /// What tells an event apart.
 pub(super) fn told<'r>(id: &'r str, time: Option<Timestamp>, source: &'r str, name: &'r str, region: &'r str, account: &'r str) -> Told<'r> {
-    Told {
-        id: id.as_bytes(),
-        time,
-        source: source.as_bytes(),
-        name: name.as_bytes(),
-        region: region.as_bytes(),
-        account: account.as_bytes(),
-    }
+    Told { id: id.as_bytes(), time, source: source.as_bytes(), name: name.as_bytes(), region: region.as_bytes(), account: account.as_bytes() }
 }
 
 /// Appends a member to a JSON object that is open, or opens it.
@@ -375,14 +374,20 @@ mod tests {
 
     #[test]
     fn what_no_column_can_hold_goes_along() {
-        assert_eq!(extra(r#"{"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","eventContext":{"x":1},"apiVersion":7}"#).as_deref(), Some(r#"{"apiVersion":7,"eventContext":{"x":1}}"#));
+        assert_eq!(
+            extra(r#"{"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","eventContext":{"x":1},"apiVersion":7}"#).as_deref(),
+            Some(r#"{"apiVersion":7,"eventContext":{"x":1}}"#)
+        );
         let identity = r#"{"userIdentity":{"type":"AWSService","inScopeOf":{"issuerType":"x"}}}"#;
         assert_eq!(extra(&identity.replace("}}}", r#"}},"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b"}"#)).as_deref(), Some(identity));
         assert_eq!(
             extra(r#"{"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","resources":"","requestParameters":"x"}"#).as_deref(),
             Some(r#"{"requestParameters":"x","resources":""}"#)
         );
-        assert_eq!(extra(r#"{"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","resources":[{"arn":"lower"}]}"#).as_deref(), Some(r#"{"resources":[{"arn":"lower"}]}"#));
+        assert_eq!(
+            extra(r#"{"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","resources":[{"arn":"lower"}]}"#).as_deref(),
+            Some(r#"{"resources":[{"arn":"lower"}]}"#)
+        );
     }
 
     #[test]

@@ -43,6 +43,9 @@ pub(super) struct Manifest {
     /// Files, folders and keys that the last run left out by name.
     #[serde(default)]
     pub objects_left_out: u64,
+    /// Whether an event with `readOnly: true` is among the events.
+    #[serde(default)]
+    pub read_only: bool,
     pub files: Vec<FileEntry>,
     /// Names of the objects' segments, oldest first.
     pub segments: Vec<String>,

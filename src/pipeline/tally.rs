@@ -21,8 +21,8 @@ pub struct Tally {
 
 impl Tally {
     /// What was counted elsewhere.
-    pub fn of(coverage: Coverage) -> Self {
-        Self { coverage, ..Self::default() }
+    pub fn of(coverage: Coverage, read_only: bool) -> Self {
+        Self { coverage, read_only, ..Self::default() }
     }
 
     /// A record from a shelf that could not be understood. The shelf has counted it as a record already.

@@ -49,8 +49,11 @@ fn more(page: &mut Page<'_>, number: usize) -> io::Result<()> {
 
 pub(super) fn objects(coverage: &Coverage) -> String {
     let mut text = format!("{} of {}", count(coverage.objects_read), counted(coverage.objects_listed, "object", "objects"));
-    let numbers =
-        [(coverage.objects_skipped, "of another kind skipped"), (coverage.objects_failed, "failed"), (coverage.objects_left_out, "more left out by name")];
+    let numbers = [
+        (coverage.objects_skipped, "of another kind skipped"),
+        (coverage.objects_failed, "failed"),
+        (coverage.objects_left_out, "more left out by name"),
+    ];
     for (number, word) in numbers {
         if number > 0 {
             text.push_str(&format!(", {} {word}", count(number)));

@@ -26,6 +26,8 @@ pub struct Collector<'i> {
     /// The object at hand was begun.
     inside: bool,
     taken: u64,
+    /// An event with `readOnly: true` was among the records.
+    read_only: bool,
 }
 
 struct Current {
@@ -36,7 +38,7 @@ struct Current {
 
 impl<'i> Collector<'i> {
     pub(super) fn new(ingest: &'i Ingest) -> Self {
-        Self { ingest, current: None, others: HashMap::new(), bytes: 0, inside: false, taken: 0 }
+        Self { ingest, current: None, others: HashMap::new(), bytes: 0, inside: false, taken: 0, read_only: false }
     }
 
     fn hand_in(&mut self) {
@@ -81,6 +83,10 @@ impl pipeline::Collector for Collector<'_> {
         if !self.inside {
             self.ingest.enter();
             self.inside = true;
+        }
+        if !self.read_only && split.is_read_only() {
+            self.read_only = true;
+            self.ingest.read_only.store(true, Ordering::Relaxed);
         }
         let id = split.identity().to_bytes();
         let head = Head { time: time.map_or(0, Timestamp::millis), record: record.index, id: &id, object: object.as_bytes() };
