@@ -35,8 +35,8 @@ fn views(format: Format, hostile_world: bool) -> [String; 3] {
 fn the_page_of_a_finding() {
     let [page, ..] = views(Format::Table, false);
     let expected = "\
-Read         1,211 of 1,213 objects, 1 of another kind skipped, 1 failed, 2 more left out by name; 34.0
-             KiB, 1.0 MiB inflated
+Read         1,211 of 1,213 objects, 1 of another kind skipped, 1 failed, 2 more left out by name;
+             34.0 KiB, 1.0 MiB inflated
              12,004 records, 88 about images, 3 delivered twice, 1 not understood
              beside them 2 events of another kind, 4 lines that are no events
              5 of them not as CloudTrail writes them: 3 JSON as text, 2 words for nothing
