@@ -118,6 +118,11 @@ pub trait Shelf: Sync + std::any::Any {
 
     /// What was read to fill the shelf, and what could not be. To be asked once nothing more is read.
     fn coverage(&self) -> Coverage;
+
+    /// Whether an event with `readOnly: true`, of any service, was read to fill the shelf.
+    fn has_seen_read_only(&self) -> bool {
+        false
+    }
 }
 
 /// A record from a shelf, as it stood in its object.

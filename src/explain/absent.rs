@@ -200,7 +200,7 @@ pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
     verdict.repository = Some(case.history.repository(repository));
     if !repository.gaps.is_empty() {
         let gap = format!(
-            "{} event(s) of this repository had their content left out by CloudTrail: its push or its end may be among them.",
+            "{} event(s) of this repository do not say what was done (CloudTrail leaves content out above 100 KB): its push or its end may be among them.",
             repository.gaps.len()
         );
         verdict.unknown.push(gap);

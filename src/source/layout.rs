@@ -213,6 +213,12 @@ pub fn is_evidence(relative: &str) -> bool {
     is_evidence_by_name(file.as_bytes()) && !relative.split('/').any(hidden)
 }
 
+/// The same for a key in a bucket, where no names are hidden.
+pub(super) fn is_evidence_in_bucket(key: &str) -> bool {
+    let name = key.rsplit('/').next().unwrap_or(key).trim_start_matches('.');
+    is_evidence_by_name(name.as_bytes())
+}
+
 /// The same for the name of a file in a folder that was entered.
 pub(super) fn is_evidence_by_name(file: &[u8]) -> bool {
     let documentation = file.last_chunk::<3>().is_some_and(|end| end.eq_ignore_ascii_case(b".md"));

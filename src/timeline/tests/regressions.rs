@@ -20,6 +20,7 @@ fn twin(log: &mut Log, id: &'static str) -> usize {
     log.events[first].event.shared_id = Some(Cow::Borrowed("shared"));
     copy.event.shared_id = Some(Cow::Borrowed("shared"));
     copy.event.id = Cow::Borrowed(id);
+    copy.event.identity = super::log::identity(id);
     copy.event.recipient_account = "444455556666".into();
     log.events.push(copy);
     first
@@ -68,6 +69,7 @@ fn a_correction_is_the_event_that_it_corrects() {
     let mut correction = log.events[1].clone();
     correction.event.addendum = Some(Addendum { original_event_id: correction.event.id.clone(), corrects_time: false });
     correction.event.id = Cow::Borrowed("cccc");
+    correction.event.identity = super::log::identity("cccc");
     correction.event.time = Timestamp::from_millis((START + 7200) * 1000);
     log.events.push(correction);
     log.at(2 * DAY).expire(1, &[]);
@@ -564,6 +566,7 @@ fn of_several_corrections_the_last_one_holds() {
             let mut correction = other.events.remove(0);
             correction.event.addendum = Some(Addendum { original_event_id: corrected.clone().into(), corrects_time: false });
             correction.event.id = Cow::Borrowed(id);
+            correction.event.identity = super::log::identity(id);
             log.events.insert(1, correction);
             if chained {
                 corrected = id.to_owned();
