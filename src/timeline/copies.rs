@@ -33,7 +33,7 @@ impl Fold {
         let mut first: Map<Identity, usize> = Map::default();
         first.reserve(self.events.len() / 2);
         let mut kept = vec![true; self.events.len()];
-        for index in 0..self.events.len() {
+        for (index, kept) in kept.iter_mut().enumerate() {
             let known = match first.entry(self.events[index].identity) {
                 Entry::Vacant(place) => {
                     place.insert(index);
@@ -42,7 +42,7 @@ impl Fold {
                 Entry::Occupied(known) => *known.get(),
             };
             if self.events[index].is_copy_of(&self.events[known]) && same_facts(index, known) {
-                kept[index] = false;
+                *kept = false;
                 if stands_before(&self.events[index], &self.events[known], &self.names) {
                     let Noted { object, record, .. } = self.events[index];
                     self.events[known] = Noted { object, record, ..self.events[known] };
