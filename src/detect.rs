@@ -1,11 +1,14 @@
 //! Timelines → findings: a detector per way of losing an image that something still needs.
 
+mod access;
+pub mod advice;
 mod at_risk;
 mod loss;
 mod same_tag;
 mod story;
 mod usage;
 
+pub use access::{key_advice, key_locked, keys_in_words};
 pub use story::{deleted, evidence, place, span};
 pub use usage::{Harm, usage_of_displaced, usage_of_living, usage_of_loss};
 
@@ -52,8 +55,15 @@ pub trait Detector: Sync {
 }
 
 /// All detectors. A life of an image ends once, so that no two of them speak about the same loss.
-pub const ALL: &[&dyn Detector] =
-    &[&same_tag::SameTag, &at_risk::DisplacedAlive, &loss::ExpiredWhileTagged, &loss::DeletedByCall, &loss::RepositoryDeleted, &loss::Archived];
+pub const ALL: &[&dyn Detector] = &[
+    &same_tag::SameTag,
+    &at_risk::DisplacedAlive,
+    &loss::ExpiredWhileTagged,
+    &loss::DeletedByCall,
+    &loss::RepositoryDeleted,
+    &loss::Archived,
+    &access::KeyLocked,
+];
 
 /// Every finding: worst first, then by repository, time and id.
 pub fn findings(history: &History, settings: Settings) -> Vec<Finding> {

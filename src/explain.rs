@@ -3,6 +3,7 @@
 //! Where the logs are not from the account, region or repository of the reference, that is the answer: never "not found".
 
 mod absent;
+mod access;
 mod against;
 mod cause;
 mod cut;
@@ -70,7 +71,11 @@ fn answer(case: Case<'_>) -> Verdict {
     let Some(&first) = repositories.first() else { return absent::no_repository(case) };
     let known = repositories.iter().find_map(|repository| case.image_in(repository).map(|image| Known { repository, image }));
     let mut verdict = match known {
-        None => absent::no_image(case, first),
+        None => {
+            let mut verdict = absent::no_image(case, first);
+            access::explain_absence(case, first, &mut verdict);
+            verdict
+        }
         Some(known) => match known.image.losses.last() {
             Some(loss) if known.image.gone_at.is_some() => lost::verdict(case, known, loss),
             _ => there::verdict(case, known),

@@ -1,6 +1,7 @@
 //! Other ways to lose an image that something still needs. They are findings only where somebody was hurt; otherwise
 //! they are steps in a timeline, and nothing is wrong with them.
 
+use super::advice;
 use super::story::{deleted, evidence, lost, place, rule_in_words};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
@@ -77,7 +78,7 @@ fn finding(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: Harm) -> 
         order: loss.order,
         exposure_seconds: loss.untagged_at.map(|untagged| (loss.at - untagged).div_euclid(1000)),
         summary: summary(subject, kind, loss, &deletion, &harm),
-        advice: advice(kind, loss),
+        advice: advice::of_loss(subject, loss, &harm),
         evidence: evidence(history, events),
         deletion: Some(deletion),
         usage: harm.usage,
@@ -101,23 +102,4 @@ fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, deletion: &Dele
         pulls => format!("{pulls} pull(s) after that found nothing"),
     };
     format!("In {}, {what}; {needed}.", place(&history.repository(subject.repository)))
-}
-
-fn advice(kind: FindingKind, loss: &Loss) -> Vec<String> {
-    if loss.back_at.is_some() {
-        return vec!["The image came back later: it can be pulled now.".to_owned()];
-    }
-    let first = match kind {
-        FindingKind::ExpiredWhileTagged => {
-            "Exclude tags that are deployed from the rule (a rule of higher priority that matches them protects them), or raise its count or age."
-        }
-        FindingKind::RepositoryDeleted => "Restore from a replica or build anew; deny ecr:DeleteRepository where images are deployed from.",
-        FindingKind::Archived => "Restore it: `aws ecr update-image-storage-class --target-storage-class STANDARD`; it takes up to about 20 minutes.",
-        _ => "Find out what deleted it, and let clean-up jobs ask what is deployed before they delete.",
-    };
-    let mut advice = vec![first.to_owned()];
-    if kind != FindingKind::Archived {
-        advice.push("Deploy anew what refers to the lost digest, or push the very same image again.".to_owned());
-    }
-    advice
 }

@@ -1,5 +1,6 @@
 //! The incident this exists for: two pushes of one tag, and a lifecycle run that took what the first had pushed.
 
+use super::advice;
 use super::story::{deleted, evidence, immutability, lost, order_of, place, rule_in_words, settled, span};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
@@ -65,7 +66,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
         order: order(subject, displaced).max(loss.order),
         exposure_seconds: loss.untagged_at.map(|untagged| (loss.at - untagged).div_euclid(1000)),
         summary: summary(subject, loss, displaced, &deletion, kind, &harm),
-        advice: advice(subject, loss, displaced, kind, &harm),
+        advice: advice(subject, loss, displaced, &harm),
         evidence: evidence(history, events),
         deletion: Some(deletion),
         usage: harm.usage,
@@ -96,19 +97,9 @@ fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, deletion
     )
 }
 
-fn advice(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, kind: FindingKind, harm: &Harm) -> Vec<String> {
-    let mut advice = Vec::new();
-    if loss.back_at.is_some() {
-        advice.push("The digest was pushed again later: it can be pulled now.".to_owned());
-    } else if harm.severity.is_some() {
-        advice.push(
-            "Deploy anew what refers to the lost digest (ECS: `aws ecs update-service --force-new-deployment`), or push the very same image again."
-                .to_owned(),
-        );
-    }
-    if kind == FindingKind::SameTagRace {
-        advice.push("Let one pipeline push a tag, or give every build a tag of its own.".to_owned());
-    }
+fn advice(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, harm: &Harm) -> Vec<String> {
+    // Where nobody is hurt, only what keeps it from happening again.
+    let mut advice = advice::of_loss(subject, loss, harm);
     advice.push(immutability(subject.history, subject.repository, subject.history.text(displaced.tag)));
     if no_grace(loss) {
         advice.push("No grace: age counts from the push, so the image could go at the very next run after it lost its tag. Protect by count, or keep untagged images longer than the oldest deployment.".to_owned());

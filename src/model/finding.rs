@@ -99,6 +99,8 @@ words! {
         TagMovedBack = "tag-moved-back",
         /// A stop reason or a failed call names an image, and nothing in the evidence says why.
         Unexplained = "unexplained",
+        /// The image is there, and somebody asked for it while the KMS key of its repository could not be used.
+        AccessTaken = "access-taken",
     }
 }
 

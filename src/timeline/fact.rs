@@ -1,7 +1,7 @@
 //! What a fold keeps of a record: the borrowed [`Action`](crate::model::Action), made small and owned.
 
 use super::names::{DigestNo, EventNo, RepositoryNo, Sym, Translation};
-use crate::model::{NeedKind, PushOrigin, StorageClass};
+use crate::model::{KeyChange, NeedKind, PushOrigin, StorageClass};
 
 /// One record, as far as evidence needs it.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +58,8 @@ pub enum What {
     Run(Box<Run>),
     CreateRepository {
         mutability: Sym,
+        /// ARN of its KMS key or of an alias.
+        key: Sym,
     },
     DeleteRepository,
     SetPolicy {
@@ -99,6 +101,16 @@ pub enum What {
     },
     Task(Box<Task>),
     Need(Box<Need>),
+    Key(KeyFact),
+}
+
+/// Something was done to a KMS key.
+#[derive(Debug)]
+pub struct KeyFact {
+    pub key: Sym,
+    pub change: KeyChange,
+    /// The grant or the alias, by [`super::keys::key_name`]; 0 for none.
+    pub about: u64,
 }
 
 /// Somebody other than ECS needs images, or needs them no more.
@@ -118,6 +130,8 @@ pub enum PullOutcome {
     Failed,
     /// Refused for want of permission.
     Denied,
+    /// Refused because the repository's KMS key could not be used.
+    KeyRefused,
 }
 
 /// `imageId`: a digest, a tag, or both.
@@ -307,7 +321,9 @@ impl What {
                 run.images.iter_mut().chain(run.failures.iter_mut()).for_each(|image| image.translate(table));
             }
             Self::Archive { image } | Self::Restored { image } | Self::Pull { image, .. } => image.translate(table),
-            Self::CreateRepository { mutability } | Self::SetMutability { mutability } => string(mutability),
+            Self::CreateRepository { mutability, key } => [mutability, key].into_iter().for_each(string),
+            Self::SetMutability { mutability } => string(mutability),
+            Self::Key(fact) => string(&mut fact.key),
             Self::SetPolicy { text } => string(text),
             Self::Define { definition, images } => {
                 string(definition);

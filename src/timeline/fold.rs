@@ -3,7 +3,10 @@
 //! `absorb` and `merge` only collect; nothing in them depends on order. What depends on order (dropping second copies,
 //! tag movements, lives) happens in [`Fold::finish`], over events sorted by time and `eventID`.
 
-use super::fact::{Deleted, EventId, Fact, Manifest, Named, Need, Noted, PullOutcome, Reference, Run, RunAction, RunImage, Task, What, layer_key};
+use super::fact::{
+    Deleted, EventId, Fact, KeyFact, Manifest, Named, Need, Noted, PullOutcome, Reference, Run, RunAction, RunImage, Task, What, layer_key,
+};
+use super::keys::key_name;
 use super::names::{DigestNo, EventNo, Names, Sym};
 use crate::model::{Action, Event, ImageId, ImageReference, ImageRun, LifecycleRule, ManifestKind, PolicyRun, Recognized, TaskImage};
 
@@ -124,7 +127,13 @@ impl Fold {
                 What::Delete(Box::new(Deleted { removed: Box::default(), failed }))
             }
             Action::PolicyRun(run) => What::Run(Box::new(self.run(run))),
-            Action::CreateRepository { mutability } => What::CreateRepository { mutability: self.names.optional_string(mutability.as_deref()) },
+            Action::CreateRepository { mutability, key } => What::CreateRepository {
+                mutability: self.names.optional_string(mutability.as_deref()),
+                key: self.names.optional_string(key.as_deref()),
+            },
+            Action::Key(event) => {
+                What::Key(KeyFact { key: self.names.string(&event.key), change: event.change, about: event.about.as_deref().map_or(0, key_name) })
+            }
             Action::DeleteRepository => What::DeleteRepository,
             Action::PutLifecyclePolicy { text } => What::SetPolicy { text: self.names.string(text) },
             Action::DeleteLifecyclePolicy => What::DeletePolicy,
@@ -275,9 +284,9 @@ fn run_action(word: &str) -> RunAction {
 }
 
 fn pull_outcome(failed: bool, code: Option<&str>) -> PullOutcome {
-    // A key that may not be used is access that was taken, as far as whoever pulls can tell.
-    const DENIALS: &[&str] = &["AccessDenied", "Unauthorized", "NotAuthorized", "Forbidden", "KmsE"];
+    const DENIALS: &[&str] = &["AccessDenied", "Unauthorized", "NotAuthorized", "Forbidden"];
     match code {
+        Some(code) if code.to_ascii_lowercase().contains("kms") => PullOutcome::KeyRefused,
         Some(code) if DENIALS.iter().any(|denial| code.contains(denial)) => PullOutcome::Denied,
         _ if failed => PullOutcome::Failed,
         _ => PullOutcome::Answered,

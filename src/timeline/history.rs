@@ -8,6 +8,7 @@ use super::calls::one_of_each;
 use super::fact::{Fact, Noted, What};
 use super::fold::{Fold, compare_ids, id_text};
 use super::image::Image;
+use super::keys;
 use super::names::{DigestNo, EventNo, Names, RepositoryNo, Sym};
 use super::policy::PolicyText;
 use super::references::{Mention, mentions};
@@ -51,6 +52,7 @@ impl Fold {
         let logins = facts.iter().filter(|fact| matches!(fact.what, What::Login)).map(|fact| fact.event).collect();
 
         let (own, foreign): (Vec<Fact>, Vec<Fact>) = facts.into_iter().partition(|fact| fact.repository.is_some());
+        let keys = keys::steps(&own, &foreign, &events, &names);
         let mentions = mentions(&foreign, &own, &events, &names);
         let work = by_repository(&own, &mentions, &events, &names);
         let admitted = |number: RepositoryNo| {
@@ -61,7 +63,9 @@ impl Fold {
         let instead = supposed.filter(|supposed| matches!(supposed.supposition, Supposition::Instead(_)));
         let in_force = supposed.filter(|_| instead.is_none());
         let play = |(number, happenings): &(RepositoryNo, Vec<Happening<'_>>), supposed| {
-            sorted(replay(*number, happenings, &events, &names, supposed), &names)
+            let mut history = replay(*number, happenings, &events, &names, supposed);
+            history.key_steps = keys.get(number).cloned().unwrap_or_default();
+            sorted(history, &names)
         };
         let work = work.into_par_iter().filter(|(number, _)| admitted(*number));
         let (repositories, supposed) = match instead {

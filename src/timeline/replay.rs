@@ -133,7 +133,7 @@ impl<'e> Replay<'e> {
             What::PushFailed { image, proves } => self.push_failed(event, *image, *proves, order),
             What::Delete(deleted) => self.delete(event, deleted, order),
             What::Run(run) => self.run(event, run, order),
-            What::CreateRepository { mutability } => self.create_repository(event, *mutability),
+            What::CreateRepository { mutability, .. } => self.create_repository(event, *mutability),
             What::DeleteRepository => self.delete_repository(event, order),
             What::SetPolicy { text } => self.set_policy(event, *text),
             What::DeletePolicy => (self.state.policy, self.state.policy_deleted) = (None, Some(event)),
@@ -144,7 +144,7 @@ impl<'e> Replay<'e> {
             What::PullLayer { layer, failed } => self.pull_layer(event, *layer, *failed, order),
             What::AccessChanged => self.state.access_changes.push(event),
             What::Omitted => self.state.note_gap(event),
-            What::Define { .. } | What::Deploy { .. } | What::StopRunning { .. } | What::Task(_) | What::Need(_) | What::Login => {}
+            What::Define { .. } | What::Deploy { .. } | What::StopRunning { .. } | What::Task(_) | What::Need(_) | What::Key(_) | What::Login => {}
         }
     }
 

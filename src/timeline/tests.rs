@@ -177,7 +177,9 @@ fn copies_twins_and_corrections_count_once() {
 #[test]
 fn a_deleted_repository_takes_everything() {
     let mut log = Log::default();
-    log.push(1, "v1").add("DeleteRepository", Action::DeleteRepository).add("CreateRepository", Action::CreateRepository { mutability: None });
+    log.push(1, "v1")
+        .add("DeleteRepository", Action::DeleteRepository)
+        .add("CreateRepository", Action::CreateRepository { mutability: None, key: None });
     log.push(2, "v1");
     assert_eq!(log.image(1).state, ImageState::RepositoryDeleted);
     assert_eq!(log.image(2).state, ImageState::Tagged);

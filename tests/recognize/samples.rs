@@ -18,7 +18,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ),
     ("CreateCluster-1", "-"),
     ("CreateGrant-1", "-"),
-    ("CreateRepository-1", "CreateRepository { mutability: None }"),
+    ("CreateRepository-1", "CreateRepository { mutability: None, key: None }"),
     ("CreateService-1", "-"),
     ("CreateService-2-partial", "! no eventTime"),
     ("DescribeRepositories-1", "-"),

@@ -40,7 +40,7 @@ impl Own<'_> {
     /// The record's fields, if they are all there, and written without escapes.
     #[inline(always)]
     pub(super) fn usual(&self, wanted: Wanted<'_>, minute: &mut Minute) -> Option<Usual> {
-        let [time, source, Some(_), id, category, kind, _] = self.values else { return None };
+        let [time, source, Some(name), id, category, kind, _] = self.values else { return None };
         match (category, kind) {
             (Some(category), _) if !category.starts_with(b"Management\"") && !category.starts_with(b"Data\"") => return None,
             (None, Some(kind)) if kind.starts_with(b"AwsCloudTrailInsight\"") => return None,
@@ -49,7 +49,7 @@ impl Own<'_> {
         let (said, [b'"', ..]) = time?.split_first_chunk::<20>()? else { return None };
         let (time, id, source) = (minute.read(said)?, id?, plain(source?)?);
         let id = uuid(id).or_else(|| plain(id))?;
-        Some(Usual { time, wanted: wanted.source(source), id: fingerprint(id) })
+        Some(Usual { time, wanted: wanted.event(source, name), id: fingerprint(id) })
     }
 }
 

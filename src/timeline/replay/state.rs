@@ -2,6 +2,7 @@
 
 use crate::model::ImageState;
 use crate::timeline::image::Image;
+use crate::timeline::keys::KeyStep;
 use crate::timeline::names::{DigestNo, EventNo, Map, RepositoryNo, Sym};
 use crate::timeline::policy::PolicyInForce;
 use crate::timeline::suppose::Foreseen;
@@ -24,6 +25,10 @@ pub struct RepositoryHistory {
     pub policy_deleted: Option<EventNo>,
     /// `SetRepositoryPolicy` and `DeleteRepositoryPolicy`.
     pub access_changes: Vec<EventNo>,
+    /// What was done to the KMS key it is encrypted with.
+    pub key_steps: Vec<KeyStep>,
+    /// Pulls that KMS refused.
+    pub key_refusals: Vec<EventNo>,
     pub deleted_by: Option<EventNo>,
     pub mutability: Sym,
     /// Whether any ECR event of the repository was seen, rather than references to it alone.
@@ -71,6 +76,8 @@ impl RepositoryHistory {
             policy: None,
             policy_deleted: None,
             access_changes: Vec::new(),
+            key_steps: Vec::new(),
+            key_refusals: Vec::new(),
             deleted_by: None,
             mutability: Sym::NONE,
             logged: false,

@@ -71,7 +71,10 @@ impl Replay<'_> {
         let found = &mut self.state.images[at];
         found.step(event, if answered { StepKind::Pull } else { StepKind::PullFailed }, image.tag, DigestNo::NONE, order);
         if let Some(step) = found.steps.last_mut() {
-            step.denied = outcome == PullOutcome::Denied;
+            step.denied = matches!(outcome, PullOutcome::Denied | PullOutcome::KeyRefused);
+        }
+        if outcome == PullOutcome::KeyRefused {
+            self.state.key_refusals.push(event);
         }
         if image.digest.is_none() && answered && found.has_tag(image.tag) {
             self.confirm(image.tag, at, self.time(event));

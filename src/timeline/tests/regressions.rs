@@ -188,7 +188,7 @@ fn a_push_is_stored_a_moment_before_it_is_logged() {
 #[test]
 fn a_repository_created_anew_begins_new_lives() {
     let mut log = Log::default();
-    log.push(1, "v1").push(2, "v2").at(50).add("CreateRepository", Action::CreateRepository { mutability: None }).at(60).push(1, "v1");
+    log.push(1, "v1").push(2, "v2").at(50).add("CreateRepository", Action::CreateRepository { mutability: None, key: None }).at(60).push(1, "v1");
     let image = log.image(1);
     assert_eq!((image.state, image.lives), (ImageState::Tagged, 2));
     assert_eq!(image.pushed_at, Some(Timestamp::from_millis((START + 60) * 1000)));

@@ -1,0 +1,158 @@
+//! From what the timeline knows to the situation that advice depends on.
+
+use std::collections::BTreeSet;
+
+use super::{Lost, Measure, Needed, Pin, Restore, Situation, TagNow, Who, advice};
+use crate::detect::Subject;
+use crate::detect::usage::Harm;
+use crate::model::{ImageState, Principal, PushOrigin, StepKind};
+use crate::timeline::{Displacement, End, EventNo, Image, Loss, PolicyText, Sym, Use, UseKind};
+
+/// What to do about an image that is gone or archived.
+pub fn of_loss(subject: Subject<'_>, loss: &Loss, harm: &Harm) -> Vec<String> {
+    let tags: Vec<Sym> = loss.displaced.iter().map(|displaced| displaced.tag).chain(loss.tags.iter().map(|(tag, _)| *tag)).collect();
+    let situation = Situation {
+        is_back: loss.back_at.is_some(),
+        two_pushers: loss.displaced.as_deref().is_some_and(|displaced| two_pushers(subject, displaced)),
+        policy_changed: subject.repository.policy.is_some_and(|policy| {
+            // A run states the policy that was in force: only one that was put is a change.
+            matches!(policy.text, PolicyText::Policy(_)) && subject.history.noted(policy.since).time > loss.at
+        }),
+        ..situation(subject, lost(subject, loss), &tags, harm)
+    };
+    advice(&situation)
+}
+
+/// What to do about an image that lost its tag and is still there.
+pub fn of_displaced(subject: Subject<'_>, displaced: &Displacement, harm: &Harm) -> Vec<String> {
+    advice(&Situation { two_pushers: two_pushers(subject, displaced), ..situation(subject, Lost::AtRisk, &[displaced.tag], harm) })
+}
+
+fn situation(subject: Subject<'_>, lost: Lost, tags: &[Sym], harm: &Harm) -> Situation {
+    let repository = subject.history.repository(subject.repository);
+    let mut needed: Vec<Needed> = harm.needs.iter().filter_map(|found| needed(subject, found, &harm.needs)).collect();
+    needed.extend(pullers(subject, harm, &needed));
+    needed.sort();
+    needed.dedup();
+    let text = |tag: &Sym| subject.history.text(*tag).to_owned();
+    let mut of_interest: Vec<String> = tags.iter().map(text).collect();
+    // What somebody names comes first: that is what failed.
+    let named: BTreeSet<&str> = needed.iter().filter_map(|needed| if let Pin::Tag(tag) = &needed.pin { Some(tag.as_str()) } else { None }).collect();
+    of_interest.sort_by_key(|tag| !named.contains(tag.as_str()));
+    for tag in named {
+        if !of_interest.iter().any(|known| known == tag) {
+            of_interest.push(tag.to_owned());
+        }
+    }
+    Situation {
+        registry_id: repository.registry_id.raw().to_owned(),
+        region: repository.region.raw().to_owned(),
+        repository: repository.name.raw().to_owned(),
+        digest: subject.history.digest_or_zero(subject.image.digest),
+        lost,
+        copy: if needed.is_empty() { None } else { copy(subject) },
+        needed,
+        tags: of_interest.into_iter().map(|tag| (now(subject, &tag), tag)).map(|(now, tag)| (tag, now)).collect(),
+        is_back: false,
+        two_pushers: false,
+        policy_changed: false,
+    }
+}
+
+/// What a tag is on at the end of the logs.
+fn now(subject: Subject<'_>, tag: &str) -> TagNow {
+    let holder = subject.history.find_string(tag).and_then(|tag| subject.repository.holder(tag));
+    let holder = holder.filter(|holder| holder.is_alive() && holder.digest != subject.image.digest);
+    holder.and_then(|holder| subject.history.digest(holder.digest)).map_or(TagNow::Gone, TagNow::On)
+}
+
+fn lost(subject: Subject<'_>, loss: &Loss) -> Lost {
+    let tagged = loss.run.as_ref().is_some_and(|run| !run.tags.is_empty()) || !loss.tags.is_empty();
+    match (loss.end, subject.image.origin) {
+        (End::Archived, _) => Lost::Archived(restore(subject.image)),
+        (End::RepositoryDeleted, _) => Lost::RepositoryDeleted,
+        (End::DeletedByDigest | End::DeletedByLastTag, _) => Lost::Deleted,
+        (End::Expired, PushOrigin::PullThroughCache) => Lost::CacheCopy,
+        (End::Expired, _) if loss.displaced.is_some() => Lost::TagMoved,
+        (End::Expired, PushOrigin::Replication) => Lost::Replica,
+        (End::Expired, _) if tagged => Lost::Tagged(measure(subject, loss)),
+        (End::Expired, _) if subject.is_child() => Lost::Child,
+        (End::Expired, _) => Lost::Untagged,
+    }
+}
+
+/// Whether somebody asked for it to come out of the archive.
+fn restore(image: &Image) -> Restore {
+    let since_archived = image.steps.iter().rev().take_while(|step| step.kind != StepKind::Archive);
+    if since_archived.into_iter().any(|step| step.kind.word() == "restore_requested") { Restore::UnderWay } else { Restore::NotAsked }
+}
+
+/// Whether the rule that took it counts or ages.
+fn measure(subject: Subject<'_>, loss: &Loss) -> Measure {
+    let Some(run) = &loss.run else { return Measure::Unknown };
+    let policy = subject.history.policy(PolicyText::Rules(run.rules));
+    let rule = policy.rules().iter().find(|rule| rule.priority == run.rule_priority);
+    let words = rule.map(|rule| rule.in_words()).unwrap_or_default();
+    match () {
+        () if words.contains("imageCountMoreThan") => Measure::Count,
+        () if words.contains("since") => Measure::Age,
+        () => Measure::Unknown,
+    }
+}
+
+/// Whether two principals pushed the tag, of which sessions are told apart only where the role is the same.
+fn two_pushers(subject: Subject<'_>, displaced: &Displacement) -> bool {
+    let who = |event: EventNo| subject.history.text(subject.history.noted(event).actor);
+    displaced.first_push.some().is_some_and(|first| Principal::of(who(first)) != Principal::of(who(displaced.second_push)))
+}
+
+/// Another repository that has the very same image.
+fn copy(subject: Subject<'_>) -> Option<(String, String, String)> {
+    let others = subject.history.repositories().iter().filter(|other| other.repository != subject.repository.repository);
+    let has = |other: &&crate::timeline::RepositoryHistory| {
+        other.image(subject.image.digest).is_some_and(|image| matches!(image.state, ImageState::Tagged | ImageState::Untagged))
+    };
+    let found = subject.history.repository(others.into_iter().find(has)?);
+    Some((found.registry_id.raw().to_owned(), found.region.raw().to_owned(), found.name.raw().to_owned()))
+}
+
+fn needed(subject: Subject<'_>, found: &Use, all: &[Use]) -> Option<Needed> {
+    let (history, name) = (subject.history, subject.history.text(found.by));
+    // A group of tasks is a service that is known by its ARN, too.
+    let same_service = |other: &Use| name.strip_prefix("service:").is_some_and(|name| history.text(other.by).ends_with(&format!("/{name}")));
+    if all.iter().any(same_service) {
+        return None;
+    }
+    let pin = match (found.tag.some(), found.kind) {
+        (Some(tag), kind) if kind != UseKind::DeployedByDigest => Pin::Tag(history.text(tag).to_owned()),
+        // ECS asks by the digest for what a definition names by a tag.
+        (_, UseKind::TaskStopped | UseKind::ResolvedByTask) => Pin::Unknown,
+        _ => Pin::Digest,
+    };
+    Some(Needed { who: Who::of(name, history.text(found.through)), pin })
+}
+
+/// Who is known by pulls alone.
+fn pullers(subject: Subject<'_>, harm: &Harm, known: &[Needed]) -> Vec<Needed> {
+    let mut found = Vec::new();
+    for (actor, tag) in &harm.in_vain {
+        let tag = tag.some().map(|tag| subject.history.text(tag).to_owned());
+        let session = subject.history.text(*actor).rsplit(['/', ':']).next().unwrap_or_default();
+        let session = session.split(' ').next().unwrap_or_default();
+        let hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if session.len() == 32 && hex(session) {
+            let is_ecs = |needed: &Needed| matches!(needed.who, Who::EcsService { .. } | Who::EcsTask { .. });
+            if !known.iter().any(is_ecs) {
+                found.push(Needed { who: Who::EcsTask { region: String::new() }, pin: tag.map_or(Pin::Unknown, Pin::Tag) });
+            }
+        } else if session.strip_prefix("i-").is_some_and(hex) {
+            let is_ecs = |needed: &Needed| matches!(needed.who, Who::EcsService { .. } | Who::EcsTask { .. });
+            if !known.iter().any(is_ecs) {
+                found.push(Needed { who: Who::Node, pin: tag.map_or(Pin::Digest, Pin::Tag) });
+            }
+        } else if known.is_empty() {
+            found.push(Needed { who: Who::Other, pin: tag.map_or(Pin::Digest, Pin::Tag) });
+        }
+    }
+    found
+}
