@@ -99,8 +99,8 @@ impl Args {
         }
         talk.note(&format!("{} in {}", text(&summary), elapsed(started.elapsed())));
         say_what_is_missing(talk, &coverage, &summary);
-        let incomplete = !coverage.is_complete() || summary.objects_failed_before > 0;
-        Ok(Ending { alarming: false, incomplete: incomplete && !self.allow_incomplete })
+        let lacks_older = summary.objects_failed_before > 0 && !self.allow_incomplete;
+        Ok(Ending { alarming: false, incomplete: lacks_older || Ending::lacks(&coverage, self.allow_incomplete) })
     }
 
     fn asked(&self) -> Sources<'_> {

@@ -126,7 +126,7 @@ fn finding(subject: Subject<'_>, locked: &KeyStep, until: i64, asked: &[&Step]) 
         severity: Severity::Critical,
         tag: asked_tag.or_else(|| tags.into_iter().next()),
         lost: LostImage {
-            digest,
+            digest: Some(digest),
             pushed_at: image.pushed_at.map(Timestamp::from_millis),
             untagged_at: image.untagged_at.map(Timestamp::from_millis),
             gone_at: None,

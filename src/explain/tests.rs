@@ -208,7 +208,7 @@ fn an_image_that_came_back_was_gone_for_a_while() {
 }
 
 fn log_finding(log: &Log) -> String {
-    let finding = log.findings().into_iter().find(|finding| finding.lost.digest == digest(1) && finding.lost.gone_at.is_some());
+    let finding = log.findings().into_iter().find(|finding| finding.lost.digest == Some(digest(1)) && finding.lost.gone_at.is_some());
     finding.map(|finding| finding.id).unwrap()
 }
 

@@ -132,6 +132,8 @@ pub struct ImageDescription<'r> {
     pub kind: ManifestKind,
     /// Digests in `manifests[]` of an index or manifest list.
     pub children: Vec<Digest>,
+    /// What each of them is for, in the same order: `linux/arm64`, `linux/arm/v7`; none where it is for no platform.
+    pub platforms: Vec<Option<String>>,
     /// `subject.digest` of a reference artifact (OCI 1.1).
     pub subject: Option<Digest>,
     /// Config and layer digests of a single image.

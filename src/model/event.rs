@@ -4,13 +4,15 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::{Action, LogText, RepositoryRef, Timestamp};
+use super::{Action, Identity, LogText, RepositoryRef, Timestamp};
 
 /// The fields common to all records, borrowed from the record.
 #[derive(Debug, Clone)]
 pub struct Event<'r> {
-    /// `eventID`. The same id may be delivered in several objects and counts once.
+    /// `eventID`, as it is shown; one made from the record where it has none.
     pub id: Cow<'r, str>,
+    /// The same in every record of this event, which may be delivered in several objects and counts once.
+    pub identity: Identity,
     /// `sharedEventID`: set when one call is logged in two accounts, under two `eventID`s.
     pub shared_id: Option<Cow<'r, str>>,
     /// `eventTime`: when the request completed.

@@ -1,12 +1,12 @@
 //! The fields that all CloudTrail records share.
 //!
-//! `eventID` is missing from hand-made and some re-exported records, and a placeholder (`"..."`) in redacted ones. Such a
-//! record gets the id `sha256:` + SHA-256 of its text: copies of it still count once, and different records stay apart.
-//! The same record written with other spacing gets another id.
+//! `eventID` is missing from hand-made and some re-exported records, and a placeholder (`"..."`) in redacted ones. What is shown
+//! for it then is `sha256:` + SHA-256 of the record's text; what makes two records one event is [`Identity`]'s to say.
 
 use std::borrow::Cow;
 
-use crate::model::{Addendum, Digest, Event, Timestamp};
+use crate::decode::identity::{Told, is_word};
+use crate::model::{Addendum, Digest, Event, Identity, Timestamp};
 
 use super::json::Json;
 
@@ -16,6 +16,7 @@ pub(super) struct Record<'r> {
     pub name: &'r str,
     pub time: Timestamp,
     id: Cow<'r, str>,
+    event: Identity,
     shared_id: Option<&'r str>,
     pub region: Option<&'r str>,
     pub recipient_account: Option<&'r str>,
@@ -50,6 +51,7 @@ impl<'r> Record<'r> {
             name,
             time,
             id: event_id(fields.id, text),
+            event: told(fields.id, time, source, name, fields.region, fields.recipient_account).identity(text.as_bytes()),
             shared_id: fields.shared_id,
             region: fields.region,
             recipient_account: fields.recipient_account,
@@ -76,6 +78,7 @@ impl<'r> Record<'r> {
     pub fn event(&self) -> Event<'r> {
         Event {
             id: self.id.clone(),
+            identity: self.event,
             shared_id: self.shared_id.map(Cow::Borrowed),
             time: self.time,
             name: Cow::Borrowed(self.name),
@@ -181,10 +184,23 @@ pub(super) fn time(value: Json<'_>) -> Option<Timestamp> {
     value.as_text().and_then(Timestamp::parse).or_else(|| value.as_integer().and_then(Timestamp::from_epoch))
 }
 
+/// What tells an event apart.
+pub(super) fn told<'r>(
+    id: Option<&'r str>,
+    time: Timestamp,
+    source: &'r str,
+    name: &'r str,
+    region: Option<&'r str>,
+    account: Option<&'r str>,
+) -> Told<'r> {
+    let bytes = |text: Option<&'r str>| text.unwrap_or_default().as_bytes();
+    Told { id: bytes(id), time: Some(time), source: source.as_bytes(), name: name.as_bytes(), region: bytes(region), account: bytes(account) }
+}
+
 /// The `eventID`, or one made from the text; see the module's head.
 pub(super) fn event_id<'r>(given: Option<&'r str>, text: &str) -> Cow<'r, str> {
     match given {
-        Some(id) if id.bytes().any(|byte| byte.is_ascii_alphanumeric()) => Cow::Borrowed(id),
+        Some(id) if is_word(id.as_bytes()) => Cow::Borrowed(id),
         _ => Cow::Owned(Digest::of_manifest(text).to_string()),
     }
 }

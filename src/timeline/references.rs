@@ -8,7 +8,7 @@ mod needs;
 
 use std::collections::HashSet;
 
-use super::fact::{Fact, Named, Noted, Reference, Task, What};
+use super::fact::{Fact, Named, Noted, Reference, StopReason, Task, What};
 use super::names::{DigestNo, EventNo, Map, Names, RepositoryNo, Sym};
 
 /// One image named by somebody, in the repository it lies in.
@@ -26,6 +26,8 @@ pub struct Mention {
     /// The image that this one holds on to is meant, whatever the reference means by now.
     pub of: Sym,
     pub kind: MentionKind,
+    /// For what a task could not have.
+    pub reason: StopReason,
     /// When something newer replaced it, in milliseconds; `i64::MAX` if nothing did.
     pub until: i64,
 }
@@ -212,7 +214,8 @@ impl<'f> Reader<'f> {
                 None => self.close(&made, event),
             }
         }
-        self.mention_all(direct(&task.missing), Naming { event, by, kind: MentionKind::Missing });
+        let missing = self.mention_all(direct(&task.missing), Naming { event, by, kind: MentionKind::Missing });
+        missing.into_iter().for_each(|at| self.mentions[at].reason = task.reason);
     }
 
     /// The service that a task runs for: one that is deployed with its definition, by name if several are.
@@ -240,7 +243,8 @@ impl<'f> Reader<'f> {
                 if image.repository.is_some() { vec![image.repository] } else { self.homes.get(&image.image.digest).cloned().unwrap_or_default() };
             for repository in homes {
                 let Reference { image, cut, .. } = image;
-                self.mentions.push(Mention { repository, image, cut, event, by, through, of: Sym::NONE, kind, until: i64::MAX });
+                let reason = StopReason::Other;
+                self.mentions.push(Mention { repository, image, cut, event, by, through, of: Sym::NONE, kind, reason, until: i64::MAX });
             }
         }
         (first..self.mentions.len()).collect()

@@ -9,13 +9,14 @@ mod push;
 mod removal;
 mod run;
 mod state;
+mod tags;
 mod usage;
 
 use super::fact::{Fact, Noted, What};
 use super::image::Image;
-use super::names::{DigestNo, EventNo, Map, Names, RepositoryNo, Sym};
+use super::names::{DigestNo, EventNo, Map, Names, PolicyNo, RepositoryNo, Sym};
 use super::order;
-use super::policy::{Agreement, PolicyInForce, PolicyText};
+use super::policy::{Agreement, KnownFrom, PolicyInForce};
 use super::references::Mention;
 use super::suppose::Supposed;
 use crate::model::{ImageState, Order};
@@ -135,9 +136,9 @@ impl<'e> Replay<'e> {
             What::Run(run) => self.run(event, run, order),
             What::CreateRepository { mutability, .. } => self.create_repository(event, *mutability),
             What::DeleteRepository => self.delete_repository(event, order),
-            What::SetPolicy { text } => self.set_policy(event, *text),
+            What::SetPolicy { policy } => self.set_policy(event, *policy),
             What::DeletePolicy => (self.state.policy, self.state.policy_deleted) = (None, Some(event)),
-            What::SetMutability { mutability } => self.state.mutability = *mutability,
+            What::SetMutability { mutability } => (self.state.mutability, self.state.mutability_set_by) = (*mutability, Some(event)),
             What::Archive { image } => self.archive(event, *image, order),
             What::Restored { image } => self.restore(event, image.digest, order),
             What::Pull { image, outcome } => self.pull(event, *image, *outcome, order),
@@ -148,10 +149,9 @@ impl<'e> Replay<'e> {
         }
     }
 
-    fn set_policy(&mut self, event: EventNo, text: Sym) {
-        let text = PolicyText::Policy(text);
-        let same = self.state.policy.filter(|policy| policy.text == text).map(|policy| policy.since);
-        self.state.policy = Some(PolicyInForce { event, text, since: same.unwrap_or(event) });
+    fn set_policy(&mut self, event: EventNo, policy: PolicyNo) {
+        let same = self.state.policy.filter(|known| known.policy == policy).map(|known| known.since);
+        self.state.policy = Some(PolicyInForce { event, policy, known_from: KnownFrom::Put, since: same.unwrap_or(event) });
         self.state.policy_deleted = None;
     }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::{Lost, Measure, Needed, Pin, Restore, Situation, TagNow, Who, advice};
-use crate::detect::Subject;
 use crate::detect::usage::Harm;
+use crate::detect::{Subject, rule_of};
 use crate::model::{ImageState, Principal, PushOrigin, StepKind};
-use crate::timeline::{Displacement, End, EventNo, Image, Loss, PolicyText, Sym, Use, UseKind};
+use crate::policy::Count;
+use crate::timeline::{Displacement, End, EventNo, Image, KnownFrom, Loss, Sym, Use, UseKind};
 
 /// What to do about an image that is gone or archived.
 pub fn of_loss(subject: Subject<'_>, loss: &Loss, harm: &Harm) -> Vec<String> {
@@ -14,10 +15,11 @@ pub fn of_loss(subject: Subject<'_>, loss: &Loss, harm: &Harm) -> Vec<String> {
     let situation = Situation {
         is_back: loss.back_at.is_some(),
         two_pushers: loss.displaced.as_deref().is_some_and(|displaced| two_pushers(subject, displaced)),
-        policy_changed: subject.repository.policy.is_some_and(|policy| {
-            // A run states the policy that was in force: only one that was put is a change.
-            matches!(policy.text, PolicyText::Policy(_)) && subject.history.noted(policy.since).time > loss.at
-        }),
+        // A run states the policy that was in force before it: only one that was put is a change.
+        policy_changed: subject
+            .repository
+            .policy
+            .is_some_and(|policy| policy.known_from == KnownFrom::Put && subject.history.noted(policy.since).time > loss.at),
         ..situation(subject, lost(subject, loss), &tags, harm)
     };
     advice(&situation)
@@ -89,14 +91,10 @@ fn restore(image: &Image) -> Restore {
 
 /// Whether the rule that took it counts or ages.
 fn measure(subject: Subject<'_>, loss: &Loss) -> Measure {
-    let Some(run) = &loss.run else { return Measure::Unknown };
-    let policy = subject.history.policy(PolicyText::Rules(run.rules));
-    let rule = policy.rules().iter().find(|rule| rule.priority == run.rule_priority);
-    let words = rule.map(|rule| rule.in_words()).unwrap_or_default();
-    match () {
-        () if words.contains("imageCountMoreThan") => Measure::Count,
-        () if words.contains("since") => Measure::Age,
-        () => Measure::Unknown,
+    match rule_of(subject.history, loss).map(|rule| rule.count) {
+        Some(Count::MoreThan(_)) => Measure::Count,
+        Some(Count::Since(..)) => Measure::Age,
+        Some(Count::Unknown) | None => Measure::Unknown,
     }
 }
 

@@ -3,9 +3,10 @@
 use crate::model::ImageState;
 use crate::timeline::image::Image;
 use crate::timeline::keys::KeyStep;
-use crate::timeline::names::{DigestNo, EventNo, Map, RepositoryNo, Sym};
+use crate::timeline::names::{DigestNo, EventNo, Map, PolicyNo, RepositoryNo, Sym};
 use crate::timeline::policy::PolicyInForce;
 use crate::timeline::suppose::Foreseen;
+use crate::timeline::tags::TagLife;
 
 /// One repository after its last event.
 #[derive(Debug)]
@@ -14,12 +15,14 @@ pub struct RepositoryHistory {
     pub images: Vec<Image>,
     pub by_digest: Map<DigestNo, usize>,
     pub tags: Map<Sym, TagState>,
+    /// The life of each tag.
+    pub tag_lives: Map<Sym, TagLife>,
     /// Indexes that list a digest.
     pub parents: Map<DigestNo, Vec<DigestNo>>,
     /// Events whose content CloudTrail left out.
     pub gaps: Vec<EventNo>,
-    /// Lifecycle runs with their rules, also those that took nothing.
-    pub runs: Vec<(EventNo, Sym)>,
+    /// Lifecycle runs with the policy that each states, also those that took nothing.
+    pub runs: Vec<(EventNo, PolicyNo)>,
     pub policy: Option<PolicyInForce>,
     /// The last `DeleteLifecyclePolicy`, while no policy is known since.
     pub policy_deleted: Option<EventNo>,
@@ -30,7 +33,12 @@ pub struct RepositoryHistory {
     /// Pulls that KMS refused.
     pub key_refusals: Vec<EventNo>,
     pub deleted_by: Option<EventNo>,
+    /// All `DeleteRepository` and `CreateRepository` of the name.
+    pub deletions: Vec<EventNo>,
+    pub creations: Vec<EventNo>,
     pub mutability: Sym,
+    /// The event that set it.
+    pub mutability_set_by: Option<EventNo>,
     /// Whether any ECR event of the repository was seen, rather than references to it alone.
     pub logged: bool,
     /// Pushes whose order within their second was inferred, each with the events that it was inferred from.
@@ -70,6 +78,7 @@ impl RepositoryHistory {
             images: Vec::new(),
             by_digest: Map::default(),
             tags: Map::default(),
+            tag_lives: Map::default(),
             parents: Map::default(),
             gaps: Vec::new(),
             runs: Vec::new(),
@@ -79,7 +88,10 @@ impl RepositoryHistory {
             key_steps: Vec::new(),
             key_refusals: Vec::new(),
             deleted_by: None,
+            deletions: Vec::new(),
+            creations: Vec::new(),
             mutability: Sym::NONE,
+            mutability_set_by: None,
             logged: false,
             settled: Map::default(),
             openings: Vec::new(),

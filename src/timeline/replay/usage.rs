@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{Happening, Replay};
 use crate::model::{Digest, Order, StepKind};
-use crate::timeline::fact::{Fact, Named, PullOutcome, What};
+use crate::timeline::fact::{Fact, Named, PullOutcome, StopReason, What};
 use crate::timeline::image::{Step, Use, UseKind};
 use crate::timeline::names::{DigestNo, EventNo, Map, Sym};
 use crate::timeline::references::{Mention, MentionKind};
+use crate::timeline::tags::AskKind;
 
 /// A deployment takes its digest when its first task asks for the tag, not when the service is updated.
 pub(super) struct Unconfirmed {
@@ -56,22 +57,35 @@ pub(super) struct Digests {
 const FIRST_TASK_MILLIS: i64 = 15 * 60_000;
 
 impl Replay<'_> {
-    /// The image that a pull or a reference means: by digest, else by where its tag points (or pointed last).
+    /// The image that a pull or a reference means: by digest, else by where its tag points.
     fn resolve(&mut self, image: Named) -> Option<usize> {
-        if let Some(digest) = image.digest.some() {
-            return Some(self.at(digest));
+        match image.digest.some() {
+            Some(digest) => Some(self.at(digest)),
+            None => self.state.tags.get(&image.tag)?.holder,
         }
-        let tag = self.state.tags.get(&image.tag)?;
-        tag.holder.or(tag.last_holder)
     }
 
     pub(super) fn pull(&mut self, event: EventNo, image: Named, outcome: PullOutcome, order: Order) {
         let answered = outcome == PullOutcome::Answered;
-        let Some(at) = self.resolve(image) else { return };
+        let there = self.resolve(image);
+        let kind = match outcome {
+            PullOutcome::Answered => AskKind::Pull,
+            PullOutcome::Failed | PullOutcome::Missing => AskKind::Failed,
+            PullOutcome::Denied | PullOutcome::KeyRefused => AskKind::Denied,
+        };
+        let at = match there {
+            None if image.tag.is_some() => self.ask_in_vain(image.tag, event, kind, Sym::NONE),
+            at => at,
+        };
+        if there.is_some() && image.digest.is_none() && answered {
+            self.pulled_by_tag(image.tag, event);
+        }
+        let Some(at) = at else { return };
         let found = &mut self.state.images[at];
         found.step(event, if answered { StepKind::Pull } else { StepKind::PullFailed }, image.tag, DigestNo::NONE, order);
         if let Some(step) = found.steps.last_mut() {
             step.denied = matches!(outcome, PullOutcome::Denied | PullOutcome::KeyRefused);
+            step.missing = outcome == PullOutcome::Missing;
         }
         if outcome == PullOutcome::KeyRefused {
             self.state.key_refusals.push(event);
@@ -116,17 +130,27 @@ impl Replay<'_> {
         if mention.image.digest.is_none() && asks {
             self.asking.entry(mention.image.tag).or_default().push(mention.clone());
         }
-        let state = self.state.tags.get(&mention.image.tag);
+        let state_of_tag = self.state.tags.get(&mention.image.tag).copied();
         // Whoever asks for a tag that went with its image asks in vain for that image.
         let in_vain = asks || matches!(mention.kind, MentionKind::Missing | MentionKind::Started);
-        let is_known = state.is_some_and(|tag| tag.holder.is_some() || (in_vain && tag.last_holder.is_some()));
+        let is_known = state_of_tag.is_some_and(|tag| tag.holder.is_some() || (in_vain && tag.last_holder.is_some()));
         if mention.image.digest.is_none() && !is_known && mention.kind != MentionKind::Missing {
             if !asks {
                 self.waiting.entry(mention.image.tag).or_default().push(mention.clone());
             }
             return;
         }
-        if let Some(at) = self.resolve(mention.image) {
+        let at = match self.resolve(mention.image) {
+            // It starts by asking for the tag, which nothing has.
+            None if mention.kind == MentionKind::Started => self.ask_in_vain(mention.image.tag, mention.event, AskKind::Stopped, mention.by),
+            None if asks => state_of_tag.and_then(|tag| tag.last_holder),
+            None if mention.image.tag.is_some() && mention.kind == MentionKind::Missing => {
+                let kind = if mention.reason == StopReason::Other { AskKind::StoppedOtherwise } else { AskKind::Stopped };
+                self.ask_in_vain(mention.image.tag, mention.event, kind, mention.by)
+            }
+            at => at,
+        };
+        if let Some(at) = at {
             self.note_use(at, mention, order);
         }
     }
@@ -159,6 +183,10 @@ impl Replay<'_> {
         let from = self.time(mention.event);
         let image = &mut self.state.images[at];
         image.step(mention.event, kind, mention.image.tag, DigestNo::NONE, order);
+        if let Some(step) = image.steps.last_mut().filter(|step| step.kind == StepKind::TaskStopped) {
+            step.denied = mention.reason == StopReason::Denied;
+            step.missing = mention.reason == StopReason::Missing;
+        }
         // Of an image that is there, whoever asks for its tags needs it only while it has them: see `asked_for_at_the_end`.
         if !by_digest && matches!(use_kind, UseKind::Asked | UseKind::Offered) && !image.is_gone() {
             return;

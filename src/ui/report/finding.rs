@@ -42,7 +42,9 @@ fn write_facts(html: &mut Html<'_>, finding: &Finding) -> io::Result<()> {
         Ok(())
     })?;
     html.item("Lost", |html| {
-        html.raw("<code>")?.value(lost.digest)?.raw("</code>")?;
+        if let Some(digest) = lost.digest {
+            html.raw("<code>")?.value(digest)?.raw("</code>")?;
+        }
         for (word, time) in [(" pushed ", lost.pushed_at), (" lost its last tag ", lost.untagged_at), (" gone ", lost.gone_at)] {
             if let Some(time) = time {
                 html.raw("<br>")?.raw(word)?.value(time)?;
@@ -172,7 +174,7 @@ pub fn write_rows(html: &mut Html<'_>, findings: &[Finding]) -> io::Result<()> {
         if let Some(tag) = &finding.tag {
             html.raw(":")?.log(tag)?;
         }
-        html.raw("</code></td><td><code>")?.text(&finding.lost.digest.short())?.raw("</code></td><td>")?;
+        html.raw("</code></td><td><code>")?.text(&finding.lost.digest.map_or_else(String::new, |digest| digest.short()))?.raw("</code></td><td>")?;
         match finding.lost.gone_at {
             Some(time) => html.value(time)?,
             None => html.raw("not yet")?,
