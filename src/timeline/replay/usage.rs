@@ -194,6 +194,10 @@ impl Replay<'_> {
         image.uses.push(made_of(mention, use_kind, from));
         if use_kind == UseKind::Kept {
             let (event, held) = self.held.entry(mention.by).or_insert((mention.event, Vec::new()));
+            // A tag that is proven late may tell of a call that others have followed.
+            if self.events[event.index()].time > from {
+                return;
+            }
             if *event != mention.event {
                 (*event, *held) = (mention.event, Vec::new());
             }

@@ -170,7 +170,18 @@ impl Case<'_> {
         let untagged = self.life.untagged_at.unwrap_or(u64::MAX)..absence.from.unwrap_or(u64::MAX);
         let used = !self.repository.is_child_since(self.digest, untagged.start)
             && self.life.pulls.iter().any(|pull| pull.by_digest && untagged.contains(&pull.time));
-        (used || absence.from.is_some_and(pinned)).then_some("high")
+        let kept = |time: u64| self.folded.deployments.kept_at(self.repo, self.digest, time);
+        let kept = kept(absence.until) || absence.from.is_some_and(kept);
+        (used || kept || self.followed(absence) || absence.from.is_some_and(pinned)).then_some("high")
+    }
+}
+
+impl Case<'_> {
+    /// Somebody follows a tag that it had when it went.
+    fn followed(&self, absence: Absence) -> bool {
+        let Some(from) = absence.from else { return false };
+        let archived = self.life.archives.iter().find(|stay| stay.cause.time == from).map(|stay| &stay.tags);
+        self.folded.deployments.followed_at(self.repo, archived.unwrap_or(&self.life.tags_at_end).iter(), from)
     }
 }
 
