@@ -10,7 +10,7 @@ mod shell;
 mod tests;
 mod who;
 
-pub use gather::{of_displaced, of_loss};
+pub use gather::{About, of_displaced, of_loss, of_loss_with, of_question};
 pub use shell::{Shell, quoted};
 pub use who::{Who, partition_region};
 
@@ -102,14 +102,12 @@ pub struct Situation {
 
 /// What to do first, then what keeps it from happening again.
 pub fn advice(situation: &Situation) -> Vec<String> {
-    let mut list = Vec::new();
-    if situation.is_back {
-        list.push("The image came back later: it can be pulled now.".to_owned());
-    } else {
-        list.extend(situation.first_aid());
-    }
-    list.extend(situation.prevention());
-    list
+    [advice_for_now(situation), situation.prevention()].concat()
+}
+
+/// What to do first.
+fn advice_for_now(situation: &Situation) -> Vec<String> {
+    if situation.is_back { vec!["The image came back later: it can be pulled now.".to_owned()] } else { situation.first_aid() }
 }
 
 impl Situation {

@@ -2,8 +2,8 @@
 
 use super::cause::of_loss;
 use super::{Case, Known, against, sentence, used_by};
-use crate::detect::{rule_in_words, span};
-use crate::model::{Cause, Gone, Order, Sentence, StepKind, Timestamp, Verdict};
+use crate::detect::{advice, rule_in_words, span};
+use crate::model::{Gone, Order, Sentence, StepKind, Timestamp, Verdict};
 use crate::timeline::{End, Loss};
 
 pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
@@ -16,7 +16,7 @@ pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
     verdict.narrative = vec![existence(case, known, loss), end(case, loss), eligibility(case, known, loss)];
     verdict.not_this = against::other_causes(case, known, Some(loss), cause);
     verdict.used_by = used_by::sentences(case, known, Some(loss));
-    verdict.advice = advice(case, cause, &verdict);
+    verdict.advice = what_to_do(case, known, loss, &verdict);
     if loss.open_start {
         verdict.unknown.push("The image was pushed before the logs begin: widen --since to see who pushed it, and under which tags.".to_owned());
     }
@@ -129,18 +129,11 @@ fn grace(loss: &Loss) -> String {
     }
 }
 
-fn advice(case: Case<'_>, cause: Cause, verdict: &Verdict) -> Vec<String> {
+/// What the finding says that tells the same loss; without one, nobody is known to need it but who asks.
+fn what_to_do(case: Case<'_>, known: Known<'_>, loss: &Loss, verdict: &Verdict) -> Vec<String> {
     if let Some(finding) = verdict.why.as_ref().and_then(|id| case.findings.iter().find(|finding| &finding.id == id)) {
         return finding.advice.clone();
     }
-    let text = match cause {
-        Cause::Archived => "Restore it: `aws ecr update-image-storage-class --target-storage-class STANDARD`; it takes up to about 20 minutes.",
-        Cause::RepositoryDeleted => "Build and push anew, or copy from a replica.",
-        Cause::ReplicaMissing => {
-            "Lifecycle policies and deletions are not replicated: look at the copy's own policy, and pull from the source registry meanwhile."
-        }
-        Cause::PullThroughCacheExpired => "Pull the tag again through the cache: it fetches the upstream image anew.",
-        _ => "Deploy anew what refers to this digest, or push the very same image again.",
-    };
-    vec![text.to_owned()]
+    let about = advice::About { history: case.history, repository: known.repository, image: known.image };
+    advice::of_question(about, loss, case.question.about.tag())
 }
