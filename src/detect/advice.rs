@@ -96,8 +96,17 @@ pub struct Situation {
     pub copy: Option<(String, String, String)>,
     /// Two pipelines pushed the tag, not one.
     pub two_pushers: bool,
-    /// The lifecycle policy was changed after the loss.
-    pub policy_changed: bool,
+    pub policy: PolicySince,
+}
+
+/// What became of the lifecycle policy after the loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PolicySince {
+    Same,
+    /// Changed, and what was lost would be at the mercy of a rule again.
+    Changed,
+    /// Changed: a rule of its own speaks of these tags now.
+    Protects,
 }
 
 /// What to do first, then what keeps it from happening again.
@@ -193,14 +202,15 @@ impl Situation {
     /// What keeps it from happening again.
     fn prevention(&self) -> Vec<String> {
         let mut list: Vec<String> = Vec::new();
+        if self.policy != PolicySince::Same && matches!(self.lost, Lost::Tagged(_) | Lost::Untagged | Lost::TagMoved) {
+            list.push("The lifecycle policy was changed after the loss: that brings nothing back.".to_owned());
+        }
         match self.lost {
             Lost::TagMoved | Lost::AtRisk if self.two_pushers => {
                 list.push("Let one pipeline push a tag, or give every build a tag of its own.".to_owned())
             }
             Lost::TagMoved | Lost::AtRisk => list.push("Give every build a tag of its own.".to_owned()),
-            Lost::Tagged(_) if self.policy_changed => {
-                list.push("The lifecycle policy was changed after the loss, which brings nothing back: look whether a rule of higher priority protects what is deployed now.".to_owned());
-            }
+            Lost::Tagged(_) if self.policy == PolicySince::Protects => {}
             Lost::Tagged(Measure::Count) => {
                 list.push("Give each service a repository, or a rule with a prefix, of its own, so that another's pushes do not count against it; or protect what is deployed by a rule of higher priority that matches its tags.".to_owned());
             }

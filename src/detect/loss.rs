@@ -97,9 +97,6 @@ fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, event: &EventRe
         _ if loss.end == End::DeletedByLastTag => format!("{who} deleted the last tag of {digest}, and the image with it"),
         _ => format!("{who} deleted {digest}"),
     };
-    let needed = match harm.usage.pulls_after_gone {
-        0 => "something deployed still needs it".to_owned(),
-        pulls => format!("{pulls} pull(s) after that found nothing"),
-    };
+    let needed = harm.need();
     format!("In {}, {what}; {needed}.", place(&history.repository(subject.repository)))
 }

@@ -158,8 +158,22 @@ impl Harm {
     /// "2 pull(s) after that found nothing", or that something else needs it.
     pub fn need(&self) -> String {
         match self.usage.pulls_after_gone {
-            0 => "something deployed still needs it".to_owned(),
+            0 => self.who_needs_it(),
             pulls => format!("{pulls} pull(s) after that found nothing"),
+        }
+    }
+
+    /// "function:orders failed for want of it", "service/prod/web and 2 more still need it".
+    fn who_needs_it(&self) -> String {
+        let Some(first) = self.pinned.first() else { return "something deployed still needs it".to_owned() };
+        // Behind `arn:PARTITION:SERVICE:REGION:ACCOUNT:`.
+        let name = first.raw().splitn(6, ':').nth(5).filter(|_| first.raw().starts_with("arn:")).unwrap_or(first.raw());
+        let more = if self.pinned.len() > 1 { format!(" and {} more", self.pinned.len() - 1) } else { String::new() };
+        let failed = self.severity == Some(Severity::Critical) && self.needs.iter().any(|found| found.kind == UseKind::TaskStopped);
+        match failed {
+            true => format!("{name}{more} failed for want of it"),
+            false if more.is_empty() => format!("{name} still needs it"),
+            false => format!("{name}{more} still need it"),
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{Lost, Measure, Needed, Pin, Restore, Situation, TagNow, Who, advice, advice_for_now};
+use super::{Lost, Measure, Needed, Pin, PolicySince, Restore, Situation, TagNow, Who, advice, advice_for_now};
 use crate::detect::usage::{Harm, usage_of_loss};
 use crate::detect::{Subject, rule_of};
 use crate::model::{ImageState, Principal, PushOrigin, StepKind};
-use crate::policy::Count;
-use crate::timeline::{Displacement, End, EventNo, History, Image, KnownFrom, Loss, RepositoryHistory, Sym, Use, UseKind};
+use crate::policy::{Count, Rule, Tags};
+use crate::timeline::{Displacement, End, EventNo, History, Image, KnownFrom, Loss, PolicyInForce, RepositoryHistory, Sym, Use, UseKind};
 
 /// The image that advice is about.
 #[derive(Clone, Copy)]
@@ -54,13 +54,20 @@ fn of_end(about: About<'_>, loss: &Loss, harm: &Harm) -> Situation {
     Situation {
         is_back: loss.back_at.is_some(),
         two_pushers: loss.displaced.as_deref().is_some_and(|displaced| two_pushers(about, displaced)),
-        // A run states the policy that was in force before it: only one that was put is a change.
-        policy_changed: about
-            .repository
-            .policy
-            .is_some_and(|policy| policy.known_from == KnownFrom::Put && about.history.noted(policy.since).time > loss.at),
+        policy: policy_since(about, loss),
         ..situation(about, lost(about, loss), &tags, harm)
     }
+}
+
+/// A run states the policy that was in force before it: only one that was put is a change.
+fn policy_since(about: About<'_>, loss: &Loss) -> PolicySince {
+    let put_later = |policy: &PolicyInForce| policy.known_from == KnownFrom::Put && about.history.noted(policy.since).time > loss.at;
+    let Some(put) = about.repository.policy.filter(put_later) else { return PolicySince::Same };
+    let named = |rule: &Rule| match &rule.tags {
+        Tags::Tagged { prefixes, patterns } if prefixes.is_empty() && patterns.is_empty() => false,
+        tags => loss.tags.iter().any(|(tag, _)| tags.speaks_of(about.history.text(*tag))),
+    };
+    if about.history.policy(put.policy).rules().iter().any(named) { PolicySince::Protects } else { PolicySince::Changed }
 }
 
 /// What to do about an image that lost its tag and is still there.
@@ -96,7 +103,7 @@ fn situation(about: About<'_>, lost: Lost, tags: &[Sym], harm: &Harm) -> Situati
         tags: of_interest.into_iter().map(|tag| (now(about, &tag), tag)).map(|(now, tag)| (tag, now)).collect(),
         is_back: false,
         two_pushers: false,
-        policy_changed: false,
+        policy: PolicySince::Same,
     }
 }
 

@@ -53,7 +53,7 @@ fn situation(lost: Lost, needed: Vec<Needed>, now: TagNow) -> Situation {
         is_back: false,
         copy: None,
         two_pushers: false,
-        policy_changed: false,
+        policy: PolicySince::Same,
     }
 }
 
@@ -75,7 +75,7 @@ fn each(mut look: impl FnMut(&Situation, &Needed, &[String])) {
                             is_back: flag(0),
                             copy: flag(1).then(|| ("444455556666".into(), "us-east-1".into(), "mirror/cart".into())),
                             two_pushers: flag(2),
-                            policy_changed: flag(3),
+                            policy: if flag(3) { PolicySince::Protects } else { PolicySince::Changed },
                             ..situation(lost, vec![needed.clone()], now)
                         };
                         look(&situation, &needed, &advice(&situation));
@@ -106,7 +106,12 @@ fn what_cannot_work_is_never_advised() {
             assert!(!all.contains("update-image-storage-class"), "{}", context());
         }
         assert!(situation.two_pushers || !all.contains("one pipeline"), "{}", context());
-        assert!(!situation.policy_changed || !all.contains("Protect tags") && !all.contains("Give each service"), "{}", context());
+        assert!(
+            situation.policy != PolicySince::Protects || !all.contains("Protect tags") && !all.contains("Give each service"),
+            "what was done: {}",
+            context()
+        );
+        assert!(!all.contains("raise its count"), "{}", context());
     });
 }
 
