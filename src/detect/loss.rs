@@ -6,7 +6,7 @@ use super::story::{deleted, evidence, lost, place, rule_in_words};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
 use crate::model::{EventRef, Finding, FindingKind, KeptImage, LogText};
-use crate::timeline::{End, Loss};
+use crate::timeline::{End, History, Image, Loss, RepositoryHistory, Sym};
 
 /// A count or age rule took an image that had a tag.
 pub struct ExpiredWhileTagged;
@@ -99,4 +99,21 @@ fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, event: &EventRe
     };
     let needed = harm.need();
     format!("In {}, {what}; {needed}.", place(&history.repository(subject.repository)))
+}
+
+/// What came back, and what did not: a push brings back the tags that it names, and no others.
+pub fn came_back(history: &History, repository: &RepositoryHistory, image: &Image, loss: &Loss) -> Vec<String> {
+    let missing = |tag: Sym| repository.tags.get(&tag).is_none_or(|state| state.holder.is_none());
+    let mut tags: Vec<&str> = loss.tags.iter().filter(|(tag, _)| missing(*tag)).map(|(tag, _)| history.text(*tag)).collect();
+    tags.sort_unstable();
+    if tags.is_empty() || image.is_gone() {
+        return vec!["The image came back later: it can be pulled now; start anew what stopped.".to_owned()];
+    }
+    let (name, digest) = (history.repository(repository).name, history.digest_or_zero(image.digest));
+    let list = tags.join(", ");
+    vec![format!(
+        "The image came back later, and tag {list} did not: tag {digest} {list} again (`aws ecr put-image --repository-name {} --image-tag {} --image-manifest …` with its manifest).",
+        name.raw(),
+        tags[0]
+    )]
 }

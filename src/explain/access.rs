@@ -5,7 +5,7 @@
 
 use super::{Case, sentence};
 use crate::detect::{key_locked, keys_in_words};
-use crate::model::{Cause, EventRef, Sentence, StepKind, Verdict};
+use crate::model::{Cause, EventRef, KeyChange, Sentence, StepKind, Verdict};
 use crate::timeline::{EventNo, Image, KeyStep, RepositoryHistory};
 
 /// What took it.
@@ -23,10 +23,12 @@ pub enum Taken {
 
 /// What took access to an image that is there; `None` where nothing speaks for that. Without an image, of any in the repository.
 pub fn taken(case: Case<'_>, repository: &RepositoryHistory, image: Option<&Image>) -> Option<Taken> {
-    if let Some(step) = key_locked(&repository.key_steps) {
-        return Some(Taken::Key(step));
-    }
     let time = |event: EventNo| case.history.noted(event).time;
+    let (then, later): (Vec<KeyStep>, Vec<KeyStep>) = repository.key_steps.iter().partition(|step| time(step.event) <= case.when.at);
+    if let Some(step) = key_locked(&then) {
+        let unlocked = later.iter().find(|step| matches!(step.change, KeyChange::Enabled | KeyChange::Imported));
+        return Some(unlocked.map_or(Taken::Key(step), |unlocked| Taken::KeyOnce(step, unlocked.event)));
+    }
     let steps = || image.into_iter().flat_map(|image| &image.steps);
     let failed_since = |change: EventNo| steps().any(|step| step.kind == StepKind::PullFailed && time(step.event) >= time(change));
     let speaks = |change: &EventNo| case.question.denied || failed_since(*change);

@@ -22,7 +22,8 @@ pub(super) fn verdict(case: Case<'_>, repository: &RepositoryHistory) -> Verdict
                 sentence(format!("It was deleted at {}, by {}.", gone.event_time, by(&gone)), vec![gone.clone()]),
                 sentence("All of its images went with it.", Vec::new()),
             ];
-            verdict.gone = Some(Gone { at: Timestamp::from_millis(case.history.noted(event).time), by: Cause::RepositoryDeleted, event: gone });
+            verdict.gone =
+                Some(Gone { at: Timestamp::from_millis(case.history.noted(event).time), by: Cause::RepositoryDeleted, event: gone, back_at: None });
             verdict.advice.push("Create the repository again, and push what is needed; who deleted it may have a copy.".to_owned());
         }
         None => {

@@ -31,7 +31,8 @@ pub(super) fn settled(case: Case<'_>) -> Settled {
     if !also.is_empty() {
         notes.push(format!("The text can be read in another way, too, and the logs know that as well: {}. Ask about it by itself.", also.join(", ")));
     }
-    let chosen = Question { others: question.others.clone(), alternatives: Vec::new(), ..chosen.clone() };
+    let Question { failed, at, .. } = *question;
+    let chosen = Question { others: question.others.clone(), alternatives: Vec::new(), failed, at, ..chosen.clone() };
     notes.extend(about_registry(Case { question: &chosen, ..case }));
     notes.extend(
         chosen.layer.map(|layer| format!("{layer} is a layer, and by it no image is named: a layer is there as long as an image that has it.")),
@@ -66,7 +67,7 @@ fn knows(case: Case<'_>) -> Knows {
 impl Case<'_> {
     fn knows_tag(self, repository: &crate::timeline::RepositoryHistory) -> bool {
         let tag = self.question.about.tag().and_then(|tag| self.history.find_string(tag));
-        self.question.about.digest().is_none() && tag.is_some_and(|tag| repository.tags.contains_key(&tag))
+        self.question.about.digest().is_none() && tag.is_some_and(|tag| repository.tag_lives.contains_key(&tag))
     }
 }
 

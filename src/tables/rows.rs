@@ -3,7 +3,8 @@
 use super::builder::Builder;
 use super::{Rows, Table, engine};
 use crate::model::{
-    CheckedObject, Coverage, Digest, EventRef, Finding, Forecast, LogText, Repository, StepKind, Timeline, TimelineStep, Timestamp, WhatIf,
+    CheckedObject, Coverage, Digest, EventRef, Finding, Forecast, LogText, Repository, StepKind, TagSpan, TagTimeline, Timeline, TimelineStep,
+    Timestamp, WhatIf,
 };
 
 /// One value on its way into a column.
@@ -152,6 +153,41 @@ fn reference<'a>(timeline: &'a Timeline, step: &'a TimelineStep) -> Vec<Cell<'a>
     let mut cells: Vec<Cell<'_>> = place(&timeline.repository).into();
     cells.extend([digest(Some(timeline.digest)), time(Some(step.time)), Cell::Text(Some(step.kind.word())), maybe(step.tag.as_ref())]);
     cells.extend(event(&step.event));
+    cells
+}
+
+/// `tags`: a row for each span.
+pub fn tags(tags: impl Iterator<Item = TagTimeline>) -> Rows {
+    let mut rows = Growing::new(&engine::TAGS);
+    for tag in tags {
+        for (at, span) in tag.spans.iter().enumerate() {
+            let next = tag.spans.get(at + 1).and_then(|next| next.since);
+            let after =
+                |event: &&EventRef| span.until.is_some_and(|until| until <= event.event_time) && next.is_none_or(|next| event.event_time < next);
+            rows.push(one_span(&tag, span, tag.asked_in_vain.iter().filter(after).count() as u64));
+        }
+    }
+    rows.finish()
+}
+
+fn one_span<'a>(tag: &'a TagTimeline, span: &'a TagSpan, asked: u64) -> Vec<Cell<'a>> {
+    let (given, ended) = (span.given_by.as_ref(), span.ended_by.as_ref());
+    let mut cells: Vec<Cell<'_>> = place(&tag.repository).into();
+    cells.extend([
+        log(&tag.tag),
+        digest(Some(span.digest)),
+        time(span.since),
+        maybe(given.map(|event| &event.event_id)),
+        maybe(given.and_then(|event| event.actor.as_ref())),
+        time(span.until),
+        Cell::Text(span.end.map(|end| end.word())),
+        maybe(ended.map(|event| &event.event_id)),
+        maybe(ended.and_then(|event| event.actor.as_ref())),
+        digest(span.moved_to),
+        number(span.pulls),
+        number(asked),
+        Cell::Text(Some(span.order.word())),
+    ]);
     cells
 }
 

@@ -35,6 +35,14 @@ pub struct SameSecond {
     pub winner: String,
 }
 
+/// Somebody asked for a tag while nothing had it.
+#[derive(Debug, Clone)]
+pub struct TagAsk {
+    pub repo: usize,
+    pub tag: String,
+    pub second: u64,
+}
+
 /// Things to do later.
 #[derive(Debug, Clone)]
 pub enum Job {
@@ -65,6 +73,7 @@ pub struct World {
     pub functions: Vec<Function>,
     pub logged: Vec<Logged>,
     pub same_second: Vec<SameSecond>,
+    pub tag_asks: Vec<TagAsk>,
     /// Second eventIDs of one call (twins, addenda) → the first.
     pub same_call: BTreeMap<String, String>,
     queue: BTreeMap<(u64, u64), Job>,
@@ -87,12 +96,14 @@ impl World {
             functions: Vec::new(),
             logged: Vec::new(),
             same_second: Vec::new(),
+            tag_asks: Vec::new(),
             same_call: BTreeMap::new(),
             queue: BTreeMap::new(),
             queued: 0,
         };
         world.found();
         world.run();
+        world.ask_for_departed_tags();
         world
     }
 
