@@ -116,7 +116,7 @@ fn in_force(history: &History) -> Option<(i64, KnownFrom)> {
 }
 
 fn created(log: &mut Log, made_by_ecr: Option<PushOrigin>) -> &mut Log {
-    log.add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr })
+    log.add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr, key: None })
 }
 
 #[test]
