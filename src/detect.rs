@@ -4,6 +4,7 @@ mod at_risk;
 mod child;
 mod loss;
 mod moved_back;
+mod reasons;
 mod same_tag;
 mod story;
 mod tag_removed;
@@ -14,8 +15,9 @@ mod usage;
 pub use child::{broken, heading, tag_of};
 pub use loss::came_back;
 pub use moved_back::{advice as advice_on_moves, moves_back};
+pub use reasons::{Why, caller, why};
 pub use same_tag::push_index_again;
-pub use story::{asked, deleted, evidence, place, rule_in_words, rule_of, span, who};
+pub use story::{add_reasons, asked, deleted, evidence, place, restore, restore_under_way, rule_in_words, rule_of, span, tags_by_need, who};
 pub use tag_removed::advice as advice_on_removed_tag;
 pub use untagged::reason as reason_without_tag;
 pub use usage::{Harm, usage_of_displaced, usage_of_living, usage_of_loss};
@@ -79,6 +81,8 @@ pub const ALL: &[&dyn Detector] = &[
     &loss::DeletedByCall,
     &loss::RepositoryDeleted,
     &loss::Archived,
+    &loss::ReplicatedDeletion,
+    &loss::WentWithSubject,
     &unexplained::Unexplained,
 ];
 
@@ -114,6 +118,9 @@ pub fn findings(history: &History, settings: Settings) -> Vec<Finding> {
         found
     };
     let mut all: Vec<Finding> = history.repositories().par_iter().flat_map_iter(per_repository).collect();
+    for finding in all.iter_mut().filter(|finding| finding.tags.is_empty()) {
+        finding.tags.extend(finding.tag.clone());
+    }
     all.sort_by_cached_key(|finding| {
         let when = finding.lost.gone_at.or(finding.lost.untagged_at);
         (finding.severity, finding.repository.clone(), when, finding.id.clone())

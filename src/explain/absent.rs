@@ -53,7 +53,7 @@ fn foreign(host: &str, repository: &str) -> (String, String) {
 fn public(repository: &str) -> (String, String) {
     let alias = repository.split('/').next().unwrap_or(repository);
     let text = format!(
-        "public.ecr.aws/{repository} lies in ECR Public, which is not ECR: its calls are logged under ecr-public.amazonaws.com, in us-east-1 of the account that \
+        "public.ecr.aws/{repository} lies in ECR Public, a service of its own: its calls are logged under ecr-public.amazonaws.com, in us-east-1 of the account that \
          owns the alias {alias}, and this program does not read them."
     );
     let advice = format!(
@@ -200,7 +200,7 @@ pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
     verdict.repository = Some(case.history.repository(repository));
     if !repository.gaps.is_empty() {
         let gap = format!(
-            "{} event(s) of this repository had their content left out by CloudTrail: its push or its end may be among them.",
+            "{} event(s) of this repository do not say what was done (CloudTrail leaves content out above 100 KB): its push or its end may be among them.",
             repository.gaps.len()
         );
         verdict.unknown.push(gap);

@@ -17,14 +17,15 @@ pub(super) struct Settled {
 pub(super) fn settled(case: Case<'_>) -> Settled {
     let question = case.question;
     let readings = || std::iter::once(question).chain(&question.alternatives);
-    let knows = |question: &Question| knows(Case { question, ..case });
-    let best = readings().map(knows).max().unwrap_or(Knows::Nothing);
-    let fits = |reading: &&Question| knows(reading) == best && !(reading.only_if_known && best < Knows::Image);
-    let chosen = readings().find(fits).unwrap_or(question);
+    let readings: Vec<(Knows, &Question)> = readings().map(|question| (knows(Case { question, ..case }), question)).collect();
+    let best = readings.iter().map(|(knows, _)| *knows).max().unwrap_or(Knows::Nothing);
+    let fits = |(knows, reading): &&(Knows, &Question)| *knows == best && !(reading.only_if_known && best < Knows::Image);
+    let chosen = readings.iter().find(fits).map_or(question, |(_, reading)| reading);
     let mut notes = Vec::new();
-    let also: Vec<String> = readings()
-        .filter(|other| best == Knows::Image && *other != chosen && knows(other) == best)
-        .map(Question::to_text)
+    let also: Vec<String> = readings
+        .iter()
+        .filter(|(knows, other)| best == Knows::Image && *other != chosen && *knows == best)
+        .map(|(_, other)| other.to_text())
         .filter(|text| *text != chosen.to_text())
         .take(NAMED_MAX)
         .collect();
@@ -56,8 +57,9 @@ fn knows(case: Case<'_>) -> Knows {
         };
     }
     let repositories = case.repositories();
-    let asks_for_image = !case.question.repository_only;
-    match repositories.iter().any(|repository| asks_for_image && case.image_in(repository).is_some() || case.knows_tag(repository)) {
+    // Nobody wrote `latest`: a reading that has a tag goes before one that has none.
+    let asks_for_image = !case.question.repository_only && !case.question.latest;
+    match repositories.iter().any(|repository| asks_for_image && (case.image_in(repository).is_some() || case.knows_tag(repository))) {
         true => Knows::Image,
         false if repositories.is_empty() => Knows::Nothing,
         false => Knows::Repository,

@@ -1,5 +1,7 @@
 //! Each cause told from the others.
 
+mod pasted;
+
 use super::{Question, explain};
 use crate::detect::{Settings, findings};
 use crate::model::{Action, Cause, Coverage, Verdict};

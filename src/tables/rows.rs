@@ -341,10 +341,11 @@ fn one_whatif(element: &WhatIf) -> Vec<Cell<'_>> {
 /// `coverage`: one row.
 pub fn coverage(coverage: &Coverage) -> Rows {
     let mut rows = Growing::new(&engine::COVERAGE);
-    rows.push([
+    let mut cells = vec![
         number(coverage.objects_listed),
         number(coverage.objects_read),
         number(coverage.objects_skipped),
+        number(coverage.objects_left_out),
         number(coverage.objects_failed),
         number(coverage.bytes_compressed),
         number(coverage.bytes_decompressed),
@@ -352,10 +353,18 @@ pub fn coverage(coverage: &Coverage) -> Rows {
         number(coverage.records_relevant),
         number(coverage.records_duplicate),
         number(coverage.records_failed),
+        number(coverage.records_skipped),
+        number(coverage.lines_skipped),
+        number(coverage.records_repaired.records),
+    ];
+    cells.extend(coverage.records_repaired.kinds().map(|(_, records)| number(records)));
+    cells.extend([
+        number(coverage.events_sharing_an_id),
         time(coverage.first_event_time),
         time(coverage.last_event_time),
         Cell::Flag(coverage.partial),
         Cell::Texts(coverage.warnings.clone()),
     ]);
+    rows.push(cells);
     rows.finish()
 }

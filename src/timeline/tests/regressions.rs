@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::kinds;
 use super::log::{Log, START, digest};
 use crate::model::{
-    Action, Addendum, FindingKind, ImageId, ImageReference, ImageState, Order, PolicyRun, Recognized, Severity, StepKind, TaskImage, Timestamp,
+    Action, Addendum, FindingKind, ImageId, ImageReference, ImageState, Mutability, Order, PolicyRun, Recognized, Severity, StepKind, TaskImage,
+    Timestamp,
 };
 
 pub(super) const DAY: i64 = 86_400;
@@ -19,6 +20,7 @@ fn twin(log: &mut Log, id: &'static str) -> usize {
     log.events[first].event.shared_id = Some(Cow::Borrowed("shared"));
     copy.event.shared_id = Some(Cow::Borrowed("shared"));
     copy.event.id = Cow::Borrowed(id);
+    copy.event.identity = super::log::identity(id);
     copy.event.recipient_account = "444455556666".into();
     log.events.push(copy);
     first
@@ -67,6 +69,7 @@ fn a_correction_is_the_event_that_it_corrects() {
     let mut correction = log.events[1].clone();
     correction.event.addendum = Some(Addendum { original_event_id: correction.event.id.clone(), corrects_time: false });
     correction.event.id = Cow::Borrowed("cccc");
+    correction.event.identity = super::log::identity("cccc");
     correction.event.time = Timestamp::from_millis((START + 7200) * 1000);
     log.events.push(correction);
     log.at(2 * DAY).expire(1, &[]);
@@ -188,7 +191,12 @@ fn a_push_is_stored_a_moment_before_it_is_logged() {
 #[test]
 fn a_repository_created_anew_begins_new_lives() {
     let mut log = Log::default();
-    log.push(1, "v1").push(2, "v2").at(50).add("CreateRepository", Action::CreateRepository { mutability: None }).at(60).push(1, "v1");
+    log.push(1, "v1")
+        .push(2, "v2")
+        .at(50)
+        .add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr: None })
+        .at(60)
+        .push(1, "v1");
     let image = log.image(1);
     assert_eq!((image.state, image.lives), (ImageState::Tagged, 2));
     assert_eq!(image.pushed_at, Some(Timestamp::from_millis((START + 60) * 1000)));
@@ -558,6 +566,7 @@ fn of_several_corrections_the_last_one_holds() {
             let mut correction = other.events.remove(0);
             correction.event.addendum = Some(Addendum { original_event_id: corrected.clone().into(), corrects_time: false });
             correction.event.id = Cow::Borrowed(id);
+            correction.event.identity = super::log::identity(id);
             log.events.insert(1, correction);
             if chained {
                 corrected = id.to_owned();
@@ -575,7 +584,10 @@ fn nobody_is_told_to_make_tags_immutable_that_are() {
         let mut log = Log::default();
         log.push(1, "v1").push(2, "v1").at(2 * DAY).expire(1, &[]);
         if let Some(mutability) = mutability {
-            log.add("PutImageTagMutability", Action::SetTagMutability { mutability: mutability.into() });
+            log.add(
+                "PutImageTagMutability",
+                Action::SetTagMutability { mutability: Mutability { setting: mutability.into(), exclusions: Vec::new() } },
+            );
         }
         log.findings()[0].advice.join(" ")
     };

@@ -72,6 +72,8 @@ pub struct World {
     pub tag_asks: Vec<TagAsk>,
     /// Second eventIDs of one call (twins, addenda) → the first.
     pub same_call: BTreeMap<String, String>,
+    /// Registry, region and role, from when until when its pulls do not count.
+    pub excluded: Vec<(String, String, String, u64, u64)>,
     queue: BTreeMap<(u64, u64), Job>,
     queued: u64,
 }
@@ -93,6 +95,7 @@ impl World {
             same_second: Vec::new(),
             tag_asks: Vec::new(),
             same_call: BTreeMap::new(),
+            excluded: Vec::new(),
             queue: BTreeMap::new(),
             queued: 0,
         };
