@@ -333,7 +333,7 @@ impl World {
         }
         std::mem::swap(&mut self.rng, &mut own);
         for (repo, tag, second) in chosen {
-            let caller = Caller::new(&self.repos[repo].id.registry.clone(), "NodeInstanceRole", "i-07b5e96ee6f17fb92", true);
+            let caller = Caller::new(&self.repos[repo].id.registry.clone(), "BuildNodeRole", "i-07b5e96ee6f17fb92", true);
             self.batch_get(repo, &caller, json!({"imageTag": tag}), second);
             self.tag_asks.push(TagAsk { repo, tag, second });
         }
