@@ -15,6 +15,8 @@ mod gather;
 #[cfg(feature = "sql")]
 mod ingest;
 mod interrupt;
+#[cfg(feature = "sql")]
+mod lake;
 mod man;
 mod nothing;
 mod options;
@@ -71,6 +73,8 @@ enum Command {
     Queries(queries::Args),
     #[cfg(feature = "sql")]
     Ingest(ingest::Args),
+    #[cfg(feature = "sql")]
+    Lake(lake::Args),
     Verify(verify::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -89,6 +93,8 @@ impl Command {
             Self::Queries(_) => false,
             #[cfg(feature = "sql")]
             Self::Ingest(args) => args.quiet(),
+            #[cfg(feature = "sql")]
+            Self::Lake(args) => args.quiet(),
             Self::Verify(args) => args.quiet(),
             Self::Completions(_) | Self::Man(_) => false,
         }
@@ -106,6 +112,8 @@ impl Command {
             Self::Queries(args) => args.run(),
             #[cfg(feature = "sql")]
             Self::Ingest(args) => args.run(talk),
+            #[cfg(feature = "sql")]
+            Self::Lake(args) => args.run(talk),
             Self::Verify(args) => args.run(talk),
             Self::Completions(args) => args.run(),
             Self::Man(args) => args.run(),
@@ -138,6 +146,8 @@ pub fn main() -> ExitCode {
         }
     };
     let talk = Arc::new(Talk::new(cli.command.quiet()));
+    #[cfg(feature = "sql")]
+    tell_no_guarded_panics();
     match cli.command.run(&talk) {
         Ok(ending) => ExitCode::from(ending.code()),
         Err(failure) => {
@@ -145,6 +155,17 @@ pub fn main() -> ExitCode {
             ExitCode::from(Failure::EXIT_CODE)
         }
     }
+}
+
+/// What a lake makes a failure of a file is told as that, and not as a panic, too.
+#[cfg(feature = "sql")]
+fn tell_no_guarded_panics() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !crate::lake::is_guarded() {
+            tell(panic);
+        }
+    }));
 }
 
 #[cfg(test)]

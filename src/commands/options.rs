@@ -1,7 +1,7 @@
 //! The options that every verb over logs has.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use wildmatch::WildMatch;
@@ -184,6 +184,11 @@ impl S3 {
 impl Common {
     pub const fn quiet(&self) -> bool {
         self.show.quiet
+    }
+
+    /// Files that are read, if the sources are files.
+    pub fn inputs(&self) -> impl Iterator<Item = &Path> {
+        self.sources.iter().map(Path::new)
     }
 
     pub const fn fail_on(&self) -> Option<Severity> {

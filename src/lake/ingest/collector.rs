@@ -10,7 +10,7 @@ use crate::lake::partition::{Day, Partition};
 use crate::lake::record::Split;
 use crate::lake::row::Head;
 use crate::lake::rows::Piece;
-use crate::lake::state::{Ending, ObjectState};
+use crate::lake::objects::{Ending, ObjectState};
 use crate::model::Timestamp;
 use crate::pipeline;
 use crate::source::layout::Place;
