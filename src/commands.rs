@@ -29,13 +29,16 @@ mod values;
 mod verify;
 mod whatif;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
 use crate::failure::Failure;
+use crate::ui::escape::Escape;
 use crate::ui::talk::Talk;
 use ending::Ending;
 
@@ -100,6 +103,24 @@ impl Command {
         }
     }
 
+    fn writes_to_stdout(&self) -> bool {
+        match self {
+            Self::Detect(args) => args.common.show.writes_to_stdout(),
+            Self::Explain(args) => args.common.show.writes_to_stdout(),
+            Self::Timeline(args) => args.common.show.writes_to_stdout(),
+            Self::Forecast(args) => args.common.show.writes_to_stdout(),
+            Self::Whatif(args) => args.common.show.writes_to_stdout(),
+            Self::Report(args) => args.common.show.writes_to_stdout(),
+            Self::Query(args) => args.common.show.writes_to_stdout(),
+            #[cfg(feature = "sql")]
+            Self::Ingest(_) => false,
+            #[cfg(feature = "sql")]
+            Self::Lake(args) => args.writes_to_stdout(),
+            Self::Verify(args) => args.writes_to_stdout(),
+            Self::Queries(_) | Self::Completions(_) | Self::Man(_) => true,
+        }
+    }
+
     fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         match self {
             Self::Detect(args) => args.run(talk),
@@ -135,20 +156,32 @@ fn unhyphened(argument: OsString) -> OsString {
     }
 }
 
+/// What the process was started with, as far as it cannot be asked for later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stdout {
+    Open,
+    /// `>&-`. The standard library puts `/dev/null` in its place, where everything would be lost without an error.
+    Closed,
+}
+
 /// The whole program: parses the command line, runs the verb, and gives the exit code.
-pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse_from(std::env::args_os().map(unhyphened)) {
+pub fn main(stdout: Stdout) -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(arguments.iter().cloned().map(unhyphened)) {
         Ok(cli) => cli,
         // `--help` and `--version` come here, too: they go to stdout with exit code 0.
-        Err(usage) => {
-            let _ = usage.print();
-            return if usage.use_stderr() { ExitCode::from(Failure::EXIT_CODE) } else { ExitCode::SUCCESS };
-        }
+        Err(usage) => return misused(&usage, &arguments, stdout),
     };
     let talk = Arc::new(Talk::new(cli.command.quiet()));
     #[cfg(feature = "sql")]
     tell_no_guarded_panics();
-    match cli.command.run(&talk) {
+    let ended = match stdout {
+        Stdout::Closed if cli.command.writes_to_stdout() => {
+            Err(Failure::new("cannot write to stdout").because("it is closed").advise("name a file with -o, or give it a place to write to"))
+        }
+        _ => cli.command.run(&talk),
+    };
+    match ended {
         Ok(ending) => ExitCode::from(ending.code()),
         Err(failure) => {
             talk.failure(&failure);
@@ -166,6 +199,22 @@ fn tell_no_guarded_panics() {
             tell(panic);
         }
     }));
+}
+
+/// Shows what is wrong with the command line, or the help that was asked for.
+fn misused(usage: &clap::Error, arguments: &[OsString], stdout: Stdout) -> ExitCode {
+    let visible = |argument: &OsString| matches!(argument.to_string_lossy().for_terminal(), Cow::Borrowed(_));
+    let told = match arguments.iter().all(visible) {
+        true => usage.print(),
+        // It quotes the arguments as they are: whoever wrote them may want to move the cursor.
+        false => usage.render().to_string().lines().try_for_each(|line| writeln!(std::io::stderr(), "{}", line.for_terminal())),
+    };
+    // A reader who has seen enough (`| head`) is no failure.
+    let shown = match told {
+        Ok(()) => stdout == Stdout::Open,
+        Err(error) => error.kind() == ErrorKind::BrokenPipe,
+    };
+    if shown && !usage.use_stderr() { ExitCode::SUCCESS } else { ExitCode::from(Failure::EXIT_CODE) }
 }
 
 #[cfg(test)]

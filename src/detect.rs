@@ -1,12 +1,17 @@
 //! Timelines → findings: a detector per way of losing an image that something still needs.
 
 mod at_risk;
+mod child;
 mod loss;
+mod moved_back;
 mod same_tag;
 mod story;
+mod tag_removed;
+mod unexplained;
+mod untagged;
 mod usage;
 
-pub use story::{deleted, evidence, place, span};
+pub use story::{deleted, evidence, place, rule_in_words, rule_of, span};
 pub use usage::{Harm, usage_of_displaced, usage_of_living, usage_of_loss};
 
 use std::cell::OnceCell;
@@ -15,7 +20,7 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{Finding, Severity};
-use crate::timeline::{History, Image, Prospects, RepositoryHistory};
+use crate::timeline::{History, Image, Prospects, RepositoryHistory, Sym, TagLife};
 
 /// What tells a race from an overwrite.
 #[derive(Debug, Clone, Copy)]
@@ -52,8 +57,34 @@ pub trait Detector: Sync {
 }
 
 /// All detectors. A life of an image ends once, so that no two of them speak about the same loss.
-pub const ALL: &[&dyn Detector] =
-    &[&same_tag::SameTag, &at_risk::DisplacedAlive, &loss::ExpiredWhileTagged, &loss::DeletedByCall, &loss::RepositoryDeleted, &loss::Archived];
+pub const ALL: &[&dyn Detector] = &[
+    &same_tag::SameTag,
+    &at_risk::DisplacedAlive,
+    &loss::ExpiredWhileTagged,
+    &untagged::ExpiredUntagged,
+    &child::ChildLost,
+    &loss::DeletedByCall,
+    &loss::RepositoryDeleted,
+    &loss::Archived,
+    &unexplained::Unexplained,
+];
+
+/// One tag, in its repository, in the whole history.
+#[derive(Clone, Copy)]
+pub struct TagSubject<'h> {
+    pub history: &'h History,
+    pub repository: &'h RepositoryHistory,
+    pub tag: Sym,
+    pub life: &'h TagLife,
+}
+
+/// Looks at the life of one tag and says what is wrong with it.
+pub trait TagDetector: Sync {
+    fn detect(&self, subject: TagSubject<'_>, found: &mut Vec<Finding>);
+}
+
+/// All detectors of tags: what they tell is told of no image.
+pub const ALL_OF_TAGS: &[&dyn TagDetector] = &[&tag_removed::TagRemoved, &moved_back::TagMovedBack, &unexplained::UnexplainedTag];
 
 /// Every finding: worst first, then by repository, time and id.
 pub fn findings(history: &History, settings: Settings) -> Vec<Finding> {
@@ -62,6 +93,10 @@ pub fn findings(history: &History, settings: Settings) -> Vec<Finding> {
         for image in &repository.images {
             let subject = Subject { history, repository, image, settings, prospects: &prospects };
             ALL.iter().for_each(|detector| detector.detect(subject, &mut found));
+        }
+        for (&tag, life) in &repository.tag_lives {
+            let subject = TagSubject { history, repository, tag, life };
+            ALL_OF_TAGS.iter().for_each(|detector| detector.detect(subject, &mut found));
         }
         found
     };
@@ -81,8 +116,12 @@ pub fn worst(findings: &[Finding]) -> Option<Severity> {
 /// Stable name of an incident: the image, and the calls that displaced and took it. A call has the same name whichever of
 /// its twins the filters let through.
 fn id(subject: Subject<'_>, second: &str, deletion: &str) -> String {
-    let repository = subject.history.repository(subject.repository);
-    let digest = subject.history.digest_or_zero(subject.image.digest);
-    let text = format!("{}\n{}\n{}\n{digest}\n{second}\n{deletion}", repository.registry_id.raw(), repository.region.raw(), repository.name.raw());
+    id_of(subject.history, subject.repository, &subject.history.digest_or_zero(subject.image.digest).to_string(), second, deletion)
+}
+
+/// The same of a tag, or whatever else `what` names.
+fn id_of(history: &History, repository: &RepositoryHistory, what: &str, second: &str, deletion: &str) -> String {
+    let repository = history.repository(repository);
+    let text = format!("{}\n{}\n{}\n{what}\n{second}\n{deletion}", repository.registry_id.raw(), repository.region.raw(), repository.name.raw());
     Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

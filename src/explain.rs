@@ -7,14 +7,17 @@ mod against;
 mod cause;
 mod cut;
 mod lost;
+mod pasted;
 mod pinned;
 mod question;
+mod repository;
+mod settled;
 #[cfg(test)]
 mod tests;
 mod there;
 mod used_by;
 
-pub use question::{About, Question};
+pub use question::{About, Question, Registry};
 
 use crate::model::{Cause, Coverage, Digest, EventRef, Exists, Finding, LogText, Sentence, Verdict};
 use crate::timeline::{EventNo, History, Image, Loss, RepositoryHistory};
@@ -37,6 +40,8 @@ struct Known<'h> {
 
 /// Why the reference does not resolve, as far as the logs tell.
 pub fn explain(question: &Question, history: &History, findings: &[Finding], coverage: &Coverage) -> Verdict {
+    let settled = settled::settled(Case { question, history, findings, coverage });
+    let question = &settled.question;
     let case = Case { question, history, findings, coverage };
     let mut verdict = match question.cut.as_deref().map(|digits| (digits, cut::completed(case, digits))) {
         None => answer(case),
@@ -47,6 +52,7 @@ pub fn explain(question: &Question, history: &History, findings: &[Finding], cov
             verdict
         }
     };
+    verdict.unknown.extend(settled.notes);
     verdict.unknown.extend(other_images(question));
     verdict.unknown.extend(limits(case));
     verdict
@@ -68,6 +74,9 @@ fn other_images(question: &Question) -> Option<String> {
 fn answer(case: Case<'_>) -> Verdict {
     let repositories = case.repositories();
     let Some(&first) = repositories.first() else { return absent::no_repository(case) };
+    if case.question.repository_only {
+        return repository::verdict(case, first);
+    }
     let known = repositories.iter().find_map(|repository| case.image_in(repository).map(|image| Known { repository, image }));
     let mut verdict = match known {
         None => absent::no_image(case, first),
@@ -100,7 +109,16 @@ impl<'h> Case<'h> {
         let own = self.history.repository(repository);
         match &self.question.about {
             About::Reference(wanted) => own.registry_id == *wanted.registry_id && own.region == *wanted.region && own.name == *wanted.repository,
-            About::Name { repository, .. } => own.name == **repository,
+            About::Name { repository: name, .. } => match &self.question.registry {
+                // What is not to be read of the host leaves the name, and what is, counts.
+                Registry::Ecr { registry_id, region } => {
+                    let is = |known: &Option<String>, own: &LogText| known.as_ref().is_none_or(|known| *own == **known);
+                    own.name == **name && is(registry_id, &own.registry_id) && is(region, &own.region)
+                }
+                Registry::Unnamed => own.name == **name,
+                // Another registry's names are not ours; a digest is the same everywhere.
+                Registry::Public | Registry::Other(_) => self.question.about.digest().is_some() && self.image_in(repository).is_some(),
+            },
             About::Digest(_) => self.image_in(repository).is_some(),
             About::Beginning => true,
         }
@@ -137,7 +155,7 @@ impl<'h> Case<'h> {
     fn finding(self, known: Known<'_>, loss: Option<&Loss>) -> Option<String> {
         let (digest, repository) = (self.digest(known), self.history.repository(known.repository));
         let gone = loss.map(|loss| crate::model::Timestamp::from_millis(loss.at));
-        let same = |finding: &&Finding| finding.lost.digest == digest && finding.repository == repository && finding.lost.gone_at == gone;
+        let same = |finding: &&Finding| finding.lost.digest == Some(digest) && finding.repository == repository && finding.lost.gone_at == gone;
         self.findings.iter().find(same).map(|finding| finding.id.clone())
     }
 

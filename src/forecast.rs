@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use crate::detect::{Harm, evidence, usage_of_displaced, usage_of_living, usage_of_loss};
 use crate::model::{Digest, Forecast, ImageState, KnownPolicy, LifecycleAction, LogText, Outlook, Severity, StepKind, Timestamp};
-use crate::policy::{Action, Rule};
+use crate::policy::Rule;
 use crate::timeline::{EventNo, History, Image, Prospect, Prospects, RepositoryHistory};
 
 /// A run comes within so many seconds of the moment from which an image may be taken (ECR User Guide).
@@ -172,7 +172,7 @@ impl<'h> Subject<'h> {
 
     fn eligible_at(&self) -> Option<i64> {
         // What an unknown action does is not known.
-        self.rule().filter(|rule| rule.action != Action::Unknown)?;
+        self.rule().filter(|rule| rule.action != LifecycleAction::Unknown)?;
         self.prospect()?.eligible_at
     }
 
@@ -188,7 +188,7 @@ impl<'h> Subject<'h> {
         let Some(prospect) = self.prospect() else { return Outlook::Unknown };
         let Some(rule) = self.rule() else { return Outlook::Safe };
         match (self.eligible_at(), prospect.survives) {
-            _ if rule.action == Action::Unknown => Outlook::Unknown,
+            _ if rule.action == LifecycleAction::Unknown => Outlook::Unknown,
             (Some(at), _) if at <= self.as_of.millis() => Outlook::Due,
             (Some(_), _) => Outlook::Dated,
             (None, Some(_)) => Outlook::Counted,
@@ -260,7 +260,7 @@ impl<'h> Subject<'h> {
             outlook,
             rule_priority: self.rule().map(|rule| rule.priority),
             rule: self.rule().map(|rule| rule.text.clone()),
-            action: self.rule().map(|rule| action(rule.action)),
+            action: self.rule().map(|rule| rule.action),
             eligible_at,
             expected_by: eligible_at.map(|eligible| eligible.plus_seconds(RUN_SECONDS)),
             no_grace: self.has_no_grace(),
@@ -275,14 +275,5 @@ impl<'h> Subject<'h> {
             policy_event: self.prospects.map(|prospects| history.event(prospects.in_force.event)),
             evidence: evidence(history, events),
         }
-    }
-}
-
-/// The same word for people.
-pub fn action(action: Action) -> LifecycleAction {
-    match action {
-        Action::Expire => LifecycleAction::Expire,
-        Action::Transition => LifecycleAction::Transition,
-        Action::Unknown => LifecycleAction::Unknown,
     }
 }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
-use crate::decode::seen::SeenIds;
+use crate::decode::seen::SeenEvents;
 use crate::decode::{Decoder, Limits, ObjectReport, RawRecord, RecordSink, Wanted};
 use crate::model::{Coverage, Filter, LogText, Recognized, Seen, Timestamp};
 use crate::recognize::{Recognizer, SOURCES};
@@ -129,7 +129,7 @@ pub fn scan<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C
 
 /// The same, and whether a read-only event of any service was among the records.
 fn gather<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C + Sync) -> (Coverage, bool, Vec<C>) {
-    let seen = SeenIds::default();
+    let seen = SeenEvents::default();
     let done: Vec<(Tally, C)> = match rayon::ThreadPoolBuilder::new().num_threads(run.budget.jobs.get()).build() {
         Ok(pool) => pool.broadcast(|_| work(run, wanted, &seen, make())),
         // No threads to be had: the work is the same with one.
@@ -167,7 +167,7 @@ fn empty<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, shelf: &dyn Shelf, tall
 }
 
 /// One worker: object after object, until the feeds are empty.
-fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenIds, mut collector: C) -> (Tally, C) {
+fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenEvents, mut collector: C) -> (Tally, C) {
     let (mut tally, mut decoder, mut stored) = (Tally::default(), Decoder::default(), Vec::new());
     let mut ids = Vec::new();
     let limits = Limits { object_bytes_max: run.budget.object_bytes_max, ..Limits::default() };
@@ -186,7 +186,7 @@ fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenIds, mut coll
             };
             if let Some(report) = &report {
                 // Those of small objects together: each is a miss in a large table, and many misses can be under way at once.
-                ids.extend_from_slice(decoder.event_ids());
+                ids.extend_from_slice(decoder.identities());
                 if ids.len() >= IDS_TOGETHER {
                     seen.insert_all(&ids);
                     ids.clear();

@@ -6,6 +6,7 @@
 
 mod fatal;
 mod folder;
+mod interruptible;
 pub mod layout;
 mod local;
 mod options;

@@ -16,6 +16,7 @@ mod prospect;
 mod references;
 mod replay;
 mod suppose;
+mod tags;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -23,8 +24,9 @@ pub use fact::Noted;
 pub use fold::Fold;
 pub use history::History;
 pub use image::{Displacement, End, Image, Loss, RunFacts, Step, Use, UseKind};
-pub use names::{DigestNo, EventNo, RepositoryNo, Sym};
-pub use policy::{PolicyInForce, PolicyText};
+pub use names::{DigestNo, EventNo, PolicyNo, RepositoryNo, Sym};
+pub use policy::{KnownFrom, PolicyInForce};
 pub use prospect::{Prospect, Prospects};
 pub use replay::{RepositoryHistory, TagState};
 pub use suppose::{Foreseen, Supposed, Supposition};
+pub use tags::{Ask, AskKind, TagLife, TagSpan};

@@ -19,6 +19,7 @@ pub mod plan;
 pub mod progress;
 pub mod quantity;
 pub mod report;
+mod tags;
 pub mod talk;
 pub mod timelines;
 pub mod verdict;

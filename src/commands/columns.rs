@@ -22,7 +22,8 @@ pub fn timelines(run: &Run<'_>, timelines: impl Iterator<Item = Timeline>) -> Re
 
 /// Writes how objects stand. No query knows them: none reads signatures.
 pub fn checked(out: &mut dyn Write, look: Look, coverage: &Coverage, objects: &[CheckedObject]) -> io::Result<()> {
-    ui::answer::write(out, look, coverage, &Answer::of_table(&engine::OBJECTS, &rows::checked(objects)), usize::MAX)
+    let answer = Answer::of_table(&engine::OBJECTS, &rows::checked(objects)).map_err(io::Error::other)?;
+    ui::answer::write(out, look, coverage, &answer, usize::MAX)
 }
 
 /// Writes forecasts, in their order.
@@ -37,5 +38,8 @@ pub fn whatif(run: &Run<'_>, list: impl Iterator<Item = WhatIf>) -> Result<Optio
 
 fn write(run: &Run<'_>, table: &Table, rows: &Rows) -> Result<Option<u64>, Failure> {
     let answer = Answer::of_table(table, rows);
-    run.write(|out, look, coverage| ui::answer::write(out, look, coverage, &answer, usize::MAX).map(|()| answer.height() as u64))
+    run.write(|out, look, coverage| {
+        let answer = answer.map_err(io::Error::other)?;
+        ui::answer::write(out, look, coverage, &answer, usize::MAX).map(|()| answer.height() as u64)
+    })
 }

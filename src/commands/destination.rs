@@ -31,7 +31,9 @@ pub fn prepare<'i>(show: &Show, inputs: impl IntoIterator<Item = &'i Path>) -> R
     }
     match held(path) {
         Held::Nothing => Ok(destination),
-        Held::Records => refused("the file holds CloudTrail records").map_err(|failure| failure.advise("name another file with -o, or remove this one first")),
+        Held::Records => {
+            refused("the file holds CloudTrail records").map_err(|failure| failure.advise("name another file with -o, or remove this one first"))
+        }
         Held::Unknown => refused("the file is so large that it cannot be told whether it holds CloudTrail records")
             .map_err(|failure| failure.advise("name another file with -o, or remove this one first")),
     }

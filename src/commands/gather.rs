@@ -132,10 +132,9 @@ impl<'a> Run<'a> {
 
 /// What the exit code is made of: the evidence, the findings, and what the user said about both.
 pub fn ending(fail_on: Option<Severity>, allow_incomplete: bool, coverage: &Coverage, mut severities: impl Iterator<Item = Severity>) -> Ending {
-    let incomplete = !coverage.is_complete() && !allow_incomplete;
     // Severities are declared from bad to harmless.
     let alarming = fail_on.is_some_and(|limit| severities.any(|severity| severity <= limit));
-    Ending { alarming, incomplete }
+    Ending { alarming, incomplete: Ending::lacks(coverage, allow_incomplete) }
 }
 
 /// How data is to look where it goes.

@@ -99,8 +99,8 @@ impl Args {
         }
         talk.note(&format!("{} in {}", text(&summary), elapsed(started.elapsed())));
         say_what_is_missing(talk, &coverage, &summary);
-        let incomplete = !coverage.is_complete() || summary.objects_failed_before > 0 || !summary.damaged.is_empty();
-        Ok(Ending { alarming: false, incomplete: incomplete && !self.allow_incomplete })
+        let lacks_older = (summary.objects_failed_before > 0 || !summary.damaged.is_empty()) && !self.allow_incomplete;
+        Ok(Ending { alarming: false, incomplete: lacks_older || Ending::lacks(&coverage, self.allow_incomplete) })
     }
 
     fn asked(&self) -> Sources<'_> {
@@ -133,14 +133,14 @@ impl Args {
 
 /// Why a lake cannot be written, and what to do.
 pub fn cannot_write(lake: &Path, error: &LakeError) -> Failure {
-        let failure = Failure::new(format!("cannot write to the lake {}", lake.display())).because(error);
-        match error {
-            LakeError::Busy { .. } => failure.advise("wait until the other run has ended; this one has changed nothing"),
-            LakeError::NotALake { .. } => failure.advise("name an empty folder, or one that is not there yet"),
-            LakeError::OtherSelection { .. } => failure.advise("give the same --select, or another --lake"),
-            LakeError::Version { .. } => failure.advise("use the tagfall that wrote it"),
-            LakeError::Io { .. } => failure.advise("the lake is as the last commit left it: mend the cause and run again"),
-        }
+    let failure = Failure::new(format!("cannot write to the lake {}", lake.display())).because(error);
+    match error {
+        LakeError::Busy { .. } => failure.advise("wait until the other run has ended; this one has changed nothing"),
+        LakeError::NotALake { .. } => failure.advise("name an empty folder, or one that is not there yet"),
+        LakeError::OtherSelection { .. } => failure.advise("give the same --select, or another --lake"),
+        LakeError::Version { .. } => failure.advise("use the tagfall that wrote it"),
+        LakeError::Io { .. } => failure.advise("the lake is as the last commit left it: mend the cause and run again"),
+    }
 }
 
 /// Where a path leads, without links as far as it is there.

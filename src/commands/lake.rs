@@ -107,6 +107,10 @@ impl Args {
         }
     }
 
+    pub const fn writes_to_stdout(&self) -> bool {
+        matches!(self.verb, Verb::Check(_))
+    }
+
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         match &self.verb {
             Verb::Check(check) => check.run(talk),

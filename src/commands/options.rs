@@ -83,7 +83,7 @@ pub struct Judge {
     #[arg(long, value_name = "SEVERITY", value_parser = severity())]
     fail_on: Option<Severity>,
 
-    /// Exit with 0 where some evidence could not be read (3 otherwise)
+    /// Exit with 0 where some evidence could not be read (3 otherwise, and always when the run was interrupted)
     #[arg(long)]
     allow_incomplete: bool,
 }
@@ -96,7 +96,7 @@ pub struct FailOn {
     #[arg(long = "fail-on", value_name = "SEVERITY", value_parser = severity(), default_value = "medium")]
     pub severity: Severity,
 
-    /// Exit with 0 where some objects could not be read (3 otherwise)
+    /// Exit with 0 where some objects could not be read (3 otherwise, and always when the run was interrupted)
     #[arg(long)]
     pub allow_incomplete: bool,
 }
@@ -160,6 +160,11 @@ pub struct S3 {
 impl Show {
     pub const fn quiet(&self) -> bool {
         self.quiet
+    }
+
+    /// Whether data goes to stdout.
+    pub fn writes_to_stdout(&self) -> bool {
+        self.output.as_deref().is_none_or(|path| path == Path::new("-"))
     }
 
     /// Refuses parquet where it cannot be written, before an hour of reading ends in it. `rows`: the verb has a table of them.

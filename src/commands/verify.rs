@@ -73,6 +73,10 @@ pub struct Args {
 }
 
 impl Args {
+    pub fn writes_to_stdout(&self) -> bool {
+        self.show.writes_to_stdout()
+    }
+
     pub const fn quiet(&self) -> bool {
         self.show.quiet()
     }

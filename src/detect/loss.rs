@@ -4,7 +4,7 @@
 use super::story::{deleted, evidence, lost, place, rule_in_words};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
-use crate::model::{Deleted, Finding, FindingKind, KeptImage, LogText};
+use crate::model::{EventRef, Finding, FindingKind, KeptImage, LogText};
 use crate::timeline::{End, Loss};
 
 /// A count or age rule took an image that had a tag.
@@ -72,26 +72,26 @@ fn finding(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: Harm) -> 
         lost: lost(history, subject.image, loss),
         kept: KeptImage { digest: None },
         first_push: None,
-        second_push: event,
         gap_seconds: None,
         order: loss.order,
         exposure_seconds: loss.untagged_at.map(|untagged| (loss.at - untagged).div_euclid(1000)),
-        summary: summary(subject, kind, loss, &deletion, &harm),
+        summary: summary(subject, kind, loss, &event, &harm),
         advice: advice(kind, loss),
         evidence: evidence(history, events),
         deletion: Some(deletion),
+        second_push: event,
         usage: harm.usage,
     }
 }
 
-fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, deletion: &Deleted, harm: &Harm) -> String {
+fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, event: &EventRef, harm: &Harm) -> String {
     let history = subject.history;
     let digest = history.digest_or_zero(subject.image.digest).short();
-    let who = deletion.event.actor.as_ref().map_or("somebody", |actor| actor.raw());
+    let who = event.actor.as_ref().map_or("somebody", |actor| actor.raw());
     let what = match kind {
-        FindingKind::ExpiredWhileTagged => format!("{} took {digest} while it had {} tag(s)", rule_in_words(deletion), loss.tags.len()),
+        FindingKind::ExpiredWhileTagged => format!("{} took {digest} while it had {} tag(s)", rule_in_words(history, loss), loss.tags.len()),
         FindingKind::RepositoryDeleted => format!("{who} deleted the repository, and {digest} with it"),
-        FindingKind::Archived if loss.run.is_some() => format!("{} archived {digest}", rule_in_words(deletion)),
+        FindingKind::Archived if loss.run.is_some() => format!("{} archived {digest}", rule_in_words(history, loss)),
         FindingKind::Archived => format!("{who} archived {digest}"),
         _ if loss.end == End::DeletedByLastTag => format!("{who} deleted the last tag of {digest}, and the image with it"),
         _ => format!("{who} deleted {digest}"),

@@ -3,7 +3,7 @@
 use super::story::{deleted, evidence, immutability, lost, order_of, place, rule_in_words, settled, span};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
-use crate::model::{Deleted, Finding, FindingKind, KeptImage, Order, Severity};
+use crate::model::{Finding, FindingKind, KeptImage, Order, Severity};
 use crate::timeline::{Displacement, End, Loss};
 
 /// Every image that was expired while untagged because another push took its last tag.
@@ -27,6 +27,10 @@ pub fn gap(subject: Subject<'_>, displaced: &Displacement) -> Option<i64> {
 
 /// A race or an overwrite. Where the first push is not in the logs, `pushedAt` of the lifecycle event stands in.
 pub fn kind(subject: Subject<'_>, displaced: &Displacement, pushed_at: Option<i64>) -> FindingKind {
+    // One push did both: there was nobody to race with.
+    if displaced.by_child {
+        return FindingKind::SameTagOverwrite;
+    }
     let gap = gap(subject, displaced).or_else(|| pushed_at.map(|pushed| (displaced.at - pushed).div_euclid(1000)));
     if gap.is_some_and(|gap| gap <= subject.settings.race_window_seconds) { FindingKind::SameTagRace } else { FindingKind::SameTagOverwrite }
 }
@@ -38,7 +42,8 @@ pub fn order(subject: Subject<'_>, displaced: &Displacement) -> Order {
 
 /// Without evidence of use: a race is worth a look, an overwrite is routine.
 pub fn severity(harm: &Harm, kind: FindingKind) -> Severity {
-    harm.severity.unwrap_or(if kind == FindingKind::SameTagRace { Severity::Medium } else { Severity::Low })
+    let alone = if kind == FindingKind::SameTagRace { Severity::Medium } else { Severity::Low };
+    harm.severity.map_or(alone, |harm| harm.min(alone))
 }
 
 fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Finding {
@@ -63,7 +68,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
         gap_seconds: gap(subject, displaced),
         order: order(subject, displaced).max(loss.order),
         exposure_seconds: loss.untagged_at.map(|untagged| (loss.at - untagged).div_euclid(1000)),
-        summary: summary(subject, loss, displaced, &deletion, kind, &harm),
+        summary: summary(subject, loss, displaced, kind, &harm),
         advice: advice(subject, loss, displaced, kind, &harm),
         evidence: evidence(history, events),
         deletion: Some(deletion),
@@ -71,7 +76,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
     }
 }
 
-fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, deletion: &Deleted, kind: FindingKind, harm: &Harm) -> String {
+fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, kind: FindingKind, harm: &Harm) -> String {
     let history = subject.history;
     let digest = history.digest_or_zero(subject.image.digest).short();
     let kept = history.digest_or_zero(displaced.by).short();
@@ -86,16 +91,39 @@ fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, deletion
         (0, pinned) => format!("; {pinned} deployment(s) still needed it"),
         (pulls, _) => format!("; {pulls} pull(s) after that found nothing"),
     };
+    if displaced.by_child {
+        return format!("In {}, {} {hurt}.", place(&history.repository(subject.repository)), lost_to_child(subject, displaced),)
+            .replace(" ;", ";")
+            .replace(" .", ".");
+    }
     let untagged_for = loss.untagged_at.map_or(0, |untagged| (loss.at - untagged).div_euclid(1000));
     format!(
         "In {}, {kept} {verb} tag {tag}, which {digest} lost {after}; {} took {digest} {} later{hurt}.",
         place(&history.repository(subject.repository)),
-        rule_in_words(deletion),
+        rule_in_words(history, loss),
         span(untagged_for),
     )
 }
 
+/// "index sha256:… lost tag v3 to sha256:…, which it lists: …".
+pub fn lost_to_child(subject: Subject<'_>, displaced: &Displacement) -> String {
+    let history = subject.history;
+    let (tag, child) = (history.text(displaced.tag), history.digest_or_zero(displaced.by).short());
+    let index = history.digest_or_zero(subject.image.digest).short();
+    let platform = platform(subject, displaced).unwrap_or("a single platform");
+    format!("index {index} lost tag {tag} to {child}, an image that it lists: the tag gives {platform} only, and every other platform fails")
+}
+
+/// What the child that took the tag is for.
+fn platform<'h>(subject: Subject<'h>, displaced: &Displacement) -> Option<&'h str> {
+    let at = subject.image.children.iter().position(|child| *child == displaced.by)?;
+    Some(subject.history.text(*subject.image.platforms.get(at)?)).filter(|text| !text.is_empty())
+}
+
 fn advice(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, kind: FindingKind, harm: &Harm) -> Vec<String> {
+    if displaced.by_child {
+        return push_index_again(subject.history.text(displaced.tag));
+    }
     let mut advice = Vec::new();
     if loss.back_at.is_some() {
         advice.push("The digest was pushed again later: it can be pulled now.".to_owned());
@@ -122,6 +150,14 @@ fn advice(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, kind: Fin
         ));
     }
     advice
+}
+
+/// What to do about a tag that points to a part of its index.
+pub fn push_index_again(tag: &str) -> Vec<String> {
+    vec![
+        format!("Push tag {tag} again as a whole, so that it points to the index: starting tasks anew does not help."),
+        "Push the images of the index first, by digest or under tags of their own, and the index under the tag last.".to_owned(),
+    ]
 }
 
 /// Whether the image was gone within a day of losing its tag: it was older than the rule asks already.

@@ -1,7 +1,8 @@
 //! What a finding says in words, and the parts that all findings are made of.
 
-use crate::model::{Deleted, EventRef, LostImage, Order, Repository, Timestamp};
-use crate::timeline::{EventNo, History, Image, Loss, RepositoryHistory, RunFacts};
+use crate::model::{Deleted, EventRef, LostImage, Order, Repository, Timestamp, Usage};
+use crate::policy::Rule;
+use crate::timeline::{Ask, AskKind, EventNo, History, Image, Loss, RepositoryHistory};
 
 /// Events in order of time, each once.
 pub fn evidence(history: &History, mut events: Vec<EventNo>) -> Vec<EventRef> {
@@ -37,21 +38,22 @@ pub fn deleted(history: &History, loss: &Loss) -> Deleted {
     Deleted {
         event: history.event(loss.event),
         rule_priority: run.map(|run| run.rule_priority).filter(|priority| *priority >= 0),
-        rule: run.and_then(|run| rule(history, run)),
+        rule: rule_of(history, loss).map(|rule| rule.text.clone()),
         tag_status: run.and_then(|run| history.log_text(run.tag_status)),
         tag_list: tags.into_iter().filter_map(|tag| history.log_text(tag)).collect(),
     }
 }
 
-fn rule(history: &History, run: &RunFacts) -> Option<serde_json::Value> {
-    let rules: Vec<serde_json::Value> = serde_json::from_str(history.text(run.rules)).ok()?;
-    rules.into_iter().find(|rule| rule["priority"].as_i64() == Some(run.rule_priority))
+/// The rule that took the image, where a run did.
+pub fn rule_of<'h>(history: &'h History, loss: &Loss) -> Option<&'h Rule> {
+    let run = loss.run.as_ref()?;
+    history.policy(run.policy).rule(run.rule_priority)
 }
 
 /// The image as it was when it went.
 pub fn lost(history: &History, image: &Image, loss: &Loss) -> LostImage {
     LostImage {
-        digest: history.digest_or_zero(image.digest),
+        digest: history.digest(image.digest),
         pushed_at: loss.pushed_at.map(Timestamp::from_millis),
         untagged_at: loss.untagged_at.map(Timestamp::from_millis),
         gone_at: Some(Timestamp::from_millis(loss.at)),
@@ -68,6 +70,51 @@ pub fn place(repository: &Repository) -> String {
     format!("{} ({}, {})", repository.name.raw(), repository.registry_id.raw(), repository.region.raw())
 }
 
+/// Whether somebody asked in vain for sure, and not for want of permission or for another reason.
+pub fn asked(ask: &Ask) -> bool {
+    ask.in_vain && matches!(ask.kind, AskKind::Pull | AskKind::Failed | AskKind::Stopped)
+}
+
+/// "2 pull(s) and 1 task(s)".
+pub fn counted_asks(asks: &[&Ask]) -> String {
+    let stops = asks.iter().filter(|ask| ask.kind == AskKind::Stopped).count();
+    match (asks.len() - stops, stops) {
+        (pulls, 0) => format!("{pulls} pull(s)"),
+        (0, stops) => format!("{stops} task(s)"),
+        (pulls, stops) => format!("{pulls} pull(s) and {stops} task(s)"),
+    }
+}
+
+/// Who asked for what nothing had.
+pub fn usage_of_asks(history: &History, asks: &[&Ask]) -> Usage {
+    let mut usage = Usage::default();
+    for ask in asks {
+        if ask.kind == AskKind::Stopped {
+            usage.references.extend(history.log_text(ask.by));
+            continue;
+        }
+        usage.pulls_after_gone += 1;
+        usage.last_pull = Some(history.event(ask.event));
+        usage.add_principal(history.log_text(history.noted(ask.event).actor));
+    }
+    usage.references.sort_unstable();
+    usage.references.dedup();
+    usage
+}
+
+/// Who made the call, as an ARN where the record has one.
+pub fn who(history: &History, event: EventNo) -> String {
+    event.some().and_then(|event| history.log_text(history.noted(event).actor)).map_or_else(|| "somebody".to_owned(), |actor| actor.raw().to_owned())
+}
+
+/// The role behind an assumed-role session, so that the runs of one pipeline are one: everything but the session's name.
+pub fn role(actor: &str) -> &str {
+    match actor.split_once(":assumed-role/") {
+        Some((head, rest)) => &actor[..head.len() + ":assumed-role/".len() + rest.rfind('/').unwrap_or(rest.len())],
+        None => actor,
+    }
+}
+
 /// `9 s`, `14 min`, `6 h`, `3 d`: a span for people, rounded down.
 pub fn span(seconds: i64) -> String {
     match seconds {
@@ -78,9 +125,9 @@ pub fn span(seconds: i64) -> String {
     }
 }
 
-/// "the untagged rule (priority 1, "expire untagged after 3 days")".
-pub fn rule_in_words(deleted: &Deleted) -> String {
-    let description = deleted.rule.as_ref().and_then(|rule| rule["description"].as_str()).unwrap_or_default();
-    let described = if description.is_empty() { String::new() } else { format!(", \"{description}\"") };
-    deleted.rule_priority.map_or_else(|| "a lifecycle rule".to_owned(), |priority| format!("lifecycle rule {priority}{described}"))
+/// The rule that took the image, for people; its number alone where the run does not state it.
+pub fn rule_in_words(history: &History, loss: &Loss) -> String {
+    let number = |priority: i64| format!("lifecycle rule {priority}");
+    let stated = loss.run.as_ref().map(|run| run.rule_priority).filter(|priority| *priority >= 0);
+    rule_of(history, loss).map(Rule::in_words).or(stated.map(number)).unwrap_or_else(|| "a lifecycle rule".to_owned())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{LogText, Severity, StepKind, UntaggedBy, Usage};
-use crate::timeline::{EventNo, History, Image, Loss, Step, UseKind};
+use crate::timeline::{AskKind, EventNo, History, Image, Loss, Step, UseKind};
 
 /// What a loss did to those who use the image.
 pub struct Harm {
@@ -35,7 +35,23 @@ pub fn usage_of_loss(history: &History, image: &Image, loss: &Loss, is_held: boo
         end: loss.end_step as usize,
         next_life: (loss.next_life_step as usize).min(image.steps.len()),
     };
-    harm(history, image, stretch, loss.at, loss.until)
+    let mut harm = harm(history, image, stretch, loss.at, loss.until);
+    asked_later(history, loss, &mut harm);
+    harm
+}
+
+/// The image came back, and a tag that had gone with it did not: who asks for that tag misses what this loss took.
+fn asked_later(history: &History, loss: &Loss, harm: &mut Harm) {
+    let counts = |(_, kind): &&(EventNo, AskKind)| matches!(kind, AskKind::Pull | AskKind::Failed | AskKind::Stopped);
+    for (event, kind) in loss.asked_later.iter().filter(counts) {
+        harm.severity = Some(Severity::Critical);
+        harm.evidence.push(*event);
+        if *kind != AskKind::Stopped {
+            harm.usage.pulls_after_gone += 1;
+            harm.usage.last_pull = Some(history.event(*event));
+            harm.usage.add_principal(history.log_text(history.noted(*event).actor));
+        }
+    }
 }
 
 /// The step with which the image had no tag any more: losing the last one, or a push without any.
@@ -113,8 +129,14 @@ fn references(history: &History, image: &Image, stretch: Stretch, gone: i64, bac
         let severity = match found.kind {
             // Of an image that is there for all the logs say, they say this, too.
             UseKind::TaskStopped if found.from >= gone || (gone == i64::MAX && found.from >= born) => Severity::Critical,
+            // It was to run what was gone by then.
+            UseKind::Started if found.from > gone => Severity::Critical,
             UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask if needed_still => Severity::Critical,
-            UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask if needed_then => Severity::High,
+            // A task failed for it while it was there, whatever the reason: somebody needs it.
+            UseKind::TaskStopped if found.from >= born => Severity::High,
+            // A function runs on from a copy of its own, and a project fails when it runs next: nobody was hurt yet.
+            kind if kind.pins() && (needed_then || needed_still) => Severity::High,
+            UseKind::Offered if needed_then => Severity::Low,
             _ => continue,
         };
         harm.worsen(severity);
@@ -126,6 +148,14 @@ fn references(history: &History, image: &Image, stretch: Stretch, gone: i64, bac
 }
 
 impl Harm {
+    /// "2 pull(s) after that found nothing", or that something else needs it.
+    pub fn need(&self) -> String {
+        match self.usage.pulls_after_gone {
+            0 => "something deployed still needs it".to_owned(),
+            pulls => format!("{pulls} pull(s) after that found nothing"),
+        }
+    }
+
     /// `Severity` is declared from bad to harmless.
     fn worsen(&mut self, severity: Severity) {
         self.severity = Some(self.severity.map_or(severity, |known| known.min(severity)));

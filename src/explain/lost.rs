@@ -1,7 +1,8 @@
 //! It was there, and it is gone: the three steps of the story.
 
-use super::cause::{of_loss, rule_in_words};
+use super::cause::of_loss;
 use super::{Case, Known, against, sentence, used_by};
+use crate::detect::{rule_in_words, span};
 use crate::model::{Cause, Gone, Order, Sentence, StepKind, Timestamp, Verdict};
 use crate::timeline::{End, Loss};
 
@@ -52,9 +53,12 @@ fn end(case: Case<'_>, loss: &Loss) -> Sentence {
     let at = Timestamp::from_millis(loss.at);
     let who = event.actor.as_ref().map_or("somebody", |actor| actor.raw()).to_owned();
     let text = match loss.end {
-        End::Expired => format!("It went at {at}: the lifecycle policy's {} expired it.", rule_in_words(case, loss)),
+        End::Expired => format!("It went at {at}: the lifecycle policy's {} expired it.", rule_in_words(case.history, loss)),
         End::Archived if loss.run.is_some() => {
-            format!("It was archived at {at} by the lifecycle policy's {}: it cannot be pulled until it is restored.", rule_in_words(case, loss))
+            format!(
+                "It was archived at {at} by the lifecycle policy's {}: it cannot be pulled until it is restored.",
+                rule_in_words(case.history, loss)
+            )
         }
         End::Archived => format!("It was archived at {at} by {who} ({}): it cannot be pulled until it is restored.", event.event_name.raw()),
         End::DeletedByDigest => format!("It went at {at}: {who} deleted it by digest ({}), all its tags with it.", event.event_name.raw()),
@@ -83,9 +87,9 @@ fn eligibility(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
                 )
             },
             |first| {
-                let gap = second.event_time.seconds_since(first.event_time);
+                let gap = span(second.event_time.seconds_since(first.event_time));
                 format!(
-                    "{} pushed it under tag {tag} at {}, and {gap} s later {} pushed {by} under the same tag, which left this image untagged",
+                    "{} pushed it under tag {tag} at {}, and {gap} later {} pushed {by} under the same tag, which left this image untagged",
                     who(first),
                     first.event_time,
                     who(&second)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Case, Known, sentence};
-use crate::model::{Sentence, StepKind};
+use crate::model::{Principal, Sentence, StepKind, folded};
 use crate::timeline::{EventNo, Loss, Sym, UseKind};
 
 /// A login counts for the pulls within so many milliseconds after it: an authorization token lives 12 hours.
@@ -41,7 +41,11 @@ fn used(case: Case<'_>, by: Sym, kind: UseKind, replaced: bool, events: &[EventN
         UseKind::DeployedByTag => "was deployed when its tag pointed to it",
         UseKind::DeployedByDigest => "is deployed with its digest",
         UseKind::ResolvedByTask => "resolved its tag to it",
-        UseKind::TaskStopped => "could not start a task because of it",
+        UseKind::TaskStopped => "could not start because of it",
+        UseKind::Kept => "keeps it: its reference meant this image",
+        UseKind::Asked => "asks for its tag whenever it runs",
+        UseKind::Offered => "names it, and nothing is known to run it",
+        UseKind::Started => "ran it, or was to",
     };
     let times = if events.len() > 1 { format!(", {} times", events.len()) } else { String::new() };
     let still = if replaced { " (replaced since)" } else { "" };
@@ -50,34 +54,51 @@ fn used(case: Case<'_>, by: Sym, kind: UseKind, replaced: bool, events: &[EventN
     sentence(format!("{} {verb}{times}{still}.", case.history.text(by)), shown.collect())
 }
 
-/// One sentence per principal that pulled after the end (or at all, if it is still there).
+/// Pulls by the sessions of one role.
+#[derive(Default)]
+struct Pulls<'h> {
+    times: u64,
+    /// The last event of each session.
+    sessions: BTreeMap<&'h str, EventNo>,
+    last: Option<EventNo>,
+}
+
+/// One sentence per principal that pulled after the end (or at all, if it is still there), its sessions told together.
 fn pulls(case: Case<'_>, known: Known<'_>, loss: Option<&Loss>) -> Vec<Sentence> {
     let from = loss.map_or(0, |loss| loss.end_step as usize + 1);
-    let mut by_actor: BTreeMap<&str, (u64, EventNo)> = BTreeMap::new();
+    let mut by_principal: BTreeMap<Principal<'_>, Pulls<'_>> = BTreeMap::new();
     for step in known.image.steps.iter().skip(from).filter(|step| matches!(step.kind, StepKind::Pull | StepKind::PullFailed)) {
-        let entry = by_actor.entry(case.history.text(case.history.noted(step.event).actor)).or_insert((0, step.event));
-        entry.0 += 1;
-        entry.1 = step.event;
+        let actor = case.history.text(case.history.noted(step.event).actor);
+        let pulls = by_principal.entry(Principal::of(actor)).or_default();
+        pulls.times += 1;
+        pulls.sessions.insert(actor, step.event);
+        pulls.last = Some(step.event);
     }
     let after = if loss.is_some() { " after it was gone" } else { "" };
-    let say = |(actor, (count, last)): (&str, (u64, EventNo))| {
-        let from = origin(case, last).map_or_else(String::new, |address| format!(", from {address}"));
-        let actor = if actor.is_empty() { "Somebody" } else { actor };
-        sentence(format!("{actor} asked for it {count} time(s){after}{from}."), case.event(last))
-    };
-    let principals = by_actor.len();
-    let times: u64 = by_actor.values().skip(PRINCIPALS_MAX).map(|(count, _)| count).sum();
-    let mut list: Vec<Sentence> = by_actor.into_iter().take(PRINCIPALS_MAX).map(say).collect();
+    let principals = by_principal.len();
+    let times: u64 = by_principal.values().skip(PRINCIPALS_MAX).map(|pulls| pulls.times).sum();
+    let mut list: Vec<Sentence> = by_principal.into_values().take(PRINCIPALS_MAX).map(|pulls| asked(case, &pulls, after)).collect();
     if let Some(more) = principals.checked_sub(PRINCIPALS_MAX).filter(|more| *more > 0) {
         list.push(sentence(format!("{more} more principals asked for it {times} time(s){after}: `tagfall timeline` names them all."), Vec::new()));
     }
     list
 }
 
+/// With the last event of each session, the last of all at the end.
+fn asked(case: Case<'_>, pulls: &Pulls<'_>, after: &str) -> Sentence {
+    let last = pulls.last.unwrap_or(EventNo::NONE);
+    let from = origin(case, last).map_or_else(String::new, |address| format!(", from {address}"));
+    let who = folded(pulls.sessions.keys().copied().filter(|actor| !actor.is_empty())).pop().unwrap_or_else(|| "Somebody".to_owned());
+    let mut events: Vec<EventNo> = pulls.sessions.values().copied().filter(|event| *event != last).collect();
+    events.sort_by_key(|event| case.history.noted(*event).time);
+    let shown = events.iter().rev().take(EVENTS_MAX - 1).rev().chain(&pulls.last);
+    sentence(format!("{who} asked for it {} time(s){after}{from}.", pulls.times), shown.flat_map(|event| case.event(*event)).collect())
+}
+
 /// Where a pull came from: its own address, or that of the principal's last login before it.
 fn origin(case: Case<'_>, pull: EventNo) -> Option<String> {
     let history = case.history;
-    let own = history.noted(pull);
+    let own = history.noted(pull.some()?);
     let address = history.text(own.source_ip);
     let hidden = |address: &str| address.is_empty() || address.starts_with("AWS Internal") || address.ends_with(".amazonaws.com");
     if !hidden(address) {

@@ -2,8 +2,7 @@
 
 use super::Subject;
 use crate::detect::{Harm, place, span};
-use crate::model::{ImageState, Outlook, Timestamp};
-use crate::policy::Action;
+use crate::model::{ImageState, LifecycleAction, Outlook, Timestamp};
 use crate::timeline::{Prospects, RepositoryHistory};
 
 /// What is not known about the policy of a repository.
@@ -58,7 +57,7 @@ fn looks(subject: &Subject<'_>) -> String {
 
 fn will(subject: &Subject<'_>, outlook: Outlook) -> String {
     let words = subject.rule().map(|rule| rule.in_words()).unwrap_or_default();
-    let goes = if subject.rule().is_some_and(|rule| rule.action == Action::Transition) { "is archived" } else { "is taken" };
+    let goes = if subject.rule().is_some_and(|rule| rule.action == LifecycleAction::Transition) { "is archived" } else { "is taken" };
     let eligible = subject.eligible_at().map(Timestamp::from_millis);
     match outlook {
         Outlook::Due => format!("{goes} at the next run by {words}: eligible {}{}", since(eligible), grace(subject)),

@@ -111,7 +111,8 @@ fn copies(disk: &dyn Disk, manifest: &Manifest) -> Vec<Damage> {
 
 /// Files under names as the lake gives them, in folders that it uses, which its manifest does not name.
 fn strays(disk: &dyn Disk, manifest: &Manifest) -> Vec<String> {
-    let named: BTreeSet<_> = manifest.files.iter().map(FileEntry::path).chain(manifest.segments.iter().map(|one| layout::objects(&one.name))).collect();
+    let named: BTreeSet<_> =
+        manifest.files.iter().map(FileEntry::path).chain(manifest.segments.iter().map(|one| layout::objects(&one.name))).collect();
     let folders: BTreeSet<_> = manifest.files.iter().map(|entry| entry.partition.folder()).chain([OBJECTS.into()]).collect();
     let inside = |folder: &std::path::PathBuf| {
         let names = disk.names(folder).unwrap_or_default().into_iter().filter(|name| layout::is_rows(name) || layout::is_segment(name));

@@ -113,6 +113,7 @@ impl Ingest {
         }
         let mut state = State::new(manifest, files);
         state.to_be_stored = damage.is_some();
+        state.all_known = broken.is_empty();
         state.summary.damaged = damage.into_iter().chain(broken).collect();
         Ok(Self {
             disk,
@@ -153,7 +154,8 @@ impl Ingest {
         if complete {
             state.unread_before.clear();
         }
-        let changed = state.since_commit > 0 || !state.objects.is_empty() || state.manifest.generation == 0 || state.to_be_stored || state.is_repair();
+        let changed =
+            state.since_commit > 0 || !state.objects.is_empty() || state.manifest.generation == 0 || state.to_be_stored || state.is_repair();
         if state.failure.is_none() && (changed || state.all_unread() != state.manifest.unread) {
             state = self.commit(state);
         }

@@ -66,7 +66,9 @@ mod tests {
     #[test]
     fn only_names_as_a_lake_gives_them_are_its_own() {
         assert!(is_rows("000001-00001.parquet") && is_rows("1234567-123456.rows") && is_segment("000001.ndjson.gz") && is_spill("0.rows"));
-        for name in ["../000001-00001.parquet", "a/000001-00001.parquet", "000001-00001.parquet/", "1-1.parquet", "000001-00001.txt", "", "..", "-.rows"] {
+        for name in
+            ["../000001-00001.parquet", "a/000001-00001.parquet", "000001-00001.parquet/", "1-1.parquet", "000001-00001.txt", "", "..", "-.rows"]
+        {
             assert!(!is_rows(name) && !is_segment(name) && !is_spill(name), "{name}");
         }
         assert!(!is_segment("../000001.ndjson.gz") && !is_segment("000001.gz") && !is_spill(".rows"));

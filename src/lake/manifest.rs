@@ -87,6 +87,9 @@ pub(super) struct Segment {
 pub(super) struct Seal {
     pub bytes: u64,
     pub objects: u64,
+    /// How many of these stand in no segment before it; not told where one of those was damaged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh: Option<u64>,
     pub checksum: Sum,
 }
 
@@ -128,7 +131,8 @@ pub(super) struct Lost {
 impl Lost {
     pub(super) fn damage(&self) -> Damage {
         let what = if self.partition.is_some() { "events" } else { "objects" };
-        let reason = format!("damaged, and {} {what} of it could not be had again: run tagfall lake repair with an archive that has them", self.count);
+        let reason =
+            format!("damaged, and {} {what} of it could not be had again: run tagfall lake repair with an archive that has them", self.count);
         Damage { file: self.file.clone(), reason }
     }
 }
@@ -241,7 +245,7 @@ mod tests {
         let partition = Partition::new(false, Some("111122223333"), Some("eu-central-1"), None);
         let tail = Some(Tail { bytes: 7, checksum: Sum::of(b"x") });
         let file = FileEntry { name: "000001-00001.parquet".to_owned(), partition, rows: 3, bytes: 900, row_bytes: 1000, first: -5, last: 7, tail };
-        let seal = Some(Seal { bytes: 5, objects: 2, checksum: Sum::of(b"y") });
+        let seal = Some(Seal { bytes: 5, objects: 2, fresh: Some(1), checksum: Sum::of(b"y") });
         Manifest { generation: 4, files: vec![file], segments: vec![Segment { name: "000004.ndjson.gz".to_owned(), seal }], ..Manifest::new() }
     }
 

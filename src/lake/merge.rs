@@ -196,14 +196,7 @@ impl Work<'_> {
     }
 
     /// Writes a file anew, with the rows that take the places of theirs.
-    fn replace(
-        &self,
-        present: &Present,
-        rows: &Rows,
-        moved: &[usize],
-        merged: &mut Merged,
-        name: &mut impl FnMut() -> String,
-    ) -> Result<(), Stop> {
+    fn replace(&self, present: &Present, rows: &Rows, moved: &[usize], merged: &mut Merged, name: &mut impl FnMut() -> String) -> Result<(), Stop> {
         let there = read_rows(self.disk, present).map_err(|error| Stop::Damaged(damage(present, &error)))?;
         let taken = moved.iter().filter_map(|row| rows.row(*row)).flatten().copied().collect();
         let taken = Piece::of(taken).ok_or_else(|| Stop::Failed(LakeError::io(&present.path(), "a waiting row is damaged")))?;

@@ -18,6 +18,7 @@ use super::checksum::{Cuts, Summing};
 use super::disk::{Disk, Stored};
 use super::layout;
 use super::manifest::{Damage, Manifest, Seal, Segment};
+use crate::model::Repairs;
 use crate::source::{Known, Origin};
 
 /// More segments than this are merged into one.
@@ -44,6 +45,13 @@ pub(super) struct ObjectState {
     pub bytes_compressed: u64,
     pub bytes_decompressed: u64,
     pub records: u64,
+    /// What was beside them, and what had another form than CloudTrail's; lakes made before say nothing of it.
+    #[serde(default)]
+    pub records_skipped: u64,
+    #[serde(default)]
+    pub lines_skipped: u64,
+    #[serde(default)]
+    pub repaired: Repairs,
     /// Records that could not be understood: index and reason.
     pub failed: Vec<(u64, String)>,
     /// How many there are, listed or not.
@@ -64,14 +72,20 @@ impl ObjectState {
 }
 
 /// Writes `objects` as a new segment into the staging folder; the segments that count with it, those of `manifest` merged where
-/// there are many. `name`: of the new one.
-pub(super) fn add(disk: &dyn Disk, manifest: &Manifest, name: String, objects: &[ObjectState]) -> Result<Vec<Segment>, LakeError> {
+/// there are many. `name`: of the new one; `fresh`: how many stand in no other one.
+pub(super) fn add(
+    disk: &dyn Disk,
+    manifest: &Manifest,
+    name: String,
+    objects: &[ObjectState],
+    fresh: Option<u64>,
+) -> Result<Vec<Segment>, LakeError> {
     let mut segments = manifest.segments.clone();
     if objects.is_empty() {
         return Ok(segments);
     }
     let last = if segments.len() < SEGMENTS_MAX { None } else { latest(disk, &segments) };
-    let seal = match &last {
+    let mut seal = match &last {
         None => write_segment(disk, &name, |add| objects.iter().try_for_each(add))?,
         Some(last) => {
             let fresh: HashSet<u128> = objects.iter().map(ObjectState::key).collect();
@@ -82,6 +96,7 @@ pub(super) fn add(disk: &dyn Disk, manifest: &Manifest, name: String, objects: &
             })?
         }
     };
+    seal.fresh = if last.is_some() { Some(seal.objects) } else { fresh };
     if last.is_some() {
         segments.clear();
     }
@@ -104,7 +119,7 @@ fn write_segment(disk: &dyn Disk, name: &str, fill: impl FnOnce(&mut Add<'_>) ->
     out.finish().and_then(|mut file| file.flush()).map_err(io)?;
     cuts.cut();
     let whole = cuts.take().pop().ok_or_else(|| LakeError::io(&path, "nothing was written"))?;
-    Ok(Seal { bytes: whole.bytes, objects, checksum: whole.sum })
+    Ok(Seal { bytes: whole.bytes, objects, fresh: None, checksum: whole.sum })
 }
 
 /// Opens a segment that is as it was written.
@@ -119,7 +134,11 @@ fn open(disk: &dyn Disk, segment: &Segment) -> Result<Box<dyn Stored>, LakeError
     let cuts = Cuts::default();
     io::copy(&mut Reading { file: &*file, at: 0 }, &mut Summing::new(io::sink(), &cuts)).map_err(|error| failed(&error))?;
     cuts.cut();
-    if cuts.take().first().is_some_and(|stretch| stretch.sum == seal.checksum) { Ok(file) } else { Err(failed(&"damaged: its checksum does not fit")) }
+    if cuts.take().first().is_some_and(|stretch| stretch.sum == seal.checksum) {
+        Ok(file)
+    } else {
+        Err(failed(&"damaged: its checksum does not fit"))
+    }
 }
 
 /// A file in its place or, where a commit has replaced it meanwhile, where it waits for readers like us.
@@ -229,7 +248,11 @@ impl KnownObjects {
         let mut known = Self::default();
         each_line(disk, sound, &mut |_, object| {
             known.versions.insert(object.key(), object.version());
-            if object.ending == Ending::Failed { known.failed.insert(object.key()) } else { known.failed.remove(&object.key()) };
+            if object.ending == Ending::Failed {
+                known.failed.insert(object.key())
+            } else {
+                known.failed.remove(&object.key())
+            };
             Ok(())
         })?;
         Ok(known)
@@ -243,6 +266,10 @@ impl KnownObjects {
     /// Whether there is anything about this object already, in this version.
     pub(super) fn has(&self, object: &ObjectState) -> bool {
         self.versions.get(&object.key()) == Some(&object.version())
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.versions.len() as u64
     }
 
     pub(super) fn contains(&self, key: u128) -> bool {

@@ -99,7 +99,8 @@ impl Reader {
             Some(tail) => tail.bytes,
             None => footer_bytes(&*file).map_err(|error| damaged(&error))?,
         };
-        let tail = tail_bytes.checked_sub(FOOTER_END).and_then(|_| file.size().checked_sub(tail_bytes)).and_then(|at| read(&*file, at, tail_bytes).ok());
+        let tail =
+            tail_bytes.checked_sub(FOOTER_END).and_then(|_| file.size().checked_sub(tail_bytes)).and_then(|at| read(&*file, at, tail_bytes).ok());
         let tail = tail.ok_or_else(|| damaged(&"it has no footer"))?;
         if entry.tail.is_some_and(|expected| Sum::of(&tail) != expected.checksum) {
             return Err(damaged(&"the checksum of its footer does not fit"));

@@ -4,9 +4,9 @@ use polars::prelude::Int64Chunked;
 
 use super::LakeError;
 use super::codes::{Codes, Texts};
+use super::manifest::FileEntry;
 use super::parquet::Reader;
 use super::read::is_within;
-use super::manifest::FileEntry;
 use crate::model::Filter;
 use crate::tables::cloudtrail::{ORIGINS, Origin};
 

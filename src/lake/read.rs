@@ -5,16 +5,16 @@
 //! whole lake and not read again, and a file of the lake that cannot be read counts as an object that failed.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use chrono::Datelike;
 use polars::prelude::{DataFrame, NamedFrom, PolarsResult, Series};
 use polars_arrow::bitmap::Bitmap;
 
 use super::LakeError;
-use super::disk::{Held, Disk, LocalDisk, Lock};
+use super::disk::{Disk, Held, LocalDisk, Lock};
 use super::guard::guarded;
 use super::layout::{MANIFESTS, READERS};
 use super::manifest::{Damage, FileEntry, Loaded, Manifest};
@@ -295,6 +295,9 @@ fn add(coverage: &mut Coverage, object: ObjectState) {
     coverage.bytes_compressed += object.bytes_compressed;
     coverage.bytes_decompressed += object.bytes_decompressed;
     coverage.records += object.records;
+    coverage.records_skipped += object.records_skipped;
+    coverage.lines_skipped += object.lines_skipped;
+    coverage.records_repaired.add(&object.repaired);
     coverage.records_failed += object.failed_total;
     coverage.first_event_time = coverage.first_event_time.into_iter().chain(object.first.map(Timestamp::from_millis)).min();
     coverage.last_event_time = coverage.last_event_time.max(object.last.map(Timestamp::from_millis));

@@ -20,7 +20,7 @@ use super::rows::{Piece, Rows};
 use super::write::write;
 use super::{Ingest, LakeError, LakeFeed, Limits, Summary};
 use crate::decode::{ObjectReport, Outcome, RawRecord};
-use crate::model::{Filter, Timestamp};
+use crate::model::{Filter, Repairs, Timestamp};
 use crate::pipeline::Collector;
 use crate::recognize::Recognizer;
 use crate::source::{Delivery, Feed, Fetched, Origin};
@@ -29,10 +29,8 @@ use crate::source::{Delivery, Feed, Fetched, Origin};
 pub(super) fn written_and_opened(folder: &Path, rows: &Rows, native: bool) -> Reader {
     let (disk, partition) = (LocalDisk::open(folder).unwrap(), Partition::new(native, None, None, None));
     let name = format!("000001-00001.{}", partition.extension());
-    let (mut entry, rows_all) = (
-        FileEntry { name, partition, rows: rows.len() as u64, bytes: 0, row_bytes: 0, first: 0, last: 0, tail: None },
-        0..rows.len(),
-    );
+    let (mut entry, rows_all) =
+        (FileEntry { name, partition, rows: rows.len() as u64, bytes: 0, row_bytes: 0, first: 0, last: 0, tail: None }, 0..rows.len());
     let written = write(disk.create(&entry.path()).unwrap(), &entry.path(), rows, rows_all).unwrap();
     entry.bytes = written.bytes;
     entry.tail = Some(written.tail);
@@ -216,6 +214,9 @@ fn deliver(collector: &mut super::ingest::Collector<'_>, (name, records): &Objec
         outcome: Outcome::Read,
         bytes_decompressed: 1,
         records: records.len() as u64,
+        records_skipped: 0,
+        lines_skipped: 0,
+        repaired: Repairs::default(),
         failed: Vec::new(),
         failed_total: 0,
         first_event_time: None,

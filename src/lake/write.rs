@@ -12,8 +12,8 @@ use polars_arrow::array::PrimitiveArray;
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
 use polars_error::{PolarsError, PolarsResult};
 use polars_parquet::write::{
-    CompressedPage, CompressionOptions, DynIter, DynStreamingIterator, Encoding, FileWriter, KeyValue, StatisticsOptions, Version, WriteOptions, ZstdLevel,
-    array_to_columns, compress, fallible_streaming_iterator, to_parquet_leaves, to_parquet_type,
+    CompressedPage, CompressionOptions, DynIter, DynStreamingIterator, Encoding, FileWriter, KeyValue, StatisticsOptions, Version, WriteOptions,
+    ZstdLevel, array_to_columns, compress, fallible_streaming_iterator, to_parquet_leaves, to_parquet_type,
 };
 use rayon::prelude::*;
 

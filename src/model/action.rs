@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Digest, ImageReference, RepositoryRef, Timestamp};
+use super::{Digest, ImageReference, Need, RepositoryRef, Timestamp};
 
 /// The meaning of a record. A call with an `errorCode` becomes one of the `…Failed` variants (or is not recognised).
 #[derive(Debug, Clone)]
@@ -91,11 +91,8 @@ pub enum Action<'r> {
         /// All reasons given, joined by a newline: the text that may hold `CannotPullContainerError …`.
         reason: Option<Cow<'r, str>>,
     },
-    /// Another service names an image (`lambda` `CreateFunction`, `UpdateFunctionCode`, App Runner, Batch, SageMaker …).
-    Refer {
-        referrer: Cow<'r, str>,
-        images: Vec<TaskImage<'r>>,
-    },
+    /// Another service than ECS needs images, or needs them no more (Lambda, App Runner, Batch, SageMaker, CodeBuild, EventBridge).
+    Needs(Vec<Need<'r>>),
     /// Something happened to this repository, and what is unknown: the payload that would tell was over 100 KB (CloudTrail
     /// leaves it out), or the event lacks it. A run without its list of images is one, a delete without a response too.
     Omitted,
@@ -131,6 +128,8 @@ pub struct ImageDescription<'r> {
     pub kind: ManifestKind,
     /// Digests in `manifests[]` of an index or manifest list.
     pub children: Vec<Digest>,
+    /// What each of them is for, in the same order: `linux/arm64`, `linux/arm/v7`; none where it is for no platform.
+    pub platforms: Vec<Option<String>>,
     /// `subject.digest` of a reference artifact (OCI 1.1).
     pub subject: Option<Digest>,
     /// Config and layer digests of a single image.

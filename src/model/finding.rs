@@ -19,7 +19,7 @@ pub struct Finding {
     pub kept: KeptImage,
     /// The last event that gave the lost image the tag it lost last; `None` when that lies before the logs.
     pub first_push: Option<EventRef>,
-    /// The event that displaced it; for kinds without a displacement, the event that took it.
+    /// The event that displaced it; for kinds without a displacement, the event that took it; for `unexplained`, the first failure.
     pub second_push: EventRef,
     /// From `first_push` to `second_push`, in seconds.
     pub gap_seconds: Option<i64>,
@@ -36,7 +36,8 @@ pub struct Finding {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LostImage {
-    pub digest: Digest,
+    /// `None` where only a tag is known.
+    pub digest: Option<Digest>,
     pub pushed_at: Option<Timestamp>,
     pub untagged_at: Option<Timestamp>,
     pub gone_at: Option<Timestamp>,
@@ -76,6 +77,17 @@ pub struct Usage {
     pub principals: Vec<LogText>,
     /// Task definitions, services and functions that refer to it, sorted.
     pub references: Vec<LogText>,
+}
+
+impl Usage {
+    /// Names one more who pulled; the list stays sorted, and nobody is in it twice.
+    pub fn add_principal(&mut self, principal: Option<LogText>) {
+        if let Some(principal) = principal
+            && let Err(place) = self.principals.binary_search(&principal)
+        {
+            self.principals.insert(place, principal);
+        }
+    }
 }
 
 words! {

@@ -1,6 +1,6 @@
 //! What each worker has read, added up into coverage.
 
-use crate::decode::seen::SeenIds;
+use crate::decode::seen::SeenEvents;
 use crate::decode::{ObjectReport, Outcome};
 use crate::model::{Coverage, LogText, ReadFailure, Timestamp};
 use crate::source::{Delivery, Fetched};
@@ -42,6 +42,9 @@ impl Tally {
             coverage.bytes_decompressed += report.bytes_decompressed;
             coverage.records += report.records;
             coverage.records_failed += report.failed_total;
+            coverage.records_skipped += report.records_skipped;
+            coverage.lines_skipped += report.lines_skipped;
+            coverage.records_repaired.add(&report.repaired);
             self.failures_unlisted += report.failed_total - report.failed.len() as u64;
             coverage.widen(report.first_event_time);
             coverage.widen(report.last_event_time);
@@ -74,15 +77,39 @@ impl Coverage {
         self.objects_listed += other.objects_listed;
         self.objects_read += other.objects_read;
         self.objects_skipped += other.objects_skipped;
+        self.objects_left_out += other.objects_left_out;
         self.objects_failed += other.objects_failed;
         self.bytes_compressed += other.bytes_compressed;
         self.bytes_decompressed += other.bytes_decompressed;
         self.records += other.records;
         self.records_duplicate += other.records_duplicate;
         self.records_failed += other.records_failed;
+        self.records_skipped += other.records_skipped;
+        self.lines_skipped += other.lines_skipped;
+        self.records_repaired.add(&other.records_repaired);
+        self.events_sharing_an_id += other.events_sharing_an_id;
         self.widen(other.first_event_time);
         self.widen(other.last_event_time);
         self.failures.extend(other.failures);
+    }
+
+    /// Says what was odd about the records, and how it was taken.
+    fn warn_of_odd_records(&mut self) {
+        if self.events_sharing_an_id > 0 {
+            self.warnings.push(format!(
+                "{} events share their eventID with another event (a placeholder, or records that were changed): each of them counts, and only what has the same id, time, source, name, region and account is a second copy.",
+                self.events_sharing_an_id
+            ));
+        }
+        if self.records_repaired.event_id > 0 {
+            self.warnings.push(format!(
+                "{} record(s) have no eventID of their own: a second copy of one is told by its whole text.",
+                self.records_repaired.event_id
+            ));
+        }
+        if self.records_repaired.time_without_zone > 0 {
+            self.warnings.push(format!("{} record(s) say no time zone: their times were taken as UTC.", self.records_repaired.time_without_zone));
+        }
     }
 
     /// Puts the failures in order, and keeps as many as are listed; says how many are not, `left_out` before included.
@@ -97,7 +124,7 @@ impl Coverage {
 }
 
 /// All workers' counts in one, in an order that does not depend on who read what; and whether anything was read-only.
-pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenIds, partial: bool) -> (Coverage, bool) {
+pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenEvents, partial: bool) -> (Coverage, bool) {
     let mut coverage = Coverage { partial, records_relevant: relevant, ..Coverage::default() };
     let (mut left_out, mut read_only) = (0, false);
     for tally in tallies {
@@ -109,10 +136,12 @@ pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenIds, partial: boo
     match seen.duplicates() {
         Some(duplicates) => coverage.records_duplicate += duplicates,
         None => coverage.warnings.push(
-            "More records than the set of event ids can hold: records_duplicate is not known. No event counts twice for an image all the same."
+            "More records than the set of events can hold: records_duplicate is not known. No event counts twice for an image all the same."
                 .to_owned(),
         ),
     }
+    coverage.events_sharing_an_id += seen.sharing_an_id();
+    coverage.warn_of_odd_records();
     (coverage, read_only)
 }
 

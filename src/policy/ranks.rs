@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
@@ -29,7 +30,7 @@ pub struct Taken<K> {
 
 /// The images of a repository, as the rules of one policy rank them.
 pub struct Ranks<K> {
-    policy: Policy,
+    policy: Arc<Policy>,
     rules: Vec<Rank<K>>,
     images: HashMap<K, Entry, RandomState>,
 }
@@ -59,7 +60,8 @@ impl Entry {
 }
 
 impl<K: Copy + Ord + Hash> Ranks<K> {
-    pub fn new(policy: Policy) -> Self {
+    pub fn new(policy: impl Into<Arc<Policy>>) -> Self {
+        let policy = policy.into();
         let keeps = |count| if let Count::MoreThan(number) = count { Some(number) } else { None };
         let rank = |keeps| Rank { keeps, newest: BTreeSet::new(), beyond: BTreeSet::new(), open: BTreeSet::new() };
         let rules = policy.rules.iter().map(|rule| rank(keeps(rule.count))).collect();

@@ -20,6 +20,7 @@ mod roots;
 mod session;
 mod trouble;
 mod unlisted;
+mod whole;
 
 pub(super) use address::Address;
 

@@ -13,22 +13,28 @@ use crate::tables::{Kind, Rows, Table};
 pub struct Answer {
     rows: Relation,
     names: Vec<String>,
+    /// The columns, ready to be shown.
+    shown: Vec<cast::Shown>,
 }
 
 impl Answer {
     /// All rows of a table, as they are.
-    pub fn of_table(table: &Table, rows: &Rows) -> Self {
+    ///
+    /// # Errors
+    /// The columns are not of the types that the table declares.
+    pub fn of_table(table: &Table, rows: &Rows) -> std::result::Result<Self, SqlError> {
         Self::new(Relation::of_table(table, rows))
     }
 
-    pub(super) fn new(rows: Relation) -> Self {
+    pub(super) fn new(rows: Relation) -> Result<Self> {
         let mut names: Vec<String> = Vec::new();
         for field in &rows.fields {
             let numbered = (2..).map(|count| format!("{}_{count}", field.name));
             let name = std::iter::once(field.name.clone()).chain(numbered).find(|name| !names.contains(name));
             names.extend(name);
         }
-        Self { rows, names }
+        let shown = rows.fields.iter().zip(&rows.columns).map(|(field, data)| cast::Shown::of(&field.kind, data)).collect::<Result<_>>()?;
+        Ok(Self { rows, names, shown })
     }
 
     /// How many rows.
@@ -48,20 +54,19 @@ impl Answer {
 
     /// One cell as Athena would show it; `None` is NULL.
     pub fn text(&self, row: usize, column: usize) -> Option<String> {
-        let (field, data) = (self.rows.fields.get(column)?, self.rows.columns.get(column)?);
-        cast::show(&field.kind, data, row)
+        self.shown.get(column)?.text(row)
     }
 
     /// One row as a JSON object; times are RFC 3339.
     pub fn json(&self, row: usize) -> String {
         let mut out = String::from("{");
-        for ((field, data), key) in self.rows.fields.iter().zip(&self.rows.columns).zip(self.keys()) {
+        for (column, key) in self.shown.iter().zip(self.keys()) {
             if out.len() > 1 {
                 out.push(',');
             }
-            out.push_str(&cast::json_string(key));
+            cast::push_json_string(key, &mut out);
             out.push(':');
-            cast::write_json(&field.kind, data, row, &mut out);
+            column.write_json(row, &mut out);
         }
         out.push('}');
         out

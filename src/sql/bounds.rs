@@ -239,7 +239,7 @@ fn constant(expr: &Expr, now: Timestamp) -> Option<Constant> {
     if walk::has_subquery(expr) {
         return None;
     }
-    let (catalog, ctes, row) = (Catalog::default(), Ctes::default(), Relation::single_row());
+    let (catalog, ctes, row) = (Catalog::trial(), Ctes::default(), Relation::single_row());
     let session = Session { catalog: &catalog, now: now.millis(), dry: false };
     let values = Scope::new(&session, &ctes, &row).eval(expr).ok()?;
     match values.kind {

@@ -3,7 +3,7 @@
 mod decimals;
 mod shown;
 
-pub(super) use shown::{json_texts, show, texts, write_json};
+pub(super) use shown::{Shown, json_texts, texts};
 
 use decimals::{Read, decimal_kind, to_decimal, without_decimals};
 
@@ -219,6 +219,17 @@ pub(super) fn json_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+/// Appends a text as a JSON string.
+pub(super) fn push_json_string(text: &str, out: &mut String) {
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&json_string(text));
+    }
+}
+
 fn from_json(values: &Values, to: &Kind, lenient: bool) -> Result<Values> {
     let texts = values.data.str()?;
     let mut builder = Builder::new(to);
@@ -259,15 +270,21 @@ pub(super) fn explode(values: &Values) -> Result<(Values, Vec<Option<usize>>)> {
         Kind::Unknown => return Ok((Values::new(Kind::Unknown, Series::new_empty("".into(), &Physical::Boolean)), vec![None; values.data.len()])),
         other => return Err(SqlError::new(format!("an array is needed here, and this is {other}"))),
     };
-    let mut all = Series::new_empty("".into(), &element.dtype());
-    let mut lengths = Vec::with_capacity(values.data.len());
-    let column = values.data.list()?;
-    for row in 0..column.len() {
-        let list = column.get_as_series(row);
-        lengths.push(list.as_ref().map(|list| list.len()));
-        if let Some(list) = list.filter(|list| !list.is_empty()) {
-            all.append_owned(list)?;
-        }
-    }
-    Ok((Values::new(element, all.rechunk()), lengths))
+    let column = values.data.list()?.rechunk();
+    let Some(array) = column.downcast_iter().next() else {
+        return Ok((Values::new(element.clone(), Series::new_empty("".into(), &element.dtype())), Vec::new()));
+    };
+    let offset = |at: usize| array.offsets().get(at).and_then(|at| usize::try_from(*at).ok()).unwrap_or(0);
+    let is_there = |row: usize| array.validity().is_none_or(|there| there.get_bit(row));
+    let lengths: Vec<Option<usize>> = (0..column.len()).map(|row| is_there(row).then(|| offset(row + 1) - offset(row))).collect();
+    let (start, end) = (offset(0), offset(column.len()));
+    let all = column.get_inner();
+    // What lies under a NULL is nobody's.
+    let elements = if lengths.iter().flatten().sum::<usize>() == end - start {
+        all.slice(i64::try_from(start).unwrap_or(i64::MAX), end - start)
+    } else {
+        let rows = (0..column.len()).filter(|row| is_there(*row)).flat_map(|row| offset(row)..offset(row + 1));
+        super::values::take(&all, &rows.map(|at| u32::try_from(at).ok()).collect::<Vec<_>>())?
+    };
+    Ok((Values::new(element, elements.with_name("".into())), lengths))
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::error::{Result, SqlError};
 use super::glance::Glance;
+use super::memory::too_much;
 use super::query::Query;
 use super::tally::plan::Plan;
 use super::tally::{Counted, Room, Stop, Tally};
@@ -170,8 +171,7 @@ impl Collector<'_> {
         let bytes: usize = kept.columns.iter().map(|(_, column)| column.estimated_size()).sum();
         let all = self.shared.kept_bytes.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
         if all > self.shared.memory_bytes_max {
-            let limit = self.shared.memory_bytes_max >> 20;
-            return self.stop(SqlError::new(format!("the rows that this query needs take more than {limit} MiB")));
+            return self.stop(too_much(self.shared.memory_bytes_max));
         }
         if let (Some(limit), Ok(mut ids)) = (self.shared.query.scan().limit, self.shared.ids.lock()) {
             let column = kept.columns.iter().find(|(name, _)| *name == ID).and_then(|(_, column)| column.str().ok());

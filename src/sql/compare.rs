@@ -49,7 +49,7 @@ fn nested(op: &BinaryOperator, left: &Values, right: &Values, height: usize) -> 
     if matches!(left.kind, Kind::Map(..)) && !matches!(op, BinaryOperator::Eq | BinaryOperator::NotEq) {
         return Err(SqlError::new(format!("{} values cannot be compared with {op}", left.kind)));
     }
-    let (a, b) = (nested::parts(left, height), nested::parts(right, height));
+    let (a, b) = (nested::parts(left, height)?, nested::parts(right, height)?);
     Values::build(Kind::Boolean, height, left.constant && right.constant, |row| {
         let at = |values: &Values| if values.constant { 0 } else { row };
         let Some((a, b)) = a.get(at(left)).zip(b.get(at(right))) else { return Ok(None) };

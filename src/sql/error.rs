@@ -15,6 +15,8 @@ pub struct SqlError {
     pub(super) by_value: bool,
     /// A column is not there; in a subquery, the query around it may have it.
     pub(super) unknown_name: bool,
+    /// There is no room for what the query needs.
+    pub(super) of_memory: bool,
 }
 
 /// A place in the query's text, both numbers from 1.
@@ -29,12 +31,17 @@ pub(super) type Result<T> = std::result::Result<T, SqlError>;
 impl SqlError {
     /// The query asks for something that cannot be done.
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), place: None, by_value: false, unknown_name: false }
+        Self { message: message.into(), place: None, by_value: false, unknown_name: false, of_memory: false }
     }
 
     /// A value cannot be worked with.
     pub(super) fn value(message: impl Into<String>) -> Self {
-        Self { message: message.into(), place: None, by_value: true, unknown_name: false }
+        Self { message: message.into(), place: None, by_value: true, unknown_name: false, of_memory: false }
+    }
+
+    /// Whether the query would do with more memory, or less to do.
+    pub fn is_of_memory(&self) -> bool {
+        self.of_memory
     }
 
     /// The same error, placed at `node` unless it has a place already.

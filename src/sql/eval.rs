@@ -1,9 +1,10 @@
 //! Expressions → values, a column at a time.
 
-use polars::prelude::BooleanChunked;
+use polars::prelude::{BooleanChunked, Series};
 use sqlparser::ast::{AccessExpr, Expr, Ident, Spanned, Subscript, UnaryOperator, Value};
 
 use super::error::{Result, SqlError};
+use super::memory::cell_bytes;
 use super::query::{Ctes, Session};
 use super::relation::Relation;
 use super::values::Values;
@@ -69,7 +70,15 @@ impl<'a> Scope<'a> {
     /// `expr` as a column of this scope's height.
     pub fn column(&self, expr: &Expr) -> Result<Values> {
         let values = self.eval(expr)?;
-        Ok(Values::new(values.kind.clone(), values.spread(self.height())))
+        Ok(Values::new(values.kind.clone(), self.spread(&values)?))
+    }
+
+    /// One entry per row; one that stands for all of them is repeated, if there is room.
+    pub fn spread(&self, values: &Values) -> Result<Series> {
+        if values.constant {
+            self.session.limits().fits(self.height(), cell_bytes(&values.data))?;
+        }
+        Ok(values.spread(self.height()))
     }
 
     fn dispatch(&self, expr: &Expr) -> Result<Values> {

@@ -7,6 +7,7 @@ use super::cast::explode;
 use super::error::{Result, SqlError};
 use super::eval::Scope;
 use super::join::{self, Keeps};
+use super::memory::{INDEX_BYTES, cell_bytes, row_bytes};
 use super::relation::{Field, Relation};
 use super::values::{Cell, Values};
 use super::{data_store, lateral, names, predicate, select};
@@ -182,6 +183,10 @@ fn unnest(like: &Scope<'_>, left: &Relation, factor: &TableFactor, keep: bool) -
         let (elements, lengths) = explode(&scope.column(expr)?).map_err(|error| error.at(expr))?;
         arrays.push((elements, lengths));
     }
+    let longest = |row: usize| arrays.iter().filter_map(|(_, lengths)| lengths.get(row).copied().flatten()).max().unwrap_or(0);
+    let count = (0..left.height).map(|row| longest(row).max(usize::from(keep))).fold(0, usize::saturating_add);
+    let elements: usize = arrays.iter().map(|(elements, _)| cell_bytes(&elements.data) + INDEX_BYTES).sum();
+    like.session.limits().fits_rows(count, row_bytes(left) + elements)?;
     // For each new row: the row of `left`, and for each array the element's place.
     let mut rows: Vec<Option<u32>> = Vec::new();
     let mut places: Vec<Vec<Option<u32>>> = vec![Vec::new(); arrays.len()];

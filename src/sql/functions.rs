@@ -18,6 +18,7 @@ use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgum
 
 use super::error::{Result, SqlError};
 use super::eval::Scope;
+use super::memory::Limits;
 use super::values::{Cell, Doubles, Texts, Values, Wholes};
 use super::{aggregate, clock, lambda, names, predicate, window};
 use crate::tables::Kind;
@@ -35,6 +36,7 @@ pub(super) struct Call<'a> {
     pub now: i64,
     /// Inside `try(…)`.
     pub lenient: bool,
+    pub limits: &'a Limits,
 }
 
 /// A module's functions: the values, or `None` if the name is not one of its own.
@@ -91,7 +93,7 @@ pub(super) fn plain(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Val
         }
         values => values?,
     };
-    let call = Call { name, args: values, height: scope.height(), now: scope.session.now, lenient: scope.lenient };
+    let call = Call { name, args: values, height: scope.height(), now: scope.session.now, lenient: scope.lenient, limits: scope.session.limits() };
     match MODULES.iter().find_map(|module| module(&call)) {
         Some(result) => result.map_err(|error| SqlError { message: format!("{name}: {}", error.message), ..error }),
         None => Err(unknown(name)),
@@ -181,8 +183,23 @@ impl Call<'_> {
     }
 
     /// Builds the result row by row.
-    fn build<T: Cell>(&self, kind: Kind, cell: impl FnMut(usize) -> Result<Option<T>>) -> Result<Values> {
+    fn build<T: Cell>(&self, kind: Kind, mut cell: impl FnMut(usize) -> Result<Option<T>>) -> Result<Values> {
+        let mut bytes = 0_usize;
+        let cell = |row| {
+            let cell = cell(row)?;
+            let more = cell.as_ref().map_or(0, Cell::bytes);
+            bytes = bytes.saturating_add(more);
+            if more > 0 {
+                self.limits.fits(bytes, 1)?;
+            }
+            Ok(cell)
+        };
         Values::build(kind, self.height, self.constant(), cell)
+    }
+
+    /// Whether there is room for a text of so many bytes, before it is made.
+    fn fits(&self, bytes: usize) -> Result<()> {
+        self.limits.fits(bytes, 1)
     }
 
     fn arg(&self, at: usize) -> Result<&Values> {

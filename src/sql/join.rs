@@ -1,18 +1,25 @@
 //! Joins: equal columns are matched by grouping both sides at once; what is left of the condition is tried on the pairs.
+//!
+//! Pairs are made and tried a block at a time. Where only the question is whether a row has a partner (`EXISTS`, `IN`, semi joins),
+//! none is kept, and a row that has one makes no more.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use polars::prelude::Series;
-use sqlparser::ast::{BinaryOperator, Expr};
+use sqlparser::ast::{BinaryOperator, Expr, Visit, Visitor};
 
 use super::compare;
 use super::error::{Result, SqlError};
 use super::eval::{Scope, mask};
 use super::group::key_column;
+use super::memory::row_bytes;
 use super::relation::{Groups, Relation};
 use super::values::Values;
 use super::walk;
 
-/// Pairs that a join may look at; a join without an equality can make very many.
-const PAIRS_MAX: usize = 50_000_000;
+/// Pairs that are tried at once.
+const BLOCK_PAIRS: usize = 1 << 17;
 
 /// Which rows without a partner stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,24 +28,221 @@ pub(super) struct Keeps {
     pub right: bool,
 }
 
-/// Pairs of rows, by index, of which the condition is true.
-pub(super) struct Pairs {
-    pub left: Vec<u32>,
-    pub right: Vec<u32>,
+/// Pairs of rows, by index.
+#[derive(Default)]
+struct Pairs {
+    left: Vec<u32>,
+    right: Vec<u32>,
 }
 
-/// Matches `left` and `right` by `condition`; `like` lends its session and outer scopes.
-pub(super) fn pairs(like: &Scope<'_>, left: &Relation, right: &Relation, condition: Option<&Expr>) -> Result<Pairs> {
-    let conjuncts = condition.map(walk::conjuncts).unwrap_or_default();
-    let (mut keys, mut rest) = (Vec::new(), Vec::new());
-    for conjunct in conjuncts {
-        match equality(like, left, right, conjunct)? {
-            Some(pair) => keys.push(pair),
-            None => rest.push(conjunct),
+/// Which rows of the right side may be partners of one of the left.
+enum Candidates {
+    /// All of them: there is no equality.
+    All(u32),
+    /// Those with the same keys.
+    Equal {
+        /// For each row of the left, its group; `None` where a key is NULL.
+        groups: Vec<Option<u32>>,
+        /// Where the rows of a group begin in `rows`; one more than there are groups.
+        starts: Vec<u32>,
+        rows: Vec<u32>,
+    },
+}
+
+impl Candidates {
+    fn of(like: &Scope<'_>, keys: &[(Values, Values)], left: usize, right: usize) -> Result<Self> {
+        if keys.is_empty() {
+            return Ok(Self::All(u32::try_from(right).map_err(|_| SqlError::new("too many rows"))?));
+        }
+        like.session.limits().fits_rows(left + right, keys.len() * 16)?;
+        let Matched { groups, count, null } = Matched::of(keys, left, right)?;
+        let of = |row: usize| groups.get(row).copied().filter(|_| null.get(row) == Some(&false));
+        let mut starts = vec![0_u32; count + 1];
+        for group in (left..left + right).filter_map(of) {
+            if let Some(slot) = starts.get_mut(group as usize + 1) {
+                *slot += 1;
+            }
+        }
+        let mut sum = 0;
+        starts.iter_mut().for_each(|slot| {
+            sum += *slot;
+            *slot = sum;
+        });
+        let mut next = starts.clone();
+        let mut rows = vec![0_u32; sum as usize];
+        for (row, group) in (0_u32..).zip((left..left + right).map(of)) {
+            if let Some(slot) = group.and_then(|group| next.get_mut(group as usize)) {
+                if let Some(place) = rows.get_mut(*slot as usize) {
+                    *place = row;
+                }
+                *slot += 1;
+            }
+        }
+        Ok(Self::Equal { groups: (0..left).map(of).collect(), starts, rows })
+    }
+
+    /// How many there are for a row of the left.
+    fn count(&self, row: usize) -> usize {
+        match self {
+            Self::All(count) => *count as usize,
+            Self::Equal { .. } => self.rows(row).len(),
         }
     }
-    let pairs = if keys.is_empty() { all(left.height, right.height)? } else { equal(&keys, left.height, right.height)? };
-    restrict(like, left, right, pairs, &rest)
+
+    fn rows(&self, row: usize) -> &[u32] {
+        let Self::Equal { groups, starts, rows } = self else { return &[] };
+        let range = groups.get(row).copied().flatten().and_then(|group| {
+            let at = |group: u32| starts.get(group as usize).map(|start| *start as usize);
+            rows.get(at(group)?..at(group + 1)?)
+        });
+        range.unwrap_or_default()
+    }
+
+    /// Adds the pairs of a row of the left with its candidates from the `from`-th on, up to `most` of them.
+    fn add(&self, row: u32, from: usize, most: usize, pairs: &mut Pairs) {
+        let before = pairs.right.len();
+        match self {
+            Self::All(count) => pairs.right.extend((0..*count).skip(from).take(most)),
+            Self::Equal { .. } => pairs.right.extend(self.rows(row as usize).iter().skip(from).take(most)),
+        }
+        pairs.left.extend(std::iter::repeat_n(row, pairs.right.len() - before));
+    }
+}
+
+/// Rows of two sides, those of the right behind those of the left: equal keys have equal numbers.
+pub(super) struct Matched {
+    pub groups: Vec<u32>,
+    pub count: usize,
+    /// Whether one of a row's keys is NULL, which is equal to nothing.
+    pub null: Vec<bool>,
+}
+
+impl Matched {
+    pub fn of(keys: &[(Values, Values)], left: usize, right: usize) -> Result<Self> {
+        let mut columns: Vec<Series> = Vec::new();
+        let mut null = vec![false; left + right];
+        for (a, b) in keys {
+            let mut column = key_column(a, left)?;
+            column.append_owned(key_column(b, right)?)?;
+            if column.has_nulls() {
+                null.iter_mut().zip(column.is_null().iter()).for_each(|(slot, is)| *slot = *slot || is == Some(true));
+            }
+            columns.push(column.rechunk());
+        }
+        let groups = Groups::by(&columns, left + right)?;
+        Ok(Self { count: groups.count(), groups: groups.of_row, null })
+    }
+}
+
+/// A join of two sides that has been looked at: which columns are equal, and what else must hold.
+struct Join<'j> {
+    like: &'j Scope<'j>,
+    /// Of both sides, the columns that the rest of the condition looks at.
+    sides: (Relation, Relation),
+    candidates: Candidates,
+    rest: Vec<&'j Expr>,
+    height: usize,
+}
+
+impl<'j> Join<'j> {
+    fn of(like: &'j Scope<'j>, left: &Relation, right: &Relation, condition: Option<&'j Expr>) -> Result<Self> {
+        let (mut keys, mut rest) = (Vec::new(), Vec::new());
+        for conjunct in condition.map(walk::conjuncts).unwrap_or_default() {
+            match equality(like, left, right, conjunct)? {
+                Some(pair) => keys.push(pair),
+                None => rest.push(conjunct),
+            }
+        }
+        let names = names_in(&rest);
+        let candidates = Candidates::of(like, &keys, left.height, right.height)?;
+        Ok(Self { like, sides: (left.only(&names), right.only(&names)), candidates, rest, height: left.height })
+    }
+
+    /// Hands on the pairs for which all holds, a block at a time.
+    fn each(&self, mut take: impl FnMut(Pairs) -> Result<()>) -> Result<()> {
+        let mut block = Pairs::default();
+        for row in 0..u32::try_from(self.height).map_err(|_| SqlError::new("too many rows"))? {
+            let (count, mut from) = (self.candidates.count(row as usize), 0);
+            while from < count {
+                let most = BLOCK_PAIRS - block.left.len();
+                self.candidates.add(row, from, most, &mut block);
+                from += most.min(count - from);
+                if block.left.len() >= BLOCK_PAIRS {
+                    take(self.restricted(std::mem::take(&mut block))?)?;
+                }
+            }
+        }
+        take(self.restricted(block)?)
+    }
+
+    /// For each row of the left, whether it has a partner. All rows try one candidate, then those that have none yet two more,
+    /// then four: who finds one soon makes few pairs.
+    fn found(&self) -> Result<Vec<bool>> {
+        let count = |row: &u32| self.candidates.count(*row as usize);
+        let mut open: Vec<u32> = (0..u32::try_from(self.height).map_err(|_| SqlError::new("too many rows"))?).filter(|row| count(row) > 0).collect();
+        let mut found = vec![false; self.height];
+        if self.rest.is_empty() {
+            mark(&mut found, &open);
+            return Ok(found);
+        }
+        let (mut from, mut size) = (0, 1);
+        while !open.is_empty() {
+            let mut block = Pairs::default();
+            let mut next = open.iter().peekable();
+            while let Some(row) = next.next() {
+                self.candidates.add(*row, from, size, &mut block);
+                if block.left.len() < BLOCK_PAIRS && next.peek().is_some() {
+                    continue;
+                }
+                mark(&mut found, &self.restricted(std::mem::take(&mut block))?.left);
+            }
+            from += size;
+            size = (2 * size).min(BLOCK_PAIRS);
+            open.retain(|row| count(row) > from && found.get(*row as usize) == Some(&false));
+        }
+        Ok(found)
+    }
+
+    fn restricted(&self, pairs: Pairs) -> Result<Pairs> {
+        self.like.session.limits().fits(0, 0)?;
+        if self.rest.is_empty() || pairs.left.is_empty() {
+            return Ok(pairs);
+        }
+        let joined = joined(&self.sides.0, &self.sides.1, &pairs)?;
+        let scope = Scope { relation: &joined, known: &[], ungrouped: None, ..*self.like };
+        let mut keep = vec![true; joined.height];
+        for condition in &self.rest {
+            let holds = scope.truth_among(condition, &keep)?;
+            keep.iter_mut().zip(holds).for_each(|(slot, holds)| *slot = *slot && holds);
+        }
+        let keep_of = |rows: Vec<u32>| rows.into_iter().zip(&keep).filter(|(_, keep)| **keep).map(|(row, _)| row).collect();
+        Ok(Pairs { left: keep_of(pairs.left), right: keep_of(pairs.right) })
+    }
+}
+
+/// The last parts of all names in some conditions.
+fn names_in(conditions: &[&Expr]) -> Option<BTreeSet<String>> {
+    #[derive(Default)]
+    struct Names(BTreeSet<String>);
+    impl Visitor for Names {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _query: &sqlparser::ast::Query) -> ControlFlow<()> {
+            // What a subquery looks at is its own matter.
+            ControlFlow::Break(())
+        }
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            match expr {
+                Expr::Identifier(ident) => drop(self.0.insert(ident.value.to_lowercase())),
+                Expr::CompoundIdentifier(parts) => self.0.extend(parts.iter().map(|ident| ident.value.to_lowercase())),
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut names = Names::default();
+    conditions.iter().all(|condition| condition.visit(&mut names).is_continue()).then_some(names.0)
 }
 
 /// `a.x = b.y` as the two columns, left one first.
@@ -54,67 +258,17 @@ fn equality(like: &Scope<'_>, left: &Relation, right: &Relation, condition: &Exp
         if let (Ok(x), Ok(y)) = (inner(left, first), inner(right, second))
             && (inner(right, first).is_err() || inner(left, second).is_err() || x.constant || y.constant)
         {
-            let (x, y) = compare::unify(&x, &y, left.height.max(right.height), true)?;
-            let spread = |values: Values, height: usize| Values::new(values.kind.clone(), values.spread(height));
-            return Ok(Some((spread(x, left.height), spread(y, right.height))));
+            return unified(&x, &y, left.height, right.height).map(Some);
         }
     }
     Ok(None)
 }
 
-fn all(left: usize, right: usize) -> Result<Pairs> {
-    match left.checked_mul(right) {
-        Some(count) if count <= PAIRS_MAX => {}
-        _ => return Err(SqlError::new(format!("joining {left} with {right} rows without an equality would make too many pairs"))),
-    }
-    let (left_rows, right_rows) = (u32::try_from(left).unwrap_or(0), u32::try_from(right).unwrap_or(0));
-    let left = (0..left_rows).flat_map(|row| std::iter::repeat_n(row, right)).collect();
-    let right = (0..left_rows).flat_map(|_| 0..right_rows).collect();
-    Ok(Pairs { left, right })
-}
-
-fn equal(keys: &[(Values, Values)], left: usize, right: usize) -> Result<Pairs> {
-    let mut columns: Vec<Series> = Vec::new();
-    let mut null = vec![false; left + right];
-    for (a, b) in keys {
-        let mut column = key_column(a, left)?;
-        column.append_owned(key_column(b, right)?)?;
-        null.iter_mut().zip(column.is_null().iter()).for_each(|(slot, is)| *slot = *slot || is == Some(true));
-        columns.push(column.rechunk());
-    }
-    let groups = Groups::by(&columns, left + right)?;
-    let mut partners: Vec<Vec<u32>> = vec![Vec::new(); groups.count()];
-    let group = |row: usize| groups.of_row.get(row).map(|group| *group as usize).filter(|_| null.get(row) == Some(&false));
-    for row in 0..right {
-        if let Some(list) = group(left + row).and_then(|group| partners.get_mut(group)) {
-            list.extend(u32::try_from(row).ok());
-        }
-    }
-    let mut pairs = Pairs { left: Vec::new(), right: Vec::new() };
-    for row in 0..left {
-        let Some(list) = group(row).and_then(|group| partners.get(group)) else { continue };
-        if pairs.left.len().saturating_add(list.len()) > PAIRS_MAX {
-            return Err(SqlError::new("the join makes too many pairs of rows"));
-        }
-        pairs.left.extend(std::iter::repeat_n(u32::try_from(row).unwrap_or(u32::MAX), list.len()));
-        pairs.right.extend(list);
-    }
-    Ok(pairs)
-}
-
-fn restrict(like: &Scope<'_>, left: &Relation, right: &Relation, pairs: Pairs, rest: &[&Expr]) -> Result<Pairs> {
-    if rest.is_empty() {
-        return Ok(pairs);
-    }
-    let joined = joined(left, right, &pairs)?;
-    let scope = Scope { relation: &joined, known: &[], ungrouped: None, ..*like };
-    let mut keep = vec![true; joined.height];
-    for condition in rest {
-        let holds = scope.truth_among(condition, &keep)?;
-        keep.iter_mut().zip(holds).for_each(|(slot, holds)| *slot = *slot && holds);
-    }
-    let keep_of = |rows: Vec<u32>| rows.into_iter().zip(&keep).filter(|(_, keep)| **keep).map(|(row, _)| row).collect();
-    Ok(Pairs { left: keep_of(pairs.left), right: keep_of(pairs.right) })
+/// Two columns that are to be equal, of one type and of the height of their sides.
+pub(super) fn unified(x: &Values, y: &Values, left: usize, right: usize) -> Result<(Values, Values)> {
+    let (x, y) = compare::unify(x, y, left.max(right), true)?;
+    let spread = |values: Values, height: usize| Values::new(values.kind.clone(), values.spread(height));
+    Ok((spread(x, left), spread(y, right)))
 }
 
 fn joined(left: &Relation, right: &Relation, pairs: &Pairs) -> Result<Relation> {
@@ -124,11 +278,21 @@ fn joined(left: &Relation, right: &Relation, pairs: &Pairs) -> Result<Relation> 
 
 /// The joined rows.
 pub(super) fn join(like: &Scope<'_>, left: &Relation, right: &Relation, condition: Option<&Expr>, keeps: Keeps) -> Result<Relation> {
-    let pairs = pairs(like, left, right, condition)?;
+    let limits = like.session.limits();
+    let bytes = row_bytes(left) + row_bytes(right);
+    let mut pairs = Pairs::default();
+    let each = |block: Pairs| {
+        limits.fits_rows(pairs.left.len() + block.left.len(), bytes)?;
+        pairs.left.extend(block.left);
+        pairs.right.extend(block.right);
+        Ok(())
+    };
+    Join::of(like, left, right, condition)?.each(each)?;
     let mut lefts: Vec<Option<u32>> = pairs.left.iter().copied().map(Some).collect();
     let mut rights: Vec<Option<u32>> = pairs.right.iter().copied().map(Some).collect();
     if keeps.left {
         let alone = alone(&pairs.left, left.height);
+        limits.fits_rows(pairs.left.len() + alone.len(), bytes)?;
         rights.extend(std::iter::repeat_n(None, alone.len()));
         lefts.extend(alone);
         // Rows stay in the order of the left side.
@@ -147,22 +311,25 @@ pub(super) fn join(like: &Scope<'_>, left: &Relation, right: &Relation, conditio
 
 fn alone(matched: &[u32], height: usize) -> Vec<Option<u32>> {
     let mut has = vec![false; height];
-    for row in matched {
-        if let Some(slot) = has.get_mut(*row as usize) {
+    mark(&mut has, matched);
+    (0_u32..).zip(has).filter(|(_, has)| !has).map(|(row, _)| Some(row)).collect()
+}
+
+fn mark(slots: &mut [bool], rows: &[u32]) {
+    for row in rows {
+        if let Some(slot) = slots.get_mut(*row as usize) {
             *slot = true;
         }
     }
-    (0_u32..).zip(has).filter(|(_, has)| !has).map(|(row, _)| Some(row)).collect()
+}
+
+/// For each row of `left`, whether it has a partner.
+pub(super) fn found(like: &Scope<'_>, left: &Relation, right: &Relation, condition: Option<&Expr>) -> Result<Vec<bool>> {
+    Join::of(like, left, right, condition)?.found()
 }
 
 /// The rows of `left` that have a partner (or none, if `negated`).
 pub(super) fn semi(like: &Scope<'_>, left: &Relation, right: &Relation, condition: Option<&Expr>, negated: bool) -> Result<Relation> {
-    let pairs = pairs(like, left, right, condition)?;
-    let mut keep = vec![negated; left.height];
-    for row in pairs.left {
-        if let Some(slot) = keep.get_mut(row as usize) {
-            *slot = !negated;
-        }
-    }
+    let keep: Vec<bool> = found(like, left, right, condition)?.into_iter().map(|found| found != negated).collect();
     left.filter(&mask(&keep))
 }

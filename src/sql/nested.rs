@@ -21,31 +21,51 @@ pub(super) enum Part {
 }
 
 /// The values of all rows; one if they are constant.
-pub(super) fn parts(values: &Values, height: usize) -> Vec<Part> {
+pub(super) fn parts(values: &Values, height: usize) -> Result<Vec<Part>> {
     let rows = if values.constant { height.min(1) } else { height };
-    (0..rows).map(|row| part(&values.kind, &values.data, row)).collect()
+    let mut parts = column(&values.kind, &values.data)?;
+    parts.truncate(rows);
+    Ok(parts)
 }
 
-fn part(kind: &Kind, data: &Series, row: usize) -> Part {
-    match (kind, data.get(row).unwrap_or(AnyValue::Null)) {
-        (_, AnyValue::Null) => Part::Null,
-        (Kind::Row(fields), _) => {
-            let columns = data.struct_().map(|data| data.fields_as_series()).unwrap_or_default();
-            Part::List(fields.iter().zip(&columns).map(|((_, kind), column)| part(kind, column, row)).collect())
+/// The values of a column; fields and elements are looked at a column at a time, too.
+fn column(kind: &Kind, data: &Series) -> Result<Vec<Part>> {
+    let is_there: Vec<bool> = data.is_not_null().iter().map(|there| there == Some(true)).collect();
+    let or_null = |row: usize, part: Part| if is_there.get(row) == Some(&true) { part } else { Part::Null };
+    Ok(match kind {
+        Kind::Row(fields) => {
+            let columns = data.struct_()?.fields_as_series();
+            let mut columns = fields.iter().zip(&columns).map(|((_, kind), data)| Ok(column(kind, data)?.into_iter())).collect::<Result<Vec<_>>>()?;
+            (0..data.len()).map(|row| or_null(row, Part::List(columns.iter_mut().filter_map(Iterator::next).collect()))).collect()
         }
-        (Kind::Array(element), AnyValue::List(list)) => Part::List((0..list.len()).map(|at| part(element, &list, at)).collect()),
-        (Kind::Map(key, value), AnyValue::List(list)) => {
-            let columns = list.struct_().map(|list| list.fields_as_series()).unwrap_or_default();
-            match columns.as_slice() {
-                [keys, values] => Part::Map((0..list.len()).map(|at| (part(key, keys, at), part(value, values, at))).collect()),
-                _ => Part::Null,
-            }
+        Kind::Array(_) | Kind::Map(..) => {
+            let (elements, lengths) = super::cast::explode(&Values::new(kind.clone(), data.clone()))?;
+            let mut elements = column(&elements.kind, &elements.data)?.into_iter();
+            let is_map = matches!(kind, Kind::Map(..));
+            let list = |length: Option<usize>| match length {
+                None => Part::Null,
+                Some(length) if is_map => Part::Map(elements.by_ref().take(length).filter_map(entry).collect()),
+                Some(length) => Part::List(elements.by_ref().take(length).collect()),
+            };
+            lengths.into_iter().map(list).collect()
         }
-        (_, AnyValue::Int64(number)) => Part::Whole(number),
-        (_, AnyValue::Float64(number)) => Part::Number(number),
-        (_, AnyValue::Boolean(truth)) => Part::Truth(truth),
-        (_, AnyValue::String(text)) => Part::Text(text.to_owned()),
-        (_, AnyValue::StringOwned(text)) => Part::Text(text.to_string()),
+        _ => (0..data.len()).map(|row| simple_part(data.get(row).unwrap_or(AnyValue::Null))).collect(),
+    })
+}
+
+fn entry(part: Part) -> Option<(Part, Part)> {
+    let Part::List(halves) = part else { return None };
+    let mut halves = halves.into_iter();
+    Some((halves.next()?, halves.next()?))
+}
+
+fn simple_part(value: AnyValue<'_>) -> Part {
+    match value {
+        AnyValue::Int64(number) => Part::Whole(number),
+        AnyValue::Float64(number) => Part::Number(number),
+        AnyValue::Boolean(truth) => Part::Truth(truth),
+        AnyValue::String(text) => Part::Text(text.to_owned()),
+        AnyValue::StringOwned(text) => Part::Text(text.to_string()),
         _ => Part::Null,
     }
 }
@@ -106,7 +126,7 @@ pub(super) fn places(values: &Values, height: usize) -> Result<Vec<Option<i64>>>
     if matches!(values.kind, Kind::Map(..)) {
         return Err(SqlError::new(format!("{} values have no order", values.kind)));
     }
-    let parts = parts(values, height);
+    let parts = parts(values, height)?;
     let mut sorted: Vec<usize> = (0..parts.len()).filter(|at| !matches!(parts.get(*at), Some(Part::Null) | None)).collect();
     let between = |a: usize, b: usize| parts.get(a).zip(parts.get(b)).map_or(Ordering::Equal, |(a, b)| total(a, b));
     sorted.sort_by(|a, b| between(*a, *b));

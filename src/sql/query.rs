@@ -9,11 +9,12 @@ use super::answer::Answer;
 use super::collect::Gathered;
 use super::error::{Result, SqlError};
 use super::eval::Scope;
+use super::memory::Limits;
 use super::relation::{Field, PLACE, Relation};
 use super::scan::{self, Filters, Scan};
 use super::tally::Counted;
 use super::tally::plan::Plan;
-use super::{blind, data_store, dialect, names, params, place, select, window};
+use super::{blind, data_store, dialect, names, panics, params, place, select, window};
 use crate::model::Timestamp;
 use crate::tables::{self, Kind, Rows, Table};
 
@@ -42,9 +43,20 @@ pub struct Catalog {
     unordered: bool,
     /// What stands in the place of events, where a query has been answered by counting.
     counted: Option<Counted>,
+    limits: Limits,
 }
 
 impl Catalog {
+    /// One for trying a query out, or a part of it, which is not worth much memory.
+    pub(super) fn trial() -> Self {
+        Self { limits: Limits { memory_bytes_max: Some(TRIAL_BYTES_MAX), cancelled: None }, ..Self::default() }
+    }
+
+    /// What a query makes of the tables stays within `limits`.
+    pub fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// Puts a table in, in place of what was there under its name.
     pub fn insert(&mut self, table: &'static Table, rows: &Rows) {
         self.tables.insert(table.name, Arc::new(Relation::of_table(table, rows)));
@@ -141,9 +153,12 @@ impl Catalog {
                 *relation = Arc::new(relation.take(&order)?);
             }
         }
-        Ok(Self { tables, unordered: false, counted: None })
+        Ok(Self { tables, unordered: false, counted: None, limits: self.limits.clone() })
     }
 }
+
+/// What a query may take that runs over nothing.
+const TRIAL_BYTES_MAX: u64 = 16 << 20;
 
 /// What does not change while a query runs.
 pub(super) struct Session<'a> {
@@ -152,6 +167,12 @@ pub(super) struct Session<'a> {
     pub now: i64,
     /// Over tables without rows, where values are nobody's: what cannot be worked with is NULL.
     pub dry: bool,
+}
+
+impl Session<'_> {
+    pub fn limits(&self) -> &Limits {
+        &self.catalog.limits
+    }
 }
 
 /// The tables that `WITH` names, innermost last.
@@ -177,6 +198,10 @@ impl Query {
     /// # Errors
     /// The text is not SQL, or asks for what is not there or not supported; the error says where.
     pub fn parse(text: &str, params: &[(String, String)], now: Timestamp) -> std::result::Result<Self, SqlError> {
+        panics::caught(|| Self::parsed(text, params, now))
+    }
+
+    fn parsed(text: &str, params: &[(String, String)], now: Timestamp) -> Result<Self> {
         let mut tree = dialect::parse(text)?;
         names::lower(&mut tree);
         window::named::write_out(&mut tree);
@@ -185,7 +210,7 @@ impl Query {
         let (lake, blind) = (data_store::is_meant(&tree), blind::is_blind(&tree));
         let mut query = Self { tree, now, scan: Scan::default(), lake, filters: None, tables, blind, plan: None };
         // The dry run finds every mistake that does not depend on values.
-        let mut empty = Catalog::default();
+        let mut empty = Catalog::trial();
         for table in tables::ALL {
             empty.insert(table, &table.empty());
         }
@@ -222,7 +247,13 @@ impl Query {
     /// # Errors
     /// A condition cannot be evaluated on these rows.
     pub fn keep(&self, rows: Rows) -> std::result::Result<Rows, SqlError> {
-        let Some(filters) = &self.filters else { return Ok(rows) };
+        match &self.filters {
+            Some(filters) => panics::caught(|| self.kept(filters, rows)),
+            None => Ok(rows),
+        }
+    }
+
+    fn kept(&self, filters: &[(String, Vec<ast::Expr>)], rows: Rows) -> Result<Rows> {
         let relation = Relation::of_table(&tables::cloudtrail::TABLE, &rows);
         let relation = if self.lake { data_store::typed(relation)? } else { relation };
         let catalog = Catalog::default();
@@ -248,7 +279,9 @@ impl Query {
             select::query(&session, &Ctes::default(), None, &self.tree).map(|_| ())
         };
         match run(false) {
-            Err(error) if error.by_value => run(true).or_else(|error| if error.by_value { Ok(()) } else { Err(error) }),
+            // How much it may take is known when it runs.
+            Err(error) if error.of_memory => Ok(()),
+            Err(error) if error.by_value => run(true).or_else(|error| if error.by_value || error.of_memory { Ok(()) } else { Err(error) }),
             result => result,
         }
     }
@@ -259,10 +292,10 @@ impl Query {
     /// A value cannot be worked with (a cast that fails, a division by zero), or a table is missing.
     pub fn run(&self, catalog: &Catalog) -> std::result::Result<Answer, SqlError> {
         let session = Session { catalog, now: self.now.millis(), dry: false };
-        match select::query(&session, &Ctes::default(), None, &self.tree) {
+        match panics::caught(|| select::query(&session, &Ctes::default(), None, &self.tree)) {
             // Which of several values an error names must not depend on chance.
             Err(_) if catalog.unordered => self.run(&catalog.ordered()?),
-            relation => Ok(Answer::new(relation?.seen())),
+            relation => Answer::new(relation?.seen()),
         }
     }
 }

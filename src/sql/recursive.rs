@@ -4,6 +4,7 @@ use sqlparser::ast::{Query, SetExpr, SetOperator, SetQuantifier, visit_relations
 use std::ops::ControlFlow;
 
 use super::error::{Result, SqlError};
+use super::memory::Limits;
 use super::names;
 use super::query::Ctes;
 use super::relation::Relation;
@@ -35,6 +36,7 @@ pub(super) fn halves<'q>(query: &'q Query, name: &str) -> Option<(&'q SetExpr, &
 /// The rows: the first ones, then those that the last step's rows lead to, until a step leads to none. Columns keep the types of
 /// the first rows.
 pub(super) fn rows(
+    limits: &Limits,
     ctes: &Ctes,
     name: &str,
     columns: &[String],
@@ -43,7 +45,7 @@ pub(super) fn rows(
 ) -> Result<Relation> {
     let union = |left: &Relation, right: Relation| {
         let quantifier = if all { SetQuantifier::All } else { SetQuantifier::None };
-        Ok::<_, SqlError>(combine(left.clone(), right, SetOperator::Union, quantifier)?.renamed(name, columns))
+        Ok::<_, SqlError>(combine(limits, left.clone(), right, SetOperator::Union, quantifier)?.renamed(name, columns))
     };
     let mut step = run(ctes, first)?.renamed(name, columns);
     let mut whole = union(&step.slice(0, 0), step.clone())?;

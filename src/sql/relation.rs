@@ -1,5 +1,6 @@
 //! Rows with named columns: what `FROM` gives and every stage after it hands on.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use polars::prelude::{BooleanChunked, DataFrame, IntoColumn, Series};
@@ -117,6 +118,16 @@ impl Relation {
         let height = count.min(self.height - offset);
         let columns = self.columns.iter().map(|column| column.slice(i64::try_from(offset).unwrap_or(i64::MAX), height)).collect();
         Self { fields: self.fields.clone(), columns, height }
+    }
+
+    /// With the columns alone that have one of these names (`None`: all). A partition's dates stay: one is spelt by the other.
+    pub fn only(&self, names: &Option<BTreeSet<String>>) -> Self {
+        let is_kept = |field: &Field| names.as_ref().is_none_or(|names| field.is_date || names.contains(&field.name.to_lowercase()));
+        let mut kept = Self { height: self.height, ..Self::default() };
+        for (field, column) in self.fields.iter().zip(&self.columns).filter(|(field, _)| is_kept(field)) {
+            kept.push(field.clone(), column.clone());
+        }
+        kept
     }
 
     /// Without the columns that `SELECT *` leaves out.

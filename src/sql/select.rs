@@ -48,7 +48,8 @@ fn with(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_>, Via<'_>)>
         let rows = match recursive::halves(&table.query, &name).filter(|_| with.recursive) {
             Some((first, next, all)) => {
                 let run = |ctes: &Ctes, body: &SetExpr| Ok(set(&Scope { outer, ..Scope::new(session, ctes, &Relation::single_row()) }, body)?.seen());
-                recursive::rows(&ctes, &name, &columns, run, (first, next, all)).map_err(|error| error.at_span(table.alias.name.span))?
+                recursive::rows(session.limits(), &ctes, &name, &columns, run, (first, next, all))
+                    .map_err(|error| error.at_span(table.alias.name.span))?
             }
             None => self::query(session, &ctes, outer, &table.query)?.renamed(&name, &columns),
         };

@@ -1,36 +1,34 @@
 //! Subqueries inside expressions: `EXISTS (…)`, `x IN (…)`, `(SELECT …)`.
 //!
-//! A subquery that looks only at its own tables runs once. One that looks at a row of the query around it runs once for
-//! each different combination of the values it looks at; `EXISTS` becomes a join where it can.
+//! A subquery that looks only at its own tables runs once. One that looks at a row of the query around it is taken apart where it
+//! can be ([`apart`]): `EXISTS` and `IN` ask which rows have partners, an aggregate is computed for all groups at once. What cannot be
+//! taken apart runs once for each different combination of the values that it looks at.
+
+mod apart;
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{BinaryOperator, Expr, GroupByExpr, Ident, Query, Select, SetExpr, Visit, VisitMut, Visitor, VisitorMut};
+use sqlparser::ast::{Expr, Ident, Query, Visit, Visitor};
 
 use super::compare::common;
 use super::error::{Result, SqlError};
 use super::eval::{Scope, Via};
 use super::group::key_column;
+use super::memory::row_bytes;
 use super::relation::{Groups, Relation};
 use super::values::{Values, take};
-use super::{cast, from, join, names, select, walk};
+use super::{cast, names, select};
 use crate::tables::Kind;
-
-/// How often a subquery may run.
-const RUNS_MAX: usize = 10_000;
 
 pub(super) fn exists(scope: &Scope<'_>, query: &Query, negated: bool) -> Result<Values> {
     match alone(scope, query)? {
         Some(rows) => return Ok(Values::constant(Kind::Boolean, Some((rows.height > 0) != negated))),
-        None if scope.ungrouped.is_none() => {
-            if let Some(select) = plain(query)
-                && let Some(found) = as_join(scope, select)?
-            {
+        None => {
+            if let Some(found) = apart::exists(scope, query)? {
                 return Values::build(Kind::Boolean, scope.height(), false, |row| Ok(found.get(row).map(|found| *found != negated)));
             }
         }
-        None => {}
     }
     let (groups, results) = each(scope, query)?;
     Values::build(Kind::Boolean, scope.height(), false, |row| Ok(result(&groups, &results, row).map(|rows| (rows.height > 0) != negated)))
@@ -39,6 +37,9 @@ pub(super) fn exists(scope: &Scope<'_>, query: &Query, negated: bool) -> Result<
 pub(super) fn scalar(scope: &Scope<'_>, query: &Query) -> Result<Values> {
     if let Some(rows) = alone(scope, query)? {
         return single(&rows);
+    }
+    if let Some(values) = apart::aggregated(scope, query)? {
+        return Ok(values);
     }
     let (groups, results) = each(scope, query)?;
     let singles = results.iter().map(single).collect::<Result<Vec<_>>>()?;
@@ -60,6 +61,9 @@ pub(super) fn contains(scope: &Scope<'_>, expr: &Expr, query: &Query, negated: b
         let set = Set::of(&value, &rows)?;
         let keys = set.keys(&value, scope.height())?;
         return Values::build(Kind::Boolean, scope.height(), false, |row| Ok(set.has(keys.get(row).cloned().flatten()).map(|has| has != negated)));
+    }
+    if let Some(found) = apart::contains(scope, &value, query)? {
+        return Values::build(Kind::Boolean, scope.height(), false, |row| Ok(found.get(row).copied().flatten().map(|has| has != negated)));
     }
     let (groups, results) = each(scope, query)?;
     let sets = results.iter().map(|rows| Set::of(&value, rows)).collect::<Result<Vec<_>>>()?;
@@ -151,12 +155,13 @@ pub(super) fn each(scope: &Scope<'_>, query: &Query) -> Result<(Groups, Vec<Rela
         kinds(scope, query)?;
     }
     let groups = Groups::by(&keys, scope.height())?;
-    if groups.count() > RUNS_MAX {
-        return Err(SqlError::new(format!("this subquery would run {} times, more than {RUNS_MAX}; join instead", groups.count())));
-    }
-    let mut results = Vec::with_capacity(groups.count());
+    let mut results: Vec<Relation> = Vec::with_capacity(groups.count());
+    let mut height = 0_usize;
     for first in groups.first.iter().flatten() {
-        results.push(select::query(scope.session, scope.ctes, Some((scope, Via::Row(*first as usize))), query)?.seen());
+        let rows = select::query(scope.session, scope.ctes, Some((scope, Via::Row(*first as usize))), query)?.seen();
+        height += rows.height;
+        scope.session.limits().fits_rows(height, row_bytes(&rows))?;
+        results.push(rows);
     }
     Ok((groups, results))
 }
@@ -197,78 +202,4 @@ fn names_in(query: &Query) -> Vec<Vec<Ident>> {
     let mut names = Names(Vec::new());
     let _ = query.visit(&mut names);
     names.0
-}
-
-/// A subquery that is nothing but FROM and WHERE.
-fn plain(query: &Query) -> Option<&Select> {
-    let SetExpr::Select(select) = &*query.body else { return None };
-    let ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(exprs, _) if exprs.is_empty());
-    (query.with.is_none() && query.limit_clause.is_none() && query.fetch.is_none() && ungrouped && select.having.is_none()).then_some(select)
-}
-
-/// For each row outside, whether the subquery has a row for it; `None` if that cannot be asked as a join.
-fn as_join(scope: &Scope<'_>, select: &Select) -> Result<Option<Vec<bool>>> {
-    let mut calls = walk::Calls::default();
-    for item in &select.projection {
-        if let sqlparser::ast::SelectItem::UnnamedExpr(expr) | sqlparser::ast::SelectItem::ExprWithAlias { expr, .. } = item {
-            calls.collect(expr);
-        }
-    }
-    let like = Scope { outer: None, known: &[], ungrouped: None, ..*scope };
-    let mut inner = match from::from(&like, &select.from) {
-        Ok(rows) if calls.aggregates.is_empty() => rows,
-        Ok(_) => return Ok(None),
-        Err(error) if error.unknown_name => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let mut condition: Option<Expr> = None;
-    for conjunct in select.selection.iter().flat_map(walk::conjuncts) {
-        let own = Scope { relation: &inner, ..like };
-        match own.truth(conjunct) {
-            Ok(keep) => inner = inner.filter(&super::eval::mask(&keep))?,
-            Err(error) if error.unknown_name && !walk::has_subquery(conjunct) => {
-                let qualified = qualified(conjunct, &inner);
-                condition = Some(match condition {
-                    None => qualified,
-                    Some(before) => Expr::BinaryOp { left: Box::new(before), op: BinaryOperator::And, right: Box::new(qualified) },
-                });
-            }
-            Err(error) if error.unknown_name => return Ok(None),
-            Err(error) => return Err(error),
-        }
-    }
-    let outer = Scope { known: &[], ..*scope };
-    let pairs = join::pairs(&outer, scope.relation, &inner, condition.as_ref())?;
-    let mut found = vec![false; scope.height()];
-    for row in pairs.left {
-        if let Some(slot) = found.get_mut(row as usize) {
-            *slot = true;
-        }
-    }
-    Ok(Some(found))
-}
-
-/// Names that the inner tables have mean them: written out, so that they mean the same beside the outer ones.
-fn qualified(condition: &Expr, inner: &Relation) -> Expr {
-    struct Qualify<'r>(&'r Relation);
-    impl VisitorMut for Qualify<'_> {
-        type Break = ();
-
-        fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-            let parts = match expr {
-                Expr::Identifier(ident) => vec![ident.clone()],
-                Expr::CompoundIdentifier(parts) => parts.clone(),
-                _ => return ControlFlow::Continue(()),
-            };
-            if let Ok(Some((index, 1))) = names::find(self.0, &parts)
-                && let Some(qualifier) = self.0.fields.get(index).and_then(|field| field.qualifier.clone())
-            {
-                *expr = Expr::CompoundIdentifier([Ident::new(qualifier)].into_iter().chain(parts).collect());
-            }
-            ControlFlow::Continue(())
-        }
-    }
-    let mut condition = condition.clone();
-    let _ = VisitMut::visit(&mut condition, &mut Qualify(inner));
-    condition
 }

@@ -18,6 +18,11 @@ pub(super) struct Values {
 /// A Rust type that a column's values are read as and built from.
 pub(super) trait Cell: Sized {
     fn column(values: Vec<Option<Self>>) -> Series;
+
+    /// What it takes beside its place in the column.
+    fn bytes(&self) -> usize {
+        0
+    }
 }
 
 macro_rules! cells {
@@ -27,7 +32,17 @@ macro_rules! cells {
         }
     })* };
 }
-cells!(i64, f64, bool, String);
+cells!(i64, f64, bool);
+
+impl Cell for String {
+    fn column(values: Vec<Option<Self>>) -> Series {
+        Series::new("".into(), values)
+    }
+
+    fn bytes(&self) -> usize {
+        self.len()
+    }
+}
 
 impl Cell for &str {
     fn column(values: Vec<Option<Self>>) -> Series {

@@ -169,7 +169,7 @@ fn one_finding(finding: &Finding) -> Vec<Cell<'_>> {
     cells.extend(place(&finding.repository));
     cells.extend([
         maybe(finding.tag.as_ref()),
-        digest(Some(finding.lost.digest)),
+        digest(finding.lost.digest),
         digest(finding.kept.digest),
         time(finding.lost.pushed_at),
         time(finding.lost.untagged_at),

@@ -1,14 +1,18 @@
 //! What a fold keeps of a record: the borrowed [`Action`](crate::model::Action), made small and owned.
 
-use super::names::{DigestNo, EventNo, RepositoryNo, Sym, Translation};
-use crate::model::{PushOrigin, StorageClass};
+use super::names::{DigestNo, EventNo, PolicyNo, RepositoryNo, Sym, Translation};
+use crate::model::{Identity, LifecycleAction, NeedKind, PushOrigin, StorageClass};
 
 /// One record, as far as evidence needs it.
 #[derive(Debug, Clone, Copy)]
 pub struct Noted {
     pub id: EventId,
-    /// `sharedEventID`, else the `originalEventID` of an addendum, else `id`: records with the same key are one call.
-    pub key: EventId,
+    /// Records with the same key are one call.
+    pub key: CallKey,
+    /// What makes two records one event.
+    pub identity: Identity,
+    /// `sharedEventID`.
+    pub shared: Sym,
     /// Milliseconds since the epoch.
     pub time: i64,
     pub name: Sym,
@@ -30,6 +34,15 @@ pub struct Noted {
 pub enum EventId {
     Uuid([u8; 16]),
     Other(Sym),
+}
+
+/// What a call is known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CallKey {
+    /// Its event, or what the events of one call in several accounts share.
+    Event(Identity),
+    /// The event that an addendum corrects, by its `originalEventID`.
+    Corrected(EventId),
 }
 
 /// What one event means for one repository (or, for ECS, for the images it names).
@@ -61,7 +74,7 @@ pub enum What {
     },
     DeleteRepository,
     SetPolicy {
-        text: Sym,
+        policy: PolicyNo,
     },
     DeletePolicy,
     SetMutability {
@@ -98,10 +111,17 @@ pub enum What {
         runner: Sym,
     },
     Task(Box<Task>),
-    Refer {
-        referrer: Sym,
-        images: Box<[Reference]>,
-    },
+    Need(Box<Need>),
+}
+
+/// Somebody other than ECS needs images, or needs them no more.
+#[derive(Debug)]
+pub struct Need {
+    pub who: Sym,
+    pub kind: NeedKind,
+    pub images: Box<[Reference]>,
+    /// Definitions that name the images.
+    pub through: Box<[Sym]>,
 }
 
 /// How a request for a manifest ended, as far as its record says: asking for what is gone looks like a success.
@@ -109,6 +129,8 @@ pub enum What {
 pub enum PullOutcome {
     Answered,
     Failed,
+    /// It failed because something was not there: the image, or the repository.
+    Missing,
     /// Refused for want of permission.
     Denied,
 }
@@ -129,6 +151,8 @@ pub struct Manifest {
     pub media_type: Sym,
     pub is_index: bool,
     pub children: Box<[DigestNo]>,
+    /// What each of them is for; none where it is for no platform.
+    pub platforms: Box<[Sym]>,
     /// First eight bytes of the digests of config and layers: they only serve to find an image by one of its layers.
     pub layers: Box<[u64]>,
 }
@@ -143,8 +167,8 @@ pub struct Deleted {
 /// A lifecycle run, or a part of one.
 #[derive(Debug)]
 pub struct Run {
-    /// The policy's rules as JSON: the same text in run after run, so it is kept once.
-    pub rules: Sym,
+    /// The policy in force, as the run states it.
+    pub policy: PolicyNo,
     pub images: Box<[RunImage]>,
     pub failures: Box<[RunImage]>,
     /// When the policy ran before, in milliseconds; `i64::MIN` if absent.
@@ -154,7 +178,7 @@ pub struct Run {
 #[derive(Debug)]
 pub struct RunImage {
     pub digest: DigestNo,
-    pub action: RunAction,
+    pub action: LifecycleAction,
     /// -1 if absent.
     pub rule_priority: i64,
     pub tag_status: Sym,
@@ -163,14 +187,6 @@ pub struct RunImage {
     pub tags: Box<[Sym]>,
     /// Milliseconds since the epoch; `i64::MIN` if absent.
     pub pushed_at: i64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunAction {
-    Expire,
-    Transition,
-    /// A word that no rule has had so far: something was done to the image, and what is not known.
-    Unknown,
 }
 
 /// A lifecycle event lists at most so many tags of an image: a full list proves nothing about a tag that is not in it.
@@ -203,6 +219,18 @@ pub struct Task {
     pub images: Box<[Reference]>,
     /// What its reasons name as not pullable.
     pub missing: Box<[Reference]>,
+    pub reason: StopReason,
+}
+
+/// Why a task says that it could not have an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// It is not there.
+    Missing,
+    /// It may not be had.
+    Denied,
+    /// Something else, such as the network.
+    Other,
 }
 
 /// The layer's short name in [`Manifest::layers`].
@@ -229,15 +257,27 @@ impl EventId {
 impl Noted {
     /// The id that breaks ties within a second: a correction stands where the event stood that it corrects.
     pub fn order_id(&self) -> EventId {
-        if self.addendum { self.key } else { self.id }
+        match self.key {
+            CallKey::Corrected(original) if self.addendum => original,
+            _ => self.id,
+        }
     }
 
     pub fn translate(&mut self, table: &Translation) {
         self.id.translate(table);
-        self.key.translate(table);
-        for sym in
-            [&mut self.name, &mut self.actor, &mut self.source_ip, &mut self.user_agent, &mut self.object, &mut self.recipient, &mut self.region]
-        {
+        if let CallKey::Corrected(original) = &mut self.key {
+            original.translate(table);
+        }
+        for sym in [
+            &mut self.shared,
+            &mut self.name,
+            &mut self.actor,
+            &mut self.source_ip,
+            &mut self.user_agent,
+            &mut self.object,
+            &mut self.recipient,
+            &mut self.region,
+        ] {
             *sym = sym.translated(&table.strings);
         }
     }
@@ -285,6 +325,7 @@ impl What {
                 if let Some(manifest) = manifest {
                     string(&mut manifest.media_type);
                     manifest.children.iter_mut().for_each(|child| *child = child.translated(&table.digests));
+                    manifest.platforms.iter_mut().for_each(string);
                 }
             }
             Self::PushFailed { image, proves } => {
@@ -296,15 +337,20 @@ impl What {
                 deleted.failed.iter_mut().for_each(|image| image.translate(table));
             }
             Self::Run(run) => {
-                string(&mut run.rules);
+                run.policy = run.policy.translated(&table.policies);
                 run.images.iter_mut().chain(run.failures.iter_mut()).for_each(|image| image.translate(table));
             }
             Self::Archive { image } | Self::Restored { image } | Self::Pull { image, .. } => image.translate(table),
             Self::CreateRepository { mutability } | Self::SetMutability { mutability } => string(mutability),
-            Self::SetPolicy { text } => string(text),
-            Self::Define { definition: name, images } | Self::Refer { referrer: name, images } => {
-                string(name);
+            Self::SetPolicy { policy } => *policy = policy.translated(&table.policies),
+            Self::Define { definition, images } => {
+                string(definition);
                 references(images);
+            }
+            Self::Need(need) => {
+                string(&mut need.who);
+                need.through.iter_mut().for_each(string);
+                references(&mut need.images);
             }
             Self::Deploy { runner, definition, images, .. } => {
                 string(runner);

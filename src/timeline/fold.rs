@@ -3,9 +3,13 @@
 //! `absorb` and `merge` only collect; nothing in them depends on order. What depends on order (dropping second copies,
 //! tag movements, lives) happens in [`Fold::finish`], over events sorted by time and `eventID`.
 
-use super::fact::{Deleted, EventId, Fact, Manifest, Named, Noted, PullOutcome, Reference, Run, RunAction, RunImage, Task, What, layer_key};
-use super::names::{DigestNo, EventNo, Names, Sym};
-use crate::model::{Action, Event, ImageId, ImageReference, ImageRun, LifecycleRule, ManifestKind, PolicyRun, Recognized, TaskImage};
+use super::fact::{
+    CallKey, Deleted, EventId, Fact, Manifest, Named, Need, Noted, PullOutcome, Reference, Run, RunImage, StopReason, Task, What, layer_key,
+};
+use super::names::{DigestNo, EventNo, Names, Sym, Wording};
+use crate::decode::identity::{fingerprint, is_event_id};
+use crate::model::{Action, Event, Identity, ImageId, ImageReference, ImageRun, LifecycleAction, ManifestKind, PolicyRun, Recognized, TaskImage};
+use crate::policy::{Policy, Tags};
 
 /// What one worker has collected.
 #[derive(Default)]
@@ -30,6 +34,12 @@ impl Fold {
                 }
             }
             Action::PolicyPreview(_) => {}
+            Action::Needs(needs) => {
+                for need in needs {
+                    let need = self.need(need, &recognized.event);
+                    keep(self, What::Need(Box::new(need)));
+                }
+            }
             other => {
                 if let Some(what) = self.what(other, &recognized.event) {
                     keep(self, what);
@@ -61,13 +71,15 @@ impl Fold {
     fn note(&mut self, event: &Event<'_>, object: &str, record: u64) -> EventNo {
         let id = self.event_id(&event.id);
         let key = match (&event.shared_id, &event.addendum) {
-            (Some(shared), _) => self.event_id(shared),
-            (None, Some(addendum)) => self.event_id(&addendum.original_event_id),
-            (None, None) => id,
+            (Some(shared), _) => CallKey::Event(shared_by(shared, event)),
+            (None, Some(addendum)) => CallKey::Corrected(self.event_id(&addendum.original_event_id)),
+            (None, None) => CallKey::Event(event.identity),
         };
         let noted = Noted {
             id,
             key,
+            identity: event.identity,
+            shared: self.names.optional_string(event.shared_id.as_deref()),
             time: event.time.millis(),
             name: self.names.string(&event.name),
             actor: self.names.optional_string(event.actor.as_deref()),
@@ -120,7 +132,7 @@ impl Fold {
             Action::PolicyRun(run) => What::Run(Box::new(self.run(run))),
             Action::CreateRepository { mutability } => What::CreateRepository { mutability: self.names.optional_string(mutability.as_deref()) },
             Action::DeleteRepository => What::DeleteRepository,
-            Action::PutLifecyclePolicy { text } => What::SetPolicy { text: self.names.string(text) },
+            Action::PutLifecyclePolicy { text } => What::SetPolicy { policy: self.names.policy(text, Wording::Put) },
             Action::DeleteLifecyclePolicy => What::DeletePolicy,
             Action::SetTagMutability { mutability } => What::SetMutability { mutability: self.names.string(mutability) },
             Action::SetStorageClass { image, class } if class.archives() => What::Archive { image: self.named(image) },
@@ -147,10 +159,10 @@ impl Fold {
                     stopped: status.as_deref() == Some("STOPPED"),
                     images: self.references(images),
                     missing: self.missing(reason_text),
+                    reason: stop_reason(reason_text),
                 }))
             }
-            Action::Refer { referrer, images } => What::Refer { referrer: self.names.string(referrer), images: self.references(images) },
-            Action::Pull { .. } | Action::PolicyPreview(_) => return None,
+            Action::Pull { .. } | Action::PolicyPreview(_) | Action::Needs(_) => return None,
         })
     }
 
@@ -159,21 +171,24 @@ impl Fold {
             media_type: self.names.optional_string(manifest.media_type.as_deref()),
             is_index: manifest.kind == ManifestKind::Index,
             children: manifest.children.iter().map(|child| self.names.digest(*child)).collect(),
+            platforms: manifest.platforms.iter().map(|platform| self.names.optional_string(platform.as_deref())).collect(),
             layers: manifest.layers.iter().map(layer_key).collect(),
         }
     }
 
     fn run(&mut self, run: &PolicyRun<'_>) -> Run {
         let rules = serde_json::to_string(&run.rules).unwrap_or_default();
-        let images = run.images.iter().map(|image| self.run_image(image, &run.rules)).collect();
-        let failures = run.failures.iter().map(|failure| self.run_image(&failure.image, &run.rules)).collect();
+        let number = self.names.policy(&rules, Wording::Stated);
+        let policy = std::sync::Arc::clone(self.names.policy_of(number));
+        let images = run.images.iter().map(|image| self.run_image(image, &policy)).collect();
+        let failures = run.failures.iter().map(|failure| self.run_image(&failure.image, &policy)).collect();
         let evaluated_before = run.evaluated_before.map_or(i64::MIN, crate::model::Timestamp::millis);
-        Run { rules: self.names.string(&rules), images, failures, evaluated_before }
+        Run { policy: number, images, failures, evaluated_before }
     }
 
-    fn run_image(&mut self, image: &ImageRun<'_>, rules: &[LifecycleRule<'_>]) -> RunImage {
-        let rule = rules.iter().find(|rule| Some(rule.priority) == image.rule_priority);
-        let for_untagged = || rule.and_then(|rule| rule.tag_status.as_deref()).is_some_and(|status| status.eq_ignore_ascii_case("untagged"));
+    fn run_image(&mut self, image: &ImageRun<'_>, policy: &Policy) -> RunImage {
+        let rule = image.rule_priority.and_then(|priority| policy.rule(priority));
+        let for_untagged = || rule.is_some_and(|rule| rule.tags == Tags::Untagged);
         let untagged = match image.tag_status.as_deref() {
             Some(status) if status.eq_ignore_ascii_case("untagged") => true,
             Some(status) if status.eq_ignore_ascii_case("tagged") => false,
@@ -181,12 +196,22 @@ impl Fold {
         };
         RunImage {
             digest: self.names.digest(image.digest),
-            action: rule.map_or(RunAction::Expire, |rule| run_action(&rule.action)),
+            // Of a rule that is not stated, the one that all rules had until there were archives.
+            action: rule.map_or(LifecycleAction::Expire, |rule| rule.action),
             rule_priority: image.rule_priority.unwrap_or(-1),
             tag_status: self.names.optional_string(image.tag_status.as_deref()),
             untagged,
             tags: image.tags.iter().map(|tag| self.names.string(tag)).collect(),
             pushed_at: image.pushed_at.map_or(i64::MIN, crate::model::Timestamp::millis),
+        }
+    }
+
+    fn need(&mut self, need: &crate::model::Need<'_>, event: &Event<'_>) -> Need {
+        Need {
+            who: self.names.string(&need.who),
+            kind: need.kind,
+            images: self.references(&need.images),
+            through: need.through.iter().map(|definition| self.definition(definition, event)).collect(),
         }
     }
 
@@ -250,14 +275,11 @@ impl Fold {
     }
 }
 
-/// Of a rule that states no action, the one that all rules had until there were archives.
-fn run_action(word: &str) -> RunAction {
-    let says = |part: &str| word.to_ascii_lowercase().contains(part);
-    match () {
-        () if word.is_empty() || says("expire") || says("delete") => RunAction::Expire,
-        () if says("transition") || says("archive") => RunAction::Transition,
-        () => RunAction::Unknown,
-    }
+/// What the records of one call share that is logged in two accounts: the `sharedEventID` and the name; where that id is a
+/// placeholder, the time, too.
+fn shared_by(shared: &str, event: &Event<'_>) -> Identity {
+    let time = if is_event_id(shared.as_bytes()) { String::new() } else { event.time.to_string() };
+    Identity { id: fingerprint(shared.as_bytes()), rest: fingerprint(format!("{} {time}", event.name).as_bytes()) }
 }
 
 fn pull_outcome(failed: bool, code: Option<&str>) -> PullOutcome {
@@ -265,8 +287,21 @@ fn pull_outcome(failed: bool, code: Option<&str>) -> PullOutcome {
     const DENIALS: &[&str] = &["AccessDenied", "Unauthorized", "NotAuthorized", "Forbidden", "KmsE"];
     match code {
         Some(code) if DENIALS.iter().any(|denial| code.contains(denial)) => PullOutcome::Denied,
+        Some(code) if code.contains("NotFound") => PullOutcome::Missing,
         _ if failed => PullOutcome::Failed,
         _ => PullOutcome::Answered,
+    }
+}
+
+/// What kind of failure a reason tells of, whatever it names.
+fn stop_reason(reason: &str) -> StopReason {
+    const MISSING: &[&str] = &["not found", "NotFound", "manifest unknown", "no match for platform", "does not exist", "not exist"];
+    const DENIED: &[&str] = &["403", "Forbidden", "AccessDenied", "not authorized", "denied", "no basic auth"];
+    let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    match () {
+        () if says(DENIED) => StopReason::Denied,
+        () if says(MISSING) => StopReason::Missing,
+        () => StopReason::Other,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Everything known after the last event: repositories and their images in a compact form, and how to show them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -8,12 +9,11 @@ use super::calls::one_of_each;
 use super::fact::{Fact, Noted, What};
 use super::fold::{Fold, compare_ids, id_text};
 use super::image::Image;
-use super::names::{DigestNo, EventNo, Names, RepositoryNo, Sym};
-use super::policy::PolicyText;
+use super::names::{DigestNo, EventNo, Names, PolicyNo, RepositoryNo, Sym};
 use super::references::{Mention, mentions};
 use super::replay::{Happening, RepositoryHistory, replay};
 use super::suppose::{Supposed, Supposition};
-use crate::model::{Digest, EventRef, Filter, Gap, LogText, Repository, Timeline, TimelineStep, Timestamp};
+use crate::model::{Digest, EventRef, Filter, Gap, LogText, Repository, StepKind, TagSpan, TagTimeline, Timeline, TimelineStep, Timestamp};
 use crate::policy::Policy;
 
 /// What the logs say about every image, ordered by repository and digest.
@@ -40,7 +40,10 @@ impl Fold {
 
     /// The same, and plays the events once more under a supposition.
     pub fn finish_supposing(self, filter: &Filter, supposed: Option<Supposed<'_>>) -> History {
-        let Self { names, mut events, mut facts } = self;
+        let Self { mut names, mut events, mut facts } = self;
+        if let Some(Supposed { supposition: Supposition::Instead(policy), .. }) = supposed {
+            names.suppose(policy);
+        }
         let kept = one_of_each(&mut events, &facts, &names);
         facts.retain(|fact| kept[fact.event.index()]);
         // Stable: what one event says stays in the order in which it says it.
@@ -74,7 +77,8 @@ impl Fold {
 
 fn by_time(a: EventNo, b: EventNo, events: &[Noted], names: &Names) -> std::cmp::Ordering {
     let (left, right) = (&events[a.index()], &events[b.index()]);
-    left.time.cmp(&right.time).then_with(|| compare_ids(left.order_id(), right.order_id(), names))
+    let ids = || compare_ids(left.order_id(), right.order_id(), names);
+    left.time.cmp(&right.time).then_with(ids).then_with(|| left.identity.cmp(&right.identity))
 }
 
 /// Everything that concerns a repository, sorted; repositories ordered by registry, region and name.
@@ -135,9 +139,9 @@ impl History {
         &self.supposed
     }
 
-    /// The rules of a policy as the logs word it.
-    pub fn policy(&self, text: PolicyText) -> Policy {
-        text.read(&self.names)
+    /// A lifecycle policy; one without rules for none.
+    pub fn policy(&self, number: PolicyNo) -> &Arc<Policy> {
+        self.names.policy_of(number)
     }
 
     /// Every repository that the logs name, whether or not the filter admits it.
@@ -183,6 +187,43 @@ impl History {
             media_type: self.log_text(image.media_type),
             steps,
             gaps: history.gaps.iter().map(|event| self.event(*event)).collect(),
+        }
+    }
+
+    /// The life of every tag, in order of repository and tag, built one at a time.
+    pub fn tags(&self) -> impl Iterator<Item = TagTimeline> + '_ {
+        self.repositories.iter().flat_map(move |history| {
+            let mut tags: Vec<Sym> = history.tag_lives.keys().copied().collect();
+            tags.sort_unstable_by_key(|tag| self.text(*tag));
+            tags.into_iter().filter_map(move |tag| self.tag(history, tag))
+        })
+    }
+
+    /// One tag, for people; none where the logs know nothing for sure of it.
+    pub fn tag(&self, history: &RepositoryHistory, tag: Sym) -> Option<TagTimeline> {
+        let life = history.tag_lives.get(&tag)?;
+        let vain: Vec<EventRef> = life.asks.iter().filter(|ask| ask.in_vain).map(|ask| self.event(ask.event)).collect();
+        (!life.spans.is_empty() || !vain.is_empty()).then(|| TagTimeline {
+            repository: self.repository(history),
+            tag: LogText::from(self.text(tag)),
+            points_to: life.open().and_then(|span| self.digest(span.digest)),
+            spans: life.spans.iter().map(|span| self.span(span)).collect(),
+            asked_in_vain: vain,
+        })
+    }
+
+    fn span(&self, span: &super::tags::TagSpan) -> TagSpan {
+        let known = |event: EventNo| event.some().map(|event| self.event(event));
+        TagSpan {
+            digest: self.digest_or_zero(span.digest),
+            since: span.since.some().map(|event| self.time(event)),
+            given_by: known(span.since),
+            until: span.end.map(|_| Timestamp::from_millis(span.until)),
+            end: span.end,
+            ended_by: known(span.ended_by),
+            moved_to: self.digest(span.moved_to),
+            pulls: u64::from(span.pulls),
+            order: span.order,
         }
     }
 
@@ -250,7 +291,23 @@ impl History {
 
     /// The id of the call behind an event, whichever of its twins and corrections was read.
     pub fn call_id(&self, event: EventNo) -> String {
-        id_text(self.events[event.index()].key, &self.names)
+        let noted = &self.events[event.index()];
+        match noted.shared {
+            Sym::NONE => id_text(noted.order_id(), &self.names),
+            shared => self.names.text(shared).to_owned(),
+        }
+    }
+
+    /// Whether an event of the repository stands in the trail of the account that owns it, rather than in those of others alone.
+    pub fn has_owners_trail(&self, history: &RepositoryHistory) -> bool {
+        let Some(key) = self.names.repository_key(history.repository) else { return false };
+        let owned = |event: &EventNo| self.noted(*event).recipient == key.registry_id;
+        let speaks = |kind: StepKind| !matches!(kind, StepKind::Referenced | StepKind::TaskStopped);
+        let steps = history.images.iter().flat_map(|image| &image.steps).filter(|step| speaks(step.kind)).map(|step| step.event);
+        let pulls = history.tag_lives.values().flat_map(|life| &life.asks).filter(|ask| !ask.kind.is_a_task()).map(|ask| ask.event);
+        let others = history.runs.iter().map(|(event, _)| *event).chain(history.creations.iter().copied()).chain(history.deletions.iter().copied());
+        let settings = history.policy.map(|policy| policy.event).into_iter().chain(history.gaps.iter().copied());
+        steps.chain(pulls).chain(others).chain(settings).any(|event| owned(&event))
     }
 
     /// Successful pushes.

@@ -1,6 +1,7 @@
 //! The compact life of one image, as the replay writes it and the detectors read it.
 
-use super::names::{DigestNo, EventNo, Sym};
+use super::names::{DigestNo, EventNo, PolicyNo, Sym};
+use super::tags::AskKind;
 use crate::model::{ImageState, Order, PushOrigin, StepKind, UntaggedBy};
 
 /// Everything known about one digest in one repository.
@@ -28,6 +29,8 @@ pub struct Image {
     pub origin: PushOrigin,
     pub media_type: Sym,
     pub children: Box<[DigestNo]>,
+    /// What each of its children is for, in the same order.
+    pub platforms: Box<[Sym]>,
     pub steps: Vec<Step>,
     /// How it lost its last tag, while that counts: void once it has a tag again or is held by an index.
     pub displaced: Option<Box<Displacement>>,
@@ -48,6 +51,8 @@ pub struct Step {
     pub order: Order,
     /// A pull that was refused for want of permission: it says nothing about the image.
     pub denied: bool,
+    /// A pull or a task that failed because, as it says itself, the image was not there.
+    pub missing: bool,
 }
 
 /// How an image lost its last tag to another.
@@ -58,6 +63,8 @@ pub struct Displacement {
     pub first_push: EventNo,
     pub second_push: EventNo,
     pub by: DigestNo,
+    /// The image that took the tag is one that the loser lists: a child was pushed under the tag of its index.
+    pub by_child: bool,
     pub order: Order,
     pub at: i64,
     /// Index of its `tag_lost` step.
@@ -97,12 +104,15 @@ pub struct Loss {
     pub until: i64,
     /// When it came back (pushed again or restored), if it did.
     pub back_at: Option<i64>,
+    /// Who asked for a tag that went with it and is not back, after the image itself had come back.
+    pub asked_later: Vec<(EventNo, AskKind)>,
 }
 
 /// What the lifecycle run said about the image it took.
 #[derive(Debug, Clone)]
 pub struct RunFacts {
-    pub rules: Sym,
+    /// The policy of the run.
+    pub policy: PolicyNo,
     pub rule_priority: i64,
     pub tag_status: Sym,
     pub tags: Box<[Sym]>,
@@ -112,6 +122,10 @@ pub struct RunFacts {
 #[derive(Debug, Clone, Copy)]
 pub struct Use {
     pub by: Sym,
+    /// The definition through which it is named, if it is not named outright.
+    pub through: Sym,
+    /// The tag that was named; none where only the digest was.
+    pub tag: Sym,
     pub kind: UseKind,
     pub event: EventNo,
     /// From when, until when (exclusive; `i64::MAX` while nothing newer replaced it). Milliseconds.
@@ -129,8 +143,23 @@ pub enum UseKind {
     DeployedByDigest,
     /// A task of a service resolved its tag to it.
     ResolvedByTask,
-    /// A task could not start because of it.
+    /// A task could not start, or a call failed, because of it.
     TaskStopped,
+    /// A function or the like keeps it: it was what the reference meant.
+    Kept,
+    /// Somebody asks for its tag anew whenever it runs.
+    Asked,
+    /// A definition for jobs or endpoints names it, and none of them is known to run.
+    Offered,
+    /// A task, job or build ran it once, or tried to.
+    Started,
+}
+
+impl UseKind {
+    /// Whether it holds on to the image: what does is in need of it until something newer replaces it.
+    pub fn pins(self) -> bool {
+        matches!(self, Self::DeployedByDigest | Self::DeployedByTag | Self::ResolvedByTask | Self::Kept | Self::Asked)
+    }
 }
 
 impl Loss {
@@ -163,6 +192,7 @@ impl Image {
             origin: PushOrigin::Client,
             media_type: Sym::NONE,
             children: Box::default(),
+            platforms: Box::default(),
             steps: Vec::new(),
             displaced: None,
             losses: Vec::new(),
@@ -191,7 +221,7 @@ impl Image {
     }
 
     pub(super) fn step(&mut self, event: EventNo, kind: StepKind, tag: Sym, other: DigestNo, order: Order) {
-        self.steps.push(Step { event, tag, other, kind, order, denied: false });
+        self.steps.push(Step { event, tag, other, kind, order, denied: false, missing: false });
     }
 
     pub(super) fn next_step(&self) -> u32 {

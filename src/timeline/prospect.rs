@@ -1,9 +1,11 @@
 //! What the policy in force at the end of the logs has in store for the images of a repository.
 
+use std::sync::Arc;
+
 use super::history::History;
 use super::image::{Image, Step};
 use super::names::EventNo;
-use super::policy::{PolicyInForce, PolicyText};
+use super::policy::{KnownFrom, PolicyInForce};
 use super::replay::RepositoryHistory;
 use crate::model::{Digest, ImageState, StepKind, StorageClass};
 use crate::policy::{Joined, Outlook, Policy, Rule, Seen, Tags, outlook, records_pull};
@@ -14,7 +16,7 @@ const NESTED_MAX: usize = 8;
 /// The policy in force, and an outlook for each image, in the order of [`RepositoryHistory::images`].
 pub struct Prospects {
     pub in_force: PolicyInForce,
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     pub images: Vec<Option<Prospect>>,
 }
 
@@ -33,11 +35,11 @@ impl Prospects {
     /// None where the logs do not tell the policy.
     pub fn of(history: &History, repository: &RepositoryHistory) -> Option<Self> {
         let in_force = repository.policy?;
-        let policy = history.policy(in_force.text);
-        let since = match in_force.text {
-            PolicyText::Policy(_) => history.time(in_force.since).millis(),
+        let policy = Arc::clone(history.policy(in_force.policy));
+        let since = match in_force.known_from {
+            KnownFrom::Put => history.time(in_force.since).millis(),
             // A run states what was in force before it already.
-            PolicyText::Rules(_) => i64::MIN,
+            KnownFrom::Run => i64::MIN,
         };
         let there: Vec<(usize, StorageClass)> = repository.images.iter().enumerate().filter_map(|(at, image)| Some((at, class(image)?))).collect();
         let tags: Vec<Vec<&str>> = there.iter().map(|(at, _)| tags(history, &repository.images[*at])).collect();

@@ -8,6 +8,7 @@ use crate::model::{Action, Addendum, Filter, FindingKind, ImageId, ImageState, O
 use log::{Log, digest};
 
 pub mod log;
+mod needs;
 mod regressions;
 
 fn kinds(timeline: &Timeline) -> Vec<StepKind> {
@@ -142,7 +143,7 @@ fn a_push_before_the_logs_still_gives_a_finding() {
     let mut log = Log::default();
     log.push(2, "v1").at(90_000).run(1, &[], "expire", Some(-30));
     let finding = &log.findings()[0];
-    assert_eq!((finding.lost.digest, finding.kept.digest), (digest(1), Some(digest(2))));
+    assert_eq!((finding.lost.digest, finding.kept.digest), (Some(digest(1)), Some(digest(2))));
     assert_eq!((finding.first_push.is_none(), finding.gap_seconds, finding.order), (true, None, Order::Inferred));
     assert!(finding.advice.iter().any(|advice| advice.contains("--since")));
     // A push displaces one image at most: with two that fit, nothing can be said.

@@ -42,8 +42,7 @@ pub fn write(out: &mut dyn Write, format: Format, report: &Report) -> io::Result
             let damaged = report.damaged.iter().map(|damage| Damaged { file: &damage.file, reason: &damage.reason }).collect();
             let Report { generation, files, events, bytes, without_checksums, strays, .. } = report;
             let (commits, files, events, bytes, without_checksums) = (*generation, *files, *events, *bytes, *without_checksums);
-            let document =
-                Document { schema_version: 1, command: "lake check", commits, files, events, bytes, without_checksums, damaged, strays };
+            let document = Document { schema_version: 1, command: "lake check", commits, files, events, bytes, without_checksums, damaged, strays };
             serde_json::to_writer_pretty(&mut *out, &document)?;
             writeln!(out)
         }

@@ -2,7 +2,8 @@
 
 use crate::model::{
     Cause, Coverage, Deleted, Digest, EventRef, Exists, Finding, FindingKind, Forecast, Gap, Gone, ImageState, KeptImage, LifecycleAction, LogText,
-    LostImage, Order, Outlook, ReadFailure, Repository, Sentence, Severity, StepKind, Timeline, TimelineStep, Timestamp, UntaggedBy, Usage, Verdict,
+    LostImage, Order, Outlook, ReadFailure, Repairs, Repository, Sentence, Severity, StepKind, Timeline, TimelineStep, Timestamp, UntaggedBy, Usage,
+    Verdict,
 };
 
 /// What an attacker would write into every text that is his to choose: a line break with a forged line behind it, a title
@@ -43,6 +44,7 @@ pub fn coverage() -> Coverage {
         objects_listed: 1_213,
         objects_read: 1_211,
         objects_skipped: 1,
+        objects_left_out: 2,
         objects_failed: 1,
         bytes_compressed: 34 << 10,
         bytes_decompressed: 1 << 20,
@@ -50,6 +52,10 @@ pub fn coverage() -> Coverage {
         records_relevant: 88,
         records_duplicate: 3,
         records_failed: 1,
+        records_skipped: 2,
+        lines_skipped: 4,
+        records_repaired: Repairs { records: 5, json_text: 3, null_word: 2, ..Repairs::default() },
+        events_sharing_an_id: 0,
         first_event_time: Some(time("2026-03-01T00:00:01Z")),
         last_event_time: Some(time("2026-03-09T23:59:58Z")),
         partial: false,
@@ -70,7 +76,7 @@ pub fn finding() -> Finding {
         repository: repository("shop/api"),
         tag: Some("v7".into()),
         lost: LostImage {
-            digest: digest(0xa1),
+            digest: Some(digest(0xa1)),
             pushed_at: Some(first.event_time),
             untagged_at: Some(second.event_time),
             gone_at: Some(run.event_time),
@@ -168,7 +174,7 @@ pub fn forecast() -> Forecast {
     let finding = finding();
     Forecast {
         repository: finding.repository,
-        digest: finding.lost.digest,
+        digest: finding.lost.digest.unwrap(),
         tags: Vec::new(),
         state: ImageState::Untagged,
         pushed_at: finding.lost.pushed_at,

@@ -2,8 +2,8 @@
 
 use super::{Comparison, Pair};
 use crate::detect::{Harm, place};
-use crate::model::{Outcome, Repository, Timestamp, WhatIfTotals};
-use crate::policy::{Action, Rule};
+use crate::model::{LifecycleAction, Outcome, Repository, Timestamp, WhatIfTotals};
+use crate::policy::Rule;
 use crate::timeline::{End, History, Image, Supposition};
 
 /// What such a replay cannot tell.
@@ -84,7 +84,7 @@ fn became(real: &Image) -> String {
 pub fn summary(history: &History, repository: &Repository, image: &Image, pair: &Pair<'_>, rule: Option<&Rule>, harm: &Harm) -> String {
     let digest = history.digest_or_zero(image.digest).short();
     let went = pair.loss.map(|loss| Timestamp::from_millis(loss.at));
-    let verb = if rule.is_some_and(|rule| rule.action == Action::Transition) { "archived" } else { "taken" };
+    let verb = if rule.is_some_and(|rule| rule.action == LifecycleAction::Transition) { "archived" } else { "taken" };
     let what = match (pair.foreseen, rule) {
         (Some(one), Some(rule)) => format!("would have been {verb} at {} by {}", Timestamp::from_millis(one.at), rule.in_words()),
         (Some(one), None) => format!("would have been {verb} at {}", Timestamp::from_millis(one.at)),

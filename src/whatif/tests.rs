@@ -1,5 +1,7 @@
 //! Replays of logs written by hand.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::WhatIfs;
@@ -29,9 +31,9 @@ pub fn untagged_rule(days: i64) -> LifecycleRule<'static> {
 
 fn untagged(days: i64) -> Supposition {
     let selection = json!({"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": days});
-    Supposition::Instead(Policy::from_text(
+    Supposition::Instead(Arc::new(Policy::from_text(
         &json!({"rules": [{"rulePriority": 4, "selection": selection, "action": {"type": "expire"}}]}).to_string(),
-    ))
+    )))
 }
 
 fn second(seconds: i64) -> Option<Timestamp> {

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::Args;
@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::model::{Coverage, Filter, Seen};
 use crate::pipeline::{self, Budget};
 use crate::source::Feed;
-use crate::sql::{Answer, Catalog, Gathered, Gathering, Query, SqlError, named};
+use crate::sql::{Answer, Catalog, Gathered, Gathering, Limits, Query, SqlError, named};
 use crate::tables::{self, rows};
 use crate::ui;
 use crate::ui::quantity::{bytes, count, counted, elapsed};
@@ -48,7 +48,7 @@ impl Args {
             talk.note(&format!("{}, {} in {}", read_text(&coverage), counted(answer.height() as u64, "row", "rows"), elapsed(started.elapsed())));
         }
         self.say_what_is_missing(talk, &coverage);
-        Ok(Ending { alarming: false, incomplete: !coverage.is_complete() && !self.common.allow_incomplete() })
+        Ok(Ending { alarming: false, incomplete: Ending::lacks(&coverage, self.common.allow_incomplete()) })
     }
 
     /// The SQL itself.
@@ -68,6 +68,7 @@ impl Args {
             let failure = Failure::new("this query reads its sources twice, and standard input can be read once");
             return Err(failure.advise("save it to a file and name that, or ask cloudtrail_logs and the engine's tables apart"));
         }
+        let memory_bytes_max = Some(self.common.limits.max_memory);
         let mut reading = Reading { catalog: Catalog::default(), coverage: Coverage::default(), pruned: 0 };
         if wants_engine {
             self.read_engine(talk, asked, &cancelled, &mut reading)?;
@@ -75,6 +76,9 @@ impl Args {
         if wants_events {
             self.read_events(talk, query, asked, &cancelled, &mut reading)?;
         }
+        // Who interrupts the reading wants what has been read; who interrupts what follows wants no answer.
+        let cancelled = (!cancelled.load(Ordering::Relaxed)).then_some(cancelled);
+        reading.catalog.limit(Limits { memory_bytes_max, cancelled });
         Ok(reading)
     }
 
@@ -121,8 +125,7 @@ impl Args {
         if !query.scan().is_nothing() {
             self.finish(talk, &feeds, asked, &mut coverage, &Seen::default(), reading)?;
         }
-        let gathered =
-            gathered.map_err(|error| not_answered(&error).advise("ask for fewer columns, narrow the time, or give it more with --max-memory"))?;
+        let gathered = gathered.map_err(|error| not_answered(&error))?;
         reading.catalog.insert_gathered(query, gathered).map_err(|error| not_answered(&error))?;
         reading.coverage = coverage;
         Ok(())
@@ -206,5 +209,6 @@ fn not_understood(error: &SqlError) -> Failure {
 }
 
 fn not_answered(error: &SqlError) -> Failure {
-    Failure::new("cannot answer this query").because(error)
+    let failure = Failure::new("cannot answer this query").because(error);
+    if error.is_of_memory() { failure.advise("ask for fewer columns, narrow the time, or give it more with --max-memory") } else { failure }
 }

@@ -64,7 +64,7 @@ fn next(disk: &SimDisk, model: &Model, random: &mut Random) -> io::Result<Model>
         next.manifest.segments.drain(..).for_each(|segment| drop(next.files.remove(&layout::objects(&segment.name))));
     }
     next.files.insert(layout::objects(&name), bytes.to_vec());
-    next.manifest.segments.push(Segment { name, seal: Some(Seal { bytes: 8, objects: 1, checksum: Sum::of(&bytes) }) });
+    next.manifest.segments.push(Segment { name, seal: Some(Seal { bytes: 8, objects: 1, fresh: None, checksum: Sum::of(&bytes) }) });
     Ok(next)
 }
 

@@ -284,7 +284,11 @@ mod by_path {
 
         pub(super) fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
             let entries = fs::read_dir(self.place(folder)?)?.collect::<io::Result<Vec<_>>>()?;
-            Ok(entries.into_iter().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file())).filter_map(|entry| entry.file_name().into_string().ok()).collect())
+            Ok(entries
+                .into_iter()
+                .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
+                .filter_map(|entry| entry.file_name().into_string().ok())
+                .collect())
         }
     }
 }

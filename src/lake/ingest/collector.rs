@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering;
 use super::Ingest;
 use crate::decode::{ObjectReport, Outcome, RawRecord};
 use crate::lake::buffer::PIECE_BYTES;
+use crate::lake::objects::{Ending, ObjectState};
 use crate::lake::partition::{Day, Partition};
 use crate::lake::record::Split;
 use crate::lake::row::Head;
 use crate::lake::rows::Piece;
-use crate::lake::objects::{Ending, ObjectState};
-use crate::model::Timestamp;
+use crate::model::{Repairs, Timestamp};
 use crate::pipeline;
 use crate::source::layout::Place;
 use crate::source::{Delivery, Fetched};
@@ -136,6 +136,9 @@ fn object_state(delivery: &Delivery, report: Option<&ObjectReport>) -> ObjectSta
         bytes_compressed: delivery.size,
         bytes_decompressed: report.map_or(0, |report| report.bytes_decompressed),
         records: report.map_or(0, |report| report.records),
+        records_skipped: report.map_or(0, |report| report.records_skipped),
+        lines_skipped: report.map_or(0, |report| report.lines_skipped),
+        repaired: report.map_or_else(Repairs::default, |report| report.repaired),
         failed: report.map_or_else(Vec::new, |report| report.failed.clone()),
         failed_total: report.map_or(0, |report| report.failed_total),
         first: report.and_then(|report| millis(report.first_event_time)),

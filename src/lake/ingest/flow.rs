@@ -8,9 +8,9 @@ use super::publish::State;
 use crate::lake::LakeError;
 use crate::lake::buffer::Waiting;
 use crate::lake::merge::{Merged, Present, Work};
+use crate::lake::objects::{Ending, ObjectState};
 use crate::lake::partition::Partition;
 use crate::lake::rows::Piece;
-use crate::lake::objects::{Ending, ObjectState};
 
 impl Ingest {
     pub(super) fn lock_state(&self) -> MutexGuard<'_, State> {
@@ -156,7 +156,7 @@ impl Ingest {
         });
         let mut state = self.lock_state();
         if state.failure.is_none()
-            && let Err(failure) = state.publish(&*self.disk)
+            && let Err(failure) = state.publish(&*self.disk, &self.known)
         {
             self.fail(&mut state, failure);
         }

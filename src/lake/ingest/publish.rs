@@ -1,6 +1,6 @@
 //! What a commit is made of: files, what became of the objects, and the manifest that names both.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::repair::Broken;
 use super::{Limits, Summary};
@@ -11,7 +11,7 @@ use crate::lake::disk::Disk;
 use crate::lake::layout;
 use crate::lake::manifest::Manifest;
 use crate::lake::merge::{Merged, Present};
-use crate::lake::objects::{self, Ending, ObjectState};
+use crate::lake::objects::{self, Ending, KnownObjects, ObjectState};
 use crate::lake::partition::Partition;
 
 /// What all workers of a run share.
@@ -29,6 +29,10 @@ pub(super) struct State {
     /// The manifest on disk is damaged: it is to be written whatever comes.
     pub to_be_stored: bool,
     pub objects: Vec<ObjectState>,
+    /// Objects of this run's earlier commits.
+    pub committed: HashSet<u128>,
+    /// No segment was damaged when the lake was opened.
+    pub all_known: bool,
     /// Objects that could not be had: in this run, and in earlier ones as far as they were not met again.
     pub unread: BTreeMap<u128, ObjectState>,
     pub unread_before: BTreeMap<u128, ObjectState>,
@@ -58,6 +62,8 @@ impl State {
             broken: None,
             to_be_stored: false,
             objects: Vec::new(),
+            committed: HashSet::new(),
+            all_known: true,
             unread: BTreeMap::new(),
             unread_before: manifest.unread.iter().map(|object| (object.key(), object.clone())).collect(),
             manifest,
@@ -123,6 +129,14 @@ impl State {
         }
     }
 
+    /// How many objects of the next commit were in none before; `None` where that cannot be told.
+    fn fresh(&self, known: &KnownObjects) -> Option<u64> {
+        let keys: HashSet<u128> = self.objects.iter().map(ObjectState::key).collect();
+        let before = self.broken.as_ref().map_or(known, |broken| &broken.known);
+        let fresh = keys.iter().filter(|key| !before.contains(**key) && !self.committed.contains(key)).count();
+        self.all_known.then_some(fresh as u64)
+    }
+
     /// A name for the segment of the next commit that nothing has.
     fn segment_name(&self, disk: &dyn Disk) -> String {
         let generation = self.manifest.generation + 1;
@@ -138,12 +152,12 @@ impl State {
     }
 
     /// Makes everything that was written count.
-    pub(super) fn publish(&mut self, disk: &dyn Disk) -> Result<(), LakeError> {
+    pub(super) fn publish(&mut self, disk: &dyn Disk, known: &KnownObjects) -> Result<(), LakeError> {
         self.hold_back();
         let mut manifest = self.manifest.clone();
         manifest.generation += 1;
         manifest.records_duplicate += std::mem::take(&mut self.duplicates);
-        manifest.segments = objects::add(disk, &self.manifest, self.segment_name(disk), &self.objects)?;
+        manifest.segments = objects::add(disk, &self.manifest, self.segment_name(disk), &self.objects, self.fresh(known))?;
         self.judge(&mut manifest);
         manifest.files = self.files.values().flatten().map(|present| present.entry.clone()).collect();
         manifest.files.sort_unstable_by(|a, b| (&a.partition, a.first, &a.name).cmp(&(&b.partition, b.first, &b.name)));
@@ -151,7 +165,7 @@ impl State {
         commit::publish(disk, &self.manifest, &manifest)?;
         self.files.values_mut().flatten().for_each(|present| present.staged = false);
         self.manifest = manifest;
-        self.objects.clear();
+        self.committed.extend(self.objects.drain(..).map(|object| object.key()));
         self.since_commit = 0;
         self.names = 0;
         self.to_be_stored = false;

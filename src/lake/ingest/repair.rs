@@ -28,7 +28,7 @@ pub(super) struct Broken {
     segments: Vec<Segment>,
     lost: Vec<Lost>,
     /// Objects that stand in segments that are sound.
-    known: KnownObjects,
+    pub known: KnownObjects,
 }
 
 impl Ingest {
@@ -135,24 +135,7 @@ impl State {
                 }
             }
         }
-        let read_now: HashSet<u128> = self.objects.iter().map(ObjectState::key).collect();
-        let mut fresh = read_now.iter().filter(|key| !broken.known.contains(**key)).count() as u64;
-        for segment in broken.segments {
-            let file = crate::lake::layout::objects(&segment.name).to_string_lossy().into_owned();
-            if fresh == 0 {
-                self.summary.damaged.push(Damage { file, reason: "damaged, and none of its objects could be had again".to_owned() });
-                continue;
-            }
-            manifest.segments.retain(|other| other.name != segment.name);
-            let count = segment.seal.map_or(0, |seal| seal.objects);
-            let taken = count.min(fresh);
-            fresh -= taken.min(fresh.saturating_sub(1));
-            if taken < count {
-                manifest.lost.push(Lost { file, partition: None, count: count - taken, first: i64::MAX, last: i64::MIN });
-            } else {
-                self.summary.repaired.push(file);
-            }
-        }
+        let fresh = self.judge_segments(manifest, &broken.segments, &broken.known);
         for lost in broken.lost {
             let again = match &lost.partition {
                 Some(partition) => take(partition, lost.count),
@@ -165,5 +148,29 @@ impl State {
             }
         }
         self.summary.damaged.extend(manifest.lost.iter().map(Lost::damage));
+    }
+
+    /// The same for what became of objects; how many are known again.
+    fn judge_segments(&mut self, manifest: &mut Manifest, damaged: &[Segment], known: &KnownObjects) -> u64 {
+        let read_now: HashSet<u128> = self.objects.iter().map(ObjectState::key).collect();
+        let fresh = read_now.iter().filter(|key| !known.contains(**key)).count() as u64;
+        let files = damaged.iter().map(|segment| crate::lake::layout::objects(&segment.name).to_string_lossy().into_owned());
+        if fresh == 0 {
+            let reason = "damaged, and none of its objects could be had again".to_owned();
+            self.summary.damaged.extend(files.map(|file| Damage { file, reason: reason.clone() }));
+            return 0;
+        }
+        // As many objects as all segments together had; those that are there now.
+        let expected: u64 = self.manifest.segments.iter().filter_map(|segment| segment.seal?.fresh).sum();
+        let lost = expected.saturating_sub(known.len() + fresh);
+        manifest.segments.retain(|segment| damaged.iter().all(|other| other.name != segment.name));
+        for file in files {
+            if lost > 0 && manifest.lost.iter().all(|lost| lost.partition.is_some()) {
+                manifest.lost.push(Lost { file, partition: None, count: lost, first: i64::MAX, last: i64::MIN });
+            } else {
+                self.summary.repaired.push(file);
+            }
+        }
+        fresh
     }
 }

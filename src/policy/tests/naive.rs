@@ -1,7 +1,8 @@
 //! ECR's rules once more, step by step as the documentation tells them: mark by every rule, then apply by priority.
 
+use crate::model::LifecycleAction;
 use crate::model::StorageClass;
-use crate::policy::{Action, Clock, Count, Policy, Seen, Tags};
+use crate::policy::{Clock, Count, Policy, Seen, Tags};
 
 pub const DAY: i64 = 86_400_000;
 
@@ -79,7 +80,7 @@ pub fn evaluate(policy: &Policy, images: &[(i64, Still, Vec<&str>)], now: i64) -
         let free: Vec<usize> = selected.into_iter().filter(|at| owner[*at].is_none()).collect();
         for at in free {
             owner[at] = Some(number);
-            if marked.contains(&at) && !images[at].1.held && rule.action != Action::Unknown {
+            if marked.contains(&at) && !images[at].1.held && rule.action != LifecycleAction::Unknown {
                 gone.push(at);
             }
         }

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::naive::{DAY, Still, evaluate};
-use crate::policy::{Action, Count, Joined, Policy, Ranks, Taken, outlook};
+use crate::model::LifecycleAction;
+use crate::policy::{Count, Joined, Policy, Ranks, Taken, outlook};
 
 const TAGS: &[&str] = &["prod-1", "prod-2", "dev-1", "dev-prod", "v1", "latest"];
 
@@ -165,5 +166,5 @@ fn an_unknown_action_is_none_of_the_two() {
     let policy = Policy::from_text(
         r#"{"rules":[{"rulePriority":1,"selection":{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":1},"action":{"type":"polish"}}]}"#,
     );
-    assert_eq!(policy.rules()[0].action, Action::Unknown);
+    assert_eq!(policy.rules()[0].action, LifecycleAction::Unknown);
 }

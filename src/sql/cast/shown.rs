@@ -1,12 +1,16 @@
 //! Values → text, and → JSON.
+//!
+//! A column is made ready once ([`Shown`]): where its fields and elements lie is not looked up again for every row.
 
-use polars::prelude::{AnyValue, Series, StructChunked};
+use polars::prelude::{BooleanChunked, Float64Chunked, Int64Chunked, Series, StringChunked};
+use polars_arrow::bitmap::Bitmap;
 
 use super::super::error::Result;
 use super::super::values::Values;
 use super::super::{clock, decimal, ip};
-use super::{json_string, scalar_text};
+use super::{explode, push_json_string, scalar_text};
 use crate::tables::Kind;
+use crate::tables::kind::entry;
 
 /// Values as `varchar`, the way Trino shows them.
 pub(in super::super) fn texts(values: &Values, height: usize) -> Result<Vec<Option<String>>> {
@@ -24,33 +28,28 @@ pub(in super::super) fn texts(values: &Values, height: usize) -> Result<Vec<Opti
             let cells = values.texts()?;
             (0..rows).map(|row| cells.get(row).and_then(scalar_text)).collect()
         }
-        _ => (0..rows).map(|row| show(&values.kind, &values.data, row)).collect(),
+        kind => {
+            let shown = Shown::of(kind, &values.data)?;
+            (0..rows).map(|row| shown.text(row)).collect()
+        }
     })
 }
 
-/// One value as text; `None` is NULL.
-pub(in super::super) fn show(kind: &Kind, data: &Series, row: usize) -> Option<String> {
-    let cell = data.get(row).ok()?;
-    match (kind, cell) {
-        (_, AnyValue::Null) => None,
-        (Kind::Date, AnyValue::Int64(days)) => Some(clock::show_date(days)),
-        (kind, AnyValue::Int64(millis)) if kind.is_timestamp() => Some(clock::show(millis, kind)),
-        (Kind::Decimal { scale, .. }, AnyValue::Int64(value)) => Some(decimal::show(value, *scale)),
-        (Kind::Span, AnyValue::Int64(millis)) => Some(clock::show_span(millis)),
-        (Kind::Months, AnyValue::Int64(months)) => Some(format!("{}-{}", months / 12, months.abs() % 12)),
-        (Kind::Ip, AnyValue::String(digits)) => Some(ip::show(digits)),
-        (Kind::Binary, AnyValue::String(digits)) => Some(spaced(digits)),
-        (_, AnyValue::Int64(number)) => Some(number.to_string()),
-        (_, AnyValue::Float64(number)) => Some(show_double(number)),
-        (_, AnyValue::Boolean(truth)) => Some(truth.to_string()),
-        (_, AnyValue::String(text)) => Some(text.to_owned()),
-        (_, AnyValue::StringOwned(text)) => Some(text.to_string()),
-        _ => {
-            let mut json = String::new();
-            write_json(kind, data, row, &mut json);
-            (json != "null").then_some(json)
-        }
+/// Values as JSON text, as `CAST(… AS json)` gives it; equal values have equal texts.
+pub(in super::super) fn json_texts(values: &Values, height: usize) -> Result<Vec<Option<String>>> {
+    let rows = if values.constant { 1 } else { height };
+    let shown = Shown::of(&values.kind, &values.data)?;
+    let json = |row| {
+        let mut text = String::new();
+        shown.write(row, For::Value, &mut text);
+        (text != "null").then_some(text)
+    };
+    let mut texts: Vec<_> = (0..rows).map(json).collect();
+    if values.constant && height != 1 {
+        let first = texts.pop().flatten();
+        texts = vec![first; height];
     }
+    Ok(texts)
 }
 
 /// Bytes as Athena shows them: `68 69`.
@@ -76,81 +75,190 @@ enum For {
     Value,
 }
 
-/// Values as JSON text, as `CAST(… AS json)` gives it; equal values have equal texts.
-pub(in super::super) fn json_texts(values: &Values, height: usize) -> Result<Vec<Option<String>>> {
-    let rows = if values.constant { 1 } else { height };
-    let mut texts: Vec<_> = (0..rows).map(|row| json(&values.kind, &values.data, row)).collect();
-    if values.constant && height != 1 {
-        let first = texts.pop().flatten();
-        texts = vec![first; height];
+/// A column that is ready to be shown.
+#[derive(Debug, Clone)]
+pub(in super::super) struct Shown {
+    kind: Kind,
+    cells: Cells,
+}
+
+#[derive(Debug, Clone)]
+enum Cells {
+    Texts(StringChunked),
+    Wholes(Int64Chunked),
+    Doubles(Float64Chunked),
+    Truths(BooleanChunked),
+    /// Fields, each with its name as a key of JSON, and which rows are there.
+    Row(Vec<(String, Shown)>, Option<Bitmap>),
+    List(Ranges, Box<Shown>),
+    Map(Ranges, Box<(Shown, Shown)>),
+}
+
+/// Where the elements of each row lie; `None`: the row is NULL.
+type Ranges = Vec<Option<(usize, usize)>>;
+
+impl Shown {
+    /// # Errors
+    /// The data is not of that kind.
+    pub fn of(kind: &Kind, data: &Series) -> Result<Self> {
+        let cells = match kind {
+            Kind::Row(fields) => {
+                let columns = data.struct_()?.fields_as_series();
+                let field = |((name, kind), column): (&(String, Kind), &Series)| {
+                    let mut key = String::new();
+                    push_json_string(name, &mut key);
+                    key.push(':');
+                    Ok((key, Self::of(kind, column)?))
+                };
+                let there = data.has_nulls().then(|| data.is_not_null().iter().map(|there| there == Some(true)).collect());
+                Cells::Row(fields.iter().zip(&columns).map(field).collect::<Result<_>>()?, there)
+            }
+            Kind::Array(element) => {
+                let (elements, lengths) = explode(&Values::new(kind.clone(), data.clone()))?;
+                Cells::List(ranges(&lengths), Box::new(Self::of(element, &elements.data)?))
+            }
+            Kind::Map(key, value) => {
+                let (entries, lengths) = explode(&Values::new(kind.clone(), data.clone()))?;
+                let halves = Self::of(&entry(key, value), &entries.data)?;
+                let mut fields = match halves.cells {
+                    Cells::Row(fields, _) => fields.into_iter().map(|(_, field)| field),
+                    _ => return Err(super::SqlError::new("a map is needed here")),
+                };
+                let (Some(keys), Some(values)) = (fields.next(), fields.next()) else { return Err(super::SqlError::new("a map is needed here")) };
+                Cells::Map(ranges(&lengths), Box::new((keys, values)))
+            }
+            Kind::Double => Cells::Doubles(data.f64()?.rechunk().into_owned()),
+            Kind::Boolean | Kind::Unknown => Cells::Truths(data.bool()?.rechunk().into_owned()),
+            Kind::Varchar | Kind::Json | Kind::Ip | Kind::Binary => Cells::Texts(data.str()?.rechunk().into_owned()),
+            Kind::Bigint | Kind::Decimal { .. } | Kind::Date | Kind::Timestamp { .. } | Kind::Zoned(_) | Kind::Span | Kind::Months => {
+                Cells::Wholes(data.i64()?.rechunk().into_owned())
+            }
+        };
+        Ok(Self { kind: kind.clone(), cells })
     }
-    Ok(texts)
-}
 
-/// One value as JSON; `None` is NULL.
-fn json(kind: &Kind, data: &Series, row: usize) -> Option<String> {
-    let mut text = String::new();
-    write(kind, data, row, For::Value, &mut text);
-    (text != "null").then_some(text)
-}
-
-/// Appends one value as JSON; times are RFC 3339.
-pub(in super::super) fn write_json(kind: &Kind, data: &Series, row: usize, out: &mut String) {
-    write(kind, data, row, For::Answer, out);
-}
-
-fn write(kind: &Kind, data: &Series, row: usize, why: For, out: &mut String) {
-    match (kind, data.get(row).unwrap_or(AnyValue::Null)) {
-        (_, AnyValue::Null) => out.push_str("null"),
-        (kind, AnyValue::Int64(millis)) if why == For::Value && kind.is_timestamp() => out.push_str(&json_string(&clock::show(millis, kind))),
-        (Kind::Zoned(_), AnyValue::Int64(millis)) => out.push_str(&json_string(&clock::show_iso(millis, kind))),
-        (Kind::Timestamp { .. }, AnyValue::Int64(millis)) => {
-            out.push_str(&json_string(&crate::model::Timestamp::from_millis(millis).to_string()));
+    /// One value as text; `None` is NULL.
+    pub fn text(&self, row: usize) -> Option<String> {
+        match &self.cells {
+            Cells::Texts(texts) => cell(texts.len(), row, || texts.get(row)).map(|text| match self.kind {
+                Kind::Ip => ip::show(text),
+                Kind::Binary => spaced(text),
+                _ => text.to_owned(),
+            }),
+            Cells::Wholes(wholes) => cell(wholes.len(), row, || wholes.get(row)).map(|whole| self.whole(whole)),
+            Cells::Doubles(doubles) => cell(doubles.len(), row, || doubles.get(row)).map(show_double),
+            Cells::Truths(truths) => cell(truths.len(), row, || truths.get(row)).map(|truth| truth.to_string()),
+            Cells::Row(..) | Cells::List(..) | Cells::Map(..) => {
+                let mut json = String::new();
+                self.write(row, For::Answer, &mut json);
+                (json != "null").then_some(json)
+            }
         }
-        (Kind::Json, AnyValue::String(text)) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => out.push_str(text),
-        (Kind::Row(fields), _) => write_row(fields, data, row, why, out),
-        (Kind::Array(element), AnyValue::List(list)) => write_list(element, &list, why, out),
-        (Kind::Map(key, value), AnyValue::List(list)) => write_map(key, value, &list, why, out),
-        (Kind::Bigint, AnyValue::Int64(number)) => out.push_str(&number.to_string()),
-        (Kind::Decimal { scale, .. }, AnyValue::Int64(value)) => out.push_str(&decimal::show(value, *scale)),
-        (Kind::Double, AnyValue::Float64(number)) if why == For::Value && !number.is_finite() => out.push_str(&json_string(&show_double(number))),
-        // There are two zeros, which are equal.
-        (Kind::Double, AnyValue::Float64(number)) if why == For::Value && number == 0.0 => out.push_str("0.0"),
-        (Kind::Double, AnyValue::Float64(number)) => out.push_str(&serde_json::Value::from(number).to_string()),
-        (Kind::Boolean, AnyValue::Boolean(truth)) => out.push_str(if truth { "true" } else { "false" }),
-        _ => out.push_str(&show(kind, data, row).map_or_else(|| "null".to_owned(), |text| json_string(&text))),
+    }
+
+    fn whole(&self, whole: i64) -> String {
+        match &self.kind {
+            Kind::Date => clock::show_date(whole),
+            kind if kind.is_timestamp() => clock::show(whole, kind),
+            Kind::Decimal { scale, .. } => decimal::show(whole, *scale),
+            Kind::Span => clock::show_span(whole),
+            Kind::Months => format!("{}-{}", whole / 12, whole.abs() % 12),
+            _ => whole.to_string(),
+        }
+    }
+
+    /// Appends one value as JSON; times are RFC 3339.
+    pub fn write_json(&self, row: usize, out: &mut String) {
+        self.write(row, For::Answer, out);
+    }
+
+    fn write(&self, row: usize, why: For, out: &mut String) {
+        let written = match &self.cells {
+            Cells::Texts(texts) => cell(texts.len(), row, || texts.get(row)).map(|text| self.write_text(text, out)),
+            Cells::Wholes(wholes) => cell(wholes.len(), row, || wholes.get(row)).map(|whole| self.write_whole(whole, why, out)),
+            Cells::Doubles(doubles) => cell(doubles.len(), row, || doubles.get(row)).map(|double| write_double(double, why, out)),
+            Cells::Truths(truths) => cell(truths.len(), row, || truths.get(row)).map(|truth| out.push_str(if truth { "true" } else { "false" })),
+            Cells::Row(fields, there) => {
+                let is_there = there.as_ref().is_none_or(|there| row < there.len() && there.get_bit(row));
+                is_there.then(|| write_row(fields, row, why, out))
+            }
+            Cells::List(ranges, elements) => ranges.get(row).copied().flatten().map(|range| write_list(elements, range, why, out)),
+            Cells::Map(ranges, entries) => ranges.get(row).copied().flatten().map(|range| write_map(entries, range, why, out)),
+        };
+        if written.is_none() {
+            out.push_str("null");
+        }
+    }
+
+    fn write_text(&self, text: &str, out: &mut String) {
+        match self.kind {
+            Kind::Json if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => out.push_str(text),
+            Kind::Ip => push_json_string(&ip::show(text), out),
+            Kind::Binary => push_json_string(&spaced(text), out),
+            _ => push_json_string(text, out),
+        }
+    }
+
+    fn write_whole(&self, whole: i64, why: For, out: &mut String) {
+        match &self.kind {
+            Kind::Bigint | Kind::Decimal { .. } => out.push_str(&self.whole(whole)),
+            Kind::Zoned(_) if why == For::Answer => push_json_string(&clock::show_iso(whole, &self.kind), out),
+            Kind::Timestamp { .. } if why == For::Answer => push_json_string(&crate::model::Timestamp::from_millis(whole).to_string(), out),
+            _ => push_json_string(&self.whole(whole), out),
+        }
     }
 }
 
-fn write_row(fields: &[(String, Kind)], data: &Series, row: usize, why: For, out: &mut String) {
-    let Ok(columns) = data.struct_().map(StructChunked::fields_as_series) else { return out.push_str("null") };
+/// The value of a row, where there is such a row.
+fn cell<T>(height: usize, row: usize, get: impl FnOnce() -> Option<T>) -> Option<T> {
+    if row < height { get() } else { None }
+}
+
+fn ranges(lengths: &[Option<usize>]) -> Ranges {
+    let mut start = 0;
+    let mut range = |length: &Option<usize>| {
+        length.map(|length| {
+            start += length;
+            (start - length, start)
+        })
+    };
+    lengths.iter().map(&mut range).collect()
+}
+
+fn write_double(number: f64, why: For, out: &mut String) {
+    match why {
+        For::Value if !number.is_finite() => push_json_string(&show_double(number), out),
+        // There are two zeros, which are equal.
+        For::Value if number == 0.0 => out.push_str("0.0"),
+        _ => out.push_str(&serde_json::Value::from(number).to_string()),
+    }
+}
+
+fn write_row(fields: &[(String, Shown)], row: usize, why: For, out: &mut String) {
     out.push('{');
-    for (at, ((name, kind), column)) in fields.iter().zip(&columns).enumerate() {
+    for (at, (key, field)) in fields.iter().enumerate() {
         if at > 0 {
             out.push(',');
         }
-        out.push_str(&json_string(name));
-        out.push(':');
-        write(kind, column, row, why, out);
+        out.push_str(key);
+        field.write(row, why, out);
     }
     out.push('}');
 }
 
-fn write_list(element: &Kind, list: &Series, why: For, out: &mut String) {
+fn write_list(elements: &Shown, (start, end): (usize, usize), why: For, out: &mut String) {
     out.push('[');
-    for at in 0..list.len() {
-        if at > 0 {
+    for at in start..end {
+        if at > start {
             out.push(',');
         }
-        write(element, list, at, why, out);
+        elements.write(at, why, out);
     }
     out.push(']');
 }
 
-fn write_map(key: &Kind, value: &Kind, list: &Series, why: For, out: &mut String) {
-    let Ok(columns) = list.struct_().map(StructChunked::fields_as_series) else { return out.push_str("{}") };
-    let [keys, values] = columns.as_slice() else { return out.push_str("{}") };
-    let mut entries: Vec<(String, usize)> = (0..list.len()).map(|at| (show(key, keys, at).unwrap_or_default(), at)).collect();
+fn write_map((keys, values): &(Shown, Shown), (start, end): (usize, usize), why: For, out: &mut String) {
+    let mut entries: Vec<(String, usize)> = (start..end).map(|at| (keys.text(at).unwrap_or_default(), at)).collect();
     if why == For::Value {
         entries.sort();
     }
@@ -159,9 +267,9 @@ fn write_map(key: &Kind, value: &Kind, list: &Series, why: For, out: &mut String
         if number > 0 {
             out.push(',');
         }
-        out.push_str(&json_string(name));
+        push_json_string(name, out);
         out.push(':');
-        write(value, values, *at, why, out);
+        values.write(*at, why, out);
     }
     out.push('}');
 }

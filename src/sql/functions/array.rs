@@ -297,6 +297,7 @@ fn array_join(call: &Call<'_>) -> Result<Values> {
     call.build(Kind::Varchar, |row| {
         let Some((range, separator)) = ranges.get(row, constant).zip(separators.get(row)) else { return Ok(None) };
         let parts: Vec<&str> = texts.get(range).unwrap_or_default().iter().filter_map(|text| text.as_deref().or(null.as_deref())).collect();
+        call.fits(parts.iter().map(|part| part.len() + separator.len()).sum())?;
         Ok(Some(parts.join(separator)))
     })
 }

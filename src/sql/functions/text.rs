@@ -149,7 +149,9 @@ fn concat(call: &Call<'_>) -> Result<Values> {
     let parts = call.args.iter().map(|arg| cast::texts(arg, call.height)).collect::<Result<Vec<_>>>()?;
     call.build(Kind::Varchar, |row| {
         let cells = parts.iter().zip(&call.args).map(|(part, arg)| part.get(if arg.constant { 0 } else { row }).and_then(Option::as_deref));
-        Ok(cells.collect::<Option<Vec<_>>>().map(|cells| cells.concat()))
+        let Some(cells) = cells.collect::<Option<Vec<_>>>() else { return Ok(None) };
+        call.fits(cells.iter().map(|cell| cell.len()).sum())?;
+        Ok(Some(cells.concat()))
     })
 }
 
@@ -174,7 +176,11 @@ fn replace(call: &Call<'_>) -> Result<Values> {
     let to = if call.args.len() > 2 { Some(call.texts(2)?) } else { None };
     call.build(Kind::Varchar, |row| {
         let to = to.as_ref().map_or(Some(""), |to| to.get(row));
-        Ok(texts.get(row).zip(from.get(row)).zip(to).map(|((text, from), to)| text.replace(from, to)))
+        let Some(((text, from), to)) = texts.get(row).zip(from.get(row)).zip(to) else { return Ok(None) };
+        if to.len() > from.len() {
+            call.fits(text.len() + text.matches(from).count().saturating_mul(to.len()))?;
+        }
+        Ok(Some(text.replace(from, to)))
     })
 }
 

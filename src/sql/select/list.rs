@@ -6,21 +6,20 @@ use crate::sql::error::{Result, SqlError};
 use crate::sql::eval::Scope;
 use crate::sql::names;
 use crate::sql::relation::{Field, Relation};
-use crate::sql::values::Values;
 use crate::tables::Kind;
 
 pub(super) fn list_item(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relation) -> Result<()> {
-    let mut push = |name: String, values: Values| {
-        let data = values.spread(scope.height());
-        rows.push(Field::new(name, values.kind), data);
-    };
     match item {
-        SelectItem::ExprWithAlias { expr, alias } => push(alias.value.clone(), scope.eval(expr)?),
+        SelectItem::ExprWithAlias { expr, alias } => {
+            let values = scope.eval(expr)?;
+            let data = scope.spread(&values)?;
+            rows.push(Field::new(alias.value.clone(), values.kind), data);
+        }
         SelectItem::UnnamedExpr(expr) => {
             let values = scope.eval(expr)?;
             let at = rows.fields.len();
             let name = name_of(expr).unwrap_or_else(|| format!("_col{at}"));
-            let data = values.spread(scope.height());
+            let data = scope.spread(&values)?;
             rows.push(Field::new(name, values.kind), data);
         }
         SelectItem::Wildcard(_) => {

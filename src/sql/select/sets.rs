@@ -8,6 +8,7 @@ use crate::sql::error::{Result, SqlError};
 use crate::sql::eval::Scope;
 use crate::sql::functions::arguments;
 use crate::sql::group::key_column;
+use crate::sql::memory::{Limits, row_bytes};
 use crate::sql::relation::{Field, Groups, Relation};
 use crate::sql::{cast, names};
 
@@ -16,7 +17,9 @@ pub(super) fn set(like: &Scope<'_>, body: &SetExpr) -> Result<Relation> {
         SetExpr::Select(select) => self::select(like, select, None, usize::MAX),
         SetExpr::Query(inner) => query(like.session, like.ctes, like.outer, inner),
         SetExpr::Values(values) => value_rows(like, values),
-        SetExpr::SetOperation { left, op, set_quantifier, right } => combine(set(like, left)?, set(like, right)?, *op, *set_quantifier),
+        SetExpr::SetOperation { left, op, set_quantifier, right } => {
+            combine(like.session.limits(), set(like, left)?, set(like, right)?, *op, *set_quantifier)
+        }
         _ => Err(SqlError::new("only SELECT can be asked: logs are read, never written").at(body)),
     }
 }
@@ -32,7 +35,7 @@ fn value_rows(like: &Scope<'_>, values: &ValueRows) -> Result<Relation> {
         }
         all = Some(match all {
             None => one,
-            Some(before) => combine(before, one, SetOperator::Union, SetQuantifier::All)?,
+            Some(before) => combine(like.session.limits(), before, one, SetOperator::Union, SetQuantifier::All)?,
         });
     }
     all.ok_or_else(|| SqlError::new("VALUES needs a row"))
@@ -46,8 +49,9 @@ fn cells(row: &[Expr]) -> Vec<&Expr> {
     }
 }
 
-pub(in crate::sql) fn combine(left: Relation, right: Relation, op: SetOperator, quantifier: SetQuantifier) -> Result<Relation> {
+pub(in crate::sql) fn combine(limits: &Limits, left: Relation, right: Relation, op: SetOperator, quantifier: SetQuantifier) -> Result<Relation> {
     let (left, right) = (left.seen(), right.seen());
+    limits.fits_rows(left.height.saturating_add(right.height), row_bytes(&left).max(row_bytes(&right)))?;
     if left.fields.len() != right.fields.len() {
         return Err(SqlError::new(format!("{op}: one side has {} columns and the other {}", left.fields.len(), right.fields.len())));
     }

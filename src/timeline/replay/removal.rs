@@ -1,7 +1,7 @@
 //! What ends a life, or takes a tag: calls, archives, and the repository itself.
 
-use super::{Replay, TagState};
-use crate::model::{ImageState, Order, StepKind};
+use super::{Replay, RepositoryHistory, TagState};
+use crate::model::{ImageState, Order, StepKind, TagEnd};
 use crate::timeline::fact::{Deleted, Named};
 use crate::timeline::image::{End, Loss, RunFacts};
 use crate::timeline::names::{DigestNo, EventNo, Sym};
@@ -10,7 +10,7 @@ impl Replay<'_> {
     pub(super) fn delete(&mut self, event: EventNo, deleted: &Deleted, order: Order) {
         // The response says who had a tag, whoever was thought to, and in whatever order it says it.
         for (image, _) in deleted.removed.iter().filter(|(image, _)| image.digest.is_some() && image.tag.is_some()) {
-            self.correct_holder(*image);
+            self.correct_holder(*image, event);
         }
         let mut touched: Vec<usize> = Vec::new();
         for &(image, by_digest) in &deleted.removed {
@@ -42,17 +42,19 @@ impl Replay<'_> {
     }
 
     /// Another image was thought to have the tag.
-    fn correct_holder(&mut self, image: Named) {
+    fn correct_holder(&mut self, image: Named, event: EventNo) {
         let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder);
         if let Some(holder) = holder.filter(|holder| self.state.images[*holder].digest != image.digest) {
             self.state.images[holder].forget_tag(image.tag);
             self.touch(holder);
             self.state.tags.insert(image.tag, TagState { holder: None, last_holder: None });
+            self.close_span(holder, image.tag, event, TagEnd::NotLogged, DigestNo::NONE);
         }
     }
 
     fn untag(&mut self, at: usize, tag: Sym, event: EventNo) {
         self.state.tags.insert(tag, TagState { holder: None, last_holder: None });
+        self.close_span(at, tag, event, TagEnd::Removed, DigestNo::NONE);
         self.touch(at);
         let image = &mut self.state.images[at];
         if !image.has_tag(tag) {
@@ -92,15 +94,11 @@ impl Replay<'_> {
     /// The same at a time of its own: a run that the logs do not have is no event.
     pub(super) fn end_at(&mut self, at: usize, now: i64, event: EventNo, end: End, order: Order, run: Option<RunFacts>) {
         self.touch(at);
-        let image = &mut self.state.images[at];
-        for (tag, _) in &image.tags {
-            if let Some(state) = self.state.tags.get_mut(tag)
-                && state.holder == Some(at)
-                && end != End::Archived
-            {
-                *state = TagState { holder: None, last_holder: Some(at) };
-            }
+        self.asked_for_at_the_end(at, now);
+        if end != End::Archived {
+            self.lose_tags_with(at, now, event, end);
         }
+        let image = &mut self.state.images[at];
         let loss = Loss {
             end,
             event,
@@ -119,6 +117,7 @@ impl Replay<'_> {
             next_life_step: u32::MAX,
             until: i64::MAX,
             back_at: None,
+            asked_later: Vec::new(),
         };
         // What was archived and then went for good: what misses it after that is the second end's.
         if let Some(archived) = image.losses.last_mut() {
@@ -135,18 +134,42 @@ impl Replay<'_> {
         };
     }
 
+    /// What it has in tags goes with the image.
+    fn lose_tags_with(&mut self, at: usize, now: i64, event: EventNo, end: End) {
+        let how = if end == End::RepositoryDeleted { TagEnd::RepositoryDeleted } else { TagEnd::LostWithImage };
+        let Self { state, .. } = self;
+        let image = &state.images[at];
+        for (tag, _) in &image.tags {
+            if let Some(state_of_tag) = state.tags.get_mut(tag)
+                && state_of_tag.holder == Some(at)
+            {
+                *state_of_tag = TagState { holder: None, last_holder: Some(at) };
+                state.tag_lives.entry(*tag).or_default().close(image.digest, now, event, how, DigestNo::NONE);
+            }
+        }
+    }
+
     /// A name that can be created was free: whatever was there is gone, and when is not in the logs.
     pub(super) fn create_repository(&mut self, event: EventNo, mutability: Sym) {
         let now = self.time(event);
+        self.state.creations.push(event);
         for image in self.state.images.iter_mut().filter(|image| !image.is_gone()) {
             image.vanish(now);
         }
         self.touch_all();
-        self.state.tags.clear();
+        // Nothing has a tag in a repository that is new. What had one went with the repository, logged or not.
+        let RepositoryHistory { tags, tag_lives, images, .. } = &mut self.state;
+        for (tag, state) in tags.iter_mut() {
+            if let Some(holder) = state.holder.take() {
+                tag_lives.entry(*tag).or_default().close(images[holder].digest, now, event, TagEnd::RepositoryDeleted, DigestNo::NONE);
+            }
+            state.last_holder = state.last_holder.filter(|at| images[*at].is_gone());
+        }
         self.state.policy = None;
         self.state.policy_deleted = None;
         self.state.deleted_by = None;
         self.state.mutability = mutability;
+        self.state.mutability_set_by = mutability.some().map(|_| event);
     }
 
     pub(super) fn delete_repository(&mut self, event: EventNo, order: Order) {
@@ -160,6 +183,7 @@ impl Replay<'_> {
         }
         self.state.policy = None;
         self.state.deleted_by = Some(event);
+        self.state.deletions.push(event);
     }
 
     pub(super) fn archive(&mut self, event: EventNo, image: Named, order: Order) {

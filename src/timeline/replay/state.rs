@@ -2,9 +2,10 @@
 
 use crate::model::ImageState;
 use crate::timeline::image::Image;
-use crate::timeline::names::{DigestNo, EventNo, Map, RepositoryNo, Sym};
+use crate::timeline::names::{DigestNo, EventNo, Map, PolicyNo, RepositoryNo, Sym};
 use crate::timeline::policy::PolicyInForce;
 use crate::timeline::suppose::Foreseen;
+use crate::timeline::tags::TagLife;
 
 /// One repository after its last event.
 #[derive(Debug)]
@@ -13,19 +14,26 @@ pub struct RepositoryHistory {
     pub images: Vec<Image>,
     pub by_digest: Map<DigestNo, usize>,
     pub tags: Map<Sym, TagState>,
+    /// The life of each tag.
+    pub tag_lives: Map<Sym, TagLife>,
     /// Indexes that list a digest.
     pub parents: Map<DigestNo, Vec<DigestNo>>,
     /// Events whose content CloudTrail left out.
     pub gaps: Vec<EventNo>,
-    /// Lifecycle runs with their rules, also those that took nothing.
-    pub runs: Vec<(EventNo, Sym)>,
+    /// Lifecycle runs with the policy that each states, also those that took nothing.
+    pub runs: Vec<(EventNo, PolicyNo)>,
     pub policy: Option<PolicyInForce>,
     /// The last `DeleteLifecyclePolicy`, while no policy is known since.
     pub policy_deleted: Option<EventNo>,
     /// `SetRepositoryPolicy` and `DeleteRepositoryPolicy`.
     pub access_changes: Vec<EventNo>,
     pub deleted_by: Option<EventNo>,
+    /// All `DeleteRepository` and `CreateRepository` of the name.
+    pub deletions: Vec<EventNo>,
+    pub creations: Vec<EventNo>,
     pub mutability: Sym,
+    /// The event that set it.
+    pub mutability_set_by: Option<EventNo>,
     /// Whether any ECR event of the repository was seen, rather than references to it alone.
     pub logged: bool,
     /// Pushes whose order within their second was inferred, each with the events that it was inferred from.
@@ -65,6 +73,7 @@ impl RepositoryHistory {
             images: Vec::new(),
             by_digest: Map::default(),
             tags: Map::default(),
+            tag_lives: Map::default(),
             parents: Map::default(),
             gaps: Vec::new(),
             runs: Vec::new(),
@@ -72,7 +81,10 @@ impl RepositoryHistory {
             policy_deleted: None,
             access_changes: Vec::new(),
             deleted_by: None,
+            deletions: Vec::new(),
+            creations: Vec::new(),
             mutability: Sym::NONE,
+            mutability_set_by: None,
             logged: false,
             settled: Map::default(),
             openings: Vec::new(),

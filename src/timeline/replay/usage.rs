@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{Happening, Replay};
 use crate::model::{Digest, Order, StepKind};
-use crate::timeline::fact::{Fact, Named, PullOutcome, What};
+use crate::timeline::fact::{Fact, Named, PullOutcome, StopReason, What};
 use crate::timeline::image::{Step, Use, UseKind};
 use crate::timeline::names::{DigestNo, EventNo, Map, Sym};
 use crate::timeline::references::{Mention, MentionKind};
+use crate::timeline::tags::AskKind;
 
 /// A deployment takes its digest when its first task asks for the tag, not when the service is updated.
 pub(super) struct Unconfirmed {
@@ -56,22 +57,35 @@ pub(super) struct Digests {
 const FIRST_TASK_MILLIS: i64 = 15 * 60_000;
 
 impl Replay<'_> {
-    /// The image that a pull or a reference means: by digest, else by where its tag points (or pointed last).
+    /// The image that a pull or a reference means: by digest, else by where its tag points.
     fn resolve(&mut self, image: Named) -> Option<usize> {
-        if let Some(digest) = image.digest.some() {
-            return Some(self.at(digest));
+        match image.digest.some() {
+            Some(digest) => Some(self.at(digest)),
+            None => self.state.tags.get(&image.tag)?.holder,
         }
-        let tag = self.state.tags.get(&image.tag)?;
-        tag.holder.or(tag.last_holder)
     }
 
     pub(super) fn pull(&mut self, event: EventNo, image: Named, outcome: PullOutcome, order: Order) {
         let answered = outcome == PullOutcome::Answered;
-        let Some(at) = self.resolve(image) else { return };
+        let there = self.resolve(image);
+        let kind = match outcome {
+            PullOutcome::Answered => AskKind::Pull,
+            PullOutcome::Failed | PullOutcome::Missing => AskKind::Failed,
+            PullOutcome::Denied => AskKind::Denied,
+        };
+        let at = match there {
+            None if image.tag.is_some() => self.ask_in_vain(image.tag, event, kind, Sym::NONE),
+            at => at,
+        };
+        if there.is_some() && image.digest.is_none() && answered {
+            self.pulled_by_tag(image.tag, event);
+        }
+        let Some(at) = at else { return };
         let found = &mut self.state.images[at];
         found.step(event, if answered { StepKind::Pull } else { StepKind::PullFailed }, image.tag, DigestNo::NONE, order);
         if let Some(step) = found.steps.last_mut() {
             step.denied = outcome == PullOutcome::Denied;
+            step.missing = outcome == PullOutcome::Missing;
         }
         if image.digest.is_none() && answered && found.has_tag(image.tag) {
             self.confirm(image.tag, at, self.time(event));
@@ -103,12 +117,34 @@ impl Replay<'_> {
             }
             return;
         }
-        let has_holder = self.state.tags.get(&mention.image.tag).is_some_and(|tag| tag.holder.is_some());
-        if mention.image.digest.is_none() && !has_holder && mention.kind != MentionKind::Missing {
-            self.waiting.entry(mention.image.tag).or_default().push(mention.clone());
+        if let Some(holder) = mention.of.some() {
+            for at in self.held.get(&holder).map(|(_, held)| held.clone()).unwrap_or_default() {
+                self.note_use(at, mention, order);
+            }
             return;
         }
-        if let Some(at) = self.resolve(mention.image) {
+        let asks = matches!(mention.kind, MentionKind::Asked | MentionKind::Offered);
+        if mention.image.digest.is_none() && asks {
+            self.asking.entry(mention.image.tag).or_default().push(mention.clone());
+        }
+        let state = self.state.tags.get(&mention.image.tag);
+        // Whoever asks for a tag that went with its image asks in vain for that image.
+        let in_vain = asks || matches!(mention.kind, MentionKind::Missing | MentionKind::Started);
+        let is_known = state.is_some_and(|tag| tag.holder.is_some() || (in_vain && tag.last_holder.is_some()));
+        if mention.image.digest.is_none() && !is_known && mention.kind != MentionKind::Missing {
+            if !asks {
+                self.waiting.entry(mention.image.tag).or_default().push(mention.clone());
+            }
+            return;
+        }
+        let at = match self.resolve(mention.image) {
+            None if mention.image.tag.is_some() && mention.kind == MentionKind::Missing => {
+                let kind = if mention.reason == StopReason::Other { AskKind::StoppedOtherwise } else { AskKind::Stopped };
+                self.ask_in_vain(mention.image.tag, mention.event, kind, mention.by)
+            }
+            at => at,
+        };
+        if let Some(at) = at {
             self.note_use(at, mention, order);
         }
     }
@@ -133,14 +169,53 @@ impl Replay<'_> {
             MentionKind::Deployed => UseKind::DeployedByTag,
             MentionKind::Resolved => UseKind::ResolvedByTask,
             MentionKind::Missing => UseKind::TaskStopped,
+            MentionKind::Kept => UseKind::Kept,
+            MentionKind::Asked => UseKind::Asked,
+            MentionKind::Offered => UseKind::Offered,
+            MentionKind::Started => UseKind::Started,
         };
         let from = self.time(mention.event);
         let image = &mut self.state.images[at];
         image.step(mention.event, kind, mention.image.tag, DigestNo::NONE, order);
-        image.uses.push(Use { by: mention.by, kind: use_kind, event: mention.event, from, until: mention.until });
+        if let Some(step) = image.steps.last_mut().filter(|step| step.kind == StepKind::TaskStopped) {
+            step.denied = mention.reason == StopReason::Denied;
+            step.missing = mention.reason == StopReason::Missing;
+        }
+        // Of an image that is there, whoever asks for its tags needs it only while it has them: see `asked_for_at_the_end`.
+        if !by_digest && matches!(use_kind, UseKind::Asked | UseKind::Offered) && !image.is_gone() {
+            return;
+        }
+        image.uses.push(made_of(mention, use_kind, from));
+        if use_kind == UseKind::Kept {
+            let (event, held) = self.held.entry(mention.by).or_insert((mention.event, Vec::new()));
+            if *event != mention.event {
+                (*event, *held) = (mention.event, Vec::new());
+            }
+            held.push(at);
+            return;
+        }
         if use_kind == UseKind::DeployedByTag {
             let bound = Some((at, image.uses.len() - 1));
             self.unconfirmed.push(Unconfirmed { mention: mention.clone(), bound });
+        }
+    }
+
+    /// The image at `at` goes with its tags, or is there at the end: who asks for them whenever it runs needs it.
+    pub(super) fn asked_for_at_the_end(&mut self, at: usize, now: i64) {
+        if self.asking.is_empty() {
+            return;
+        }
+        let image = &mut self.state.images[at];
+        for (tag, _) in &image.tags {
+            let asking = self.asking.get(tag).map(Vec::as_slice).unwrap_or_default();
+            for mention in asking.iter().filter(|mention| mention.until > now) {
+                let from = self.events[mention.event.index()].time;
+                let kind = if mention.kind == MentionKind::Offered { UseKind::Offered } else { UseKind::Asked };
+                let again = |known: &Use| known.event == mention.event && known.by == mention.by && known.kind == kind;
+                if image.losses.is_empty() || !image.uses.iter().any(again) {
+                    image.uses.push(made_of(mention, kind, from));
+                }
+            }
         }
     }
 
@@ -164,4 +239,9 @@ impl Replay<'_> {
             self.unconfirmed.pop();
         }
     }
+}
+
+fn made_of(mention: &Mention, kind: UseKind, from: i64) -> Use {
+    let Mention { by, through, event, until, .. } = *mention;
+    Use { by, through, tag: mention.image.tag, kind, event, from, until }
 }

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use crate::decode::fingerprint;
 use crate::detect::{Settings, findings};
 use crate::model::{
-    Action, AlreadyExists, Digest, Event, Filter, Finding, FindingKind, ImageDescription, ImageId, ImageRun, LifecycleRule, ManifestKind, Order,
-    PolicyRun, Push, PushOrigin, Recognized, Refusal, RepositoryRef, RunFailure, Timeline, Timestamp,
+    Action, AlreadyExists, Digest, Event, Filter, Finding, FindingKind, Identity, ImageDescription, ImageId, ImageRun, LifecycleRule, ManifestKind,
+    Order, PolicyRun, Push, PushOrigin, Recognized, Refusal, RepositoryRef, RunFailure, Timeline, Timestamp,
 };
 use crate::timeline::{Fold, History, Supposed, Supposition};
 
@@ -25,6 +26,9 @@ pub fn digest(n: u8) -> Digest {
     Digest::of_manifest(&format!("manifest {n}"))
 }
 
+/// Of the children of an index, in order.
+const PLATFORMS: &[&str] = &["linux/amd64", "linux/arm64"];
+
 impl Log {
     pub fn at(&mut self, second: i64) -> &mut Self {
         self.now = second - 1;
@@ -39,8 +43,10 @@ impl Log {
     pub fn add(&mut self, name: &'static str, action: Action<'static>) -> &mut Self {
         self.now += 1;
         let id = format!("{:08x}-0000-4000-8000-000000000000", self.events.len());
+        let identity = Identity { id: fingerprint(id.as_bytes()), rest: 0 };
         let event = Event {
             id: Cow::Owned(id),
+            identity,
             shared_id: None,
             time: Timestamp::from_millis((START + self.now) * 1000),
             name: Cow::Borrowed(name),
@@ -65,8 +71,9 @@ impl Log {
 
     pub fn push_image(&mut self, n: u8, tag: Option<&'static str>, children: &[u8]) -> &mut Self {
         let kind = if children.is_empty() { ManifestKind::Image } else { ManifestKind::Index };
+        let platforms = PLATFORMS.iter().map(|name| Some((*name).to_owned())).chain(std::iter::repeat(None)).take(children.len()).collect();
         let children = children.iter().map(|child| digest(*child)).collect();
-        let manifest = Some(ImageDescription { media_type: None, kind, children, subject: None, layers: Vec::new() });
+        let manifest = Some(ImageDescription { media_type: None, kind, children, platforms, subject: None, layers: Vec::new() });
         let push = Push { digest: digest(n), tag: tag.map(Cow::Borrowed), origin: PushOrigin::Client, manifest, digest_mismatch: false };
         self.add("PutImage", Action::Push(push))
     }
@@ -171,7 +178,7 @@ impl Log {
         let mut pairs: Vec<_> = self
             .findings()
             .into_iter()
-            .map(|finding| (finding.kind, finding.lost.digest, finding.kept.digest, finding.gap_seconds, finding.order))
+            .map(|finding| (finding.kind, finding.lost.digest.unwrap_or(Digest::ZERO), finding.kept.digest, finding.gap_seconds, finding.order))
             .collect();
         pairs.sort();
         pairs

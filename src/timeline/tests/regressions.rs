@@ -8,7 +8,7 @@ use crate::model::{
     Action, Addendum, FindingKind, ImageId, ImageReference, ImageState, Order, PolicyRun, Recognized, Severity, StepKind, TaskImage, Timestamp,
 };
 
-const DAY: i64 = 86_400;
+pub(super) const DAY: i64 = 86_400;
 const UNTAGGED_AFTER_A_DAY: &str = r#"{"rules":[{"rulePriority":1,"selection":{"tagStatus":"untagged","countType":"sinceImagePushed","countUnit":"days","countNumber":1},"action":{"type":"expire"}}]}"#;
 const TAGGED_ONLY: &str = r#"{"rules":[{"rulePriority":1,"selection":{"tagStatus":"tagged","tagPrefixList":["v"],"countType":"imageCountMoreThan","countNumber":9},"action":{"type":"expire"}}]}"#;
 
@@ -31,7 +31,7 @@ fn run_of<'a>(recognized: &'a mut Recognized<'static>) -> &'a mut PolicyRun<'sta
     }
 }
 
-fn reference(tag: Option<&str>, image: Option<u8>) -> TaskImage<'static> {
+pub(super) fn reference(tag: Option<&str>, image: Option<u8>) -> TaskImage<'static> {
     let reference = ImageReference {
         registry_id: "111122223333".into(),
         region: "eu-central-1".into(),
@@ -528,7 +528,7 @@ fn what_settled_an_order_is_evidence_of_it() {
     let mut log = Log::default();
     log.push(1, "v1").same_second().push(2, "v1").at(50).already_exists(2, "v1").at(2 * DAY).expire(1, &[]);
     let finding = &log.findings()[0];
-    assert_eq!((finding.order, finding.lost.digest), (Order::Inferred, digest(1)));
+    assert_eq!((finding.order, finding.lost.digest), (Order::Inferred, Some(digest(1))));
     let ids: Vec<&str> = finding.evidence.iter().map(|event| event.event_id.raw()).collect();
     let expected: Vec<&str> = log.events.iter().map(|event| event.event.id.as_ref()).collect();
     assert_eq!(ids, expected);
@@ -536,7 +536,7 @@ fn what_settled_an_order_is_evidence_of_it() {
     let mut log = Log::default();
     log.push(1, "v1").same_second().push(2, "v1").at(50).already_exists(2, "v1").at(60).push(3, "v1").at(2 * DAY).expire(2, &[]);
     let findings = log.findings();
-    let finding = findings.iter().find(|finding| finding.lost.digest == digest(2)).unwrap();
+    let finding = findings.iter().find(|finding| finding.lost.digest == Some(digest(2))).unwrap();
     assert_eq!(finding.order, Order::Inferred);
     let ids: Vec<&str> = finding.evidence.iter().map(|event| event.event_id.raw()).collect();
     assert!(ids.contains(&log.events[2].event.id.as_ref()), "{ids:?}");

@@ -159,9 +159,11 @@ pub fn events(records: &[Record]) -> Vec<Event> {
     events
 }
 
-/// The caller's ARN; in the owner's copy of a foreign call only the principal's id.
+/// The caller's ARN; in the owner's copy of a foreign call only the principal's id, and its account.
 fn actor(value: &Value) -> Option<String> {
-    text(&value["userIdentity"]["arn"]).or_else(|| text(&value["userIdentity"]["principalId"]))
+    let identity = &value["userIdentity"];
+    let account = text(&identity["accountId"]).map(|account| format!(" (account {account})")).unwrap_or_default();
+    text(&identity["arn"]).or_else(|| text(&identity["principalId"]).map(|principal| format!("{principal}{account}")))
 }
 
 /// The repository a record speaks of, from the first place that names it.

@@ -5,6 +5,7 @@ use polars::prelude::{IntoSeries, Series, StructChunked};
 use super::super::super::cast::{self, explode};
 use super::super::super::compare::{Ordered, common};
 use super::super::super::error::{Result, SqlError};
+use super::super::super::memory::cell_bytes;
 use super::super::super::predicate;
 use super::super::super::relation::Groups;
 use super::super::super::values::{Cell, Values};
@@ -22,10 +23,12 @@ pub(super) fn gather(call: &Call<'_>, elements: &Values, mut rows: impl FnMut(us
     let constant = call.constant();
     let count = if constant { 1 } else { call.height };
     let first_constant = call.arg(0)?.constant;
+    let each = cell_bytes(&elements.data);
     let (mut places, mut lengths) = (Vec::new(), Vec::with_capacity(count));
     for row in 0..count {
         let list = rows(row, first_constant);
         lengths.push(list.as_ref().map(Vec::len));
+        call.limits.fits_rows(places.len() + list.as_ref().map_or(0, Vec::len), each)?;
         places.extend(list.into_iter().flatten().map(|at| u32::try_from(at).ok()));
     }
     let data = lists("", &elements.take(&places)?.data, &elements.kind, &lengths);
@@ -204,6 +207,7 @@ pub(super) fn sequence(call: &Call<'_>) -> Result<Values> {
         if step == 0 || count > LENGTH_MAX {
             return Err(SqlError::value(format!("a sequence may have at most {LENGTH_MAX} elements")));
         }
+        call.limits.fits_rows(all.len() + usize::try_from(count).unwrap_or(0), 8)?;
         all.extend((0..count).map(|at| nth(from, step, at)));
         lengths.push(usize::try_from(count).ok());
     }

@@ -1,0 +1,72 @@
+//! What a query may hold in memory, and whether anybody still waits for its answer.
+//!
+//! Nothing large is made before it has been asked whether there is room: so a query that needs too much is refused before it has
+//! taken it. What is counted is what a step makes anew; a text that comes into many rows lies in memory once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use polars::prelude::{DataType, Series};
+
+use super::error::{Result, SqlError};
+use super::relation::Relation;
+
+/// Of a row's index, in the forms in which it goes through a step.
+pub(super) const INDEX_BYTES: usize = 24;
+
+/// What a query may take. The default has no limit.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    /// Bytes that one step of a query may make; `None`: any number.
+    pub memory_bytes_max: Option<u64>,
+    /// Turns true when the answer is not wanted any more.
+    pub cancelled: Option<Arc<AtomicBool>>,
+}
+
+impl Limits {
+    /// Whether there is room for as many things of so many bytes, and somebody waits for them.
+    ///
+    /// # Errors
+    /// There is none, or nobody does.
+    pub(super) fn fits(&self, count: usize, bytes_each: usize) -> Result<()> {
+        if self.cancelled.as_ref().is_some_and(|cancelled| cancelled.load(Ordering::Relaxed)) {
+            return Err(SqlError::new("interrupted before the answer was there"));
+        }
+        let bytes = count.saturating_mul(bytes_each) as u64;
+        match self.memory_bytes_max {
+            Some(most) if bytes > most => Err(too_much(most)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same for rows that are made of some of a relation.
+    pub(super) fn fits_rows(&self, count: usize, bytes_each: usize) -> Result<()> {
+        self.fits(count, bytes_each.saturating_add(INDEX_BYTES))
+    }
+}
+
+/// What is said where rows do not fit.
+pub(super) fn too_much(memory_bytes_max: u64) -> SqlError {
+    let message = format!("the rows that this query needs take more than {} MiB", memory_bytes_max >> 20);
+    SqlError { of_memory: true, ..SqlError::new(message) }
+}
+
+/// Bytes that a row takes of which a copy is made. Texts are not copied, only where they lie.
+pub(super) fn row_bytes(rows: &Relation) -> usize {
+    rows.columns.iter().map(cell_bytes).sum()
+}
+
+/// The same for one column.
+pub(super) fn cell_bytes(column: &Series) -> usize {
+    match column.dtype() {
+        DataType::String => 16,
+        DataType::List(_) => {
+            let Ok(lists) = column.list() else { return 8 };
+            let elements = lists.inner_length();
+            8 + elements.div_ceil(column.len().max(1)) * cell_bytes(&lists.get_inner().slice(0, 1))
+        }
+        DataType::Struct(_) => column.struct_().map_or(8, |rows| rows.fields_as_series().iter().map(cell_bytes).sum()),
+        DataType::Boolean => 1,
+        _ => 8,
+    }
+}

@@ -1,0 +1,45 @@
+//! Faults of the libraries below: where one of them panics, the query fails, and the process goes on.
+
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
+
+use super::error::{Result, SqlError};
+
+thread_local! {
+    /// A panic of this thread is caught and becomes an error: nothing needs to be printed about it.
+    static CAUGHT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does some work; a panic in it becomes an error. What the work has changed is not looked at any more then.
+pub(super) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !CAUGHT.get() {
+                before(info);
+            }
+        }));
+    });
+    let outer = CAUGHT.replace(true);
+    let done = panic::catch_unwind(AssertUnwindSafe(work));
+    CAUGHT.set(outer);
+    done.unwrap_or_else(|payload| {
+        let said = payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref::<&str>().copied());
+        let said: String = said.unwrap_or("no reason given").lines().next().unwrap_or_default().chars().take(200).collect();
+        Err(SqlError::new(format!("a library cannot work with these values ({said}); ask for less, or in another way")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error_and_the_next_query_runs() {
+        let error = caught::<()>(|| panic!("index {} is out of bounds", 7)).unwrap_err();
+        assert!(error.message.contains("index 7 is out of bounds"), "{error}");
+        assert_eq!(caught(|| Ok(1)), Ok(1));
+    }
+}

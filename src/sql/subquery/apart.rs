@@ -1,0 +1,214 @@
+//! Correlated subqueries taken apart: the rows of their own tables, and the conditions that look at the row outside.
+//!
+//! Both sides are met once then, as in a join, and not once for each row outside.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{BinaryOperator, Expr, GroupByExpr, Ident, Query, Select, SelectItem, SetExpr, VisitMut, VisitorMut};
+
+use crate::sql::compare::common;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::eval::{Scope, mask};
+use crate::sql::join::{self, Matched};
+use crate::sql::relation::{Field, Groups, Relation};
+use crate::sql::values::Values;
+use crate::sql::{aggregate, from, names, predicate, walk};
+use crate::tables::Kind;
+
+/// A name that nobody can write, for the value to the left of `IN`.
+const VALUE: &str = "\0value";
+
+/// A subquery of FROM and WHERE.
+struct Apart<'q> {
+    /// Its rows, as far as its own conditions say.
+    inner: Relation,
+    /// Conditions that look at the row outside. Names that the inner tables have are written out with their tables.
+    outward: Vec<Expr>,
+    item: &'q SelectItem,
+    calls: walk::Calls,
+}
+
+impl<'q> Apart<'q> {
+    /// `None` if it cannot be taken apart.
+    fn of(scope: &Scope<'_>, query: &'q Query) -> Result<Option<Self>> {
+        let Some(select) = plain(query) else { return Ok(None) };
+        let mut calls = walk::Calls::default();
+        for item in &select.projection {
+            if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+                calls.collect(expr);
+            }
+        }
+        let Some(item) = select.projection.first() else { return Ok(None) };
+        let like = own(scope);
+        let mut inner = match from::from(&like, &select.from) {
+            Ok(rows) => rows,
+            Err(error) if error.unknown_name => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut outward = Vec::new();
+        for conjunct in select.selection.iter().flat_map(walk::conjuncts) {
+            match (Scope { relation: &inner, ..like }).truth(conjunct) {
+                Ok(keep) => inner = inner.filter(&mask(&keep))?,
+                Err(error) if error.unknown_name && !walk::has_subquery(conjunct) => outward.push(qualified(conjunct, &inner)),
+                Err(error) if error.unknown_name => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(Self { inner, outward, item, calls }))
+    }
+
+    /// For each row of `outer`, whether there is a row for which its conditions and `more` are true.
+    fn found(&self, scope: &Scope<'_>, outer: &Relation, more: Option<Expr>) -> Result<Vec<bool>> {
+        let condition = self.outward.iter().cloned().chain(more).reduce(|before, next| Expr::BinaryOp {
+            left: Box::new(before),
+            op: BinaryOperator::And,
+            right: Box::new(next),
+        });
+        join::found(&Scope { known: &[], ..*scope }, outer, &self.inner, condition.as_ref())
+    }
+
+    /// The one value that is selected, if it is that of inner tables alone.
+    fn selected(&self, scope: &Scope<'_>) -> Option<(Expr, Kind)> {
+        let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = self.item else { return None };
+        let values = (Scope { relation: &self.inner, ..own(scope) }).eval(expr).ok()?;
+        Some((qualified(expr, &self.inner), values.kind))
+    }
+}
+
+/// A scope that sees nothing outside.
+fn own<'s>(scope: &Scope<'s>) -> Scope<'s> {
+    Scope { outer: None, known: &[], ungrouped: None, ..*scope }
+}
+
+/// A subquery that is nothing but FROM and WHERE.
+fn plain(query: &Query) -> Option<&Select> {
+    let SetExpr::Select(select) = &*query.body else { return None };
+    let ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(exprs, more) if exprs.is_empty() && more.is_empty());
+    let whole = query.with.is_none() && query.limit_clause.is_none() && query.fetch.is_none();
+    (whole && ungrouped && select.having.is_none()).then_some(select)
+}
+
+/// `EXISTS`: for each row outside, whether the subquery has a row for it; `None` if it cannot be taken apart.
+pub(super) fn exists(scope: &Scope<'_>, query: &Query) -> Result<Option<Vec<bool>>> {
+    if scope.ungrouped.is_some() {
+        return Ok(None);
+    }
+    match Apart::of(scope, query)? {
+        Some(apart) if apart.calls.aggregates.is_empty() => apart.found(scope, scope.relation, None).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// `value IN (…)` for each row outside; unknown where a NULL leaves it open.
+pub(super) fn contains(scope: &Scope<'_>, value: &Values, query: &Query) -> Result<Option<Vec<Option<bool>>>> {
+    let one_column = plain(query).is_some_and(|select| select.projection.len() == 1);
+    if scope.ungrouped.is_some() || !one_column || matches!(value.kind, Kind::Row(_)) {
+        return Ok(None);
+    }
+    let Some(apart) = Apart::of(scope, query)?.filter(|apart| apart.calls.aggregates.is_empty() && apart.calls.windows.is_empty()) else {
+        return Ok(None);
+    };
+    let Some((item, kind)) = apart.selected(scope) else { return Ok(None) };
+    common(&value.kind, &kind).map_err(|_| SqlError::new(format!("{} and {kind} cannot be compared with IN", value.kind)))?;
+    let mut outer = scope.relation.clone();
+    outer.push(Field::new(VALUE, value.kind.clone()), scope.spread(value)?);
+    let equal = Expr::BinaryOp { left: Box::new(Expr::Identifier(Ident::new(VALUE))), op: BinaryOperator::Eq, right: Box::new(item.clone()) };
+    let is_in = apart.found(scope, &outer, Some(equal))?;
+    let has_null = apart.found(scope, scope.relation, Some(Expr::IsNull(Box::new(item))))?;
+    let has_any = apart.found(scope, scope.relation, None)?;
+    let nulls = predicate::nulls(value)?;
+    let is_null = |row: usize| nulls.get(if value.constant { 0 } else { row }) == Some(&true);
+    let answer = |row: usize| match (is_in.get(row), has_any.get(row)) {
+        (Some(true), _) => Some(true),
+        (_, Some(true)) if is_null(row) || has_null.get(row) == Some(&true) => None,
+        _ => Some(false),
+    };
+    Ok(Some((0..scope.height()).map(answer).collect()))
+}
+
+/// `(SELECT max(x) … WHERE inner = outer)`: computed for all groups of the equal columns at once.
+pub(super) fn aggregated(scope: &Scope<'_>, query: &Query) -> Result<Option<Values>> {
+    let is_one = |select: &&Select| select.projection.len() == 1 && select.distinct.is_none();
+    if plain(query).filter(is_one).is_none() {
+        return Ok(None);
+    }
+    let Some(apart) = Apart::of(scope, query)? else { return Ok(None) };
+    let (SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }) = apart.item else { return Ok(None) };
+    if apart.calls.aggregates.is_empty() || !apart.calls.windows.is_empty() || walk::has_subquery(item) {
+        return Ok(None);
+    }
+    let mut keys = Vec::new();
+    for condition in &apart.outward {
+        match equal_sides(scope, &apart.inner, condition)? {
+            Some(pair) => keys.push(pair),
+            None => return Ok(None),
+        }
+    }
+    match by_group(scope, &apart, item, &keys) {
+        // A name of the row outside; or a value at fault in a group that no row outside may ask for.
+        Err(error) if error.unknown_name || error.by_value => Ok(None),
+        values => values.map(Some),
+    }
+}
+
+/// The columns of `inner = outer`, the inner one first.
+fn equal_sides(scope: &Scope<'_>, inner: &Relation, condition: &Expr) -> Result<Option<(Values, Values)>> {
+    let Expr::BinaryOp { left, op: BinaryOperator::Eq, right } = condition else { return Ok(None) };
+    let inside = Scope { relation: inner, ..own(scope) };
+    for (first, second) in [(left, right), (right, left)] {
+        if let (Ok(x), Err(_), Ok(y)) = (inside.eval(first), inside.eval(second), scope.eval(second)) {
+            return join::unified(&x, &y, inner.height, scope.height()).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+fn by_group(scope: &Scope<'_>, apart: &Apart<'_>, item: &Expr, keys: &[(Values, Values)]) -> Result<Values> {
+    let (height, inner) = (scope.height(), &apart.inner);
+    let matched = match keys {
+        [] => Matched { groups: vec![0; inner.height + height], count: 1, null: vec![false; inner.height + height] },
+        keys => Matched::of(keys, inner.height, height)?,
+    };
+    // Two groups more: one for rows outside that have no partner, one for rows inside that are nobody's.
+    let count = u32::try_from(matched.count).map_err(|_| SqlError::new("too many groups"))?;
+    let group = |row: usize, other: u32| match matched.null.get(row) {
+        Some(false) => matched.groups.get(row).copied().unwrap_or(other),
+        _ => other,
+    };
+    let of_row = (0..inner.height).map(|row| group(row, count + 1)).collect();
+    let groups = Groups { of_row, first: vec![None; matched.count + 2] };
+    let inside = Scope { relation: inner, ..own(scope) };
+    let mut known = Vec::new();
+    for call in &apart.calls.aggregates {
+        known.push((call.clone(), aggregate::evaluate(&inside, aggregate::as_call(call)?, &groups).map_err(|error| error.at(call))?));
+    }
+    let rows = Relation { height: groups.count(), ..Relation::default() };
+    let after = Scope { relation: &rows, known: &known, ungrouped: Some(&inside), ..inside };
+    let values = after.column(item)?;
+    values.take(&(inner.height..inner.height + height).map(|row| Some(group(row, count))).collect::<Vec<_>>())
+}
+
+/// Names that the inner tables have mean them: written out, so that they mean the same beside the outer ones.
+fn qualified(condition: &Expr, inner: &Relation) -> Expr {
+    struct Qualify<'r>(&'r Relation);
+    impl VisitorMut for Qualify<'_> {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+            let parts = match expr {
+                Expr::Identifier(ident) => vec![ident.clone()],
+                Expr::CompoundIdentifier(parts) => parts.clone(),
+                _ => return ControlFlow::Continue(()),
+            };
+            if let Ok(Some((index, 1))) = names::find(self.0, &parts)
+                && let Some(qualifier) = self.0.fields.get(index).and_then(|field| field.qualifier.clone())
+            {
+                *expr = Expr::CompoundIdentifier([Ident::new(qualifier)].into_iter().chain(parts).collect());
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut condition = condition.clone();
+    let _ = VisitMut::visit(&mut condition, &mut Qualify(inner));
+    condition
+}
