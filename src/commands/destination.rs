@@ -21,22 +21,17 @@ const OURS: &[u8] = b"{\"schema_version\"";
 pub fn prepare<'i>(show: &Show, inputs: impl IntoIterator<Item = &'i Path>) -> Result<Destination, Failure> {
     let destination = Destination::prepare(show.output.as_deref())?;
     let Destination::File(path) = &destination else { return Ok(destination) };
-    let refused = |why: &str| Err(Failure::new(format!("will not write to {}", path.display())).because(why));
-    let another = |refused: Result<Destination, Failure>| refused.map_err(|failure| failure.advise("name another file with -o"));
-    if inputs.into_iter().any(|input| is_same(input, path)) {
-        return another(refused("it is what this run reads"));
-    }
-    if is_in_lake(path) {
-        return another(refused("it lies in a lake, whose files are its own"));
-    }
-    match held(path) {
-        Held::Nothing => Ok(destination),
-        Held::Records => {
-            refused("the file holds CloudTrail records").map_err(|failure| failure.advise("name another file with -o, or remove this one first"))
-        }
-        Held::Unknown => refused("the file is so large that it cannot be told whether it holds CloudTrail records")
-            .map_err(|failure| failure.advise("name another file with -o, or remove this one first")),
-    }
+    let refused = |why: &str| Failure::new(format!("will not write to {}", path.display())).because(why);
+    let another = "name another file with -o";
+    let or_remove = "name another file with -o, or remove this one first";
+    let refused = match held(path) {
+        Held::Records => refused("the file holds CloudTrail records").advise(or_remove),
+        _ if inputs.into_iter().any(|input| is_same(input, path)) => refused("it is what this run reads").advise(another),
+        _ if is_in_lake(path) => refused("it lies in a lake, whose files are its own").advise(another),
+        Held::Unknown => refused("the file is so large that it cannot be told whether it holds CloudTrail records").advise(or_remove),
+        Held::Nothing => return Ok(destination),
+    };
+    Err(refused)
 }
 
 /// Whether two paths lead to one file, by whatever names.
