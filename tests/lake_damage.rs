@@ -331,7 +331,7 @@ fn a_flipped_bit_anywhere_changes_nothing_or_is_told() {
     assert!(undamaged.iter().all(|(code, out)| *code == Some(0) && !out.is_empty()));
     let all: Vec<(PathBuf, Vec<u8>)> = files(&world.path("lake")).into_iter().map(|path| (path.clone(), fs::read(&path).unwrap())).collect();
     let total: usize = all.iter().map(|(_, bytes)| bytes.len()).sum();
-    let flips = std::env::var("FLIPS").ok().and_then(|flips| flips.parse().ok()).unwrap_or(40);
+    let flips = std::env::var("FLIPS").ok().and_then(|flips| flips.parse().ok()).unwrap_or(30);
     let mut seed: u64 = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(19);
     let (mut noticed, mut harmless) = (0, 0);
     for flip in 0..flips {

@@ -61,6 +61,7 @@ struct State {
     hash: Xxh3,
     bytes: u64,
     done: Vec<Stretch>,
+    failed: Option<io::Error>,
 }
 
 /// Cuts what goes through a [`Summing`] into stretches.
@@ -79,6 +80,11 @@ impl Cuts {
         state.done.push(stretch);
         state.hash.reset();
         state.bytes = 0;
+    }
+
+    /// Why writing failed, where it did: who writes through others gets a text of theirs.
+    pub(super) fn failure(&self) -> Option<io::Error> {
+        self.state().failed.take()
     }
 
     /// The stretches that have ended.
@@ -101,14 +107,21 @@ impl<W: Write> Summing<W> {
 
 impl<W: Write> Write for Summing<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
+        let written = self.inner.write(bytes);
         let mut state = self.cuts.state();
+        let written = written.map_err(|error| remembered(&mut state, error))?;
         state.hash.update(bytes.get(..written).unwrap_or(bytes));
         state.bytes += written as u64;
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+        self.inner.flush().map_err(|error| remembered(&mut self.cuts.state(), error))
     }
+}
+
+fn remembered(state: &mut State, error: io::Error) -> io::Error {
+    let kind = error.kind();
+    state.failed = Some(error);
+    kind.into()
 }

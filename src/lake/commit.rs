@@ -27,9 +27,6 @@ use super::layout::{self, JOURNAL, MANIFESTS, OWN, REPLACED, SPILL, STAGING};
 use super::manifest::{FileEntry, Manifest, Segment, VERSION};
 use super::partition::Partition;
 
-/// Files that are brought down to the disk at the same time: it writes what many ask for together.
-const SYNCED_TOGETHER: usize = 32;
-
 /// A file that moves with a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Moving {
@@ -105,7 +102,8 @@ pub(super) fn publish(disk: &dyn Disk, present: &Manifest, next: &Manifest) -> R
         settle(disk, present)?;
     }
     let journal = Journal::between(present, next);
-    sync_all(&journal.arriving.iter().map(|moving| layout::staged(&moving.name)).collect::<Vec<_>>(), |path| disk.sync(path))?;
+    let staged: Vec<PathBuf> = journal.arriving.iter().map(|moving| layout::staged(&moving.name)).collect();
+    sync_all(&staged, disk.synced_together(), |path| disk.sync(path))?;
     journal.write(disk).map_err(|error| LakeError::io(JOURNAL.as_ref(), error))?;
     let mut folders = BTreeSet::new();
     for moving in &journal.arriving {
@@ -252,10 +250,10 @@ fn take_back(disk: &dyn Disk, manifest: &Manifest) -> io::Result<()> {
 /// Makes names last, from these folders up to the lake.
 fn sync_up(disk: &dyn Disk, folders: &BTreeSet<PathBuf>) -> Result<(), LakeError> {
     let all: BTreeSet<&Path> = folders.iter().flat_map(|folder| folder.ancestors()).collect();
-    sync_all(&Vec::from_iter(all), |folder| disk.sync_folder(folder))
+    sync_all(&Vec::from_iter(all), disk.synced_together(), |folder| disk.sync_folder(folder))
 }
 
-fn sync_all<P: AsRef<Path> + Sync>(paths: &[P], sync: impl Fn(&Path) -> io::Result<()> + Sync) -> Result<(), LakeError> {
+fn sync_all<P: AsRef<Path> + Sync>(paths: &[P], together: usize, sync: impl Fn(&Path) -> io::Result<()> + Sync) -> Result<(), LakeError> {
     let next = AtomicUsize::new(0);
     let work = || {
         while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)).map(AsRef::as_ref) {
@@ -263,11 +261,12 @@ fn sync_all<P: AsRef<Path> + Sync>(paths: &[P], sync: impl Fn(&Path) -> io::Resu
         }
         Ok(())
     };
-    if paths.len() < 2 {
+    let together = together.min(paths.len());
+    if together < 2 {
         return work();
     }
     std::thread::scope(|scope| {
-        let others: Vec<_> = (1..SYNCED_TOGETHER.min(paths.len())).map(|_| scope.spawn(work)).collect();
+        let others: Vec<_> = (1..together).map(|_| scope.spawn(work)).collect();
         let lost = || Err(LakeError::io(Path::new("the disk"), "a thread that was to bring files down to it ended"));
         others.into_iter().map(|other| other.join().unwrap_or_else(|_| lost())).fold(work(), Result::and)
     })

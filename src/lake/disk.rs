@@ -25,6 +25,11 @@ pub(super) trait Disk: Send + Sync + fmt::Debug {
     /// Makes the names in a folder last: those that came, and those that went.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
 
+    /// How many of these are asked for at the same time: a disk writes what many ask for together.
+    fn synced_together(&self) -> usize {
+        32
+    }
+
     /// Gives a file another name, at once or not at all, and makes the folders above it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 

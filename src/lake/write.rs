@@ -73,9 +73,9 @@ pub(super) struct Written {
 
 /// Writes some of the `rows`, in their order, as one file to `out`. `path` is what errors name.
 pub(super) fn write(out: Box<dyn Write + Send>, path: &Path, rows: &Rows, range: Range<usize>) -> Result<Written, LakeError> {
-    let parquet = |error: PolarsError| LakeError::io(path, error);
-    let schema: ArrowSchema = SCHEMA.iter().map(|field| (field.name.clone(), field.clone())).collect();
     let cuts = Cuts::default();
+    let parquet = |error: PolarsError| cuts.failure().map_or_else(|| LakeError::io(path, error), |failure| LakeError::io(path, failure));
+    let schema: ArrowSchema = SCHEMA.iter().map(|field| (field.name.clone(), field.clone())).collect();
     let options = options().map_err(parquet)?;
     let mut writer = FileWriter::try_new(Summing::new(out, &cuts), schema, options).map_err(parquet)?;
     for group in groups(range) {

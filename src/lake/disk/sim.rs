@@ -183,6 +183,11 @@ impl Disk for SimDisk {
         Ok(())
     }
 
+    /// One after another, so that a seed plays the same every time.
+    fn synced_together(&self) -> usize {
+        1
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.call()?;
         let content = state.seen.remove(from).ok_or_else(missing)?;
