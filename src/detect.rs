@@ -4,6 +4,7 @@ mod at_risk;
 mod child;
 mod loss;
 mod moved_back;
+mod reasons;
 mod same_tag;
 mod story;
 mod tag_removed;
@@ -11,7 +12,8 @@ mod unexplained;
 mod untagged;
 mod usage;
 
-pub use story::{deleted, evidence, place, rule_in_words, rule_of, span};
+pub use reasons::{Why, caller, why};
+pub use story::{add_reasons, deleted, evidence, place, restore, restore_under_way, rule_in_words, rule_of, span, tags_by_need};
 pub use usage::{Harm, usage_of_displaced, usage_of_living, usage_of_loss};
 
 use std::cell::OnceCell;
@@ -66,6 +68,8 @@ pub const ALL: &[&dyn Detector] = &[
     &loss::DeletedByCall,
     &loss::RepositoryDeleted,
     &loss::Archived,
+    &loss::ReplicatedDeletion,
+    &loss::WentWithSubject,
     &unexplained::Unexplained,
 ];
 
@@ -101,6 +105,9 @@ pub fn findings(history: &History, settings: Settings) -> Vec<Finding> {
         found
     };
     let mut all: Vec<Finding> = history.repositories().par_iter().flat_map_iter(per_repository).collect();
+    for finding in all.iter_mut().filter(|finding| finding.tags.is_empty()) {
+        finding.tags.extend(finding.tag.clone());
+    }
     all.sort_by_cached_key(|finding| {
         let when = finding.lost.gone_at.or(finding.lost.untagged_at);
         (finding.severity, finding.repository.clone(), when, finding.id.clone())

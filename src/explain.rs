@@ -169,6 +169,7 @@ impl<'h> Case<'h> {
             gone: None,
             why: None,
             narrative: Vec::new(),
+            reasons: Vec::new(),
             not_this: Vec::new(),
             used_by: Vec::new(),
             unknown: Vec::new(),

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::detect::{Harm, evidence, usage_of_displaced, usage_of_living, usage_of_loss};
 use crate::model::{Digest, Forecast, ImageState, KnownPolicy, LifecycleAction, LogText, Outlook, Severity, StepKind, Timestamp};
 use crate::policy::Rule;
-use crate::timeline::{EventNo, History, Image, Prospect, Prospects, RepositoryHistory};
+use crate::timeline::{EventNo, History, Image, Prospect, Prospects, RepositoryHistory, Unclear};
 
 /// A run comes within so many seconds of the moment from which an image may be taken (ECR User Guide).
 const RUN_SECONDS: i64 = 86_400;
@@ -176,6 +176,16 @@ impl<'h> Subject<'h> {
         self.prospect()?.eligible_at
     }
 
+    /// The image with which it goes, if it is a reference artifact that goes so.
+    fn subject(&self) -> Option<&'h Image> {
+        self.repository.images.get(self.prospect()?.subject?)
+    }
+
+    fn unclear(&self) -> Option<Unclear> {
+        self.eligible_at()?;
+        self.prospect()?.unclear
+    }
+
     fn held_by(&self) -> Vec<Digest> {
         let holders = self.repository.holders(self.image.digest).filter_map(|at| self.repository.images.get(at));
         let mut holders: Vec<Digest> = holders.filter_map(|image| self.history.digest(image.digest)).collect();
@@ -245,6 +255,7 @@ impl<'h> Subject<'h> {
         let mut events: Vec<EventNo> = pushed.into_iter().collect();
         events.extend(displaced.into_iter().flat_map(|displaced| [displaced.first_push, displaced.second_push]));
         events.extend(self.prospects.map(|prospects| prospects.in_force.event));
+        events.extend(self.unclear().map(|unclear| unclear.pull));
         events.extend(&harm.evidence);
         Forecast {
             repository: history.repository(self.repository),
@@ -262,9 +273,12 @@ impl<'h> Subject<'h> {
             rule: self.rule().map(|rule| rule.text.clone()),
             action: self.rule().map(|rule| rule.action),
             eligible_at,
-            expected_by: eligible_at.map(|eligible| eligible.plus_seconds(RUN_SECONDS)),
+            eligible_at_latest: self.unclear().map(|unclear| Timestamp::from_millis(unclear.eligible_at)),
+            // An artifact goes within a day of its subject, which goes within a day.
+            expected_by: eligible_at.map(|eligible| eligible.plus_seconds(if self.subject().is_some() { 2 * RUN_SECONDS } else { RUN_SECONDS })),
             no_grace: self.has_no_grace(),
             survives_pushes: self.prospect().and_then(|prospect| prospect.survives).filter(|_| outlook == Outlook::Counted),
+            goes_with: self.subject().map(|subject| history.digest_or_zero(subject.digest)),
             held_by: self.held_by(),
             needed: harm.severity.is_some(),
             severity: harm.severity,

@@ -5,6 +5,7 @@
 //! hand: owned, serialisable, field names as promised.
 
 mod action;
+mod caller;
 mod coverage;
 mod digest;
 mod event;
@@ -15,6 +16,7 @@ mod forecast;
 mod identity;
 mod need;
 mod principal;
+mod reason;
 mod reference;
 mod repository;
 mod seen;
@@ -26,9 +28,10 @@ mod verdict;
 mod verification;
 
 pub use action::{
-    Action, AlreadyExists, Deletion, ImageDescription, ImageId, ImageRun, LifecycleRule, ManifestKind, PolicyRun, Push, PushOrigin, Refusal,
-    RunFailure, StorageClass, TaskImage,
+    Action, AlreadyExists, Deletion, ImageDescription, ImageId, ImageRun, LifecycleRule, ManifestKind, Mutability, PolicyRun, Push, PushOrigin,
+    Refusal, RegistryChange, ReplicationRule, RunFailure, StorageClass, TaskImage, Template,
 };
+pub use caller::{Caller, IamPrincipal};
 pub use coverage::{Coverage, Gap, ReadFailure, Repairs};
 pub use digest::Digest;
 pub use event::{Addendum, Event, EventRef, Recognized};
@@ -39,6 +42,7 @@ pub use forecast::{Forecast, KnownPolicy, LifecycleAction, Outcome, Outlook, Run
 pub use identity::Identity;
 pub use need::{Need, NeedKind};
 pub use principal::{Principal, folded};
+pub use reason::{Reason, ReasonKind};
 pub use reference::ImageReference;
 pub use repository::{Repository, RepositoryRef, partition};
 pub use seen::Seen;

@@ -21,6 +21,7 @@ mod tests;
 pub use check::Problem;
 pub use file::{Refused, from_file};
 pub use outlook::{Joined, Outlook, outlook};
+pub use pattern::fits;
 pub use ranks::{Ranks, Taken};
 pub use rule::{Clock, Count, DAY_MILLIS, Rule, Seen, Tags, Words, records_pull};
 

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use crate::detect::{Harm, deleted, evidence, usage_of_living, usage_of_loss};
+use crate::detect::{Harm, deleted, evidence, usage_of_living, usage_of_loss, why};
 use crate::model::{LogText, Outcome, Repository, RunKind, Severity, Timestamp, WhatIf, WhatIfTotals};
 use crate::policy::Rule;
 use crate::timeline::{DigestNo, End, EventNo, Foreseen, History, Image, Loss, RepositoryHistory, Supposition, Use};
@@ -197,6 +197,8 @@ impl<'h> Comparison<'h> {
         let mut tags: Vec<LogText> = end.map_or(&image.tags, |end| &end.tags).iter().filter_map(|(tag, _)| history.log_text(*tag)).collect();
         tags.sort_unstable();
         let pushed_at = pair.foreseen.map_or_else(|| pair.loss.and_then(|loss| loss.pushed_at), |one| one.pushed_at);
+        let needed_loss = pair.loss.filter(|_| harm.severity.is_some());
+        let reasons = needed_loss.map(|loss| why(history, self.logged, real, loss).reasons).unwrap_or_default();
         let would_go_at = pair.foreseen.map(|one| Timestamp::from_millis(one.at));
         let repository: Repository = history.repository(self.logged);
         Some(WhatIf {
@@ -218,6 +220,7 @@ impl<'h> Comparison<'h> {
             needed: harm.severity.is_some(),
             severity: harm.severity,
             explanation: self.explanation(&pair, real),
+            reasons,
             summary: story::summary(history, &repository, image, &pair, rule, &harm),
             pinned_by: harm.pinned,
             usage: harm.usage,

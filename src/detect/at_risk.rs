@@ -41,7 +41,9 @@ fn finding(subject: Subject<'_>, displaced: &Displacement, policy: PolicyInForce
         id: id(subject, &history.call_id(displaced.second_push), ""),
         kind: FindingKind::DisplacedAlive,
         severity: severity(&harm, pair),
+        tags: history.log_text(displaced.tag).into_iter().collect(),
         tag: history.log_text(displaced.tag),
+        reasons: Vec::new(),
         lost: LostImage {
             digest: Some(digest),
             pushed_at: image.pushed_at.map(Timestamp::from_millis),

@@ -101,6 +101,8 @@ fn finding(subject: Subject<'_>, loss: &Loss, index: &Image, harm: Harm, used: O
         severity: Severity::High,
         repository: history.repository(repository),
         tag: tag.and_then(|tag| history.log_text(tag)),
+        tags: Vec::new(),
+        reasons: Vec::new(),
         lost: lost(history, subject.image, loss),
         kept: KeptImage { digest: history.digest(index.digest) },
         first_push: None,

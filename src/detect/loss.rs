@@ -1,11 +1,12 @@
 //! Other ways to lose an image that something still needs. They are findings only where somebody was hurt; otherwise
 //! they are steps in a timeline, and nothing is wrong with them.
 
-use super::story::{deleted, evidence, lost, place, rule_in_words};
+use super::reasons::{Why, why};
+use super::story::{add_reasons, deleted, evidence, lost, place, restore, rule_in_words, tags_by_need};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
-use crate::model::{EventRef, Finding, FindingKind, KeptImage, LogText};
-use crate::timeline::{End, Loss};
+use crate::model::{EventRef, Finding, FindingKind, KeptImage};
+use crate::timeline::{Because, End, Loss};
 
 /// A count or age rule took an image that had a tag.
 pub struct ExpiredWhileTagged;
@@ -16,16 +17,39 @@ pub struct RepositoryDeleted;
 /// A transition rule, or `UpdateImageStorageClass`: unpullable, and can be restored.
 pub struct Archived;
 
+/// A copy went with its source: most likely, for no log has its end.
+pub struct ReplicatedDeletion;
+/// A reference artifact went with its subject: most likely, too.
+pub struct WentWithSubject;
+
+impl Detector for ReplicatedDeletion {
+    fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
+        let copied = |loss: &Loss| matches!(loss.presumed, Some(Because::Source { .. }));
+        report(subject, FindingKind::ReplicatedDeletion, copied, found);
+    }
+}
+
+impl Detector for WentWithSubject {
+    fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
+        let artifact = |loss: &Loss| matches!(loss.presumed, Some(Because::Subject(_)));
+        let of = |end: End| move |loss: &Loss| artifact(loss) && (loss.end == end);
+        report(subject, FindingKind::ExpiredUntagged, of(End::Expired), found);
+        report(subject, FindingKind::Archived, of(End::Archived), found);
+        report(subject, FindingKind::DeletedByCall, of(End::DeletedByDigest), found);
+        report(subject, FindingKind::DeletedByCall, of(End::DeletedByLastTag), found);
+    }
+}
+
 impl Detector for ExpiredWhileTagged {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        let tagged = |loss: &Loss| loss.end == End::Expired && loss.displaced.is_none() && !loss.tags.is_empty();
+        let tagged = |loss: &Loss| loss.presumed.is_none() && loss.end == End::Expired && loss.displaced.is_none() && !loss.tags.is_empty();
         report(subject, FindingKind::ExpiredWhileTagged, tagged, found);
     }
 }
 
 impl Detector for DeletedByCall {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        let called = |loss: &Loss| matches!(loss.end, End::DeletedByDigest | End::DeletedByLastTag);
+        let called = |loss: &Loss| loss.presumed.is_none() && matches!(loss.end, End::DeletedByDigest | End::DeletedByLastTag);
         report(subject, FindingKind::DeletedByCall, called, found);
     }
 }
@@ -38,7 +62,7 @@ impl Detector for RepositoryDeleted {
 
 impl Detector for Archived {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        report(subject, FindingKind::Archived, |loss| loss.end == End::Archived, found);
+        report(subject, FindingKind::Archived, |loss| loss.end == End::Archived && loss.presumed.is_none(), found);
     }
 }
 
@@ -56,19 +80,23 @@ fn report(subject: Subject<'_>, kind: FindingKind, is_kind: impl Fn(&Loss) -> bo
 fn finding(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: Harm) -> Finding {
     let history = subject.history;
     let event = history.event(loss.event);
-    let deletion = deleted(history, loss);
-    // Where several tags went with it, one stands for all; the list is in the deletion.
-    let mut tags: Vec<LogText> = loss.tags.iter().filter_map(|(tag, _)| history.log_text(*tag)).collect();
-    tags.sort_unstable();
+    // Of what is concluded from another image's end, the event and the rule are that one's.
+    let behind = history.behind(subject.repository, subject.image, loss).map_or(loss, |(_, _, behind)| behind);
+    let deletion = deleted(history, behind);
+    let why = why(history, subject.repository, subject.image, loss);
+    let tags = tags_by_need(history, subject.image, loss);
     let mut events = vec![loss.event];
     events.extend(loss.tags.iter().map(|(_, given)| *given));
     events.extend(&harm.evidence);
+    let mut evidence = evidence(history, events);
+    add_reasons(&mut evidence, &why);
     Finding {
         id: id(subject, &history.call_id(loss.event), kind.word()),
         kind,
         severity: crate::model::Severity::High,
         repository: history.repository(subject.repository),
-        tag: tags.into_iter().next(),
+        tag: tags.first().cloned(),
+        tags,
         lost: lost(history, subject.image, loss),
         kept: KeptImage { digest: None },
         first_push: None,
@@ -76,8 +104,9 @@ fn finding(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: Harm) -> 
         order: loss.order,
         exposure_seconds: loss.untagged_at.map(|untagged| (loss.at - untagged).div_euclid(1000)),
         summary: summary(subject, kind, loss, &event, &harm),
-        advice: advice(kind, loss),
-        evidence: evidence(history, events),
+        advice: advice(subject, kind, loss, &why),
+        evidence,
+        reasons: why.reasons,
         deletion: Some(deletion),
         second_push: event,
         usage: harm.usage,
@@ -89,6 +118,7 @@ fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, event: &EventRe
     let digest = history.digest_or_zero(subject.image.digest).short();
     let who = event.actor.as_ref().map_or("somebody", |actor| actor.raw());
     let what = match kind {
+        _ if loss.presumed.is_some() => presumed(subject, loss, &digest),
         FindingKind::ExpiredWhileTagged => format!("{} took {digest} while it had {} tag(s)", rule_in_words(history, loss), loss.tags.len()),
         FindingKind::RepositoryDeleted => format!("{who} deleted the repository, and {digest} with it"),
         FindingKind::Archived if loss.run.is_some() => format!("{} archived {digest}", rule_in_words(history, loss)),
@@ -103,20 +133,40 @@ fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, event: &EventRe
     format!("In {}, {what}; {needed}.", place(&history.repository(subject.repository)))
 }
 
-fn advice(kind: FindingKind, loss: &Loss) -> Vec<String> {
+/// What most likely took it, and by when.
+fn presumed(subject: Subject<'_>, loss: &Loss, digest: &str) -> String {
+    let by = crate::model::Timestamp::from_millis(loss.at);
+    match loss.presumed {
+        Some(Because::Source { .. }) => {
+            let source =
+                subject.history.behind(subject.repository, subject.image, loss).map(|(source, ..)| place(&subject.history.repository(source)));
+            format!("{digest} most likely went soon after {by}, with its source in {}", source.unwrap_or_default())
+        }
+        _ => format!("{digest}, a reference artifact, most likely went by {by}, with the image that it is about"),
+    }
+}
+
+fn advice(subject: Subject<'_>, kind: FindingKind, loss: &Loss, why: &Why) -> Vec<String> {
     if loss.back_at.is_some() {
         return vec!["The image came back later: it can be pulled now.".to_owned()];
+    }
+    if loss.presumed.is_some() {
+        return why.advice.clone();
     }
     let first = match kind {
         FindingKind::ExpiredWhileTagged => {
             "Exclude tags that are deployed from the rule (a rule of higher priority that matches them protects them), or raise its count or age."
         }
         FindingKind::RepositoryDeleted => "Restore from a replica or build anew; deny ecr:DeleteRepository where images are deployed from.",
-        FindingKind::Archived => "Restore it: `aws ecr update-image-storage-class --target-storage-class STANDARD`; it takes up to about 20 minutes.",
+        FindingKind::Archived => {
+            let mut advice = vec![restore(subject.history, subject.repository, subject.image)];
+            advice.extend(why.advice.clone());
+            return advice;
+        }
         _ => "Find out what deleted it, and let clean-up jobs ask what is deployed before they delete.",
     };
-    let mut advice = vec![first.to_owned()];
-    if kind != FindingKind::Archived {
+    let mut advice = if why.advice.is_empty() { vec![first.to_owned()] } else { why.advice.clone() };
+    {
         advice.push("Deploy anew what refers to the lost digest, or push the very same image again.".to_owned());
     }
     advice

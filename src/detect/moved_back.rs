@@ -71,6 +71,8 @@ fn finding(subject: TagSubject<'_>, back: MoveBack<'_>, times: usize) -> Finding
         severity: if by_another { Severity::Medium } else { Severity::Low },
         repository: history.repository(repository),
         tag: history.log_text(subject.tag),
+        tags: Vec::new(),
+        reasons: Vec::new(),
         lost: LostImage { digest: Some(newer), pushed_at: from.pushed_at.map(Timestamp::from_millis), untagged_at: None, gone_at: None },
         kept: KeptImage { digest: Some(older) },
         first_push: from.since.some().map(|event| history.event(event)),

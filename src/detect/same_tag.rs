@@ -1,17 +1,18 @@
 //! The incident this exists for: two pushes of one tag, and a lifecycle run that took what the first had pushed.
 
-use super::story::{deleted, evidence, immutability, lost, order_of, place, rule_in_words, settled, span};
+use super::reasons::why;
+use super::story::{add_reasons, deleted, evidence, immutability, lost, order_of, place, rule_in_words, settled, span};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
-use crate::model::{Finding, FindingKind, KeptImage, Order, Severity};
-use crate::timeline::{Displacement, End, Loss};
+use crate::model::{Finding, FindingKind, KeptImage, Order, PushOrigin, Severity};
+use crate::timeline::{Displacement, End, Image, Loss};
 
 /// Every image that was expired while untagged because another push took its last tag.
 pub struct SameTag;
 
 impl Detector for SameTag {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        for loss in subject.image.losses.iter().filter(|loss| loss.end == End::Expired) {
+        for loss in subject.image.losses.iter().filter(|loss| loss.end == End::Expired && loss.presumed.is_none()) {
             if let Some(displaced) = &loss.displaced {
                 found.push(finding(subject, loss, displaced));
             }
@@ -55,12 +56,17 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
     let mut events = vec![displaced.first_push, displaced.second_push, loss.event];
     events.extend(settled(subject.repository, [displaced.first_push, displaced.second_push]));
     events.extend(&harm.evidence);
+    let why = why(history, subject.repository, subject.image, loss);
+    let mut evidence = evidence(history, events);
+    add_reasons(&mut evidence, &why);
+    let tag = history.log_text(displaced.tag);
     Finding {
         id: id(subject, &history.call_id(displaced.second_push), &history.call_id(loss.event)),
         kind,
         severity: severity(&harm, kind),
         repository: history.repository(subject.repository),
-        tag: history.log_text(displaced.tag),
+        tags: tag.iter().cloned().collect(),
+        tag,
         lost: lost(history, subject.image, loss),
         kept: KeptImage { digest: history.digest(displaced.by) },
         first_push: displaced.first_push.some().map(|event| history.event(event)),
@@ -70,7 +76,8 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
         exposure_seconds: loss.untagged_at.map(|untagged| (loss.at - untagged).div_euclid(1000)),
         summary: summary(subject, loss, displaced, kind, &harm),
         advice: advice(subject, loss, displaced, kind, &harm),
-        evidence: evidence(history, events),
+        evidence,
+        reasons: why.reasons,
         deletion: Some(deletion),
         usage: harm.usage,
     }
@@ -85,7 +92,13 @@ fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, kind: Fi
         Some(gap) => format!("{} after it was pushed", span(gap)),
         None => "(its own push lies before the logs)".to_owned(),
     };
-    let verb = if kind == FindingKind::SameTagRace { "raced for" } else { "replaced" };
+    let verb = if is_refresh(subject, displaced) {
+        "was fetched anew by the pull-through cache, for upstream has it now under"
+    } else if kind == FindingKind::SameTagRace {
+        "raced for"
+    } else {
+        "replaced"
+    };
     let hurt = match (harm.usage.pulls_after_gone, harm.pinned.len()) {
         (0, 0) => String::new(),
         (0, pinned) => format!("; {pinned} deployment(s) still needed it"),
@@ -103,6 +116,15 @@ fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, kind: Fi
         rule_in_words(history, loss),
         span(untagged_for),
     )
+}
+
+/// What to do about a tag that moves because its upstream does.
+const REFRESHED: &str = "The pull-through cache moved the tag because upstream did: deploy what is pinned by digest under a tag of its own, or keep untagged images of the cache longer. Immutable tags would keep the cache from refreshing them.";
+
+/// Whether the pull-through cache moved the tag: it looks upstream when somebody pulls.
+fn is_refresh(subject: Subject<'_>, displaced: &Displacement) -> bool {
+    let by_cache = |image: &Image| image.origin == PushOrigin::PullThroughCache;
+    by_cache(subject.image) && subject.repository.image(displaced.by).is_some_and(by_cache)
 }
 
 /// "index sha256:… lost tag v3 to sha256:…, which it lists: …".
@@ -133,10 +155,14 @@ fn advice(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, kind: Fin
                 .to_owned(),
         );
     }
-    if kind == FindingKind::SameTagRace {
+    if is_refresh(subject, displaced) {
+        advice.push(REFRESHED.to_owned());
+    } else if kind == FindingKind::SameTagRace {
         advice.push("Let one pipeline push a tag, or give every build a tag of its own.".to_owned());
     }
-    advice.push(immutability(subject.history, subject.repository, subject.history.text(displaced.tag)));
+    if !is_refresh(subject, displaced) {
+        advice.push(immutability(subject.history, subject.repository, subject.history.text(displaced.tag)));
+    }
     if no_grace(loss) {
         advice.push("No grace: age counts from the push, so the image could go at the very next run after it lost its tag. Protect by count, or keep untagged images longer than the oldest deployment.".to_owned());
     }

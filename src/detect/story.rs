@@ -1,8 +1,9 @@
 //! What a finding says in words, and the parts that all findings are made of.
 
-use crate::model::{Deleted, EventRef, LostImage, Order, Repository, Timestamp, Usage};
-use crate::policy::Rule;
-use crate::timeline::{Ask, AskKind, EventNo, History, Image, Loss, RepositoryHistory};
+use super::reasons::{Why, caller};
+use crate::model::{Deleted, EventRef, LogText, LostImage, Order, Repository, StepKind, Timestamp, Usage};
+use crate::policy::{Rule, fits};
+use crate::timeline::{Ask, AskKind, EventNo, History, Image, Loss, RepositoryHistory, Step, Sym};
 
 /// Events in order of time, each once.
 pub fn evidence(history: &History, mut events: Vec<EventNo>) -> Vec<EventRef> {
@@ -13,6 +14,54 @@ pub fn evidence(history: &History, mut events: Vec<EventNo>) -> Vec<EventRef> {
     all
 }
 
+/// The events of the reasons belong to the evidence of the whole.
+pub fn add_reasons(evidence: &mut Vec<EventRef>, why: &Why) {
+    let more = why.reasons.iter().flat_map(|reason| reason.evidence.iter().cloned());
+    evidence.extend(more);
+    evidence.sort_by(|a, b| (a.event_time, &a.event_id).cmp(&(b.event_time, &b.event_id)));
+    evidence.dedup_by(|a, b| a.event_id == b.event_id);
+}
+
+/// The tag that somebody asked for or deployed, the last one first of all; where there is none, all tags with which it went.
+pub fn tags_by_need(history: &History, image: &Image, loss: &Loss) -> Vec<LogText> {
+    let had = |tag: Sym| loss.tags.iter().any(|(own, _)| *own == tag);
+    let asks = |step: &&Step| matches!(step.kind, StepKind::Pull | StepKind::PullFailed | StepKind::Referenced | StepKind::TaskStopped);
+    let last = (loss.next_life_step as usize).min(image.steps.len());
+    let steps = image.steps.get(loss.first_step as usize..last).unwrap_or_default();
+    let wanted = steps.iter().rev().filter(asks).filter(|step| step.tag.is_some() && step.caller.needs()).find(|step| had(step.tag));
+    let mut tags: Vec<LogText> = match wanted {
+        Some(step) => history.log_text(step.tag).into_iter().collect(),
+        None => loss.tags.iter().filter_map(|(tag, _)| history.log_text(*tag)).collect(),
+    };
+    tags.sort_unstable();
+    tags
+}
+
+/// The event with which a restore was asked for that is not done by the end of the logs.
+pub fn restore_under_way(image: &Image) -> Option<EventNo> {
+    let since = image.steps.iter().rev().take_while(|step| !matches!(step.kind, StepKind::Archive | StepKind::Restore));
+    since.filter(|step| step.kind == StepKind::RestoreRequested).last().map(|step| step.event)
+}
+
+/// How to get an image out of the archive; where somebody asked for that already, how long to wait.
+pub fn restore(history: &History, repository: &RepositoryHistory, image: &Image) -> String {
+    if let Some(asked) = restore_under_way(image) {
+        return format!(
+            "Wait: {} asked for its restore at {}, and that is not done by the end of these logs. It takes up to about 20 minutes; ImageActivationEvent tells when it is done, and until then `aws ecr describe-images` has imageStatus ACTIVATING.",
+            caller(history, asked),
+            history.time(asked)
+        );
+    }
+    let place = history.repository(repository);
+    format!(
+        "Restore it: `aws ecr update-image-storage-class --region {} --registry-id {} --repository-name {} --image-id imageDigest={} --target-storage-class STANDARD`; it takes up to about 20 minutes.",
+        place.region.raw(),
+        place.registry_id.raw(),
+        place.name.raw(),
+        history.digest_or_zero(image.digest)
+    )
+}
+
 /// What the order of two pushes was inferred from, where it was.
 pub fn settled(repository: &RepositoryHistory, pushes: [EventNo; 2]) -> impl Iterator<Item = EventNo> + '_ {
     pushes.into_iter().filter_map(|push| repository.settled.get(&push)).flatten().copied()
@@ -20,13 +69,30 @@ pub fn settled(repository: &RepositoryHistory, pushes: [EventNo; 2]) -> impl Ite
 
 /// What to do about tags that can be moved, as the repository is set up at the end of the logs.
 pub fn immutability(history: &History, repository: &RepositoryHistory, tag: &str) -> String {
-    match history.text(repository.mutability) {
-        "IMMUTABLE" => "The repository's tags are immutable since then: a second push fails, and orphans nothing.".to_owned(),
-        exclusion if exclusion.ends_with("_WITH_EXCLUSION") => {
+    let setting = history.text(repository.mutability.setting);
+    let exclusions = &repository.mutability.exclusions;
+    let exempt = exclusions.iter().map(|filter| history.text(*filter)).find(|filter| fits(filter, tag));
+    match (setting, exempt) {
+        ("IMMUTABLE", _) => "The repository's tags are immutable since then: a second push fails, and orphans nothing.".to_owned(),
+        ("IMMUTABLE_WITH_EXCLUSION", Some(filter)) => format!(
+            "The repository's tags are immutable, and {tag} is exempt by the exclusion filter {filter}: take it out of the filters, so that the second push fails instead of orphaning the first image."
+        ),
+        ("IMMUTABLE_WITH_EXCLUSION", None) if !exclusions.is_empty() => {
             format!(
-                "Make tag {tag} immutable, so that the second push fails instead of orphaning the first image: the repository's setting knows exclusions ({exclusion})."
+                "The repository's tags are immutable since then, and no exclusion filter exempts {tag}: a second push fails, and orphans nothing."
             )
         }
+        ("MUTABLE_WITH_EXCLUSION", Some(filter)) => {
+            format!("Tag {tag} is immutable since then, by the exclusion filter {filter}: a second push fails, and orphans nothing.")
+        }
+        ("MUTABLE_WITH_EXCLUSION", None) if !exclusions.is_empty() => {
+            format!(
+                "Add {tag} to the exclusion filters of the repository's mutability, so that the second push fails instead of orphaning the first image."
+            )
+        }
+        (exclusion, _) if exclusion.ends_with("_WITH_EXCLUSION") => format!(
+            "Make tag {tag} immutable, so that the second push fails instead of orphaning the first image: the repository's setting knows exclusions ({exclusion})."
+        ),
         _ => "Make the repository's tags immutable, so that the second push fails instead of orphaning the first image.".to_owned(),
     }
 }

@@ -48,6 +48,8 @@ fn finding(subject: TagSubject<'_>, index: usize, span: &TagSpan, image: Option<
         severity: Severity::Critical,
         repository: history.repository(repository),
         tag: history.log_text(subject.tag),
+        tags: Vec::new(),
+        reasons: Vec::new(),
         lost: LostImage { digest: Some(digest), pushed_at: span.pushed_at.map(Timestamp::from_millis), untagged_at: None, gone_at: None },
         kept: KeptImage { digest: None },
         first_push: given,

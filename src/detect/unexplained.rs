@@ -191,6 +191,8 @@ fn frame(
         severity: if stopped { Severity::Critical } else { Severity::High },
         repository: history.repository(repository),
         tag: None,
+        tags: Vec::new(),
+        reasons: Vec::new(),
         lost: LostImage { digest: None, pushed_at: None, untagged_at: None, gone_at: None },
         kept: KeptImage { digest: None },
         first_push: None,

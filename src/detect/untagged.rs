@@ -1,6 +1,7 @@
 //! Taken by an untagged rule, and no push in these logs took its tag: it never had one here, or nothing says how it lost it.
 
-use super::story::{deleted, evidence, lost, place, rule_in_words};
+use super::reasons;
+use super::story::{add_reasons, deleted, evidence, lost, place, rule_in_words};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, child, id};
 use crate::model::{Finding, FindingKind, KeptImage, PushOrigin, UntaggedBy};
@@ -25,7 +26,7 @@ impl Detector for ExpiredUntagged {
 
 /// Expired without a tag, and no push is known to have taken the last one.
 pub(super) fn was_untagged(loss: &Loss) -> bool {
-    loss.end == End::Expired && loss.displaced.is_none() && loss.tags.is_empty()
+    loss.presumed.is_none() && loss.end == End::Expired && loss.displaced.is_none() && loss.tags.is_empty()
 }
 
 /// Why an image without a tag had none.
@@ -53,7 +54,7 @@ pub fn why<'h>(subject: Subject<'h>, loss: &Loss) -> Untagged<'h> {
     let Some(push) = push.filter(|_| loss.untagged_by == Some(UntaggedBy::PushedUntagged)).map(|step| step.event) else {
         return Untagged::NotKnown;
     };
-    let immutable = history.text(repository.mutability).starts_with("IMMUTABLE");
+    let immutable = history.text(repository.mutability.setting).starts_with("IMMUTABLE");
     if image.origin == PushOrigin::Replication && immutable {
         return Untagged::ReplicaWithoutTag { push, taken: taken_tag(subject, image, push) };
     }
@@ -117,6 +118,9 @@ fn finding(subject: Subject<'_>, loss: &Loss, harm: Harm) -> Finding {
     let mut events = vec![loss.event];
     events.extend(&said_by);
     events.extend(&harm.evidence);
+    let reasons = reasons::why(history, subject.repository, subject.image, loss);
+    let mut evidence = evidence(history, events);
+    add_reasons(&mut evidence, &reasons);
     let digest = history.digest_or_zero(subject.image.digest);
     Finding {
         id: id(subject, &history.call_id(loss.event), FindingKind::ExpiredUntagged.word()),
@@ -124,6 +128,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, harm: Harm) -> Finding {
         severity: harm.severity.unwrap_or(crate::model::Severity::High),
         repository: history.repository(subject.repository),
         tag: None,
+        tags: Vec::new(),
         lost: lost(history, subject.image, loss),
         kept: KeptImage { digest: None },
         first_push: None,
@@ -139,7 +144,8 @@ fn finding(subject: Subject<'_>, loss: &Loss, harm: Harm) -> Finding {
             harm.need()
         ),
         advice: advice(subject, loss),
-        evidence: evidence(history, events),
+        evidence,
+        reasons: reasons.reasons,
         deletion: Some(deletion),
         usage: harm.usage,
     }

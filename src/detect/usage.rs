@@ -87,6 +87,10 @@ fn harm(history: &History, image: &Image, stretch: Stretch, gone: i64, back: i64
         if !is_pull(step, index > stretch.end) {
             continue;
         }
+        if !step.caller.needs() {
+            harm.usage.scanner_pulls += 1;
+            continue;
+        }
         match stretch.untagged {
             _ if index > stretch.end => {
                 harm.usage.pulls_after_gone += 1;

@@ -45,6 +45,7 @@ impl Facts<'_> {
             Cause::RepositoryDeleted => self.no_deleted_repository(),
             Cause::Archived => self.no_archive(),
             Cause::NeverPushedHere => self.push().map(|push| ("it was pushed to this very repository.".to_owned(), push)),
+            Cause::ReplicatedDeletion | Cause::SubjectGone => None,
             Cause::ReplicaMissing => self.other_origin(PushOrigin::Replication, "its push came from a client, not from replication."),
             Cause::PullThroughCacheExpired => {
                 self.other_origin(PushOrigin::PullThroughCache, "its push came from a client, not from a pull-through cache.")

@@ -4,10 +4,15 @@ use super::{Case, Known};
 use crate::detect::rule_of;
 use crate::model::{Cause, PushOrigin};
 use crate::policy::Tags;
-use crate::timeline::{End, Loss};
+use crate::timeline::{Because, End, Loss};
 
 /// The cause that the end of the image's life is.
 pub fn of_loss(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Cause {
+    match loss.presumed {
+        Some(Because::Source { .. }) => return Cause::ReplicatedDeletion,
+        Some(Because::Subject(_)) => return Cause::SubjectGone,
+        None => {}
+    }
     match loss.end {
         End::RepositoryDeleted => Cause::RepositoryDeleted,
         End::DeletedByDigest => Cause::DeletedByDigest,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Case, Known, sentence};
-use crate::model::{Principal, Sentence, StepKind, folded};
+use crate::model::{Caller, Principal, Sentence, StepKind, folded};
 use crate::timeline::{EventNo, Loss, Sym, UseKind};
 
 /// A login counts for the pulls within so many milliseconds after it: an authorization token lives 12 hours.
@@ -66,10 +66,10 @@ struct Pulls<'h> {
 /// One sentence per principal that pulled after the end (or at all, if it is still there), its sessions told together.
 fn pulls(case: Case<'_>, known: Known<'_>, loss: Option<&Loss>) -> Vec<Sentence> {
     let from = loss.map_or(0, |loss| loss.end_step as usize + 1);
-    let mut by_principal: BTreeMap<Principal<'_>, Pulls<'_>> = BTreeMap::new();
+    let mut by_principal: BTreeMap<(Principal<'_>, &str), Pulls<'_>> = BTreeMap::new();
     for step in known.image.steps.iter().skip(from).filter(|step| matches!(step.kind, StepKind::Pull | StepKind::PullFailed)) {
         let actor = case.history.text(case.history.noted(step.event).actor);
-        let pulls = by_principal.entry(Principal::of(actor)).or_default();
+        let pulls = by_principal.entry((Principal::of(actor), standing(step.caller))).or_default();
         pulls.times += 1;
         pulls.sessions.insert(actor, step.event);
         pulls.last = Some(step.event);
@@ -77,22 +77,33 @@ fn pulls(case: Case<'_>, known: Known<'_>, loss: Option<&Loss>) -> Vec<Sentence>
     let after = if loss.is_some() { " after it was gone" } else { "" };
     let principals = by_principal.len();
     let times: u64 = by_principal.values().skip(PRINCIPALS_MAX).map(|pulls| pulls.times).sum();
-    let mut list: Vec<Sentence> = by_principal.into_values().take(PRINCIPALS_MAX).map(|pulls| asked(case, &pulls, after)).collect();
+    let shown = by_principal.into_iter().take(PRINCIPALS_MAX);
+    let mut list: Vec<Sentence> = shown.map(|((_, standing), pulls)| asked(case, &pulls, after, standing)).collect();
     if let Some(more) = principals.checked_sub(PRINCIPALS_MAX).filter(|more| *more > 0) {
         list.push(sentence(format!("{more} more principals asked for it {times} time(s){after}: `tagfall timeline` names them all."), Vec::new()));
     }
     list
 }
 
+/// What a pull is worth that is no sign of need.
+fn standing(caller: Caller) -> &'static str {
+    match caller {
+        Caller::Client | Caller::Unnamed => "",
+        Caller::Inspector | Caller::PerhapsInspector | Caller::Scanner => ": a scanner, which needs nothing",
+        Caller::Excluded => ": it is on the registry's list of principals whose pulls do not count",
+    }
+}
+
 /// With the last event of each session, the last of all at the end.
-fn asked(case: Case<'_>, pulls: &Pulls<'_>, after: &str) -> Sentence {
+fn asked(case: Case<'_>, pulls: &Pulls<'_>, after: &str, standing: &str) -> Sentence {
     let last = pulls.last.unwrap_or(EventNo::NONE);
     let from = origin(case, last).map_or_else(String::new, |address| format!(", from {address}"));
     let who = folded(pulls.sessions.keys().copied().filter(|actor| !actor.is_empty())).pop().unwrap_or_else(|| "Somebody".to_owned());
     let mut events: Vec<EventNo> = pulls.sessions.values().copied().filter(|event| *event != last).collect();
     events.sort_by_key(|event| case.history.noted(*event).time);
     let shown = events.iter().rev().take(EVENTS_MAX - 1).rev().chain(&pulls.last);
-    sentence(format!("{who} asked for it {} time(s){after}{from}.", pulls.times), shown.flat_map(|event| case.event(*event)).collect())
+    let text = format!("{who} asked for it {} time(s){after}{from}{standing}.", pulls.times);
+    sentence(text, shown.flat_map(|event| case.event(*event)).collect())
 }
 
 /// Where a pull came from: its own address, or that of the principal's last login before it.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::timeline::words;
-use super::{Digest, EventRef, LogText, Order, Repository, Timestamp};
+use super::{Digest, EventRef, LogText, Order, Reason, Repository, Timestamp};
 
 /// One image that was lost, or is about to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -13,8 +13,10 @@ pub struct Finding {
     pub kind: FindingKind,
     pub severity: Severity,
     pub repository: Repository,
-    /// The tag it lost last, or a tag it had when it went.
+    /// The tag it lost last; of several that it had when it went, the one that somebody asked for or deployed, else the first.
     pub tag: Option<LogText>,
+    /// What to call it by: that tag, or all that it went with where nobody asked for one of them.
+    pub tags: Vec<LogText>,
     pub lost: LostImage,
     pub kept: KeptImage,
     /// The last event that gave the lost image the tag it lost last; `None` when that lies before the logs.
@@ -25,6 +27,8 @@ pub struct Finding {
     pub gap_seconds: Option<i64>,
     pub order: Order,
     pub deletion: Option<Deleted>,
+    /// Why the rule took this very image.
+    pub reasons: Vec<Reason>,
     /// From losing its last tag to being gone, in seconds.
     pub exposure_seconds: Option<i64>,
     pub usage: Usage,

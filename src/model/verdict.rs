@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::timeline::words;
-use super::{Digest, EventRef, LogText, Repository, Timestamp};
+use super::{Digest, EventRef, LogText, Reason, Repository, Timestamp};
 
 /// What `explain` found out about one reference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,6 +19,8 @@ pub struct Verdict {
     pub why: Option<String>,
     /// Three steps: does it exist, when and by what did it go, why was it eligible.
     pub narrative: Vec<Sentence>,
+    /// Why the rule took this very image, where one did.
+    pub reasons: Vec<Reason>,
     /// The other causes, and the evidence against each.
     pub not_this: Vec<Sentence>,
     /// Who needed it after it was gone, or needs it now.
@@ -65,6 +67,10 @@ words! {
         Archived = "archived",
         NeverPushedHere = "never-pushed-here",
         ReplicaMissing = "replica-missing",
+        /// A copy went with its source: the replication rule replicates deletions.
+        ReplicatedDeletion = "replicated-deletion",
+        /// A reference artifact went with the image that it is about.
+        SubjectGone = "subject-gone",
         PullThroughCacheExpired = "pull-through-cache-expired",
         IndexOrChildGone = "index-or-child-gone",
         AccessTaken = "access-taken",

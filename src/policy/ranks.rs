@@ -14,7 +14,7 @@ use super::rule::{Count, Seen};
 
 const SECOND_MILLIS: i64 = 1_000;
 
-/// An image among others: by push, then by its key. Keys must be ordered by something that the logs say.
+/// An image among others: by push (or restore), then by its key. Keys must be ordered by something that the logs say.
 type Place<K> = (i64, K);
 
 /// What a run takes.
@@ -46,6 +46,7 @@ struct Rank<K> {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     pushed_at: Option<i64>,
+    ranked_at: Option<i64>,
     ripe_at: Option<i64>,
     /// The rule it belongs to, unless something holds it or a run had it already.
     open: Option<usize>,
@@ -55,7 +56,7 @@ struct Entry {
 
 impl Entry {
     fn rank(&self) -> i64 {
-        self.pushed_at.unwrap_or(i64::MIN)
+        self.ranked_at.unwrap_or(i64::MIN)
     }
 }
 
@@ -85,7 +86,7 @@ impl<K: Copy + Ord + Hash> Ranks<K> {
             }
         }
         let ripe_at = first.and_then(|index| self.policy.rules.get(index)?.ripe_at(seen));
-        let entry = Entry { pushed_at: seen.pushed_at, ripe_at, open: first.filter(|_| !seen.held), counted };
+        let entry = Entry { pushed_at: seen.pushed_at, ranked_at: seen.ranked_at(), ripe_at, open: first.filter(|_| !seen.held), counted };
         self.images.insert(key, entry);
         self.open(key, entry);
         for index in bits(counted) {

@@ -98,6 +98,13 @@ pub struct Seen<'t> {
     pub held: bool,
 }
 
+impl Seen<'_> {
+    /// What a rule that counts goes by: the push, or the time at which the image came out of the archive (ECR User Guide).
+    pub fn ranked_at(&self) -> Option<i64> {
+        self.restored_at.map(|restored| self.pushed_at.map_or(restored, |pushed| pushed.max(restored))).or(self.pushed_at)
+    }
+}
+
 impl Tags {
     pub fn wants(&self, tags: &[&str]) -> bool {
         let some = |fits: &dyn Fn(&str) -> bool| tags.iter().any(|tag| fits(tag));

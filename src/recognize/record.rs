@@ -21,7 +21,7 @@ pub(super) struct Record<'r> {
     pub region: Option<&'r str>,
     pub recipient_account: Option<&'r str>,
     pub identity: Json<'r>,
-    source_ip: Option<&'r str>,
+    pub source_ip: Option<&'r str>,
     user_agent: Option<&'r str>,
     pub error_code: Option<&'r str>,
     pub error_message: Option<&'r str>,

@@ -1,7 +1,8 @@
 //! What a fold keeps of a record: the borrowed [`Action`](crate::model::Action), made small and owned.
 
 use super::names::{DigestNo, EventNo, PolicyNo, RepositoryNo, Sym, Translation};
-use crate::model::{Identity, LifecycleAction, NeedKind, PushOrigin, StorageClass};
+use super::registry::RegistryFact;
+use crate::model::{Caller, Identity, LifecycleAction, NeedKind, PushOrigin, StorageClass};
 
 /// One record, as far as evidence needs it.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +71,8 @@ pub enum What {
     Delete(Box<Deleted>),
     Run(Box<Run>),
     CreateRepository {
-        mutability: Sym,
+        mutability: Box<Mutability>,
+        made_by_ecr: Option<PushOrigin>,
     },
     DeleteRepository,
     SetPolicy {
@@ -78,9 +80,13 @@ pub enum What {
     },
     DeletePolicy,
     SetMutability {
-        mutability: Sym,
+        mutability: Box<Mutability>,
     },
+    Registry(Box<RegistryFact>),
     Archive {
+        image: Named,
+    },
+    RestoreRequested {
         image: Named,
     },
     Restored {
@@ -89,10 +95,12 @@ pub enum What {
     Pull {
         image: Named,
         outcome: PullOutcome,
+        caller: Caller,
     },
     PullLayer {
         layer: u64,
         failed: bool,
+        caller: Caller,
     },
     AccessChanged,
     Login,
@@ -146,11 +154,27 @@ impl Named {
     pub const NONE: Self = Self { digest: DigestNo::NONE, tag: Sym::NONE };
 }
 
+/// Whether tags can be moved; the setting is none where nothing tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mutability {
+    pub setting: Sym,
+    /// Wildcards of the tags for which it is the other way round.
+    pub exclusions: Box<[Sym]>,
+}
+
+impl Default for Mutability {
+    fn default() -> Self {
+        Self { setting: Sym::NONE, exclusions: Box::default() }
+    }
+}
+
 #[derive(Debug)]
 pub struct Manifest {
     pub media_type: Sym,
     pub is_index: bool,
     pub children: Box<[DigestNo]>,
+    /// The image that it says something about: a signature, an SBOM, an attestation.
+    pub subject: DigestNo,
     /// What each of them is for; none where it is for no platform.
     pub platforms: Box<[Sym]>,
     /// First eight bytes of the digests of config and layers: they only serve to find an image by one of its layers.
@@ -324,6 +348,7 @@ impl What {
                 image.translate(table);
                 if let Some(manifest) = manifest {
                     string(&mut manifest.media_type);
+                    manifest.subject = manifest.subject.translated(&table.digests);
                     manifest.children.iter_mut().for_each(|child| *child = child.translated(&table.digests));
                     manifest.platforms.iter_mut().for_each(string);
                 }
@@ -340,8 +365,14 @@ impl What {
                 run.policy = run.policy.translated(&table.policies);
                 run.images.iter_mut().chain(run.failures.iter_mut()).for_each(|image| image.translate(table));
             }
-            Self::Archive { image } | Self::Restored { image } | Self::Pull { image, .. } => image.translate(table),
-            Self::CreateRepository { mutability } | Self::SetMutability { mutability } => string(mutability),
+            Self::Archive { image } | Self::RestoreRequested { image } | Self::Restored { image } | Self::Pull { image, .. } => {
+                image.translate(table)
+            }
+            Self::CreateRepository { mutability, .. } | Self::SetMutability { mutability } => {
+                string(&mut mutability.setting);
+                mutability.exclusions.iter_mut().for_each(string);
+            }
+            Self::Registry(change) => change.translate(table),
             Self::SetPolicy { policy } => *policy = policy.translated(&table.policies),
             Self::Define { definition, images } => {
                 string(definition);

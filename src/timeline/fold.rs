@@ -4,12 +4,18 @@
 //! tag movements, lives) happens in [`Fold::finish`], over events sorted by time and `eventID`.
 
 use super::fact::{
-    CallKey, Deleted, EventId, Fact, Manifest, Named, Need, Noted, PullOutcome, Reference, Run, RunImage, StopReason, Task, What, layer_key,
+    CallKey, Deleted, EventId, Fact, Manifest, Mutability, Named, Need, Noted, PullOutcome, Reference, Run, RunImage, StopReason, Task, What,
+    layer_key,
 };
-use super::names::{DigestNo, EventNo, Names, Sym, Wording};
+use super::names::{DigestNo, EventNo, Names, PolicyNo, Sym, Wording};
+use super::registry::{CopyRule, RegistryFact, TemplateFact};
 use crate::decode::identity::{fingerprint, is_event_id};
-use crate::model::{Action, Event, Identity, ImageId, ImageReference, ImageRun, LifecycleAction, ManifestKind, PolicyRun, Recognized, TaskImage};
+use crate::model::{
+    self, Action, Caller, Event, Identity, ImageId, ImageReference, ImageRun, LifecycleAction, ManifestKind, PolicyRun, Recognized, RegistryChange,
+    TaskImage,
+};
 use crate::policy::{Policy, Tags};
+use std::borrow::Cow;
 
 /// What one worker has collected.
 #[derive(Default)]
@@ -28,9 +34,10 @@ impl Fold {
         match &recognized.action {
             Action::Pull { images, failed } => {
                 let outcome = pull_outcome(*failed, recognized.event.error_code.as_deref());
+                let caller = Caller::of(&recognized.event);
                 for image in images {
                     let image = self.named(image);
-                    keep(self, What::Pull { image, outcome });
+                    keep(self, What::Pull { image, outcome, caller });
                 }
             }
             Action::PolicyPreview(_) => {}
@@ -130,15 +137,19 @@ impl Fold {
                 What::Delete(Box::new(Deleted { removed: Box::default(), failed }))
             }
             Action::PolicyRun(run) => What::Run(Box::new(self.run(run))),
-            Action::CreateRepository { mutability } => What::CreateRepository { mutability: self.names.optional_string(mutability.as_deref()) },
+            Action::CreateRepository { mutability, made_by_ecr } => What::CreateRepository {
+                mutability: Box::new(mutability.as_ref().map(|mutability| self.mutability(mutability)).unwrap_or_default()),
+                made_by_ecr: *made_by_ecr,
+            },
             Action::DeleteRepository => What::DeleteRepository,
             Action::PutLifecyclePolicy { text } => What::SetPolicy { policy: self.names.policy(text, Wording::Put) },
             Action::DeleteLifecyclePolicy => What::DeletePolicy,
-            Action::SetTagMutability { mutability } => What::SetMutability { mutability: self.names.string(mutability) },
+            Action::SetTagMutability { mutability } => What::SetMutability { mutability: Box::new(self.mutability(mutability)) },
             Action::SetStorageClass { image, class } if class.archives() => What::Archive { image: self.named(image) },
-            Action::SetStorageClass { .. } => return None,
+            Action::SetStorageClass { image, .. } => What::RestoreRequested { image: self.named(image) },
+            Action::Registry(change) => What::Registry(Box::new(self.registry(change))),
             Action::Restored { digest } => What::Restored { image: Named { digest: self.names.digest(*digest), tag: Sym::NONE } },
-            Action::PullLayer { layer, failed } => What::PullLayer { layer: layer_key(layer), failed: *failed },
+            Action::PullLayer { layer, failed } => What::PullLayer { layer: layer_key(layer), failed: *failed, caller: Caller::of(event) },
             Action::AccessChanged => What::AccessChanged,
             Action::Login => What::Login,
             Action::Omitted => What::Omitted,
@@ -171,8 +182,46 @@ impl Fold {
             media_type: self.names.optional_string(manifest.media_type.as_deref()),
             is_index: manifest.kind == ManifestKind::Index,
             children: manifest.children.iter().map(|child| self.names.digest(*child)).collect(),
+            subject: self.names.optional_digest(manifest.subject),
             platforms: manifest.platforms.iter().map(|platform| self.names.optional_string(platform.as_deref())).collect(),
             layers: manifest.layers.iter().map(layer_key).collect(),
+        }
+    }
+
+    fn strings(&mut self, list: &[Cow<'_, str>]) -> Box<[Sym]> {
+        list.iter().map(|text| self.names.string(text)).collect()
+    }
+
+    fn mutability(&mut self, mutability: &model::Mutability<'_>) -> Mutability {
+        Mutability { setting: self.names.string(&mutability.setting), exclusions: self.strings(&mutability.exclusions) }
+    }
+
+    fn registry(&mut self, change: &RegistryChange<'_>) -> RegistryFact {
+        match change {
+            RegistryChange::PullTimeExclusion { principal, excluded } => {
+                RegistryFact::Exclusion { principal: self.names.string(principal), excluded: *excluded }
+            }
+            RegistryChange::Replication(rules) => RegistryFact::Replication(rules.iter().map(|rule| self.copy_rule(rule)).collect()),
+            RegistryChange::Template(template) => RegistryFact::Template(self.template(template)),
+            RegistryChange::TemplateDeleted(prefix) => RegistryFact::TemplateDeleted { prefix: self.names.string(prefix) },
+        }
+    }
+
+    fn copy_rule(&mut self, rule: &model::ReplicationRule<'_>) -> CopyRule {
+        let destinations = rule.destinations.iter().map(|(region, registry)| (self.names.string(region), self.names.string(registry)));
+        CopyRule { destinations: destinations.collect(), prefixes: self.strings(&rule.prefixes), deletes: rule.deletes }
+    }
+
+    fn template(&mut self, template: &model::Template<'_>) -> TemplateFact {
+        let mutability = template.mutability.as_ref().map(|mutability| self.mutability(mutability));
+        let policy = template.lifecycle_policy.as_deref();
+        TemplateFact {
+            prefix: self.names.string(&template.prefix),
+            whole: template.whole,
+            applied_for: template.applied_for.as_ref().map(|words| self.strings(words)),
+            policy: policy.map(|text| if text.trim().is_empty() { PolicyNo::NONE } else { self.names.policy(text, Wording::Put) }),
+            mutability: mutability.as_ref().map(|mutability| mutability.setting),
+            exclusions: mutability.map(|mutability| mutability.exclusions),
         }
     }
 

@@ -8,9 +8,11 @@ use rayon::prelude::*;
 use super::calls::one_of_each;
 use super::fact::{Fact, Noted, What};
 use super::fold::{Fold, compare_ids, id_text};
-use super::image::Image;
+use super::image::{Image, Loss};
 use super::names::{DigestNo, EventNo, Names, PolicyNo, RepositoryNo, Sym};
+use super::presumed::{Because, presume};
 use super::references::{Mention, mentions};
+use super::registry::Registries;
 use super::replay::{Happening, RepositoryHistory, replay};
 use super::suppose::{Supposed, Supposition};
 use crate::model::{Digest, EventRef, Filter, Gap, LogText, Repository, StepKind, TagSpan, TagTimeline, Timeline, TimelineStep, Timestamp};
@@ -21,6 +23,7 @@ use crate::policy::Policy;
 pub struct History {
     names: Names,
     events: Vec<Noted>,
+    registries: Registries,
     repositories: Vec<RepositoryHistory>,
     logins: Vec<EventNo>,
     pushes: u64,
@@ -55,6 +58,7 @@ impl Fold {
 
         let (own, foreign): (Vec<Fact>, Vec<Fact>) = facts.into_iter().partition(|fact| fact.repository.is_some());
         let mentions = mentions(&foreign, &own, &events, &names);
+        let registries = Registries::of(&foreign, &events, &names);
         let work = by_repository(&own, &mentions, &events, &names);
         let admitted = |number: RepositoryNo| {
             let name = names.repository_key(number).map_or(Sym::NONE, |key| key.name);
@@ -64,14 +68,15 @@ impl Fold {
         let instead = supposed.filter(|supposed| matches!(supposed.supposition, Supposition::Instead(_)));
         let in_force = supposed.filter(|_| instead.is_none());
         let play = |(number, happenings): &(RepositoryNo, Vec<Happening<'_>>), supposed| {
-            sorted(replay(*number, happenings, &events, &names, supposed), &names)
+            sorted(replay(*number, happenings, &events, &names, &registries, supposed), &names)
         };
         let work = work.into_par_iter().filter(|(number, _)| admitted(*number));
-        let (repositories, supposed) = match instead {
+        let (mut repositories, supposed): (Vec<RepositoryHistory>, _) = match instead {
             None => (work.map(|work| play(&work, in_force)).collect(), Vec::new()),
             Some(_) => work.map(|work| (play(&work, None), play(&work, instead))).unzip(),
         };
-        History { names, events, repositories, logins, pushes, mismatched, read_only_events, seen, supposed }
+        presume(&mut repositories, &registries, &events, &names);
+        History { registries, names, events, repositories, logins, pushes, mismatched, read_only_events, seen, supposed }
     }
 }
 
@@ -323,6 +328,33 @@ impl History {
     /// Events with `readOnly: true`: without a single one, a trail of write events alone was read.
     pub fn read_only_events(&self) -> u64 {
         self.read_only_events
+    }
+
+    /// Why a pull did not count for lifecycle rules: the event that put its principal on the list of those that do not.
+    pub fn exclusion(&self, repository: &RepositoryHistory, pull: EventNo) -> Option<EventNo> {
+        let noted = self.noted(pull);
+        self.registries.exclusion(repository.repository, noted.actor, noted.time, &self.names)
+    }
+
+    /// The loss in the source of a copy that a copy's end is concluded from; in the same repository, that of its subject.
+    pub fn behind<'h>(
+        &'h self,
+        repository: &'h RepositoryHistory,
+        image: &Image,
+        loss: &Loss,
+    ) -> Option<(&'h RepositoryHistory, &'h Image, &'h Loss)> {
+        let (repository, digest) = match loss.presumed? {
+            Because::Subject(subject) => (repository, subject),
+            Because::Source { repository, .. } => (self.repositories.iter().find(|other| other.repository == repository)?, image.digest),
+        };
+        let image = repository.image(digest)?;
+        let loss = image.losses.iter().rfind(|other| other.event == loss.event)?;
+        Some((repository, image, loss))
+    }
+
+    /// The event with which deletions came to reach this repository from another, if they did at that moment.
+    pub fn deletions_reach(&self, repository: &RepositoryHistory, at: i64) -> Option<EventNo> {
+        self.registries.deletions_reach(repository.repository, at, &self.names)
     }
 
     /// `GetAuthorizationToken` calls, in order of time.

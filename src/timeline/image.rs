@@ -1,8 +1,10 @@
 //! The compact life of one image, as the replay writes it and the detectors read it.
 
+use super::history::History;
 use super::names::{DigestNo, EventNo, PolicyNo, Sym};
+use super::presumed::Because;
 use super::tags::AskKind;
-use crate::model::{ImageState, Order, PushOrigin, StepKind, UntaggedBy};
+use crate::model::{Caller, ImageState, Order, PushOrigin, StepKind, UntaggedBy};
 
 /// Everything known about one digest in one repository.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub struct Image {
     pub origin: PushOrigin,
     pub media_type: Sym,
     pub children: Box<[DigestNo]>,
+    /// The image that it says something about, if it is a reference artifact.
+    pub subject: DigestNo,
     /// What each of its children is for, in the same order.
     pub platforms: Box<[Sym]>,
     pub steps: Vec<Step>,
@@ -51,6 +55,8 @@ pub struct Step {
     pub order: Order,
     /// A pull that was refused for want of permission: it says nothing about the image.
     pub denied: bool,
+    /// Of a pull: who asked.
+    pub caller: Caller,
     /// A pull or a task that failed because, as it says itself, the image was not there.
     pub missing: bool,
 }
@@ -92,6 +98,8 @@ pub struct Loss {
     pub tags: Vec<(Sym, EventNo)>,
     pub displaced: Option<Box<Displacement>>,
     pub run: Option<RunFacts>,
+    /// No log has this end: it is what most likely happened, and the event is the one that it is concluded from.
+    pub presumed: Option<Because>,
     pub pushed_at: Option<i64>,
     pub untagged_at: Option<i64>,
     pub untagged_by: Option<UntaggedBy>,
@@ -162,6 +170,14 @@ impl UseKind {
     }
 }
 
+/// One life of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life {
+    /// Milliseconds since the epoch.
+    pub pushed_at: Option<i64>,
+    pub first_step: u32,
+}
+
 impl Loss {
     /// What comes from `step` on is not this loss's any more; whether it was until now.
     pub(super) fn close(&mut self, now: i64, step: u32) -> bool {
@@ -192,6 +208,7 @@ impl Image {
             origin: PushOrigin::Client,
             media_type: Sym::NONE,
             children: Box::default(),
+            subject: DigestNo::NONE,
             platforms: Box::default(),
             steps: Vec::new(),
             displaced: None,
@@ -220,8 +237,38 @@ impl Image {
         self.tags.iter().any(|(own, _)| *own == tag)
     }
 
+    /// The life that it was in at that moment, in the repository and not in its archive. A run that takes it sees it still.
+    pub fn life_at(&self, at: i64) -> Option<Life> {
+        let ended = self.losses.iter().find(|loss| loss.at >= at && loss.pushed_at.is_some_and(|pushed| pushed <= at));
+        let in_archive = |loss: &Loss| loss.end == End::Archived && loss.at < at && loss.until > at;
+        if self.losses.iter().any(in_archive) {
+            return None;
+        }
+        if let Some(loss) = ended {
+            return Some(Life { pushed_at: loss.pushed_at, first_step: loss.first_step });
+        }
+        let lives = self.is_alive() && self.pushed_at.is_some_and(|pushed| pushed <= at);
+        lives.then_some(Life { pushed_at: self.pushed_at, first_step: self.life_start })
+    }
+
+    /// The tags that it had then, as far as the logs tell.
+    pub fn tags_at(&self, life: Life, at: i64, history: &History) -> Vec<Sym> {
+        // A tag from before the logs has no step that gave it.
+        let known = self.tags.iter().chain(self.losses.iter().flat_map(|loss| &loss.tags));
+        let mut tags: Vec<Sym> = known.filter(|(_, given)| given.is_none()).map(|(tag, _)| *tag).collect();
+        let steps = self.steps.get(life.first_step as usize..).unwrap_or_default();
+        for step in steps.iter().take_while(|step| history.noted(step.event).time <= at).filter(|step| step.tag.is_some()) {
+            match step.kind {
+                StepKind::Push | StepKind::Replicate if !tags.contains(&step.tag) => tags.push(step.tag),
+                StepKind::TagLost | StepKind::Untag => tags.retain(|tag| *tag != step.tag),
+                _ => {}
+            }
+        }
+        tags
+    }
+
     pub(super) fn step(&mut self, event: EventNo, kind: StepKind, tag: Sym, other: DigestNo, order: Order) {
-        self.steps.push(Step { event, tag, other, kind, order, denied: false, missing: false });
+        self.steps.push(Step { event, tag, other, kind, order, denied: false, missing: false, caller: Caller::Client });
     }
 
     pub(super) fn next_step(&self) -> u32 {

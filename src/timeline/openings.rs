@@ -10,7 +10,7 @@ use super::image::{Displacement, End, Image, Loss, RunFacts, Step};
 use super::names::{EventNo, Names, PolicyNo, Sym};
 use super::replay::{Opening, RepositoryHistory};
 use super::tags::TagSpan;
-use crate::model::{Order, StepKind, TagEnd, UntaggedBy};
+use crate::model::{Caller, Order, StepKind, TagEnd, UntaggedBy};
 use crate::policy::{Clock, Count};
 
 /// Gives a displacement to the images for which the logs leave a single possibility.
@@ -155,6 +155,7 @@ fn displace(image: &mut Image, loss: usize, opening: Opening, events: &[Noted]) 
         kind: StepKind::TagLost,
         order: Order::Inferred,
         denied: false,
+        caller: Caller::Client,
         missing: false,
     };
     image.steps.insert(at, lost);

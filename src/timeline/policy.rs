@@ -12,11 +12,24 @@ pub struct PolicyInForce {
     pub since: EventNo,
 }
 
+/// The policy became another, or was put again.
+#[derive(Debug, Clone, Copy)]
+pub struct PolicyChange {
+    pub event: EventNo,
+    /// None where it was deleted.
+    pub policy: PolicyNo,
+    pub known_from: Option<KnownFrom>,
+    /// Who is behind it: of a template, the event that put that.
+    pub put_by: EventNo,
+}
+
 /// What tells the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KnownFrom {
     /// `PutLifecyclePolicy`.
     Put,
+    /// The repository creation template by which ECR made the repository; no event of the repository says so.
+    Template,
     /// A run, which states what was in force before it already.
     Run,
 }

@@ -18,6 +18,7 @@ use super::names::{DigestNo, EventNo, Map, Names, PolicyNo, RepositoryNo, Sym};
 use super::order;
 use super::policy::{Agreement, KnownFrom, PolicyInForce};
 use super::references::Mention;
+use super::registry::Registries;
 use super::suppose::Supposed;
 use crate::model::{ImageState, Order};
 
@@ -47,11 +48,13 @@ pub fn replay<'e>(
     happenings: &[Happening<'e>],
     events: &'e [Noted],
     names: &'e Names,
+    registries: &'e Registries,
     supposed: Option<Supposed<'e>>,
 ) -> RepositoryHistory {
     let mut replay = Replay {
         events,
         names,
+        registries,
         state: RepositoryHistory::new(repository),
         layers: Layers::new(happenings),
         digests: Digests::default(),
@@ -97,6 +100,7 @@ pub fn replay<'e>(
 struct Replay<'e> {
     events: &'e [Noted],
     names: &'e Names,
+    registries: &'e Registries,
     state: RepositoryHistory,
     layers: Layers,
     /// Only to find an image by the beginning of its digest.
@@ -134,24 +138,38 @@ impl<'e> Replay<'e> {
             What::PushFailed { image, proves } => self.push_failed(event, *image, *proves, order),
             What::Delete(deleted) => self.delete(event, deleted, order),
             What::Run(run) => self.run(event, run, order),
-            What::CreateRepository { mutability } => self.create_repository(event, *mutability),
+            What::CreateRepository { mutability, made_by_ecr } => self.create_repository(event, mutability, *made_by_ecr),
             What::DeleteRepository => self.delete_repository(event, order),
             What::SetPolicy { policy } => self.set_policy(event, *policy),
-            What::DeletePolicy => (self.state.policy, self.state.policy_deleted) = (None, Some(event)),
-            What::SetMutability { mutability } => (self.state.mutability, self.state.mutability_set_by) = (*mutability, Some(event)),
+            What::DeletePolicy => {
+                self.state.change_policy(event, None);
+                self.state.policy_deleted = Some(event);
+            }
+            What::SetMutability { mutability } => {
+                self.state.mutability.clone_from(mutability);
+                self.state.mutability_set_by = Some(event);
+            }
             What::Archive { image } => self.archive(event, *image, order),
+            What::RestoreRequested { image } => self.request_restore(event, *image, order),
             What::Restored { image } => self.restore(event, image.digest, order),
-            What::Pull { image, outcome } => self.pull(event, *image, *outcome, order),
-            What::PullLayer { layer, failed } => self.pull_layer(event, *layer, *failed, order),
+            What::Pull { image, outcome, caller } => self.pull(event, *image, *outcome, *caller, order),
+            What::PullLayer { layer, failed, caller } => self.pull_layer(event, *layer, *failed, *caller, order),
             What::AccessChanged => self.state.access_changes.push(event),
             What::Omitted => self.state.note_gap(event),
-            What::Define { .. } | What::Deploy { .. } | What::StopRunning { .. } | What::Task(_) | What::Need(_) | What::Login => {}
+            What::Define { .. }
+            | What::Deploy { .. }
+            | What::StopRunning { .. }
+            | What::Task(_)
+            | What::Need(_)
+            | What::Login
+            | What::Registry(_) => {}
         }
     }
 
     fn set_policy(&mut self, event: EventNo, policy: PolicyNo) {
         let same = self.state.policy.filter(|known| known.policy == policy).map(|known| known.since);
-        self.state.policy = Some(PolicyInForce { event, policy, known_from: KnownFrom::Put, since: same.unwrap_or(event) });
+        let put = PolicyInForce { event, policy, known_from: KnownFrom::Put, since: same.unwrap_or(event) };
+        self.state.change_policy(event, Some(put));
         self.state.policy_deleted = None;
     }
 

@@ -10,6 +10,7 @@ use log::{Log, digest};
 pub mod log;
 mod needs;
 mod regressions;
+mod settings;
 
 fn kinds(timeline: &Timeline) -> Vec<StepKind> {
     timeline.steps.iter().map(|step| step.kind).collect()
@@ -177,7 +178,9 @@ fn copies_twins_and_corrections_count_once() {
 #[test]
 fn a_deleted_repository_takes_everything() {
     let mut log = Log::default();
-    log.push(1, "v1").add("DeleteRepository", Action::DeleteRepository).add("CreateRepository", Action::CreateRepository { mutability: None });
+    log.push(1, "v1")
+        .add("DeleteRepository", Action::DeleteRepository)
+        .add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr: None });
     log.push(2, "v1");
     assert_eq!(log.image(1).state, ImageState::RepositoryDeleted);
     assert_eq!(log.image(2).state, ImageState::Tagged);

@@ -56,7 +56,8 @@ pub(super) fn headline(coverage: &Coverage, findings: &[Finding]) -> String {
 
 fn write_finding(page: &mut Page<'_>, finding: &Finding) -> io::Result<()> {
     let severity = finding.severity.word().to_uppercase();
-    let tag = finding.tag.as_ref().map(|tag| format!(":{}", tag.for_terminal())).unwrap_or_default();
+    let tags: Vec<String> = finding.tags.iter().map(|tag| tag.for_terminal().to_string()).collect();
+    let tag = if tags.is_empty() { String::new() } else { format!(":{}", tags.join(", ")) };
     page.line(&format!("{severity}  {}  {}{tag}  ({})", finding.kind.word(), finding.repository.name.for_terminal(), finding.id))?;
     page.point(2, "", &finding.summary)?;
     page.item(2, "registry", &format!("{}, {}", finding.repository.registry_id.for_terminal(), finding.repository.region.for_terminal()))?;
@@ -65,6 +66,7 @@ fn write_finding(page: &mut Page<'_>, finding: &Finding) -> io::Result<()> {
         page.item(2, "kept", &kept.short())?;
     }
     write_events(page, finding)?;
+    finding.reasons.iter().try_for_each(|reason| page.item(2, "why", &reason.text))?;
     write_usage(page, &finding.usage)?;
     finding.advice.iter().try_for_each(|advice| page.item(2, "do", advice))
 }

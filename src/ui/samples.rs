@@ -75,6 +75,8 @@ pub fn finding() -> Finding {
         severity: Severity::Critical,
         repository: repository("shop/api"),
         tag: Some("v7".into()),
+        tags: vec!["v7".into()],
+        reasons: Vec::new(),
         lost: LostImage {
             digest: Some(digest(0xa1)),
             pushed_at: Some(first.event_time),
@@ -156,6 +158,7 @@ pub fn verdict() -> Verdict {
         cause: Cause::TagMovedThenExpired,
         gone: Some(Gone { at: run.event_time, by: Cause::TagMovedThenExpired, event: run.clone() }),
         why: Some("f-0123456789abcdef".into()),
+        reasons: Vec::new(),
         narrative: vec![
             sentence("The tag exists, the digest does not.", Vec::new()),
             sentence("It went on 2026-03-05T02:00:00Z, by lifecycle rule 1.", vec![run]),
@@ -188,6 +191,8 @@ pub fn forecast() -> Forecast {
         rule: None,
         action: Some(LifecycleAction::Expire),
         eligible_at: finding.lost.untagged_at,
+        eligible_at_latest: None,
+        goes_with: None,
         expected_by: None,
         no_grace: true,
         survives_pushes: None,

@@ -100,6 +100,8 @@ const fn in_words(cause: Cause) -> &'static str {
         Cause::Archived => "it is archived: it cannot be pulled, and can be restored",
         Cause::NeverPushedHere => "no push of it is in these logs: other account, other region, or every push failed",
         Cause::ReplicaMissing => "the replica went by its own policy, or has not arrived",
+        Cause::ReplicatedDeletion => "the copy most likely went with its source: the replication rule replicates deletions",
+        Cause::SubjectGone => "a reference artifact: it most likely went with the image that it is about",
         Cause::PullThroughCacheExpired => "the pull-through cache's copy expired",
         Cause::IndexOrChildGone => "the index, or an image that it lists, is gone",
         Cause::AccessTaken => "it is there, and access to it was taken away",

@@ -16,7 +16,9 @@ pub fn notes(history: &History, supposition: &Supposition, totals: &WhatIfTotals
         );
         notes.push("Images from before the logs join when the logs first speak of them.".to_owned());
         if policy.asks_for_pulls() {
-            notes.push("Principals whose pulls are excluded from the time of the last pull are not in the logs: all pulls count.".to_owned());
+            notes.push(
+                "Pulls by Amazon Inspector and by principals that these logs show to be excluded do not move the pull time; exclusions from before the logs are not known.".to_owned(),
+            );
         }
     } else if totals.runs_logged == 0 {
         notes.push("The logs have no lifecycle run: there is nothing to compare with.".to_owned());

@@ -18,7 +18,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ),
     ("CreateCluster-1", "-"),
     ("CreateGrant-1", "-"),
-    ("CreateRepository-1", "CreateRepository { mutability: None }"),
+    ("CreateRepository-1", "CreateRepository { mutability: None, made_by_ecr: None }"),
     ("CreateService-1", "-"),
     ("CreateService-2-partial", "! no eventTime"),
     ("DescribeRepositories-1", "-"),
@@ -99,7 +99,7 @@ const SAMPLES: &[(&str, &str)] = &[
         "composed/PutImage-tag-moved",
         "Push(Push { digest: sha256:798da610d8c950d2d49e7f8e759524a043e3ff47ee090ab02eb331ad6b62bdca, tag: Some(\"release-42\")",
     ),
-    ("composed/PutImageTagMutability", "SetTagMutability { mutability: \"IMMUTABLE_WITH_EXCLUSION\" }"),
+    ("composed/PutImageTagMutability", "SetTagMutability { mutability: Mutability { setting: \"IMMUTABLE_WITH_EXCLUSION\""),
     ("composed/PutLifecyclePolicy", "PutLifecyclePolicy { text: \"{\\\"rules\\\""),
     (
         "composed/RegisterTaskDefinition",

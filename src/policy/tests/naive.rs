@@ -21,6 +21,11 @@ impl Still {
         Self { pushed, ..Self::default() }
     }
 
+    /// A restore makes it new again for those who count.
+    pub fn ranked(&self) -> i64 {
+        self.restored.map_or(self.pushed, |restored| restored.max(self.pushed))
+    }
+
     pub fn with(self, _tags: &[&str]) -> Self {
         self
     }
@@ -69,7 +74,7 @@ pub fn evaluate(policy: &Policy, images: &[(i64, Still, Vec<&str>)], now: i64) -
         let in_class = |still: &Still| still.archived.is_some() == (rule.class == StorageClass::Archive);
         let mut selected: Vec<usize> = (0..images.len()).filter(|at| in_class(&images[*at].1) && meets(&rule.tags, &images[*at].2)).collect();
         // Newest first.
-        selected.sort_by_key(|at| std::cmp::Reverse((images[*at].1.pushed, images[*at].0)));
+        selected.sort_by_key(|at| std::cmp::Reverse((images[*at].1.ranked(), images[*at].0)));
         let marked: Vec<usize> = match rule.count {
             Count::MoreThan(keeps) => selected.iter().skip(usize::try_from(keeps).unwrap()).copied().collect(),
             Count::Since(clock, days) => {

@@ -116,7 +116,7 @@ proptest! {
     fn a_count_rule_never_takes_one_of_the_newest(keeps in 1..6_i64, images in images()) {
         let selection = json!({"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": keeps});
         let policy = Policy::from_text(&json!({"rules": [{"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}]}).to_string());
-        let mut there: Vec<(i64, i64)> = images.iter().filter(|(_, still, _)| still.archived.is_none()).map(|(key, still, _)| (still.pushed, *key)).collect();
+        let mut there: Vec<(i64, i64)> = images.iter().filter(|(_, still, _)| still.archived.is_none()).map(|(key, still, _)| (still.ranked(), *key)).collect();
         there.sort_unstable();
         there.reverse();
         let newest: Vec<i64> = there.iter().take(usize::try_from(keeps).unwrap()).map(|(_, key)| *key).collect();

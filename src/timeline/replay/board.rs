@@ -51,6 +51,9 @@ pub(super) struct Board<'e> {
     /// Last recorded pulls and restores, for rules that ask.
     pulled: Map<usize, i64>,
     restored: Map<usize, i64>,
+    /// Reference artifacts whose subject went, with when they are gone, and those that are: no run sees them any more.
+    doomed: Vec<(i64, usize)>,
+    followed: HashSet<usize>,
     /// Images that a run in force was to take, with how often each had gone before: a run that left one is told once.
     told: Map<usize, usize>,
 }
@@ -83,6 +86,8 @@ impl<'e> Board<'e> {
             passed: 0,
             pulled: Map::default(),
             restored: Map::default(),
+            doomed: Vec::new(),
+            followed: HashSet::new(),
             told: Map::default(),
         }
     }
@@ -95,6 +100,14 @@ impl<'e> Board<'e> {
     pub(super) fn restored(&mut self, at: usize, now: i64) {
         self.restored.insert(at, now);
         self.touched.push(at);
+    }
+
+    /// From now on no run sees the artifacts whose day is over.
+    fn follow_subjects(&mut self, now: i64) {
+        let due = self.doomed.extract_if(.., |(gone, _)| *gone <= now).map(|(_, at)| at);
+        let due: Vec<usize> = due.collect();
+        self.touched.extend(&due);
+        self.followed.extend(due);
     }
 
     fn is_instead(&self) -> bool {
@@ -191,6 +204,7 @@ impl<'e> Replay<'e> {
     /// What a run at `now` is to take.
     fn foresee(&mut self, now: i64, event: EventNo, stated: PolicyNo, said: Said) {
         let Some(mut board) = self.board.take() else { return };
+        board.follow_subjects(now);
         self.rank(&mut board, stated);
         let in_force = !board.is_instead();
         let tied = |(_, at): Key| in_force && said.taken.contains(&self.state.images[at].digest);
@@ -211,6 +225,7 @@ impl<'e> Replay<'e> {
             } else {
                 self.take(at, now, event, action, (policy, priority));
                 board.touched.push(at);
+                self.take_artifacts(at, now, action, (policy, priority), &mut board);
             }
         }
         self.board = Some(board);
@@ -247,6 +262,9 @@ impl<'e> Replay<'e> {
 
     fn place(&self, ranks: &mut Ranks<Key>, at: usize, board: &Board<'e>) {
         let image = &self.state.images[at];
+        if board.followed.contains(&at) {
+            return ranks.remove((self.names.digest_of(image.digest).unwrap_or(Digest::ZERO), at));
+        }
         let key = (self.names.digest_of(image.digest).unwrap_or(Digest::ZERO), at);
         let class = match image.state {
             ImageState::Tagged | ImageState::Untagged => StorageClass::Standard,
@@ -267,6 +285,44 @@ impl<'e> Replay<'e> {
             held: board.told.get(&at) == Some(&image.losses.len()) || self.state.is_held(image.digest) || self.state.is_held_unseen(image),
         };
         ranks.set(key, &seen);
+    }
+
+    /// What is about an image that a run that did not happen took goes within a day after it.
+    fn take_artifacts(&mut self, subject: usize, now: i64, action: LifecycleAction, by: (PolicyNo, i64), board: &mut Board<'e>) {
+        let after = now.saturating_add(DAY_MILLIS);
+        for at in self.artifacts_of(subject) {
+            let (digest, pushed_at) = (self.state.images[at].digest, self.state.images[at].pushed_at);
+            let (policy, rule_priority) = by;
+            self.state.foreseen.push(Foreseen { digest, pushed_at, event: EventNo::NONE, at: after, policy, rule_priority, ripe_at: None });
+            self.take(at, after, EventNo::NONE, action, by);
+            board.touched.push(at);
+        }
+    }
+
+    /// Artifacts that are there and about the image at an index.
+    pub(super) fn artifacts_of(&self, subject: usize) -> Vec<usize> {
+        let artifacts = self.state.artifacts.get(&self.state.images[subject].digest);
+        let places = artifacts.into_iter().flatten().filter_map(|digest| self.state.by_digest.get(digest).copied());
+        places.filter(|at| matches!(self.state.images[*at].state, ImageState::Tagged | ImageState::Untagged)).collect()
+    }
+
+    /// The image at an index went: what is about it goes, too, and no event says so.
+    pub(super) fn doom_artifacts(&mut self, subject: usize, now: i64) {
+        if self.board.is_none() || self.state.artifacts.is_empty() {
+            return;
+        }
+        let artifacts = self.artifacts_of(subject);
+        if let Some(board) = &mut self.board {
+            board.doomed.extend(artifacts.into_iter().map(|at| (now.saturating_add(DAY_MILLIS), at)));
+        }
+    }
+
+    /// It is there: whatever was thought of it.
+    pub(super) fn spare(&mut self, at: usize) {
+        if let Some(board) = &mut self.board {
+            board.followed.remove(&at);
+            board.doomed.retain(|(_, doomed)| *doomed != at);
+        }
     }
 
     /// A run that did not happen takes an image.

@@ -56,6 +56,7 @@ impl<'e> Replay<'e> {
             image.state = if image.tags.is_empty() { ImageState::Untagged } else { ImageState::Tagged };
         }
         self.touch(at);
+        self.spare(at);
         at
     }
 
@@ -63,6 +64,15 @@ impl<'e> Replay<'e> {
         self.layers.add(at, &manifest.layers);
         let image = &mut self.state.images[at];
         image.media_type = manifest.media_type;
+        image.subject = manifest.subject;
+        if manifest.subject.is_some() {
+            let own = image.digest;
+            let artifacts = self.state.artifacts.entry(manifest.subject).or_default();
+            if !artifacts.contains(&own) {
+                artifacts.push(own);
+            }
+        }
+        let image = &mut self.state.images[at];
         if !manifest.is_index {
             return;
         }

@@ -1,10 +1,11 @@
 //! What ends a life, or takes a tag: calls, archives, and the repository itself.
 
 use super::{Replay, RepositoryHistory, TagState};
-use crate::model::{ImageState, Order, StepKind, TagEnd};
-use crate::timeline::fact::{Deleted, Named};
+use crate::model::{ImageState, Order, PushOrigin, StepKind, TagEnd};
+use crate::timeline::fact::{Deleted, Mutability, Named};
 use crate::timeline::image::{End, Loss, RunFacts};
 use crate::timeline::names::{DigestNo, EventNo, Sym};
+use crate::timeline::policy::{KnownFrom, PolicyInForce};
 
 impl Replay<'_> {
     pub(super) fn delete(&mut self, event: EventNo, deleted: &Deleted, order: Order) {
@@ -108,6 +109,7 @@ impl Replay<'_> {
             // An archived image can be restored, and is an orphan still.
             displaced: if end == End::Archived { image.displaced.clone() } else { image.displaced.take() },
             run,
+            presumed: None,
             pushed_at: image.pushed_at,
             untagged_at: image.untagged_at,
             untagged_by: image.untagged_by,
@@ -125,6 +127,7 @@ impl Replay<'_> {
         }
         image.losses.push(loss);
         image.is_there = false;
+
         image.gone_at = Some(now);
         image.state = match end {
             End::Expired => ImageState::Expired,
@@ -132,6 +135,9 @@ impl Replay<'_> {
             End::DeletedByDigest | End::DeletedByLastTag => ImageState::Deleted,
             End::RepositoryDeleted => ImageState::RepositoryDeleted,
         };
+        if end != End::RepositoryDeleted {
+            self.doom_artifacts(at, now);
+        }
     }
 
     /// What it has in tags goes with the image.
@@ -150,7 +156,7 @@ impl Replay<'_> {
     }
 
     /// A name that can be created was free: whatever was there is gone, and when is not in the logs.
-    pub(super) fn create_repository(&mut self, event: EventNo, mutability: Sym) {
+    pub(super) fn create_repository(&mut self, event: EventNo, mutability: &Mutability, made_by_ecr: Option<PushOrigin>) {
         let now = self.time(event);
         self.state.creations.push(event);
         for image in self.state.images.iter_mut().filter(|image| !image.is_gone()) {
@@ -168,8 +174,23 @@ impl Replay<'_> {
         self.state.policy = None;
         self.state.policy_deleted = None;
         self.state.deleted_by = None;
-        self.state.mutability = mutability;
-        self.state.mutability_set_by = mutability.some().map(|_| event);
+        *self.state.mutability = mutability.clone();
+        self.state.mutability_set_by = mutability.setting.some().map(|_| event);
+        self.apply_template(event, made_by_ecr);
+    }
+
+    /// What ECR makes itself is set up by a template, and no event of its own says so.
+    fn apply_template(&mut self, event: EventNo, made_by_ecr: Option<PushOrigin>) {
+        let Some(made) = made_by_ecr else { return };
+        let Some(template) = self.registries.template(self.state.repository, made, self.time(event), self.names) else { return };
+        if self.state.mutability.setting.is_none() && template.mutability.is_some() {
+            *self.state.mutability = Mutability { setting: template.mutability, exclusions: template.exclusions.clone() };
+            self.state.mutability_set_by = Some(template.event);
+        }
+        if let Some(policy) = template.policy.some() {
+            let given = PolicyInForce { event: template.event, policy, known_from: KnownFrom::Template, since: event };
+            self.state.change_policy(event, Some(given));
+        }
     }
 
     pub(super) fn delete_repository(&mut self, event: EventNo, order: Order) {
@@ -195,6 +216,14 @@ impl Replay<'_> {
         }
     }
 
+    /// Until it is done the image stays in the archive (`ACTIVATING`).
+    pub(super) fn request_restore(&mut self, event: EventNo, image: Named, order: Order) {
+        let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder);
+        if let Some(at) = image.digest.some().map(|digest| self.at(digest)).or(holder) {
+            self.state.images[at].step(event, StepKind::RestoreRequested, image.tag, DigestNo::NONE, order);
+        }
+    }
+
     pub(super) fn restore(&mut self, event: EventNo, digest: DigestNo, order: Order) {
         let at = self.there(digest, event);
         let now = self.time(event);
@@ -207,6 +236,9 @@ impl Replay<'_> {
             }
         } else if image.state == ImageState::Unknown {
             image.is_there = true;
+            if let Some(board) = &mut self.board {
+                board.restored(at, now);
+            }
         }
     }
 }

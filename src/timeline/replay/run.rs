@@ -46,7 +46,8 @@ impl Replay<'_> {
     fn learn_policy(&mut self, event: EventNo, stated: PolicyNo) {
         let known = self.state.policy.is_some_and(|known| self.agrees.with(known.policy, stated, self.names));
         if !known && !self.names.policy_of(stated).rules().is_empty() {
-            self.state.policy = Some(PolicyInForce { event, policy: stated, known_from: KnownFrom::Run, since: event });
+            let known = PolicyInForce { event, policy: stated, known_from: KnownFrom::Run, since: event };
+            self.state.change_policy(event, Some(known));
             self.state.policy_deleted = None;
         }
     }
@@ -61,6 +62,7 @@ impl Replay<'_> {
             self.come_back_unseen(at, self.time(event));
         }
         self.touch(at);
+        self.spare(at);
         if self.was_not_its_last_tag(at, event) {
             self.undo_last_tag(at);
         }

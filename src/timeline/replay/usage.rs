@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Happening, Replay};
-use crate::model::{Digest, Order, StepKind};
+use crate::model::{Caller, Digest, Order, StepKind};
 use crate::timeline::fact::{Fact, Named, PullOutcome, StopReason, What};
 use crate::timeline::image::{Step, Use, UseKind};
 use crate::timeline::names::{DigestNo, EventNo, Map, Sym};
@@ -65,7 +65,8 @@ impl Replay<'_> {
         }
     }
 
-    pub(super) fn pull(&mut self, event: EventNo, image: Named, outcome: PullOutcome, order: Order) {
+    pub(super) fn pull(&mut self, event: EventNo, image: Named, outcome: PullOutcome, caller: Caller, order: Order) {
+        let caller = self.excluded(event).unwrap_or(caller);
         let answered = outcome == PullOutcome::Answered;
         let there = self.resolve(image);
         let kind = match outcome {
@@ -74,10 +75,10 @@ impl Replay<'_> {
             PullOutcome::Denied => AskKind::Denied,
         };
         let at = match there {
-            None if image.tag.is_some() => self.ask_in_vain(image.tag, event, kind, Sym::NONE),
+            None if image.tag.is_some() && caller.needs() => self.ask_in_vain(image.tag, event, kind, Sym::NONE),
             at => at,
         };
-        if there.is_some() && image.digest.is_none() && answered {
+        if there.is_some() && image.digest.is_none() && answered && caller.needs() {
             self.pulled_by_tag(image.tag, event);
         }
         let Some(at) = at else { return };
@@ -85,19 +86,25 @@ impl Replay<'_> {
         found.step(event, if answered { StepKind::Pull } else { StepKind::PullFailed }, image.tag, DigestNo::NONE, order);
         if let Some(step) = found.steps.last_mut() {
             step.denied = outcome == PullOutcome::Denied;
+            step.caller = caller;
             step.missing = outcome == PullOutcome::Missing;
         }
-        if image.digest.is_none() && answered && found.has_tag(image.tag) {
+        if image.digest.is_none() && answered && caller.needs() && found.has_tag(image.tag) {
             self.confirm(image.tag, at, self.time(event));
         }
-        if answered {
+        if answered && caller.is_recorded() == Some(true) {
             self.touch_by_pull(at, self.time(event));
         }
     }
 
+    fn excluded(&self, event: EventNo) -> Option<Caller> {
+        let caller = self.events[event.index()].actor;
+        self.registries.exclusion(self.state.repository, caller, self.time(event), self.names).map(|_| Caller::Excluded)
+    }
+
     /// A layer speaks for an image only if no other image has it, and only where its manifest was not asked for by the
     /// same principal just before: else one pull would count once per layer.
-    pub(super) fn pull_layer(&mut self, event: EventNo, layer: u64, failed: bool, order: Order) {
+    pub(super) fn pull_layer(&mut self, event: EventNo, layer: u64, failed: bool, caller: Caller, order: Order) {
         let Some(at) = self.layers.owner(layer) else { return };
         let (now, actor) = (self.time(event), self.events[event.index()].actor);
         let within = |step: &Step| {
@@ -107,6 +114,10 @@ impl Replay<'_> {
         if !self.state.images[at].steps.iter().rev().take(64).any(within) {
             let kind = if failed { StepKind::PullFailed } else { StepKind::Pull };
             self.state.images[at].step(event, kind, Sym::NONE, DigestNo::NONE, order);
+            let caller = self.excluded(event).unwrap_or(caller);
+            if let Some(step) = self.state.images[at].steps.last_mut() {
+                step.caller = caller;
+            }
         }
     }
 

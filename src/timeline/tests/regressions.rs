@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::kinds;
 use super::log::{Log, START, digest};
 use crate::model::{
-    Action, Addendum, FindingKind, ImageId, ImageReference, ImageState, Order, PolicyRun, Recognized, Severity, StepKind, TaskImage, Timestamp,
+    Action, Addendum, FindingKind, ImageId, ImageReference, ImageState, Mutability, Order, PolicyRun, Recognized, Severity, StepKind, TaskImage,
+    Timestamp,
 };
 
 pub(super) const DAY: i64 = 86_400;
@@ -188,7 +189,12 @@ fn a_push_is_stored_a_moment_before_it_is_logged() {
 #[test]
 fn a_repository_created_anew_begins_new_lives() {
     let mut log = Log::default();
-    log.push(1, "v1").push(2, "v2").at(50).add("CreateRepository", Action::CreateRepository { mutability: None }).at(60).push(1, "v1");
+    log.push(1, "v1")
+        .push(2, "v2")
+        .at(50)
+        .add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr: None })
+        .at(60)
+        .push(1, "v1");
     let image = log.image(1);
     assert_eq!((image.state, image.lives), (ImageState::Tagged, 2));
     assert_eq!(image.pushed_at, Some(Timestamp::from_millis((START + 60) * 1000)));
@@ -572,7 +578,10 @@ fn nobody_is_told_to_make_tags_immutable_that_are() {
         let mut log = Log::default();
         log.push(1, "v1").push(2, "v1").at(2 * DAY).expire(1, &[]);
         if let Some(mutability) = mutability {
-            log.add("PutImageTagMutability", Action::SetTagMutability { mutability: mutability.into() });
+            log.add(
+                "PutImageTagMutability",
+                Action::SetTagMutability { mutability: Mutability { setting: mutability.into(), exclusions: Vec::new() } },
+            );
         }
         log.findings()[0].advice.join(" ")
     };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::deployments::Deployments;
-use super::meaning::{Act, Event, Repo, RunImage};
+use super::meaning::{Act, Event, Repo, RunImage, role};
 
 /// An event that did something to an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +99,10 @@ pub struct Repository {
 pub struct Folded {
     pub repositories: BTreeMap<Repo, Repository>,
     pub deployments: Deployments,
+    /// Account and region of a registry, and a principal whose pulls do not count there now.
+    excluded: BTreeSet<((String, String), String)>,
+    /// Prefix and policy of each template, by account and region of its registry.
+    templates: BTreeMap<(String, String), BTreeMap<String, Option<Value>>>,
 }
 
 /// Folds events that are in order.
@@ -114,6 +118,21 @@ pub fn fold(events: &[Event]) -> Folded {
 impl Folded {
     fn repository(&mut self, repo: &Repo) -> &mut Repository {
         self.repositories.entry(repo.clone()).or_default()
+    }
+
+    /// The policy of the template with the longest prefix that the name has.
+    fn template(&self, repo: &Repo) -> Option<Value> {
+        let templates = self.templates.get(&(repo.0.clone(), repo.1.clone()))?;
+        let fitting = templates.iter().filter(|(prefix, _)| repo.2.starts_with(&format!("{prefix}/")) || *prefix == "ROOT");
+        fitting.max_by_key(|(prefix, _)| if *prefix == "ROOT" { 0 } else { prefix.len() })?.1.clone()
+    }
+
+    /// A scanner needs nothing, nor does a principal whose pulls the registry was told not to count.
+    fn needs(&self, repo: &Repo, actor: Option<&str>) -> bool {
+        let Some(role) = actor.and_then(role) else { return true };
+        let name = role.split('/').next_back().unwrap_or_default();
+        let scans = ["AWSServiceRoleForAmazonInspector2", "SnykServiceRole"].contains(&name);
+        !scans && !self.excluded.contains(&((repo.0.clone(), repo.1.clone()), role))
     }
 
     /// Tells the deployments whose tag was on nothing known so far.
@@ -155,14 +174,24 @@ impl Folded {
                     self.repository(repo).mention(digest);
                 }
             }
-            Act::CreateRepository { repo } => self.repository(repo).begin_again(event.time),
+            Act::CreateRepository { repo, on_push } => {
+                let policy = on_push.then(|| self.template(repo)).flatten();
+                self.repository(repo).begin_again(event.time);
+                self.repository(repo).policy = policy;
+            }
+            Act::Exclude { registry, role, excluded: true } => _ = self.excluded.insert((registry.clone(), role.clone())),
+            Act::Exclude { registry, role, excluded: false } => _ = self.excluded.remove(&(registry.clone(), role.clone())),
+            Act::Template { registry, prefix, policy } => {
+                self.templates.entry(registry.clone()).or_default().insert(prefix.clone(), policy.clone());
+            }
             Act::DeleteRepository { repo } => self.repository(repo).delete_all(&cause),
             Act::Policy { repo, policy } => self.repository(repo).policy = policy.clone(),
             Act::Archived { repo, digest } => self.repository(repo).archive(digest, &cause, None),
             Act::Restored { repo, digest } => self.repository(repo).restore(digest, event.time),
             Act::Pull { repo, digest, tag } => {
+                let needs = self.needs(repo, event.actor.as_deref());
                 let pull = Pull { time: event.time, by_digest: digest.is_some(), actor: event.actor.clone() };
-                self.repository(repo).pull(digest.as_deref(), tag.as_deref(), pull);
+                self.repository(repo).pull(digest.as_deref(), tag.as_deref(), needs.then_some(pull));
             }
             Act::PullLayer { repo, layer } => self.repository(repo).pull_layer(layer),
             Act::Task { named } => {
@@ -373,12 +402,13 @@ impl Repository {
         self.policy = None;
     }
 
-    fn pull(&mut self, digest: Option<&str>, tag: Option<&str>, pull: Pull) {
+    /// A pull that shows no need is no more than a mention.
+    fn pull(&mut self, digest: Option<&str>, tag: Option<&str>, pull: Option<Pull>) {
         // Whoever asks for a tag that went with its image asks for that image.
         let by_tag = |tag: &str| self.tags.get(tag).or_else(|| self.lost_tags.get(tag)).cloned();
         let digest = digest.map(str::to_owned).or_else(|| by_tag(tag?));
         if let Some(digest) = digest {
-            self.mention(&digest).pulls.push(pull);
+            self.mention(&digest).pulls.extend(pull);
         }
     }
 

@@ -75,6 +75,20 @@ pub enum Act {
     /// A new life of the name: what was here before is not here any more, whether or not the logs show its end.
     CreateRepository {
         repo: Repo,
+        /// By ECR itself, on a push.
+        on_push: bool,
+    },
+    /// The registry's list of principals whose pulls do not count: account and region, and `account/role`.
+    Exclude {
+        registry: (String, String),
+        role: String,
+        excluded: bool,
+    },
+    /// What repositories get that ECR makes on a push below `prefix`.
+    Template {
+        registry: (String, String),
+        prefix: String,
+        policy: Option<Value>,
     },
     Policy {
         repo: Repo,
@@ -183,7 +197,38 @@ fn repository(value: &Value) -> Option<Repo> {
     Some(Repo(registry, region, name))
 }
 
+/// `111122223333/nightly-job`, from the ARN of the role or of one of its sessions.
+pub fn role(arn: &str) -> Option<String> {
+    let mut parts = arn.split(':').skip(4);
+    let (account, resource) = (parts.next()?, parts.next()?);
+    let mut names = resource.split('/');
+    let name = match names.next()? {
+        "assumed-role" => names.next()?,
+        "role" => names.next_back()?,
+        _ => return None,
+    };
+    Some(format!("{account}/{name}"))
+}
+
+/// What is set for a whole registry.
+fn registry(value: &Value) -> Option<Act> {
+    let request = &value["requestParameters"];
+    let registry = (text(&value["recipientAccountId"])?, text(&value["awsRegion"])?);
+    match value["eventName"].as_str()? {
+        _ if value["errorCode"].is_string() => None,
+        name @ ("RegisterPullTimeUpdateExclusion" | "DeregisterPullTimeUpdateExclusion") => {
+            Some(Act::Exclude { registry, role: role(request["principalArn"].as_str()?)?, excluded: name.starts_with("Register") })
+        }
+        "CreateRepositoryCreationTemplate" if list(&request["appliedFor"]).any(|word| word == "CREATE_ON_PUSH") => {
+            let policy = text(&request["lifecyclePolicy"]).and_then(|text| serde_json::from_str(&text).ok());
+            Some(Act::Template { registry, prefix: text(&request["prefix"])?, policy })
+        }
+        _ => None,
+    }
+}
+
 fn ecr(value: &Value, acts: &mut Vec<Act>) {
+    acts.extend(registry(value));
     let Some(repo) = repository(value) else { return };
     let (request, details) = (&value["requestParameters"], &value["serviceEventDetails"]);
     if value["errorCode"].is_string() {
@@ -198,7 +243,7 @@ fn ecr(value: &Value, acts: &mut Vec<Act>) {
         }
         "DryRunEvent" => acts.push(Act::Preview { repo, digests: run_images(details).into_iter().map(|image| image.digest).collect() }),
         "DeleteRepository" => acts.push(Act::DeleteRepository { repo }),
-        "CreateRepository" => acts.push(Act::CreateRepository { repo }),
+        "CreateRepository" => acts.push(Act::CreateRepository { repo, on_push: value["userIdentity"]["invokedBy"] == "ecr.amazonaws.com" }),
         "PutLifecyclePolicy" => {
             let policy = text(&request["lifecyclePolicyText"]).and_then(|text| serde_json::from_str(&text).ok());
             acts.push(Act::Policy { repo, policy });

@@ -59,6 +59,9 @@ fn other(account: &str) -> &'static str {
     if account == OWNER { OTHER } else { OWNER }
 }
 
+/// Roles that only look.
+const SCANNERS: &[&str] = &["AWSServiceRoleForAmazonInspector2", "SnykServiceRole"];
+
 impl World {
     fn ecs_call(&mut self, service: usize, name: &str, second: u64, request: Value, response: Value) {
         let Service { account, region, .. } = self.services[service].clone();
@@ -153,7 +156,7 @@ impl World {
         let role = if on_ec2 { "ecsInstanceRole" } else { "ecsTaskExecutionRole" };
         let caller = Caller::new(&account, role, &session, true);
         self.batch_get(repo, &caller, image_id, second);
-        self.note_pull(repo, digest, by_digest, second);
+        self.note_pull(repo, digest, by_digest, second, &caller);
         if by_digest && self.repos[repo].pullable(digest) && self.rng.chance(40) {
             self.download_layer(repo, &caller, digest, second);
         }
@@ -196,8 +199,19 @@ impl World {
         self.log_call(&call);
     }
 
-    fn note_pull(&mut self, repo: usize, digest: &str, by_digest: bool, second: u64) {
+    /// What scanners and excluded principals pull is no need of anybody's.
+    fn note_pull(&mut self, repo: usize, digest: &str, by_digest: bool, second: u64, caller: &Caller) {
+        let id = &self.repos[repo].id;
+        let own = |(registry, region, role, from, until): &(String, String, String, u64, u64)| {
+            *registry == id.registry
+                && *region == id.region
+                && caller.account == *registry
+                && *role == caller.role
+                && (*from..*until).contains(&second)
+        };
+        let idle = SCANNERS.contains(&caller.role.as_str()) || self.excluded.iter().any(own);
         if second >= self.trail_start
+            && !idle
             && let Some(life) = self.repos[repo].last_life(digest)
         {
             life.pulls.push(Pull { second, by_digest });
@@ -274,7 +288,11 @@ impl World {
         }
         let registry = self.repos[repo].id.registry.clone();
         let account = if self.rng.chance(25) { other(&registry) } else { &registry };
-        let caller = Caller::new(account, "NodeInstanceRole", "i-07b5e96ee6f17fb92", true);
+        let scanner = self.rng.chance(15);
+        let caller = match scanner {
+            true => Caller::new(&registry, SCANNERS[self.rng.range(0, SCANNERS.len() as u64) as usize], "scan", false),
+            false => Caller::new(account, "NodeInstanceRole", "i-07b5e96ee6f17fb92", true),
+        };
         let tags: Vec<(String, String)> = self.repos[repo].tags.clone().into_iter().collect();
         let departed = self.repos[repo].departed();
         let living = self.repos[repo].living();
@@ -283,7 +301,7 @@ impl World {
                 let (tag, digest) = self.rng.pick(&tags).clone();
                 let second = self.tick(repo, now);
                 self.batch_get(repo, &caller, json!({"imageTag": tag}), second);
-                self.note_pull(repo, &digest, false, second);
+                self.note_pull(repo, &digest, false, second, &caller);
             }
             4 if !departed.is_empty() => self.pull_by_digest(repo, &caller, &departed, now),
             5 if !living.is_empty() => self.denied_pull(repo, &caller, &living, now),
@@ -296,7 +314,7 @@ impl World {
         let digest = self.rng.pick(from).clone();
         let second = self.tick(repo, now);
         self.batch_get(repo, caller, json!({"imageDigest": digest}), second);
-        self.note_pull(repo, &digest, true, second);
+        self.note_pull(repo, &digest, true, second, caller);
     }
 
     /// Access is not there: the image may be.

@@ -48,6 +48,8 @@ pub struct Life {
     pub untagged_at: Option<u64>,
     pub gone: Option<Gone>,
     pub archived: bool,
+    /// When it last came out of the archive.
+    pub activated_at: Option<u64>,
     pub pulls: Vec<Pull>,
     /// Seconds at which a task's stop reason named it.
     pub stops: Vec<u64>,
@@ -121,6 +123,7 @@ impl Repo {
                 untagged_at: Some(at.second),
                 gone: None,
                 archived: false,
+                activated_at: None,
                 pulls: Vec::new(),
                 stops: Vec::new(),
             };
@@ -205,7 +208,12 @@ impl Repo {
     pub fn candidates(&self) -> Vec<Candidate> {
         let candidate = |digest: String| {
             let life = self.alive(&digest).filter(|life| !life.archived)?;
-            Some(Candidate { tags: life.tags.keys().cloned().collect(), pushed_at: life.start, digest })
+            Some(Candidate {
+                tags: life.tags.keys().cloned().collect(),
+                pushed_at: life.start,
+                ranked_at: life.activated_at.unwrap_or(life.start),
+                digest,
+            })
         };
         self.living().into_iter().filter_map(candidate).collect()
     }

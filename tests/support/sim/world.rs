@@ -63,6 +63,8 @@ pub struct World {
     pub same_second: Vec<SameSecond>,
     /// Second eventIDs of one call (twins, addenda) → the first.
     pub same_call: BTreeMap<String, String>,
+    /// Registry, region and role, from when until when its pulls do not count.
+    pub excluded: Vec<(String, String, String, u64, u64)>,
     queue: BTreeMap<(u64, u64), Job>,
     queued: u64,
 }
@@ -83,6 +85,7 @@ impl World {
             logged: Vec::new(),
             same_second: Vec::new(),
             same_call: BTreeMap::new(),
+            excluded: Vec::new(),
             queue: BTreeMap::new(),
             queued: 0,
         };
