@@ -1,7 +1,7 @@
 //! Commits over a disk that loses, tears, reorders and refuses: whatever happens, the lake opens, holds the last commit, and
 //! goes on.
 //!
-//! `SEED=7 cargo test --lib lake::commit` plays one seed again.
+//! `SEED=7 cargo test --lib lake::commit` plays one seed again, `SEEDS=100000` plays more of them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -151,9 +151,10 @@ fn live(seed: u64) {
 
 #[test]
 fn whatever_a_disk_does_the_lake_holds_its_last_commit_and_goes_on() {
-    match std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()) {
+    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    match number("SEED") {
         Some(seed) => live(seed),
-        None => (0..4_000).for_each(live),
+        None => (0..number("SEEDS").unwrap_or(1_500)).for_each(live),
     }
 }
 

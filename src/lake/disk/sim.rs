@@ -29,6 +29,8 @@ impl Random {
 struct Content {
     seen: Vec<u8>,
     kept: Vec<u8>,
+    /// Something was written since it was brought down.
+    changed: bool,
 }
 
 /// A change of a folder that the disk may not have yet.
@@ -106,9 +108,10 @@ impl SimDisk {
         // Any of them may have come down: so they have in any order. Those of one name do in theirs.
         let mut names = state.kept.clone();
         changes.iter().filter(|_| random.below(2) == 0).for_each(|change| change.apply(&mut names));
-        for content in &mut state.contents {
+        for content in state.contents.iter_mut().filter(|content| content.changed) {
             content.kept = torn(content, random);
             content.seen = content.kept.clone();
+            content.changed = false;
         }
         state.seen = names.clone();
         state.kept = names;
@@ -136,9 +139,6 @@ impl SimDisk {
 
 /// What a crash leaves of a content: what was brought down, or a part of what was not, or nothing where it stood.
 fn torn(content: &Content, random: &mut Random) -> Vec<u8> {
-    if content.seen == content.kept {
-        return content.kept.clone();
-    }
     let length = usize::try_from(random.below(content.seen.len() as u64 + 1)).unwrap();
     match random.below(4) {
         0 => content.kept.clone(),
@@ -170,6 +170,7 @@ impl Disk for SimDisk {
         let content = *state.seen.get(path).ok_or_else(missing)?;
         let content = &mut state.contents[content];
         content.kept = content.seen.clone();
+        content.changed = false;
         Ok(())
     }
 
@@ -252,7 +253,9 @@ struct SimWriter {
 impl Write for SimWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut state = self.disk.call()?;
-        state.contents[self.content].seen.extend_from_slice(bytes);
+        let content = &mut state.contents[self.content];
+        content.seen.extend_from_slice(bytes);
+        content.changed = true;
         Ok(bytes.len())
     }
 
