@@ -29,6 +29,15 @@ pub(super) struct Manifest {
     pub select: Vec<String>,
     /// Second copies that were left out.
     pub records_duplicate: u64,
+    /// Events that share their `eventID` with another event that was read in the same run.
+    #[serde(default)]
+    pub events_sharing_an_id: u64,
+    /// Files, folders and keys that the last run left out by name.
+    #[serde(default)]
+    pub objects_left_out: u64,
+    /// Whether an event with `readOnly: true` is among the events.
+    #[serde(default)]
+    pub read_only: bool,
     pub files: Vec<FileEntry>,
     /// The objects' segments, oldest first.
     pub segments: Vec<Segment>,

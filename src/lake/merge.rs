@@ -1,7 +1,7 @@
 //! New rows of one partition and the files that are there → files without second copies, sorted by time.
 //!
-//! An event has one account, one region and one time, so all copies of it meet in one partition: new rows are compared with
-//! the `eventid` column of those files whose times overlap theirs. No other state says what is in the lake, so none can
+//! An event has one account, one region and one time (they are parts of its identity), so all copies of it meet in one
+//! partition: new rows are compared with those files whose times overlap theirs. No other state says what is in the lake, so none can
 //! disagree with it. Of two copies the one in the object (and place) that sorts first is kept, as the engine does;
 //! where that is the new one, the file with the other is written anew. So are small files, together with what is new.
 //!
@@ -27,7 +27,8 @@ use super::rows::{Piece, Rows};
 use super::write::write;
 
 /// Columns that tell which event a row is, and where it stood.
-const IDENTITY: [&str; 6] = ["eventid", "eventtime", "object", "record", "extra", "original"];
+const IDENTITY: [&str; 10] =
+    ["eventid", "eventtime", "eventsource", "eventname", "awsregion", "recipientaccountid", "object", "record", "extra", "original"];
 
 /// A file that is there.
 #[derive(Debug, Clone)]
@@ -57,7 +58,7 @@ pub(super) struct Merged {
     pub files: Vec<Present>,
     /// Names of files that the new ones replace.
     pub replaced: Vec<String>,
-    /// Second copies (of records with an eventID) that were left out.
+    /// Second copies that were left out.
     pub duplicates: u64,
     /// Rows that are new in the lake.
     pub added: u64,
@@ -101,7 +102,7 @@ impl Work<'_> {
     pub(super) fn run(mut self, mut name: impl FnMut() -> String) -> Result<Merged, LakeError> {
         let mut merged = Merged::default();
         let mut rows = Rows::of(std::mem::take(&mut self.fresh));
-        rows.settle(|id| merged.duplicates += u64::from(is_event_id(id)));
+        rows.settle(|_| merged.duplicates += 1);
         let others = match self.compare(&mut rows, &mut merged, &mut name) {
             Ok(others) => others,
             Err(Stop::Failed(failure)) => return Err(failure),
@@ -140,7 +141,7 @@ impl Work<'_> {
             }
         }
         if joined {
-            rows.settle(|id| merged.duplicates += u64::from(is_event_id(id)));
+            rows.settle(|_| merged.duplicates += 1);
         }
     }
 
@@ -189,8 +190,7 @@ impl Work<'_> {
             }
         }
         drop(places);
-        let copies = rows.heads().zip(&found).filter(|(head, found)| **found == Found::Copy && is_event_id(head.id));
-        merged.duplicates += copies.count() as u64;
+        merged.duplicates += found.iter().filter(|found| **found == Found::Copy).count() as u64;
         rows.retain(|row| found.get(row) == Some(&Found::New));
         Ok(others)
     }
@@ -202,7 +202,7 @@ impl Work<'_> {
         let taken = Piece::of(taken).ok_or_else(|| Stop::Failed(LakeError::io(&present.path(), "a waiting row is damaged")))?;
         let mut anew = Rows::of(vec![taken]);
         there.into_iter().for_each(|piece| anew.add(piece));
-        anew.settle(|id| merged.duplicates += u64::from(is_event_id(id)));
+        anew.settle(|_| merged.duplicates += 1);
         merged.replaced.push(present.entry.name.clone());
         self.write(&anew, merged, name).map_err(Stop::Failed)
     }
@@ -223,8 +223,8 @@ fn find_copies(disk: &dyn Disk, present: &Present, places: &Places<'_>, found: &
         let there = reader.read(group, Some(&IDENTITY.map(Wanted::from)), None)?;
         let records = Records::of(&there).map_err(|error| reader.error(error))?;
         for row in 0..there.height() {
-            let id = records.identity(row, native);
-            let Some((at, head)) = places.get(&(records.time(row, native), id.as_bytes())) else { continue };
+            let id = records.identity(row, native).to_bytes();
+            let Some((at, head)) = places.get(&(records.time(row, native), &id[..])) else { continue };
             let Some(found) = found.get_mut(*at) else { continue };
             *found = match head.place().cmp(&(records.object(row).as_bytes(), records.index(row))) {
                 Ordering::Less => Found::Moved,
@@ -237,11 +237,6 @@ fn find_copies(disk: &dyn Disk, present: &Present, places: &Places<'_>, found: &
         }
     }
     Ok(moved)
-}
-
-/// Whether records with this identity have an `eventID`.
-fn is_event_id(id: &[u8]) -> bool {
-    !id.starts_with(b"#")
 }
 
 /// All rows of a file.
@@ -259,8 +254,8 @@ pub(super) fn read_group(reader: &Reader, group: usize, native: bool) -> Result<
     for row in 0..there.height() {
         records.write(row, &mut json);
         let split = Split::of(&json, native).map_err(|error| reader.error(error))?;
-        let id = records.identity(row, native);
-        let head = Head { time: records.time(row, native), record: records.index(row), id: id.as_bytes(), object: records.object(row).as_bytes() };
+        let id = records.identity(row, native).to_bytes();
+        let head = Head { time: records.time(row, native), record: records.index(row), id: &id, object: records.object(row).as_bytes() };
         piece.write(&head, |out| split.put(out));
     }
     Ok(piece)
