@@ -15,6 +15,8 @@ mod gather;
 #[cfg(feature = "sql")]
 mod ingest;
 mod interrupt;
+#[cfg(feature = "sql")]
+mod lake;
 mod man;
 mod nothing;
 mod options;
@@ -74,6 +76,8 @@ enum Command {
     Queries(queries::Args),
     #[cfg(feature = "sql")]
     Ingest(ingest::Args),
+    #[cfg(feature = "sql")]
+    Lake(lake::Args),
     Verify(verify::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -92,6 +96,8 @@ impl Command {
             Self::Queries(_) => false,
             #[cfg(feature = "sql")]
             Self::Ingest(args) => args.quiet(),
+            #[cfg(feature = "sql")]
+            Self::Lake(args) => args.quiet(),
             Self::Verify(args) => args.quiet(),
             Self::Completions(_) | Self::Man(_) => false,
         }
@@ -108,6 +114,8 @@ impl Command {
             Self::Query(args) => args.common.show.writes_to_stdout(),
             #[cfg(feature = "sql")]
             Self::Ingest(_) => false,
+            #[cfg(feature = "sql")]
+            Self::Lake(args) => args.writes_to_stdout(),
             Self::Verify(args) => args.writes_to_stdout(),
             Self::Queries(_) | Self::Completions(_) | Self::Man(_) => true,
         }
@@ -125,6 +133,8 @@ impl Command {
             Self::Queries(args) => args.run(),
             #[cfg(feature = "sql")]
             Self::Ingest(args) => args.run(talk),
+            #[cfg(feature = "sql")]
+            Self::Lake(args) => args.run(talk),
             Self::Verify(args) => args.run(talk),
             Self::Completions(args) => args.run(),
             Self::Man(args) => args.run(),
@@ -163,6 +173,8 @@ pub fn main(stdout: Stdout) -> ExitCode {
         Err(usage) => return misused(&usage, &arguments, stdout),
     };
     let talk = Arc::new(Talk::new(cli.command.quiet()));
+    #[cfg(feature = "sql")]
+    tell_no_guarded_panics();
     let ended = match stdout {
         Stdout::Closed if cli.command.writes_to_stdout() => {
             Err(Failure::new("cannot write to stdout").because("it is closed").advise("name a file with -o, or give it a place to write to"))
@@ -176,6 +188,17 @@ pub fn main(stdout: Stdout) -> ExitCode {
             ExitCode::from(Failure::EXIT_CODE)
         }
     }
+}
+
+/// What a lake makes a failure of a file is told as that, and not as a panic, too.
+#[cfg(feature = "sql")]
+fn tell_no_guarded_panics() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !crate::lake::is_guarded() {
+            tell(panic);
+        }
+    }));
 }
 
 /// Shows what is wrong with the command line, or the help that was asked for.
