@@ -12,8 +12,14 @@ mod unexplained;
 mod untagged;
 mod usage;
 
+pub use child::{broken, heading, tag_of};
+pub use loss::came_back;
+pub use moved_back::{advice as advice_on_moves, moves_back};
 pub use reasons::{Why, caller, why};
-pub use story::{add_reasons, deleted, evidence, place, restore, restore_under_way, rule_in_words, rule_of, span, tags_by_need};
+pub use same_tag::push_index_again;
+pub use story::{add_reasons, asked, deleted, evidence, place, restore, restore_under_way, rule_in_words, rule_of, span, tags_by_need, who};
+pub use tag_removed::advice as advice_on_removed_tag;
+pub use untagged::reason as reason_without_tag;
 pub use usage::{Harm, usage_of_displaced, usage_of_living, usage_of_loss};
 
 use std::cell::OnceCell;
@@ -39,12 +45,19 @@ pub struct Subject<'h> {
     pub image: &'h Image,
     pub settings: Settings,
     /// What the policy in force has in store for the repository's images: worked out when first asked for.
-    prospects: &'h OnceCell<Option<Prospects>>,
+    prospects: Option<&'h OnceCell<Option<Prospects>>>,
+}
+
+impl<'h> Subject<'h> {
+    /// For who only asks what became of the image, and not what will.
+    pub fn of_the_past(history: &'h History, repository: &'h RepositoryHistory, image: &'h Image) -> Self {
+        Self { history, repository, image, settings: Settings { race_window_seconds: 0 }, prospects: None }
+    }
 }
 
 impl Subject<'_> {
     fn prospects(&self) -> Option<&Prospects> {
-        self.prospects.get_or_init(|| Prospects::of(self.history, self.repository)).as_ref()
+        self.prospects?.get_or_init(|| Prospects::of(self.history, self.repository)).as_ref()
     }
 
     /// Whether an index lists the image.
@@ -95,7 +108,7 @@ pub fn findings(history: &History, settings: Settings) -> Vec<Finding> {
     let per_repository = |repository: &RepositoryHistory| {
         let (mut found, prospects) = (Vec::new(), OnceCell::new());
         for image in &repository.images {
-            let subject = Subject { history, repository, image, settings, prospects: &prospects };
+            let subject = Subject { history, repository, image, settings, prospects: Some(&prospects) };
             ALL.iter().for_each(|detector| detector.detect(subject, &mut found));
         }
         for (&tag, life) in &repository.tag_lives {

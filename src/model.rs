@@ -50,7 +50,7 @@ pub use tag::{TagEnd, TagSpan, TagTimeline};
 pub use text::LogText;
 pub use time::Timestamp;
 pub use timeline::{ImageState, Order, StepKind, Timeline, TimelineStep, UntaggedBy};
-pub use verdict::{Cause, Exists, Gone, Sentence, Verdict};
+pub use verdict::{Basis, Cause, Exists, Gone, Moment, Sentence, Verdict};
 pub use verification::{
     Chain, ChainBegin, ChainGap, CheckedKind, CheckedObject, CoveredTime, GapCause, Sha256, SignaturesChecked, Standing, Standings, Verification,
     VerificationSummary,

@@ -136,9 +136,10 @@ fn gather<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C +
         Err(_) => vec![work(run, wanted, &seen, make())],
     };
     let (mut tallies, collectors): (Vec<Tally>, Vec<C>) = done.into_iter().unzip();
-    tallies.extend(run.feeds.iter().filter_map(|feed| feed.shelf()).map(|shelf| Tally::of(shelf.coverage())));
+    tallies.extend(run.feeds.iter().filter_map(|feed| feed.shelf()).map(|shelf| Tally::of(shelf.coverage(), shelf.has_seen_read_only())));
     let relevant = collectors.iter().map(Collector::relevant).sum();
-    let (coverage, read_only) = tally::coverage(tallies, relevant, &seen, run.cancelled.load(Ordering::Relaxed));
+    let (mut coverage, read_only) = tally::coverage(tallies, relevant, &seen, run.cancelled.load(Ordering::Relaxed));
+    coverage.objects_left_out += run.feeds.iter().map(|feed| feed.pruned().no_evidence).sum::<u64>();
     // Thousands of pages, which nobody has to wait for.
     rayon::spawn(move || drop(seen));
     (coverage, read_only, collectors)

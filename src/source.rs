@@ -21,6 +21,10 @@ pub use fatal::{FatalError, FatalKind};
 pub use options::{Credentials, MEMORY_BYTES_DEFAULT, OpenError, Options, Patience, open, public_keys};
 pub use plan::{GET_USD_PER_1000, LIST_USD_PER_1000, PRICES_AS_OF, Plan, PlanError, plan};
 
+#[cfg(feature = "s3")]
+#[doc(hidden)]
+pub use s3::is_whole_listing;
+
 use std::collections::BTreeSet;
 
 use crate::model::{Coverage, LogText, Timestamp};
@@ -114,6 +118,11 @@ pub trait Shelf: Sync + std::any::Any {
 
     /// What was read to fill the shelf, and what could not be. To be asked once nothing more is read.
     fn coverage(&self) -> Coverage;
+
+    /// Whether an event with `readOnly: true`, of any service, was read to fill the shelf.
+    fn has_seen_read_only(&self) -> bool {
+        false
+    }
 }
 
 /// A record from a shelf, as it stood in its object.

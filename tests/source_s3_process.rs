@@ -142,6 +142,20 @@ fn an_interrupt_while_listing_ends_the_run_and_claims_nothing() {
     }
 }
 
+/// A listing that always breaks off in the middle: what stands in it is read, and nobody takes that for all of it.
+#[test]
+fn a_cut_listing_is_not_taken_for_the_whole() {
+    for fault in [Fault::Shortened(60), Fault::Unmeasured(60)] {
+        let world = World::new(move |request, _| match request.is_list() && request.target.contains("us-east-1%2F") {
+            true => fault.clone(),
+            false => Fault::None,
+        });
+        let (code, partial, read, said) = outcome(&world.run(&[]));
+        assert_eq!((code, partial), (Some(3), false), "{said}");
+        assert!((5..40).contains(&read) && said.contains("not all of it could be listed"), "{read} {said}");
+    }
+}
+
 #[test]
 fn an_interrupt_of_a_dry_run_stops_it() {
     let world = World::new(|_, _| NEVER);

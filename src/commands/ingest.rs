@@ -89,6 +89,7 @@ impl Args {
         let budget = budget(Sources { max_memory: self.max_memory, ..self.asked() });
         let (mut coverage, _) = watched(talk, &feeds, &cancelled, budget, |run| pipeline::scan(run, wanted, || ingest.collector()));
         let ended_early = sources::check(&feeds, &mut coverage);
+        ingest.note(&coverage);
         // What was read is kept, whatever ended the reading.
         let summary = ingest.finish(!coverage.partial && matches!(ended_early, Ok(None))).map_err(|error| self.failure(&error))?;
         if let Some(failure) = ended_early? {

@@ -219,7 +219,9 @@ impl Fields {
 
     /// When a native EventBridge event happened, if it says so.
     pub(super) fn native_time(&self, text: &[u8]) -> Option<Timestamp> {
-        std::str::from_utf8(&self.text(text, Key::Time)?).ok().and_then(Timestamp::parse)
+        let said = self.text(text, Key::Time).or_else(|| self.raw(text, Key::Time).map(Cow::Borrowed))?;
+        let said = std::str::from_utf8(&said).ok()?;
+        Timestamp::parse(said).or_else(|| said.parse().ok().and_then(Timestamp::from_epoch))
     }
 
     /// A time in any of the forms that exporters have for it.

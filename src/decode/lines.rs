@@ -2,7 +2,7 @@
 //! `TIMESTAMP {json}` of CloudWatch Logs, the head of syslog, the columns of the AWS CLI's text output.
 
 use super::RecordSink;
-use super::json::{Fault, skip_between, skip_space, skip_value};
+use super::json::{Fault, skip_between, skip_value};
 use super::walk::Walk;
 
 /// Longest text before the JSON of a line: a time, the name of a log stream, the columns of a table.
@@ -34,7 +34,7 @@ fn json_start(line: &[u8]) -> Option<Start> {
     let at = skip_between(line, 0);
     let is_json = match line.get(at)? {
         b'{' => true,
-        b'[' => matches!(line.get(skip_space(line, at + 1)), None | Some(b'{' | b'[' | b']' | b'"')),
+        b'[' => matches!(line.get(skip_between(line, at + 1)), None | Some(b'{' | b'[' | b']' | b'"')),
         b'"' => line.get(at + 1) == Some(&b'{'),
         _ => false,
     };

@@ -5,7 +5,7 @@ use super::untagged::was_untagged;
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
 use crate::model::{Finding, FindingKind, KeptImage, Severity, StepKind};
-use crate::timeline::{EventNo, History, Image, Loss, RepositoryHistory, Sym, UseKind};
+use crate::timeline::{Displacement, End, EventNo, History, Image, Loss, RepositoryHistory, Sym, UseKind};
 
 /// ECR takes what an index lists only after the index; users tell of runs that did not.
 pub struct ChildLost;
@@ -29,21 +29,30 @@ impl Detector for ChildLost {
 /// Events of one run follow each other within this time: an index that goes in the same run goes with its children.
 const SAME_RUN_MILLIS: i64 = 10 * 60_000;
 
-/// Indexes that list the image and were there, and stayed, when it went.
-pub fn living_indexes<'h>(repository: &'h RepositoryHistory, image: &Image, loss: &Loss) -> impl Iterator<Item = &'h Image> {
-    let at = loss.at;
+/// Indexes that list the image, had a tag when it went, and stayed. One without a tag may have gone by the same rule, in an
+/// event that is not in the logs.
+pub fn living_indexes<'h>(history: &'h History, repository: &'h RepositoryHistory, image: &Image, loss: &'h Loss) -> impl Iterator<Item = &'h Image> {
     let lives = move |index: &&Image| {
-        let gone = |other: &Loss| other.at <= at + SAME_RUN_MILLIS && at < other.until && other.end != crate::timeline::End::Archived;
-        let there = index.is_alive() || index.gone_at.is_some();
-        there && !index.vanished && !index.losses.iter().any(gone)
+        let gone = |other: &Loss| other.at <= loss.at + SAME_RUN_MILLIS && loss.at < other.until && other.end != End::Archived;
+        !index.vanished && !index.losses.iter().any(gone) && had_tag(history, index, loss.at)
     };
     let listed = repository.parents.get(&image.digest).map(Vec::as_slice).unwrap_or_default();
     listed.iter().filter_map(|index| repository.image(*index)).filter(lives)
 }
 
+/// Whether the index had a tag at `at`.
+fn had_tag(history: &History, index: &Image, at: i64) -> bool {
+    let given = |(_, event): &(Sym, EventNo)| event.is_none() || history.noted(*event).time <= at;
+    let displaced_later = |displaced: &Option<Box<Displacement>>| displaced.as_ref().is_some_and(|displaced| displaced.at > at);
+    match index.losses.iter().find(|loss| loss.at > at) {
+        Some(end) => end.tags.iter().any(given) || displaced_later(&end.displaced),
+        None => index.tags.iter().any(given) || displaced_later(&index.displaced),
+    }
+}
+
 /// The index that the finding is named after: one that has a tag first, and of those the first by that.
-pub fn heading<'h>(history: &'h History, repository: &'h RepositoryHistory, image: &Image, loss: &Loss) -> Option<&'h Image> {
-    living_indexes(repository, image, loss).min_by_key(|index| {
+pub fn heading<'h>(history: &'h History, repository: &'h RepositoryHistory, image: &Image, loss: &'h Loss) -> Option<&'h Image> {
+    living_indexes(history, repository, image, loss).min_by_key(|index| {
         let tag = tag_of(history, index, loss).map(|tag| history.text(tag));
         (tag.is_none(), tag, history.digest(index.digest))
     })

@@ -6,7 +6,7 @@ use super::story::{add_reasons, deleted, evidence, lost, place, restore, rule_in
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
 use crate::model::{EventRef, Finding, FindingKind, KeptImage};
-use crate::timeline::{Because, End, Loss};
+use crate::timeline::{Because, End, History, Image, Loss, RepositoryHistory, Sym};
 
 /// A count or age rule took an image that had a tag.
 pub struct ExpiredWhileTagged;
@@ -133,6 +133,23 @@ fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, event: &EventRe
     format!("In {}, {what}; {needed}.", place(&history.repository(subject.repository)))
 }
 
+/// What came back, and what did not: a push brings back the tags that it names, and no others.
+pub fn came_back(history: &History, repository: &RepositoryHistory, image: &Image, loss: &Loss) -> Vec<String> {
+    let missing = |tag: Sym| repository.tags.get(&tag).is_none_or(|state| state.holder.is_none());
+    let mut tags: Vec<&str> = loss.tags.iter().filter(|(tag, _)| missing(*tag)).map(|(tag, _)| history.text(*tag)).collect();
+    tags.sort_unstable();
+    if tags.is_empty() || image.is_gone() {
+        return vec!["The image came back later: it can be pulled now; start anew what stopped.".to_owned()];
+    }
+    let (name, digest) = (history.repository(repository).name, history.digest_or_zero(image.digest));
+    let list = tags.join(", ");
+    vec![format!(
+        "The image came back later, and tag {list} did not: tag {digest} {list} again (`aws ecr put-image --repository-name {} --image-tag {} --image-manifest …` with its manifest).",
+        name.raw(),
+        tags[0]
+    )]
+}
+
 /// What most likely took it, and by when.
 fn presumed(subject: Subject<'_>, loss: &Loss, digest: &str) -> String {
     let by = crate::model::Timestamp::from_millis(loss.at);
@@ -148,7 +165,7 @@ fn presumed(subject: Subject<'_>, loss: &Loss, digest: &str) -> String {
 
 fn advice(subject: Subject<'_>, kind: FindingKind, loss: &Loss, why: &Why) -> Vec<String> {
     if loss.back_at.is_some() {
-        return vec!["The image came back later: it can be pulled now.".to_owned()];
+        return came_back(subject.history, subject.repository, subject.image, loss);
     }
     if loss.presumed.is_some() {
         return why.advice.clone();

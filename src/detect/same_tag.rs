@@ -1,7 +1,7 @@
 //! The incident this exists for: two pushes of one tag, and a lifecycle run that took what the first had pushed.
 
 use super::reasons::why;
-use super::story::{add_reasons, deleted, evidence, immutability, lost, order_of, place, rule_in_words, settled, span};
+use super::story::{add_reasons, deleted, evidence, immutability, lost, order_of, place, role, rule_in_words, settled, span, who};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
 use crate::model::{Finding, FindingKind, KeptImage, Order, PushOrigin, Severity};
@@ -105,9 +105,9 @@ fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, kind: Fi
         (pulls, _) => format!("; {pulls} pull(s) after that found nothing"),
     };
     if displaced.by_child {
-        return format!("In {}, {} {hurt}.", place(&history.repository(subject.repository)), lost_to_child(subject, displaced),)
-            .replace(" ;", ";")
-            .replace(" .", ".");
+        let (place, told) = (place(&history.repository(subject.repository)), lost_to_child(subject, displaced));
+        let later = span((loss.at - displaced.at).div_euclid(1000));
+        return format!("In {place}, {told}; {} took the index {later} later{hurt}.", rule_in_words(history, loss));
     }
     let untagged_for = loss.untagged_at.map_or(0, |untagged| (loss.at - untagged).div_euclid(1000));
     format!(
@@ -127,13 +127,21 @@ fn is_refresh(subject: Subject<'_>, displaced: &Displacement) -> bool {
     by_cache(subject.image) && subject.repository.image(displaced.by).is_some_and(by_cache)
 }
 
-/// "index sha256:… lost tag v3 to sha256:…, which it lists: …".
+/// "one push gave tag v3 to index sha256:… and 1 s later to sha256:…, an image that the index lists: …".
 pub fn lost_to_child(subject: Subject<'_>, displaced: &Displacement) -> String {
     let history = subject.history;
     let (tag, child) = (history.text(displaced.tag), history.digest_or_zero(displaced.by).short());
     let index = history.digest_or_zero(subject.image.digest).short();
     let platform = platform(subject, displaced).unwrap_or("a single platform");
-    format!("index {index} lost tag {tag} to {child}, an image that it lists: the tag gives {platform} only, and every other platform fails")
+    let pushers = [displaced.first_push, displaced.second_push].map(|push| who(history, push));
+    let after = gap(subject, displaced).map(|gap| format!(" {} later", span(gap))).unwrap_or_default();
+    let how = match displaced.first_push.some() {
+        Some(_) if role(&pushers[0]) == role(&pushers[1]) => {
+            format!("one push, by {}, gave tag {tag} to index {index} and{after} to {child}, an image that the index lists", pushers[1])
+        }
+        _ => format!("{} gave tag {tag}, which index {index} had, to {child}, an image that the index lists", pushers[1]),
+    };
+    format!("{how}: the tag gives {platform} only, and every other platform fails")
 }
 
 /// What the child that took the tag is for.

@@ -12,6 +12,8 @@ pub struct UnexplainedTag;
 
 /// A task that stops tells of a pull up to so long before: it tries several times.
 const RETRIED_MILLIS: i64 = 10 * 60_000;
+/// A digest that is asked for so long before its first push in the logs was somewhere already: who asked knew it.
+const BEFORE_PUSH_MILLIS: i64 = 3_600_000;
 
 impl Detector for Unexplained {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
@@ -44,7 +46,8 @@ fn is_explained(subject: Subject<'_>, at: usize, step: &Step) -> bool {
     let absent = image.losses.iter().any(|loss| (loss.end_step as usize) < at && (now < loss.until || now - loss.until <= RETRIED_MILLIS));
     let is_push = |step: &Step| matches!(step.kind, StepKind::Push | StepKind::Replicate);
     let first_push = image.steps.iter().position(is_push).map(|first| (first, history.noted(image.steps[first].event).time));
-    let before_push = first_push.is_some_and(|(first, pushed)| at < first || (now - pushed <= RETRIED_MILLIS && now >= pushed));
+    let before_push = first_push
+        .is_some_and(|(first, pushed)| (at < first && pushed - now <= BEFORE_PUSH_MILLIS) || (now >= pushed && now - pushed <= RETRIED_MILLIS));
     let without_part = image
         .children
         .iter()

@@ -13,7 +13,7 @@ pub struct ExpiredUntagged;
 impl Detector for ExpiredUntagged {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
         for loss in subject.image.losses.iter().filter(|loss| was_untagged(loss)) {
-            if child::living_indexes(subject.repository, subject.image, loss).next().is_some() {
+            if child::living_indexes(subject.history, subject.repository, subject.image, loss).next().is_some() {
                 continue;
             }
             let harm = usage_of_loss(subject.history, subject.image, loss, subject.is_child());
@@ -102,7 +102,7 @@ pub fn reason(subject: Subject<'_>, loss: &Loss) -> (String, Vec<EventNo>) {
                 ),
                 None => "the repository's tags are immutable, and a tag that is taken is not moved".to_owned(),
             };
-            (format!("replication brought it without its tag at {}, because {because}", history.time(push)), events)
+            (format!("replication brought it without its tag at {}: {because}", history.time(push)), events)
         }
         Untagged::Removed(call) => (format!("{} took its tag off at {}", who(call), history.time(call)), vec![call]),
         Untagged::NotKnown => {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::moment::failures;
 use super::pasted::host::owner;
 use super::{About, Case, Registry, against, sentence, there};
 use crate::model::{Cause, Digest, EventRef, ImageReference, Repository, Sentence, StepKind, Verdict};
@@ -52,7 +53,7 @@ fn foreign(host: &str, repository: &str) -> (String, String) {
 fn public(repository: &str) -> (String, String) {
     let alias = repository.split('/').next().unwrap_or(repository);
     let text = format!(
-        "public.ecr.aws/{repository} lies in ECR Public, which is not ECR: its calls are logged under ecr-public.amazonaws.com, in us-east-1 of the account that \
+        "public.ecr.aws/{repository} lies in ECR Public, a service of its own: its calls are logged under ecr-public.amazonaws.com, in us-east-1 of the account that \
          owns the alias {alias}, and this program does not read them."
     );
     let advice = format!(
@@ -199,7 +200,7 @@ pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
     verdict.repository = Some(case.history.repository(repository));
     if !repository.gaps.is_empty() {
         let gap = format!(
-            "{} event(s) of this repository had their content left out by CloudTrail: its push or its end may be among them.",
+            "{} event(s) of this repository do not say what was done (CloudTrail leaves content out above 100 KB): its push or its end may be among them.",
             repository.gaps.len()
         );
         verdict.unknown.push(gap);
@@ -213,6 +214,14 @@ pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
             "Replication takes up to 30 minutes and copies no older images: look at the replication rules, or pull from the source registry."
                 .to_owned()
         }
+        _ if !case.history.has_owners_trail(repository) => {
+            let own = case.history.repository(repository);
+            format!(
+                "Read the trail of account {} in {}, which owns the repository: these logs hold nothing that was done to it there.",
+                own.registry_id.raw(),
+                own.region.raw()
+            )
+        }
         _ => "Widen --since to before its push; check account, region and repository of the reference.".to_owned(),
     });
     verdict
@@ -222,7 +231,13 @@ pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
 fn not_known(case: Case<'_>, repository: &RepositoryHistory) -> Sentence {
     let (own, about) = (case.history.repository(repository), &case.question.about);
     let what = about.digest().map_or_else(|| format!("tag {}", about.tag().unwrap_or_default()), |digest| digest.to_string());
-    let mut text = format!("The logs know repository {} and not {what}: no push, pull, expiry or deletion of it was logged there.", own.name.raw());
+    let asks = failures(case, repository);
+    let pulled = if asks.is_empty() {
+        "no push, pull, expiry or deletion of it was logged there".to_owned()
+    } else {
+        format!("it was asked for {} time(s), and no push, expiry or deletion of it was logged there", asks.len())
+    };
+    let mut text = format!("The logs know repository {} and not {what}: {pulled}.", own.name.raw());
     if case.question.latest {
         text.push_str(&format!(" No tag was given, so that latest was looked for;{}", tags_there(case, repository)));
     }
@@ -237,7 +252,8 @@ fn not_known(case: Case<'_>, repository: &RepositoryHistory) -> Sentence {
             text.push_str(&format!(" Similar tags: {}.", alike.join(", ")));
         }
     }
-    sentence(text, refused.map(|step| case.event(step.event)).unwrap_or_default())
+    let last = asks.into_iter().max_by_key(|event| case.time(*event));
+    sentence(text, refused.map(|step| step.event).into_iter().chain(last).flat_map(|event| case.event(event)).collect())
 }
 
 /// Some tags that the repository has.

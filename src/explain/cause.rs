@@ -1,7 +1,7 @@
 //! How a life ended → which of the causes it is.
 
 use super::{Case, Known};
-use crate::detect::rule_of;
+use crate::detect::{heading, rule_of};
 use crate::model::{Cause, PushOrigin};
 use crate::policy::Tags;
 use crate::timeline::{Because, End, Loss};
@@ -27,6 +27,7 @@ fn expired(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Cause {
     match known.image.origin {
         PushOrigin::PullThroughCache => Cause::PullThroughCacheExpired,
         _ if loss.displaced.is_some() => Cause::TagMovedThenExpired,
+        _ if heading(case.history, known.repository, known.image, loss).is_some() => Cause::IndexOrChildGone,
         PushOrigin::Replication => Cause::ReplicaMissing,
         PushOrigin::Client if listed_tags && by_other_tag(case, loss) => Cause::ExpiredByOtherTag,
         PushOrigin::Client if listed_tags => Cause::ExpiredWhileTagged,

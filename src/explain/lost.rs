@@ -1,10 +1,15 @@
 //! It was there, and it is gone: the three steps of the story.
 
 use super::cause::of_loss;
+use super::moment::{is_push, the_pull};
+use super::removed::lower;
+use super::there::{capital, exists, tagged};
 use super::{Case, Known, against, sentence, used_by};
-use crate::detect::{self, Why, restore, restore_under_way, rule_in_words, span, why};
+use crate::detect::{
+    self, Subject, Why, broken, came_back, heading, reason_without_tag, restore, restore_under_way, rule_in_words, span, tag_of, why,
+};
 use crate::model::{Cause, EventRef, Gone, Order, Reason, ReasonKind, Sentence, StepKind, Timestamp, Verdict};
-use crate::timeline::{End, Loss};
+use crate::timeline::{End, EventNo, Loss};
 
 pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
     let cause = of_loss(case, known, loss);
@@ -13,14 +18,18 @@ pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
     }
     let mut verdict = case.blank(cause);
     verdict.repository = Some(case.history.repository(known.repository));
-    verdict.exists = case.exists(known, Some(loss.end == End::Archived));
-    verdict.gone = Some(Gone { at: Timestamp::from_millis(loss.at), by: cause, event: case.history.event(loss.event) });
+    verdict.exists = case.exists(known, exists(known.image));
+    let back_at = loss.back_at.map(Timestamp::from_millis);
+    verdict.gone = Some(Gone { at: Timestamp::from_millis(loss.at), by: cause, event: case.history.event(loss.event), back_at });
     verdict.why = case.finding(known, Some(loss));
     let why = why(case.history, known.repository, known.image, loss);
-    verdict.narrative = vec![existence(case, known, loss), end(case, known, loss, &why), eligibility(case, known, loss, &why)];
+    verdict.narrative = vec![existence(case, known, loss), end(case, known, loss, &why), explanation(case, known, loss, &why)];
     verdict.not_this = against::other_causes(case, known, Some(loss), cause);
     verdict.used_by = used_by::sentences(case, known, Some(loss));
-    verdict.advice = advice(case, known, cause, &verdict, &why);
+    if !loss.asked_later.is_empty() {
+        verdict.used_by.extend(used_by::of_tag(case, case.asked_tag().and_then(|tag| known.repository.tag_lives.get(&tag))));
+    }
+    verdict.advice = advice(case, known, loss, cause, &verdict, &why);
     verdict.reasons = why.reasons;
     if loss.open_start {
         verdict.unknown.push("The image was pushed before the logs begin: widen --since to see who pushed it, and under which tags.".to_owned());
@@ -42,7 +51,7 @@ fn presumed(case: Case<'_>, known: Known<'_>, loss: &Loss, cause: Cause) -> Verd
     verdict.repository = Some(history.repository(known.repository));
     verdict.exists = case.exists(known, None);
     verdict.exists.tag_exists = verdict.exists.tag_exists.filter(|exists| *exists);
-    verdict.gone = Some(Gone { at, by: cause, event: history.event(loss.event) });
+    verdict.gone = Some(Gone { at, by: cause, event: history.event(loss.event), back_at: None });
     verdict.why = case.finding(known, Some(loss));
     let push = known.image.steps.iter().find(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate));
     let pushed = push.map(|push| format!(" It came at {}.", history.time(push.event))).unwrap_or_default();
@@ -68,21 +77,40 @@ fn presumed(case: Case<'_>, known: Known<'_>, loss: &Loss, cause: Cause) -> Verd
 
 /// First: does it exist?
 fn existence(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
-    let digest = case.digest(known);
-    let exists = case.exists(known, Some(false));
     let pushed = loss.pushed_at.map(|at| format!(" It was pushed at {}.", Timestamp::from_millis(at))).unwrap_or_default();
-    let tag = case.question.about.tag().unwrap_or_default();
-    let there = match (exists.tag_exists, exists.tag_points_to) {
-        (Some(true), Some(other)) if other != digest => format!("Tag {tag} exists, and points to {other}; {digest} itself does not exist any more."),
-        _ if loss.end == End::Archived => format!("{digest} exists, and it is archived: a pull gets \"not found\", as if it did not."),
-        (Some(false), _) => format!("Neither tag {tag} nor {digest} exists any more."),
-        _ => format!("{digest} does not exist any more."),
-    };
+    let there = if exists(known.image) == Some(true) && loss.back_at.is_some() { is_back(case, known) } else { is_gone(case, known, loss) };
     let mut evidence = case.event(loss.event);
     let life = known.image.steps.get(loss.first_step as usize..=loss.end_step as usize).unwrap_or_default();
     let push = life.iter().find(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate));
     evidence.extend(push.into_iter().flat_map(|push| case.event(push.event)));
     sentence(format!("{there}{pushed}"), evidence)
+}
+
+/// It is there again at the end of the logs; its tags need not be.
+fn is_back(case: Case<'_>, known: Known<'_>) -> String {
+    let (digest, tagged) = (case.digest(known), tagged(case, known.image));
+    let exists = case.exists(known, Some(true));
+    let tag = case.question.about.tag().unwrap_or_default();
+    match (exists.tag_exists, exists.tag_points_to) {
+        (Some(true), Some(other)) if other == digest => format!("Tag {tag} exists again at the end of the logs, and points to {digest}."),
+        (Some(true), Some(other)) => format!("Tag {tag} points to {other} at the end of the logs; {digest} exists again, too, {tagged}."),
+        (Some(false), _) => format!("Tag {tag} does not exist at the end of the logs; {digest}, which it pointed to, exists again, {tagged}."),
+        _ => format!("{digest} exists again at the end of the logs, {tagged}."),
+    }
+}
+
+fn is_gone(case: Case<'_>, known: Known<'_>, loss: &Loss) -> String {
+    let digest = case.digest(known);
+    let exists = case.exists(known, Some(false));
+    let tag = case.question.about.tag().unwrap_or_default();
+    match (exists.tag_exists, exists.tag_points_to) {
+        (Some(true), Some(other)) if other != digest => format!("Tag {tag} exists, and points to {other}; {digest} itself does not exist any more."),
+        _ if loss.end == End::Archived && known.image.state == crate::model::ImageState::Archived => {
+            format!("{digest} exists, and it is archived: a pull gets \"not found\", as if it did not.")
+        }
+        (Some(false), _) => format!("Neither tag {tag} nor {digest} exists any more."),
+        _ => format!("{digest} does not exist any more."),
+    }
 }
 
 /// Second: when did it go, and by what?
@@ -103,20 +131,74 @@ fn end(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
         End::RepositoryDeleted => format!("It went at {at}: {who} deleted the whole repository."),
     };
     let put = why.of_kind(ReasonKind::PolicyPut);
-    let text = put.map_or(text.clone(), |put| format!("{text} {}", put.text));
+    let mut text = put.map_or(text.clone(), |put| format!("{text} {}", put.text));
     let mut evidence: Vec<EventRef> =
         put.iter().flat_map(|put| put.evidence.iter().cloned()).filter(|other| other.event_id != event.event_id).collect();
     evidence.push(event);
-    let Some(asked) = restore_under_way(known.image).filter(|_| loss.end == End::Archived) else { return sentence(text, evidence) };
-    evidence.extend(case.event(asked));
-    let (by, when) = (detect::caller(case.history, asked), case.history.time(asked));
-    sentence(
-        format!("{text} {by} asked for its restore at {when} (imageStatus ACTIVATING), and no event of these logs says that it is done."),
-        evidence,
+    if let Some(asked) = restore_under_way(known.image).filter(|_| loss.end == End::Archived) {
+        evidence.extend(case.event(asked));
+        let (by, when) = (detect::caller(case.history, asked), case.history.time(asked));
+        text = format!("{text} {by} asked for its restore at {when} (imageStatus ACTIVATING), and no event of these logs says that it is done.");
+    }
+    let back = comeback(case, known, loss, &mut evidence);
+    sentence(format!("{text}{back}"), evidence)
+}
+
+/// What came after the end: the image again, or the repository under the same name.
+fn comeback(case: Case<'_>, known: Known<'_>, loss: &Loss, evidence: &mut Vec<crate::model::EventRef>) -> String {
+    if let Some(back) = loss.back_at {
+        let step = known.image.steps.get(loss.next_life_step as usize);
+        evidence.extend(step.into_iter().flat_map(|step| case.event(step.event)));
+        let restored = if loss.end == End::Archived { "It was restored" } else { "It came back" };
+        let alone = match (case.asked_tag(), step.and_then(|step| step.tag.some())) {
+            (Some(asked), Some(tag)) if asked != tag && case.question.about.digest().is_none() => {
+                format!(" under tag {} alone", case.history.text(tag))
+            }
+            _ => String::new(),
+        };
+        return format!(" {restored} at {}{alone}.", Timestamp::from_millis(back));
+    }
+    let created = known.repository.creations.iter().copied().find(|event| loss.end == End::RepositoryDeleted && case.time(*event) >= loss.at);
+    let Some(created) = created else { return String::new() };
+    evidence.extend(case.event(created));
+    let later = crate::detect::span((case.time(created) - loss.at).div_euclid(1000));
+    format!(
+        " The repository was created anew under the same name, empty, {later} later, so that the registry says of the image that it is not found, and not that there is no such repository."
     )
 }
 
-/// Third: why was it eligible?
+/// Third: why; and, where it is there again, that the failure fell into the time when it was not.
+fn explanation(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
+    let Sentence { text, mut evidence } = eligibility(case, known, loss, why);
+    let recreated = known.repository.creations.iter().any(|event| loss.end == End::RepositoryDeleted && case.time(*event) >= loss.at);
+    let lead = match the_pull(case, case.when) {
+        Some(pull) if loss.back_at.is_some_and(|back| case.when.at < back) => format!("{pull} fell into that time, and that explains it. "),
+        Some(pull) if loss.back_at.is_some() => {
+            let tag = case.question.about.tag().unwrap_or_default();
+            format!(
+                "An image takes all its tags with it, and a later push brings back only those that it names: tag {tag} was not pushed again, and {} found nothing. ",
+                lower(&pull)
+            )
+        }
+        Some(pull) if recreated => {
+            let alone = case.asked_tag().filter(|_| case.question.about.digest().is_none());
+            let what = alone.map_or_else(|| "it".to_owned(), |tag| format!("tag {}", case.history.text(tag)));
+            let later = alone.and_then(|tag| known.repository.tag_lives.get(&tag)?.after(case.when.at));
+            let second = match later {
+                Some(span) => format!("came to the second only at {}", Timestamp::from_millis(span.from)),
+                None => "was never pushed in the second".to_owned(),
+            };
+            format!("{} was in the first life of the repository, and {second}: {} found nothing. ", capital(&what), lower(&pull))
+        }
+        _ => String::new(),
+    };
+    if !lead.is_empty() {
+        evidence.extend(case.event(case.when.event));
+    }
+    sentence(format!("{lead}{text}"), evidence)
+}
+
+/// Why was it eligible?
 fn eligibility(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
     let tagged = if loss.displaced.is_none() { by_reasons(case, loss, why) } else { None };
     tagged.unwrap_or_else(|| with_count(without_tag(case, known, loss), why))
@@ -170,12 +252,12 @@ fn without_tag(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
         End::Expired if loss.run.as_ref().is_some_and(|run| !run.tags.is_empty()) => {
             format!("It was eligible although tagged ({}): the rule counts or ages tagged images, too.", tags.join(", "))
         }
-        End::Expired if known.repository.parents.contains_key(&known.image.digest) => {
-            "It was eligible because it is part of an index and has no tag of its own: once its index is gone, an untagged rule takes it.".to_owned()
-        }
+        End::Expired if known.repository.parents.contains_key(&known.image.digest) => return child(case, known, loss),
         End::Expired => {
-            "It was eligible because it had no tag; how it lost it, or that it never had one, happened before the logs begin or was not logged."
-                .to_owned()
+            let subject = Subject::of_the_past(case.history, known.repository, known.image);
+            let (reason, events) = reason_without_tag(subject, loss);
+            let evidence = [loss.event].into_iter().chain(events).flat_map(|event| case.event(event)).collect();
+            return sentence(format!("It was eligible because {reason}."), evidence);
         }
         End::Archived if loss.run.is_some() => {
             "It was eligible because it matches the rule; archiving answers a pull with 404, like a deletion.".to_owned()
@@ -203,6 +285,23 @@ fn by_reasons(case: Case<'_>, loss: &Loss, why: &Why) -> Option<Sentence> {
     Some(sentence(format!("{although} {}", texts.join(" ")), evidence))
 }
 
+/// What an index lists goes with the index; sometimes it goes before.
+fn child(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
+    let Some(index) = heading(case.history, known.repository, known.image, loss) else {
+        let text = "It was eligible because it is part of an index and has no tag of its own: once its index is gone, an untagged rule takes it.";
+        return sentence(text, case.event(loss.event));
+    };
+    let digest = case.history.digest_or_zero(index.digest).short();
+    let named = tag_of(case.history, index, loss)
+        .map_or_else(|| format!("index {digest}"), |tag| format!("the index {digest}, tagged {},", case.history.text(tag)));
+    let push = index.steps.iter().rfind(|step| is_push(step)).map_or(EventNo::NONE, |step| step.event);
+    let broken = broken(case.history, known.repository, index, known.image);
+    let text = format!(
+        "It has no tag of its own, and the run took it although {named} lists it and is still there: ECR documents that it does not do that, and users report that it does. Of the index, {broken}."
+    );
+    sentence(text, [push, loss.event].into_iter().flat_map(|event| case.event(event)).collect())
+}
+
 /// Age counts from the push: an image that is older than the rule's age when it loses its tag goes at the next run.
 fn grace(loss: &Loss) -> String {
     match (loss.untagged_at, loss.pushed_at) {
@@ -223,7 +322,14 @@ fn replica(case: Case<'_>, known: Known<'_>, verdict: &Verdict) -> String {
     format!("{deletions}: look at the copy's own policy, and pull from the source registry meanwhile.")
 }
 
-fn advice(case: Case<'_>, known: Known<'_>, cause: Cause, verdict: &Verdict, why: &Why) -> Vec<String> {
+fn advice(case: Case<'_>, known: Known<'_>, loss: &Loss, cause: Cause, verdict: &Verdict, why: &Why) -> Vec<String> {
+    let by_tag = case.question.about.digest().is_none();
+    if by_tag && verdict.exists.tag_exists == Some(true) && verdict.exists.tag_points_to != Some(case.digest(known)) {
+        return vec!["The tag is there again, on another image: it can be pulled now; start anew what stopped.".to_owned()];
+    }
+    if loss.back_at.is_some() && exists(known.image) == Some(true) {
+        return came_back(case.history, known.repository, known.image, loss);
+    }
     if let Some(finding) = verdict.why.as_ref().and_then(|id| case.findings.iter().find(|finding| &finding.id == id)) {
         return finding.advice.clone();
     }

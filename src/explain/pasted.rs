@@ -21,6 +21,8 @@ use super::question::About;
 const BREAKS_MAX: usize = 16;
 /// How far behind the beginning of a host a name may end. Longer than any, wraps included.
 const NAME_REACH: usize = 2_000;
+/// How far around a name the words of a failure are looked for, in its line.
+const LINE_REACH: usize = 4_000;
 /// Longest text that is looked at; an error is seldom longer than a page.
 const TEXT_MAX: usize = 1 << 20;
 /// References that are looked at: a build log repeats its own.
@@ -132,8 +134,8 @@ fn candidate(text: &str, place: usize, take: impl Fn(&str) -> Option<(Registry, 
             // Behind a break, only a name that became longer is another one.
             readings.extend(more.into_iter().filter(|reading| !readings.contains(reading)).collect::<Vec<_>>());
         }
-        // It goes on behind the break only where it ends at it.
-        if next_break.is_none_or(|next| end != 0 && end < next) {
+        // It goes on behind the break only where it ends at it, or at a sign that something must follow.
+        if next_break.is_none_or(|next| end != 0 && end < next && !matches!(&part[end..next], ":" | "@" | "/")) {
             break;
         }
     }
@@ -145,6 +147,8 @@ fn candidate(text: &str, place: usize, take: impl Fn(&str) -> Option<(Registry, 
 fn stands_in_a_failure(text: &str, place: usize) -> bool {
     let begin = text[..place].rfind('\n').map_or(0, |at| at + 1);
     let end = text[place..].find('\n').map_or(text.len(), |at| place + at);
+    let near = |at: usize| text.floor_char_boundary(at.min(text.len()));
+    let (begin, end) = (near(begin.max(place.saturating_sub(LINE_REACH))), near(end.min(place + LINE_REACH)));
     let line = text[begin..end].to_ascii_lowercase();
     FAILURES.iter().any(|word| line.contains(word))
 }

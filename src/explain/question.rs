@@ -1,7 +1,7 @@
 //! What the user asks about: a pasted error line, an image reference, or a digest, whole or cut off.
 
 use super::pasted::{self, Reading};
-use crate::model::{Digest, ImageReference};
+use crate::model::{Digest, ImageReference, Timestamp};
 
 pub use super::pasted::host::Registry;
 
@@ -21,6 +21,10 @@ pub struct Question {
     pub cut: Option<String>,
     /// Neither a tag nor a digest was given, which every client takes for `latest`.
     pub latest: bool,
+    /// The text is more than a name: it tells of something that went wrong.
+    pub failed: bool,
+    /// `--at`: the moment that is asked about.
+    pub at: Option<Timestamp>,
     /// It is about a repository, and about no image in it.
     pub repository_only: bool,
     /// A layer that the text names, and by it no image.
@@ -51,7 +55,8 @@ impl Question {
     pub fn parse(text: &str) -> Option<Self> {
         let denied = ["403", "Forbidden", "AccessDenied", "denied", "not authorized"].iter().any(|word| text.contains(word));
         let pasted = pasted::read(text)?;
-        let mut questions = pasted.readings.into_iter().map(|reading| Self::of(reading, denied, &pasted.others));
+        let failed = text.trim().contains(char::is_whitespace);
+        let mut questions = pasted.readings.into_iter().map(|reading| Self { failed, ..Self::of(reading, denied, &pasted.others) });
         let mut first = questions.next()?;
         first.alternatives = questions.collect();
         Some(first)
@@ -67,6 +72,8 @@ impl Question {
             denied,
             cut,
             latest: false,
+            failed: false,
+            at: None,
             repository_only,
             layer,
             others: others.to_vec(),

@@ -1,6 +1,6 @@
 //! A question about a repository, and about no image in it: `RepositoryNotFoundException`, a policy that denies.
 
-use super::{Case, sentence, there};
+use super::{About, Case, Registry, sentence, there};
 use crate::model::{Cause, EventRef, Gone, StepKind, Timestamp, Verdict};
 use crate::timeline::RepositoryHistory;
 
@@ -22,7 +22,8 @@ pub(super) fn verdict(case: Case<'_>, repository: &RepositoryHistory) -> Verdict
                 sentence(format!("It was deleted at {}, by {}.", gone.event_time, by(&gone)), vec![gone.clone()]),
                 sentence("All of its images went with it.", Vec::new()),
             ];
-            verdict.gone = Some(Gone { at: Timestamp::from_millis(case.history.noted(event).time), by: Cause::RepositoryDeleted, event: gone });
+            verdict.gone =
+                Some(Gone { at: Timestamp::from_millis(case.history.noted(event).time), by: Cause::RepositoryDeleted, event: gone, back_at: None });
             verdict.advice.push("Create the repository again, and push what is needed; who deleted it may have a copy.".to_owned());
         }
         None => {
@@ -36,10 +37,7 @@ pub(super) fn verdict(case: Case<'_>, repository: &RepositoryHistory) -> Verdict
                     evidence,
                 ),
                 there::no_event(case, repository),
-                sentence(
-                    "So the call that failed went to another registry: of another account, or of another region, where a repository of that name is not.",
-                    Vec::new(),
-                ),
+                sentence(elsewhere(case), Vec::new()),
             ];
             verdict.advice.push(format!(
                 "Compare account and region of the call with those of the repository: {} in {}. A call without a registry id asks that of the caller.",
@@ -52,6 +50,16 @@ pub(super) fn verdict(case: Case<'_>, repository: &RepositoryHistory) -> Verdict
         denied(case, repository, &mut verdict);
     }
     verdict
+}
+
+/// Where a call went that did not find it.
+fn elsewhere(case: Case<'_>) -> String {
+    let place = match (&case.question.about, &case.question.registry) {
+        (About::Reference(_), _) => return "A call that did not find it was made before it was created, or named it otherwise.".to_owned(),
+        (_, Registry::Ecr { registry_id: Some(_), .. }) => "another region",
+        _ => "another account or another region",
+    };
+    format!("A call that did not find it went to {place}, where no repository has that name, or was made before this one was created.")
 }
 
 /// The text speaks of a refusal, and names no image.

@@ -17,21 +17,23 @@ pub(super) struct Settled {
 pub(super) fn settled(case: Case<'_>) -> Settled {
     let question = case.question;
     let readings = || std::iter::once(question).chain(&question.alternatives);
-    let knows = |question: &Question| knows(Case { question, ..case });
-    let best = readings().map(knows).max().unwrap_or(Knows::Nothing);
-    let fits = |reading: &&Question| knows(reading) == best && !(reading.only_if_known && best < Knows::Image);
-    let chosen = readings().find(fits).unwrap_or(question);
+    let readings: Vec<(Knows, &Question)> = readings().map(|question| (knows(Case { question, ..case }), question)).collect();
+    let best = readings.iter().map(|(knows, _)| *knows).max().unwrap_or(Knows::Nothing);
+    let fits = |(knows, reading): &&(Knows, &Question)| *knows == best && !(reading.only_if_known && best < Knows::Image);
+    let chosen = readings.iter().find(fits).map_or(question, |(_, reading)| reading);
     let mut notes = Vec::new();
-    let also: Vec<String> = readings()
-        .filter(|other| best == Knows::Image && *other != chosen && knows(other) == best)
-        .map(Question::to_text)
+    let also: Vec<String> = readings
+        .iter()
+        .filter(|(knows, other)| best == Knows::Image && *other != chosen && *knows == best)
+        .map(|(_, other)| other.to_text())
         .filter(|text| *text != chosen.to_text())
         .take(NAMED_MAX)
         .collect();
     if !also.is_empty() {
         notes.push(format!("The text can be read in another way, too, and the logs know that as well: {}. Ask about it by itself.", also.join(", ")));
     }
-    let chosen = Question { others: question.others.clone(), alternatives: Vec::new(), ..chosen.clone() };
+    let Question { failed, at, .. } = *question;
+    let chosen = Question { others: question.others.clone(), alternatives: Vec::new(), failed, at, ..chosen.clone() };
     notes.extend(about_registry(Case { question: &chosen, ..case }));
     notes.extend(
         chosen.layer.map(|layer| format!("{layer} is a layer, and by it no image is named: a layer is there as long as an image that has it.")),
@@ -55,8 +57,9 @@ fn knows(case: Case<'_>) -> Knows {
         };
     }
     let repositories = case.repositories();
-    let asks_for_image = !case.question.repository_only;
-    match repositories.iter().any(|repository| asks_for_image && case.image_in(repository).is_some() || case.knows_tag(repository)) {
+    // Nobody wrote `latest`: a reading that has a tag goes before one that has none.
+    let asks_for_image = !case.question.repository_only && !case.question.latest;
+    match repositories.iter().any(|repository| asks_for_image && (case.image_in(repository).is_some() || case.knows_tag(repository))) {
         true => Knows::Image,
         false if repositories.is_empty() => Knows::Nothing,
         false => Knows::Repository,
@@ -66,7 +69,7 @@ fn knows(case: Case<'_>) -> Knows {
 impl Case<'_> {
     fn knows_tag(self, repository: &crate::timeline::RepositoryHistory) -> bool {
         let tag = self.question.about.tag().and_then(|tag| self.history.find_string(tag));
-        self.question.about.digest().is_none() && tag.is_some_and(|tag| repository.tags.contains_key(&tag))
+        self.question.about.digest().is_none() && tag.is_some_and(|tag| repository.tag_lives.contains_key(&tag))
     }
 }
 

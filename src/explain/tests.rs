@@ -1,5 +1,7 @@
 //! Each cause told from the others.
 
+mod pasted;
+
 use super::{Question, explain};
 use crate::detect::{Settings, findings};
 use crate::model::{Action, Cause, Coverage, Verdict};
@@ -200,10 +202,16 @@ fn an_image_that_came_back_was_gone_for_a_while() {
     let mut log = story();
     log.push(1, "v1");
     let verdict = ask(&log, &pinned(1));
-    assert_eq!((verdict.cause, verdict.gone), (Cause::StillThere, None));
-    assert!(verdict.narrative[1].text.starts_with("It was gone from "), "{}", verdict.narrative[1].text);
+    assert_eq!((verdict.cause, verdict.exists.digest_exists), (Cause::TagMovedThenExpired, Some(true)), "the pull failed while it was gone");
+    assert!(verdict.gone.as_ref().unwrap().back_at.is_some());
+    assert_eq!((verdict.moment.basis, verdict.moment.digest_existed), (crate::model::Basis::FailedPull, Some(false)));
+    assert!(verdict.narrative[1].text.contains("It came back at "), "{}", verdict.narrative[1].text);
     assert_eq!(verdict.narrative[1].evidence[0].event_name, "PolicyExecutionEvent");
-    assert!(verdict.not_this.iter().any(|sentence| sentence.text.contains("it came back at")));
+    assert!(verdict.narrative[2].text.contains("fell into that time, and that explains it"), "{}", verdict.narrative[2].text);
+    let at_end = ask(&log, &format!("shop/api@{}", digest(1)));
+    assert_eq!((at_end.cause, at_end.gone), (Cause::StillThere, None));
+    assert!(at_end.narrative[1].text.starts_with("It was gone from "), "{}", at_end.narrative[1].text);
+    assert!(at_end.not_this.iter().any(|sentence| sentence.text.contains("it came back at")));
     assert_eq!(verdict.why.as_deref(), Some(log_finding(&log).as_str()), "the finding tells of the time when it was gone");
 }
 

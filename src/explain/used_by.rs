@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Case, Known, sentence};
+use crate::detect::asked as asked_in_vain;
 use crate::model::{Caller, Principal, Sentence, StepKind, folded};
-use crate::timeline::{EventNo, Loss, Sym, UseKind};
+use crate::timeline::{EventNo, Loss, Sym, TagLife, UseKind};
 
 /// A login counts for the pulls within so many milliseconds after it: an authorization token lives 12 hours.
 const TOKEN_MILLIS: i64 = 12 * 3_600_000;
@@ -67,7 +68,8 @@ struct Pulls<'h> {
 fn pulls(case: Case<'_>, known: Known<'_>, loss: Option<&Loss>) -> Vec<Sentence> {
     let from = loss.map_or(0, |loss| loss.end_step as usize + 1);
     let mut by_principal: BTreeMap<(Principal<'_>, &str), Pulls<'_>> = BTreeMap::new();
-    for step in known.image.steps.iter().skip(from).filter(|step| matches!(step.kind, StepKind::Pull | StepKind::PullFailed)) {
+    let until = loss.map_or(usize::MAX, |loss| loss.next_life_step as usize);
+    for step in known.image.steps.iter().take(until).skip(from).filter(|step| matches!(step.kind, StepKind::Pull | StepKind::PullFailed)) {
         let actor = case.history.text(case.history.noted(step.event).actor);
         let pulls = by_principal.entry((Principal::of(actor), standing(step.caller))).or_default();
         pulls.times += 1;
@@ -92,6 +94,23 @@ fn standing(caller: Caller) -> &'static str {
         Caller::Inspector | Caller::PerhapsInspector | Caller::Scanner => ": a scanner, which needs nothing",
         Caller::Excluded => ": it is on the registry's list of principals whose pulls do not count",
     }
+}
+
+/// Who asked for a tag while nothing had it.
+pub fn of_tag(case: Case<'_>, life: Option<&TagLife>) -> Vec<Sentence> {
+    let mut by: BTreeMap<(bool, &str), (u64, EventNo)> = BTreeMap::new();
+    for ask in life.into_iter().flat_map(|life| &life.asks).filter(|ask| asked_in_vain(ask)) {
+        let is_task = ask.kind.is_a_task();
+        let name = if is_task { ask.by } else { case.history.noted(ask.event).actor };
+        let entry = by.entry((is_task, case.history.text(name))).or_insert((0, ask.event));
+        (entry.0, entry.1) = (entry.0 + 1, ask.event);
+    }
+    let say = |((is_task, name), (count, last)): ((bool, &str), (u64, EventNo))| {
+        let name = if name.is_empty() { "Somebody" } else { name };
+        let what = if is_task { "could not start a task because of it" } else { "asked for the tag in vain" };
+        sentence(format!("{name} {what}, {count} time(s)."), case.event(last))
+    };
+    by.into_iter().take(PRINCIPALS_MAX).map(say).collect()
 }
 
 /// With the last event of each session, the last of all at the end.

@@ -23,6 +23,7 @@ use super::LakeError;
 use super::merge::Present;
 use super::partition::Partition;
 use super::state::{self, KnownObjects, Manifest};
+use crate::model::Coverage;
 use crate::source::Known;
 use folder::{check_folder, clean, lock, spill, staging};
 use publish::State;
@@ -59,6 +60,8 @@ pub struct Ingest {
     state: Mutex<State>,
     changed: Condvar,
     failed: AtomicBool,
+    /// An event with `readOnly: true` was among the records.
+    read_only: AtomicBool,
     objects_known: AtomicU64,
     objects_failed_before: AtomicU64,
     /// Held for its lock, which the system lets go of when the process ends in whatever way.
@@ -99,6 +102,7 @@ impl Ingest {
             state: Mutex::new(state),
             changed: Condvar::new(),
             failed: AtomicBool::new(false),
+            read_only: AtomicBool::new(false),
             objects_known: AtomicU64::new(0),
             objects_failed_before: AtomicU64::new(0),
             _lock: lock,
@@ -113,6 +117,13 @@ impl Ingest {
     /// Takes the records of one worker.
     pub fn collector(&self) -> Collector<'_> {
         Collector::new(self)
+    }
+
+    /// Keeps what a run tells beside its objects: what was left out by name, and events that share an id.
+    pub fn note(&self, coverage: &Coverage) {
+        let mut state = self.lock_state();
+        state.manifest.objects_left_out = coverage.objects_left_out;
+        state.manifest.events_sharing_an_id += coverage.events_sharing_an_id;
     }
 
     /// Commits what is left. `complete`: every source was read to its end, so that what could not be had before and was not

@@ -1,7 +1,7 @@
 //! New rows of one partition and the files that are there → files without second copies, sorted by time.
 //!
-//! An event has one account, one region and one time, so all copies of it meet in one partition: new rows are compared with
-//! the `eventid` column of those files whose times overlap theirs. No other state says what is in the lake, so none can
+//! An event has one account, one region and one time (they are parts of its identity), so all copies of it meet in one
+//! partition: new rows are compared with those files whose times overlap theirs. No other state says what is in the lake, so none can
 //! disagree with it. Of two copies the one in the object (and place) that sorts first is kept, as the engine does;
 //! where that is the new one, the file with the other is written anew. So are small files, together with what is new.
 //!
@@ -25,7 +25,8 @@ use super::state::FileEntry;
 use super::write::write;
 
 /// Columns that tell which event a row is, and where it stood.
-const IDENTITY: [&str; 6] = ["eventid", "eventtime", "object", "record", "extra", "original"];
+const IDENTITY: [&str; 10] =
+    ["eventid", "eventtime", "eventsource", "eventname", "awsregion", "recipientaccountid", "object", "record", "extra", "original"];
 
 /// A file that is there, and where it lies.
 #[derive(Debug, Clone)]
@@ -40,7 +41,7 @@ pub(super) struct Merged {
     pub files: Vec<Present>,
     /// Names of files that the new ones replace.
     pub replaced: Vec<String>,
-    /// Second copies (of records with an eventID) that were left out.
+    /// Second copies that were left out.
     pub duplicates: u64,
     /// Rows that are new in the lake.
     pub added: u64,
@@ -74,7 +75,7 @@ impl Work<'_> {
     pub(super) fn run(mut self, mut name: impl FnMut() -> String) -> Result<Merged, LakeError> {
         let mut merged = Merged::default();
         let mut rows = Rows::of(std::mem::take(&mut self.fresh));
-        rows.settle(|id| merged.duplicates += u64::from(is_event_id(id)));
+        rows.settle(|_| merged.duplicates += 1);
         let others = self.compare(&mut rows, &mut merged, &mut name)?;
         if rows.is_empty() {
             return Ok(merged);
@@ -90,7 +91,7 @@ impl Work<'_> {
             }
         }
         if joined {
-            rows.settle(|id| merged.duplicates += u64::from(is_event_id(id)));
+            rows.settle(|_| merged.duplicates += 1);
         }
         self.write(&rows, &mut merged, &mut name)?;
         Ok(merged)
@@ -139,8 +140,7 @@ impl Work<'_> {
             }
         }
         drop(places);
-        let copies = rows.heads().zip(&found).filter(|(head, found)| **found == Found::Copy && is_event_id(head.id));
-        merged.duplicates += copies.count() as u64;
+        merged.duplicates += found.iter().filter(|found| **found == Found::Copy).count() as u64;
         rows.retain(|row| found.get(row) == Some(&Found::New));
         Ok(others)
     }
@@ -158,7 +158,7 @@ impl Work<'_> {
         let taken = Piece::of(taken).ok_or_else(|| LakeError::io(&present.path, "a waiting row is damaged"))?;
         let mut anew = Rows::of(vec![taken]);
         read_rows(&present.path, self.partition.native, &mut anew)?;
-        anew.settle(|id| merged.duplicates += u64::from(is_event_id(id)));
+        anew.settle(|_| merged.duplicates += 1);
         merged.replaced.push(present.entry.name.clone());
         self.write(&anew, merged, name)
     }
@@ -175,8 +175,8 @@ fn find_copies(path: &Path, native: bool, places: &Places<'_>, found: &mut [Foun
         let there = reader.read(group, Some(&IDENTITY.map(Wanted::from)), None)?;
         let records = Records::of(&there).map_err(|error| LakeError::io(path, error))?;
         for row in 0..there.height() {
-            let id = records.identity(row, native);
-            let Some((at, head)) = places.get(&(records.time(row, native), id.as_bytes())) else { continue };
+            let id = records.identity(row, native).to_bytes();
+            let Some((at, head)) = places.get(&(records.time(row, native), &id[..])) else { continue };
             let Some(found) = found.get_mut(*at) else { continue };
             *found = match head.place().cmp(&(records.object(row).as_bytes(), records.index(row))) {
                 Ordering::Less => Found::Moved,
@@ -191,11 +191,6 @@ fn find_copies(path: &Path, native: bool, places: &Places<'_>, found: &mut [Foun
     Ok(moved)
 }
 
-/// Whether records with this identity have an `eventID`.
-fn is_event_id(id: &[u8]) -> bool {
-    !id.starts_with(b"#")
-}
-
 /// Adds all rows of a file.
 fn read_rows(path: &Path, native: bool, rows: &mut Rows) -> Result<(), LakeError> {
     let reader = Reader::open(path)?;
@@ -207,9 +202,8 @@ fn read_rows(path: &Path, native: bool, rows: &mut Rows) -> Result<(), LakeError
         for row in 0..there.height() {
             records.write(row, &mut json);
             let split = Split::of(&json, native).map_err(|error| LakeError::io(path, error))?;
-            let id = records.identity(row, native);
-            let head =
-                Head { time: records.time(row, native), record: records.index(row), id: id.as_bytes(), object: records.object(row).as_bytes() };
+            let id = records.identity(row, native).to_bytes();
+            let head = Head { time: records.time(row, native), record: records.index(row), id: &id, object: records.object(row).as_bytes() };
             piece.write(&head, |out| split.put(out));
         }
         rows.add(piece);

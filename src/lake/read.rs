@@ -195,6 +195,10 @@ impl Shelf for LakeFeed {
         true
     }
 
+    fn has_seen_read_only(&self) -> bool {
+        self.manifest.read_only
+    }
+
     fn coverage(&self) -> Coverage {
         let mut coverage = Coverage::default();
         let selection = Selection::new(&self.filter);
@@ -209,6 +213,8 @@ impl Shelf for LakeFeed {
         // Where every service is kept, what was read and is no row was a second copy, however often objects were read.
         let all = self.manifest.select.is_empty();
         coverage.records_duplicate = if all { u64::saturating_sub(understood, rows) } else { self.manifest.records_duplicate };
+        coverage.events_sharing_an_id = self.manifest.events_sharing_an_id;
+        coverage.objects_left_out = self.manifest.objects_left_out;
         let own =
             counted.err().map(|error| ReadFailure { object: self.lake.to_string_lossy().as_ref().into(), record: None, reason: error.to_string() });
         for failure in self.failed.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().chain(own) {
@@ -272,7 +278,10 @@ fn add(coverage: &mut Coverage, object: ObjectState) {
     coverage.bytes_compressed += object.bytes_compressed;
     coverage.bytes_decompressed += object.bytes_decompressed;
     coverage.records += object.records;
-    coverage.records_failed += object.failed.len() as u64;
+    coverage.records_failed += object.failed_total;
+    coverage.records_skipped += object.records_skipped;
+    coverage.lines_skipped += object.lines_skipped;
+    coverage.records_repaired.add(&object.repaired);
     coverage.first_event_time = coverage.first_event_time.into_iter().chain(object.first.map(Timestamp::from_millis)).min();
     coverage.last_event_time = coverage.last_event_time.max(object.last.map(Timestamp::from_millis));
     let failure = |record, reason| ReadFailure { object: object.object.as_str().into(), record, reason };

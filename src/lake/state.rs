@@ -16,6 +16,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::LakeError;
 use super::partition::Partition;
+use crate::model::Repairs;
 use crate::source::{Known, Origin};
 
 /// The version of the layout that this code writes, and the latest that it reads.
@@ -36,6 +37,15 @@ pub(super) struct Manifest {
     pub select: Vec<String>,
     /// Second copies that were left out.
     pub records_duplicate: u64,
+    /// Events that share their `eventID` with another event that was read in the same run.
+    #[serde(default)]
+    pub events_sharing_an_id: u64,
+    /// Files, folders and keys that the last run left out by name.
+    #[serde(default)]
+    pub objects_left_out: u64,
+    /// Whether an event with `readOnly: true` is among the events.
+    #[serde(default)]
+    pub read_only: bool,
     pub files: Vec<FileEntry>,
     /// Names of the objects' segments, oldest first.
     pub segments: Vec<String>,
@@ -88,6 +98,13 @@ pub(super) struct ObjectState {
     pub bytes_compressed: u64,
     pub bytes_decompressed: u64,
     pub records: u64,
+    /// Lakes of earlier versions do not know of the next three.
+    #[serde(default)]
+    pub records_skipped: u64,
+    #[serde(default)]
+    pub lines_skipped: u64,
+    #[serde(default)]
+    pub repaired: Repairs,
     /// Records that could not be understood: index and reason.
     pub failed: Vec<(u64, String)>,
     /// How many there are, listed or not.

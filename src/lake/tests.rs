@@ -15,7 +15,7 @@ use super::rows::{Piece, Rows};
 use super::write::write;
 use super::{Ingest, LakeError, LakeFeed, Limits, Summary};
 use crate::decode::{ObjectReport, Outcome, RawRecord};
-use crate::model::{Filter, Timestamp};
+use crate::model::{Filter, Repairs, Timestamp};
 use crate::pipeline::Collector;
 use crate::recognize::Recognizer;
 use crate::source::{Delivery, Feed, Fetched, Origin};
@@ -200,6 +200,9 @@ fn deliver(collector: &mut super::ingest::Collector<'_>, (name, records): &Objec
         outcome: Outcome::Read,
         bytes_decompressed: 1,
         records: records.len() as u64,
+        records_skipped: 0,
+        lines_skipped: 0,
+        repaired: Repairs::default(),
         failed: Vec::new(),
         failed_total: 0,
         first_event_time: None,

@@ -32,6 +32,8 @@ pub struct Event<'r> {
     pub invoked_by: Option<Cow<'r, str>>,
     pub error_code: Option<Cow<'r, str>>,
     pub read_only: Option<bool>,
+    /// CloudTrail left out a part of what was asked or answered, for its size.
+    pub left_out: bool,
     /// Set for a record that corrects an earlier one.
     pub addendum: Option<Addendum<'r>>,
 }

@@ -118,6 +118,31 @@ words! {
     }
 }
 
+impl FindingKind {
+    /// What happened, in one line for people; the README's table is made of these.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::SameTagRace => {
+                "two pushes of one tag within `--race-window` (10 minutes), and a lifecycle run that took the image which lost the tag"
+            }
+            Self::SameTagOverwrite => "the same, further apart; or one push that gave an index's tag to one of its own images",
+            Self::DisplacedAlive => "an image that lost its last tag to another push and is still there: the lifecycle policy in force will take it",
+            Self::ExpiredWhileTagged => "a count or age rule took an image that had a tag, and somebody needed it",
+            Self::DeletedByCall => "`BatchDeleteImage` took an image that somebody needed",
+            Self::RepositoryDeleted => "`DeleteRepository` did",
+            Self::Archived => "a transition rule or `UpdateImageStorageClass` put it out of reach; it can be restored",
+            Self::ExpiredUntagged => {
+                "a rule took an image without a tag that somebody needed, and no push took the tag: it was pushed by digest, or is a replica that came without it"
+            }
+            Self::ChildLost => "an index is still there, and an image that it lists is gone: its tag is broken for one platform",
+            Self::ReplicatedDeletion => "a replica is gone because its source was deleted or expired, and the replication rule replicates deletions",
+            Self::TagRemoved => "somebody asked for a tag that a call had removed; the image may live",
+            Self::TagMovedBack => "a tag moved to an image that was pushed before the one it had, and somebody pulled it around that time",
+            Self::Unexplained => "a task's stop reason or a failed call names an image, and nothing in these logs says why",
+        }
+    }
+}
+
 words! {
     /// Was anyone hurt? Declared from bad to harmless.
     Severity {

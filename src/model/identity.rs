@@ -15,4 +15,9 @@ impl Identity {
     pub fn to_bytes(self) -> [u8; 16] {
         ((u128::from(self.id) << 64) | u128::from(self.rest)).to_be_bytes()
     }
+
+    /// Both parts in one number, for where much room is taken by millions of them.
+    pub const fn number(self) -> i64 {
+        (self.id ^ self.rest.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31)).cast_signed()
+    }
 }

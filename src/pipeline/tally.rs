@@ -21,8 +21,8 @@ pub struct Tally {
 
 impl Tally {
     /// What was counted elsewhere.
-    pub fn of(coverage: Coverage) -> Self {
-        Self { coverage, ..Self::default() }
+    pub fn of(coverage: Coverage, read_only: bool) -> Self {
+        Self { coverage, read_only, ..Self::default() }
     }
 
     /// A record from a shelf that could not be understood. The shelf has counted it as a record already.
@@ -147,12 +147,18 @@ pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenEvents, partial: 
 
 /// What the history adds: what was left out by CloudTrail, and what such logs cannot show.
 pub fn describe(coverage: &mut Coverage, history: &History, read_only: bool) {
-    coverage.omitted = history.gaps();
+    coverage.omitted = history.left_out();
     let omitted: u64 = coverage.omitted.iter().map(|gap| gap.records).sum();
     if omitted > 0 {
         coverage.warnings.push(format!(
             "{omitted} record(s) of {} repositories had their content left out by CloudTrail (over 100 KB): something was done there, and what is unknown.",
             coverage.omitted.len()
+        ));
+    }
+    let unclear = history.gaps().iter().map(|gap| gap.records).sum::<u64>() - omitted;
+    if unclear > 0 {
+        coverage.warnings.push(format!(
+            "{unclear} record(s) do not say what was done in their repositories, as such a call does: they were changed, or are of an early version. Something was done there, and what is unknown."
         ));
     }
     for &push in history.mismatched() {

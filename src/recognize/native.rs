@@ -45,6 +45,7 @@ fn event<'r>(root: Json<'r>, name: &'r str, time: Timestamp, text: &str) -> Even
         invoked_by: None,
         error_code: None,
         read_only: None,
+        left_out: false,
         addendum: None,
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct Record<'r> {
     addendum: Json<'r>,
     /// CloudTrail left `requestParameters` out, for its size.
     pub request_left_out: bool,
+    /// The same, of any of the three.
+    left_out: bool,
     /// `requestParameters`, `responseElements`, `serviceEventDetails`; nothing where CloudTrail left them out.
     pub request: Json<'r>,
     pub response: Json<'r>,
@@ -64,6 +66,7 @@ impl<'r> Record<'r> {
             resources: fields.resources,
             addendum: fields.addendum,
             request_left_out: is_omitted(fields.request),
+            left_out: [fields.request, fields.response, fields.details].into_iter().any(is_omitted),
             request: unless_omitted(fields.request),
             response: unless_omitted(fields.response),
             details: unless_omitted(fields.details),
@@ -90,6 +93,7 @@ impl<'r> Record<'r> {
             invoked_by: self.identity.text("invokedBy").map(Cow::Borrowed),
             error_code: self.error_code.map(Cow::Borrowed),
             read_only: self.read_only,
+            left_out: self.left_out,
             addendum: self.correction(),
         }
     }

@@ -23,6 +23,7 @@ mod unlisted;
 mod whole;
 
 pub(super) use address::Address;
+pub use whole::is_whole_listing;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

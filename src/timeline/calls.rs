@@ -1,6 +1,6 @@
 //! One call, one event: second copies, the twin in the other account's trail, and late corrections.
 //!
-//! Of several records of one call the one that tells most stands for it: a twin whose payload CloudTrail left out must not
+//! Of several events of one call the one that tells most stands for it: a twin whose payload CloudTrail left out must not
 //! hide the one that has it. Among equals a correction goes first, then the copy in the trail of the repository's owner.
 
 use std::cmp::Ordering;
@@ -22,6 +22,7 @@ pub(super) fn one_of_each(events: &mut [Noted], facts: &[Fact], names: &Names) -
     }
     let ranks = ranks(events, facts, names);
     for mut group in groups {
+        drop_copies(&mut group, events, names, &mut kept);
         group.sort_unstable_by(|&a, &b| {
             let (left, right) = (&events[a], &events[b]);
             // Of several corrections the last one holds.
@@ -51,6 +52,20 @@ fn groups(events: &[Noted]) -> Vec<Vec<usize>> {
         }
     }
     groups.into_values().collect()
+}
+
+/// Of the copies of one event, all but the first are dropped: first by object and place there, as a lake and SQL have it.
+fn drop_copies(group: &mut Vec<usize>, events: &[Noted], names: &Names, kept: &mut [bool]) {
+    let place = |event: &Noted| (names.text(event.object), event.record);
+    group.sort_unstable_by(|&a, &b| {
+        let (left, right) = (&events[a], &events[b]);
+        left.identity.cmp(&right.identity).then_with(|| place(left).cmp(&place(right)))
+    });
+    group.dedup_by(|&mut other, &mut first| {
+        let is_copy = events[other].identity == events[first].identity;
+        kept[other] &= !is_copy;
+        is_copy
+    });
 }
 
 /// Fills in what only the others of the group say about the call that its first one stands for.

@@ -28,6 +28,8 @@ pub struct Noted {
     /// An addendum that corrects the time, too.
     pub corrects_time: bool,
     pub read_only: bool,
+    /// CloudTrail left out a part of what was asked or answered.
+    pub left_out: bool,
 }
 
 /// An `eventID`: a UUID as its 128 bits; anything else as a string of its own.

@@ -99,6 +99,7 @@ impl Fold {
             addendum: event.addendum.is_some(),
             corrects_time: event.addendum.as_ref().is_some_and(|addendum| addendum.corrects_time),
             read_only: event.read_only == Some(true),
+            left_out: event.left_out,
         };
         self.events.push(noted);
         EventNo::from_index(self.events.len() - 1)

@@ -362,9 +362,19 @@ impl History {
         &self.logins
     }
 
-    /// Records that CloudTrail left the content out of, by repository.
+    /// Records that do not say what was done, by repository: those that CloudTrail left the content out of, and the others.
     pub fn gaps(&self) -> Vec<Gap> {
-        let gap = |history: &RepositoryHistory| Gap { repository: self.repository(history), records: history.gaps.len() as u64 };
-        self.repositories.iter().filter(|history| !history.gaps.is_empty()).map(gap).collect()
+        self.gaps_where(|_| true)
+    }
+
+    /// The same, of those alone that CloudTrail left the content out of.
+    pub fn left_out(&self) -> Vec<Gap> {
+        self.gaps_where(|noted| noted.left_out)
+    }
+
+    fn gaps_where(&self, counts: impl Fn(&Noted) -> bool) -> Vec<Gap> {
+        let records = |history: &RepositoryHistory| history.gaps.iter().filter(|event| counts(&self.events[event.index()])).count() as u64;
+        let gap = |history: &RepositoryHistory| Gap { repository: self.repository(history), records: records(history) };
+        self.repositories.iter().map(gap).filter(|gap| gap.records > 0).collect()
     }
 }

@@ -161,6 +161,7 @@ fn copies_twins_and_corrections_count_once() {
     // The same call in the caller's account, under an id of its own.
     for (event, id) in [(&mut log.events[2].event, "aaaa"), (&mut copy.event, "bbbb")] {
         event.id = Cow::Borrowed(id);
+        event.identity = log::identity(id);
         event.shared_id = Some(Cow::Borrowed("shared"));
     }
     copy.event.recipient_account = "444455556666".into();
@@ -168,6 +169,7 @@ fn copies_twins_and_corrections_count_once() {
     let mut correction = log.events[1].clone();
     correction.event.addendum = Some(Addendum { original_event_id: correction.event.id.clone(), corrects_time: false });
     correction.event.id = Cow::Borrowed("cccc");
+    correction.event.identity = log::identity("cccc");
     correction.action = Action::Pull { images: vec![ImageId { digest: Some(digest(1)), tag: None }], failed: true };
     log.events.push(correction);
     let image = log.image(1);

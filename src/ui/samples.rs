@@ -2,8 +2,8 @@
 
 use crate::model::{
     Cause, Coverage, Deleted, Digest, EventRef, Exists, Finding, FindingKind, Forecast, Gap, Gone, ImageState, KeptImage, LifecycleAction, LogText,
-    LostImage, Order, Outlook, ReadFailure, Repairs, Repository, Sentence, Severity, StepKind, Timeline, TimelineStep, Timestamp, UntaggedBy, Usage,
-    Verdict,
+    LostImage, Moment, Order, Outlook, ReadFailure, Repairs, Repository, Sentence, Severity, StepKind, Timeline, TimelineStep, Timestamp, UntaggedBy,
+    Usage, Verdict,
 };
 
 /// What an attacker would write into every text that is his to choose: a line break with a forged line behind it, a title
@@ -155,8 +155,9 @@ pub fn verdict() -> Verdict {
         reference: "shop/api:v7".into(),
         repository: Some(repository("shop/api")),
         exists: Exists { tag_exists: Some(true), digest_exists: Some(false), tag_points_to: Some(digest(0xb2)) },
+        moment: Moment::default(),
         cause: Cause::TagMovedThenExpired,
-        gone: Some(Gone { at: run.event_time, by: Cause::TagMovedThenExpired, event: run.clone() }),
+        gone: Some(Gone { at: run.event_time, by: Cause::TagMovedThenExpired, event: run.clone(), back_at: None }),
         why: Some("f-0123456789abcdef".into()),
         reasons: Vec::new(),
         narrative: vec![

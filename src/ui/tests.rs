@@ -35,8 +35,11 @@ fn views(format: Format, hostile_world: bool) -> [String; 3] {
 fn the_page_of_a_finding() {
     let [page, ..] = views(Format::Table, false);
     let expected = "\
-Read         1,211 of 1,213 objects, 1 of another kind skipped, 1 failed; 34.0 KiB, 1.0 MiB inflated
+Read         1,211 of 1,213 objects, 1 of another kind skipped, 1 failed, 2 more left out by name;
+             34.0 KiB, 1.0 MiB inflated
              12,004 records, 88 about images, 3 delivered twice, 1 not understood
+             beside them 2 events of another kind, 4 lines that are no events
+             5 of them not as CloudTrail writes them: 3 JSON as text, 2 words for nothing
 Period       2026-03-01T00:00:01Z to 2026-03-09T23:59:58Z
 Not read     a/b.json.gz#7: not an object
 Left out     2 records of shop/api: CloudTrail left out what they say (over 100 KB)

@@ -55,6 +55,23 @@ fn the_first_signal_ends_a_read_that_never_returns() {
     }
 }
 
+/// `timeout` sends its signal to the process and to its group.
+#[test]
+fn a_signal_that_comes_twice_at_once_is_one() {
+    let start = || {
+        let mut child = tagfall(&["detect", "-", "--format", "json"]).stdin(Stdio::piped()).spawn().unwrap();
+        let pipe = child.stdin.take().unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        (child, pipe)
+    };
+    for _ in 0..5 {
+        let (child, _pipe) = start();
+        let twice = format!("kill -TERM {0}; kill -TERM {0}", child.id());
+        assert!(Command::new("sh").args(["-c", &twice]).status().unwrap().success());
+        assert_eq!(outcome(&finish(child)), (Some(3), true, 0));
+    }
+}
+
 #[test]
 fn the_first_signal_ends_the_wait_for_a_named_pipe() {
     let folder = tempfile::tempdir().unwrap();

@@ -93,6 +93,7 @@ impl Args {
         catalog.insert(&tables::engine::IMAGES, &made.images);
         catalog.insert(&tables::engine::STEPS, &made.steps);
         catalog.insert(&tables::engine::REFERENCES, &made.references);
+        catalog.insert(&tables::engine::TAGS, &rows::tags(evidence.history.tags()));
         catalog.insert(&tables::engine::FINDINGS, &rows::findings(&findings));
         catalog.insert(&tables::engine::POLICIES, &tables::policies::policies(&evidence.history));
         catalog.insert(&tables::engine::COVERAGE, &rows::coverage(&evidence.coverage));

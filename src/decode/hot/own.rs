@@ -142,3 +142,53 @@ fn plain(text: &[u8]) -> Option<&[u8]> {
     let end = memchr::memchr2(b'"', b'\\', text)?;
     text.get(..end).filter(|_| text.get(end) == Some(&b'"'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::identity::Told;
+
+    fn value<'t>(record: &'t [u8], key: &str) -> Option<&'t [u8]> {
+        let key = format!("\"{key}\":\"");
+        memchr::memmem::find(record, key.as_bytes()).map(|at| &record[at + key.len()..])
+    }
+
+    fn usual(record: &[u8]) -> Option<Usual> {
+        let keys = ["eventTime", "eventSource", "eventName", "eventID", "eventCategory", "eventType", "eventVersion"];
+        Own { record, values: keys.map(|key| value(record, key)) }.usual(Wanted::All, &mut Minute::default())
+    }
+
+    /// What CloudTrail writes, in its order: every such record must go the quick way.
+    const WRITTEN: &str = r#"{"eventVersion":"1.11","userIdentity":{"type":"AssumedRole"},"eventTime":"2026-03-02T10:00:00Z","eventSource":"ecr.amazonaws.com","eventName":"PutImage","awsRegion":"eu-central-1","sourceIPAddress":"198.51.100.7","userAgent":"docker","requestParameters":{"a":"b"},"responseElements":null,"requestID":"r","eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","readOnly":false,"eventType":"AwsApiCall","managementEvent":true,"recipientAccountId":"111122223333","eventCategory":"Management"}"#;
+
+    #[test]
+    fn what_cloudtrail_writes_is_told_apart_without_a_full_reading() {
+        let told = Told {
+            id: b"0828c0d2-3589-4390-b954-c78b4a7df44b",
+            time: Timestamp::parse("2026-03-02T10:00:00Z"),
+            source: b"ecr.amazonaws.com",
+            name: b"PutImage",
+            region: b"eu-central-1",
+            account: b"111122223333",
+        };
+        for between in [r#""managementEvent":true,"#, r#""managementEvent":false,"#, ""] {
+            let record = WRITTEN.replace(r#""managementEvent":true,"#, between);
+            let identity = usual(record.as_bytes()).map(|usual| usual.identity);
+            assert_eq!(identity, Some(told.identity(b"")), "{record}");
+        }
+    }
+
+    #[test]
+    fn what_stands_elsewhere_is_for_a_full_reading() {
+        for (from, to) in [
+            (r#""awsRegion":"eu-central-1","#, ""),
+            (r#""recipientAccountId":"111122223333","#, ""),
+            ("111122223333", "EXAMPLE"),
+            ("0828c0d2", "EXAMPLE8"),
+            ("ecr.amazonaws.com", "aws:s3"),
+            (r#""eventName":"PutImage","awsRegion":"eu-central-1","#, r#""awsRegion":"eu-central-1","eventName":"PutImage","#),
+        ] {
+            assert!(usual(WRITTEN.replace(from, to).as_bytes()).is_none(), "{from} → {to}");
+        }
+    }
+}

@@ -51,8 +51,8 @@ fn without_colours(text: &str) -> String {
     clean
 }
 
-/// `\/`, `\"`, `\u002f`, `\_`: JSON's, YAML's and Markdown's. A written `\n` is a space, a backslash at the end of a line joins it
-/// with the next.
+/// `\/`, `\"`, `\u002f`, `\_`: JSON's, YAML's and Markdown's. A written `\n` is a line break, a backslash at the end of a
+/// line joins it with the next.
 fn without_escapes(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut letters = text.chars().peekable();
@@ -68,13 +68,14 @@ fn without_escapes(text: &str) -> String {
                     letters.next();
                 }
                 match letters.next() {
-                    Some('n' | 'r' | 't') | None => clean.push(' '),
+                    Some('n') => clean.push('\n'),
+                    Some('r' | 't') | None => clean.push(' '),
                     Some(other) => clean.push(other),
                 }
             }
-            Some('n' | 'r' | 't') => {
+            Some(space @ ('n' | 'r' | 't')) => {
                 letters.next();
-                clean.push(' ');
+                clean.push(if space == 'n' { '\n' } else { ' ' });
             }
             Some('\n') => {
                 while letters.peek().is_some_and(|letter| letter.is_whitespace()) {
@@ -176,7 +177,7 @@ mod tests {
             ("a:\\u001b[1mv1\\x1b[0m \\033[0K", "a:v1 "),
             ("\u{1b}]8;;http://x\u{7}a:v1\u{1b}]8;;\u{7}", "a:v1"),
             (r#"{\"m\":\"a\/b\u003av1\"}"#, r#"{"m":"a/b:v1"}"#),
-            (r#"\\\"a/b:v1\\\" not\nfound"#, "\"a/b:v1\" not found"),
+            (r#"\\\"a/b:v1\\\" not\nfound"#, "\"a/b:v1\" not\nfound"),
             ("a/b\\_c:v1", "a/b_c:v1"),
             ("a/b\\\n    c:v1", "a/bc:v1"),
             ("&quot;a&#x2F;b&#58;v1&quot; &amp;quot;x&amp;quot; a&b", "\"a/b:v1\" \"x\" a&b"),

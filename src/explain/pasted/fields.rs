@@ -76,8 +76,8 @@ pub(super) fn completed(name: Name, before: &str) -> Name {
 /// `arn:aws:ecr:REGION:ACCOUNT:repository/NAME`.
 fn of_arn(text: &str) -> Option<(Registry, String)> {
     text.match_indices(":ecr:").find_map(|(at, mark)| {
-        let before = &text[..at];
-        before.rfind("arn:").filter(|begin| at - begin <= 16)?;
+        // `arn:aws-us-gov` is the longest.
+        text[text.floor_char_boundary(at.saturating_sub(16))..at].rfind("arn:")?;
         let mut parts = text[at + mark.len()..].splitn(3, ':');
         let (region, account, rest) = (parts.next()?, parts.next()?, parts.next()?);
         let repository = rest.strip_prefix("repository/")?;
@@ -90,7 +90,7 @@ fn of_arn(text: &str) -> Option<(Registry, String)> {
 
 /// The value behind the first of `labels` that has one.
 fn labelled(text: &str, lower: &str, labels: &[&str], alphabet: impl Fn(u8) -> bool) -> Option<String> {
-    let values = labels.iter().flat_map(|label| lower.match_indices(label)).filter_map(|(at, label)| {
+    let mut values = labels.iter().flat_map(|label| lower.match_indices(label)).filter_map(|(at, label)| {
         let behind = &text[at + label.len()..];
         let value = behind.trim_start_matches(BETWEEN);
         let between = behind.len() - value.len();
@@ -101,7 +101,6 @@ fn labelled(text: &str, lower: &str, labels: &[&str], alphabet: impl Fn(u8) -> b
         let value = &value[..run(value, &alphabet)];
         (!value.is_empty() && !is_nothing(value)).then(|| value.to_owned())
     });
-    let mut values = values;
     values.next()
 }
 

@@ -16,10 +16,10 @@ const READINGS_MAX: usize = 32;
 /// Names behind `public.ecr.aws`, behind what stands for a host (`***/shop/api:v1`), and behind other hosts.
 pub(super) fn behind_hosts<'t>(text: &'t str, joined: &'t Joined) -> impl Iterator<Item = Candidate> + 't {
     joined.text.match_indices('/').filter_map(move |(at, _)| {
-        let host = host_before(&joined.text[..at])?;
-        let registry = registry_of(host)?;
-        let known_to_be_one = matches!(registry, Registry::Public);
         let place = joined.place(at);
+        let host = |before| host_before(before).and_then(registry_of);
+        let registry = host(&text[..place]).or_else(|| host(&joined.text[..at]))?;
+        let known_to_be_one = matches!(registry, Registry::Public);
         let found = candidate(text, place, |text| Some((registry.clone(), 1, name::take(text.get(1..)?)?)))?;
         let first = found.readings.first()?;
         let names_an_image = first.about.digest().is_some() || first.cut.is_some() || first.about.tag().is_some();
@@ -29,9 +29,10 @@ pub(super) fn behind_hosts<'t>(text: &'t str, joined: &'t Joined) -> impl Iterat
 
 /// The last word of `before`, without the scheme.
 fn host_before(before: &str) -> Option<&str> {
-    let begin =
-        before.rfind(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | '(' | ',' | '=' | '/')).map_or(0, |at| at + 1);
-    Some(&before[begin..]).filter(|host| !host.is_empty())
+    let ends = |letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | '(' | ',' | '=' | '/');
+    let begin = before.trim_end_matches(|letter| !ends(letter)).len();
+    // A bucket is no registry.
+    Some(&before[begin..]).filter(|host| !host.is_empty() && !before[..begin].ends_with("s3://"))
 }
 
 fn registry_of(host: &str) -> Option<Registry> {
@@ -48,17 +49,18 @@ fn registry_of(host: &str) -> Option<Registry> {
 
 /// `shop/api:v1@sha256:…`, whole or cut off.
 pub(super) fn with_digest(text: &str, joined: &str) -> Option<Vec<Reading>> {
-    let readings: Vec<Reading> = [joined, text].iter().flat_map(|text| digests(text)).filter_map(|(at, text)| named_before(text, at)).collect();
-    let whole = readings.iter().find(|reading| reading.about.digest().is_some()).or_else(|| readings.first())?;
-    Some(vec![whole.clone()])
+    let readings = || [text, joined].into_iter().flat_map(digests).filter_map(|(at, text)| named_before(text, at));
+    let whole = readings().find(|reading| reading.about.digest().is_some()).or_else(|| readings().next())?;
+    let same = |other: &Reading| other.about.digest() == whole.about.digest() && other.cut == whole.cut && *other != whole;
+    let others: Vec<Reading> = readings().filter(same).take(1).collect();
+    Some(std::iter::once(whole).chain(others).collect())
 }
 
 /// The name that ends in `@` before the digest at `at`.
 fn named_before(text: &str, at: usize) -> Option<Reading> {
     let before = text[..at].strip_suffix('@')?;
-    let begin =
-        before.rfind(|letter: char| !(letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-' | '/' | ':'))).map_or(0, |at| at + 1);
-    let word = before[begin..].trim_start_matches(['/', ':', '.']);
+    let is_of_a_name = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-' | '/' | ':');
+    let word = before[before.trim_end_matches(is_of_a_name).len()..].trim_start_matches(['/', ':', '.']);
     let name = name::take(&text[at - 1 - word.len()..])?;
     (name.digest.is_some() || is_cut(name.cut.as_deref(), CUT_MIN))
         .then(|| of_name(Registry::Unnamed, &name, ""))

@@ -58,6 +58,7 @@ impl Ingest {
         if had {
             state.open -= 1;
         }
+        state.manifest.read_only |= self.read_only.load(Ordering::Relaxed);
         if let Some(mut object) = object {
             if object.address.is_none() && object.stamp.is_some() && object.ending != Ending::Skipped {
                 // Standard input is another object every time.

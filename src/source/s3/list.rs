@@ -208,13 +208,7 @@ impl Lister {
 
     /// Whether the folder is asked for.
     fn enters(&self, folder: &str) -> bool {
-        let relative = self.relative(folder).trim_end_matches('/');
-        // A name for a file that could be in it: the rules for folders are in the rules for paths.
-        let evidence = layout::is_evidence(&format!("{relative}/x"));
-        if !evidence {
-            lock(&self.session.shared.seen).pass_over();
-        }
-        evidence && self.admits(&Place::of(folder))
+        self.admits(&Place::of(folder))
     }
 
     fn admits(&self, place: &Place<'_>) -> bool {
@@ -225,23 +219,14 @@ impl Lister {
         admits
     }
 
-    /// The key below the folder that the user named.
-    fn relative<'k>(&self, key: &'k str) -> &'k str {
-        let given = &self.session.shared.address.prefix;
-        let rest = key.strip_prefix(given.as_str()).unwrap_or(key);
-        if given.is_empty() || given.ends_with('/') || rest.starts_with('/') {
-            return rest.trim_start_matches('/');
-        }
-        key.get(given.rfind('/').map_or(0, |at| at + 1)..).unwrap_or(key)
-    }
-
     async fn send_objects(&self, objects: Vec<(String, Version)>) -> Result<(), Stop> {
         let found = objects.into_iter().filter_map(|(key, version)| self.object(key, version)).collect();
         self.send(found).await
     }
 
     fn object(&self, key: String, Version { size, etag }: Version) -> Option<Found> {
-        if !layout::is_evidence(self.relative(&key)) {
+        // Names that begin with a point hide nothing here: a key below `./` or `.archive/` is as good as any.
+        if !layout::is_evidence_in_bucket(&key) {
             // A marker of a folder, as the console makes it, is nothing that anybody would miss.
             if !key.ends_with('/') {
                 lock(&self.session.shared.seen).pass_over();

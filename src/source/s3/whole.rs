@@ -56,6 +56,11 @@ impl Intercept for Watching {
     }
 }
 
+/// Whether the text of a listing is whole. For tests that try texts at random; a reader asks a [`Witness`].
+pub fn is_whole_listing(bytes: &[u8]) -> bool {
+    examine(bytes).is_none()
+}
+
 /// `None`: the text is whole, every element of it closed.
 fn examine(bytes: &[u8]) -> Option<Torn> {
     let mut reading = Reading::default();

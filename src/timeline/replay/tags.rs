@@ -25,6 +25,11 @@ impl Replay<'_> {
         self.state.tag_lives.entry(tag).or_default().close(digest, now, event, end, moved_to);
     }
 
+    /// The image that a tag went with, while that is gone.
+    pub(super) fn went_with(&self, tag: Sym) -> Option<usize> {
+        self.state.tags.get(&tag)?.last_holder.filter(|at| self.state.images[*at].is_gone())
+    }
+
     /// A pull by a tag that something has.
     pub(super) fn pulled_by_tag(&mut self, tag: Sym, event: EventNo) {
         if let Some(life) = self.state.tag_lives.get_mut(&tag) {
@@ -37,10 +42,12 @@ impl Replay<'_> {
         let state = &mut self.state;
         let life = state.tag_lives.entry(tag).or_insert_with(TagLife::default);
         let last = life.spans.last().copied();
-        let sure = last.is_some() || matches!(kind, AskKind::Failed | AskKind::Stopped) || !state.creations.is_empty();
+        // Where a tag is that left its image without an event, nobody knows.
+        let went = last.filter(|last| last.end != Some(TagEnd::NotLogged));
+        let sure = went.is_some() || matches!(kind, AskKind::Failed | AskKind::Stopped) || (last.is_none() && !state.creations.is_empty());
         let in_vain = sure && kind != AskKind::StoppedOtherwise;
         life.ask(Ask { event, kind, by, in_vain });
-        let last = last?;
+        let last = went?;
         let at = *state.by_digest.get(&last.digest)?;
         let image = &mut state.images[at];
         if image.is_gone() && image.losses.last().is_some_and(|loss| loss.event == last.ended_by) {

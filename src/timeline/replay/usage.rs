@@ -153,6 +153,7 @@ impl Replay<'_> {
                 let kind = if mention.reason == StopReason::Other { AskKind::StoppedOtherwise } else { AskKind::Stopped };
                 self.ask_in_vain(mention.image.tag, mention.event, kind, mention.by)
             }
+            None if in_vain && mention.image.digest.is_none() => self.went_with(mention.image.tag),
             at => at,
         };
         if let Some(at) = at {

@@ -13,6 +13,11 @@ use crate::timeline::{Fold, History, Supposed, Supposition};
 /// What tells a finding: kind, lost, kept, gap, order.
 pub type Pair = (FindingKind, Digest, Option<Digest>, Option<i64>, Order);
 
+/// The identity of an event with this id.
+pub fn identity(id: &str) -> Identity {
+    Identity { id: fingerprint(id.as_bytes()), rest: 0 }
+}
+
 /// A log being written: every event is one second after the last, unless told otherwise.
 #[derive(Default)]
 pub struct Log {
@@ -43,7 +48,7 @@ impl Log {
     pub fn add(&mut self, name: &'static str, action: Action<'static>) -> &mut Self {
         self.now += 1;
         let id = format!("{:08x}-0000-4000-8000-000000000000", self.events.len());
-        let identity = Identity { id: fingerprint(id.as_bytes()), rest: 0 };
+        let identity = identity(&id);
         let event = Event {
             id: Cow::Owned(id),
             identity,
@@ -58,6 +63,7 @@ impl Log {
             invoked_by: None,
             error_code: None,
             read_only: Some(false),
+            left_out: true,
             addendum: None,
         };
         let repository = RepositoryRef { registry_id: "111122223333".into(), region: "eu-central-1".into(), name: "shop/api".into() };

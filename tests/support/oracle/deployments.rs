@@ -69,6 +69,13 @@ impl Deployments {
         self.services.entry(service.to_owned()).or_default().push(Deployment { time, definition: None, pins: Vec::new(), unresolved: Vec::new() });
     }
 
+    /// Whether some service is deployed with the digest at `time`, or comes to be so later.
+    pub fn pinned_since(&self, repo: &Repo, digest: &str, time: u64) -> bool {
+        let pins = |deployment: &Deployment| deployment.pins.iter().any(|(of, pinned)| of == repo && pinned == digest);
+        let later = |history: &Vec<Deployment>| history.iter().any(|deployment| deployment.time > time && pins(deployment));
+        self.pinned_at(repo, digest, time + 1) || self.services.values().any(later)
+    }
+
     /// Whether some service's newest deployment just before `time` pins the digest. What a task alone says it resolved is no
     /// base for a verdict: nobody has seen a real record of it.
     pub fn pinned_at(&self, repo: &Repo, digest: &str, time: u64) -> bool {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::deployments::Deployments;
 use super::meaning::{Act, Event, Repo, RunImage, role};
+use super::tags::{self, Turn};
 
 /// An event that did something to an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +71,8 @@ pub struct Life {
     /// All tags it ever had in this life.
     pub ever_tags: BTreeSet<String>,
     pub stops: Vec<u64>,
+    /// Pulls by a tag that went with this life, after the digest had come back without it.
+    pub asked_later: Vec<Pull>,
     /// The repository was created anew: this life is over, and when it ended is not in the logs.
     pub over: bool,
     /// All its tags are known: it began in the logs, or a run has listed them.
@@ -84,14 +87,20 @@ pub struct Image {
     pub lives: Vec<Life>,
     pub children: Vec<String>,
     pub layers: Vec<String>,
+    /// Tasks that stopped because they could not find it, and the tag that they named.
+    pub failures: Vec<(Cause, Option<String>)>,
 }
 
 #[derive(Debug, Clone, Default)]
 pub struct Repository {
     pub images: BTreeMap<String, Image>,
     pub tags: BTreeMap<String, String>,
-    /// Tags that went with an image, and the image.
-    pub lost_tags: BTreeMap<String, String>,
+    /// Tags that went with an image: its digest, and which of its lives that was.
+    pub lost_tags: BTreeMap<String, (String, usize)>,
+    pub turns: BTreeMap<String, Vec<Turn>>,
+    /// When the repository was deleted, and created.
+    pub deletions: Vec<u64>,
+    pub creations: Vec<u64>,
     pub policy: Option<Value>,
 }
 
@@ -152,6 +161,15 @@ impl Folded {
     }
 
     fn absorb(&mut self, event: &Event, cause: Cause) {
+        let before = event.act.repo().map(|repo| self.repository(repo).tags.clone());
+        self.change(event, &cause);
+        if let (Some(repo), Some(before)) = (event.act.repo(), before) {
+            tags::note(self.repository(repo), &before, event, &cause);
+        }
+    }
+
+    fn change(&mut self, event: &Event, cause: &Cause) {
+        let cause = cause.clone();
         self.learn_tags(&event.act);
         match &event.act {
             Act::Push { repo, digest, tag, children, layers } => {
@@ -195,8 +213,10 @@ impl Folded {
             }
             Act::PullLayer { repo, layer } => self.repository(repo).pull_layer(layer),
             Act::Task { named } => {
-                for (repo, digest) in named {
+                for (repo, digest, tag) in named {
                     self.repository(repo).mention(digest).stops.push(event.time);
+                    let image = self.repository(repo).images.entry(digest.clone()).or_default();
+                    image.failures.push((cause.clone(), tag.clone()));
                 }
             }
             Act::Define { definition, family, images } => self.deployments.define(definition, family, images),
@@ -299,6 +319,8 @@ impl Repository {
             self.remove(digest, "deleted", cause, None);
         }
         for (digest, tag) in tags {
+            // It was on this image last, whatever it had gone with before.
+            self.lost_tags.remove(tag);
             let others = self.open(digest).tags.keys().any(|held| held != tag);
             if others {
                 self.open(digest).tags.remove(tag);
@@ -347,7 +369,8 @@ impl Repository {
     fn remove(&mut self, digest: &str, state: &'static str, cause: &Cause, run: Option<RunImage>) {
         self.tags.retain(|_, holder| holder != digest);
         let held: Vec<String> = self.open(digest).tags.keys().cloned().collect();
-        self.lost_tags.extend(held.into_iter().map(|tag| (tag, digest.to_owned())));
+        let life = self.images[digest].lives.len() - 1;
+        self.lost_tags.extend(held.into_iter().map(|tag| (tag, (digest.to_owned(), life))));
         let life = self.open(digest);
         life.tags_at_end = run.as_ref().map_or_else(|| life.tags.keys().cloned().collect(), |run| run.tag_list.clone());
         life.gone = Some(Gone { state, cause: cause.clone(), run });
@@ -400,16 +423,27 @@ impl Repository {
         }
         self.tags.clear();
         self.policy = None;
+        self.deletions.push(cause.time);
     }
 
-    /// A pull that shows no need is no more than a mention.
+    /// A pull that shows no need is no more than a mention of the image, and still a pull of the tag.
     fn pull(&mut self, digest: Option<&str>, tag: Option<&str>, pull: Option<Pull>) {
-        // Whoever asks for a tag that went with its image asks for that image.
-        let by_tag = |tag: &str| self.tags.get(tag).or_else(|| self.lost_tags.get(tag)).cloned();
-        let digest = digest.map(str::to_owned).or_else(|| by_tag(tag?));
         if let Some(digest) = digest {
-            self.mention(&digest).pulls.extend(pull);
+            return self.mention(digest).pulls.extend(pull);
         }
+        let Some(tag) = tag else { return };
+        if let Some(turn) = self.turns.get_mut(tag).and_then(|turns| turns.last_mut()) {
+            turn.pulls += 1;
+        }
+        if let Some(digest) = self.tags.get(tag).cloned() {
+            return self.mention(&digest).pulls.extend(pull);
+        }
+        // Whoever asks for a tag that went with its image asks for that image as it was.
+        let Some((digest, life)) = self.lost_tags.get(tag).cloned() else { return };
+        let Some(image) = self.images.get_mut(&digest) else { return };
+        let is_last = life + 1 == image.lives.len();
+        let life = &mut image.lives[life];
+        if is_last && life.gone.is_some() { life.pulls.extend(pull) } else { life.asked_later.extend(pull) }
     }
 
     /// A layer is asked for: a part of pulling the image that has it, if only one has.
@@ -433,7 +467,7 @@ impl Repository {
             }
         }
         self.tags.clear();
-        self.lost_tags.clear();
+        self.creations.push(time);
         self.policy = None;
     }
 

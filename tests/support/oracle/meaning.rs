@@ -124,10 +124,21 @@ pub enum Act {
         repo: Repo,
         layer: String,
     },
-    /// A task reports: the digests that its reasons name.
+    /// A task reports: the digests that its reasons name, with the tag beside them.
     Task {
-        named: Vec<(Repo, String)>,
+        named: Vec<(Repo, String, Option<String>)>,
     },
+}
+
+impl Act {
+    /// The one repository that it is about, if its tags may move.
+    pub fn repo(&self) -> Option<&Repo> {
+        match self {
+            Self::Push { repo, .. } | Self::AlreadyThere { repo, .. } | Self::Delete { repo, .. } | Self::Run { repo, .. } => Some(repo),
+            Self::DeleteRepository { repo } | Self::CreateRepository { repo, .. } => Some(repo),
+            _ => None,
+        }
+    }
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -369,13 +380,13 @@ fn ecs(value: &Value, acts: &mut Vec<Act>) {
 }
 
 /// Digests named by the reasons of a stopped task.
-fn reasons(request: &Value) -> Vec<(Repo, String)> {
+fn reasons(request: &Value) -> Vec<(Repo, String, Option<String>)> {
     let mut texts = vec![text(&request["reason"])];
     texts.extend(list(&request["containers"]).map(|container| text(&container["reason"])));
     let mut found = Vec::new();
     for word in texts.into_iter().flatten().flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()) {
-        if let Some(Reference { repo, digest: Some(digest), .. }) = reference(word.trim_end_matches(':')) {
-            found.push((repo, digest));
+        if let Some(Reference { repo, digest: Some(digest), tag }) = reference(word.trim_end_matches(':')) {
+            found.push((repo, digest, tag));
         }
     }
     found.dedup();

@@ -1,12 +1,14 @@
 //! Who runs images: ECS services that pin digests, their tasks, people, and the rest of an account's noise.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::clock::{HOUR, MINUTE};
 use super::record::{Call, Caller, RepoId};
 use super::registry::Pull;
 use super::rng::Rng;
-use super::world::{Job, OTHER, OWNER, World};
+use super::world::{Job, OTHER, OWNER, TagAsk, World};
 
 /// A new deployment, and the digest that its tasks will ask for from then on.
 #[derive(Debug, Clone)]
@@ -308,6 +310,34 @@ impl World {
             _ if !living.is_empty() => self.pull_by_digest(repo, &caller, &living, now),
             _ => {}
         }
+    }
+
+    /// Nodes that still name a tag ask for it when nothing has it any more. Added at the end, with chance of its own: what a seed
+    /// was made for stays as it was.
+    pub fn ask_for_departed_tags(&mut self) {
+        let mut own = Rng::new(self.seed.wrapping_mul(31).wrapping_add(17));
+        let mut taken: BTreeSet<u64> = self.logged.iter().map(|logged| logged.second).collect();
+        let mut chosen: Vec<(usize, String, u64)> = Vec::new();
+        for (index, repo) in self.repos.iter().enumerate() {
+            for span in &repo.spans {
+                let Some((from, how)) = span.until.filter(|(_, how)| *how != "moved") else { continue };
+                let next = repo.spans.iter().filter(|other| other.tag == span.tag && other.from >= from).map(|other| other.from).min();
+                let from = from.max(self.trail_start);
+                let second = own.range(from + 1, next.unwrap_or(self.end));
+                let is_free = second > from && second < next.unwrap_or(self.end) && repo.existed(second) && !taken.contains(&second);
+                if is_free && own.chance(if how == "removed" { 80 } else { 15 }) {
+                    taken.insert(second);
+                    chosen.push((index, span.tag.clone(), second));
+                }
+            }
+        }
+        std::mem::swap(&mut self.rng, &mut own);
+        for (repo, tag, second) in chosen {
+            let caller = Caller::new(&self.repos[repo].id.registry.clone(), "NodeInstanceRole", "i-07b5e96ee6f17fb92", true);
+            self.batch_get(repo, &caller, json!({"imageTag": tag}), second);
+            self.tag_asks.push(TagAsk { repo, tag, second });
+        }
+        std::mem::swap(&mut self.rng, &mut own);
     }
 
     fn pull_by_digest(&mut self, repo: usize, caller: &Caller, from: &[String], now: u64) {

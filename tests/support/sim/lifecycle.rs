@@ -269,6 +269,7 @@ impl World {
         }
         self.admin_call(repo, "CreateRepository", second, json!({"imageTagMutability": "MUTABLE"}), json!({"repository": described(&id, second)}));
         self.repos[repo].exists = true;
+        self.repos[repo].existence.push((second, true));
         if self.rng.chance(90) {
             let second = self.tick(repo, now + 2);
             self.put_policy(repo, second);

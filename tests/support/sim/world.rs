@@ -34,6 +34,14 @@ pub struct SameSecond {
     pub winner: String,
 }
 
+/// Somebody asked for a tag while nothing had it.
+#[derive(Debug, Clone)]
+pub struct TagAsk {
+    pub repo: usize,
+    pub tag: String,
+    pub second: u64,
+}
+
 /// Things to do later.
 #[derive(Debug, Clone)]
 pub enum Job {
@@ -61,6 +69,7 @@ pub struct World {
     pub services: Vec<Service>,
     pub logged: Vec<Logged>,
     pub same_second: Vec<SameSecond>,
+    pub tag_asks: Vec<TagAsk>,
     /// Second eventIDs of one call (twins, addenda) → the first.
     pub same_call: BTreeMap<String, String>,
     /// Registry, region and role, from when until when its pulls do not count.
@@ -84,6 +93,7 @@ impl World {
             services: Vec::new(),
             logged: Vec::new(),
             same_second: Vec::new(),
+            tag_asks: Vec::new(),
             same_call: BTreeMap::new(),
             excluded: Vec::new(),
             queue: BTreeMap::new(),
@@ -91,6 +101,7 @@ impl World {
         };
         world.found();
         world.run();
+        world.ask_for_departed_tags();
         world
     }
 
