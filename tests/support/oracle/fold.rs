@@ -433,7 +433,7 @@ impl Repository {
         }
         let Some(tag) = tag else { return };
         if let Some(turn) = self.turns.get_mut(tag).and_then(|turns| turns.last_mut()) {
-            turn.pulls += 1;
+            turn.pulls += usize::from(pull.is_some());
         }
         if let Some(digest) = self.tags.get(tag).cloned() {
             return self.mention(&digest).pulls.extend(pull);
