@@ -15,6 +15,8 @@ mod gather;
 #[cfg(feature = "sql")]
 mod ingest;
 mod interrupt;
+#[cfg(feature = "sql")]
+mod lake;
 mod machine;
 mod man;
 mod nothing;
@@ -77,6 +79,8 @@ enum Command {
     Queries(queries::Args),
     #[cfg(feature = "sql")]
     Ingest(ingest::Args),
+    #[cfg(feature = "sql")]
+    Lake(lake::Args),
     Verify(verify::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -95,6 +99,8 @@ impl Command {
             Self::Queries(_) => false,
             #[cfg(feature = "sql")]
             Self::Ingest(args) => args.quiet(),
+            #[cfg(feature = "sql")]
+            Self::Lake(args) => args.quiet(),
             Self::Verify(args) => args.quiet(),
             Self::Completions(_) | Self::Man(_) => false,
         }
@@ -113,6 +119,8 @@ impl Command {
             #[cfg(feature = "sql")]
             Self::Ingest(args) => args.jobs(),
             Self::Verify(args) => args.jobs(),
+            #[cfg(feature = "sql")]
+            Self::Lake(_) => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             Self::Queries(_) | Self::Completions(_) | Self::Man(_) => NonZeroUsize::MIN,
         }
     }
@@ -128,6 +136,8 @@ impl Command {
             Self::Query(args) => args.common.show.writes_to_stdout(),
             #[cfg(feature = "sql")]
             Self::Ingest(_) => false,
+            #[cfg(feature = "sql")]
+            Self::Lake(args) => args.writes_to_stdout(),
             Self::Verify(args) => args.writes_to_stdout(),
             Self::Queries(_) | Self::Completions(_) | Self::Man(_) => true,
         }
@@ -145,6 +155,8 @@ impl Command {
             Self::Queries(args) => args.run(),
             #[cfg(feature = "sql")]
             Self::Ingest(args) => args.run(talk),
+            #[cfg(feature = "sql")]
+            Self::Lake(args) => args.run(talk),
             Self::Verify(args) => args.run(talk),
             Self::Completions(args) => args.run(),
             Self::Man(args) => args.run(),
@@ -183,6 +195,8 @@ pub fn main(stdout: Stdout) -> ExitCode {
         Err(usage) => return misused(&usage, &arguments, stdout),
     };
     let talk = Arc::new(Talk::new(cli.command.quiet()));
+    #[cfg(feature = "sql")]
+    tell_no_guarded_panics();
     // A panic is a fault of the program's, or of a library's, and no reason to end in another way than any other failure.
     let ended = panic::catch_unwind(AssertUnwindSafe(|| match stdout {
         Stdout::Closed if cli.command.writes_to_stdout() => {
@@ -207,6 +221,17 @@ fn fault() -> Failure {
     Failure::new("tagfall failed: a fault of its own, or no memory and no threads to be had")
         .because("what is said above of a panic")
         .advise("give it more memory, or fewer --jobs; if it fails again, report it with the text above")
+}
+
+/// What a lake makes a failure of a file is told as that, and not as a panic, too.
+#[cfg(feature = "sql")]
+fn tell_no_guarded_panics() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !crate::lake::is_guarded() {
+            tell(panic);
+        }
+    }));
 }
 
 /// Shows what is wrong with the command line, or the help that was asked for.

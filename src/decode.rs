@@ -61,6 +61,9 @@ pub enum Wanted<'a> {
     All,
     /// Records whose `eventSource` is one of these; all native EventBridge events, too.
     Sources(&'a [&'a str]),
+    /// The same. Of a source that is `busy`, records of other `eventName`s than those listed with it are left out where that
+    /// costs nothing to tell; some may be handed out all the same.
+    Named { sources: &'a [&'a str], busy: &'a [(&'a str, &'a [&'a str])] },
 }
 
 impl Wanted<'_> {
@@ -68,8 +71,17 @@ impl Wanted<'_> {
     fn source(&self, source: &[u8]) -> bool {
         match self {
             Self::All => true,
-            Self::Sources(sources) => sources.iter().any(|wanted| wanted.as_bytes() == source),
+            Self::Sources(sources) | Self::Named { sources, .. } => sources.iter().any(|wanted| wanted.as_bytes() == source),
         }
+    }
+
+    /// Whether records of this source are wanted, of which `name` is what follows the opening quote of the `eventName`.
+    fn event(&self, source: &[u8], name: &[u8]) -> bool {
+        let is_named = |wanted: &&str| name.strip_prefix(wanted.as_bytes()).is_some_and(|rest| rest.starts_with(b"\""));
+        let of_use = |busy: &[(&str, &[&str])]| {
+            busy.iter().find(|(of, _)| of.as_bytes() == source).is_none_or(|(_, names)| names.iter().any(|wanted| is_named(&wanted)))
+        };
+        self.source(source) && if let Self::Named { busy, .. } = self { of_use(busy) } else { true }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Timelines → findings: a detector per way of losing an image that something still needs.
 
+mod access;
+pub mod advice;
 mod at_risk;
 mod child;
 mod loss;
@@ -12,6 +14,7 @@ mod unexplained;
 mod untagged;
 mod usage;
 
+pub use access::{key_advice, key_locked, keys_in_words};
 pub use child::{broken, heading, tag_of};
 pub use loss::came_back;
 pub use moved_back::{advice as advice_on_moves, moves_back};
@@ -84,6 +87,7 @@ pub const ALL: &[&dyn Detector] = &[
     &loss::ReplicatedDeletion,
     &loss::WentWithSubject,
     &unexplained::Unexplained,
+    &access::KeyLocked,
 ];
 
 /// One tag, in its repository, in the whole history.

@@ -5,6 +5,7 @@
 //! Where the logs are not from the account, region or repository of the reference, that is the answer: never "not found".
 
 mod absent;
+mod access;
 mod against;
 mod cause;
 mod cut;
@@ -93,7 +94,9 @@ fn answer(case: Case<'_>) -> Verdict {
     let mut verdict = match seen {
         None => {
             let case = Case { when: moment::of(case, first), ..case };
-            Verdict { moment: moment::shown(case, case.when, None), ..absent::no_image(case, first) }
+            let mut verdict = Verdict { moment: moment::shown(case, case.when, None), ..absent::no_image(case, first) };
+            access::explain_absence(case, first, &mut verdict);
+            verdict
         }
         Some((repository, (when, presence))) => {
             let case = Case { when, ..case };

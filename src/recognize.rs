@@ -14,6 +14,7 @@ mod ecs;
 mod identity;
 mod image;
 mod json;
+mod kms;
 mod lambda;
 mod manifest;
 mod names;
@@ -45,7 +46,11 @@ pub const SOURCES: &[&str] = &[
     "codebuild.amazonaws.com",
     "events.amazonaws.com",
     "scheduler.amazonaws.com",
+    "kms.amazonaws.com",
 ];
+
+/// Sources whose records are mostly of no use here, with those that are. KMS logs each use of each key.
+pub const BUSY: &[(&str, &[&str])] = &[("kms.amazonaws.com", kms::EVENTS)];
 
 /// Buffers reused from record to record; one for each worker.
 pub struct Recognizer {
@@ -105,6 +110,7 @@ impl Recognizer {
                 "codebuild.amazonaws.com" => codebuild::recognize(&record),
                 "events.amazonaws.com" => schedules::rules(&record),
                 "scheduler.amazonaws.com" => schedules::schedules(&record),
+                "kms.amazonaws.com" => kms::recognize(&record),
                 _ => None,
             };
             Ok(meaning.map(|(repository, action)| then(Recognized { event: record.event(), repository, action })))
@@ -136,6 +142,7 @@ fn is_known(name: &str) -> bool {
         || sagemaker::EVENTS.contains(&name)
         || apprunner::EVENTS.contains(&name)
         || codebuild::EVENTS.contains(&name)
+        || kms::EVENTS.contains(&name)
         || schedules::RULES.contains(&name)
         || schedules::SCHEDULES.contains(&name)
         || lambda::is_known(name)

@@ -118,9 +118,10 @@ pub struct KeyRequest {
 /// One version of one object, across runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// `s3://bucket/key`, or the absolute path: the same from run to run, however the source was named.
+    /// `s3://bucket/key`, or the absolute path: the same from run to run, however the source was named. A path that is no Unicode
+    /// stands in `%XX` behind `bytes:`.
     pub address: String,
-    /// Changes when the object does: ETag and size (S3), size and time of change (files).
+    /// Changes when the object does: ETag and size (S3); size, both times of change, and the number of the file (files).
     pub stamp: String,
 }
 

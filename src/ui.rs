@@ -11,6 +11,8 @@ pub mod findings;
 pub mod forecast;
 mod format;
 mod html;
+#[cfg(feature = "sql")]
+pub mod lake;
 pub mod output;
 mod page;
 pub mod plan;

@@ -195,7 +195,7 @@ fn born_untagged() {
     let verdict = case.explain(&format!("{HOST}/ml/infer@{digest}: not found"));
     assert_eq!(verdict.cause(), "expired-untagged");
     assert!(verdict.step(3).contains("never had a tag") && verdict.records(3).contains(&1), "{}", verdict.step(3));
-    verdict.says(&["Push the very same image again", "a tag of its own"]);
+    verdict.says(&["push the very same image again", "a tag of its own"]);
     verdict.never_says(&["before the logs begin or was not logged"]);
 }
 

@@ -156,10 +156,9 @@ impl Naive<'_> {
                 }
             }
             ("ImageActivationEvent", None) => {
-                if let Some(image) = text(&record["serviceEventDetails"]["imageDigest"]).and_then(|digest| self.images.get_mut(&digest)) {
-                    if std::mem::take(&mut image.archived) {
-                        image.activated = Some(second);
-                    }
+                let image = text(&record["serviceEventDetails"]["imageDigest"]).and_then(|digest| self.images.get_mut(&digest));
+                if let Some(image) = image.filter(|image| image.archived) {
+                    (image.archived, image.activated) = (false, Some(second));
                 }
             }
             _ => {}

@@ -192,6 +192,11 @@ impl Common {
         self.show.quiet
     }
 
+    /// Files that are read, if the sources are files.
+    pub fn inputs(&self) -> impl Iterator<Item = &Path> {
+        self.sources.iter().map(Path::new)
+    }
+
     pub const fn fail_on(&self) -> Option<Severity> {
         self.judge.fail_on
     }

@@ -48,7 +48,7 @@ impl Args {
             Some(path) => Supposition::Instead(Arc::new(self.policy(path)?)),
             None => Supposition::InForce,
         };
-        let run = Run::gather_for(&self.common, talk, Asked { at: None, supposition: Some(&supposition) })?;
+        let run = Run::gather_for(&self.common, talk, Asked { supposition: Some(&supposition), input: self.policy.as_deref(), ..Asked::default() })?;
         let found = WhatIfs::new(&run.evidence.history, &supposition);
         let rules = match &supposition {
             Supposition::Instead(policy) => policy.rules().iter().map(|rule| rule.text.clone()).collect(),

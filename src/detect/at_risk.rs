@@ -1,5 +1,6 @@
 //! The next victims: displaced, still there, and the repository's lifecycle policy will take them.
 
+use super::advice;
 use super::same_tag::{gap, kind, lost_to_child, order, push_index_again, severity};
 use super::story::{evidence, immutability, place, settled};
 use super::usage::usage_of_displaced;
@@ -36,6 +37,11 @@ fn finding(subject: Subject<'_>, displaced: &Displacement, policy: PolicyInForce
     events.extend(settled(subject.repository, [displaced.first_push, displaced.second_push]));
     events.extend(&harm.evidence);
     let digest = history.digest_or_zero(image.digest);
+    let advice = if displaced.by_child {
+        push_index_again(history.text(displaced.tag))
+    } else {
+        [advice::of_displaced(subject, displaced, &harm), vec![immutability(history, subject.repository, history.text(displaced.tag))]].concat()
+    };
     let repository = history.repository(subject.repository);
     Finding {
         id: id(subject, &history.call_id(displaced.second_push), ""),
@@ -69,15 +75,7 @@ fn finding(subject: Subject<'_>, displaced: &Displacement, policy: PolicyInForce
                 history.digest_or_zero(displaced.by).short(),
             )
         },
-        advice: if displaced.by_child {
-            push_index_again(history.text(displaced.tag))
-        } else {
-            vec![
-                "Give it a tag now (`aws ecr put-image` with its manifest and a new tag) if anything refers to it.".to_owned(),
-                "Then deploy anew what still runs it.".to_owned(),
-                immutability(history, subject.repository, history.text(displaced.tag)),
-            ]
-        },
+        advice,
         evidence: evidence(history, events),
         repository,
     }

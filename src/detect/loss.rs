@@ -1,8 +1,9 @@
 //! Other ways to lose an image that something still needs. They are findings only where somebody was hurt; otherwise
 //! they are steps in a timeline, and nothing is wrong with them.
 
+use super::advice;
 use super::reasons::{Why, why};
-use super::story::{add_reasons, deleted, evidence, lost, place, restore, rule_in_words, tags_by_need};
+use super::story::{add_reasons, deleted, evidence, lost, place, rule_in_words, tags_by_need};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
 use crate::model::{EventRef, Finding, FindingKind, KeptImage};
@@ -104,7 +105,7 @@ fn finding(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: Harm) -> 
         order: loss.order,
         exposure_seconds: loss.untagged_at.map(|untagged| (loss.at - untagged).div_euclid(1000)),
         summary: summary(subject, kind, loss, &event, &harm),
-        advice: advice(subject, kind, loss, &why),
+        advice: what_to_do(subject, loss, &harm, &why),
         evidence,
         reasons: why.reasons,
         deletion: Some(deletion),
@@ -126,10 +127,7 @@ fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, event: &EventRe
         _ if loss.end == End::DeletedByLastTag => format!("{who} deleted the last tag of {digest}, and the image with it"),
         _ => format!("{who} deleted {digest}"),
     };
-    let needed = match harm.usage.pulls_after_gone {
-        0 => "something deployed still needs it".to_owned(),
-        pulls => format!("{pulls} pull(s) after that found nothing"),
-    };
+    let needed = harm.need();
     format!("In {}, {what}; {needed}.", place(&history.repository(subject.repository)))
 }
 
@@ -163,28 +161,13 @@ fn presumed(subject: Subject<'_>, loss: &Loss, digest: &str) -> String {
     }
 }
 
-fn advice(subject: Subject<'_>, kind: FindingKind, loss: &Loss, why: &Why) -> Vec<String> {
+/// What the reasons advise keeps it from happening again, where there is such a thing.
+fn what_to_do(subject: Subject<'_>, loss: &Loss, harm: &Harm, why: &Why) -> Vec<String> {
     if loss.back_at.is_some() {
         return came_back(subject.history, subject.repository, subject.image, loss);
     }
     if loss.presumed.is_some() {
         return why.advice.clone();
     }
-    let first = match kind {
-        FindingKind::ExpiredWhileTagged => {
-            "Exclude tags that are deployed from the rule (a rule of higher priority that matches them protects them), or raise its count or age."
-        }
-        FindingKind::RepositoryDeleted => "Restore from a replica or build anew; deny ecr:DeleteRepository where images are deployed from.",
-        FindingKind::Archived => {
-            let mut advice = vec![restore(subject.history, subject.repository, subject.image)];
-            advice.extend(why.advice.clone());
-            return advice;
-        }
-        _ => "Find out what deleted it, and let clean-up jobs ask what is deployed before they delete.",
-    };
-    let mut advice = if why.advice.is_empty() { vec![first.to_owned()] } else { why.advice.clone() };
-    {
-        advice.push("Deploy anew what refers to the lost digest, or push the very same image again.".to_owned());
-    }
-    advice
+    if why.advice.is_empty() { advice::of_loss(subject, loss, harm) } else { advice::of_loss_with(subject, loss, harm, why.advice.clone()) }
 }

@@ -1,5 +1,6 @@
 //! The incident this exists for: two pushes of one tag, and a lifecycle run that took what the first had pushed.
 
+use super::advice;
 use super::reasons::why;
 use super::story::{add_reasons, deleted, evidence, immutability, lost, order_of, place, role, rule_in_words, settled, span, who};
 use super::usage::{Harm, usage_of_loss};
@@ -75,7 +76,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
         order: order(subject, displaced).max(loss.order),
         exposure_seconds: loss.untagged_at.map(|untagged| (loss.at - untagged).div_euclid(1000)),
         summary: summary(subject, loss, displaced, kind, &harm),
-        advice: advice(subject, loss, displaced, kind, &harm),
+        advice: what_to_do(subject, loss, displaced, &harm),
         evidence,
         reasons: why.reasons,
         deletion: Some(deletion),
@@ -150,27 +151,18 @@ fn platform<'h>(subject: Subject<'h>, displaced: &Displacement) -> Option<&'h st
     Some(subject.history.text(*subject.image.platforms.get(at)?)).filter(|text| !text.is_empty())
 }
 
-fn advice(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, kind: FindingKind, harm: &Harm) -> Vec<String> {
+fn what_to_do(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, harm: &Harm) -> Vec<String> {
     if displaced.by_child {
         return push_index_again(subject.history.text(displaced.tag));
     }
-    let mut advice = Vec::new();
-    if loss.back_at.is_some() {
-        advice.push("The digest was pushed again later: it can be pulled now.".to_owned());
-    } else if harm.severity.is_some() {
-        advice.push(
-            "Deploy anew what refers to the lost digest (ECS: `aws ecs update-service --force-new-deployment`), or push the very same image again."
-                .to_owned(),
-        );
-    }
-    if is_refresh(subject, displaced) {
-        advice.push(REFRESHED.to_owned());
-    } else if kind == FindingKind::SameTagRace {
-        advice.push("Let one pipeline push a tag, or give every build a tag of its own.".to_owned());
-    }
-    if !is_refresh(subject, displaced) {
+    // Where nobody is hurt, only what keeps it from happening again.
+    let mut advice = if is_refresh(subject, displaced) {
+        advice::of_loss_with(subject, loss, harm, vec![REFRESHED.to_owned()])
+    } else {
+        let mut advice = advice::of_loss(subject, loss, harm);
         advice.push(immutability(subject.history, subject.repository, subject.history.text(displaced.tag)));
-    }
+        advice
+    };
     if no_grace(loss) {
         advice.push("No grace: age counts from the push, so the image could go at the very next run after it lost its tag. Protect by count, or keep untagged images longer than the oldest deployment.".to_owned());
     }

@@ -1,9 +1,11 @@
 //! Something failed for want of an image, and nothing in these logs says why.
 
+use std::collections::HashSet;
+
 use super::story::{asked, evidence, place};
 use super::{Detector, Subject, TagDetector, TagSubject, id, id_of};
 use crate::model::{Finding, FindingKind, KeptImage, LogText, LostImage, Order, Severity, StepKind, TagEnd, Timestamp, Usage};
-use crate::timeline::{Ask, AskKind, EventNo, History, Image, RepositoryHistory, Step, UseKind};
+use crate::timeline::{Ask, AskKind, EventNo, History, Image, RepositoryHistory, Step, Sym, UseKind};
 
 /// A task's stop reason or a failed call that names an image by its digest, or by a tag that the image had.
 pub struct Unexplained;
@@ -21,8 +23,12 @@ impl Detector for Unexplained {
         // A call that was refused says so itself.
         let told = |step: &Step| failed(step) && !(step.denied && step.kind == StepKind::PullFailed);
         let image = subject.image;
+        if !image.steps.iter().any(told) {
+            return;
+        }
+        let reasons = Reasons::of(subject);
         let open: Vec<&Step> =
-            image.steps.iter().enumerate().filter(|(at, step)| told(step) && !is_explained(subject, *at, step)).map(|(_, step)| step).collect();
+            image.steps.iter().enumerate().filter(|(at, step)| told(step) && !reasons.explain(*at, step)).map(|(_, step)| step).collect();
         if !open.is_empty() {
             found.push(of_image(subject, &open));
         }
@@ -39,29 +45,46 @@ impl TagDetector for UnexplainedTag {
     }
 }
 
-/// Whether the logs say why the step at index `at` failed.
-fn is_explained(subject: Subject<'_>, at: usize, step: &Step) -> bool {
-    let (history, repository, image) = (subject.history, subject.repository, subject.image);
-    let now = history.noted(step.event).time;
-    let absent = image.losses.iter().any(|loss| (loss.end_step as usize) < at && (now < loss.until || now - loss.until <= RETRIED_MILLIS));
-    let is_push = |step: &Step| matches!(step.kind, StepKind::Push | StepKind::Replicate);
-    let first_push = image.steps.iter().position(is_push).map(|first| (first, history.noted(image.steps[first].event).time));
-    let before_push = first_push
-        .is_some_and(|(first, pushed)| (at < first && pushed - now <= BEFORE_PUSH_MILLIS) || (now >= pushed && now - pushed <= RETRIED_MILLIS));
-    let without_part = image
-        .children
-        .iter()
-        .filter_map(|child| repository.image(*child))
-        .any(|child| child.losses.iter().any(|loss| loss.at <= now && now < loss.until));
-    let tag_is_new = step.tag.is_some()
-        && repository
-            .tag_lives
-            .get(&step.tag)
-            .and_then(|life| life.at(now))
-            .is_some_and(|span| span.from > i64::MIN && now - span.from <= RETRIED_MILLIS);
-    let refused = step.denied && repository.access_changes.iter().any(|change| history.noted(*change).time <= now);
-    let part_of_index = image.steps.iter().any(|other| other.kind == StepKind::Push && other.tag == step.tag && is_part(repository, image, other));
-    absent || before_push || without_part || tag_is_new || refused || part_of_index || repository_ended(history, repository, now)
+/// What is the same for all failures of one image, worked out once: they come by the hundred thousand.
+struct Reasons<'h> {
+    subject: Subject<'h>,
+    /// Index and time of its first push.
+    first_push: Option<(usize, i64)>,
+    /// Tags that it has as a part of the index that had them before.
+    part_of_index: HashSet<Sym>,
+    /// When who may pull was first changed.
+    access_changed: Option<i64>,
+}
+
+impl<'h> Reasons<'h> {
+    fn of(subject: Subject<'h>) -> Self {
+        let Subject { history, repository, image, .. } = subject;
+        let time = |event: EventNo| history.noted(event).time;
+        let is_push = |step: &Step| matches!(step.kind, StepKind::Push | StepKind::Replicate);
+        let pushes = image.steps.iter().filter(|step| step.kind == StepKind::Push && is_part(repository, image, step));
+        Self {
+            subject,
+            first_push: image.steps.iter().position(is_push).map(|first| (first, time(image.steps[first].event))),
+            part_of_index: pushes.map(|step| step.tag).collect(),
+            access_changed: repository.access_changes.iter().map(|change| time(*change)).min(),
+        }
+    }
+
+    /// Whether the logs say why the step at index `at` failed.
+    fn explain(&self, at: usize, step: &Step) -> bool {
+        let Subject { history, repository, image, .. } = self.subject;
+        let now = history.noted(step.event).time;
+        let just_before = |event: i64| event <= now && now - event <= RETRIED_MILLIS;
+        let absent = image.losses.iter().any(|loss| (loss.end_step as usize) < at && (now < loss.until || just_before(loss.until)));
+        let before_push = self.first_push.is_some_and(|(first, pushed)| (at < first && pushed - now <= BEFORE_PUSH_MILLIS) || just_before(pushed));
+        let away = |child: &Image| child.losses.iter().any(|loss| loss.at <= now && now < loss.until);
+        let without_part = || image.children.iter().filter_map(|child| repository.image(*child)).any(away);
+        let span = repository.tag_lives.get(&step.tag).and_then(|life| life.at(now));
+        let tag_is_new = span.is_some_and(|span| span.from > i64::MIN && just_before(span.from));
+        let refused = step.denied && self.access_changed.is_some_and(|changed| changed <= now);
+        let is_a_part = self.part_of_index.contains(&step.tag);
+        absent || before_push || tag_is_new || refused || is_a_part || without_part() || repository_ended(history, repository, now)
+    }
 }
 
 /// The tag was given to an image that the index which had it lists: it gives one platform only.
@@ -81,13 +104,23 @@ fn is_explained_tag(subject: TagSubject<'_>, ask: &Ask) -> bool {
     ended || subject.life.after(now).is_some() || repository_ended(subject.history, subject.repository, now)
 }
 
+/// What the logs tell of the time of the failure.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// It was there, for all that they say.
+    There,
+    /// The tag had left its image without an event.
+    Left,
+    Nothing,
+}
+
 /// What the failures have in common, and what is missing in the logs.
 struct Missing {
     summary: String,
     advice: Vec<String>,
 }
 
-fn missing(history: &History, repository: &RepositoryHistory, what: &str, first: EventNo, by: &str, times: usize, known: bool) -> Missing {
+fn missing(history: &History, repository: &RepositoryHistory, what: &str, first: EventNo, by: &str, times: usize, known: Known) -> Missing {
     let place_of = place(&history.repository(repository));
     let own = history.repository(repository);
     let again = if times > 1 { format!(", {times} times from {} on", history.time(first)) } else { format!(" at {}", history.time(first)) };
@@ -100,7 +133,12 @@ fn missing(history: &History, repository: &RepositoryHistory, what: &str, first:
                 own.region.raw()
             ),
         )
-    } else if known {
+    } else if known == Known::Left {
+        (
+            "what took the tag off its image, and where it was then, is not in them".to_owned(),
+            "Read the other events of the repository: CloudTrail leaves out what is too large, and objects may be missing (see coverage).".to_owned(),
+        )
+    } else if known == Known::There {
         (
             "as far as they go the image was there".to_owned(),
             "Look at access (repository policy, endpoint policy, KMS key) and at the puller's network at that time; widen --since, and read the trail's read-only events.".to_owned(),
@@ -126,7 +164,7 @@ fn of_image(subject: Subject<'_>, open: &[&Step]) -> Finding {
     let by = by(history, &names, first);
     let digest = history.digest_or_zero(image.digest);
     let what = tag.map_or_else(|| digest.short(), |tag| format!("{} ({})", history.text(tag), digest.short()));
-    let known = image.state != crate::model::ImageState::Unknown;
+    let known = if image.state == crate::model::ImageState::Unknown { Known::Nothing } else { Known::There };
     let Missing { summary, advice } = missing(history, repository, &what, first, &by, open.len(), known);
     let mut usage = Usage { references: names, ..Usage::default() };
     open.iter()
@@ -149,7 +187,15 @@ fn of_tag(subject: TagSubject<'_>, open: &[&Ask]) -> Finding {
     let usage = Usage { pulls_after_gone: 0, ..usage };
     let by = by(history, &usage.references, first);
     let tag = history.text(subject.tag);
-    let Missing { summary, advice } = missing(history, repository, &format!("tag {tag}"), first, &by, open.len(), false);
+    let Missing { summary, advice } = missing(
+        history,
+        repository,
+        &format!("tag {tag}"),
+        first,
+        &by,
+        open.len(),
+        if subject.life.spans.is_empty() { Known::Nothing } else { Known::Left },
+    );
     let last = subject.life.spans.last().and_then(|span| history.digest(span.digest));
     Finding {
         id: id_of(history, repository, tag, &history.call_id(first), FindingKind::Unexplained.word()),
@@ -166,8 +212,8 @@ fn shown(events: impl DoubleEndedIterator<Item = EventNo> + Clone) -> Vec<EventN
 }
 
 fn references(history: &History, image: &Image, open: &[&Step]) -> Vec<LogText> {
-    let of_open = |event: EventNo| open.iter().any(|step| step.event == event);
-    let stops = image.uses.iter().filter(|found| found.kind == UseKind::TaskStopped && of_open(found.event));
+    let of_open: HashSet<EventNo> = open.iter().map(|step| step.event).collect();
+    let stops = image.uses.iter().filter(|found| found.kind == UseKind::TaskStopped && of_open.contains(&found.event));
     let mut names: Vec<LogText> = stops.filter_map(|found| history.log_text(found.by)).collect();
     names.sort_unstable();
     names.dedup();

@@ -143,7 +143,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, harm: Harm) -> Finding {
             digest.short(),
             harm.need()
         ),
-        advice: advice(subject, loss),
+        advice: advice(subject, loss, &harm),
         evidence,
         reasons: reasons.reasons,
         deletion: Some(deletion),
@@ -152,12 +152,8 @@ fn finding(subject: Subject<'_>, loss: &Loss, harm: Harm) -> Finding {
 }
 
 /// What to do about an image without a tag that somebody needs.
-pub fn advice(subject: Subject<'_>, loss: &Loss) -> Vec<String> {
-    if loss.back_at.is_some() {
-        return vec!["The image came back later: it can be pulled now.".to_owned()];
-    }
-    let again = "Push the very same image again (what is deployed names its digest), or deploy another image: a new revision with a new digest.";
-    let first = match why(subject, loss) {
+fn advice(subject: Subject<'_>, loss: &Loss, harm: &Harm) -> Vec<String> {
+    let prevention = match why(subject, loss) {
         Untagged::ReplicaWithoutTag { taken, .. } => {
             let tag = taken.map_or("the tag", |(tag, _)| subject.history.text(tag));
             format!(
@@ -166,5 +162,5 @@ pub fn advice(subject: Subject<'_>, loss: &Loss) -> Vec<String> {
         }
         _ => "Give what is deployed by digest a tag of its own, or exempt it from the untagged rule.".to_owned(),
     };
-    vec![again.to_owned(), first]
+    super::advice::of_loss_with(subject, loss, harm, vec![prevention])
 }

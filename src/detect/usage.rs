@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{LogText, Severity, StepKind, UntaggedBy, Usage};
-use crate::timeline::{AskKind, EventNo, History, Image, Loss, Step, UseKind};
+use crate::timeline::{AskKind, EventNo, History, Image, Loss, Step, Sym, Use, UseKind};
 
 /// What a loss did to those who use the image.
 pub struct Harm {
@@ -14,6 +14,10 @@ pub struct Harm {
     pub evidence: Vec<EventNo>,
     /// Services that were pinned to it when it went, as text for the advice.
     pub pinned: Vec<LogText>,
+    /// The same, and how each names it.
+    pub needs: Vec<Use>,
+    /// Who pulled it in vain, and under which tag: none where the digest was asked for.
+    pub in_vain: BTreeSet<(Sym, Sym)>,
 }
 
 /// The stretch of an image's life that a finding is about, as indexes into its steps.
@@ -79,7 +83,8 @@ pub fn usage_of_living(history: &History, image: &Image, is_held: bool) -> Harm 
 }
 
 fn harm(history: &History, image: &Image, stretch: Stretch, gone: i64, back: i64) -> Harm {
-    let mut harm = Harm { usage: Usage::default(), severity: None, evidence: Vec::new(), pinned: Vec::new() };
+    let mut harm =
+        Harm { usage: Usage::default(), severity: None, evidence: Vec::new(), pinned: Vec::new(), needs: Vec::new(), in_vain: BTreeSet::new() };
     let mut principals: BTreeSet<LogText> = BTreeSet::new();
     let mut last_pull = EventNo::NONE;
     let mut after: Vec<EventNo> = Vec::new();
@@ -95,6 +100,7 @@ fn harm(history: &History, image: &Image, stretch: Stretch, gone: i64, back: i64
             _ if index > stretch.end => {
                 harm.usage.pulls_after_gone += 1;
                 after.push(step.event);
+                harm.in_vain.insert((history.noted(step.event).actor, step.tag));
             }
             Some(untagged) if index > untagged => harm.usage.pulls_while_untagged += 1,
             _ => harm.usage.pulls_before += 1,
@@ -146,6 +152,7 @@ fn references(history: &History, image: &Image, stretch: Stretch, gone: i64, bac
         harm.worsen(severity);
         harm.evidence.push(found.event);
         pinned.extend(history.log_text(found.by));
+        harm.needs.push(*found);
     }
     harm.usage.references = names.into_iter().collect();
     harm.pinned = pinned.into_iter().collect();
@@ -155,8 +162,22 @@ impl Harm {
     /// "2 pull(s) after that found nothing", or that something else needs it.
     pub fn need(&self) -> String {
         match self.usage.pulls_after_gone {
-            0 => "something deployed still needs it".to_owned(),
+            0 => self.who_needs_it(),
             pulls => format!("{pulls} pull(s) after that found nothing"),
+        }
+    }
+
+    /// "function:orders failed for want of it", "service/prod/web and 2 more still need it".
+    fn who_needs_it(&self) -> String {
+        let Some(first) = self.pinned.first() else { return "something deployed still needs it".to_owned() };
+        // Behind `arn:PARTITION:SERVICE:REGION:ACCOUNT:`.
+        let name = first.raw().splitn(6, ':').nth(5).filter(|_| first.raw().starts_with("arn:")).unwrap_or(first.raw());
+        let more = if self.pinned.len() > 1 { format!(" and {} more", self.pinned.len() - 1) } else { String::new() };
+        let failed = self.severity == Some(Severity::Critical) && self.needs.iter().any(|found| found.kind == UseKind::TaskStopped);
+        match failed {
+            true => format!("{name}{more} failed for want of it"),
+            false if more.is_empty() => format!("{name} still needs it"),
+            false => format!("{name}{more} still need it"),
         }
     }
 

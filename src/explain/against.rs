@@ -187,6 +187,10 @@ impl<'h> Facts<'h> {
     }
 
     fn no_access_change(self) -> Option<Reason> {
+        // A key that could not be used for a while explains the failures of that time.
+        if self.loss.is_none() && !self.repository.key_steps.is_empty() {
+            return None;
+        }
         let change = self.repository.access_changes.last().copied();
         let text = match (self.loss, change) {
             (Some(loss), Some(change)) if self.case.history.noted(change).time <= loss.at => {

@@ -6,7 +6,7 @@ use super::removed::lower;
 use super::there::{capital, exists, tagged};
 use super::{Case, Known, against, sentence, used_by};
 use crate::detect::{
-    self, Subject, Why, broken, came_back, heading, reason_without_tag, restore, restore_under_way, rule_in_words, span, tag_of, why,
+    self, Subject, Why, advice, broken, came_back, heading, reason_without_tag, restore_under_way, rule_in_words, span, tag_of, why,
 };
 use crate::model::{Cause, EventRef, Gone, Order, Reason, ReasonKind, Sentence, StepKind, Timestamp, Verdict};
 use crate::timeline::{End, EventNo, Loss};
@@ -29,7 +29,7 @@ pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
     if !loss.asked_later.is_empty() {
         verdict.used_by.extend(used_by::of_tag(case, case.asked_tag().and_then(|tag| known.repository.tag_lives.get(&tag))));
     }
-    verdict.advice = advice(case, known, loss, cause, &verdict, &why);
+    verdict.advice = what_to_do(case, known, loss, &verdict, &why);
     verdict.reasons = why.reasons;
     if loss.open_start {
         verdict.unknown.push("The image was pushed before the logs begin: widen --since to see who pushed it, and under which tags.".to_owned());
@@ -322,7 +322,8 @@ fn replica(case: Case<'_>, known: Known<'_>, verdict: &Verdict) -> String {
     format!("{deletions}: look at the copy's own policy, and pull from the source registry meanwhile.")
 }
 
-fn advice(case: Case<'_>, known: Known<'_>, loss: &Loss, cause: Cause, verdict: &Verdict, why: &Why) -> Vec<String> {
+/// What the finding says that tells the same loss; without one, nobody is known to need it but who asks.
+fn what_to_do(case: Case<'_>, known: Known<'_>, loss: &Loss, verdict: &Verdict, why: &Why) -> Vec<String> {
     let by_tag = case.question.about.digest().is_none();
     if by_tag && verdict.exists.tag_exists == Some(true) && verdict.exists.tag_points_to != Some(case.digest(known)) {
         return vec!["The tag is there again, on another image: it can be pulled now; start anew what stopped.".to_owned()];
@@ -333,14 +334,10 @@ fn advice(case: Case<'_>, known: Known<'_>, loss: &Loss, cause: Cause, verdict: 
     if let Some(finding) = verdict.why.as_ref().and_then(|id| case.findings.iter().find(|finding| &finding.id == id)) {
         return finding.advice.clone();
     }
-    if cause == Cause::Archived {
-        return [vec![restore(case.history, known.repository, known.image)], why.advice.clone()].concat();
+    let about = advice::About { history: case.history, repository: known.repository, image: known.image };
+    let mut list = advice::of_question(about, loss, case.question.about.tag(), &why.advice);
+    if verdict.cause == Cause::ReplicaMissing {
+        list.push(replica(case, known, verdict));
     }
-    let text = match cause {
-        Cause::RepositoryDeleted => "Build and push anew, or copy from a replica.",
-        Cause::ReplicaMissing => return [why.advice.clone(), vec![replica(case, known, verdict)]].concat(),
-        Cause::PullThroughCacheExpired => "Pull the tag again through the cache: it fetches the upstream image anew.",
-        _ => "Deploy anew what refers to this digest, or push the very same image again.",
-    };
-    [why.advice.clone(), vec![text.to_owned()]].concat()
+    list
 }

@@ -80,9 +80,10 @@ pub fn failures(case: Case<'_>, repository: &RepositoryHistory) -> Vec<EventNo> 
 }
 
 fn of_image(case: Case<'_>, repository: &RepositoryHistory, image: &Image, asked: impl Fn(&Step) -> bool) -> Vec<EventNo> {
+    let first = first_push(image);
     let fails = |(at, step): &(usize, &Step)| match step.kind {
         StepKind::PullFailed | StepKind::TaskStopped => true,
-        StepKind::Pull => loss_at_step(image, *at).is_some() || before_push(case, repository, image, *at, step),
+        StepKind::Pull => loss_at_step(image, *at).is_some() || first.is_some_and(|first| before_push(case, repository, image, first, *at)),
         _ => false,
     };
     image.steps.iter().enumerate().filter(|(_, step)| asked(step)).filter(fails).map(|(_, step)| step.event).collect()
@@ -95,11 +96,13 @@ fn loss_at_step(image: &Image, at: usize) -> Option<&Loss> {
 
 /// Whether the step at index `at` asked for the image before its first push: for sure where the repository was created in the
 /// logs, and likely where the push came soon after.
-fn before_push(case: Case<'_>, repository: &RepositoryHistory, image: &Image, at: usize, step: &Step) -> bool {
-    let Some(push) = first_push(image).filter(|push| at < *push) else { return false };
-    let gap = case.time(image.steps[push].event) - case.time(step.event);
-    let created = repository.creations.iter().any(|event| case.time(*event) <= case.time(step.event));
-    gap >= 0 && (created || gap <= BEFORE_PUSH_MILLIS)
+fn before_push(case: Case<'_>, repository: &RepositoryHistory, image: &Image, push: usize, at: usize) -> bool {
+    if at >= push {
+        return false;
+    }
+    let (asked, pushed) = (case.time(image.steps[at].event), case.time(image.steps[push].event));
+    let created = || repository.creations.iter().any(|event| case.time(*event) <= asked);
+    pushed >= asked && (pushed - asked <= BEFORE_PUSH_MILLIS || created())
 }
 
 pub fn is_push(step: &Step) -> bool {

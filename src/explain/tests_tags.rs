@@ -112,7 +112,7 @@ fn an_index_and_its_images_take_a_tag_from_each_other_without_going_back() {
 fn two_lives_of_a_repository_with_one_tag() {
     let mut log = Log::default();
     log.push(1, "v1").at(100).add("DeleteRepository", Action::DeleteRepository);
-    log.at(110).add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr: None });
+    log.at(110).add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr: None, key: None });
     log.at(120).pull(None, Some("v1")).at(200).push(2, "v1");
     let verdict = ask(&log, &failed(":v1"));
     assert_eq!((verdict.cause, verdict.exists.tag_points_to), (Cause::RepositoryDeleted, Some(digest(2))));
@@ -128,7 +128,7 @@ fn two_lives_of_a_repository_with_one_tag() {
 #[test]
 fn a_repository_created_anew_had_been_deleted() {
     let mut log = Log::default();
-    log.push(1, "v1").at(100).add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr: None });
+    log.push(1, "v1").at(100).add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr: None, key: None });
     log.at(200).pull(None, Some("v1"));
     for text in [failed(":v1"), failed(&format!(":v1@{}", digest(1)))] {
         let verdict = ask(&log, &text);

@@ -1,7 +1,7 @@
 //! As far as the logs go it is still there (or known by mention only).
 
 use super::cause::of_loss;
-use super::{Case, Known, against, pinned, sentence, tag_story, used_by};
+use super::{Case, Known, access, against, pinned, sentence, tag_story, used_by};
 use crate::detect::broken;
 use crate::model::{Basis, Cause, EventRef, ImageState, Sentence, StepKind, Timestamp, Verdict};
 use crate::timeline::{DigestNo, EventNo, Image, RepositoryHistory, TagLife, TagSpan};
@@ -94,7 +94,7 @@ fn index_lost(case: Case<'_>, known: Known<'_>, life: &TagLife, span: &TagSpan, 
 
 fn cause(case: Case<'_>, known: Known<'_>) -> Cause {
     let image = known.image;
-    if denied(case, known).is_some() {
+    if access::taken(case, known.repository, Some(known.image)).is_some() {
         return Cause::AccessTaken;
     }
     if gone_relative(known).is_some() {
@@ -115,19 +115,6 @@ fn cause(case: Case<'_>, known: Known<'_>) -> Cause {
 fn only_refused(image: &Image) -> bool {
     let pushed = |kind: StepKind| matches!(kind, StepKind::Push | StepKind::Replicate);
     image.steps.iter().any(|step| step.kind == StepKind::PushFailed) && !image.steps.iter().any(|step| pushed(step.kind))
-}
-
-/// What took access away: the change of who may pull, if the text speaks of a refusal or pulls were refused after it; else a
-/// pull that was refused.
-fn denied(case: Case<'_>, known: Known<'_>) -> Option<EventNo> {
-    let time = |event: EventNo| case.history.noted(event).time;
-    let refused = known.image.steps.iter().rfind(|step| step.kind == StepKind::PullFailed && step.denied).map(|step| step.event);
-    let change = known.repository.access_changes.last().copied();
-    let failed_since = |change: EventNo| known.image.steps.iter().any(|step| step.kind == StepKind::PullFailed && time(step.event) >= time(change));
-    let change = change.filter(|&change| case.question.denied || failed_since(change));
-    // A pull that was answered later shows that the refusal was over.
-    let answered_since = |event: EventNo| known.image.steps.iter().any(|step| step.kind == StepKind::Pull && time(step.event) > time(event));
-    change.or(refused.filter(|&refused| case.question.denied || !answered_since(refused)))
 }
 
 /// A child of this index that is gone, or the index of this child, which has no tag of its own.
@@ -152,6 +139,11 @@ fn narrate(case: Case<'_>, known: Known<'_>, verdict: &mut Verdict) {
     };
     verdict.narrative.push(sentence(first, case.event(push)));
     verdict.narrative.push(endings(case, known));
+    if let Some(taken) = access::taken(case, known.repository, Some(image)).filter(|_| verdict.cause == Cause::AccessTaken) {
+        verdict.narrative.push(taken.sentence(case));
+        verdict.advice.push(taken.advice(case, known.repository));
+        return;
+    }
     let (text, evidence, advice) = third(case, known, verdict.cause);
     verdict.narrative.push(sentence(text, evidence));
     verdict.advice.push(advice.to_owned());
@@ -195,19 +187,6 @@ pub fn no_event(case: Case<'_>, repository: &RepositoryHistory) -> Sentence {
 fn third(case: Case<'_>, known: Known<'_>, cause: Cause) -> (String, Vec<EventRef>, &'static str) {
     let image = known.image;
     match cause {
-        Cause::AccessTaken => {
-            let event = denied(case, known).unwrap_or(EventNo::NONE);
-            let text = if known.repository.access_changes.contains(&event) {
-                "Who may pull from this repository was changed before the failure: the image is there, and access to it was taken."
-            } else {
-                "A pull of it was refused for want of permission: the image is there, and whoever pulls may not have it."
-            };
-            (
-                text.to_owned(),
-                case.event(event),
-                "Compare the repository policy before and after that call, and the key policy if the repository uses KMS.",
-            )
-        }
         Cause::IndexOrChildGone => {
             let relative = gone_relative(known);
             let digest = relative.map_or_else(String::new, |image| case.history.digest_or_zero(image.digest).to_string());

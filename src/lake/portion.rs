@@ -4,21 +4,21 @@ use polars::prelude::Int64Chunked;
 
 use super::LakeError;
 use super::codes::{Codes, Texts};
+use super::manifest::FileEntry;
 use super::parquet::Reader;
 use super::read::is_within;
-use super::state::FileEntry;
 use crate::model::Filter;
 use crate::tables::cloudtrail::{ORIGINS, Origin};
 
 /// Rows of `cloudtrail_logs`, some of which may lie outside of the times that are asked for.
 pub struct Portion<'p> {
-    reader: &'p Reader<'p>,
+    reader: &'p Reader,
     group: usize,
     file: &'p FileEntry,
 }
 
 impl<'p> Portion<'p> {
-    pub(super) fn new(reader: &'p Reader<'p>, group: usize, file: &'p FileEntry) -> Self {
+    pub(super) fn new(reader: &'p Reader, group: usize, file: &'p FileEntry) -> Self {
         Self { reader, group, file }
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Digest, ImageReference, Need, RepositoryRef, Timestamp};
+use super::{Digest, ImageReference, KeyEvent, Need, RepositoryRef, Timestamp};
 
 /// The meaning of a record. A call with an `errorCode` becomes one of the `…Failed` variants (or is not recognised).
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub enum Action<'r> {
         mutability: Option<Mutability<'r>>,
         /// Made by ECR itself: on a push, by replication, or by the pull-through cache; `None` for a call of somebody's own.
         made_by_ecr: Option<PushOrigin>,
+        /// ARN of the KMS key it is encrypted with, or of an alias of it.
+        key: Option<Cow<'r, str>>,
     },
     DeleteRepository,
     /// `PutLifecyclePolicy`, with the policy's JSON text.
@@ -97,6 +99,8 @@ pub enum Action<'r> {
     },
     /// Another service than ECS needs images, or needs them no more (Lambda, App Runner, Batch, SageMaker, CodeBuild, EventBridge).
     Needs(Vec<Need<'r>>),
+    /// Something was done to a KMS key. Of a grant for a repository the record names that repository.
+    Key(KeyEvent<'r>),
     /// Something happened to this repository, and what is unknown: the payload that would tell was over 100 KB (CloudTrail
     /// leaves it out), or the event lacks it. A run without its list of images is one, a delete without a response too.
     Omitted,

@@ -65,19 +65,15 @@ pub struct Gone {
 
 words! {
     /// Why an answer speaks of its moment.
+    #[derive(Default)]
     Basis {
         /// `--at` asked for it.
         Asked = "asked",
         /// The last pull in the logs that found nothing, or the last task that stopped for want of the image.
         FailedPull = "failed_pull",
         /// No pull of it in the logs failed, or none was asked about.
+        #[default]
         End = "end",
-    }
-}
-
-impl Default for Basis {
-    fn default() -> Self {
-        Self::End
     }
 }
 

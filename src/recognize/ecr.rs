@@ -15,7 +15,7 @@ use crate::model::{Action, Mutability};
 
 use super::manifest::Manifests;
 use super::record::Record;
-use super::{Meaning, identity, image};
+use super::{Meaning, identity, image, kms};
 
 /// The `eventName`s that mean something.
 pub(super) const EVENTS: &[&str] = &[
@@ -72,7 +72,9 @@ fn action<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) -> Option<Acti
         _ if record.failed() => None,
         "PolicyExecutionEvent" => Some(lifecycle::execution(record)),
         "DryRunEvent" => lifecycle::preview(record),
-        "CreateRepository" => Some(Action::CreateRepository { mutability: mutability(record), made_by_ecr: push::made_by_ecr(record) }),
+        "CreateRepository" => {
+            Some(Action::CreateRepository { mutability: mutability(record), made_by_ecr: push::made_by_ecr(record), key: kms::of_repository(record) })
+        }
         "DeleteRepository" => Some(Action::DeleteRepository),
         "PutLifecyclePolicy" => Some(put_lifecycle_policy(record)),
         "DeleteLifecyclePolicy" => Some(Action::DeleteLifecyclePolicy),

@@ -9,17 +9,17 @@ use super::record::Record;
 use super::{Meaning, names};
 
 /// The `eventName`s of `events.amazonaws.com` that mean something.
-pub(super) const RULES: &[&str] = &["PutTargets", "RemoveTargets"];
+pub(super) const RULES: &[&str] = &["PutTargets", "RemoveTargets", "DisableRule", "EnableRule", "DeleteRule"];
 /// The `eventName`s of `scheduler.amazonaws.com` that mean something.
 pub(super) const SCHEDULES: &[&str] = &["CreateSchedule", "UpdateSchedule", "DeleteSchedule"];
 
-/// `PutTargets` and `RemoveTargets` speak of one rule and several targets, each with an id of its own.
+/// `PutTargets` and `RemoveTargets` speak of one rule and several targets, each with an id of its own; the others of all its targets.
 pub(super) fn rules<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
     if record.failed() {
         return None;
     }
     let request = record.request;
-    let name = request.any("rule").as_text()?;
+    let name = request.any("rule").as_text().or_else(|| request.any("name").as_text())?;
     let bus = request.any("eventBusName").as_text().map(|bus| bus.rsplit('/').next().unwrap_or(bus)).filter(|bus| *bus != "default");
     let rule = names::arn(record, "events", &bus.map_or_else(|| "rule/".to_owned(), |bus| format!("rule/{bus}/")), name)?;
     let refused: Vec<&str> = record.response.any("failedEntries").items().filter_map(|entry| entry.any("targetId").as_text()).collect();
@@ -32,6 +32,9 @@ pub(super) fn rules<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
             let ids = request.any("ids").items().filter_map(Json::as_text);
             ids.filter_map(|id| Some(Need::new(NeedKind::Ends, who(id)?, Vec::new()))).collect()
         }
+        // A rule that is off runs none of its targets, and all of them once it is on again.
+        "DisableRule" | "DeleteRule" => vec![Need::new(NeedKind::Ends, rule, Vec::new())],
+        "EnableRule" => vec![Need::new(NeedKind::Asks, rule.clone(), Vec::new()).through([rule])],
         _ => return None,
     };
     (!needs.is_empty()).then_some((None, Action::Needs(needs)))

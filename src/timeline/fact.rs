@@ -2,10 +2,10 @@
 
 use super::names::{DigestNo, EventNo, PolicyNo, RepositoryNo, Sym, Translation};
 use super::registry::RegistryFact;
-use crate::model::{Caller, Identity, LifecycleAction, NeedKind, PushOrigin, StorageClass};
+use crate::model::{Caller, Identity, KeyChange, LifecycleAction, NeedKind, PushOrigin, StorageClass};
 
 /// One record, as far as evidence needs it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Noted {
     pub id: EventId,
     /// Records with the same key are one call.
@@ -75,6 +75,8 @@ pub enum What {
     CreateRepository {
         mutability: Box<Mutability>,
         made_by_ecr: Option<PushOrigin>,
+        /// ARN of its KMS key or of an alias.
+        key: Sym,
     },
     DeleteRepository,
     SetPolicy {
@@ -122,6 +124,16 @@ pub enum What {
     },
     Task(Box<Task>),
     Need(Box<Need>),
+    Key(KeyFact),
+}
+
+/// Something was done to a KMS key.
+#[derive(Debug, PartialEq)]
+pub struct KeyFact {
+    pub key: Sym,
+    pub change: KeyChange,
+    /// The grant or the alias, by [`super::keys::key_name`]; 0 for none.
+    pub about: u64,
 }
 
 /// Somebody other than ECS needs images, or needs them no more.
@@ -143,6 +155,8 @@ pub enum PullOutcome {
     Missing,
     /// Refused for want of permission.
     Denied,
+    /// Refused because the repository's KMS key could not be used.
+    KeyRefused,
 }
 
 /// `imageId`: a digest, a tag, or both.
@@ -162,6 +176,13 @@ pub struct Mutability {
     pub setting: Sym,
     /// Wildcards of the tags for which it is the other way round.
     pub exclusions: Box<[Sym]>,
+}
+
+impl Mutability {
+    fn translate(&mut self, table: &Translation) {
+        self.setting = self.setting.translated(&table.strings);
+        self.exclusions.iter_mut().for_each(|filter| *filter = filter.translated(&table.strings));
+    }
 }
 
 impl Default for Mutability {
@@ -380,11 +401,13 @@ impl What {
             Self::Archive { image } | Self::RestoreRequested { image } | Self::Restored { image } | Self::Pull { image, .. } => {
                 image.translate(table)
             }
-            Self::CreateRepository { mutability, .. } | Self::SetMutability { mutability } => {
-                string(&mut mutability.setting);
-                mutability.exclusions.iter_mut().for_each(string);
+            Self::CreateRepository { mutability, key, .. } => {
+                mutability.translate(table);
+                string(key);
             }
+            Self::SetMutability { mutability } => mutability.translate(table),
             Self::Registry(change) => change.translate(table),
+            Self::Key(fact) => string(&mut fact.key),
             Self::SetPolicy { policy } => *policy = policy.translated(&table.policies),
             Self::Define { definition, images } => {
                 string(definition);

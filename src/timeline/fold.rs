@@ -4,9 +4,10 @@
 //! tag movements, lives) happens in [`Fold::finish`], over events sorted by time and `eventID`.
 
 use super::fact::{
-    CallKey, Deleted, EventId, Fact, Manifest, Mutability, Named, Need, Noted, PullOutcome, Reference, Run, RunImage, StopReason, Task, What,
-    layer_key,
+    CallKey, Deleted, EventId, Fact, KeyFact, Manifest, Mutability, Named, Need, Noted, PullOutcome, Reference, Run, RunImage, StopReason, Task,
+    What, layer_key,
 };
+use super::keys::key_name;
 use super::names::{DigestNo, EventNo, Names, PolicyNo, Sym, Wording};
 use super::registry::{CopyRule, RegistryFact, TemplateFact};
 use crate::decode::identity::{fingerprint, is_event_id};
@@ -142,10 +143,14 @@ impl Fold {
                 What::Delete(Box::new(Deleted { removed: Box::default(), failed }))
             }
             Action::PolicyRun(run) => What::Run(Box::new(self.run(run))),
-            Action::CreateRepository { mutability, made_by_ecr } => What::CreateRepository {
+            Action::CreateRepository { mutability, made_by_ecr, key } => What::CreateRepository {
                 mutability: Box::new(mutability.as_ref().map(|mutability| self.mutability(mutability)).unwrap_or_default()),
                 made_by_ecr: *made_by_ecr,
+                key: self.names.optional_string(key.as_deref()),
             },
+            Action::Key(event) => {
+                What::Key(KeyFact { key: self.names.string(&event.key), change: event.change, about: event.about.as_deref().map_or(0, key_name) })
+            }
             Action::DeleteRepository => What::DeleteRepository,
             Action::PutLifecyclePolicy { text } => What::SetPolicy { policy: self.names.policy(text, Wording::Put) },
             Action::DeleteLifecyclePolicy => What::DeletePolicy,
@@ -337,9 +342,9 @@ fn shared_by(shared: &str, event: &Event<'_>) -> Identity {
 }
 
 fn pull_outcome(failed: bool, code: Option<&str>) -> PullOutcome {
-    // A key that may not be used is access that was taken, as far as whoever pulls can tell.
-    const DENIALS: &[&str] = &["AccessDenied", "Unauthorized", "NotAuthorized", "Forbidden", "KmsE"];
+    const DENIALS: &[&str] = &["AccessDenied", "Unauthorized", "NotAuthorized", "Forbidden"];
     match code {
+        Some(code) if code.to_ascii_lowercase().contains("kms") => PullOutcome::KeyRefused,
         Some(code) if DENIALS.iter().any(|denial| code.contains(denial)) => PullOutcome::Denied,
         Some(code) if code.contains("NotFound") => PullOutcome::Missing,
         _ if failed => PullOutcome::Failed,

@@ -9,6 +9,7 @@ use super::calls::one_of_each;
 use super::fact::{Fact, Noted, What};
 use super::fold::{Fold, compare_ids, id_text};
 use super::image::{Image, Loss};
+use super::keys;
 use super::names::{DigestNo, EventNo, Names, PolicyNo, RepositoryNo, Sym};
 use super::presumed::{Because, presume};
 use super::references::{Mention, mentions};
@@ -57,6 +58,7 @@ impl Fold {
         let logins = facts.iter().filter(|fact| matches!(fact.what, What::Login)).map(|fact| fact.event).collect();
 
         let (own, foreign): (Vec<Fact>, Vec<Fact>) = facts.into_iter().partition(|fact| fact.repository.is_some());
+        let keys = keys::steps(&own, &foreign, &events, &names);
         let mentions = mentions(&foreign, &own, &events, &names);
         let registries = Registries::of(&foreign, &events, &names);
         let work = by_repository(&own, &mentions, &events, &names);
@@ -68,7 +70,9 @@ impl Fold {
         let instead = supposed.filter(|supposed| matches!(supposed.supposition, Supposition::Instead(_)));
         let in_force = supposed.filter(|_| instead.is_none());
         let play = |(number, happenings): &(RepositoryNo, Vec<Happening<'_>>), supposed| {
-            sorted(replay(*number, happenings, &events, &names, &registries, supposed), &names)
+            let mut history = replay(*number, happenings, &events, &names, &registries, supposed);
+            history.key_steps = keys.get(number).cloned().unwrap_or_default();
+            sorted(history, &names)
         };
         let work = work.into_par_iter().filter(|(number, _)| admitted(*number));
         let (mut repositories, supposed): (Vec<RepositoryHistory>, _) = match instead {

@@ -49,9 +49,15 @@ pub struct Registries {
     exclusions: Vec<Exclusion>,
     /// Callers whose principal is on a list at some time, each with the exclusions that speak of it.
     excluded_callers: Map<Sym, Vec<usize>>,
-    replication: Map<Place, Vec<(i64, EventNo, Box<[CopyRule]>)>>,
+    replication: Map<Place, Vec<Configuration>>,
     templates: Map<Place, Vec<Template>>,
 }
+
+/// A replication configuration: since when, and the event that put it.
+type Configuration = (i64, EventNo, Box<[CopyRule]>);
+
+/// When each principal was put on the list of a registry, and taken off.
+type Listed<'n> = BTreeMap<(Place, IamPrincipal<'n>), Vec<(i64, EventNo, bool)>>;
 
 /// A principal on the list, from when until when (exclusive), in milliseconds.
 #[derive(Debug)]
@@ -81,7 +87,7 @@ impl Registries {
     /// Reads `facts`, sorted by time.
     pub fn of(facts: &[Fact], events: &[Noted], names: &Names) -> Self {
         let mut registries = Self::default();
-        let mut listed: BTreeMap<(Place, IamPrincipal<'_>), Vec<(i64, EventNo, bool)>> = BTreeMap::new();
+        let mut listed = Listed::new();
         for fact in facts {
             let What::Registry(change) = &fact.what else { continue };
             let noted = &events[fact.event.index()];
@@ -100,7 +106,7 @@ impl Registries {
         registries
     }
 
-    fn exclude(&mut self, listed: BTreeMap<(Place, IamPrincipal<'_>), Vec<(i64, EventNo, bool)>>, events: &[Noted], names: &Names) {
+    fn exclude(&mut self, listed: Listed<'_>, events: &[Noted], names: &Names) {
         let mut by_principal: BTreeMap<IamPrincipal<'_>, Vec<usize>> = BTreeMap::new();
         for ((place, principal), changes) in listed {
             let mut since = changes.first().filter(|(.., excluded)| !excluded).map(|(_, event, _)| (i64::MIN, *event));

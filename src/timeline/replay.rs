@@ -138,7 +138,7 @@ impl<'e> Replay<'e> {
             What::PushFailed { image, proves } => self.push_failed(event, *image, *proves, order),
             What::Delete(deleted) => self.delete(event, deleted, order),
             What::Run(run) => self.run(event, run, order),
-            What::CreateRepository { mutability, made_by_ecr } => self.create_repository(event, mutability, *made_by_ecr),
+            What::CreateRepository { mutability, made_by_ecr, .. } => self.create_repository(event, mutability, *made_by_ecr),
             What::DeleteRepository => self.delete_repository(event, order),
             What::SetPolicy { policy } => self.set_policy(event, *policy),
             What::DeletePolicy => {
@@ -161,6 +161,7 @@ impl<'e> Replay<'e> {
             | What::StopRunning { .. }
             | What::Task(_)
             | What::Need(_)
+            | What::Key(_)
             | What::Login
             | What::Registry(_) => {}
         }

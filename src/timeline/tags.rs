@@ -105,24 +105,27 @@ impl TagLife {
 
     /// The span of the moment `at`, in milliseconds.
     pub fn at(&self, at: i64) -> Option<&TagSpan> {
-        self.spans.iter().rfind(|span| span.from <= at && at < span.until)
+        let begun = self.spans.partition_point(|span| span.from <= at);
+        self.spans[..begun].last().filter(|span| at < span.until)
     }
 
     /// The last span that was over at `at`.
     pub fn before(&self, at: i64) -> Option<&TagSpan> {
-        self.spans.iter().rfind(|span| span.until <= at)
+        self.spans[..self.spans.partition_point(|span| span.until <= at)].last()
     }
 
     /// The first span that begins after `at`.
     pub fn after(&self, at: i64) -> Option<&TagSpan> {
-        self.spans.iter().find(|span| span.from > at)
+        self.spans.get(self.spans.partition_point(|span| span.from <= at))
     }
 
     /// A gap of the tag: who asked for it between the end of the span at `index` and the next span.
     pub fn asked_after(&self, index: usize, time: impl Fn(EventNo) -> i64) -> impl Iterator<Item = &Ask> {
         let from = self.spans.get(index).map_or(i64::MAX, |span| span.until);
         let until = self.spans.get(index + 1).map_or(i64::MAX, |next| next.from);
-        self.asks.iter().filter(move |ask| (from..until).contains(&time(ask.event)))
+        let place = |moment: i64| self.asks.partition_point(|ask| time(ask.event) < moment);
+        let (first, end) = (place(from), place(until));
+        self.asks[first..end.max(first)].iter()
     }
 
     pub(super) fn open_mut(&mut self) -> Option<&mut TagSpan> {

@@ -182,7 +182,7 @@ fn a_deleted_repository_takes_everything() {
     let mut log = Log::default();
     log.push(1, "v1")
         .add("DeleteRepository", Action::DeleteRepository)
-        .add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr: None });
+        .add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr: None, key: None });
     log.push(2, "v1");
     assert_eq!(log.image(1).state, ImageState::RepositoryDeleted);
     assert_eq!(log.image(2).state, ImageState::Tagged);

@@ -74,7 +74,7 @@ fn write_finding(page: &mut Page<'_>, finding: &Finding) -> io::Result<()> {
 /// What the finding's image is: some are still there.
 const fn subject(kind: FindingKind) -> &'static str {
     match kind {
-        FindingKind::TagRemoved | FindingKind::TagMovedBack | FindingKind::Unexplained => "image",
+        FindingKind::TagRemoved | FindingKind::TagMovedBack | FindingKind::Unexplained | FindingKind::AccessTaken => "image",
         _ => "lost",
     }
 }

@@ -239,7 +239,7 @@ fn settings_of_a_repository() {
     );
     assert_eq!(
         meaning("CreateRepository", mutability),
-        r#"CreateRepository { mutability: Some(Mutability { setting: "IMMUTABLE", exclusions: [] }), made_by_ecr: Some(Client) }"#
+        r#"CreateRepository { mutability: Some(Mutability { setting: "IMMUTABLE", exclusions: [] }), made_by_ecr: Some(Client), key: None }"#
     );
     assert_eq!(meaning("PutLifecyclePolicy", json!({"requestParameters": {"lifecyclePolicyText": "{}"}})), r#"PutLifecyclePolicy { text: "{}" }"#);
     assert_eq!(meaning("PutLifecyclePolicy", json!({"requestParameters": omitted("requestParameters")})), "Omitted");

@@ -288,6 +288,9 @@ fn rules_and_schedules_that_run_tasks() {
     }
     let removed = json!({"rule": "nightly", "ids": ["1"]});
     assert_eq!(needs("events.amazonaws.com", "RemoveTargets", asked(removed)), ["arn:aws:events::rule/nightly (target 1) Ends [] "]);
+    let named = || asked(json!({"name": "nightly"}));
+    assert_eq!(needs("events.amazonaws.com", "DisableRule", named()), ["arn:aws:events::rule/nightly Ends [] "]);
+    assert_eq!(needs("events.amazonaws.com", "EnableRule", named()), ["arn:aws:events::rule/nightly Asks [] arn:aws:events::rule/nightly"]);
     let schedule = |state: &str| asked(json!({"name": "n", "state": state, "target": {"ecsParameters": {"taskDefinitionArn": definition}}}));
     assert_eq!(
         needs("scheduler.amazonaws.com", "CreateSchedule", schedule("ENABLED")),

@@ -37,7 +37,7 @@ impl Args {
         let now = values::now();
         let query = Query::parse(&self.text()?, &self.params, now).map_err(|error| not_understood(&error))?;
         let asked = self.common.filter()?;
-        let destination = destination::prepare(&self.common.show)?;
+        let destination = destination::prepare(&self.common.show, self.common.inputs())?;
         let Reading { catalog, coverage, pruned } = self.read(talk, &query, &asked)?;
         let answer = query.run(&catalog).map_err(|error| not_answered(&error))?;
         let look = look(&self.common.show, &destination);

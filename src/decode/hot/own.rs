@@ -52,7 +52,7 @@ impl Own<'_> {
             return None;
         }
         let place = self.place(source, of, name)?;
-        Some(Usual { time, wanted: wanted.source(of), identity: written(id, Some(time), place, account(kind?)?) })
+        Some(Usual { time, wanted: wanted.event(of, name), identity: written(id, Some(time), place, account(kind?)?) })
     }
 
     /// The text from the source to the region, if they and the name stand one behind the other, as CloudTrail writes them.

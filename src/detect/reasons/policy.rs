@@ -42,7 +42,7 @@ pub fn changed(subject: Subject<'_>) -> Option<Told> {
     let after = subject.repository.policies.iter().filter(|change| subject.time(change.event) > at && change.known_from != Some(KnownFrom::Run));
     let mut differing = after.filter(|change| !history.policy(change.policy).is_same_as(subject.policy));
     let first = differing.next()?;
-    let last = differing.last().unwrap_or(first);
+    let last = differing.next_back().unwrap_or(first);
     let (by, when) = (caller(history, last.event), history.time(last.event));
     let now = history.policy(last.policy).rule(subject.rule.priority);
     let what = match now {

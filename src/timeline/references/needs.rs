@@ -11,6 +11,7 @@ use crate::timeline::names::{EventNo, Sym};
 impl Reader<'_> {
     pub(super) fn need(&mut self, event: EventNo, need: &Need) {
         match need.kind {
+            NeedKind::Asks if need.through.contains(&need.who) && !self.definitions.contains_key(&need.who) => self.resume(event, need.who),
             NeedKind::Keeps => self.take_up(event, need, MentionKind::Kept),
             NeedKind::Asks => self.take_up(event, need, MentionKind::Asked),
             NeedKind::Defines => self.offer(event, need),
@@ -90,8 +91,31 @@ impl Reader<'_> {
         (first..self.mentions.len()).collect()
     }
 
+    /// The targets of a rule.
+    fn targets(&self, rule: Sym) -> Vec<Sym> {
+        let rule = self.text(rule);
+        if !rule.contains(":rule/") || rule.ends_with(')') {
+            return Vec::new();
+        }
+        let rule = format!("{rule} (target ");
+        let mut targets: Vec<Sym> = self.definitions.keys().copied().filter(|target| self.text(*target).starts_with(&rule)).collect();
+        targets.sort_by_key(|target| self.text(*target));
+        targets
+    }
+
+    /// A rule that was off is on again: its targets run what they ran before.
+    fn resume(&mut self, event: EventNo, rule: Sym) {
+        for target in self.targets(rule) {
+            let need = Need { who: target, kind: NeedKind::Asks, images: Box::default(), through: Box::new([target]) };
+            self.take_up(event, &need, MentionKind::Asked);
+        }
+    }
+
     fn end(&mut self, event: EventNo, who: Sym) {
         self.stop(who, event);
+        for target in self.targets(who) {
+            self.stop(target, event);
+        }
         if let Some(defined) = self.definitions.remove(&who) {
             self.close(&defined.open, event);
         }

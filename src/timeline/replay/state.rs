@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use crate::model::ImageState;
 use crate::timeline::fact::Mutability;
 use crate::timeline::image::Image;
+use crate::timeline::keys::KeyStep;
 use crate::timeline::names::{DigestNo, EventNo, Map, PolicyNo, RepositoryNo, Sym};
 use crate::timeline::policy::{KnownFrom, PolicyChange, PolicyInForce};
 use crate::timeline::suppose::Foreseen;
@@ -34,6 +35,10 @@ pub struct RepositoryHistory {
     pub policy_deleted: Option<EventNo>,
     /// `SetRepositoryPolicy` and `DeleteRepositoryPolicy`.
     pub access_changes: Vec<EventNo>,
+    /// What was done to the KMS key it is encrypted with.
+    pub key_steps: Vec<KeyStep>,
+    /// Pulls that KMS refused.
+    pub key_refusals: Vec<EventNo>,
     pub deleted_by: Option<EventNo>,
     /// All `DeleteRepository` and `CreateRepository` of the name.
     pub deletions: Vec<EventNo>,
@@ -91,6 +96,8 @@ impl RepositoryHistory {
             policies: Vec::new(),
             policy_deleted: None,
             access_changes: Vec::new(),
+            key_steps: Vec::new(),
+            key_refusals: Vec::new(),
             deleted_by: None,
             deletions: Vec::new(),
             creations: Vec::new(),

@@ -3,7 +3,7 @@
 use super::Replay;
 use crate::model::{Order, TagEnd};
 use crate::timeline::names::{DigestNo, EventNo, Sym};
-use crate::timeline::tags::{Ask, AskKind, TagLife, TagSpan};
+use crate::timeline::tags::{Ask, AskKind, TagSpan};
 
 impl Replay<'_> {
     /// The image at `at` has `tag`: since the event `since`, or, where that is none, since before `seen` showed it.
@@ -40,7 +40,7 @@ impl Replay<'_> {
     /// Somebody asks for a tag that nothing has. Answers with the image that it went with, while that is gone.
     pub(super) fn ask_in_vain(&mut self, tag: Sym, event: EventNo, kind: AskKind, by: Sym) -> Option<usize> {
         let state = &mut self.state;
-        let life = state.tag_lives.entry(tag).or_insert_with(TagLife::default);
+        let life = state.tag_lives.entry(tag).or_default();
         let last = life.spans.last().copied();
         // Where a tag is that left its image without an event, nobody knows.
         let went = last.filter(|last| last.end != Some(TagEnd::NotLogged));

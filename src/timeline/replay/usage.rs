@@ -72,7 +72,7 @@ impl Replay<'_> {
         let kind = match outcome {
             PullOutcome::Answered => AskKind::Pull,
             PullOutcome::Failed | PullOutcome::Missing => AskKind::Failed,
-            PullOutcome::Denied => AskKind::Denied,
+            PullOutcome::Denied | PullOutcome::KeyRefused => AskKind::Denied,
         };
         let at = match there {
             None if image.tag.is_some() && caller.needs() => self.ask_in_vain(image.tag, event, kind, Sym::NONE),
@@ -85,9 +85,12 @@ impl Replay<'_> {
         let found = &mut self.state.images[at];
         found.step(event, if answered { StepKind::Pull } else { StepKind::PullFailed }, image.tag, DigestNo::NONE, order);
         if let Some(step) = found.steps.last_mut() {
-            step.denied = outcome == PullOutcome::Denied;
+            step.denied = matches!(outcome, PullOutcome::Denied | PullOutcome::KeyRefused);
             step.caller = caller;
             step.missing = outcome == PullOutcome::Missing;
+        }
+        if outcome == PullOutcome::KeyRefused {
+            self.state.key_refusals.push(event);
         }
         if image.digest.is_none() && answered && caller.needs() && found.has_tag(image.tag) {
             self.confirm(image.tag, at, self.time(event));
@@ -138,10 +141,10 @@ impl Replay<'_> {
         if mention.image.digest.is_none() && asks {
             self.asking.entry(mention.image.tag).or_default().push(mention.clone());
         }
-        let state = self.state.tags.get(&mention.image.tag);
+        let state_of_tag = self.state.tags.get(&mention.image.tag).copied();
         // Whoever asks for a tag that went with its image asks in vain for that image.
         let in_vain = asks || matches!(mention.kind, MentionKind::Missing | MentionKind::Started);
-        let is_known = state.is_some_and(|tag| tag.holder.is_some() || (in_vain && tag.last_holder.is_some()));
+        let is_known = state_of_tag.is_some_and(|tag| tag.holder.is_some() || (in_vain && tag.last_holder.is_some()));
         if mention.image.digest.is_none() && !is_known && mention.kind != MentionKind::Missing {
             if !asks {
                 self.waiting.entry(mention.image.tag).or_default().push(mention.clone());
@@ -149,6 +152,9 @@ impl Replay<'_> {
             return;
         }
         let at = match self.resolve(mention.image) {
+            // It starts by asking for the tag, which nothing has.
+            None if mention.kind == MentionKind::Started => self.ask_in_vain(mention.image.tag, mention.event, AskKind::Stopped, mention.by),
+            None if asks => state_of_tag.and_then(|tag| tag.last_holder),
             None if mention.image.tag.is_some() && mention.kind == MentionKind::Missing => {
                 let kind = if mention.reason == StopReason::Other { AskKind::StoppedOtherwise } else { AskKind::Stopped };
                 self.ask_in_vain(mention.image.tag, mention.event, kind, mention.by)
@@ -200,6 +206,10 @@ impl Replay<'_> {
         image.uses.push(made_of(mention, use_kind, from));
         if use_kind == UseKind::Kept {
             let (event, held) = self.held.entry(mention.by).or_insert((mention.event, Vec::new()));
+            // A tag that is proven late may tell of a call that others have followed.
+            if self.events[event.index()].time > from {
+                return;
+            }
             if *event != mention.event {
                 (*event, *held) = (mention.event, Vec::new());
             }

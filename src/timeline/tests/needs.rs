@@ -134,3 +134,23 @@ fn an_endpoint_needs_what_the_models_of_its_configuration_name() {
     need(&mut log, NeedKind::Ends, endpoint, None, &[]);
     assert_eq!(told(&log), Some((FindingKind::SameTagRace, Severity::Medium)));
 }
+
+#[test]
+fn a_rule_that_is_off_runs_none_of_its_targets() {
+    let rule = "arn:aws:events:eu-central-1:111122223333:rule/nightly";
+    let target = "arn:aws:events:eu-central-1:111122223333:rule/nightly (target 1)";
+    let mut log = Log::default();
+    log.push(1, "v1");
+    need(&mut log, NeedKind::Defines, JOBS, Some("v1"), &[]);
+    need(&mut log, NeedKind::Asks, target, None, &[JOBS]);
+    log.at(DAY).expire(1, &["v1"]);
+    let of_target =
+        |log: &Log| log.findings().first().map(|finding| (finding.severity, finding.usage.references.iter().any(|name| *name == *target)));
+    assert_eq!(of_target(&log), Some((Severity::High, true)));
+    log.at(100);
+    need(&mut log, NeedKind::Ends, rule, None, &[]);
+    assert_eq!(of_target(&log), Some((Severity::Low, false)), "the job definition alone is left");
+    log.at(200);
+    need(&mut log, NeedKind::Asks, rule, None, &[rule]);
+    assert_eq!(of_target(&log), Some((Severity::High, true)));
+}

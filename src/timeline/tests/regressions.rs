@@ -194,7 +194,7 @@ fn a_repository_created_anew_begins_new_lives() {
     log.push(1, "v1")
         .push(2, "v2")
         .at(50)
-        .add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr: None })
+        .add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr: None, key: None })
         .at(60)
         .push(1, "v1");
     let image = log.image(1);

@@ -8,8 +8,7 @@ use crate::model::{
     Action, Digest, FindingKind, ImageDescription, ManifestKind, Mutability, Push, PushOrigin, RegistryChange, ReplicationRule, RepositoryRef,
     Severity, Template,
 };
-use crate::timeline::{History, KnownFrom, Prospects, Supposition};
-use crate::whatif::WhatIfs;
+use crate::timeline::{History, KnownFrom, Prospects};
 
 fn registry(log: &mut Log, change: RegistryChange<'static>) {
     log.add("Registry", Action::Registry(change));
@@ -116,7 +115,7 @@ fn in_force(history: &History) -> Option<(i64, KnownFrom)> {
 }
 
 fn created(log: &mut Log, made_by_ecr: Option<PushOrigin>) -> &mut Log {
-    log.add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr })
+    log.add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr, key: None })
 }
 
 #[test]
@@ -248,20 +247,6 @@ fn an_artifact_goes_with_its_subject_and_what_is_about_it_too() {
     // The subject came back with a push, and so did the artifact.
     artifact(log.at(9 * DAY).push(1, "v1"), 2, digest(1));
     assert_eq!(log.findings(), []);
-}
-
-/// Under another policy an artifact goes after its subject; under the one in force no rule is asked about it any more.
-#[test]
-fn a_replay_lets_artifacts_follow() {
-    let mut log = Log::default();
-    artifact(log.at(0).push(1, "v1"), 2, digest(1)).at(20 * DAY).pull(Some(9), None);
-    let selection = json!({"tagStatus": "tagged", "tagPatternList": ["v*"], "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 3});
-    let text = json!({"rules": [{"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}]}).to_string();
-    let supposition = Supposition::Instead(std::sync::Arc::new(crate::policy::Policy::from_text(&text)));
-    let history = log.supposing(&supposition, 20);
-    let gone: Vec<_> =
-        WhatIfs::new(&history, &supposition).iter().map(|one| (one.digest, one.would_go_at.map(|at| at.millis() / 1000 - START))).collect();
-    assert_eq!(gone, [(digest(1), Some(4 * DAY)), (digest(2), Some(5 * DAY))]);
 }
 
 #[test]

@@ -285,9 +285,20 @@ impl Case<'_> {
         let untagged = self.life.untagged_at.unwrap_or(u64::MAX)..absence.from.unwrap_or(u64::MAX);
         let used = !self.repository.is_child_since(self.digest, untagged.start)
             && self.life.pulls.iter().any(|pull| pull.by_digest && untagged.contains(&pull.time));
+        let kept = |time: u64| self.folded.deployments.kept_at(self.repo, self.digest, time);
+        let kept = kept(absence.until) || absence.from.is_some_and(kept);
         // A task failed for it before it went: somebody needs it.
         let failed_before = absence.from.is_some_and(|from| self.life.stops.iter().any(|stop| *stop < from));
-        (used || failed_before || absence.from.is_some_and(pinned)).then_some("high")
+        (used || kept || failed_before || self.followed(absence) || absence.from.is_some_and(pinned)).then_some("high")
+    }
+}
+
+impl Case<'_> {
+    /// Somebody follows a tag that it had when it went.
+    fn followed(&self, absence: Absence) -> bool {
+        let Some(from) = absence.from else { return false };
+        let archived = self.life.archives.iter().find(|stay| stay.cause.time == from).map(|stay| &stay.tags);
+        self.folded.deployments.followed_at(self.repo, archived.unwrap_or(&self.life.tags_at_end).iter(), from)
     }
 }
 

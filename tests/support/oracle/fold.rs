@@ -39,6 +39,7 @@ pub struct Archived {
     pub cause: Cause,
     pub rule_priority: Option<i64>,
     pub until: Option<u64>,
+    pub tags: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -222,6 +223,12 @@ impl Folded {
             Act::Define { definition, family, images } => self.deployments.define(definition, family, images),
             Act::Deploy { service, definition } => self.deployments.deploy(service, definition.as_deref(), event.time, &self.repositories),
             Act::StopService { service } => self.deployments.stop(service, event.time),
+            Act::Keep { who, image, follows } => self.deployments.keep(who, image, *follows, event.time, &self.repositories),
+            Act::Failed { who } => {
+                for (repo, digest) in self.deployments.kept_by(who) {
+                    self.repository(&repo).mention(&digest).stops.push(event.time);
+                }
+            }
         }
     }
 }
@@ -405,7 +412,8 @@ impl Repository {
     fn archive(&mut self, digest: &str, cause: &Cause, rule_priority: Option<i64>) {
         let life = self.open(digest);
         if !life.is_archived() {
-            life.archives.push(Archived { cause: cause.clone(), rule_priority, until: None });
+            let tags = life.tags.keys().cloned().collect();
+            life.archives.push(Archived { cause: cause.clone(), rule_priority, until: None, tags });
         }
     }
 
@@ -433,7 +441,8 @@ impl Repository {
         }
         let Some(tag) = tag else { return };
         if let Some(turn) = self.turns.get_mut(tag).and_then(|turns| turns.last_mut()) {
-            turn.pulls += 1;
+            // Who needs nothing misses nothing.
+            turn.pulls += usize::from(pull.is_some());
         }
         if let Some(digest) = self.tags.get(tag).cloned() {
             return self.mention(&digest).pulls.extend(pull);

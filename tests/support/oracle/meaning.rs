@@ -119,6 +119,16 @@ pub enum Act {
     StopService {
         service: String,
     },
+    /// A function or the like takes an image, and keeps it, or follows its tag.
+    Keep {
+        who: String,
+        image: Reference,
+        follows: bool,
+    },
+    /// A call on a function failed because its image is gone.
+    Failed {
+        who: String,
+    },
     /// A part of a pull of the image that has the layer.
     PullLayer {
         repo: Repo,
@@ -173,6 +183,8 @@ pub fn events(records: &[Record]) -> Vec<Event> {
         match value["eventSource"].as_str() {
             Some("ecr.amazonaws.com") => ecr(value, &mut acts),
             Some("ecs.amazonaws.com") => ecs(value, &mut acts),
+            Some("lambda.amazonaws.com") => lambda(value, &mut acts),
+            Some("apprunner.amazonaws.com") => app_runner(value, &mut acts),
             _ => {}
         }
         for act in acts {
@@ -376,6 +388,32 @@ fn ecs(value: &Value, acts: &mut Vec<Act>) {
             acts.push(Act::Task { named: reasons(request) });
         }
         _ => {}
+    }
+}
+
+/// Functions by their names: each account and region of these worlds has one of a name.
+fn lambda(value: &Value, acts: &mut Vec<Act>) {
+    let request = &value["requestParameters"];
+    let (Some(name), Some(call)) = (text(&request["functionName"]), value["eventName"].as_str()) else { return };
+    let who = format!("{}/{}/{name}", value["recipientAccountId"], value["awsRegion"]);
+    if value["errorCode"].is_string() {
+        let gone = value["errorMessage"].as_str().is_some_and(|message| message.contains("deleted image"));
+        acts.extend(gone.then_some(Act::Failed { who }));
+    } else if call.starts_with("DeleteFunction") {
+        acts.push(Act::StopService { service: who });
+    } else if let Some(image) = text(&request["imageUri"]).or_else(|| text(&request["code"]["imageUri"])).as_deref().and_then(reference) {
+        acts.push(Act::Keep { who, image, follows: false });
+    }
+}
+
+fn app_runner(value: &Value, acts: &mut Vec<Act>) {
+    let source = &value["requestParameters"]["sourceConfiguration"];
+    let Some(who) = text(&value["requestParameters"]["serviceArn"]) else { return };
+    if value["eventName"] == "DeleteService" {
+        acts.push(Act::StopService { service: who });
+    } else if let Some(image) = source["imageRepository"]["imageIdentifier"].as_str().and_then(reference) {
+        let follows = source["autoDeploymentsEnabled"] == Value::Bool(true) && image.digest.is_none();
+        acts.push(Act::Keep { who, image, follows });
     }
 }
 

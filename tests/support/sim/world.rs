@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::clock::{BEGIN, DAY, HOUR, MINUTE};
 use super::ecs::Service;
+use super::functions::Function;
 use super::manifest::Manifest;
 use super::record::{self, Call, Caller, RepoId};
 use super::registry::{Repo, Stamp};
@@ -50,6 +51,8 @@ pub enum Job {
     Policy(usize),
     Deploy(usize),
     ScaleOut(usize),
+    Function(usize),
+    Configure(usize),
     Pull(usize),
     Clean(usize),
     Admin(usize),
@@ -67,6 +70,7 @@ pub struct World {
     pub end: u64,
     pub repos: Vec<Repo>,
     pub services: Vec<Service>,
+    pub functions: Vec<Function>,
     pub logged: Vec<Logged>,
     pub same_second: Vec<SameSecond>,
     pub tag_asks: Vec<TagAsk>,
@@ -91,6 +95,7 @@ impl World {
             end,
             repos: Vec::new(),
             services: Vec::new(),
+            functions: Vec::new(),
             logged: Vec::new(),
             same_second: Vec::new(),
             tag_asks: Vec::new(),
@@ -128,6 +133,7 @@ impl World {
             self.later(delay, Job::Deploy(service));
         }
         self.later(60, Job::Noise);
+        self.found_functions();
     }
 
     fn run(&mut self) {
@@ -149,6 +155,8 @@ impl World {
             Job::Policy(repo) => self.policy_run(repo, now),
             Job::Deploy(service) => self.deploy(service, now),
             Job::ScaleOut(service) => self.scale_out(service, now),
+            Job::Function(number) => self.function(number, now),
+            Job::Configure(number) => self.configure_function(number, now),
             Job::Pull(repo) => self.casual_pull(repo, now),
             Job::Clean(repo) => self.clean(repo, now),
             Job::Admin(repo) => self.admin(repo, now),
@@ -159,7 +167,7 @@ impl World {
     }
 
     /// Queues a job `delay` seconds after the beginning of the world.
-    fn later(&mut self, delay: u64, job: Job) {
+    pub fn later(&mut self, delay: u64, job: Job) {
         self.at(BEGIN + delay, job);
     }
 
