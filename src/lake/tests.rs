@@ -222,9 +222,6 @@ fn deliver(collector: &mut super::ingest::Collector<'_>, (name, records): &Objec
         first_event_time: None,
         last_event_time: None,
         lossy: false,
-        records_skipped: 0,
-        lines_skipped: 0,
-        repaired: Default::default(),
     };
     collector.finished(&delivery, Some(&report));
 }

@@ -115,7 +115,7 @@ impl Ingest {
         drop(state);
         // A panic must not leave the others waiting for this turn's end.
         let done = std::panic::catch_unwind(AssertUnwindSafe(|| self.merge(partition, waiting, present)))
-            .unwrap_or_else(|_| Err(LakeError::io(&self.lake, "a file of it could not be made: the writer panicked")));
+            .unwrap_or_else(|_| Err(LakeError::io(&partition.folder(), "a file of it could not be made: the writer panicked")));
         let mut state = self.lock_state();
         state.writing -= 1;
         state.writing_bytes -= bytes;
