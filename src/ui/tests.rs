@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-use super::report::{Next, PolicyKnown, Report, RepositoryLine};
+use super::report::{Next, PolicyKnown, Report, RepositoryLine, Story};
 use super::samples::{HOSTILE, coverage, finding, forecast, hostile, timeline, verdict};
 use super::{Format, Look, findings, report, timelines, verdict as verdicts};
 use crate::model::{Finding, ImageState, Severity, Timestamp};
@@ -270,8 +270,9 @@ fn report_of(findings: &[Finding], hostile_world: bool) -> String {
     }
     let as_of = coverage.last_event_time.unwrap();
     let next = Next { as_of, images: 1_001, needed: 1, unknown: 2, rows: vec![row] };
-    let life = |_: &Finding| Some(timeline.clone());
-    shown(|out| report::write(out, &Report { coverage: &coverage, findings, next: Some(&next), repositories: &repositories, life: &life }))
+    let story = |_: &Finding| Story { life: Some(timeline.clone()), ..Story::default() };
+    let (coverage, next) = (&coverage, Some(&next));
+    shown(|out| report::write(out, &Report { coverage, findings, next, repositories: &repositories, story: &story, interactive: false }))
 }
 
 /// So many findings, a day apart, of all severities in turn.
