@@ -78,7 +78,7 @@ fn write_head(html: &mut Html<'_>, report: &Report<'_>) -> io::Result<()> {
     let hash = |parts: &[&str]| STANDARD.encode(parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize());
     html.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")?;
     html.raw("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-")?;
-    html.text(&hash(&[STYLE, &choices]))?.raw("'")?;
+    html.text(&hash(&[STYLE, &choices.concat()]))?.raw("'")?;
     if report.interactive {
         html.raw("; script-src 'sha256-")?.text(&hash(&[SCRIPT]))?.raw("'")?;
     }
@@ -86,7 +86,9 @@ fn write_head(html: &mut Html<'_>, report: &Report<'_>) -> io::Result<()> {
     html.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n")?;
     html.raw("<title>Lost container images: ")?.text(&headline(report.coverage, report.findings))?.raw("</title>\n<style>")?;
     // The choices are letters and numbers of ours.
-    html.raw(STYLE)?.text(&choices)?.raw("</style>\n</head>\n")?;
+    html.raw(STYLE)?;
+    choices.iter().try_for_each(|choice| html.text(choice).map(|_| ()))?;
+    html.raw("</style>\n</head>\n")?;
     Ok(())
 }
 

@@ -1,7 +1,6 @@
 //! Which findings are shown: boxes for severities and a list of repositories. The style sheet hides the others; there is no script.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::io;
 
 use crate::model::{Finding, Repository, Severity};
@@ -43,13 +42,10 @@ impl<'f> Numbers<'f> {
 }
 
 /// One rule a repository: letters and numbers, and no text of a log.
-pub fn style(findings: &[Finding]) -> String {
-    let mut style = String::new();
+pub fn style(findings: &[Finding]) -> Vec<String> {
     let number = repositories(findings).len();
-    for n in 0..if number > 1 { number.min(CHOICES_MAX) } else { 0 } {
-        let _ = writeln!(style, "body:has(option.c{n}:checked) .of:not(.r{n}) {{ display: none; }}");
-    }
-    style
+    let chosen = 0..if number > 1 { number.min(CHOICES_MAX) } else { 0 };
+    chosen.map(|n| format!("body:has(option.c{n}:checked) .of:not(.r{n}) {{ display: none; }} ")).collect()
 }
 
 pub fn write(html: &mut Html<'_>, findings: &[Finding]) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::io;
 
 use super::axis::Axis;
 use super::scene::Scene;
-use super::svg::Svg;
+use super::svg::{Svg, lines};
 use crate::model::Timestamp;
 use crate::ui::html::Html;
 
@@ -45,26 +45,13 @@ pub fn write(html: &mut Html<'_>, scene: &Scene, shared: &Shared) -> io::Result<
     html.raw("<svg class=\"mini\" viewBox=\"0 0 240 20\" aria-hidden=\"true\">\n")?;
     let svg = &mut Svg(html);
     for (class, times) in [("line-run", &shared.runs), ("line-policy", &shared.policies)] {
-        let mut last = i64::MIN;
-        for time in times {
-            let x = shared.axis.place(*time);
-            if x.saturating_sub(last) > 1 {
-                svg.line(class, (x, 0), (x, 20), "")?;
-                last = x;
-            }
-        }
+        svg.path(class, &lines(&shared.axis, times, 0, 20))?;
     }
     for stretch in scene.lanes.first().iter().flat_map(|lane| &lane.stretches) {
         let (x, end) = (shared.axis.place(stretch.from), shared.axis.place(stretch.to));
         svg.rect(stretch.look.word(), (x, 6), ((end - x).max(1), BAR), "")?;
     }
-    let mut last = i64::MIN;
-    for ask in scene.need.iter().flat_map(|need| &need.asks).filter(|ask| ask.in_vain) {
-        let x = shared.axis.place(ask.at);
-        if x.saturating_sub(last) > 2 {
-            svg.line("vain", (x, 2), (x, 18), "")?;
-            last = x;
-        }
-    }
+    let vain: Vec<Timestamp> = scene.need.iter().flat_map(|need| &need.asks).filter(|ask| ask.in_vain).map(|ask| ask.at).collect();
+    svg.path("vain", &lines(&shared.axis, &vain, 2, 18))?;
     html.raw("</svg>").map(|_| ())
 }

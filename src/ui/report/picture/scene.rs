@@ -72,6 +72,7 @@ pub enum Sign {
     Lock,
     Unlock,
     Failure,
+    LastFailure,
     Back,
     Healed,
     End,

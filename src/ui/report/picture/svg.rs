@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::axis::Axis;
+use crate::model::Timestamp;
 use crate::ui::html::Html;
 
 /// Where a text stands to its place.
@@ -49,6 +51,9 @@ impl Svg<'_, '_> {
 
     /// A path of our own making: letters and numbers.
     pub fn path(&mut self, class: &'static str, path: &str) -> io::Result<()> {
+        if path.is_empty() {
+            return Ok(());
+        }
         self.open("path", class)?;
         self.0.raw(" d=\"")?.text(path)?.raw("\"/>\n").map(|_| ())
     }
@@ -82,6 +87,19 @@ impl Svg<'_, '_> {
         }
         self.0.raw("><title>")?.text(title)?.raw("</title></")?.raw(tag)?.raw(">\n").map(|_| ())
     }
+}
+
+/// Lines at the places of `times`, one mark for all; those that would fall together are one.
+pub fn lines(axis: &Axis, times: &[Timestamp], top: i64, bottom: i64) -> String {
+    let mut path = String::new();
+    let mut last = i64::MIN;
+    for x in times.iter().map(|time| axis.place(*time)) {
+        if x.saturating_sub(last) > 2 {
+            path.push_str(&format!("M{x} {top}V{bottom}"));
+            last = x;
+        }
+    }
+    path
 }
 
 /// Lines of at most `chars_max` characters, broken between words where there are any; what does not fit into `lines_max` is cut.

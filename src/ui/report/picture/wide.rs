@@ -5,7 +5,7 @@ use std::io;
 use super::axis::Axis;
 use super::need::Need;
 use super::scene::{Lane, Look, Ride, Scene, Sign, shortened};
-use super::svg::{Anchor, Svg, width_of, wrapped};
+use super::svg::{Anchor, Svg, lines, width_of, wrapped};
 use crate::model::Timestamp;
 use crate::ui::html::Html;
 use crate::ui::quantity::span;
@@ -19,6 +19,8 @@ const FIRST_LANE: i64 = 82;
 const LANE: i64 = 74;
 /// A gap is at least so wide that its length can stand there.
 const GAP: i64 = 58;
+/// Beyond so many changes of a policy none of them says when it was.
+const NAMED_MAX: usize = 8;
 
 struct Wide<'s> {
     scene: &'s Scene,
@@ -65,18 +67,14 @@ impl Wide<'_> {
 
     /// Policy changes and runs, through all lanes.
     fn write_lines(&self, svg: &mut Svg<'_, '_>) -> io::Result<()> {
-        let mut last = i64::MIN;
-        for (class, word, times) in
-            [("line-run", "lifecycle run", &self.scene.runs), ("line-policy", "lifecycle policy changed", &self.scene.policies)]
-        {
-            for time in times {
-                let x = self.axis.place(*time);
-                if x.saturating_sub(last) > 2 {
-                    svg.line(class, (x, FIRST_LANE - 22), (x, self.axis_top()), &format!("{word} {time}"))?;
-                }
-                last = x;
-            }
-            last = i64::MIN;
+        let (top, bottom) = (FIRST_LANE - 22, self.axis_top());
+        svg.path("line-run", &lines(&self.axis, &self.scene.runs, top, bottom))?;
+        if self.scene.policies.len() > NAMED_MAX {
+            return svg.path("line-policy", &lines(&self.axis, &self.scene.policies, top, bottom));
+        }
+        for time in &self.scene.policies {
+            let x = self.axis.place(*time);
+            svg.line("line-policy", (x, top), (x, bottom), &format!("lifecycle policy changed {time}"))?;
         }
         Ok(())
     }
