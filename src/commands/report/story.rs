@@ -76,6 +76,8 @@ fn asks_of_image(history: &History, image: &Image, loss: Option<&Loss>, finding:
             _ => index > end && (failed || step.kind == StepKind::Pull),
         };
         let counts = match step.kind {
+            // Around failures that nobody explains, what a pull got is not known.
+            StepKind::Pull if finding.kind == FindingKind::Unexplained && at >= finding.second_push.event_time => false,
             StepKind::Pull => step.caller.needs(),
             StepKind::PullFailed | StepKind::TaskStopped => in_vain,
             _ => false,

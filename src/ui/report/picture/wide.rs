@@ -4,7 +4,7 @@ use std::io;
 
 use super::axis::Axis;
 use super::need::Need;
-use super::scene::{Lane, Look, Ride, Scene, Sign, shortened};
+use super::scene::{Lane, Look, Ride, Scene, Sign, Stretch, shortened};
 use super::svg::{Anchor, Svg, lines, width_of, wrapped};
 use crate::model::Timestamp;
 use crate::ui::html::Html;
@@ -15,7 +15,6 @@ const WIDTH: i64 = 1000;
 const LEFT: i64 = 196;
 const RIGHT: i64 = 984;
 const BAR: i64 = 22;
-const FIRST_LANE: i64 = 82;
 const LANE: i64 = 74;
 /// A gap is at least so wide that its length can stand there.
 const GAP: i64 = 58;
@@ -43,8 +42,14 @@ pub fn write(html: &mut Html<'_>, scene: &Scene, told: &str) -> io::Result<()> {
 }
 
 impl Wide<'_> {
+    /// Chip and signs stand above the lanes, where there are any.
+    fn first_lane(&self) -> i64 {
+        let signed = self.scene.moments.iter().any(|moment| sign_of(moment.sign).is_some());
+        if signed || !self.scene.rides.is_empty() { 82 } else { 36 }
+    }
+
     fn top(&self, lane: usize) -> i64 {
-        FIRST_LANE + LANE * i64::try_from(lane).unwrap_or(0)
+        self.first_lane() + LANE * i64::try_from(lane).unwrap_or(0)
     }
 
     fn need_top(&self) -> i64 {
@@ -67,7 +72,7 @@ impl Wide<'_> {
 
     /// Policy changes and runs, through all lanes.
     fn write_lines(&self, svg: &mut Svg<'_, '_>) -> io::Result<()> {
-        let (top, bottom) = (FIRST_LANE - 22, self.axis_top());
+        let (top, bottom) = (self.first_lane() - 22, self.axis_top());
         svg.path("line-run", &lines(&self.axis, &self.scene.runs, top, bottom))?;
         if self.scene.policies.len() > NAMED_MAX {
             return svg.path("line-policy", &lines(&self.axis, &self.scene.policies, top, bottom));
@@ -83,15 +88,20 @@ impl Wide<'_> {
         let y = self.top(number);
         svg.text("name", (8, y + 9), Anchor::Start, &shortened(&lane.name, 24))?;
         svg.text("note", (8, y + 25), Anchor::Start, &shortened(&lane.note, 30))?;
+        if let Some(end) = self.drop_at_once().filter(|_| number == 0) {
+            svg.rect("tagged", (self.axis.of(0), y), (end - self.axis.of(0), BAR), "")?;
+        }
         for stretch in &lane.stretches {
-            let (x, end) = (self.place_of(number, stretch.from), self.place_of(number, stretch.to));
+            let (x, end) = self.ends_of(number, stretch);
             let title = format!("{} {} to {}", stretch.label, stretch.from, stretch.to);
-            let narrower = if stretch.look == Look::Locked { 4 } else { 0 };
+            let narrower = if stretch.look == Look::Locked { -4 } else { 0 };
             svg.rect(stretch.look.word(), (x, y + narrower), (end - x, BAR - 2 * narrower), &title)?;
-            let inside = matches!(stretch.look, Look::Gone | Look::Archived | Look::Unknown);
-            if width_of(&stretch.label) < end - x - 8 {
-                let (class, height) = if inside { ("word halo", y + 15) } else { ("word", y - 7) };
-                svg.text(class, ((x + end) / 2, height), Anchor::Middle, &stretch.label)?;
+            let room = width_of(&stretch.label) < end - x - 8;
+            match stretch.look {
+                // Failures hang from the middle of it.
+                Look::Gone | Look::Archived | Look::Unknown if room => svg.text("word halo", (x + 9, y + 15), Anchor::Start, &stretch.label)?,
+                _ if room => svg.text("word halo", ((x + end) / 2, y - 7), Anchor::Middle, &stretch.label)?,
+                _ => {}
             }
         }
         if lane.open_start {
@@ -99,6 +109,19 @@ impl Wide<'_> {
             svg.path("torn", &format!("M{x} {y}l-7 4l7 4l-7 4l7 4l-7 3l7 3"))?;
         }
         Ok(())
+    }
+
+    /// An image that lost its tag in the second in which it got it had it all the same.
+    fn ends_of(&self, lane: usize, stretch: &Stretch) -> (i64, i64) {
+        let drop = self.drop_at_once().filter(|_| lane == 0 && stretch.look == Look::Fuse);
+        (drop.unwrap_or_else(|| self.place_of(lane, stretch.from)), self.place_of(lane, stretch.to))
+    }
+
+    /// The place of the second push, where it is in the second of the first.
+    fn drop_at_once(&self) -> Option<i64> {
+        let (number, drop) = self.scene.moment(Sign::Drop)?;
+        let first = self.scene.moments.first()?;
+        (number > 0 && first.at.seconds() == drop.at.seconds()).then(|| self.axis.of(number))
     }
 
     /// Of two moments in one second, the lost image begins with the first and the other one with the second.
@@ -119,11 +142,17 @@ impl Wide<'_> {
         if let Some((from, _)) = need.held {
             let x = self.axis.place(from);
             svg.rect("service", (x, y), (self.axis.last() - x, BAR), "holds on to the image")?;
+        } else if let (Some(first), Some(last)) = (need.asks.first(), need.asks.last()) {
+            let (x, end) = (self.axis.place(first.at) - 12, self.axis.place(last.at) + 12);
+            svg.line("asker", (x, y + BAR / 2), (end, y + BAR / 2), "from the first time it asked to the last")?;
         }
         self.write_asks(svg, need)?;
         let Some(harm) = &need.harm else { return Ok(()) };
         let from = need.first_failure().map_or(LEFT, |at| self.axis.place(at));
-        let to = need.outage.and_then(|(_, until)| until).map_or(self.axis.last(), |until| self.axis.place(until));
+        let to = match need.outage {
+            Some((_, until)) => until.map_or(self.axis.last(), |until| self.axis.place(until)),
+            None => need.asks.iter().filter(|ask| ask.in_vain).map(|ask| self.axis.place(ask.at)).max().unwrap_or(from),
+        };
         let wide = need.ending.as_ref().map_or(0, |ending| width_of(ending)).max(width_of(harm) * 11 / 10);
         let middle = ((from + to) / 2).min(RIGHT - wide / 2).max(LEFT + wide / 2);
         svg.text("bad halo", (middle, y + BAR + 20), Anchor::Middle, harm)?;
@@ -131,11 +160,11 @@ impl Wide<'_> {
     }
 
     fn write_asks(&self, svg: &mut Svg<'_, '_>, need: &Need) -> io::Result<()> {
-        let (top, bottom) = (self.top(0) + BAR, self.need_top());
+        let (top, bottom) = (self.top(0) + BAR, self.need_top() + if need.held.is_some() { 0 } else { BAR / 2 });
         if let Some((from, until)) = need.outage {
             let x = self.axis.place(from);
             let end = until.map_or(self.axis.last(), |until| self.axis.place(until));
-            svg.rect("outage", (x, bottom), ((end - x).max(4), BAR), "nothing was to be had")?;
+            svg.rect("outage", (x, self.need_top()), ((end - x).max(4), BAR), "nothing was to be had")?;
         }
         let mut last = i64::MIN;
         for ask in need.asks.iter().filter(|ask| !ask.in_vain) {
@@ -154,7 +183,7 @@ impl Wide<'_> {
             last[usize::from(ask.stopped)] = x;
             if ask.stopped {
                 let class = if need.outage.is_some() { "cross on-red" } else { "cross" };
-                svg.path(class, &cross(x, bottom + BAR / 2))?;
+                svg.path(class, &cross(x, self.need_top() + BAR / 2))?;
             } else {
                 svg.line("vain", (x, top + 1), (x, bottom), &format!("asked for in vain {}", ask.at))?;
                 svg.path("cross", &cross(x, top))?;
@@ -213,13 +242,7 @@ impl Wide<'_> {
 
     fn write_signs(&self, svg: &mut Svg<'_, '_>) -> io::Result<()> {
         for (number, moment) in self.scene.moments.iter().enumerate() {
-            let id = match moment.sign {
-                Sign::Rule => "s-scissors",
-                Sign::Call => "s-cross",
-                Sign::Archive => "s-box",
-                Sign::Lock => "s-lock",
-                _ => continue,
-            };
+            let Some(id) = sign_of(moment.sign) else { continue };
             let x = self.axis.of(number);
             svg.line("pole", (x, 30), (x, self.top(0) + BAR + 4), "")?;
             svg.sign(id, (x, 26), &moment.words)?;
@@ -246,7 +269,7 @@ impl Wide<'_> {
                 let gap = moment.at.seconds_since(before);
                 let words = if gap == 0 { "0 s".to_owned() } else { span(gap) };
                 if width_of(&words) < x - from {
-                    svg.text("gap", ((x + from) / 2, y - 6), Anchor::Middle, &words)?;
+                    svg.text("gap halo", ((x + from) / 2, y - 6), Anchor::Middle, &words)?;
                 }
             }
             if last.is_none_or(|(before, _)| before.seconds() != moment.at.seconds()) {
@@ -255,6 +278,17 @@ impl Wide<'_> {
             last = Some((moment.at, x));
         }
         Ok(())
+    }
+}
+
+/// What stands on a pole above the moment.
+const fn sign_of(sign: Sign) -> Option<&'static str> {
+    match sign {
+        Sign::Rule => Some("s-scissors"),
+        Sign::Call => Some("s-cross"),
+        Sign::Archive => Some("s-box"),
+        Sign::Lock => Some("s-lock"),
+        _ => None,
     }
 }
 
