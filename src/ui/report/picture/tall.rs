@@ -18,7 +18,9 @@ const FIRST: i64 = 16;
 const STEP: i64 = 34;
 /// Where the words begin.
 const WORDS: i64 = 126;
-const CHARS: usize = 36;
+const CHARS: usize = 33;
+/// The same of bold words.
+const BOLD: usize = 29;
 const TOP: i64 = 84;
 /// A moment's words have four lines at most, below its date.
 const LEAST: i64 = 96;
@@ -139,7 +141,7 @@ impl Tall<'_> {
                 None => moment.words.clone(),
             };
             svg.text("date", (WORDS, y + 4), Anchor::Start, &format!("{day} {time}"))?;
-            for (line, words) in (1_i64..).zip(wrapped(&words, CHARS, 4)) {
+            for (line, words) in (1_i64..).zip(wrapped(&words, if bad { BOLD } else { CHARS }, 4)) {
                 svg.text(if bad { "bad" } else { "word" }, (WORDS, y + 4 + 15 * line), Anchor::Start, &words)?;
             }
             if let Some(next) = self.scene.moments.get(n + 1) {

@@ -177,7 +177,7 @@ impl Wide<'_> {
         let mut last = [i64::MIN; 2];
         for ask in need.asks.iter().filter(|ask| ask.in_vain) {
             let x = self.axis.place(ask.at);
-            if x.saturating_sub(last[usize::from(ask.stopped)]) <= 7 {
+            if x.saturating_sub(last[usize::from(ask.stopped)]) <= 4 {
                 continue;
             }
             last[usize::from(ask.stopped)] = x;
@@ -186,7 +186,7 @@ impl Wide<'_> {
                 svg.path(class, &cross(x, self.need_top() + BAR / 2))?;
             } else {
                 svg.line("vain", (x, top + 1), (x, bottom), &format!("asked for in vain {}", ask.at))?;
-                svg.path("cross", &cross(x, top))?;
+                svg.path("cross", &format!("M{} {}l6 6m0 -6l-6 6", x - 3, top - 3))?;
             }
         }
         Ok(())
