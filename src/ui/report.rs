@@ -127,8 +127,8 @@ fn write_findings(html: &mut Html<'_>, report: &Report<'_>) -> io::Result<()> {
         html.raw("<p><strong>")?.text(&count(unlisted.len() as u64))?;
         html.raw(" more findings are not on this page</strong>: <code>tagfall detect --format csv</code> lists them all.</p>\n")?;
     }
-    html.raw("</section>\n<section id=\"details\">\n<h2>One by one</h2>\n")?;
+    html.raw("<div id=\"details\">\n<h2>One by one</h2>\n")?;
     told.iter().try_for_each(|finding| finding::write(html, finding, report))?;
-    html.raw("</section>\n")?;
+    html.raw("</div>\n</section>\n")?;
     Ok(())
 }

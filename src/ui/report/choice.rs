@@ -41,11 +41,12 @@ impl<'f> Numbers<'f> {
     }
 }
 
-/// One rule a repository: letters and numbers, and no text of a log.
+/// One rule a repository: letters and numbers, and no text of a log. What `:has` looks into is the form alone: over the whole page it
+/// would take a browser minutes to print.
 pub fn style(findings: &[Finding]) -> Vec<String> {
     let number = repositories(findings).len();
     let chosen = 0..if number > 1 { number.min(CHOICES_MAX) } else { 0 };
-    chosen.map(|n| format!("body:has(option.c{n}:checked) .of:not(.r{n}) {{ display: none; }} ")).collect()
+    chosen.map(|n| format!(".choice:has(option.c{n}:checked) ~ * .of:not(.r{n}) {{ display: none; }} ")).collect()
 }
 
 pub fn write(html: &mut Html<'_>, findings: &[Finding]) -> io::Result<()> {
