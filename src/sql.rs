@@ -33,6 +33,7 @@ mod dialect;
 mod error;
 mod eval;
 mod fields;
+mod flow;
 mod from;
 mod functions;
 mod glance;
@@ -70,8 +71,9 @@ mod window;
 mod zone;
 
 pub use answer::Answer;
-pub use collect::{Collector, Gathered, Gathering};
+pub use collect::{Collector, Gathered, Gathering, Worked};
 pub use error::{Place, SqlError};
+pub use flow::export::{Export, Interrupted};
 pub use memory::Limits;
 pub use query::{Catalog, Query};
 pub use scan::Scan;

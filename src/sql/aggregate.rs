@@ -2,6 +2,7 @@
 
 mod chosen;
 mod collected;
+mod merged;
 mod numbers;
 
 use polars::prelude::Series;
@@ -15,6 +16,7 @@ use super::relation::Groups;
 use super::values::{Cell, Values};
 use super::{names, order};
 use crate::tables::Kind;
+pub(super) use merged::{Merge, distinct_list, lengths, merged};
 use numbers::variance;
 
 pub(super) const NAMES: &[&str] = &[

@@ -259,7 +259,7 @@ pub(super) fn is_events(name: &str) -> bool {
 }
 
 /// Whether a condition looks at nothing but columns of this mention of the table.
-fn is_early(condition: &Expr, alias: &str) -> bool {
+pub(super) fn is_early(condition: &Expr, alias: &str) -> bool {
     struct Foreign<'a>(&'a str);
     impl Visitor for Foreign<'_> {
         type Break = ();

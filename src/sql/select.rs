@@ -4,7 +4,7 @@ mod limits;
 mod list;
 mod sets;
 
-use sqlparser::ast::{Distinct, Expr, Ident, OrderBy, OrderByKind, OrderByOptions, Query, Select, SelectItem, SetExpr, Value};
+use sqlparser::ast::{Distinct, Expr, GroupByExpr, Ident, OrderBy, OrderByKind, OrderByOptions, Query, Select, SelectItem, SetExpr, Value};
 
 use super::error::{Result, SqlError};
 use super::eval::{Scope, Via, mask};
@@ -14,8 +14,9 @@ use super::relation::Relation;
 use super::values::Values;
 use super::walk::{Calls, conjuncts};
 use super::{aggregate, from, order, recursive, window};
-use limits::{limited, wanted};
-use list::{list_item, other_names};
+use limits::limited;
+pub(super) use limits::wanted;
+use list::{list_item, other_names, places};
 pub(super) use sets::combine;
 use sets::{groups_of, set};
 
@@ -39,7 +40,8 @@ pub(super) fn query(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_
     limited(&like, query, sorted)
 }
 
-fn with(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_>, Via<'_>)>, query: &Query) -> Result<Ctes> {
+/// The tables that `WITH` names, beside those that are known.
+pub(super) fn with(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_>, Via<'_>)>, query: &Query) -> Result<Ctes> {
     let mut ctes = ctes.clone();
     let Some(with) = &query.with else { return Ok(ctes) };
     for table in &with.cte_tables {
@@ -60,9 +62,7 @@ fn with(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_>, Via<'_>)>
 
 /// One `SELECT`, sorted by what its query says, of which the first rows are `wanted`.
 fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, wanted: usize) -> Result<Relation> {
-    refuse_unknown(select)?;
-    let rows = from::from(like, &select.from)?;
-    let rows = filtered(like, rows, select.selection.as_ref())?;
+    let rows = self::rows(like, select)?;
     let scope = Scope { relation: &rows, ..*like };
     let orders = by.map(order_exprs).transpose()?.unwrap_or_default();
     let calls = calls(select, &orders);
@@ -83,6 +83,38 @@ fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, wanted: usize
             after.narrowed(&keep, |after| project(after, select, &calls, &orders, wanted))
         }
     }
+}
+
+/// The rows of FROM for which WHERE is true.
+pub(super) fn rows(like: &Scope<'_>, select: &Select) -> Result<Relation> {
+    refuse_unknown(select)?;
+    filtered(like, from::from(like, &select.from)?, select.selection.as_ref())
+}
+
+/// The rows of a query that has been worked out up to its OFFSET and LIMIT.
+pub(super) fn cut(session: &Session<'_>, query: &Query, rows: Relation) -> Result<Relation> {
+    let (ctes, nothing) = (Ctes::default(), Relation::single_row());
+    limited(&Scope::new(session, &ctes, &nothing), query, rows)
+}
+
+/// Whether a `SELECT` is grouped, and not only shows rows.
+pub(super) fn is_grouped(select: &Select, by: Option<&OrderBy>) -> bool {
+    let calls = calls(select, &by.and_then(|by| order_exprs(by).ok()).unwrap_or_default());
+    let has_keys = !matches!(&select.group_by, GroupByExpr::Expressions(exprs, more) if exprs.is_empty() && more.is_empty());
+    has_keys || !calls.aggregates.is_empty() || select.having.is_some()
+}
+
+/// The columns that a `SELECT` shows of rows, and what sorts them; not in order yet, and equal rows are all there.
+pub(super) struct Projected {
+    pub rows: Relation,
+    pub keys: Vec<(Values, OrderByOptions)>,
+}
+
+/// The rows of a `SELECT` that groups nothing, in the order of FROM.
+pub(super) fn projected(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<Projected> {
+    let rows = rows(like, select)?;
+    let orders = by.map(order_exprs).transpose()?.unwrap_or_default();
+    shown(&Scope { relation: &rows, ..*like }, select, &orders)
 }
 
 /// How a `SELECT` is grouped, and the calls in it and in what sorts it.
@@ -151,15 +183,7 @@ fn project(scope: &Scope<'_>, select: &Select, calls: &Calls, orders: &[(Expr, O
         let values = window::evaluate(&scope, aggregate::as_call(call)?).map_err(|error| error.at(call))?;
         known.push((call.clone(), values));
     }
-    let scope = Scope { known: &known, ..*scope };
-    let mut rows = Relation { height: scope.height(), ..Relation::default() };
-    for item in &select.projection {
-        list_item(&scope, item, &mut rows)?;
-    }
-    for item in &select.projection {
-        other_names(&scope, item, &mut rows);
-    }
-    let keys = orders.iter().map(|(expr, options)| Ok((order_key(&scope, expr, &rows)?, *options))).collect::<Result<Vec<_>>>()?;
+    let Projected { rows, keys } = shown(&Scope { known: &known, ..*scope }, select, orders)?;
     let (rows, keys) = match select.distinct {
         Some(Distinct::Distinct) => {
             let first = groups_of(&rows)?.first;
@@ -169,6 +193,20 @@ fn project(scope: &Scope<'_>, select: &Select, calls: &Calls, orders: &[(Expr, O
         _ => (rows, keys),
     };
     if keys.is_empty() { Ok(rows) } else { rows.take(&order::first_sorted(&keys, rows.height, wanted)?) }
+}
+
+/// The list of a `SELECT`, and what sorts its rows.
+fn shown(scope: &Scope<'_>, select: &Select, orders: &[(Expr, OrderByOptions)]) -> Result<Projected> {
+    let mut rows = Relation { height: scope.height(), ..Relation::default() };
+    for item in &select.projection {
+        list_item(scope, item, &mut rows)?;
+    }
+    for item in &select.projection {
+        other_names(scope, item, &mut rows);
+    }
+    places(scope, &mut rows);
+    let keys = orders.iter().map(|(expr, options)| Ok((order_key(scope, expr, &rows)?, *options))).collect::<Result<Vec<_>>>()?;
+    Ok(Projected { rows, keys })
 }
 
 fn order_exprs(by: &OrderBy) -> Result<Vec<(Expr, OrderByOptions)>> {

@@ -13,7 +13,7 @@ pub(super) fn limited(like: &Scope<'_>, query: &Query, rows: Relation) -> Result
 }
 
 /// How many rows of a query's, from the first on, anybody sees.
-pub(super) fn wanted(like: &Scope<'_>, query: &Query) -> usize {
+pub(in crate::sql) fn wanted(like: &Scope<'_>, query: &Query) -> usize {
     limits(like, query).map_or(usize::MAX, |(offset, count)| offset.saturating_add(count))
 }
 
