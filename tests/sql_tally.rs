@@ -263,10 +263,15 @@ fn exported(query: &Query, filter: &Filter, jobs: usize) -> Option<Vec<Vec<Strin
     let (_, collectors) = pipeline::scan(run, names.as_deref().map_or(Wanted::All, Wanted::Sources), || gathering.collector());
     let Gathered::Surveyed(export) = gathering.finish(collectors).unwrap() else { return None };
     let mut rows = Vec::new();
-    let count = export.each(&open(), jobs, |part| Ok(cells(part)), |part| {
-        rows.extend(part);
-        Ok(())
-    });
+    let count = export.each(
+        &open(),
+        jobs,
+        |part| Ok(cells(part)),
+        |part| {
+            rows.extend(part);
+            Ok(())
+        },
+    );
     assert_eq!(count.unwrap(), rows.len() as u64);
     Some(rows)
 }

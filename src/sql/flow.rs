@@ -99,7 +99,7 @@ impl From<SqlError> for Stop {
 impl Flow {
     /// `None` if the query cannot be worked out in pieces. `empty` has the tables without rows.
     pub fn of(tree: &Query, empty: &Catalog, now: Timestamp, scan: &Scan, filters: &Filters) -> Option<Self> {
-        if !rowwise::is_reduced(tree) || scan.limit.is_some() {
+        if !rowwise::is_reduced(tree) || scan.limit.is_some() || select::has_ties(tree) {
             return None;
         }
         let select = top(tree)?;

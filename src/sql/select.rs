@@ -10,15 +10,42 @@ use super::error::{Result, SqlError};
 use super::eval::{Scope, Via, mask};
 use super::group::{self, Grouping};
 use super::query::{Ctes, Session};
-use super::relation::Relation;
+use super::relation::{Groups, Relation};
 use super::values::Values;
 use super::walk::{Calls, conjuncts};
 use super::{aggregate, from, order, recursive, window};
 use limits::limited;
-pub(super) use limits::wanted;
+pub(super) use limits::{has_ties, wanted};
 use list::{list_item, other_names, places};
 pub(super) use sets::combine;
 use sets::{groups_of, set};
+
+/// How many rows anybody sees, from the first on.
+#[derive(Debug, Clone, Copy)]
+struct First {
+    rows: usize,
+    /// Rows that are like the last one are seen, too.
+    ties: bool,
+}
+
+impl First {
+    const ALL: Self = Self { rows: usize::MAX, ties: false };
+
+    /// The first rows in order.
+    fn of(self, keys: &[(Values, OrderByOptions)], height: usize) -> Result<Vec<Option<u32>>> {
+        if !self.ties || self.rows == 0 {
+            return order::first_sorted(keys, height, self.rows);
+        }
+        let mut sorted = order::sorted(keys, height)?;
+        let columns = keys.iter().map(|(values, _)| group::key_column(values, height)).collect::<Result<Vec<_>>>()?;
+        let groups = Groups::by(&columns, height)?;
+        let alike = |row: Option<u32>| groups.of_row.get(row? as usize).copied();
+        let last = sorted.get(self.rows - 1).copied().and_then(alike);
+        let more = sorted.iter().skip(self.rows).take_while(|row| last.is_some() && alike(**row) == last).count();
+        sorted.truncate(self.rows.saturating_add(more));
+        Ok(sorted)
+    }
+}
 
 /// The rows of a query. `outer` is the row that a correlated subquery stands at.
 pub(super) fn query(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_>, Via<'_>)>, query: &Query) -> Result<Relation> {
@@ -26,7 +53,10 @@ pub(super) fn query(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_
     let empty = Relation::single_row();
     let like = Scope { outer, ..Scope::new(session, &ctes, &empty) };
     let rows = match &*query.body {
-        SetExpr::Select(select) => return limited(&like, query, self::select(&like, select, query.order_by.as_ref(), wanted(&like, query))?),
+        SetExpr::Select(select) => {
+            let first = First { rows: wanted(&like, query), ties: has_ties(query) };
+            return limited(&like, query, self::select(&like, select, query.order_by.as_ref(), first)?);
+        }
         other => set(&like, other)?,
     };
     let sorted = match &query.order_by {
@@ -34,7 +64,8 @@ pub(super) fn query(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_
         Some(by) => {
             let scope = Scope { relation: &rows, ..like };
             let keys = order_exprs(by)?.iter().map(|(expr, options)| Ok((order_key(&scope, expr, &rows)?, *options))).collect::<Result<Vec<_>>>()?;
-            rows.take(&order::first_sorted(&keys, rows.height, wanted(&like, query))?)?
+            let first = First { rows: wanted(&like, query), ties: has_ties(query) };
+            rows.take(&first.of(&keys, rows.height)?)?
         }
     };
     limited(&like, query, sorted)
@@ -61,7 +92,7 @@ pub(super) fn with(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_>
 }
 
 /// One `SELECT`, sorted by what its query says, of which the first rows are `wanted`.
-fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, wanted: usize) -> Result<Relation> {
+fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, wanted: First) -> Result<Relation> {
     let rows = self::rows(like, select)?;
     let scope = Scope { relation: &rows, ..*like };
     let orders = by.map(order_exprs).transpose()?.unwrap_or_default();
@@ -176,7 +207,7 @@ fn calls(select: &Select, orders: &[(Expr, OrderByOptions)]) -> Calls {
 }
 
 /// Window functions, the `SELECT` list, DISTINCT and ORDER BY.
-fn project(scope: &Scope<'_>, select: &Select, calls: &Calls, orders: &[(Expr, OrderByOptions)], wanted: usize) -> Result<Relation> {
+fn project(scope: &Scope<'_>, select: &Select, calls: &Calls, orders: &[(Expr, OrderByOptions)], wanted: First) -> Result<Relation> {
     let mut known = scope.known.to_vec();
     for call in &calls.windows {
         let scope = Scope { known: &known, ..*scope };
@@ -192,7 +223,7 @@ fn project(scope: &Scope<'_>, select: &Select, calls: &Calls, orders: &[(Expr, O
         }
         _ => (rows, keys),
     };
-    if keys.is_empty() { Ok(rows) } else { rows.take(&order::first_sorted(&keys, rows.height, wanted)?) }
+    if keys.is_empty() { Ok(rows) } else { rows.take(&wanted.of(&keys, rows.height)?) }
 }
 
 /// The list of a `SELECT`, and what sorts its rows.
