@@ -8,7 +8,7 @@ mod corpus;
 use std::time::{Duration, Instant};
 
 use corpus::{BUSY, Corpus, PUSHES, QUIET};
-use tagfall::decode::seen::SeenIds;
+use tagfall::decode::seen::SeenEvents;
 use tagfall::decode::{Decoder, Limits, RawRecord, RecordSink, Wanted};
 
 const SOURCES: &[&str] = &["ecr.amazonaws.com", "ecs.amazonaws.com"];
@@ -51,14 +51,14 @@ fn race(stages: &mut [Stage<'_>]) -> Vec<(Duration, String)> {
 }
 
 /// Decodes all of `objects`; what was counted.
-fn decode<'o>(objects: impl Iterator<Item = &'o Vec<u8>>, seen: Option<&SeenIds>) -> String {
+fn decode<'o>(objects: impl Iterator<Item = &'o Vec<u8>>, seen: Option<&SeenEvents>) -> String {
     let (mut decoder, mut count) = (Decoder::new(), Count::default());
     let (mut records, mut failed, mut duplicates) = (0, 0, 0);
     for object in objects {
         let report = decoder.object(object, Wanted::Sources(SOURCES), Limits::default(), &mut count);
         records += report.records;
         failed += report.failed_total;
-        duplicates += seen.map_or(0, |seen| seen.insert_all(decoder.event_ids()));
+        duplicates += seen.map_or(0, |seen| seen.insert_all(decoder.identities()));
     }
     let copies = seen.map_or(String::new(), |_| format!(", {duplicates} second copies"));
     format!("{records} records, {} handed out ({} bytes), {failed} failed{copies}", count.records, count.bytes)
@@ -80,7 +80,7 @@ fn measure(corpus: Corpus) {
     let mut stages: Vec<Stage<'_>> = vec![
         ("inflate only (libdeflate)", Box::new(move || format!("{} bytes", inflate()))),
         ("inflate + scan", Box::new(|| decode(corpus.all(&stored), None))),
-        ("inflate + scan + second copies", Box::new(|| decode(corpus.all(&stored), Some(&SeenIds::new())))),
+        ("inflate + scan + second copies", Box::new(|| decode(corpus.all(&stored), Some(&SeenEvents::new())))),
         ("inflate + full path", Box::new(|| decode(corpus.all(&odd), None))),
         ("plain text, full path", Box::new(|| decode(corpus.all(&texts), None))),
     ];

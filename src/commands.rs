@@ -15,6 +15,8 @@ mod gather;
 #[cfg(feature = "sql")]
 mod ingest;
 mod interrupt;
+#[cfg(feature = "sql")]
+mod lake;
 mod man;
 mod nothing;
 mod options;
@@ -27,13 +29,16 @@ mod values;
 mod verify;
 mod whatif;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
 use crate::failure::Failure;
+use crate::ui::escape::Escape;
 use crate::ui::talk::Talk;
 use ending::Ending;
 
@@ -71,6 +76,8 @@ enum Command {
     Queries(queries::Args),
     #[cfg(feature = "sql")]
     Ingest(ingest::Args),
+    #[cfg(feature = "sql")]
+    Lake(lake::Args),
     Verify(verify::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -89,8 +96,28 @@ impl Command {
             Self::Queries(_) => false,
             #[cfg(feature = "sql")]
             Self::Ingest(args) => args.quiet(),
+            #[cfg(feature = "sql")]
+            Self::Lake(args) => args.quiet(),
             Self::Verify(args) => args.quiet(),
             Self::Completions(_) | Self::Man(_) => false,
+        }
+    }
+
+    fn writes_to_stdout(&self) -> bool {
+        match self {
+            Self::Detect(args) => args.common.show.writes_to_stdout(),
+            Self::Explain(args) => args.common.show.writes_to_stdout(),
+            Self::Timeline(args) => args.common.show.writes_to_stdout(),
+            Self::Forecast(args) => args.common.show.writes_to_stdout(),
+            Self::Whatif(args) => args.common.show.writes_to_stdout(),
+            Self::Report(args) => args.common.show.writes_to_stdout(),
+            Self::Query(args) => args.common.show.writes_to_stdout(),
+            #[cfg(feature = "sql")]
+            Self::Ingest(_) => false,
+            #[cfg(feature = "sql")]
+            Self::Lake(args) => args.writes_to_stdout(),
+            Self::Verify(args) => args.writes_to_stdout(),
+            Self::Queries(_) | Self::Completions(_) | Self::Man(_) => true,
         }
     }
 
@@ -106,6 +133,8 @@ impl Command {
             Self::Queries(args) => args.run(),
             #[cfg(feature = "sql")]
             Self::Ingest(args) => args.run(talk),
+            #[cfg(feature = "sql")]
+            Self::Lake(args) => args.run(talk),
             Self::Verify(args) => args.run(talk),
             Self::Completions(args) => args.run(),
             Self::Man(args) => args.run(),
@@ -127,24 +156,65 @@ fn unhyphened(argument: OsString) -> OsString {
     }
 }
 
+/// What the process was started with, as far as it cannot be asked for later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stdout {
+    Open,
+    /// `>&-`. The standard library puts `/dev/null` in its place, where everything would be lost without an error.
+    Closed,
+}
+
 /// The whole program: parses the command line, runs the verb, and gives the exit code.
-pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse_from(std::env::args_os().map(unhyphened)) {
+pub fn main(stdout: Stdout) -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(arguments.iter().cloned().map(unhyphened)) {
         Ok(cli) => cli,
         // `--help` and `--version` come here, too: they go to stdout with exit code 0.
-        Err(usage) => {
-            let _ = usage.print();
-            return if usage.use_stderr() { ExitCode::from(Failure::EXIT_CODE) } else { ExitCode::SUCCESS };
-        }
+        Err(usage) => return misused(&usage, &arguments, stdout),
     };
     let talk = Arc::new(Talk::new(cli.command.quiet()));
-    match cli.command.run(&talk) {
+    #[cfg(feature = "sql")]
+    tell_no_guarded_panics();
+    let ended = match stdout {
+        Stdout::Closed if cli.command.writes_to_stdout() => {
+            Err(Failure::new("cannot write to stdout").because("it is closed").advise("name a file with -o, or give it a place to write to"))
+        }
+        _ => cli.command.run(&talk),
+    };
+    match ended {
         Ok(ending) => ExitCode::from(ending.code()),
         Err(failure) => {
             talk.failure(&failure);
             ExitCode::from(Failure::EXIT_CODE)
         }
     }
+}
+
+/// What a lake makes a failure of a file is told as that, and not as a panic, too.
+#[cfg(feature = "sql")]
+fn tell_no_guarded_panics() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !crate::lake::is_guarded() {
+            tell(panic);
+        }
+    }));
+}
+
+/// Shows what is wrong with the command line, or the help that was asked for.
+fn misused(usage: &clap::Error, arguments: &[OsString], stdout: Stdout) -> ExitCode {
+    let visible = |argument: &OsString| matches!(argument.to_string_lossy().for_terminal(), Cow::Borrowed(_));
+    let told = match arguments.iter().all(visible) {
+        true => usage.print(),
+        // It quotes the arguments as they are: whoever wrote them may want to move the cursor.
+        false => usage.render().to_string().lines().try_for_each(|line| writeln!(std::io::stderr(), "{}", line.for_terminal())),
+    };
+    // A reader who has seen enough (`| head`) is no failure.
+    let shown = match told {
+        Ok(()) => stdout == Stdout::Open,
+        Err(error) => error.kind() == ErrorKind::BrokenPipe,
+    };
+    if shown && !usage.use_stderr() { ExitCode::SUCCESS } else { ExitCode::from(Failure::EXIT_CODE) }
 }
 
 #[cfg(test)]

@@ -8,24 +8,27 @@
 
 mod blocks;
 mod fields;
-mod fingerprint;
 mod foreign;
 mod gunzip;
 mod hot;
+pub mod identity;
 mod inflate;
 pub(crate) mod json;
 mod lines;
+mod literal;
+mod names;
+mod repair;
 mod tally;
 mod unescape;
 mod walk;
 
 pub mod seen;
 
-pub use fingerprint::fingerprint;
 pub use gunzip::{Gunzip, Incomplete};
+pub use identity::fingerprint;
 pub(crate) use unescape::unescape_string;
 
-use crate::model::Timestamp;
+use crate::model::{Identity, Repairs, Timestamp};
 
 use gunzip::Unpacked;
 use hot::HotPath;
@@ -39,6 +42,9 @@ pub enum Wanted<'a> {
     All,
     /// Records whose `eventSource` is one of these; all native EventBridge events, too.
     Sources(&'a [&'a str]),
+    /// The same. Of a source that is `busy`, records of other `eventName`s than those listed with it are left out where that
+    /// costs nothing to tell; some may be handed out all the same.
+    Named { sources: &'a [&'a str], busy: &'a [(&'a str, &'a [&'a str])] },
 }
 
 impl Wanted<'_> {
@@ -46,8 +52,17 @@ impl Wanted<'_> {
     fn source(&self, source: &[u8]) -> bool {
         match self {
             Self::All => true,
-            Self::Sources(sources) => sources.iter().any(|wanted| wanted.as_bytes() == source),
+            Self::Sources(sources) | Self::Named { sources, .. } => sources.iter().any(|wanted| wanted.as_bytes() == source),
         }
+    }
+
+    /// Whether records of this source are wanted, of which `name` is what follows the opening quote of the `eventName`.
+    fn event(&self, source: &[u8], name: &[u8]) -> bool {
+        let is_named = |wanted: &&str| name.strip_prefix(wanted.as_bytes()).is_some_and(|rest| rest.starts_with(b"\""));
+        let of_use = |busy: &[(&str, &[&str])]| {
+            busy.iter().find(|(of, _)| of.as_bytes() == source).is_none_or(|(_, names)| names.iter().any(|wanted| is_named(&wanted)))
+        };
+        self.source(source) && if let Self::Named { busy, .. } = self { of_use(busy) } else { true }
     }
 }
 
@@ -57,7 +72,7 @@ pub struct RawRecord<'b> {
     /// Position in the object, from 0, counting every element of the object that stands where a record may stand: records
     /// that failed and events of other kinds, too.
     pub index: u64,
-    /// One JSON object, valid UTF-8. Its `eventTime`, `eventSource` and `eventName` were found and are what they should be;
+    /// One JSON object, valid UTF-8, in CloudTrail's own form: what another tool had written otherwise is repaired. Its `eventTime`, `eventSource` and `eventName` were found and are what they should be;
     /// the rest is not yet known to be well formed.
     pub json: &'b str,
     /// A native EventBridge envelope (`ECS Task State Change`, `ECR Image Action`), not a CloudTrail record.
@@ -96,6 +111,12 @@ pub struct ObjectReport {
     pub bytes_decompressed: u64,
     /// All records, wanted or not; failed ones too.
     pub records: u64,
+    /// Events of another kind beside the records; none where the object as a whole is skipped.
+    pub records_skipped: u64,
+    /// Lines and documents that are no events, and lose none.
+    pub lines_skipped: u64,
+    /// Records that were not in CloudTrail's own form. Where the object is, only those that are wanted were looked at.
+    pub repaired: Repairs,
     /// `(index, reason)` of records that could not be understood; the first [`Limits::failures_max`] of them.
     pub failed: Vec<(u64, String)>,
     /// How many records could not be understood, listed in `failed` or not.
@@ -125,7 +146,7 @@ impl Default for Limits {
 #[derive(Default)]
 pub struct Decoder {
     gunzip: Gunzip,
-    event_ids: Vec<u64>,
+    identities: Vec<Identity>,
     hot: HotPath,
     /// Looked for until it was found once.
     read_only: bool,
@@ -140,7 +161,7 @@ impl Decoder {
     /// Reads one object: `stored` bytes as they lie in the bucket or folder, compressed or not. Hands the `wanted` records to
     /// `sink`, in order; what could not be read is in the report. Never panics, whatever the bytes.
     pub fn object<S: RecordSink + ?Sized>(&mut self, stored: &[u8], wanted: Wanted<'_>, limits: Limits, sink: &mut S) -> ObjectReport {
-        let tally = Tally::new(limits, &mut self.event_ids);
+        let tally = Tally::new(limits, &mut self.identities);
         let walk = Walk { wanted, sink, tally };
         let (report, text) = match self.gunzip.unpack(stored, limits.object_bytes_max) {
             Some(Unpacked { text, damage, .. }) => (inflated(text, damage, &mut self.hot, walk), text),
@@ -155,10 +176,9 @@ impl Decoder {
         self.read_only
     }
 
-    /// Fingerprints of the `eventID`s of the last object's records, wanted or not, in order; see [`fingerprint()`]. Records
-    /// that could not be placed have none here.
-    pub fn event_ids(&self) -> &[u64] {
-        &self.event_ids
+    /// The identities of the last object's records, wanted or not, in order. Records that could not be placed have none here.
+    pub fn identities(&self) -> &[Identity] {
+        &self.identities
     }
 }
 
@@ -191,41 +211,42 @@ fn inflated<S: RecordSink + ?Sized>(text: &[u8], damage: Option<String>, hot: &m
 }
 
 fn full<S: RecordSink + ?Sized>(text: &[u8], damage: Option<String>, mut walk: Walk<'_, '_, S>) -> ObjectReport {
-    let result = read(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text), &mut walk);
+    let result = read(text, &mut walk);
     // Where the bytes themselves are damaged, that is the reason; that the JSON breaks off there follows from it.
     walk.tally.finish(damage.or(result.err()), text.len() as u64)
 }
 
 /// Reads a text to its end, or says where and why not.
 fn read<S: RecordSink + ?Sized>(text: &[u8], walk: &mut Walk<'_, '_, S>) -> Result<(), String> {
-    let start = json::skip_space(text, 0);
+    let start = json::skip_between(text, 0);
     if text.is_empty() {
         return Err("empty".to_owned());
     }
     let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) else {
         return Err("empty: nothing but white space".to_owned());
     };
+    // Lines may have something before their JSON that looks like another kind of file (`<134>` of syslog).
+    if lines::is_lines(rest) {
+        return walk.lines(text).map_err(|fault| describe(fault, walk.tally.records()));
+    }
     if let Some(reason) = foreign::refusal(rest) {
         return Err(reason);
     }
-    if lines::is_lines(rest) {
-        return walk.lines(text).map_err(|fault| describe(fault, walk.tally.seen()));
-    }
     let Err(fault) = walk.documents(text) else { return Ok(()) };
-    let seen = walk.tally.seen();
-    if !walk.tally.is_recognised() && walk.salvage_lines(text) {
+    let reason = describe(fault, walk.tally.records());
+    if !walk.tally.is_recognised() && (walk.salvage_lines(text) || walk.salvage_inside(text, fault)) {
         return Ok(());
     }
-    Err(describe(fault, seen))
+    Err(reason)
 }
 
 /// A fault for people.
-fn describe(fault: json::Fault, seen: u64) -> String {
+fn describe(fault: json::Fault, records: u64) -> String {
     let json::Fault { offset, reason } = fault;
-    match (fault.is_cut(), offset, seen) {
-        (true, ..) => format!("the JSON is cut off at byte {offset}, after {seen} records"),
+    match (fault.is_cut(), offset, records) {
+        (true, ..) => format!("the JSON is cut off at byte {offset}, after {records} records"),
         (false, 0, _) => format!("not JSON: {reason} at its first byte"),
         (false, _, 0) => format!("not JSON: {reason} at byte {offset}"),
-        (false, ..) => format!("the JSON is damaged at byte {offset}, after {seen} records: {reason}"),
+        (false, ..) => format!("the JSON is damaged at byte {offset}, after {records} records: {reason}"),
     }
 }

@@ -1,12 +1,28 @@
 //! Timelines → findings: a detector per way of losing an image that something still needs.
 
+mod access;
+pub mod advice;
 mod at_risk;
+mod child;
 mod loss;
+mod moved_back;
+mod reasons;
 mod same_tag;
 mod story;
+mod tag_removed;
+mod unexplained;
+mod untagged;
 mod usage;
 
-pub use story::{deleted, evidence, place, span};
+pub use access::{key_advice, key_locked, keys_in_words};
+pub use child::{broken, heading, tag_of};
+pub use loss::came_back;
+pub use moved_back::{advice as advice_on_moves, moves_back};
+pub use reasons::{Why, caller, why};
+pub use same_tag::push_index_again;
+pub use story::{add_reasons, asked, deleted, evidence, place, restore, restore_under_way, rule_in_words, rule_of, span, tags_by_need, who};
+pub use tag_removed::advice as advice_on_removed_tag;
+pub use untagged::reason as reason_without_tag;
 pub use usage::{Harm, usage_of_displaced, usage_of_living, usage_of_loss};
 
 use std::cell::OnceCell;
@@ -15,7 +31,7 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{Finding, Severity};
-use crate::timeline::{History, Image, Prospects, RepositoryHistory};
+use crate::timeline::{History, Image, Prospects, RepositoryHistory, Sym, TagLife};
 
 /// What tells a race from an overwrite.
 #[derive(Debug, Clone, Copy)]
@@ -32,12 +48,19 @@ pub struct Subject<'h> {
     pub image: &'h Image,
     pub settings: Settings,
     /// What the policy in force has in store for the repository's images: worked out when first asked for.
-    prospects: &'h OnceCell<Option<Prospects>>,
+    prospects: Option<&'h OnceCell<Option<Prospects>>>,
+}
+
+impl<'h> Subject<'h> {
+    /// For who only asks what became of the image, and not what will.
+    pub fn of_the_past(history: &'h History, repository: &'h RepositoryHistory, image: &'h Image) -> Self {
+        Self { history, repository, image, settings: Settings { race_window_seconds: 0 }, prospects: None }
+    }
 }
 
 impl Subject<'_> {
     fn prospects(&self) -> Option<&Prospects> {
-        self.prospects.get_or_init(|| Prospects::of(self.history, self.repository)).as_ref()
+        self.prospects?.get_or_init(|| Prospects::of(self.history, self.repository)).as_ref()
     }
 
     /// Whether an index lists the image.
@@ -52,20 +75,56 @@ pub trait Detector: Sync {
 }
 
 /// All detectors. A life of an image ends once, so that no two of them speak about the same loss.
-pub const ALL: &[&dyn Detector] =
-    &[&same_tag::SameTag, &at_risk::DisplacedAlive, &loss::ExpiredWhileTagged, &loss::DeletedByCall, &loss::RepositoryDeleted, &loss::Archived];
+pub const ALL: &[&dyn Detector] = &[
+    &same_tag::SameTag,
+    &at_risk::DisplacedAlive,
+    &loss::ExpiredWhileTagged,
+    &untagged::ExpiredUntagged,
+    &child::ChildLost,
+    &loss::DeletedByCall,
+    &loss::RepositoryDeleted,
+    &loss::Archived,
+    &loss::ReplicatedDeletion,
+    &loss::WentWithSubject,
+    &unexplained::Unexplained,
+    &access::KeyLocked,
+];
+
+/// One tag, in its repository, in the whole history.
+#[derive(Clone, Copy)]
+pub struct TagSubject<'h> {
+    pub history: &'h History,
+    pub repository: &'h RepositoryHistory,
+    pub tag: Sym,
+    pub life: &'h TagLife,
+}
+
+/// Looks at the life of one tag and says what is wrong with it.
+pub trait TagDetector: Sync {
+    fn detect(&self, subject: TagSubject<'_>, found: &mut Vec<Finding>);
+}
+
+/// All detectors of tags: what they tell is told of no image.
+pub const ALL_OF_TAGS: &[&dyn TagDetector] = &[&tag_removed::TagRemoved, &moved_back::TagMovedBack, &unexplained::UnexplainedTag];
 
 /// Every finding: worst first, then by repository, time and id.
 pub fn findings(history: &History, settings: Settings) -> Vec<Finding> {
     let per_repository = |repository: &RepositoryHistory| {
         let (mut found, prospects) = (Vec::new(), OnceCell::new());
         for image in &repository.images {
-            let subject = Subject { history, repository, image, settings, prospects: &prospects };
+            let subject = Subject { history, repository, image, settings, prospects: Some(&prospects) };
             ALL.iter().for_each(|detector| detector.detect(subject, &mut found));
+        }
+        for (&tag, life) in &repository.tag_lives {
+            let subject = TagSubject { history, repository, tag, life };
+            ALL_OF_TAGS.iter().for_each(|detector| detector.detect(subject, &mut found));
         }
         found
     };
     let mut all: Vec<Finding> = history.repositories().par_iter().flat_map_iter(per_repository).collect();
+    for finding in all.iter_mut().filter(|finding| finding.tags.is_empty()) {
+        finding.tags.extend(finding.tag.clone());
+    }
     all.sort_by_cached_key(|finding| {
         let when = finding.lost.gone_at.or(finding.lost.untagged_at);
         (finding.severity, finding.repository.clone(), when, finding.id.clone())
@@ -81,8 +140,12 @@ pub fn worst(findings: &[Finding]) -> Option<Severity> {
 /// Stable name of an incident: the image, and the calls that displaced and took it. A call has the same name whichever of
 /// its twins the filters let through.
 fn id(subject: Subject<'_>, second: &str, deletion: &str) -> String {
-    let repository = subject.history.repository(subject.repository);
-    let digest = subject.history.digest_or_zero(subject.image.digest);
-    let text = format!("{}\n{}\n{}\n{digest}\n{second}\n{deletion}", repository.registry_id.raw(), repository.region.raw(), repository.name.raw());
+    id_of(subject.history, subject.repository, &subject.history.digest_or_zero(subject.image.digest).to_string(), second, deletion)
+}
+
+/// The same of a tag, or whatever else `what` names.
+fn id_of(history: &History, repository: &RepositoryHistory, what: &str, second: &str, deletion: &str) -> String {
+    let repository = history.repository(repository);
+    let text = format!("{}\n{}\n{}\n{what}\n{second}\n{deletion}", repository.registry_id.raw(), repository.region.raw(), repository.name.raw());
     Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

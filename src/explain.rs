@@ -1,23 +1,37 @@
 //! One reference → a verdict: does it exist, when and by what did it go, why was it eligible, and who still needs it.
 //!
+//! Every answer speaks of a moment ([`moment`]): when a pull failed, one that the user names, or the end of the logs.
+//!
 //! Where the logs are not from the account, region or repository of the reference, that is the answer: never "not found".
 
 mod absent;
+mod access;
 mod against;
 mod cause;
 mod cut;
+mod early;
 mod lost;
+mod moment;
+mod pasted;
 mod pinned;
 mod question;
+mod removed;
+mod repository;
+mod settled;
+mod tag_story;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_tags;
 mod there;
 mod used_by;
 
-pub use question::{About, Question};
+pub use question::{About, Question, Registry};
 
-use crate::model::{Cause, Coverage, Digest, EventRef, Exists, Finding, LogText, Sentence, Verdict};
-use crate::timeline::{EventNo, History, Image, Loss, RepositoryHistory};
+use crate::model::{Basis, Cause, Coverage, Digest, EventRef, Exists, Finding, FindingKind, LogText, Moment, Sentence, Timestamp, Verdict};
+use crate::timeline::{EventNo, History, Image, Loss, RepositoryHistory, Sym};
+
+use moment::{Presence, When};
 
 /// Everything that an answer is made from.
 #[derive(Clone, Copy)]
@@ -26,6 +40,8 @@ struct Case<'h> {
     history: &'h History,
     findings: &'h [Finding],
     coverage: &'h Coverage,
+    /// The moment that the answer speaks of.
+    when: When,
 }
 
 /// The image in question, where the logs know it.
@@ -37,7 +53,9 @@ struct Known<'h> {
 
 /// Why the reference does not resolve, as far as the logs tell.
 pub fn explain(question: &Question, history: &History, findings: &[Finding], coverage: &Coverage) -> Verdict {
-    let case = Case { question, history, findings, coverage };
+    let settled = settled::settled(Case { question, history, findings, coverage, when: When::END });
+    let question = &settled.question;
+    let case = Case { question, history, findings, coverage, when: When::END };
     let mut verdict = match question.cut.as_deref().map(|digits| (digits, cut::completed(case, digits))) {
         None => answer(case),
         Some((_, Err(undecided))) => *undecided,
@@ -47,6 +65,7 @@ pub fn explain(question: &Question, history: &History, findings: &[Finding], cov
             verdict
         }
     };
+    verdict.unknown.extend(settled.notes);
     verdict.unknown.extend(other_images(question));
     verdict.unknown.extend(limits(case));
     verdict
@@ -68,13 +87,21 @@ fn other_images(question: &Question) -> Option<String> {
 fn answer(case: Case<'_>) -> Verdict {
     let repositories = case.repositories();
     let Some(&first) = repositories.first() else { return absent::no_repository(case) };
-    let known = repositories.iter().find_map(|repository| case.image_in(repository).map(|image| Known { repository, image }));
-    let mut verdict = match known {
-        None => absent::no_image(case, first),
-        Some(known) => match known.image.losses.last() {
-            Some(loss) if known.image.gone_at.is_some() => lost::verdict(case, known, loss),
-            _ => there::verdict(case, known),
-        },
+    if case.question.repository_only {
+        return repository::verdict(case, first);
+    }
+    let seen = repositories.iter().find_map(|repository| Some((*repository, seen(case, repository)?)));
+    let mut verdict = match seen {
+        None => {
+            let case = Case { when: moment::of(case, first), ..case };
+            let mut verdict = Verdict { moment: moment::shown(case, case.when, None), ..absent::no_image(case, first) };
+            access::explain_absence(case, first, &mut verdict);
+            verdict
+        }
+        Some((repository, (when, presence))) => {
+            let case = Case { when, ..case };
+            Verdict { moment: moment::shown(case, when, Some(presence)), ..told(case, repository, presence) }
+        }
     };
     let also = repositories.iter().skip(1).filter(|other| case.image_in(other).is_some()).count();
     if also > 0 {
@@ -83,6 +110,31 @@ fn answer(case: Case<'_>) -> Verdict {
         ));
     }
     verdict
+}
+
+/// The moment that this repository can answer for, and what was there then.
+fn seen<'h>(case: Case<'h>, repository: &'h RepositoryHistory) -> Option<(When, Presence<'h>)> {
+    let when = moment::of(case, repository);
+    let presence = moment::presence(case, repository, when)?;
+    // It failed once, and went later for good: what is asked about is a failure of the time after that, logged or not.
+    if when.basis == Basis::FailedPull
+        && let Some(at_end) = moment::presence(case, repository, When::END)
+        && at_end.absent_since(case).is_some_and(|since| when.at < since)
+    {
+        return Some((When::END, at_end));
+    }
+    Some((when, presence))
+}
+
+fn told<'h>(case: Case<'h>, repository: &'h RepositoryHistory, presence: Presence<'h>) -> Verdict {
+    let known = Known { repository, image: presence.image() };
+    match presence {
+        Presence::There(_) => there::verdict(case, known),
+        Presence::Lost(_, loss) => lost::verdict(case, known, loss),
+        Presence::Early(_, span) => early::verdict(case, known, span),
+        Presence::TagGone(_, span) => removed::verdict(case, known, span),
+        Presence::Vanished(_, created) => removed::recreated(case, known, created),
+    }
 }
 
 impl<'h> Case<'h> {
@@ -100,7 +152,16 @@ impl<'h> Case<'h> {
         let own = self.history.repository(repository);
         match &self.question.about {
             About::Reference(wanted) => own.registry_id == *wanted.registry_id && own.region == *wanted.region && own.name == *wanted.repository,
-            About::Name { repository, .. } => own.name == **repository,
+            About::Name { repository: name, .. } => match &self.question.registry {
+                // What is not to be read of the host leaves the name, and what is, counts.
+                Registry::Ecr { registry_id, region } => {
+                    let is = |known: &Option<String>, own: &LogText| known.as_ref().is_none_or(|known| *own == **known);
+                    own.name == **name && is(registry_id, &own.registry_id) && is(region, &own.region)
+                }
+                Registry::Unnamed => own.name == **name,
+                // Another registry's names are not ours; a digest is the same everywhere.
+                Registry::Public | Registry::Other(_) => self.question.about.digest().is_some() && self.image_in(repository).is_some(),
+            },
             About::Digest(_) => self.image_in(repository).is_some(),
             About::Beginning => true,
         }
@@ -111,8 +172,31 @@ impl<'h> Case<'h> {
         if let Some(digest) = self.question.about.digest() {
             return repository.image(self.history.find_digest(&digest)?);
         }
-        let tag = repository.tags.get(&self.history.find_string(self.question.about.tag()?)?)?;
-        tag.holder.or(tag.last_holder).map(|at| &repository.images[at])
+        repository.image(repository.tag_lives.get(&self.asked_tag()?)?.spans.last()?.digest)
+    }
+
+    fn asked_tag(self) -> Option<Sym> {
+        self.history.find_string(self.question.about.tag()?)
+    }
+
+    fn time(self, event: EventNo) -> i64 {
+        self.history.noted(event).time
+    }
+
+    /// "points at the end of the logs to", or what fits the moment.
+    fn when_in_words(self) -> String {
+        match self.when.basis {
+            Basis::End => "points at the end of the logs to".to_owned(),
+            Basis::Asked | Basis::FailedPull => format!("pointed at {} to", Timestamp::from_millis(self.when.at)),
+        }
+    }
+
+    /// The finding that tells of a child of this index that is gone.
+    fn finding_of_child(self, known: Known<'_>) -> Option<String> {
+        let (index, repository) = (self.digest(known), self.history.repository(known.repository));
+        let same =
+            |finding: &&Finding| finding.kind == FindingKind::ChildLost && finding.kept.digest == Some(index) && finding.repository == repository;
+        self.findings.iter().find(same).map(|finding| finding.id.clone())
     }
 
     fn event(self, event: EventNo) -> Vec<EventRef> {
@@ -137,7 +221,7 @@ impl<'h> Case<'h> {
     fn finding(self, known: Known<'_>, loss: Option<&Loss>) -> Option<String> {
         let (digest, repository) = (self.digest(known), self.history.repository(known.repository));
         let gone = loss.map(|loss| crate::model::Timestamp::from_millis(loss.at));
-        let same = |finding: &&Finding| finding.lost.digest == digest && finding.repository == repository && finding.lost.gone_at == gone;
+        let same = |finding: &&Finding| finding.lost.digest == Some(digest) && finding.repository == repository && finding.lost.gone_at == gone;
         self.findings.iter().find(same).map(|finding| finding.id.clone())
     }
 
@@ -147,10 +231,12 @@ impl<'h> Case<'h> {
             reference: LogText::from(self.question.to_text()),
             repository: None,
             exists: Exists::default(),
+            moment: Moment::default(),
             cause,
             gone: None,
             why: None,
             narrative: Vec::new(),
+            reasons: Vec::new(),
             not_this: Vec::new(),
             used_by: Vec::new(),
             unknown: Vec::new(),

@@ -11,8 +11,8 @@ use rayon::prelude::*;
 
 use crate::detect::{Harm, evidence, usage_of_displaced, usage_of_living, usage_of_loss};
 use crate::model::{Digest, Forecast, ImageState, KnownPolicy, LifecycleAction, LogText, Outlook, Severity, StepKind, Timestamp};
-use crate::policy::{Action, Rule};
-use crate::timeline::{EventNo, History, Image, Prospect, Prospects, RepositoryHistory};
+use crate::policy::Rule;
+use crate::timeline::{EventNo, History, Image, Prospect, Prospects, RepositoryHistory, Unclear};
 
 /// A run comes within so many seconds of the moment from which an image may be taken (ECR User Guide).
 const RUN_SECONDS: i64 = 86_400;
@@ -172,8 +172,18 @@ impl<'h> Subject<'h> {
 
     fn eligible_at(&self) -> Option<i64> {
         // What an unknown action does is not known.
-        self.rule().filter(|rule| rule.action != Action::Unknown)?;
+        self.rule().filter(|rule| rule.action != LifecycleAction::Unknown)?;
         self.prospect()?.eligible_at
+    }
+
+    /// The image with which it goes, if it is a reference artifact that goes so.
+    fn subject(&self) -> Option<&'h Image> {
+        self.repository.images.get(self.prospect()?.subject?)
+    }
+
+    fn unclear(&self) -> Option<Unclear> {
+        self.eligible_at()?;
+        self.prospect()?.unclear
     }
 
     fn held_by(&self) -> Vec<Digest> {
@@ -188,7 +198,7 @@ impl<'h> Subject<'h> {
         let Some(prospect) = self.prospect() else { return Outlook::Unknown };
         let Some(rule) = self.rule() else { return Outlook::Safe };
         match (self.eligible_at(), prospect.survives) {
-            _ if rule.action == Action::Unknown => Outlook::Unknown,
+            _ if rule.action == LifecycleAction::Unknown => Outlook::Unknown,
             (Some(at), _) if at <= self.as_of.millis() => Outlook::Due,
             (Some(_), _) => Outlook::Dated,
             (None, Some(_)) => Outlook::Counted,
@@ -245,6 +255,7 @@ impl<'h> Subject<'h> {
         let mut events: Vec<EventNo> = pushed.into_iter().collect();
         events.extend(displaced.into_iter().flat_map(|displaced| [displaced.first_push, displaced.second_push]));
         events.extend(self.prospects.map(|prospects| prospects.in_force.event));
+        events.extend(self.unclear().map(|unclear| unclear.pull));
         events.extend(&harm.evidence);
         Forecast {
             repository: history.repository(self.repository),
@@ -260,11 +271,14 @@ impl<'h> Subject<'h> {
             outlook,
             rule_priority: self.rule().map(|rule| rule.priority),
             rule: self.rule().map(|rule| rule.text.clone()),
-            action: self.rule().map(|rule| action(rule.action)),
+            action: self.rule().map(|rule| rule.action),
             eligible_at,
-            expected_by: eligible_at.map(|eligible| eligible.plus_seconds(RUN_SECONDS)),
+            eligible_at_latest: self.unclear().map(|unclear| Timestamp::from_millis(unclear.eligible_at)),
+            // An artifact goes within a day of its subject, which goes within a day.
+            expected_by: eligible_at.map(|eligible| eligible.plus_seconds(if self.subject().is_some() { 2 * RUN_SECONDS } else { RUN_SECONDS })),
             no_grace: self.has_no_grace(),
             survives_pushes: self.prospect().and_then(|prospect| prospect.survives).filter(|_| outlook == Outlook::Counted),
+            goes_with: self.subject().map(|subject| history.digest_or_zero(subject.digest)),
             held_by: self.held_by(),
             needed: harm.severity.is_some(),
             severity: harm.severity,
@@ -275,14 +289,5 @@ impl<'h> Subject<'h> {
             policy_event: self.prospects.map(|prospects| history.event(prospects.in_force.event)),
             evidence: evidence(history, events),
         }
-    }
-}
-
-/// The same word for people.
-pub fn action(action: Action) -> LifecycleAction {
-    match action {
-        Action::Expire => LifecycleAction::Expire,
-        Action::Transition => LifecycleAction::Transition,
-        Action::Unknown => LifecycleAction::Unknown,
     }
 }

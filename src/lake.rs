@@ -3,34 +3,46 @@
 //!
 //! ```text
 //! LAKE/account=111122223333/region=eu-central-1/date=2026-03-02/000001-00001.parquet    events, by the day they happened
-//! LAKE/_tagfall/manifest.json            which files count; replaced as a whole, written last
+//! LAKE/_tagfall/manifest.json            which files count, and their checksums; replaced as a whole, written last
+//! LAKE/_tagfall/manifest.copy.json       the same again; manifest.previous.json: the one before it
 //! LAKE/_tagfall/objects/*.ndjson.gz      what became of every object that was read
 //! LAKE/_tagfall/native/…/*.rows          EventBridge's own events (Parquet too, and no CloudTrail events)
-//! LAKE/_tagfall/lock, staging/, spill/   one writer at a time, and what it is working on
+//! LAKE/_tagfall/lock, staging/, spill/   one writer at a time, and what it is working on; commit.json: what it is about to move
+//! LAKE/_tagfall/readers, replaced/       readers that are at work, and files that only they still need
 //! ```
 //!
 //! - [`record`]: one record and what of it the columns can hold; the rest goes along as JSON;
 //! - `rebuild`: the way back, from columns to the record;
 //! - `shape`, `cut`, `row`, `buffer`: records on their way, cut up for the columns, in memory and spilled;
 //! - `columns`, `dictionary`, `levels`, `packer`, `pages`, `write`: rows → files; `parquet`: files read back;
-//! - `state`: the manifest and the objects, and how they are replaced;
+//! - `disk`, `layout`: the calls that a lake makes to its disk, and what lies where; `commit`: their order, so that a change is
+//!   there as a whole or not at all;
+//! - `manifest`, `objects`, `checksum`: what counts, what became of every object, and how damage to either is noticed; `guard`;
 //! - `merge`: new records and the files of one partition → files without second copies;
-//! - [`ingest`]: the writer; [`read`]: the reader, and [`portion`], [`codes`]: columns as they lie in the files.
+//! - [`ingest`]: the writer, and what repairs; [`check()`]: whether all is as it was written; [`read`]: the reader, and [`portion`], [`codes`]: columns as they lie in the files.
 //!
 //! Invariants: a file that the manifest does not name does not count. An object stands in the state only in a commit that
 //! has all of its records. Nothing here prints, reads the environment or the clock.
 
 mod buffer;
+mod check;
+mod checksum;
 pub mod codes;
 mod columns;
+mod commit;
 mod cut;
 mod dictionary;
+mod disk;
 mod error;
+mod guard;
 pub mod ingest;
+mod layout;
 mod leaf;
 mod leaves;
 mod levels;
+mod manifest;
 mod merge;
+mod objects;
 mod packer;
 mod pages;
 mod parquet;
@@ -42,12 +54,14 @@ pub mod record;
 mod row;
 mod rows;
 mod shape;
-mod state;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use check::{Report, check};
 pub use error::LakeError;
+pub use guard::is_guarded;
 pub use ingest::{Ingest, Limits, MEMORY_BYTES_DEFAULT, Summary};
+pub use manifest::Damage;
 pub use portion::Portion;
 pub use read::{LakeFeed, is_lake};

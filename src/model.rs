@@ -5,15 +5,23 @@
 //! hand: owned, serialisable, field names as promised.
 
 mod action;
+mod caller;
 mod coverage;
 mod digest;
 mod event;
+mod exported;
 mod filter;
 mod finding;
 mod forecast;
+mod identity;
+mod key;
+mod need;
+mod principal;
+mod reason;
 mod reference;
 mod repository;
 mod seen;
+mod tag;
 mod text;
 mod time;
 mod timeline;
@@ -21,22 +29,30 @@ mod verdict;
 mod verification;
 
 pub use action::{
-    Action, AlreadyExists, Deletion, ImageDescription, ImageId, ImageRun, LifecycleRule, ManifestKind, PolicyRun, Push, PushOrigin, Refusal,
-    RunFailure, StorageClass, TaskImage,
+    Action, AlreadyExists, Deletion, ImageDescription, ImageId, ImageRun, LifecycleRule, ManifestKind, Mutability, PolicyRun, Push, PushOrigin,
+    Refusal, RegistryChange, ReplicationRule, RunFailure, StorageClass, TaskImage, Template,
 };
-pub use coverage::{Coverage, Gap, ReadFailure};
+pub use caller::{Caller, IamPrincipal};
+pub use coverage::{Coverage, Gap, ReadFailure, Repairs};
 pub use digest::Digest;
 pub use event::{Addendum, Event, EventRef, Recognized};
+pub use exported::Exported;
 pub use filter::Filter;
 pub use finding::{Deleted, Finding, FindingKind, KeptImage, LostImage, Severity, Usage};
 pub use forecast::{Forecast, KnownPolicy, LifecycleAction, Outcome, Outlook, RunKind, WhatIf, WhatIfTotals};
+pub use identity::Identity;
+pub use key::{KeyChange, KeyEvent};
+pub use need::{Need, NeedKind};
+pub use principal::{Principal, folded};
+pub use reason::{Reason, ReasonKind};
 pub use reference::ImageReference;
 pub use repository::{Repository, RepositoryRef, partition};
 pub use seen::Seen;
+pub use tag::{TagEnd, TagSpan, TagTimeline};
 pub use text::LogText;
 pub use time::Timestamp;
 pub use timeline::{ImageState, Order, StepKind, Timeline, TimelineStep, UntaggedBy};
-pub use verdict::{Cause, Exists, Gone, Sentence, Verdict};
+pub use verdict::{Basis, Cause, Exists, Gone, Moment, Sentence, Verdict};
 pub use verification::{
     Chain, ChainBegin, ChainGap, CheckedKind, CheckedObject, CoveredTime, GapCause, Sha256, SignaturesChecked, Standing, Standings, Verification,
     VerificationSummary,

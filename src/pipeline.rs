@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
-use crate::decode::seen::SeenIds;
+use crate::decode::seen::SeenEvents;
 use crate::decode::{Decoder, Limits, ObjectReport, RawRecord, RecordSink, Wanted};
 use crate::model::{Coverage, Filter, LogText, Recognized, Seen, Timestamp};
-use crate::recognize::{Recognizer, SOURCES};
+use crate::recognize::{BUSY, Recognizer, SOURCES};
 use crate::source::{Delivery, Feed, Fetched, Shelf, Shelved};
 use crate::timeline::{Fold, History, Supposed, Supposition};
 use suspects::Suspects;
@@ -102,7 +102,7 @@ pub fn read_supposing(run: Run<'_>, filter: &Filter, supposition: Option<&Suppos
         relevant: 0,
         suspects: &run.progress.suspects,
     };
-    let (mut coverage, read_only, collectors) = gather(run, Wanted::Sources(SOURCES), make);
+    let (mut coverage, read_only, collectors) = gather(run, Wanted::Named { sources: SOURCES, busy: BUSY }, make);
     let parts = collectors.into_par_iter().map(|collector| (collector.fold, collector.seen));
     let (fold, seen) = parts.reduce(Default::default, |(mut fold, mut seen), (other, also_seen)| {
         fold.merge(other);
@@ -129,16 +129,17 @@ pub fn scan<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C
 
 /// The same, and whether a read-only event of any service was among the records.
 fn gather<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C + Sync) -> (Coverage, bool, Vec<C>) {
-    let seen = SeenIds::default();
+    let seen = SeenEvents::default();
     let done: Vec<(Tally, C)> = match rayon::ThreadPoolBuilder::new().num_threads(run.budget.jobs.get()).build() {
         Ok(pool) => pool.broadcast(|_| work(run, wanted, &seen, make())),
         // No threads to be had: the work is the same with one.
         Err(_) => vec![work(run, wanted, &seen, make())],
     };
     let (mut tallies, collectors): (Vec<Tally>, Vec<C>) = done.into_iter().unzip();
-    tallies.extend(run.feeds.iter().filter_map(|feed| feed.shelf()).map(|shelf| Tally::of(shelf.coverage())));
+    tallies.extend(run.feeds.iter().filter_map(|feed| feed.shelf()).map(|shelf| Tally::of(shelf.coverage(), shelf.has_seen_read_only())));
     let relevant = collectors.iter().map(Collector::relevant).sum();
-    let (coverage, read_only) = tally::coverage(tallies, relevant, &seen, run.cancelled.load(Ordering::Relaxed));
+    let (mut coverage, read_only) = tally::coverage(tallies, relevant, &seen, run.cancelled.load(Ordering::Relaxed));
+    coverage.objects_left_out += run.feeds.iter().map(|feed| feed.pruned().no_evidence).sum::<u64>();
     // Thousands of pages, which nobody has to wait for.
     rayon::spawn(move || drop(seen));
     (coverage, read_only, collectors)
@@ -148,7 +149,7 @@ fn gather<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C +
 fn empty<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, shelf: &dyn Shelf, tally: &mut Tally, collector: &mut C) {
     let sources = match wanted {
         Wanted::All => None,
-        Wanted::Sources(sources) => Some(sources),
+        Wanted::Sources(sources) | Wanted::Named { sources, .. } => Some(sources),
     };
     let mut more = true;
     while more && !run.cancelled.load(Ordering::Relaxed) && !collector.is_full() {
@@ -167,7 +168,7 @@ fn empty<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, shelf: &dyn Shelf, tall
 }
 
 /// One worker: object after object, until the feeds are empty.
-fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenIds, mut collector: C) -> (Tally, C) {
+fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenEvents, mut collector: C) -> (Tally, C) {
     let (mut tally, mut decoder, mut stored) = (Tally::default(), Decoder::default(), Vec::new());
     let mut ids = Vec::new();
     let limits = Limits { object_bytes_max: run.budget.object_bytes_max, ..Limits::default() };
@@ -186,7 +187,7 @@ fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenIds, mut coll
             };
             if let Some(report) = &report {
                 // Those of small objects together: each is a miss in a large table, and many misses can be under way at once.
-                ids.extend_from_slice(decoder.event_ids());
+                ids.extend_from_slice(decoder.identities());
                 if ids.len() >= IDS_TOGETHER {
                     seen.insert_all(&ids);
                     ids.clear();

@@ -4,8 +4,9 @@
 //! requirement it meets, whether that rule takes it or not; the rules below see it when they count, and cannot act on it.
 //! Rules for one storage class know nothing of the images in the other.
 //!
-//! [`Policy`] is read leniently from logs, which have two wordings of it, and strictly from a file of the user's ([`from_file`]). [`Ranks`] keeps the images of a repository in the order of its rules while they come and go;
-//! [`outlook`] says when each of them is due as things stand.
+//! [`Policy`] is read leniently from logs, which have two wordings of it, and strictly from a file of the user's ([`from_file`]).
+//! Whichever it was read from, its rules have the words of the policy's text ([`Words`]). [`Ranks`] keeps the images of a repository in
+//! the order of its rules while they come and go; [`outlook`] says when each of them is due as things stand.
 
 mod check;
 mod file;
@@ -20,19 +21,32 @@ mod tests;
 pub use check::Problem;
 pub use file::{Refused, from_file};
 pub use outlook::{Joined, Outlook, outlook};
+pub use pattern::fits;
 pub use ranks::{Ranks, Taken};
-pub use rule::{Action, Clock, Count, DAY_MILLIS, Rule, Seen, Tags, records_pull};
+pub use rule::{Clock, Count, DAY_MILLIS, Rule, Seen, Tags, Words, records_pull};
 
 /// The rules of one policy, by priority.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     rules: Vec<Rule>,
+    /// What should be a policy, and cannot be read as one.
+    unreadable: Option<Box<str>>,
 }
 
 impl Policy {
     /// Rules in the order in which they are applied.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// The rule of that priority; of two, which ECR refuses, the one that is applied first.
+    pub fn rule(&self, priority: i64) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.priority == priority)
+    }
+
+    /// The text, where it cannot be read as a policy.
+    pub fn unreadable(&self) -> Option<&str> {
+        self.unreadable.as_deref()
     }
 
     /// Whether two texts mean the same rules, as far as both wordings say it.

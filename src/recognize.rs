@@ -7,18 +7,22 @@
 
 mod apprunner;
 mod batch;
+mod codebuild;
 mod cut;
 mod ecr;
 mod ecs;
 mod identity;
 mod image;
 mod json;
+mod kms;
 mod lambda;
 mod manifest;
+mod names;
 mod native;
 mod parse;
 mod record;
 mod sagemaker;
+mod schedules;
 
 use memchr::memmem::Finder;
 
@@ -32,14 +36,28 @@ use record::Record;
 
 /// `eventSource`s that can say something about images: what the detectors' scan asks the decoder for. ECR Public is not
 /// among them: its repositories are no private ones and have no lifecycle policies.
-pub const SOURCES: &[&str] =
-    &["ecr.amazonaws.com", "ecs.amazonaws.com", "lambda.amazonaws.com", "apprunner.amazonaws.com", "batch.amazonaws.com", "sagemaker.amazonaws.com"];
+pub const SOURCES: &[&str] = &[
+    "ecr.amazonaws.com",
+    "ecs.amazonaws.com",
+    "lambda.amazonaws.com",
+    "apprunner.amazonaws.com",
+    "batch.amazonaws.com",
+    "sagemaker.amazonaws.com",
+    "codebuild.amazonaws.com",
+    "events.amazonaws.com",
+    "scheduler.amazonaws.com",
+    "kms.amazonaws.com",
+];
+
+/// Sources whose records are mostly of no use here, with those that are. KMS logs each use of each key.
+pub const BUSY: &[(&str, &[&str])] = &[("kms.amazonaws.com", kms::EVENTS)];
 
 /// Buffers reused from record to record; one for each worker.
 pub struct Recognizer {
     record: Parser,
     manifest: Parser,
     event_name: Finder<'static>,
+    error_message: Finder<'static>,
     /// Finds escapes of ASCII letters.
     escape: Finder<'static>,
     cutter: Cutter,
@@ -53,6 +71,7 @@ impl Default for Recognizer {
             record: Parser::default(),
             manifest: Parser::default(),
             event_name: Finder::new(EVENT_NAME),
+            error_message: Finder::new("errorMessage"),
             escape: Finder::new(r"\u00"),
             cutter: Cutter::default(),
         }
@@ -88,6 +107,10 @@ impl Recognizer {
                 "apprunner.amazonaws.com" => apprunner::recognize(&record),
                 "batch.amazonaws.com" => batch::recognize(&record),
                 "sagemaker.amazonaws.com" => sagemaker::recognize(&record),
+                "codebuild.amazonaws.com" => codebuild::recognize(&record),
+                "events.amazonaws.com" => schedules::rules(&record),
+                "scheduler.amazonaws.com" => schedules::schedules(&record),
+                "kms.amazonaws.com" => kms::recognize(&record),
                 _ => None,
             };
             Ok(meaning.map(|(repository, action)| then(Recognized { event: record.event(), repository, action })))
@@ -103,7 +126,7 @@ impl Recognizer {
             let rest = text.get(at + EVENT_NAME.len()..).unwrap_or_default().trim_start();
             let Some(value) = rest.strip_prefix(':').and_then(|rest| rest.trim_start().strip_prefix('"')) else { return true };
             let Some((name, _)) = value.split_once('"') else { return true };
-            if name.contains('\\') || is_known(name) {
+            if name.contains('\\') || is_known(name) || lambda::is_attempt(name) && self.error_message.find(text.as_bytes()).is_some() {
                 return true;
             }
             plain = true;
@@ -117,5 +140,10 @@ fn is_known(name: &str) -> bool {
         || ecs::EVENTS.contains(&name)
         || batch::EVENTS.contains(&name)
         || sagemaker::EVENTS.contains(&name)
+        || apprunner::EVENTS.contains(&name)
+        || codebuild::EVENTS.contains(&name)
+        || kms::EVENTS.contains(&name)
+        || schedules::RULES.contains(&name)
+        || schedules::SCHEDULES.contains(&name)
         || lambda::is_known(name)
 }

@@ -6,6 +6,7 @@
 
 mod fatal;
 mod folder;
+mod interruptible;
 pub mod layout;
 mod local;
 mod options;
@@ -19,6 +20,10 @@ mod walk;
 pub use fatal::{FatalError, FatalKind};
 pub use options::{Credentials, MEMORY_BYTES_DEFAULT, OpenError, Options, Patience, open, public_keys};
 pub use plan::{GET_USD_PER_1000, LIST_USD_PER_1000, PRICES_AS_OF, Plan, PlanError, plan};
+
+#[cfg(feature = "s3")]
+#[doc(hidden)]
+pub use s3::is_whole_listing;
 
 use std::collections::BTreeSet;
 
@@ -94,9 +99,10 @@ pub struct KeyRequest {
 /// One version of one object, across runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// `s3://bucket/key`, or the absolute path: the same from run to run, however the source was named.
+    /// `s3://bucket/key`, or the absolute path: the same from run to run, however the source was named. A path that is no Unicode
+    /// stands in `%XX` behind `bytes:`.
     pub address: String,
-    /// Changes when the object does: ETag and size (S3), size and time of change (files).
+    /// Changes when the object does: ETag and size (S3); size, both times of change, and the number of the file (files).
     pub stamp: String,
 }
 
@@ -113,6 +119,11 @@ pub trait Shelf: Sync + std::any::Any {
 
     /// What was read to fill the shelf, and what could not be. To be asked once nothing more is read.
     fn coverage(&self) -> Coverage;
+
+    /// Whether an event with `readOnly: true`, of any service, was read to fill the shelf.
+    fn has_seen_read_only(&self) -> bool {
+        false
+    }
 }
 
 /// A record from a shelf, as it stood in its object.

@@ -65,8 +65,16 @@ impl Asked {
 }
 
 /// Every table, in the order in which they are shown.
-pub const ALL: &[&Table] =
-    &[&cloudtrail::TABLE, &engine::STEPS, &engine::IMAGES, &engine::FINDINGS, &engine::POLICIES, &engine::REFERENCES, &engine::COVERAGE];
+pub const ALL: &[&Table] = &[
+    &cloudtrail::TABLE,
+    &engine::STEPS,
+    &engine::IMAGES,
+    &engine::TAGS,
+    &engine::FINDINGS,
+    &engine::POLICIES,
+    &engine::REFERENCES,
+    &engine::COVERAGE,
+];
 
 /// The table that `name` means, in any case. `events` and every name with `trail` in it mean `cloudtrail_logs`: the console
 /// names its table after the bucket, AWS's own solutions after the account (`trail_111122223333`), and people as they like.

@@ -11,12 +11,15 @@ pub mod findings;
 pub mod forecast;
 mod format;
 mod html;
+#[cfg(feature = "sql")]
+pub mod lake;
 pub mod output;
 mod page;
 pub mod plan;
 pub mod progress;
 pub mod quantity;
 pub mod report;
+mod tags;
 pub mod talk;
 pub mod timelines;
 pub mod verdict;

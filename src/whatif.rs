@@ -13,11 +13,10 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use crate::detect::{Harm, deleted, evidence, usage_of_living, usage_of_loss};
-use crate::forecast::action;
+use crate::detect::{Harm, deleted, evidence, usage_of_living, usage_of_loss, why};
 use crate::model::{LogText, Outcome, Repository, RunKind, Severity, Timestamp, WhatIf, WhatIfTotals};
-use crate::policy::{Policy, Rule};
-use crate::timeline::{DigestNo, End, EventNo, Foreseen, History, Image, Loss, RepositoryHistory, Supposition, Sym, Use, UseKind};
+use crate::policy::Rule;
+use crate::timeline::{DigestNo, End, EventNo, Foreseen, History, Image, Loss, RepositoryHistory, Supposition, Use};
 
 /// What the policy takes beside what the logs show, worst first. Elements are built one at a time, for there may be millions.
 pub struct WhatIfs<'h> {
@@ -53,10 +52,9 @@ impl<'h> WhatIfs<'h> {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = WhatIf> + '_ {
-        let mut policies: HashMap<Sym, Policy> = HashMap::new();
         self.places.iter().filter_map(move |place| {
             let comparison = Comparison::new(self.history, self.supposition, place.repository as usize)?;
-            comparison.element(place, &mut policies)
+            comparison.element(place)
         })
     }
 
@@ -178,28 +176,16 @@ impl<'h> Comparison<'h> {
         if other { Outcome::OtherRule } else { Outcome::Agrees }
     }
 
-    fn rule(&self, one: &Foreseen, policies: &mut HashMap<Sym, Policy>) -> Option<Rule> {
-        let policy = match self.supposition {
-            Supposition::Instead(policy) => policy,
-            Supposition::InForce => policies.entry(one.rules).or_insert_with(|| self.stated(one.rules)),
-        };
-        policy.rules().iter().find(|rule| rule.priority == one.rule_priority).cloned()
+    fn rule(&self, one: &Foreseen) -> Option<&'h Rule> {
+        self.history.policy(one.policy).rule(one.rule_priority)
     }
 
-    fn stated(&self, rules: Sym) -> Policy {
-        let stated = Policy::from_rules(self.history.text(rules));
-        match self.logged.policy {
-            Some(known) if stated.rules().is_empty() => self.history.policy(known.text),
-            _ => stated,
-        }
-    }
-
-    fn element(&self, place: &Place, policies: &mut HashMap<Sym, Policy>) -> Option<WhatIf> {
+    fn element(&self, place: &Place) -> Option<WhatIf> {
         let (history, image) = (self.history, self.supposed.images.get(place.image as usize)?);
         let real = self.logged.image(image.digest)?;
         let index = |index: Option<u32>| index.map(|index| index as usize);
         let pair = self.pair(real, index(place.foreseen), index(place.loss), place.outcome);
-        let rule = pair.foreseen.and_then(|one| self.rule(one, policies));
+        let rule = pair.foreseen.and_then(|one| self.rule(one));
         // The end under the other policy; under the one in force it is the logged one.
         let end = self.supposed_end(image, &pair).or(pair.loss);
         let harm = self.harm(image, real, &pair);
@@ -211,6 +197,8 @@ impl<'h> Comparison<'h> {
         let mut tags: Vec<LogText> = end.map_or(&image.tags, |end| &end.tags).iter().filter_map(|(tag, _)| history.log_text(*tag)).collect();
         tags.sort_unstable();
         let pushed_at = pair.foreseen.map_or_else(|| pair.loss.and_then(|loss| loss.pushed_at), |one| one.pushed_at);
+        let needed_loss = pair.loss.filter(|_| harm.severity.is_some());
+        let reasons = needed_loss.map(|loss| why(history, self.logged, real, loss).reasons).unwrap_or_default();
         let would_go_at = pair.foreseen.map(|one| Timestamp::from_millis(one.at));
         let repository: Repository = history.repository(self.logged);
         Some(WhatIf {
@@ -224,15 +212,16 @@ impl<'h> Comparison<'h> {
             run: pair.foreseen.map(|one| if one.event.is_some() { RunKind::Logged } else { RunKind::Modelled }),
             run_event: run_event.map(|event| history.event(event)),
             rule_priority: pair.foreseen.map(|one| one.rule_priority),
-            rule: rule.as_ref().map(|rule| rule.text.clone()),
-            action: rule.as_ref().map(|rule| action(rule.action)),
+            rule: rule.map(|rule| rule.text.clone()),
+            action: rule.map(|rule| rule.action),
             went_at: pair.loss.map(|loss| Timestamp::from_millis(loss.at)),
             logged: pair.loss.map(|loss| deleted(history, loss)),
             pulled_after: pair.foreseen.is_some() && harm.usage.pulls_after_gone > 0,
             needed: harm.severity.is_some(),
             severity: harm.severity,
             explanation: self.explanation(&pair, real),
-            summary: story::summary(history, &repository, image, &pair, rule.as_ref(), &harm),
+            reasons,
+            summary: story::summary(history, &repository, image, &pair, rule, &harm),
             pinned_by: harm.pinned,
             usage: harm.usage,
             evidence: evidence(history, events),
@@ -248,7 +237,7 @@ impl<'h> Comparison<'h> {
 
     /// What was deployed with the image after it would have been gone, however short, could not have been.
     fn with_later_pins(&self, mut harm: Harm, image: &Image, loss: &Loss) -> Harm {
-        let pins = |found: &&Use| matches!(found.kind, UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask);
+        let pins = |found: &&Use| found.kind.pins();
         for found in image.uses.iter().filter(pins).filter(|found| found.from > loss.at && found.from < loss.until) {
             harm.severity = Some(harm.severity.map_or(Severity::High, |known| known.min(Severity::High)));
             harm.evidence.push(found.event);

@@ -3,6 +3,10 @@
 #[path = "cli/world.rs"]
 mod world;
 
+#[cfg(target_os = "linux")]
+#[path = "cli/endings.rs"]
+mod endings;
+
 #[path = "cli/fixtures.rs"]
 mod fixtures;
 

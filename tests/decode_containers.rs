@@ -95,7 +95,7 @@ fn lookup_events() {
     reads(format!("{page}\n{page}"), 4);
     reads(format!("{}\n{}\n", element(1), element(2)), 2);
     let reading = all(&page);
-    assert_eq!(reading.ids, [fingerprint(b"id-1"), fingerprint(b"id-2")]);
+    assert_eq!(reading.ids.iter().map(|identity| identity.id).collect::<Vec<_>>(), [fingerprint(b"id-1"), fingerprint(b"id-2")]);
     assert_eq!(reading.kept[1].1, record(2));
     let reading = all(r#"{"Events":[{"CloudTrailEvent":"{\"eventVersion\":"}]}"#);
     assert_eq!((reading.report.outcome, reading.report.failed_total), (Outcome::Read, 1));

@@ -5,7 +5,9 @@ mod decode_world;
 use decode_world::{Element, Random, Reading, Truth, WANTED, Writing, document, element, gzip, read, read_with};
 use proptest::prelude::*;
 use serde_json::Value;
+use tagfall::decode::identity::Told;
 use tagfall::decode::{Decoder, Limits, Outcome, Wanted, fingerprint};
+use tagfall::model::Timestamp;
 
 fn elements(seed: u64, writing: Writing, odd: usize) -> Vec<Element> {
     let mut random = Random(seed);
@@ -18,8 +20,17 @@ fn check(elements: &[Element], reading: &Reading, wanted: Wanted<'_>) {
     let (mut failed, mut ids, mut times) = (Vec::new(), Vec::new(), Vec::new());
     for (index, element) in (0..).zip(elements) {
         match &element.truth {
-            Truth::Record { time, source, id, value } => {
-                ids.extend(id.as_ref().map(|id| fingerprint(id.as_bytes())));
+            Truth::Record { time, source, value, .. } => {
+                let text = |name: &str| value[name].as_str().unwrap_or_default().as_bytes();
+                let told = Told {
+                    id: text("eventID"),
+                    time: Some(Timestamp::from_millis(*time)),
+                    source: text("eventSource"),
+                    name: text("eventName"),
+                    region: text("awsRegion"),
+                    account: text("recipientAccountId"),
+                };
+                ids.push(told.identity(element.text.as_bytes()));
                 times.push(*time);
                 if matches!(wanted, Wanted::All) || WANTED.contains(&source.as_str()) {
                     expected.push((index, value));
@@ -156,7 +167,8 @@ fn a_record_inside_a_request_is_no_record() {
     let text = format!("{{\"Records\":[{outer},{outer}]}}");
     let reading = read(&gzip(text.as_bytes()), Wanted::Sources(WANTED));
     assert_eq!((reading.report.records, reading.kept.len()), (2, 0));
-    assert_eq!(reading.ids, [fingerprint(b"o"); 2]);
+    assert_eq!(reading.ids, [reading.ids[0]; 2]);
+    assert_eq!(reading.ids[0].id, fingerprint(b"o"));
 }
 
 /// A decoder that was used before reads as a fresh one does.

@@ -126,6 +126,7 @@ fn a_lake_of_a_later_version_is_refused_by_all_and_left_alone() {
     }
     assert_eq!(files(&world.path("lake")), before);
     fs::write(&path, "{\"version\":1,").unwrap();
+    fs::write(world.path("lake/_tagfall/manifest.copy.json"), "").unwrap();
     for args in [&["ingest", "logs", "--lake", "lake"][..], &["detect", "lake"]] {
         let output = world.run(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));

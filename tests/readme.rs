@@ -87,3 +87,26 @@ fn an_ellipsis_is_no_joker_for_everything() {
     assert!(fits(&shown(&["a…"]), &["abc"]).is_ok());
     assert!(fits(&shown(&["a"]), &["a", "b"]).is_err());
 }
+
+/// The rows of the table below a heading: the word, and what it means.
+fn table(readme: &str, heading: &str) -> Vec<(String, String)> {
+    let below = readme.split_once(heading).unwrap_or_else(|| panic!("the README has a table {heading}")).1;
+    let rows = below.lines().skip(2).take_while(|line| line.starts_with('|'));
+    rows.filter_map(|row| {
+        let (word, meaning) = row.trim_matches('|').split_once(" | ")?;
+        Some((word.trim().trim_matches('`').to_owned(), meaning.trim().to_owned()))
+    })
+    .collect()
+}
+
+/// The README's tables are the words of the program, each with its meaning.
+#[test]
+fn the_tables_of_words_are_those_of_the_program() {
+    use tagfall::model::{Cause, FindingKind};
+    let readme = include_str!("../README.md");
+    let owned = |(word, meaning): (&str, &str)| (word.to_owned(), meaning.to_owned());
+    let kinds: Vec<_> = FindingKind::ALL.iter().map(|kind| owned((kind.word(), kind.meaning()))).collect();
+    assert_eq!(table(readme, "| kind | what happened |"), kinds);
+    let causes: Vec<_> = Cause::ALL.iter().map(|cause| owned((cause.word(), cause.meaning()))).collect();
+    assert_eq!(table(readme, "| cause | what it means |"), causes);
+}

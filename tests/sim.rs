@@ -95,6 +95,101 @@ fn a_beginning_outside_the_logs_is_not_made_up() {
     assert!(lines.is_empty(), "{}", lines.join("\n"));
 }
 
+/// The life of every tag whose whole story is in the logs, and everybody who asked for one in vain.
+#[test]
+fn tags_are_what_happened() {
+    let (mut spans, mut asks) = (0, 0);
+    for seed in sim::seeds(12) {
+        let world = World::generate(seed);
+        let folder = tempfile::tempdir().expect("a folder");
+        Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
+        let document = document(&tagfall("timeline", folder.path()));
+        for (index, repo) in world.repos.iter().enumerate().filter(|(_, repo)| repo.certain) {
+            let id = |value: &Value| {
+                value["registry_id"] == repo.id.registry.as_str()
+                    && value["region"] == repo.id.region.as_str()
+                    && value["name"] == repo.id.name.as_str()
+            };
+            let shown = document["tags"].as_array().into_iter().flatten().filter(|tag| id(&tag["repository"]));
+            for tag in shown {
+                let name = tag["tag"].as_str().expect("a name");
+                let real: Vec<_> = repo.spans.iter().filter(|span| span.tag == name).collect();
+                let contested = world.same_second.iter().any(|group| group.repo == repo.id && group.tag == name);
+                if contested || real.first().is_none_or(|first| first.from < world.trail_start) {
+                    continue;
+                }
+                let time = |value: &Value| value.as_str().map(oracle::meaning::seconds);
+                let told: Vec<_> = tag["spans"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(|span| (span["digest"].as_str().unwrap_or_default(), time(&span["since"]), time(&span["until"]), span["end"].as_str()))
+                    .collect();
+                let truth: Vec<_> = real
+                    .iter()
+                    .map(|span| (span.digest.as_str(), Some(span.from), span.until.map(|(second, _)| second), span.until.map(|(_, how)| how)))
+                    .collect();
+                assert_eq!(told, truth, "SEED={seed}: {name} in {}", repo.id.name);
+                let vain: Vec<_> = tag["asked_in_vain"].as_array().into_iter().flatten().filter_map(|event| time(&event["event_time"])).collect();
+                for ask in world.tag_asks.iter().filter(|ask| ask.repo == index && ask.tag == name) {
+                    assert!(vain.contains(&ask.second), "SEED={seed}: {name} was asked for at {}: {vain:?}", ask.second);
+                    asks += 1;
+                }
+                spans += told.len();
+            }
+        }
+    }
+    assert!((spans > 50 && asks > 5) || std::env::var("SEED").is_ok(), "{spans} spans, {asks} asks");
+}
+
+/// Images that a lifecycle run took: repository, digest.
+fn taken(run: &Value) -> Vec<(String, String)> {
+    let details = &run["serviceEventDetails"];
+    let repository = details["repositoryName"].as_str().unwrap_or_default();
+    let actions = details["lifecycleEventImageActions"].as_array().into_iter().flatten();
+    let digest = |action: &Value| action["lifecycleEventImage"]["digest"].as_str().map(|digest| (repository.to_owned(), digest.to_owned()));
+    actions.filter_map(digest).collect()
+}
+
+/// What a forecast made just before a run calls needed, and the run takes, is a finding afterwards.
+#[test]
+fn what_was_needed_and_taken_is_a_finding() {
+    let mut checked = 0;
+    for seed in sim::seeds(9) {
+        let world = World::generate(seed);
+        let folder = tempfile::tempdir().expect("a folder");
+        Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
+        let detected = document(&tagfall("detect", folder.path()));
+        let lost: Vec<(&Value, &Value, &Value)> = detected["findings"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|finding| (&finding["repository"]["name"], &finding["lost"]["digest"], &finding["lost"]["gone_at"]))
+            .collect();
+        let runs = world.logged.iter().map(|logged| &logged.record).filter(|record| record["eventName"] == "PolicyExecutionEvent");
+        // The last runs are those before which most has happened.
+        let runs: Vec<&Value> = runs.filter(|run| !taken(run).is_empty()).collect();
+        for run in runs.iter().rev().take(4) {
+            let time = run["eventTime"].as_str().expect("a time");
+            let arguments = ["--format", "json", "--quiet", "--at", time];
+            let output = Command::new(env!("CARGO_BIN_EXE_tagfall")).arg("forecast").arg(folder.path()).args(arguments).output();
+            let forecast = document(&output.expect("the binary runs"));
+            let needed = forecast["forecast"].as_array().into_iter().flatten().filter(|image| image["needed"] == true);
+            let needed: Vec<(&Value, &Value)> = needed.map(|image| (&image["repository"]["name"], &image["digest"])).collect();
+            // Who lost a tag within one second only the run itself tells.
+            let open = |digest: &String| world.same_second.iter().any(|group| group.involved.contains(digest));
+            for (repository, digest) in taken(run).into_iter().filter(|(_, digest)| !open(digest)) {
+                if needed.iter().any(|(of, wanted)| **of == repository.as_str() && **wanted == digest.as_str()) {
+                    checked += 1;
+                    let is_it = |(of, gone, at): &(&Value, &Value, &Value)| **of == repository.as_str() && **gone == digest.as_str() && **at == time;
+                    assert!(lost.iter().any(is_it), "SEED={seed}: {repository} {digest} was needed, and taken at {time}");
+                }
+            }
+        }
+    }
+    assert!(checked > 0 || std::env::var("SEED").is_ok(), "the worlds hold nothing that was needed and taken");
+}
+
 /// The worlds hold what they are made for; a simulator that never races proves nothing.
 #[test]
 fn worlds_hold_the_cases_they_are_made_for() {

@@ -47,7 +47,8 @@ impl World {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
-        command.args(["detect", "s3://trail", "--format", "json"]).args(arguments);
+        let format = if arguments.contains(&"--format") { &[][..] } else { &["--format", "json"] };
+        command.args(["detect", "s3://trail"]).args(format).args(arguments);
         command.env("AWS_ACCESS_KEY_ID", s3::ACCESS_KEY_ID).env("AWS_SECRET_ACCESS_KEY", s3::SECRET_ACCESS_KEY).env("AWS_REGION", "us-east-1");
         command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_ENDPOINT_URL", self.proxy.endpoint());
         command.env_remove("AWS_PROFILE").env_remove("AWS_ENDPOINT_URL_S3");
@@ -109,6 +110,22 @@ fn the_first_interrupt_while_fetching_reports_what_was_read() {
     assert!((1..=10).contains(&read) && said.contains("partial"), "{read} {said}");
 }
 
+/// `--allow-incomplete` allows for objects that cannot be read, not for those that nobody came to.
+#[test]
+fn an_interrupted_run_is_incomplete_whatever_is_allowed() {
+    let world = World::new(|request, before| if !request.is_list() && before >= 10 { NEVER } else { Fault::None });
+    for (signal, format) in [("-TERM", "json"), ("-INT", "json"), ("-HUP", "table")] {
+        let gets = world.gets.swap(0, Ordering::Relaxed);
+        let child = world.start(&["--allow-incomplete", "--format", format]);
+        world.wait_for_gets(11);
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        let output = finish(child);
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(3), "{signal} after {gets}: {shown}");
+        assert!(!shown.contains("No findings.\n"), "{shown}");
+    }
+}
+
 #[test]
 fn an_interrupt_while_listing_ends_the_run_and_claims_nothing() {
     let world = World::new(|request, _| if request.is_list() && request.target.contains("us-east-1") { NEVER } else { Fault::None });
@@ -122,6 +139,20 @@ fn an_interrupt_while_listing_ends_the_run_and_claims_nothing() {
         assert!(begun.elapsed() < Duration::from_secs(10));
         let (code, partial, read, said) = outcome(&output);
         assert_eq!((code, partial, read), (Some(3), true, 0), "{said}");
+    }
+}
+
+/// A listing that always breaks off in the middle: what stands in it is read, and nobody takes that for all of it.
+#[test]
+fn a_cut_listing_is_not_taken_for_the_whole() {
+    for fault in [Fault::Shortened(60), Fault::Unmeasured(60)] {
+        let world = World::new(move |request, _| match request.is_list() && request.target.contains("us-east-1%2F") {
+            true => fault.clone(),
+            false => Fault::None,
+        });
+        let (code, partial, read, said) = outcome(&world.run(&[]));
+        assert_eq!((code, partial), (Some(3), false), "{said}");
+        assert!((5..40).contains(&read) && said.contains("not all of it could be listed"), "{read} {said}");
     }
 }
 

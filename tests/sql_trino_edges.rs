@@ -300,10 +300,10 @@ fn functions_that_public_queries_use() {
     refused(&[
         ("bit_count(200, 8)", "more than 8 bits"),
         ("array_sort(ARRAY[1, 2], (x, y) -> NULL)", "NULL"),
-        ("array_sort(ARRAY[1, 2], (x, y) -> 'a')", "-1, 0 or 1"),
         ("combinations(ARRAY[1, 2], 6)", "0 to 5"),
         ("lpad('x', 2000000)", "more than 1048576 letters"),
     ]);
+    assert!(fails("SELECT array_sort(ARRAY[1, 2], (x, y) -> 'a')").contains("-1, 0 or 1"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Where a run's data goes: never in the place of its evidence.
+//! Where a run's data goes: never in the place of its evidence, of anything else that it reads, or of a part of a lake.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
@@ -9,26 +9,77 @@ use crate::decode::{Decoder, Limits, Outcome, RawRecord, RecordSink, Wanted};
 use crate::failure::Failure;
 use crate::ui::output::Destination;
 
-/// How much of a file is looked at to tell whether it holds records. The first one is enough.
-const LOOKED_AT_BYTES_MAX: u64 = 4 << 20;
+/// How much of a file is looked at to tell whether it holds records, more each time: the first one is enough, and mostly near.
+const LOOKED_AT_BYTES: [u64; 3] = [4 << 20, 64 << 20, 1 << 30];
+/// A lake's own folder.
+const LAKE: &str = "_tagfall";
+/// How the JSON documents that we write ourselves begin.
+const OURS: &[u8] = b"{\"schema_version\"";
 
-/// The place that `-o` names. A file with log records in it is not replaced: there may be no second copy.
-pub fn prepare(show: &Show) -> Result<Destination, Failure> {
+/// The place that `-o` names. A file with log records in it is not replaced: there may be no second copy. Nor are `inputs`, files
+/// that the run reads.
+pub fn prepare<'i>(show: &Show, inputs: impl IntoIterator<Item = &'i Path>) -> Result<Destination, Failure> {
     let destination = Destination::prepare(show.output.as_deref())?;
-    match &destination {
-        Destination::File(path) if holds_records(path) => {
-            let failure = Failure::new(format!("will not write to {}", path.display())).because("the file holds CloudTrail records");
-            Err(failure.advise("name another file with -o, or remove this one first"))
-        }
-        _ => Ok(destination),
-    }
+    let Destination::File(path) = &destination else { return Ok(destination) };
+    let refused = |why: &str| Failure::new(format!("will not write to {}", path.display())).because(why);
+    let another = "name another file with -o";
+    let or_remove = "name another file with -o, or remove this one first";
+    let refused = match held(path) {
+        Held::Records => refused("the file holds CloudTrail records").advise(or_remove),
+        _ if inputs.into_iter().any(|input| is_same(input, path)) => refused("it is what this run reads").advise(another),
+        _ if is_in_lake(path) => refused("it lies in a lake, whose files are its own").advise(another),
+        Held::Unknown => refused("the file is so large that it cannot be told whether it holds CloudTrail records").advise(or_remove),
+        Held::Nothing => return Ok(destination),
+    };
+    Err(refused)
 }
 
-fn holds_records(path: &Path) -> bool {
+/// Whether two paths lead to one file, by whatever names.
+fn is_same(one: &Path, other: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        if let (Ok(one), Ok(other)) = (fs::metadata(one), fs::metadata(other)) {
+            return (one.dev(), one.ino()) == (other.dev(), other.ino());
+        }
+    }
+    fs::canonicalize(one).is_ok_and(|one| fs::canonicalize(other).is_ok_and(|other| one == other))
+}
+
+/// Whether a path lies where a lake keeps its files: below a folder of its own, in a partition, or as a file of rows anywhere in it.
+fn is_in_lake(path: &Path) -> bool {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    // A file that is not there yet has no real path of its own, but its folder has.
+    let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+    let path = folder.zip(path.file_name()).map_or_else(|| path.clone(), |(folder, name)| folder.join(name));
+    path.ancestors().skip(1).filter(|folder| folder.join(LAKE).is_dir()).any(|lake| {
+        let inside = path.strip_prefix(lake).unwrap_or(&path);
+        let first = inside.components().next().map(|part| part.as_os_str().to_string_lossy().into_owned()).unwrap_or_default();
+        first == LAKE || first.starts_with("account=") || inside.extension().is_some_and(|extension| extension == "parquet" || extension == "rows")
+    })
+}
+
+enum Held {
+    Nothing,
+    Records,
+    Unknown,
+}
+
+fn held(path: &Path) -> Held {
     let mut stored = Vec::new();
-    let Ok(_) = File::open(path).and_then(|file| file.take(LOOKED_AT_BYTES_MAX).read_to_end(&mut stored)) else { return false };
-    let report = Decoder::new().object(&stored, Wanted::Sources(&[]), Limits::default(), &mut Unread);
-    report.records > report.failed_total || matches!(report.outcome, Outcome::Skipped(_))
+    for limit in LOOKED_AT_BYTES {
+        stored.clear();
+        let Ok(_) = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut stored)) else { return Held::Nothing };
+        let report = Decoder::new().object(&stored, Wanted::Sources(&[]), Limits::default(), &mut Unread);
+        if report.records > report.failed_total || matches!(report.outcome, Outcome::Skipped(_)) {
+            return Held::Records;
+        }
+        let head: Vec<u8> = stored.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(OURS.len()).collect();
+        if (stored.len() as u64) < limit || head == OURS {
+            return Held::Nothing;
+        }
+    }
+    Held::Unknown
 }
 
 /// Takes no records: that there are some is all that is asked.

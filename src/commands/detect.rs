@@ -49,7 +49,7 @@ impl Args {
 
     fn plan(&self) -> Result<Ending, Failure> {
         self.common.show.can_write(false)?;
-        let destination = destination::prepare(&self.common.show)?;
+        let destination = destination::prepare(&self.common.show, self.common.inputs())?;
         let filter = self.common.filter()?;
         let plan = sources::plan(&self.common, &filter)?;
         if plan.iter().all(|source| source.plan.objects == 0) {

@@ -1,5 +1,7 @@
 //! How a run ended, as a number.
 
+use crate::model::Coverage;
+
 /// What the exit code of a run that could be done is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ending {
@@ -10,6 +12,12 @@ pub struct Ending {
 }
 
 impl Ending {
+    /// Whether evidence is missing that the user did not allow to be missing. Nobody allows for a run that ended before its
+    /// time: what it did not come to is not known to anybody.
+    pub fn lacks(coverage: &Coverage, allowed: bool) -> bool {
+        coverage.partial || !coverage.is_complete() && !allowed
+    }
+
     /// A finding says more than a hole in the evidence; 2 is for runs that could not be done at all.
     pub const fn code(self) -> u8 {
         match (self.alarming, self.incomplete) {
@@ -23,6 +31,15 @@ impl Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_that_was_interrupted_is_never_allowed_for() {
+        let failed = Coverage { objects_failed: 1, ..Coverage::default() };
+        let interrupted = Coverage { partial: true, ..Coverage::default() };
+        assert_eq!([&failed, &interrupted].map(|coverage| Ending::lacks(coverage, true)), [false, true]);
+        assert_eq!([&failed, &interrupted].map(|coverage| Ending::lacks(coverage, false)), [true, true]);
+        assert!(!Ending::lacks(&Coverage::default(), false));
+    }
 
     #[test]
     fn one_comes_before_three() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::gather::Run;
 use super::options::Common;
+use super::values::{self, When};
 use super::{Ending, after_help};
 use crate::explain::{Question, explain};
 use crate::failure::Failure;
@@ -27,6 +28,12 @@ pub struct Args {
     #[arg(value_name = "REF")]
     reference: String,
 
+    /// The moment that is asked about: what was there then. As --since
+    ///
+    /// Without it, the last pull in the logs that failed, where the text tells of a failure; else the end of the logs.
+    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    at: Option<When>,
+
     #[command(flatten)]
     pub common: Common,
 }
@@ -34,7 +41,8 @@ pub struct Args {
 impl Args {
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         self.common.show.can_write(false)?;
-        let question = self.question()?;
+        let mut question = self.question()?;
+        question.at = self.at.map(values::resolved);
         let run = Run::gather(&self.common, talk)?;
         let findings = detect::findings(&run.evidence.history, self.common.settings());
         let verdict = explain(&question, &run.evidence.history, &findings, &run.evidence.coverage);

@@ -44,7 +44,7 @@ impl Args {
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         self.common.show.can_write(true)?;
         let at = self.at.map(values::resolved);
-        let run = Run::gather_for(&self.common, talk, Asked { at, supposition: None })?;
+        let run = Run::gather_for(&self.common, talk, Asked { at, ..Asked::default() })?;
         // A moment in the future is one to look from, too.
         let Some(as_of) = at.or(run.evidence.end) else { return Err(nothing::no_end()) };
         let forecasts = Forecasts::new(&run.evidence.history, as_of, self.within);

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 use std::mem::ManuallyDrop;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
@@ -34,6 +35,8 @@ pub struct Asked<'s> {
     /// Only what comes before this moment.
     pub at: Option<Timestamp>,
     pub supposition: Option<&'s Supposition>,
+    /// A file that the verb has read beside the sources.
+    pub input: Option<&'s Path>,
 }
 
 /// A run between reading and reporting.
@@ -60,7 +63,7 @@ impl<'a> Run<'a> {
     pub fn gather_for(common: &'a Common, talk: &'a Arc<Talk>, asked: Asked<'_>) -> Result<Self, Failure> {
         let started = Instant::now();
         let filter = common.filter_until(asked.at)?;
-        let destination = destination::prepare(&common.show)?;
+        let destination = destination::prepare(&common.show, common.inputs().chain(asked.input))?;
         let cancelled = interrupt::flag(talk);
         let feeds = sources::open(common, &filter)?;
         if common.sources.iter().any(|spec| spec == "-") && io::stdin().is_terminal() {
@@ -129,10 +132,9 @@ impl<'a> Run<'a> {
 
 /// What the exit code is made of: the evidence, the findings, and what the user said about both.
 pub fn ending(fail_on: Option<Severity>, allow_incomplete: bool, coverage: &Coverage, mut severities: impl Iterator<Item = Severity>) -> Ending {
-    let incomplete = !coverage.is_complete() && !allow_incomplete;
     // Severities are declared from bad to harmless.
     let alarming = fail_on.is_some_and(|limit| severities.any(|severity| severity <= limit));
-    Ending { alarming, incomplete }
+    Ending { alarming, incomplete: Ending::lacks(coverage, allow_incomplete) }
 }
 
 /// How data is to look where it goes.

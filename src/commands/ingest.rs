@@ -1,6 +1,6 @@
 //! `tagfall ingest SOURCE… --lake DIR`: every event into Parquet, for the second question.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -89,6 +89,7 @@ impl Args {
         let budget = budget(Sources { max_memory: self.max_memory, ..self.asked() });
         let (mut coverage, _) = watched(talk, &feeds, &cancelled, budget, |run| pipeline::scan(run, wanted, || ingest.collector()));
         let ended_early = sources::check(&feeds, &mut coverage);
+        ingest.note(&coverage);
         // What was read is kept, whatever ended the reading.
         let summary = ingest.finish(!coverage.partial && matches!(ended_early, Ok(None))).map_err(|error| self.failure(&error))?;
         if let Some(failure) = ended_early? {
@@ -99,8 +100,8 @@ impl Args {
         }
         talk.note(&format!("{} in {}", text(&summary), elapsed(started.elapsed())));
         say_what_is_missing(talk, &coverage, &summary);
-        let incomplete = !coverage.is_complete() || summary.objects_failed_before > 0;
-        Ok(Ending { alarming: false, incomplete: incomplete && !self.allow_incomplete })
+        let lacks_older = (summary.objects_failed_before > 0 || !summary.damaged.is_empty()) && !self.allow_incomplete;
+        Ok(Ending { alarming: false, incomplete: lacks_older || Ending::lacks(&coverage, self.allow_incomplete) })
     }
 
     fn asked(&self) -> Sources<'_> {
@@ -109,9 +110,8 @@ impl Args {
         Sources { specs: &self.sources, s3: &self.s3, max_memory, jobs: self.jobs.count() }
     }
 
-    /// A lake is no source of a lake, and stands in none of its sources.
+    /// A lake is no source of a lake, and stands in none of its sources, be it there already or not.
     fn check_sources(&self) -> Result<(), Failure> {
-        let absolute = |path: &Path| path.ancestors().find_map(|path| path.canonicalize().ok()).unwrap_or_default();
         let lake = absolute(&self.lake);
         for spec in &self.sources {
             if sources::is_lake(spec) {
@@ -119,7 +119,7 @@ impl Args {
                     .because("it is a lake itself")
                     .advise("name the logs that it was made from"));
             }
-            if Path::new(spec).is_dir() && self.lake.exists() && lake.starts_with(absolute(Path::new(spec))) {
+            if Path::new(spec).is_dir() && lake.starts_with(absolute(Path::new(spec))) {
                 let failure = Failure::new(format!("cannot ingest {spec} into {}", self.lake.display())).because("the lake lies inside of it");
                 return Err(failure.advise("choose a folder outside of the logs"));
             }
@@ -128,15 +128,37 @@ impl Args {
     }
 
     fn failure(&self, error: &LakeError) -> Failure {
-        let failure = Failure::new(format!("cannot write to the lake {}", self.lake.display())).because(error);
-        match error {
-            LakeError::Busy { .. } => failure.advise("wait until the other run has ended; this one has changed nothing"),
-            LakeError::NotALake { .. } => failure.advise("name an empty folder, or one that is not there yet"),
-            LakeError::OtherSelection { .. } => failure.advise("give the same --select, or another --lake"),
-            LakeError::Version { .. } => failure.advise("use the tagfall that wrote it"),
-            LakeError::Io { .. } => failure.advise("the lake is as the last commit left it: mend the cause and run again"),
+        cannot_write(&self.lake, error)
+    }
+}
+
+/// Why a lake cannot be written, and what to do.
+pub fn cannot_write(lake: &Path, error: &LakeError) -> Failure {
+    let failure = Failure::new(format!("cannot write to the lake {}", lake.display())).because(error);
+    match error {
+        LakeError::Busy { .. } => failure.advise("wait until the other run has ended; this one has changed nothing"),
+        LakeError::NotALake { .. } => failure.advise("name an empty folder, or one that is not there yet"),
+        LakeError::OtherSelection { .. } => failure.advise("give the same --select, or another --lake"),
+        LakeError::Version { .. } => failure.advise("use the tagfall that wrote it"),
+        LakeError::Io { .. } => failure.advise("the lake is as the last commit left it: mend the cause and run again"),
+    }
+}
+
+/// Where a path leads, without links as far as it is there.
+fn absolute(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let there = path.ancestors().find_map(|there| Some((there, there.canonicalize().ok()?)));
+    let mut absolute = PathBuf::new();
+    if let Some((there, real)) = there {
+        absolute = real;
+        for part in path.strip_prefix(there).unwrap_or(&path).components() {
+            match part {
+                Component::ParentDir => drop(absolute.pop()),
+                part => absolute.push(part),
+            }
         }
     }
+    absolute
 }
 
 /// `ecr` means `ecr.amazonaws.com`.
@@ -182,4 +204,19 @@ fn say_what_is_missing(talk: &Talk, coverage: &Coverage, summary: &Summary) {
         talk.warn(&format!("some evidence could not be read: {objects}{again} and {records} failed; what was good of them is in the lake"));
     }
     coverage.failures.iter().take(FAILURES_SAID_MAX).for_each(|failure| talk.warn(&describe(failure)));
+    say_what_is_damaged(talk, summary);
+}
+
+fn say_what_is_damaged(talk: &Talk, summary: &Summary) {
+    summary.damaged.iter().take(FAILURES_SAID_MAX).for_each(|damage| talk.warn(&format!("the lake is damaged: {}: {}", damage.file, damage.reason)));
+    if summary.damaged.len() > FAILURES_SAID_MAX {
+        talk.warn(&format!("{} more are damaged", counted((summary.damaged.len() - FAILURES_SAID_MAX) as u64, "file", "files")));
+    }
+    if summary.objects_held_back > 0 {
+        let objects = counted(summary.objects_held_back, "object", "objects");
+        talk.warn(&format!("{objects} had events of a damaged day: these wait, and are read again in the next run"));
+    }
+    if !summary.damaged.is_empty() {
+        talk.warn("tagfall lake repair LAKE SOURCE… reads again what is damaged");
+    }
 }

@@ -1,7 +1,7 @@
 //! The options that every verb over logs has.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use wildmatch::WildMatch;
@@ -83,7 +83,7 @@ pub struct Judge {
     #[arg(long, value_name = "SEVERITY", value_parser = severity())]
     fail_on: Option<Severity>,
 
-    /// Exit with 0 where some evidence could not be read (3 otherwise)
+    /// Exit with 0 where some evidence could not be read (3 otherwise, and always when the run was interrupted)
     #[arg(long)]
     allow_incomplete: bool,
 }
@@ -96,7 +96,7 @@ pub struct FailOn {
     #[arg(long = "fail-on", value_name = "SEVERITY", value_parser = severity(), default_value = "medium")]
     pub severity: Severity,
 
-    /// Exit with 0 where some objects could not be read (3 otherwise)
+    /// Exit with 0 where some objects could not be read (3 otherwise, and always when the run was interrupted)
     #[arg(long)]
     pub allow_incomplete: bool,
 }
@@ -162,6 +162,11 @@ impl Show {
         self.quiet
     }
 
+    /// Whether data goes to stdout.
+    pub fn writes_to_stdout(&self) -> bool {
+        self.output.as_deref().is_none_or(|path| path == Path::new("-"))
+    }
+
     /// Refuses parquet where it cannot be written, before an hour of reading ends in it. `rows`: the verb has a table of them.
     pub fn can_write(&self, rows: bool) -> Result<(), Failure> {
         if self.format != Format::Parquet || rows && cfg!(feature = "sql") {
@@ -184,6 +189,11 @@ impl S3 {
 impl Common {
     pub const fn quiet(&self) -> bool {
         self.show.quiet
+    }
+
+    /// Files that are read, if the sources are files.
+    pub fn inputs(&self) -> impl Iterator<Item = &Path> {
+        self.sources.iter().map(Path::new)
     }
 
     pub const fn fail_on(&self) -> Option<Severity> {

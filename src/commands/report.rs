@@ -10,7 +10,7 @@ use super::{Ending, after_help};
 use crate::failure::Failure;
 use crate::forecast::Forecasts;
 use crate::model::{Finding, ImageState, Repository, Severity, Timestamp};
-use crate::timeline::{History, PolicyText, RepositoryHistory};
+use crate::timeline::{History, KnownFrom, RepositoryHistory};
 use crate::ui::quantity::counted;
 use crate::ui::report::{NEXT_MAX, Next, PolicyKnown, Report, RepositoryLine, write};
 use crate::ui::talk::Talk;
@@ -41,7 +41,7 @@ impl Args {
         let repositories = repositories(history, &findings);
         let next = run.evidence.end.map(|end| next(history, end));
         run.write(|out, _, coverage| {
-            let life = |finding: &Finding| history.timeline_of(&finding.repository, &finding.lost.digest);
+            let life = |finding: &Finding| history.timeline_of(&finding.repository, &finding.lost.digest?);
             write(out, &Report { coverage, findings: &findings, next: next.as_ref(), repositories: &repositories, life: &life })
         })?;
         Ok(run.end(&counted(findings.len() as u64, "finding", "findings"), &findings))
@@ -81,7 +81,7 @@ fn repositories(history: &History, findings: &[Finding]) -> Vec<RepositoryLine> 
             findings: found.get(&name).copied().unwrap_or_default(),
             images,
             policy: match (repository.policy, repository.policy_deleted) {
-                (Some(policy), _) if matches!(policy.text, PolicyText::Policy(_)) => PolicyKnown::Put(history.event(policy.event)),
+                (Some(policy), _) if policy.known_from == KnownFrom::Put => PolicyKnown::Put(history.event(policy.event)),
                 (Some(policy), _) => PolicyKnown::Stated(history.event(policy.event)),
                 (None, Some(event)) => PolicyKnown::Deleted(history.event(event)),
                 (None, None) => PolicyKnown::Unknown,

@@ -118,7 +118,11 @@ fn not_opened(error: &OpenError) -> Failure {
     match error {
         OpenError::NotFound { path } => {
             let failure = Failure::new(format!("cannot read {path}")).because("there is no such file or folder");
-            if looks_like_bucket(path) { failure.advise(format!("a bucket needs its scheme: s3://{path}")) } else { failure.advise("check the path") }
+            match bucket_address(path) {
+                Some(address) => failure.advise(format!("objects in S3 are named like this: {address}")),
+                None if path.contains("/AWSLogs") => failure.advise(format!("a bucket needs its scheme: s3://{path}")),
+                None => failure.advise("check the path"),
+            }
         }
         OpenError::Unreadable { path, reason } => Failure::new(format!("cannot read {path}")).because(reason).advise("check its permissions"),
         OpenError::BadAddress { address, reason } => {
@@ -132,9 +136,25 @@ fn not_opened(error: &OpenError) -> Failure {
     }
 }
 
-/// `my-trail/AWSLogs/…`, typed without `s3://`.
-fn looks_like_bucket(path: &str) -> bool {
-    path.contains("/AWSLogs") || path.starts_with("arn:aws:s3")
+/// The `s3://` address that an ARN, a URL of S3 or of its console means.
+fn bucket_address(name: &str) -> Option<String> {
+    if let Some((partition, rest)) = name.strip_prefix("arn:").and_then(|rest| rest.split_once(":s3:::")) {
+        return partition.starts_with("aws").then(|| format!("s3://{rest}"));
+    }
+    let url = name.strip_prefix("https://").or_else(|| name.strip_prefix("http://"))?;
+    let (host, path) = url.split_once('/').unwrap_or((url, ""));
+    let host = [".amazonaws.com", ".amazonaws.com.cn", ".aws.amazon.com"].iter().find_map(|end| host.strip_suffix(end))?;
+    let (path, asked) = path.split_once('?').unwrap_or((path, ""));
+    if let Some(bucket) = path.strip_prefix("s3/buckets/").or_else(|| path.strip_prefix("s3/object/")).filter(|_| host.contains("console")) {
+        let prefix = asked.split('&').find_map(|part| part.strip_prefix("prefix=")).unwrap_or_default();
+        return Some(format!("s3://{bucket}/{prefix}"));
+    }
+    let is_s3 = |part: &str| part == "s3" || part.starts_with("s3.") || part.starts_with("s3-");
+    if is_s3(host) {
+        return Some(format!("s3://{path}"));
+    }
+    let (bucket, _) = host.match_indices('.').map(|(at, _)| host.split_at(at)).find(|(_, rest)| is_s3(rest.trim_start_matches('.')))?;
+    Some(format!("s3://{bucket}/{path}"))
 }
 
 fn not_planned(error: &PlanError) -> Failure {
@@ -142,5 +162,26 @@ fn not_planned(error: &PlanError) -> Failure {
         PlanError::Open(error) => not_opened(error),
         PlanError::Fatal(error) => fatal(error),
         PlanError::Stdin => Failure::new("cannot plan standard input").because("what it holds is known only once it is read").advise("leave out -"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bucket_address;
+
+    #[test]
+    fn names_of_buckets_in_other_words() {
+        for (name, expected) in [
+            ("arn:aws:s3:::my-trail", "s3://my-trail"),
+            ("arn:aws-cn:s3:::my-trail/AWSLogs/*", "s3://my-trail/AWSLogs/*"),
+            ("https://my-trail.s3.eu-west-2.amazonaws.com/AWSLogs/", "s3://my-trail/AWSLogs/"),
+            ("https://my.trail.s3.amazonaws.com", "s3://my.trail/"),
+            ("https://my-trail.s3-eu-west-1.amazonaws.com/a", "s3://my-trail/a"),
+            ("https://s3.eu-west-2.amazonaws.com/my-trail/a", "s3://my-trail/a"),
+            ("https://s3.console.aws.amazon.com/s3/buckets/my-trail?region=x&prefix=AWSLogs/", "s3://my-trail/AWSLogs/"),
+        ] {
+            assert_eq!(bucket_address(name).unwrap_or_default(), expected, "{name}");
+        }
+        assert_eq!(bucket_address("my-trail/AWSLogs"), None);
     }
 }

@@ -10,7 +10,7 @@ use super::options::Common;
 use super::values::{self, DigestPrefix};
 use super::{Ending, after_help};
 use crate::failure::Failure;
-use crate::model::{ImageState, Timeline};
+use crate::model::{Digest, ImageState, TagSpan, TagTimeline, Timeline};
 use crate::ui::quantity::counted;
 use crate::ui::talk::Talk;
 use crate::{detect, ui};
@@ -41,7 +41,7 @@ struct View {
     #[arg(long, value_name = "DIGEST", value_parser = values::digest_prefix)]
     digest: Vec<DigestPrefix>,
 
-    /// Only images that have or once had this tag; `*` and `?` match (repeatable)
+    /// The life of this tag, and the images that have or once had it; `*` and `?` match (repeatable)
     #[arg(long, value_name = "TAG", value_parser = values::tag)]
     tag: Vec<WildMatch>,
 
@@ -59,7 +59,10 @@ impl Args {
         let written = match self.common.show.format {
             #[cfg(feature = "sql")]
             ui::Format::Parquet => super::columns::timelines(&run, shown)?,
-            _ => run.write(|out, look, coverage| ui::timelines::write(out, look, coverage, shown))?,
+            _ => {
+                let tags = history.tags().filter(|tag| self.shows_life_of(tag));
+                run.write(|out, look, coverage| ui::timelines::write(out, look, coverage, shown, tags))?
+            }
         };
         if written == Some(0) && self.view.narrows() {
             talk.note("no timeline matches --digest, --tag and --state");
@@ -69,6 +72,16 @@ impl Args {
             None => Vec::new(),
         };
         Ok(run.end(&counted(written.unwrap_or_default(), "timeline", "timelines"), &findings))
+    }
+}
+
+impl Args {
+    /// Whether the life of a tag is shown: in JSON each that fits, on a page those that are asked for by name.
+    fn shows_life_of(&self, tag: &TagTimeline) -> bool {
+        let on_a_page = self.common.show.format == ui::Format::Table;
+        let named = self.view.tag.iter().any(|wanted| wanted.matches(tag.tag.raw()));
+        let of_digest = |span: &TagSpan| self.view.fits_digest(&span.digest);
+        (named || (self.view.tag.is_empty() && !on_a_page)) && (self.view.digest.is_empty() || tag.spans.iter().any(of_digest))
     }
 }
 
@@ -83,8 +96,12 @@ impl View {
     }
 
     fn shows_digest(&self, timeline: &Timeline) -> bool {
-        let digest = timeline.digest.to_string();
-        self.digest.is_empty() || self.digest.iter().any(|prefix| prefix.begins(&digest))
+        self.digest.is_empty() || self.fits_digest(&timeline.digest)
+    }
+
+    fn fits_digest(&self, digest: &Digest) -> bool {
+        let digest = digest.to_string();
+        self.digest.iter().any(|prefix| prefix.begins(&digest))
     }
 
     fn shows_tag(&self, timeline: &Timeline) -> bool {

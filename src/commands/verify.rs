@@ -73,6 +73,10 @@ pub struct Args {
 }
 
 impl Args {
+    pub fn writes_to_stdout(&self) -> bool {
+        self.show.writes_to_stdout()
+    }
+
     pub const fn quiet(&self) -> bool {
         self.show.quiet()
     }
@@ -81,7 +85,7 @@ impl Args {
         self.show.can_write(true)?;
         let started = Instant::now();
         let filter = self.window.filter(&[])?;
-        let destination = destination::prepare(&self.show)?;
+        let destination = destination::prepare(&self.show, self.public_keys.iter().map(PathBuf::as_path).chain(self.sources.iter().map(Path::new)))?;
         let mut keys = keys(&self.public_keys)?;
         let cancelled = interrupt::flag(talk);
         let asked = Sources { specs: &self.sources, s3: &self.s3, max_memory: self.limits.max_memory, jobs: self.limits.jobs() };

@@ -45,10 +45,10 @@ impl Args {
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         self.common.show.can_write(true)?;
         let supposition = match &self.policy {
-            Some(path) => Supposition::Instead(self.policy(path)?),
+            Some(path) => Supposition::Instead(Arc::new(self.policy(path)?)),
             None => Supposition::InForce,
         };
-        let run = Run::gather_for(&self.common, talk, Asked { at: None, supposition: Some(&supposition) })?;
+        let run = Run::gather_for(&self.common, talk, Asked { supposition: Some(&supposition), input: self.policy.as_deref(), ..Asked::default() })?;
         let found = WhatIfs::new(&run.evidence.history, &supposition);
         let rules = match &supposition {
             Supposition::Instead(policy) => policy.rules().iter().map(|rule| rule.text.clone()).collect(),

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::OtherKind;
+use super::identity::Told;
 use super::json::{Fault, Members, skip_value, unescape};
-use crate::model::Timestamp;
+use super::names::{Kind, is_null_word, named, respelled};
+use crate::model::{Exported, Identity, Timestamp};
 
-/// Top-level keys that decide anything here. The first of two equal keys counts.
+/// Top-level keys that decide anything here. The last of two equal keys counts, as with every reader that builds a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Key {
     EventVersion,
@@ -17,6 +19,8 @@ pub(super) enum Key {
     EventId,
     EventCategory,
     EventType,
+    AwsRegion,
+    RecipientAccount,
     /// lookup-events: the record itself, as a string.
     CloudTrailEvent,
     Detail,
@@ -34,21 +38,17 @@ pub(super) enum Key {
     /// EventBridge's time and id of a native event.
     Time,
     Id,
+    Region,
+    Account,
     LogFiles,
 }
 
 const KEYS: usize = Key::LogFiles as usize + 1;
 
 impl Key {
-    fn of(key: &[u8]) -> Option<Self> {
+    /// Keys that are not a record's own.
+    fn around(key: &[u8]) -> Option<Self> {
         Some(match key {
-            b"eventVersion" => Self::EventVersion,
-            b"eventTime" => Self::EventTime,
-            b"eventSource" => Self::EventSource,
-            b"eventName" => Self::EventName,
-            b"eventID" => Self::EventId,
-            b"eventCategory" => Self::EventCategory,
-            b"eventType" => Self::EventType,
             b"CloudTrailEvent" => Self::CloudTrailEvent,
             b"detail" => Self::Detail,
             b"detail-type" => Self::DetailType,
@@ -61,6 +61,8 @@ impl Key {
             b"digestStartTime" => Self::DigestStart,
             b"time" => Self::Time,
             b"id" => Self::Id,
+            b"region" => Self::Region,
+            b"account" => Self::Account,
             b"logFiles" => Self::LogFiles,
             _ => return None,
         })
@@ -78,6 +80,8 @@ pub(super) enum Shape {
     Envelope,
     /// A log line of CloudWatch Logs.
     LogLine,
+    /// What a service of AWS tells a queue or a function; it looks like a record.
+    Notification(&'static str),
     Foreign,
 }
 
@@ -85,11 +89,13 @@ pub(super) enum Shape {
 #[derive(Debug, Clone)]
 pub(super) struct Fields {
     spans: [(usize, usize); KEYS],
+    /// Something of the record is not written as CloudTrail writes it.
+    drifted: bool,
 }
 
 impl Fields {
     pub(super) const fn none() -> Self {
-        Self { spans: [(0, 0); KEYS] }
+        Self { spans: [(0, 0); KEYS], drifted: false }
     }
 
     /// The fields of the object at `at`, and its end.
@@ -107,10 +113,28 @@ impl Fields {
     /// Takes in one member.
     pub(super) fn note(&mut self, text: &[u8], key: Range<usize>, value: Range<usize>) {
         let Some(raw) = text.get(key) else { return };
-        let Some(key) = Key::of(&plain(raw)) else { return };
-        if let Some(span @ (0, 0)) = self.spans.get_mut(key as usize) {
+        let name = plain(raw);
+        if let Some((kind, key)) = named(&name) {
+            self.drifted |= drifts(kind, text.get(value.clone()).unwrap_or_default());
+            return self.put(key, value);
+        }
+        let around = Key::around(&name);
+        self.put(around, value.clone());
+        if let Some((_, key)) = respelled(&name).and_then(|name| named(name.as_bytes())) {
+            self.drifted = true;
+            self.put(key, value);
+        }
+    }
+
+    fn put(&mut self, key: Option<Key>, value: Range<usize>) {
+        if let Some(span) = key.and_then(|key| self.spans.get_mut(key as usize)) {
             *span = (value.start, value.end);
         }
+    }
+
+    /// Whether the record is to be brought into CloudTrail's own form.
+    pub(super) const fn has_drifted(&self) -> bool {
+        self.drifted
     }
 
     /// Where the value of `key` stands.
@@ -142,6 +166,13 @@ impl Fields {
     /// What this object is. A category decides where there is one; then what makes a record complete; then the rest.
     pub(super) fn shape(&self, text: &[u8]) -> Shape {
         let has = |key| self.span(key).is_some();
+        // An element of lookup-events has a record's names in other case.
+        if self.drifted && self.is_string(text, Key::CloudTrailEvent) {
+            return Shape::Lookup;
+        }
+        if let Some(what) = self.text(text, Key::EventSource).as_deref().and_then(notification) {
+            return Shape::Notification(what);
+        }
         let category = self.text(text, Key::EventCategory);
         match category.as_deref() {
             Some(b"Insight") => return Shape::Other(OtherKind::Insight),
@@ -188,18 +219,78 @@ impl Fields {
 
     /// When a native EventBridge event happened, if it says so.
     pub(super) fn native_time(&self, text: &[u8]) -> Option<Timestamp> {
-        std::str::from_utf8(&self.text(text, Key::Time)?).ok().and_then(Timestamp::parse)
+        let said = self.text(text, Key::Time).or_else(|| self.raw(text, Key::Time).map(Cow::Borrowed))?;
+        let said = std::str::from_utf8(&said).ok()?;
+        Timestamp::parse(said).or_else(|| said.parse().ok().and_then(Timestamp::from_epoch))
     }
 
-    /// A string in one of the spellings that [`Timestamp::parse`] knows, or a number since the epoch.
+    /// A time in any of the forms that exporters have for it.
     fn time(&self, text: &[u8]) -> Result<Timestamp, String> {
         let Some(raw) = self.raw(text, Key::EventTime) else { return Err("no eventTime".to_owned()) };
-        let time = match self.text(text, Key::EventTime) {
-            Some(said) => std::str::from_utf8(&said).ok().and_then(Timestamp::parse),
-            None => std::str::from_utf8(raw).ok().and_then(|number| number.parse().ok()).and_then(Timestamp::from_epoch),
-        };
-        time.ok_or_else(|| format!("eventTime is no time: {}", excerpt(raw)))
+        exported(raw).map(|read| read.time).ok_or_else(|| format!("eventTime is no time: {}", excerpt(raw)))
     }
+
+    /// What tells this record apart from others; `span` is where it stands.
+    pub(super) fn identity(&self, text: &[u8], span: Range<usize>) -> Identity {
+        self.identity_by(text, span, [Key::EventId, Key::EventSource, Key::EventName, Key::AwsRegion, Key::RecipientAccount], self.time(text).ok())
+    }
+
+    /// The same of a native EventBridge event.
+    pub(super) fn native_identity(&self, text: &[u8], span: Range<usize>) -> Identity {
+        self.identity_by(text, span, [Key::Id, Key::Source, Key::DetailType, Key::Region, Key::Account], self.native_time(text))
+    }
+
+    fn identity_by(&self, text: &[u8], span: Range<usize>, keys: [Key; 5], time: Option<Timestamp>) -> Identity {
+        let [id, source, name, region, account] = keys.map(|key| self.text(text, key).unwrap_or_default());
+        let told = Told { id: &id, time, source: &source, name: &name, region: &region, account: &account };
+        told.identity(text.get(span).unwrap_or_default())
+    }
+}
+
+/// What tells a queue or a function that something happened; sources of CloudTrail are names of hosts.
+fn notification(source: &[u8]) -> Option<&'static str> {
+    Some(match source.strip_prefix(b"aws:")? {
+        b"s3" => "an S3 event notification, not CloudTrail",
+        b"sqs" => "a message of SQS as Lambda gets it, not CloudTrail",
+        b"sns" => "a message of SNS as Lambda gets it, not CloudTrail",
+        b"kinesis" => "a record of Kinesis as Lambda gets it, not CloudTrail",
+        b"dynamodb" => "a change of a DynamoDB table as Lambda gets it, not CloudTrail",
+        _ => "an event for Lambda, not CloudTrail",
+    })
+}
+
+/// Whether `raw` is not what CloudTrail writes where a value of this kind stands.
+pub(super) fn drifts(kind: Kind, raw: &[u8]) -> bool {
+    let text = || raw.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    match kind {
+        Kind::Any => false,
+        Kind::Json | Kind::Payload => raw.starts_with(b"\""),
+        // Empty text is no text to anybody.
+        Kind::Word => text().is_some_and(|text| !text.is_empty() && is_null_word(text)),
+        Kind::Flag => !matches!(raw, b"true" | b"false" | b"null" | b"\"true\"" | b"\"false\""),
+        Kind::Account => raw != b"null" && text().is_none_or(|text| !text.is_empty() && is_null_word(text)),
+        Kind::Time => {
+            !(raw.ends_with(b"Z\"")
+                && std::str::from_utf8(raw).is_ok_and(|raw| raw.get(11..12) == Some("T") && Timestamp::parse(raw.trim_matches('"')).is_some()))
+        }
+    }
+}
+
+/// A time as exporters write it: a text, a number, or MongoDB's `{"$date": …}` around either.
+pub(super) fn exported(raw: &[u8]) -> Option<Exported> {
+    if raw.first() == Some(&b'{') {
+        let mut members = Members::of(raw, 0);
+        while let Ok(Some(member)) = members.next() {
+            let end = skip_value(raw, member.value).ok()?;
+            if matches!(raw.get(member.key)?, b"$date" | b"$numberLong" | b"value") {
+                return exported(raw.get(member.value..end)?);
+            }
+            members.go_on(end);
+        }
+        return None;
+    }
+    let text = raw.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).map_or(Cow::Borrowed(raw), plain);
+    std::str::from_utf8(&text).ok().and_then(Exported::read)
 }
 
 /// What a string says, given what stands between its quotes; half a surrogate pair stays as it is written.

@@ -12,6 +12,7 @@
 //! anywhere. Everything that is odd about the whole (a number among the records, something behind the end, a bad record)
 //! makes the hot path give up before a single record is handed out; the full path then starts from the beginning.
 
+mod drift;
 mod mark;
 mod own;
 mod stretch;
@@ -23,12 +24,16 @@ use memchr::memmem::Finder;
 use super::Wanted;
 use super::blocks::{self, BATCH, Classify, Task};
 use super::fields::{Fields, Key, Shape};
-use super::fingerprint::fingerprint;
+use super::identity::is_event_id;
 use super::json::skip_space;
+use super::repair::may_have_half_a_character;
 use super::tally::Tally;
+use drift::Drift;
 use mark::Mark;
 use own::{Minute, Own, Usual};
 use stretch::{Block, Stretch, between};
+
+use crate::model::Repairs;
 
 /// Brackets that are open around a record.
 const AROUND: u32 = 2;
@@ -46,6 +51,7 @@ const KEPT: usize = 64;
 pub(super) struct HotPath {
     /// Finds escapes of ASCII letters.
     escape: Finder<'static>,
+    drift: Drift,
     pieces: Vec<Piece>,
 }
 
@@ -72,7 +78,7 @@ struct Current {
 
 impl Default for HotPath {
     fn default() -> Self {
-        Self { escape: Finder::new(b"\\u00"), pieces: Vec::new() }
+        Self { escape: Finder::new(b"\\u00"), drift: Drift::default(), pieces: Vec::new() }
     }
 }
 
@@ -85,7 +91,8 @@ impl HotPath {
         let (escape, pieces, kept) = (&self.escape, &mut self.pieces, [Block::default(); KEPT]);
         let current = Current { start: list, first: 0, kept: 0, odd: false };
         blocks::run(Scan { text, escape, wanted, tally, pieces, kept, minute: Minute::default(), list, end: list, current })?;
-        Some(&self.pieces)
+        // Whoever wrote one of them in another form has written all of them so.
+        (!self.pieces.iter().any(|piece| self.drift.is_in(text, piece))).then_some(&self.pieces)
     }
 }
 
@@ -240,7 +247,7 @@ impl Scan<'_, '_> {
         }
         let usual = if may_hide_keys { None } else { self.usual(end, stretch.marked(first, last), stretch) };
         let Some(usual) = usual else { return self.unusual(start, end) };
-        let index = self.tally.count(Some(usual.time), Some(usual.id));
+        let index = self.tally.count(Some(usual.time), usual.identity);
         if usual.wanted {
             self.pieces.push(Piece { start, end, index });
         }
@@ -268,8 +275,8 @@ impl Scan<'_, '_> {
     fn may_hide_keys(&self, record: Range<usize>) -> Option<bool> {
         let record = self.text.get(record)?;
         simdutf8::basic::from_utf8(record).ok()?;
-        // An escape may stand for a letter of a key.
-        Some(self.escape.find(record).is_some())
+        // An escape may stand for a letter of a key, or for half a character.
+        Some(self.escape.find(record).is_some() || may_have_half_a_character(record))
     }
 
     /// Any other record, by a full reading of it. One that cannot be understood makes the hot path give up.
@@ -279,8 +286,15 @@ impl Scan<'_, '_> {
         match fields.shape(self.text) {
             Shape::Other(kind) => self.tally.skip(kind),
             Shape::Record => {
+                let record = self.text.get(start..end)?;
+                if fields.has_drifted() || may_have_half_a_character(record) {
+                    return None;
+                }
                 let time = fields.check(self.text).ok()?;
-                let index = self.tally.count(Some(time), fields.text(self.text, Key::EventId).map(|id| fingerprint(&id)));
+                let index = self.tally.count(Some(time), fields.identity(self.text, start..end));
+                if !fields.text(self.text, Key::EventId).is_some_and(|id| is_event_id(&id)) {
+                    self.tally.repaired(&Repairs { records: 1, event_id: 1, ..Repairs::default() });
+                }
                 if fields.text(self.text, Key::EventSource).is_some_and(|source| self.wanted.source(&source)) {
                     self.pieces.push(Piece { start, end, index });
                 }

@@ -51,6 +51,31 @@ pub(crate) fn skip_space(text: &[u8], mut at: usize) -> usize {
     at
 }
 
+/// The same between documents and the elements of a list, where tools leave more than white space: byte order marks of the
+/// files that a text was put together from, commas of a list without its brackets, and RFC 7464's record separators.
+pub(super) fn skip_between(text: &[u8], mut at: usize) -> usize {
+    loop {
+        at = skip_space(text, at);
+        at += match text.get(at) {
+            Some(b',' | 0x1e) => 1,
+            Some(0xef) if text.get(at..at + 3) == Some(BYTE_ORDER_MARK) => 3,
+            _ => return at,
+        };
+    }
+}
+
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// White space and byte order marks.
+fn skip_space_and_marks(text: &[u8], mut at: usize) -> usize {
+    at = skip_space(text, at);
+    while text.get(at) == Some(&0xef) && text.get(at..at + 3) == Some(BYTE_ORDER_MARK) {
+        at = skip_space(text, at + 3);
+    }
+    at
+}
+
 /// The end of the value that begins at `at` (no white space before it).
 pub(crate) fn skip_value(text: &[u8], at: usize) -> Result<usize, Fault> {
     skip_value_within(text, at, DEPTH_MAX)
@@ -369,13 +394,13 @@ impl<'t> Elements<'t> {
 
     /// Where the next element begins; `None` at the closing bracket, with [`Self::end`] behind it.
     pub(crate) fn next(&mut self) -> Result<Option<usize>, Fault> {
-        let at = skip_space(self.text, self.at);
+        let at = skip_space_and_marks(self.text, self.at);
         match (self.text.get(at), self.opened) {
             (Some(b']'), _) => {
                 self.at = at + 1;
                 Ok(None)
             }
-            (Some(b','), true) => Ok(Some(skip_space(self.text, at + 1))),
+            (Some(b','), true) => Ok(Some(skip_space_and_marks(self.text, at + 1))),
             (_, true) => fault(self.text, at, "expected `,` or `]`"),
             (None, false) => fault(self.text, at, CUT),
             (_, false) => {

@@ -1,15 +1,18 @@
 //! What one object held, while it is being read.
 
 use super::{Limits, ObjectReport, OtherKind, Outcome};
-use crate::model::Timestamp;
+use crate::model::{Identity, Repairs, Timestamp};
 
 /// Counts, failures and the span of time of one object.
 pub(super) struct Tally<'d> {
     limits: Limits,
-    event_ids: &'d mut Vec<u64>,
+    identities: &'d mut Vec<Identity>,
     /// Position of the next element.
     index: u64,
     records: u64,
+    skipped: u64,
+    passed_over: u64,
+    repaired: Repairs,
     failed: Vec<(u64, String)>,
     failed_total: u64,
     first: Option<Timestamp>,
@@ -17,44 +20,61 @@ pub(super) struct Tally<'d> {
     other: Option<OtherKind>,
     /// Something in the object belongs to CloudTrail.
     recognised: bool,
-    /// The first thing that does not.
+    /// There is a list that records may stand in.
+    listed: bool,
+    /// The first thing that does not belong to CloudTrail.
     foreign: Option<String>,
+    /// The same, if it looks like CloudTrail all the same.
+    notification: Option<&'static str>,
+    /// The first damage that reading went on behind.
+    damage: Option<String>,
 }
 
 impl<'d> Tally<'d> {
-    pub(super) fn new(limits: Limits, event_ids: &'d mut Vec<u64>) -> Self {
-        event_ids.clear();
+    pub(super) fn new(limits: Limits, identities: &'d mut Vec<Identity>) -> Self {
+        identities.clear();
         Self {
             limits,
-            event_ids,
+            identities,
             index: 0,
             records: 0,
+            skipped: 0,
+            passed_over: 0,
+            repaired: Repairs::default(),
             failed: Vec::new(),
             failed_total: 0,
             first: None,
             last: None,
             other: None,
             recognised: false,
+            listed: false,
             foreign: None,
+            notification: None,
+            damage: None,
         }
     }
 
     /// Forgets everything: a reading turned out to be the wrong one.
     pub(super) fn restart(&mut self) {
-        self.event_ids.clear();
+        self.identities.clear();
         self.failed.clear();
-        (self.index, self.records, self.failed_total) = (0, 0, 0);
-        (self.first, self.last, self.other, self.foreign) = (None, None, None, None);
-        self.recognised = false;
+        (self.index, self.records, self.skipped, self.passed_over, self.failed_total) = (0, 0, 0, 0, 0);
+        (self.first, self.last, self.other, self.foreign, self.notification, self.damage) = (None, None, None, None, None, None);
+        (self.recognised, self.listed, self.repaired) = (false, false, Repairs::default());
     }
 
-    /// There is a list of records, even if it is empty.
+    /// There is something of CloudTrail's.
     pub(super) const fn recognise(&mut self) {
         self.recognised = true;
     }
 
+    /// There is a list of records, even if it is empty.
+    pub(super) const fn list(&mut self) {
+        self.listed = true;
+    }
+
     pub(super) const fn is_recognised(&self) -> bool {
-        self.recognised
+        self.recognised || self.listed && self.notification.is_none()
     }
 
     /// How many elements have been seen, of whatever kind.
@@ -62,13 +82,18 @@ impl<'d> Tally<'d> {
         self.index
     }
 
+    /// How many records have been understood.
+    pub(super) const fn records(&self) -> u64 {
+        self.records.saturating_sub(self.failed_total)
+    }
+
     /// Counts a record that can be placed; its index.
-    pub(super) fn count(&mut self, time: Option<Timestamp>, event_id: Option<u64>) -> u64 {
+    pub(super) fn count(&mut self, time: Option<Timestamp>, identity: Identity) -> u64 {
         if let Some(time) = time {
             self.first = Some(self.first.map_or(time, |first| first.min(time)));
             self.last = Some(self.last.map_or(time, |last| last.max(time)));
         }
-        self.event_ids.extend(event_id);
+        self.identities.push(identity);
         self.recognised = true;
         self.records += 1;
         self.index += 1;
@@ -94,12 +119,36 @@ impl<'d> Tally<'d> {
     pub(super) fn skip(&mut self, kind: OtherKind) {
         self.recognised = true;
         self.other.get_or_insert(kind);
+        self.skipped += 1;
+        self.index += 1;
+    }
+
+    /// Counts what was repaired in the last record.
+    pub(super) const fn repaired(&mut self, repairs: &Repairs) {
+        self.repaired.add(repairs);
+    }
+
+    /// Damage that reading goes on behind.
+    pub(super) fn damaged(&mut self, reason: String) {
+        self.damage.get_or_insert(reason);
+    }
+
+    /// Something that looks like a record and is not CloudTrail's.
+    pub(super) fn refuse(&mut self, what: &'static str) {
+        self.notification.get_or_insert(what);
+        self.passed_over += 1;
         self.index += 1;
     }
 
     /// Sound JSON that has nothing to do with CloudTrail, and may stand beside it (EventBridge events of other services).
     pub(super) fn pass_over(&mut self, what: String) {
         self.foreign.get_or_insert(what);
+        self.pass_line();
+    }
+
+    /// A line that belongs to the way in which the records came.
+    pub(super) const fn pass_line(&mut self) {
+        self.passed_over += 1;
         self.index += 1;
     }
 
@@ -111,16 +160,25 @@ impl<'d> Tally<'d> {
 
     /// The report on an object that was walked to its end, or up to `damage`.
     pub(super) fn finish(mut self, damage: Option<String>, bytes_decompressed: u64) -> ObjectReport {
-        let outcome = self.outcome(damage);
-        if !self.recognised {
+        let damage = damage.or_else(|| self.damage.take());
+        let recognised = self.is_recognised();
+        let outcome = self.outcome(damage, recognised);
+        if !recognised {
             // One reason for the object says more than the same for each of its elements.
-            (self.records, self.failed_total) = (0, 0);
+            (self.records, self.failed_total, self.passed_over) = (0, 0, 0);
             self.failed.clear();
+        }
+        if matches!(outcome, Outcome::Skipped(_)) {
+            // The object counts as a whole.
+            (self.skipped, self.passed_over) = (0, 0);
         }
         ObjectReport {
             outcome,
             bytes_decompressed,
             records: self.records,
+            records_skipped: self.skipped,
+            lines_skipped: self.passed_over,
+            repaired: self.repaired,
             failed: self.failed,
             failed_total: self.failed_total,
             first_event_time: self.first,
@@ -128,11 +186,14 @@ impl<'d> Tally<'d> {
         }
     }
 
-    fn outcome(&mut self, damage: Option<String>) -> Outcome {
+    fn outcome(&mut self, damage: Option<String>, recognised: bool) -> Outcome {
         if let Some(reason) = damage {
             return Outcome::Failed(reason);
         }
-        match (self.recognised, self.foreign.take(), self.other) {
+        if let (false, Some(what)) = (recognised, self.notification) {
+            return Outcome::Failed(what.to_owned());
+        }
+        match (recognised, self.foreign.take(), self.other) {
             (false, Some(what), _) => Outcome::Failed(format!("JSON, but not CloudTrail: {what}")),
             (false, None, _) if self.failed_total > 0 => Outcome::Failed(self.failed.first().map(|(_, reason)| reason.clone()).unwrap_or_default()),
             (true, _, Some(kind)) if self.records == 0 => Outcome::Skipped(kind),

@@ -4,11 +4,13 @@
 use std::ops::Range;
 
 use super::fields::{Fields, Key, Shape, excerpt, plain};
-use super::fingerprint::fingerprint;
 use super::hot::Piece;
-use super::json::{Elements, Fault, Members, Strings, skip_brackets, skip_space, skip_value};
+use super::identity::is_event_id;
+use super::json::{Elements, Fault, Members, Strings, skip_between, skip_brackets, skip_space, skip_value};
+use super::repair::{may_have_half_a_character, repair};
 use super::tally::Tally;
 use super::{RawRecord, RecordSink, Wanted};
+use crate::model::Repairs;
 
 /// How deep records may be wrapped in strings or envelopes: a log line that holds an EventBridge envelope is two.
 const WRAPS_MAX: u8 = 3;
@@ -47,13 +49,40 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         }
     }
 
-    /// JSON documents one after another, with or without white space between them.
+    /// JSON documents one after another, with or without white space, commas or byte order marks between them. Goes on behind
+    /// damage where another one begins; the first damage is the fault.
     pub(super) fn documents(&mut self, text: &[u8]) -> Result<(), Fault> {
-        let mut at = skip_space(text, 0);
+        let mut at = skip_between(text, 0);
         while at < text.len() {
-            at = skip_space(text, self.document(text, at)?);
+            at = match self.document(text, at) {
+                Ok(end) => skip_between(text, end),
+                Err(fault) => {
+                    self.go_on_behind(text, fault);
+                    return Err(fault);
+                }
+            };
         }
         Ok(())
+    }
+
+    /// Reads what still stands behind damage, unless nothing of CloudTrail's stood before it.
+    fn go_on_behind(&mut self, text: &[u8], fault: Fault) {
+        if self.tally.is_recognised() && !fault.is_cut() {
+            self.search(text, fault.offset);
+        }
+    }
+
+    /// Reads every whole document from `at` on, whatever stands between them.
+    pub(super) fn search(&mut self, text: &[u8], at: usize) {
+        // Each search for a document tries what may be one; in hostile texts that could be the same bytes again and again.
+        let mut tries_bytes = text.len().saturating_mul(4);
+        let mut next = find_document(text, at, &mut tries_bytes);
+        while let Some(at) = next {
+            next = match self.document(text, at) {
+                Ok(end) => find_document(text, end, &mut tries_bytes),
+                Err(fault) => find_document(text, fault.offset.max(at + 1), &mut tries_bytes),
+            };
+        }
     }
 
     /// The document at `at`; its end.
@@ -65,6 +94,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         match text.get(at) {
             Some(b'{') => self.object(text, at, place),
             Some(b'[') if place == Place::Top => self.array(text, at, Place::Listed),
+            Some(b'"') if is_encoded(text, at) => self.encoded(text, at),
             _ => {
                 let end = skip_value(text, at)?;
                 let value = text.get(at..end).unwrap_or_default();
@@ -72,6 +102,14 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
                 Ok(end)
             }
         }
+    }
+
+    /// An event that was made a string of; its end.
+    fn encoded(&mut self, text: &[u8], at: usize) -> Result<usize, Fault> {
+        let end = skip_value(text, at)?;
+        let inner = plain(text.get(at + 1..end - 1).unwrap_or_default());
+        self.embedded(&inner, 0);
+        Ok(end)
     }
 
     fn array(&mut self, text: &[u8], at: usize, place: Place) -> Result<usize, Fault> {
@@ -105,7 +143,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         while let Some(member) = members.next()? {
             let end = if place != Place::Contained && is_container(text, &member.key, member.value) {
                 contained = true;
-                self.tally.recognise();
+                self.tally.list();
                 self.array(text, member.value, Place::Contained)?
             } else {
                 skip_value(text, member.value)?
@@ -125,8 +163,10 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             Shape::Record => self.record(text, span, fields),
             Shape::Other(kind) => self.tally.skip(kind),
             Shape::Envelope => self.envelope(text, span, fields),
-            Shape::Lookup => self.embedded(text, fields, Key::CloudTrailEvent, wraps),
-            Shape::LogLine => self.embedded(text, fields, Key::Message, wraps),
+            Shape::Lookup => self.embedded(&fields.text(text, Key::CloudTrailEvent).unwrap_or_default(), wraps),
+            Shape::LogLine => self.embedded(&fields.text(text, Key::Message).unwrap_or_default(), wraps),
+            Shape::Notification(what) => self.tally.refuse(what),
+            Shape::Foreign if is_bulk_action(text, span.start) => self.tally.pass_over("an action line of a bulk file".to_owned()),
             Shape::Foreign => self.tally.fail_foreign(describe(text, span.start)),
         }
     }
@@ -134,15 +174,34 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     fn record(&mut self, text: &[u8], span: Range<usize>, fields: &Fields) {
         // Whatever else is wrong with it, this is a record of CloudTrail's and says what the object is.
         self.tally.recognise();
-        let json = match utf8(text, span) {
+        let json = match utf8(text, span.clone()) {
             Ok(json) => json,
             Err(reason) => return self.tally.fail(reason),
         };
+        if !fields.has_drifted() && !may_have_half_a_character(json.as_bytes()) {
+            return self.repaired_record(text, span, fields, json, &Repairs::default());
+        }
+        match repair(json) {
+            Ok(None) => self.repaired_record(text, span, fields, json, &Repairs::default()),
+            Ok(Some(repaired)) => match Fields::read(repaired.json.as_bytes(), 0) {
+                Ok((fields, end)) => self.repaired_record(repaired.json.as_bytes(), 0..end, &fields, &repaired.json, &repaired.repairs),
+                Err(fault) => self.tally.fail(fault.into()),
+            },
+            Err(reason) => self.tally.fail(reason),
+        }
+    }
+
+    /// A record in CloudTrail's own form.
+    fn repaired_record(&mut self, text: &[u8], span: Range<usize>, fields: &Fields, json: &str, repairs: &Repairs) {
         let time = match fields.check(text) {
             Ok(time) => time,
             Err(reason) => return self.tally.fail(reason),
         };
-        let index = self.tally.count(Some(time), fields.text(text, Key::EventId).map(|id| fingerprint(&id)));
+        let index = self.tally.count(Some(time), fields.identity(text, span));
+        let own_id = fields.text(text, Key::EventId).is_some_and(|id| is_event_id(&id));
+        if !own_id || *repairs != Repairs::default() {
+            self.tally.repaired(&Repairs { records: 1, event_id: u64::from(!own_id), ..*repairs });
+        }
         if fields.text(text, Key::EventSource).is_some_and(|source| self.wanted.source(&source)) {
             self.hand_out(RawRecord { index, json, native: false });
         }
@@ -168,9 +227,9 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             let kind = fields.text(text, Key::DetailType).unwrap_or_default();
             return self.tally.pass_over(format!("an EventBridge event '{}' from '{}'", excerpt(&kind), excerpt(&source)));
         }
-        match utf8(text, span) {
+        match utf8(text, span.clone()) {
             Ok(json) => {
-                let index = self.tally.count(fields.native_time(text), fields.text(text, Key::Id).map(|id| fingerprint(&id)));
+                let index = self.tally.count(fields.native_time(text), fields.native_identity(text, span));
                 self.hand_out(RawRecord { index, json, native: true });
             }
             Err(reason) => self.tally.fail(reason),
@@ -178,17 +237,16 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     }
 
     /// An event that is written as a string inside another.
-    fn embedded(&mut self, text: &[u8], fields: &Fields, key: Key, wraps: u8) {
-        let inner = fields.text(text, key).unwrap_or_default();
+    fn embedded(&mut self, inner: &[u8], wraps: u8) {
         if inner.starts_with(b"CWL CONTROL MESSAGE") {
             return self.tally.pass_over("a control message of CloudWatch Logs".to_owned());
         }
-        let at = skip_space(&inner, 0);
+        let at = skip_between(inner, 0);
         if inner.get(at) != Some(&b'{') || wraps >= WRAPS_MAX {
-            return self.tally.fail_foreign(format!("the text inside is no event: {}", excerpt(&inner)));
+            return self.tally.fail_foreign(format!("the text inside is no event: {}", excerpt(inner)));
         }
-        match Fields::read(&inner, at) {
-            Ok((fields, end)) if skip_space(&inner, end) == inner.len() => self.event(&inner, at..end, &fields, wraps + 1),
+        match Fields::read(inner, at) {
+            Ok((fields, end)) if skip_space(inner, end) == inner.len() => self.event(inner, at..end, &fields, wraps + 1),
             Ok((_, end)) => self.tally.fail(format!("the event inside is followed by something at byte {end} of it")),
             Err(fault) => self.tally.fail(format!("the event inside is not JSON: {} at byte {} of it", fault.reason, fault.offset)),
         }
@@ -215,7 +273,44 @@ fn goes_on(text: &[u8], end: usize) -> bool {
 /// Whether this member is the list of a container.
 fn is_container(text: &[u8], key: &Range<usize>, value: usize) -> bool {
     let key = plain(text.get(key.clone()).unwrap_or_default());
-    matches!(&*key, b"Records" | b"Events" | b"events" | b"logEvents") && text.get(value) == Some(&b'[')
+    matches!(&*key, b"Records" | b"records" | b"Events" | b"events" | b"logEvents") && text.get(value) == Some(&b'[')
+}
+
+/// Whether the string at `at` begins as an object does.
+fn is_encoded(text: &[u8], at: usize) -> bool {
+    text.get(at + 1..).unwrap_or_default().trim_ascii_start().starts_with(b"{\\\"")
+}
+
+/// Whether this is what stands before each document in a file for Elasticsearch's bulk interface.
+fn is_bulk_action(text: &[u8], at: usize) -> bool {
+    let mut members = Members::of(text, at);
+    let Ok(Some(action)) = members.next() else { return false };
+    let is_action = matches!(text.get(action.key), Some(b"index" | b"create" | b"update" | b"delete")) && text.get(action.value) == Some(&b'{');
+    let Ok(end) = skip_value(text, action.value) else { return false };
+    members.go_on(end);
+    is_action && matches!(members.next(), Ok(None))
+}
+
+/// Where the next document of CloudTrail's begins, from `at` on; `None` if there is none, or trying has taken too much.
+fn find_document(text: &[u8], mut at: usize, tries_bytes: &mut usize) -> Option<usize> {
+    while let Some(found) = memchr::memchr(b'{', text.get(at..)?) {
+        let start = at + found;
+        at = start + 1;
+        if text.get(skip_space(text, at)) != Some(&b'"') {
+            continue;
+        }
+        match Fields::read(text, start) {
+            Ok((fields, end)) => {
+                *tries_bytes = tries_bytes.checked_sub(end - start)?;
+                let first_key = Members::of(text, start).next().ok().flatten();
+                if fields.shape(text) != Shape::Foreign || first_key.is_some_and(|member| is_container(text, &member.key, member.value)) {
+                    return Some(start);
+                }
+            }
+            Err(fault) => *tries_bytes = tries_bytes.checked_sub(fault.offset.saturating_sub(start))?,
+        }
+    }
+    None
 }
 
 /// The text of a record, if it is UTF-8.

@@ -1,11 +1,11 @@
 //! The next victims: displaced, still there, and the repository's lifecycle policy will take them.
 
-use super::same_tag::{gap, kind, order, severity};
+use super::advice;
+use super::same_tag::{gap, kind, lost_to_child, order, push_index_again, severity};
 use super::story::{evidence, immutability, place, settled};
 use super::usage::usage_of_displaced;
 use super::{Detector, Subject, id};
-use crate::model::{Finding, FindingKind, ImageState, KeptImage, LostImage, Timestamp};
-use crate::policy::Action;
+use crate::model::{Finding, FindingKind, ImageState, KeptImage, LifecycleAction, LostImage, Timestamp};
 use crate::timeline::{Displacement, PolicyInForce};
 
 /// Every image that lost its last tag to another push, is held by no index, and matches a rule in force.
@@ -21,7 +21,7 @@ impl Detector for DisplacedAlive {
         let at = subject.repository.by_digest.get(&subject.image.digest);
         let prospect = at.and_then(|at| prospects.images.get(*at).copied()?).filter(|prospect| prospect.eligible_at.is_some());
         // A transition can be undone, and is told apart from an end.
-        let rule = prospect.and_then(|prospect| prospects.rule(prospect)).filter(|rule| rule.action == Action::Expire);
+        let rule = prospect.and_then(|prospect| prospects.rule(prospect)).filter(|rule| rule.action == LifecycleAction::Expire);
         if let Some(rule) = rule {
             found.push(finding(subject, displaced, prospects.in_force, &rule.in_words()));
         }
@@ -37,14 +37,21 @@ fn finding(subject: Subject<'_>, displaced: &Displacement, policy: PolicyInForce
     events.extend(settled(subject.repository, [displaced.first_push, displaced.second_push]));
     events.extend(&harm.evidence);
     let digest = history.digest_or_zero(image.digest);
+    let advice = if displaced.by_child {
+        push_index_again(history.text(displaced.tag))
+    } else {
+        [advice::of_displaced(subject, displaced, &harm), vec![immutability(history, subject.repository, history.text(displaced.tag))]].concat()
+    };
     let repository = history.repository(subject.repository);
     Finding {
         id: id(subject, &history.call_id(displaced.second_push), ""),
         kind: FindingKind::DisplacedAlive,
         severity: severity(&harm, pair),
+        tags: history.log_text(displaced.tag).into_iter().collect(),
         tag: history.log_text(displaced.tag),
+        reasons: Vec::new(),
         lost: LostImage {
-            digest,
+            digest: Some(digest),
             pushed_at: image.pushed_at.map(Timestamp::from_millis),
             untagged_at: image.untagged_at.map(Timestamp::from_millis),
             gone_at: None,
@@ -57,18 +64,18 @@ fn finding(subject: Subject<'_>, displaced: &Displacement, policy: PolicyInForce
         deletion: None,
         exposure_seconds: None,
         usage: harm.usage,
-        summary: format!(
-            "In {}, {} lost tag {} to {} and is still there; {rule} will take it.",
-            place(&repository),
-            digest.short(),
-            history.text(displaced.tag),
-            history.digest_or_zero(displaced.by).short(),
-        ),
-        advice: vec![
-            "Give it a tag now (`aws ecr put-image` with its manifest and a new tag) if anything refers to it.".to_owned(),
-            "Then deploy anew what still runs it.".to_owned(),
-            immutability(history, subject.repository, history.text(displaced.tag)),
-        ],
+        summary: if displaced.by_child {
+            format!("In {}, {}; {rule} will take the index.", place(&repository), lost_to_child(subject, displaced))
+        } else {
+            format!(
+                "In {}, {} lost tag {} to {} and is still there; {rule} will take it.",
+                place(&repository),
+                digest.short(),
+                history.text(displaced.tag),
+                history.digest_or_zero(displaced.by).short(),
+            )
+        },
+        advice,
         evidence: evidence(history, events),
         repository,
     }

@@ -1,11 +1,13 @@
 //! Other ways to lose an image that something still needs. They are findings only where somebody was hurt; otherwise
 //! they are steps in a timeline, and nothing is wrong with them.
 
-use super::story::{deleted, evidence, lost, place, rule_in_words};
+use super::advice;
+use super::reasons::{Why, why};
+use super::story::{add_reasons, deleted, evidence, lost, place, rule_in_words, tags_by_need};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
-use crate::model::{Deleted, Finding, FindingKind, KeptImage, LogText};
-use crate::timeline::{End, Loss};
+use crate::model::{EventRef, Finding, FindingKind, KeptImage};
+use crate::timeline::{Because, End, History, Image, Loss, RepositoryHistory, Sym};
 
 /// A count or age rule took an image that had a tag.
 pub struct ExpiredWhileTagged;
@@ -16,16 +18,39 @@ pub struct RepositoryDeleted;
 /// A transition rule, or `UpdateImageStorageClass`: unpullable, and can be restored.
 pub struct Archived;
 
+/// A copy went with its source: most likely, for no log has its end.
+pub struct ReplicatedDeletion;
+/// A reference artifact went with its subject: most likely, too.
+pub struct WentWithSubject;
+
+impl Detector for ReplicatedDeletion {
+    fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
+        let copied = |loss: &Loss| matches!(loss.presumed, Some(Because::Source { .. }));
+        report(subject, FindingKind::ReplicatedDeletion, copied, found);
+    }
+}
+
+impl Detector for WentWithSubject {
+    fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
+        let artifact = |loss: &Loss| matches!(loss.presumed, Some(Because::Subject(_)));
+        let of = |end: End| move |loss: &Loss| artifact(loss) && (loss.end == end);
+        report(subject, FindingKind::ExpiredUntagged, of(End::Expired), found);
+        report(subject, FindingKind::Archived, of(End::Archived), found);
+        report(subject, FindingKind::DeletedByCall, of(End::DeletedByDigest), found);
+        report(subject, FindingKind::DeletedByCall, of(End::DeletedByLastTag), found);
+    }
+}
+
 impl Detector for ExpiredWhileTagged {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        let tagged = |loss: &Loss| loss.end == End::Expired && loss.displaced.is_none() && !loss.tags.is_empty();
+        let tagged = |loss: &Loss| loss.presumed.is_none() && loss.end == End::Expired && loss.displaced.is_none() && !loss.tags.is_empty();
         report(subject, FindingKind::ExpiredWhileTagged, tagged, found);
     }
 }
 
 impl Detector for DeletedByCall {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        let called = |loss: &Loss| matches!(loss.end, End::DeletedByDigest | End::DeletedByLastTag);
+        let called = |loss: &Loss| loss.presumed.is_none() && matches!(loss.end, End::DeletedByDigest | End::DeletedByLastTag);
         report(subject, FindingKind::DeletedByCall, called, found);
     }
 }
@@ -38,7 +63,7 @@ impl Detector for RepositoryDeleted {
 
 impl Detector for Archived {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        report(subject, FindingKind::Archived, |loss| loss.end == End::Archived, found);
+        report(subject, FindingKind::Archived, |loss| loss.end == End::Archived && loss.presumed.is_none(), found);
     }
 }
 
@@ -56,68 +81,93 @@ fn report(subject: Subject<'_>, kind: FindingKind, is_kind: impl Fn(&Loss) -> bo
 fn finding(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: Harm) -> Finding {
     let history = subject.history;
     let event = history.event(loss.event);
-    let deletion = deleted(history, loss);
-    // Where several tags went with it, one stands for all; the list is in the deletion.
-    let mut tags: Vec<LogText> = loss.tags.iter().filter_map(|(tag, _)| history.log_text(*tag)).collect();
-    tags.sort_unstable();
+    // Of what is concluded from another image's end, the event and the rule are that one's.
+    let behind = history.behind(subject.repository, subject.image, loss).map_or(loss, |(_, _, behind)| behind);
+    let deletion = deleted(history, behind);
+    let why = why(history, subject.repository, subject.image, loss);
+    let tags = tags_by_need(history, subject.image, loss);
     let mut events = vec![loss.event];
     events.extend(loss.tags.iter().map(|(_, given)| *given));
     events.extend(&harm.evidence);
+    let mut evidence = evidence(history, events);
+    add_reasons(&mut evidence, &why);
     Finding {
         id: id(subject, &history.call_id(loss.event), kind.word()),
         kind,
         severity: crate::model::Severity::High,
         repository: history.repository(subject.repository),
-        tag: tags.into_iter().next(),
+        tag: tags.first().cloned(),
+        tags,
         lost: lost(history, subject.image, loss),
         kept: KeptImage { digest: None },
         first_push: None,
-        second_push: event,
         gap_seconds: None,
         order: loss.order,
         exposure_seconds: loss.untagged_at.map(|untagged| (loss.at - untagged).div_euclid(1000)),
-        summary: summary(subject, kind, loss, &deletion, &harm),
-        advice: advice(kind, loss),
-        evidence: evidence(history, events),
+        summary: summary(subject, kind, loss, &event, &harm),
+        advice: what_to_do(subject, loss, &harm, &why),
+        evidence,
+        reasons: why.reasons,
         deletion: Some(deletion),
+        second_push: event,
         usage: harm.usage,
     }
 }
 
-fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, deletion: &Deleted, harm: &Harm) -> String {
+fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, event: &EventRef, harm: &Harm) -> String {
     let history = subject.history;
     let digest = history.digest_or_zero(subject.image.digest).short();
-    let who = deletion.event.actor.as_ref().map_or("somebody", |actor| actor.raw());
+    let who = event.actor.as_ref().map_or("somebody", |actor| actor.raw());
     let what = match kind {
-        FindingKind::ExpiredWhileTagged => format!("{} took {digest} while it had {} tag(s)", rule_in_words(deletion), loss.tags.len()),
+        _ if loss.presumed.is_some() => presumed(subject, loss, &digest),
+        FindingKind::ExpiredWhileTagged => format!("{} took {digest} while it had {} tag(s)", rule_in_words(history, loss), loss.tags.len()),
         FindingKind::RepositoryDeleted => format!("{who} deleted the repository, and {digest} with it"),
-        FindingKind::Archived if loss.run.is_some() => format!("{} archived {digest}", rule_in_words(deletion)),
+        FindingKind::Archived if loss.run.is_some() => format!("{} archived {digest}", rule_in_words(history, loss)),
         FindingKind::Archived => format!("{who} archived {digest}"),
         _ if loss.end == End::DeletedByLastTag => format!("{who} deleted the last tag of {digest}, and the image with it"),
         _ => format!("{who} deleted {digest}"),
     };
-    let needed = match harm.usage.pulls_after_gone {
-        0 => "something deployed still needs it".to_owned(),
-        pulls => format!("{pulls} pull(s) after that found nothing"),
-    };
+    let needed = harm.need();
     format!("In {}, {what}; {needed}.", place(&history.repository(subject.repository)))
 }
 
-fn advice(kind: FindingKind, loss: &Loss) -> Vec<String> {
-    if loss.back_at.is_some() {
-        return vec!["The image came back later: it can be pulled now.".to_owned()];
+/// What came back, and what did not: a push brings back the tags that it names, and no others.
+pub fn came_back(history: &History, repository: &RepositoryHistory, image: &Image, loss: &Loss) -> Vec<String> {
+    let missing = |tag: Sym| repository.tags.get(&tag).is_none_or(|state| state.holder.is_none());
+    let mut tags: Vec<&str> = loss.tags.iter().filter(|(tag, _)| missing(*tag)).map(|(tag, _)| history.text(*tag)).collect();
+    tags.sort_unstable();
+    if tags.is_empty() || image.is_gone() {
+        return vec!["The image came back later: it can be pulled now; start anew what stopped.".to_owned()];
     }
-    let first = match kind {
-        FindingKind::ExpiredWhileTagged => {
-            "Exclude tags that are deployed from the rule (a rule of higher priority that matches them protects them), or raise its count or age."
+    let (name, digest) = (history.repository(repository).name, history.digest_or_zero(image.digest));
+    let list = tags.join(", ");
+    vec![format!(
+        "The image came back later, and tag {list} did not: tag {digest} {list} again (`aws ecr put-image --repository-name {} --image-tag {} --image-manifest …` with its manifest).",
+        name.raw(),
+        tags[0]
+    )]
+}
+
+/// What most likely took it, and by when.
+fn presumed(subject: Subject<'_>, loss: &Loss, digest: &str) -> String {
+    let by = crate::model::Timestamp::from_millis(loss.at);
+    match loss.presumed {
+        Some(Because::Source { .. }) => {
+            let source =
+                subject.history.behind(subject.repository, subject.image, loss).map(|(source, ..)| place(&subject.history.repository(source)));
+            format!("{digest} most likely went soon after {by}, with its source in {}", source.unwrap_or_default())
         }
-        FindingKind::RepositoryDeleted => "Restore from a replica or build anew; deny ecr:DeleteRepository where images are deployed from.",
-        FindingKind::Archived => "Restore it: `aws ecr update-image-storage-class --target-storage-class STANDARD`; it takes up to about 20 minutes.",
-        _ => "Find out what deleted it, and let clean-up jobs ask what is deployed before they delete.",
-    };
-    let mut advice = vec![first.to_owned()];
-    if kind != FindingKind::Archived {
-        advice.push("Deploy anew what refers to the lost digest, or push the very same image again.".to_owned());
+        _ => format!("{digest}, a reference artifact, most likely went by {by}, with the image that it is about"),
     }
-    advice
+}
+
+/// What the reasons advise keeps it from happening again, where there is such a thing.
+fn what_to_do(subject: Subject<'_>, loss: &Loss, harm: &Harm, why: &Why) -> Vec<String> {
+    if loss.back_at.is_some() {
+        return came_back(subject.history, subject.repository, subject.image, loss);
+    }
+    if loss.presumed.is_some() {
+        return why.advice.clone();
+    }
+    if why.advice.is_empty() { advice::of_loss(subject, loss, harm) } else { advice::of_loss_with(subject, loss, harm, why.advice.clone()) }
 }

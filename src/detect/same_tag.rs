@@ -1,17 +1,19 @@
 //! The incident this exists for: two pushes of one tag, and a lifecycle run that took what the first had pushed.
 
-use super::story::{deleted, evidence, immutability, lost, order_of, place, rule_in_words, settled, span};
+use super::advice;
+use super::reasons::why;
+use super::story::{add_reasons, deleted, evidence, immutability, lost, order_of, place, role, rule_in_words, settled, span, who};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
-use crate::model::{Deleted, Finding, FindingKind, KeptImage, Order, Severity};
-use crate::timeline::{Displacement, End, Loss};
+use crate::model::{Finding, FindingKind, KeptImage, Order, PushOrigin, Severity};
+use crate::timeline::{Displacement, End, Image, Loss};
 
 /// Every image that was expired while untagged because another push took its last tag.
 pub struct SameTag;
 
 impl Detector for SameTag {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        for loss in subject.image.losses.iter().filter(|loss| loss.end == End::Expired) {
+        for loss in subject.image.losses.iter().filter(|loss| loss.end == End::Expired && loss.presumed.is_none()) {
             if let Some(displaced) = &loss.displaced {
                 found.push(finding(subject, loss, displaced));
             }
@@ -27,6 +29,10 @@ pub fn gap(subject: Subject<'_>, displaced: &Displacement) -> Option<i64> {
 
 /// A race or an overwrite. Where the first push is not in the logs, `pushedAt` of the lifecycle event stands in.
 pub fn kind(subject: Subject<'_>, displaced: &Displacement, pushed_at: Option<i64>) -> FindingKind {
+    // One push did both: there was nobody to race with.
+    if displaced.by_child {
+        return FindingKind::SameTagOverwrite;
+    }
     let gap = gap(subject, displaced).or_else(|| pushed_at.map(|pushed| (displaced.at - pushed).div_euclid(1000)));
     if gap.is_some_and(|gap| gap <= subject.settings.race_window_seconds) { FindingKind::SameTagRace } else { FindingKind::SameTagOverwrite }
 }
@@ -38,7 +44,8 @@ pub fn order(subject: Subject<'_>, displaced: &Displacement) -> Order {
 
 /// Without evidence of use: a race is worth a look, an overwrite is routine.
 pub fn severity(harm: &Harm, kind: FindingKind) -> Severity {
-    harm.severity.unwrap_or(if kind == FindingKind::SameTagRace { Severity::Medium } else { Severity::Low })
+    let alone = if kind == FindingKind::SameTagRace { Severity::Medium } else { Severity::Low };
+    harm.severity.map_or(alone, |harm| harm.min(alone))
 }
 
 fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Finding {
@@ -50,12 +57,17 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
     let mut events = vec![displaced.first_push, displaced.second_push, loss.event];
     events.extend(settled(subject.repository, [displaced.first_push, displaced.second_push]));
     events.extend(&harm.evidence);
+    let why = why(history, subject.repository, subject.image, loss);
+    let mut evidence = evidence(history, events);
+    add_reasons(&mut evidence, &why);
+    let tag = history.log_text(displaced.tag);
     Finding {
         id: id(subject, &history.call_id(displaced.second_push), &history.call_id(loss.event)),
         kind,
         severity: severity(&harm, kind),
         repository: history.repository(subject.repository),
-        tag: history.log_text(displaced.tag),
+        tags: tag.iter().cloned().collect(),
+        tag,
         lost: lost(history, subject.image, loss),
         kept: KeptImage { digest: history.digest(displaced.by) },
         first_push: displaced.first_push.some().map(|event| history.event(event)),
@@ -63,15 +75,16 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
         gap_seconds: gap(subject, displaced),
         order: order(subject, displaced).max(loss.order),
         exposure_seconds: loss.untagged_at.map(|untagged| (loss.at - untagged).div_euclid(1000)),
-        summary: summary(subject, loss, displaced, &deletion, kind, &harm),
-        advice: advice(subject, loss, displaced, kind, &harm),
-        evidence: evidence(history, events),
+        summary: summary(subject, loss, displaced, kind, &harm),
+        advice: what_to_do(subject, loss, displaced, &harm),
+        evidence,
+        reasons: why.reasons,
         deletion: Some(deletion),
         usage: harm.usage,
     }
 }
 
-fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, deletion: &Deleted, kind: FindingKind, harm: &Harm) -> String {
+fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, kind: FindingKind, harm: &Harm) -> String {
     let history = subject.history;
     let digest = history.digest_or_zero(subject.image.digest).short();
     let kept = history.digest_or_zero(displaced.by).short();
@@ -80,35 +93,76 @@ fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, deletion
         Some(gap) => format!("{} after it was pushed", span(gap)),
         None => "(its own push lies before the logs)".to_owned(),
     };
-    let verb = if kind == FindingKind::SameTagRace { "raced for" } else { "replaced" };
+    let verb = if is_refresh(subject, displaced) {
+        "was fetched anew by the pull-through cache, for upstream has it now under"
+    } else if kind == FindingKind::SameTagRace {
+        "raced for"
+    } else {
+        "replaced"
+    };
     let hurt = match (harm.usage.pulls_after_gone, harm.pinned.len()) {
         (0, 0) => String::new(),
         (0, pinned) => format!("; {pinned} deployment(s) still needed it"),
         (pulls, _) => format!("; {pulls} pull(s) after that found nothing"),
     };
+    if displaced.by_child {
+        let (place, told) = (place(&history.repository(subject.repository)), lost_to_child(subject, displaced));
+        let later = span((loss.at - displaced.at).div_euclid(1000));
+        return format!("In {place}, {told}; {} took the index {later} later{hurt}.", rule_in_words(history, loss));
+    }
     let untagged_for = loss.untagged_at.map_or(0, |untagged| (loss.at - untagged).div_euclid(1000));
     format!(
         "In {}, {kept} {verb} tag {tag}, which {digest} lost {after}; {} took {digest} {} later{hurt}.",
         place(&history.repository(subject.repository)),
-        rule_in_words(deletion),
+        rule_in_words(history, loss),
         span(untagged_for),
     )
 }
 
-fn advice(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, kind: FindingKind, harm: &Harm) -> Vec<String> {
-    let mut advice = Vec::new();
-    if loss.back_at.is_some() {
-        advice.push("The digest was pushed again later: it can be pulled now.".to_owned());
-    } else if harm.severity.is_some() {
-        advice.push(
-            "Deploy anew what refers to the lost digest (ECS: `aws ecs update-service --force-new-deployment`), or push the very same image again."
-                .to_owned(),
-        );
+/// What to do about a tag that moves because its upstream does.
+const REFRESHED: &str = "The pull-through cache moved the tag because upstream did: deploy what is pinned by digest under a tag of its own, or keep untagged images of the cache longer. Immutable tags would keep the cache from refreshing them.";
+
+/// Whether the pull-through cache moved the tag: it looks upstream when somebody pulls.
+fn is_refresh(subject: Subject<'_>, displaced: &Displacement) -> bool {
+    let by_cache = |image: &Image| image.origin == PushOrigin::PullThroughCache;
+    by_cache(subject.image) && subject.repository.image(displaced.by).is_some_and(by_cache)
+}
+
+/// "one push gave tag v3 to index sha256:… and 1 s later to sha256:…, an image that the index lists: …".
+pub fn lost_to_child(subject: Subject<'_>, displaced: &Displacement) -> String {
+    let history = subject.history;
+    let (tag, child) = (history.text(displaced.tag), history.digest_or_zero(displaced.by).short());
+    let index = history.digest_or_zero(subject.image.digest).short();
+    let platform = platform(subject, displaced).unwrap_or("a single platform");
+    let pushers = [displaced.first_push, displaced.second_push].map(|push| who(history, push));
+    let after = gap(subject, displaced).map(|gap| format!(" {} later", span(gap))).unwrap_or_default();
+    let how = match displaced.first_push.some() {
+        Some(_) if role(&pushers[0]) == role(&pushers[1]) => {
+            format!("one push, by {}, gave tag {tag} to index {index} and{after} to {child}, an image that the index lists", pushers[1])
+        }
+        _ => format!("{} gave tag {tag}, which index {index} had, to {child}, an image that the index lists", pushers[1]),
+    };
+    format!("{how}: the tag gives {platform} only, and every other platform fails")
+}
+
+/// What the child that took the tag is for.
+fn platform<'h>(subject: Subject<'h>, displaced: &Displacement) -> Option<&'h str> {
+    let at = subject.image.children.iter().position(|child| *child == displaced.by)?;
+    Some(subject.history.text(*subject.image.platforms.get(at)?)).filter(|text| !text.is_empty())
+}
+
+fn what_to_do(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, harm: &Harm) -> Vec<String> {
+    if displaced.by_child {
+        return push_index_again(subject.history.text(displaced.tag));
     }
-    if kind == FindingKind::SameTagRace {
-        advice.push("Let one pipeline push a tag, or give every build a tag of its own.".to_owned());
-    }
-    advice.push(immutability(subject.history, subject.repository, subject.history.text(displaced.tag)));
+    // Where nobody is hurt, only what keeps it from happening again.
+    let mut advice = if is_refresh(subject, displaced) {
+        advice::of_loss_with(subject, loss, harm, vec![REFRESHED.to_owned()])
+    } else {
+        let mut advice = advice::of_loss(subject, loss, harm);
+        advice.push(immutability(subject.history, subject.repository, subject.history.text(displaced.tag)));
+        advice
+    };
     if no_grace(loss) {
         advice.push("No grace: age counts from the push, so the image could go at the very next run after it lost its tag. Protect by count, or keep untagged images longer than the oldest deployment.".to_owned());
     }
@@ -122,6 +176,14 @@ fn advice(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, kind: Fin
         ));
     }
     advice
+}
+
+/// What to do about a tag that points to a part of its index.
+pub fn push_index_again(tag: &str) -> Vec<String> {
+    vec![
+        format!("Push tag {tag} again as a whole, so that it points to the index: starting tasks anew does not help."),
+        "Push the images of the index first, by digest or under tags of their own, and the index under the tag last.".to_owned(),
+    ]
 }
 
 /// Whether the image was gone within a day of losing its tag: it was older than the rule asks already.

@@ -1,7 +1,9 @@
 //! What a finding says in words, and the parts that all findings are made of.
 
-use crate::model::{Deleted, EventRef, LostImage, Order, Repository, Timestamp};
-use crate::timeline::{EventNo, History, Image, Loss, RepositoryHistory, RunFacts};
+use super::reasons::{Why, caller};
+use crate::model::{Deleted, EventRef, LogText, LostImage, Order, Repository, StepKind, Timestamp, Usage};
+use crate::policy::{Rule, fits};
+use crate::timeline::{Ask, AskKind, EventNo, History, Image, Loss, RepositoryHistory, Step, Sym};
 
 /// Events in order of time, each once.
 pub fn evidence(history: &History, mut events: Vec<EventNo>) -> Vec<EventRef> {
@@ -12,6 +14,54 @@ pub fn evidence(history: &History, mut events: Vec<EventNo>) -> Vec<EventRef> {
     all
 }
 
+/// The events of the reasons belong to the evidence of the whole.
+pub fn add_reasons(evidence: &mut Vec<EventRef>, why: &Why) {
+    let more = why.reasons.iter().flat_map(|reason| reason.evidence.iter().cloned());
+    evidence.extend(more);
+    evidence.sort_by(|a, b| (a.event_time, &a.event_id).cmp(&(b.event_time, &b.event_id)));
+    evidence.dedup_by(|a, b| a.event_id == b.event_id);
+}
+
+/// The tag that somebody asked for or deployed, the last one first of all; where there is none, all tags with which it went.
+pub fn tags_by_need(history: &History, image: &Image, loss: &Loss) -> Vec<LogText> {
+    let had = |tag: Sym| loss.tags.iter().any(|(own, _)| *own == tag);
+    let asks = |step: &&Step| matches!(step.kind, StepKind::Pull | StepKind::PullFailed | StepKind::Referenced | StepKind::TaskStopped);
+    let last = (loss.next_life_step as usize).min(image.steps.len());
+    let steps = image.steps.get(loss.first_step as usize..last).unwrap_or_default();
+    let wanted = steps.iter().rev().filter(asks).filter(|step| step.tag.is_some() && step.caller.needs()).find(|step| had(step.tag));
+    let mut tags: Vec<LogText> = match wanted {
+        Some(step) => history.log_text(step.tag).into_iter().collect(),
+        None => loss.tags.iter().filter_map(|(tag, _)| history.log_text(*tag)).collect(),
+    };
+    tags.sort_unstable();
+    tags
+}
+
+/// The event with which a restore was asked for that is not done by the end of the logs.
+pub fn restore_under_way(image: &Image) -> Option<EventNo> {
+    let since = image.steps.iter().rev().take_while(|step| !matches!(step.kind, StepKind::Archive | StepKind::Restore));
+    since.filter(|step| step.kind == StepKind::RestoreRequested).last().map(|step| step.event)
+}
+
+/// How to get an image out of the archive; where somebody asked for that already, how long to wait.
+pub fn restore(history: &History, repository: &RepositoryHistory, image: &Image) -> String {
+    if let Some(asked) = restore_under_way(image) {
+        return format!(
+            "Wait: {} asked for its restore at {}, and that is not done by the end of these logs. It takes up to about 20 minutes; ImageActivationEvent tells when it is done, and until then `aws ecr describe-images` has imageStatus ACTIVATING.",
+            caller(history, asked),
+            history.time(asked)
+        );
+    }
+    let place = history.repository(repository);
+    format!(
+        "Restore it: `aws ecr update-image-storage-class --region {} --registry-id {} --repository-name {} --image-id imageDigest={} --target-storage-class STANDARD`; it takes up to about 20 minutes.",
+        place.region.raw(),
+        place.registry_id.raw(),
+        place.name.raw(),
+        history.digest_or_zero(image.digest)
+    )
+}
+
 /// What the order of two pushes was inferred from, where it was.
 pub fn settled(repository: &RepositoryHistory, pushes: [EventNo; 2]) -> impl Iterator<Item = EventNo> + '_ {
     pushes.into_iter().filter_map(|push| repository.settled.get(&push)).flatten().copied()
@@ -19,13 +69,30 @@ pub fn settled(repository: &RepositoryHistory, pushes: [EventNo; 2]) -> impl Ite
 
 /// What to do about tags that can be moved, as the repository is set up at the end of the logs.
 pub fn immutability(history: &History, repository: &RepositoryHistory, tag: &str) -> String {
-    match history.text(repository.mutability) {
-        "IMMUTABLE" => "The repository's tags are immutable since then: a second push fails, and orphans nothing.".to_owned(),
-        exclusion if exclusion.ends_with("_WITH_EXCLUSION") => {
+    let setting = history.text(repository.mutability.setting);
+    let exclusions = &repository.mutability.exclusions;
+    let exempt = exclusions.iter().map(|filter| history.text(*filter)).find(|filter| fits(filter, tag));
+    match (setting, exempt) {
+        ("IMMUTABLE", _) => "The repository's tags are immutable since then: a second push fails, and orphans nothing.".to_owned(),
+        ("IMMUTABLE_WITH_EXCLUSION", Some(filter)) => format!(
+            "The repository's tags are immutable, and {tag} is exempt by the exclusion filter {filter}: take it out of the filters, so that the second push fails instead of orphaning the first image."
+        ),
+        ("IMMUTABLE_WITH_EXCLUSION", None) if !exclusions.is_empty() => {
             format!(
-                "Make tag {tag} immutable, so that the second push fails instead of orphaning the first image: the repository's setting knows exclusions ({exclusion})."
+                "The repository's tags are immutable since then, and no exclusion filter exempts {tag}: a second push fails, and orphans nothing."
             )
         }
+        ("MUTABLE_WITH_EXCLUSION", Some(filter)) => {
+            format!("Tag {tag} is immutable since then, by the exclusion filter {filter}: a second push fails, and orphans nothing.")
+        }
+        ("MUTABLE_WITH_EXCLUSION", None) if !exclusions.is_empty() => {
+            format!(
+                "Add {tag} to the exclusion filters of the repository's mutability, so that the second push fails instead of orphaning the first image."
+            )
+        }
+        (exclusion, _) if exclusion.ends_with("_WITH_EXCLUSION") => format!(
+            "Make tag {tag} immutable, so that the second push fails instead of orphaning the first image: the repository's setting knows exclusions ({exclusion})."
+        ),
         _ => "Make the repository's tags immutable, so that the second push fails instead of orphaning the first image.".to_owned(),
     }
 }
@@ -37,21 +104,22 @@ pub fn deleted(history: &History, loss: &Loss) -> Deleted {
     Deleted {
         event: history.event(loss.event),
         rule_priority: run.map(|run| run.rule_priority).filter(|priority| *priority >= 0),
-        rule: run.and_then(|run| rule(history, run)),
+        rule: rule_of(history, loss).map(|rule| rule.text.clone()),
         tag_status: run.and_then(|run| history.log_text(run.tag_status)),
         tag_list: tags.into_iter().filter_map(|tag| history.log_text(tag)).collect(),
     }
 }
 
-fn rule(history: &History, run: &RunFacts) -> Option<serde_json::Value> {
-    let rules: Vec<serde_json::Value> = serde_json::from_str(history.text(run.rules)).ok()?;
-    rules.into_iter().find(|rule| rule["priority"].as_i64() == Some(run.rule_priority))
+/// The rule that took the image, where a run did.
+pub fn rule_of<'h>(history: &'h History, loss: &Loss) -> Option<&'h Rule> {
+    let run = loss.run.as_ref()?;
+    history.policy(run.policy).rule(run.rule_priority)
 }
 
 /// The image as it was when it went.
 pub fn lost(history: &History, image: &Image, loss: &Loss) -> LostImage {
     LostImage {
-        digest: history.digest_or_zero(image.digest),
+        digest: history.digest(image.digest),
         pushed_at: loss.pushed_at.map(Timestamp::from_millis),
         untagged_at: loss.untagged_at.map(Timestamp::from_millis),
         gone_at: Some(Timestamp::from_millis(loss.at)),
@@ -68,6 +136,51 @@ pub fn place(repository: &Repository) -> String {
     format!("{} ({}, {})", repository.name.raw(), repository.registry_id.raw(), repository.region.raw())
 }
 
+/// Whether somebody asked in vain for sure, and not for want of permission or for another reason.
+pub fn asked(ask: &Ask) -> bool {
+    ask.in_vain && matches!(ask.kind, AskKind::Pull | AskKind::Failed | AskKind::Stopped)
+}
+
+/// "2 pull(s) and 1 task(s)".
+pub fn counted_asks(asks: &[&Ask]) -> String {
+    let stops = asks.iter().filter(|ask| ask.kind == AskKind::Stopped).count();
+    match (asks.len() - stops, stops) {
+        (pulls, 0) => format!("{pulls} pull(s)"),
+        (0, stops) => format!("{stops} task(s)"),
+        (pulls, stops) => format!("{pulls} pull(s) and {stops} task(s)"),
+    }
+}
+
+/// Who asked for what nothing had.
+pub fn usage_of_asks(history: &History, asks: &[&Ask]) -> Usage {
+    let mut usage = Usage::default();
+    for ask in asks {
+        if ask.kind == AskKind::Stopped {
+            usage.references.extend(history.log_text(ask.by));
+            continue;
+        }
+        usage.pulls_after_gone += 1;
+        usage.last_pull = Some(history.event(ask.event));
+        usage.add_principal(history.log_text(history.noted(ask.event).actor));
+    }
+    usage.references.sort_unstable();
+    usage.references.dedup();
+    usage
+}
+
+/// Who made the call, as an ARN where the record has one.
+pub fn who(history: &History, event: EventNo) -> String {
+    event.some().and_then(|event| history.log_text(history.noted(event).actor)).map_or_else(|| "somebody".to_owned(), |actor| actor.raw().to_owned())
+}
+
+/// The role behind an assumed-role session, so that the runs of one pipeline are one: everything but the session's name.
+pub fn role(actor: &str) -> &str {
+    match actor.split_once(":assumed-role/") {
+        Some((head, rest)) => &actor[..head.len() + ":assumed-role/".len() + rest.rfind('/').unwrap_or(rest.len())],
+        None => actor,
+    }
+}
+
 /// `9 s`, `14 min`, `6 h`, `3 d`: a span for people, rounded down.
 pub fn span(seconds: i64) -> String {
     match seconds {
@@ -78,9 +191,9 @@ pub fn span(seconds: i64) -> String {
     }
 }
 
-/// "the untagged rule (priority 1, "expire untagged after 3 days")".
-pub fn rule_in_words(deleted: &Deleted) -> String {
-    let description = deleted.rule.as_ref().and_then(|rule| rule["description"].as_str()).unwrap_or_default();
-    let described = if description.is_empty() { String::new() } else { format!(", \"{description}\"") };
-    deleted.rule_priority.map_or_else(|| "a lifecycle rule".to_owned(), |priority| format!("lifecycle rule {priority}{described}"))
+/// The rule that took the image, for people; its number alone where the run does not state it.
+pub fn rule_in_words(history: &History, loss: &Loss) -> String {
+    let number = |priority: i64| format!("lifecycle rule {priority}");
+    let stated = loss.run.as_ref().map(|run| run.rule_priority).filter(|priority| *priority >= 0);
+    rule_of(history, loss).map(Rule::in_words).or(stated.map(number)).unwrap_or_else(|| "a lifecycle rule".to_owned())
 }

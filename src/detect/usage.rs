@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{LogText, Severity, StepKind, UntaggedBy, Usage};
-use crate::timeline::{EventNo, History, Image, Loss, Step, UseKind};
+use crate::timeline::{AskKind, EventNo, History, Image, Loss, Step, Sym, Use, UseKind};
 
 /// What a loss did to those who use the image.
 pub struct Harm {
@@ -14,6 +14,10 @@ pub struct Harm {
     pub evidence: Vec<EventNo>,
     /// Services that were pinned to it when it went, as text for the advice.
     pub pinned: Vec<LogText>,
+    /// The same, and how each names it.
+    pub needs: Vec<Use>,
+    /// Who pulled it in vain, and under which tag: none where the digest was asked for.
+    pub in_vain: BTreeSet<(Sym, Sym)>,
 }
 
 /// The stretch of an image's life that a finding is about, as indexes into its steps.
@@ -35,7 +39,23 @@ pub fn usage_of_loss(history: &History, image: &Image, loss: &Loss, is_held: boo
         end: loss.end_step as usize,
         next_life: (loss.next_life_step as usize).min(image.steps.len()),
     };
-    harm(history, image, stretch, loss.at, loss.until)
+    let mut harm = harm(history, image, stretch, loss.at, loss.until);
+    asked_later(history, loss, &mut harm);
+    harm
+}
+
+/// The image came back, and a tag that had gone with it did not: who asks for that tag misses what this loss took.
+fn asked_later(history: &History, loss: &Loss, harm: &mut Harm) {
+    let counts = |(_, kind): &&(EventNo, AskKind)| matches!(kind, AskKind::Pull | AskKind::Failed | AskKind::Stopped);
+    for (event, kind) in loss.asked_later.iter().filter(counts) {
+        harm.severity = Some(Severity::Critical);
+        harm.evidence.push(*event);
+        if *kind != AskKind::Stopped {
+            harm.usage.pulls_after_gone += 1;
+            harm.usage.last_pull = Some(history.event(*event));
+            harm.usage.add_principal(history.log_text(history.noted(*event).actor));
+        }
+    }
 }
 
 /// The step with which the image had no tag any more: losing the last one, or a push without any.
@@ -63,7 +83,8 @@ pub fn usage_of_living(history: &History, image: &Image, is_held: bool) -> Harm 
 }
 
 fn harm(history: &History, image: &Image, stretch: Stretch, gone: i64, back: i64) -> Harm {
-    let mut harm = Harm { usage: Usage::default(), severity: None, evidence: Vec::new(), pinned: Vec::new() };
+    let mut harm =
+        Harm { usage: Usage::default(), severity: None, evidence: Vec::new(), pinned: Vec::new(), needs: Vec::new(), in_vain: BTreeSet::new() };
     let mut principals: BTreeSet<LogText> = BTreeSet::new();
     let mut last_pull = EventNo::NONE;
     let mut after: Vec<EventNo> = Vec::new();
@@ -71,10 +92,15 @@ fn harm(history: &History, image: &Image, stretch: Stretch, gone: i64, back: i64
         if !is_pull(step, index > stretch.end) {
             continue;
         }
+        if !step.caller.needs() {
+            harm.usage.scanner_pulls += 1;
+            continue;
+        }
         match stretch.untagged {
             _ if index > stretch.end => {
                 harm.usage.pulls_after_gone += 1;
                 after.push(step.event);
+                harm.in_vain.insert((history.noted(step.event).actor, step.tag));
             }
             Some(untagged) if index > untagged => harm.usage.pulls_while_untagged += 1,
             _ => harm.usage.pulls_before += 1,
@@ -113,19 +139,48 @@ fn references(history: &History, image: &Image, stretch: Stretch, gone: i64, bac
         let severity = match found.kind {
             // Of an image that is there for all the logs say, they say this, too.
             UseKind::TaskStopped if found.from >= gone || (gone == i64::MAX && found.from >= born) => Severity::Critical,
+            // It was to run what was gone by then.
+            UseKind::Started if found.from > gone => Severity::Critical,
             UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask if needed_still => Severity::Critical,
-            UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask if needed_then => Severity::High,
+            // A task failed for it while it was there, whatever the reason: somebody needs it.
+            UseKind::TaskStopped if found.from >= born => Severity::High,
+            // A function runs on from a copy of its own, and a project fails when it runs next: nobody was hurt yet.
+            kind if kind.pins() && (needed_then || needed_still) => Severity::High,
+            UseKind::Offered if needed_then => Severity::Low,
             _ => continue,
         };
         harm.worsen(severity);
         harm.evidence.push(found.event);
         pinned.extend(history.log_text(found.by));
+        harm.needs.push(*found);
     }
     harm.usage.references = names.into_iter().collect();
     harm.pinned = pinned.into_iter().collect();
 }
 
 impl Harm {
+    /// "2 pull(s) after that found nothing", or that something else needs it.
+    pub fn need(&self) -> String {
+        match self.usage.pulls_after_gone {
+            0 => self.who_needs_it(),
+            pulls => format!("{pulls} pull(s) after that found nothing"),
+        }
+    }
+
+    /// "function:orders failed for want of it", "service/prod/web and 2 more still need it".
+    fn who_needs_it(&self) -> String {
+        let Some(first) = self.pinned.first() else { return "something deployed still needs it".to_owned() };
+        // Behind `arn:PARTITION:SERVICE:REGION:ACCOUNT:`.
+        let name = first.raw().splitn(6, ':').nth(5).filter(|_| first.raw().starts_with("arn:")).unwrap_or(first.raw());
+        let more = if self.pinned.len() > 1 { format!(" and {} more", self.pinned.len() - 1) } else { String::new() };
+        let failed = self.severity == Some(Severity::Critical) && self.needs.iter().any(|found| found.kind == UseKind::TaskStopped);
+        match failed {
+            true => format!("{name}{more} failed for want of it"),
+            false if more.is_empty() => format!("{name} still needs it"),
+            false => format!("{name}{more} still need it"),
+        }
+    }
+
     /// `Severity` is declared from bad to harmless.
     fn worsen(&mut self, severity: Severity) {
         self.severity = Some(self.severity.map_or(severity, |known| known.min(severity)));

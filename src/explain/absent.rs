@@ -2,13 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use super::{About, Case, against, sentence, there};
+use super::moment::failures;
+use super::pasted::host::owner;
+use super::{About, Case, Registry, against, sentence, there};
 use crate::model::{Cause, Digest, EventRef, ImageReference, Repository, Sentence, StepKind, Verdict};
 use crate::timeline::{RepositoryHistory, Step};
 
 /// How many places are named that a digest was pushed to, and how many tags of a repository.
 const PLACES_MAX: usize = 5;
 const TAGS_MAX: usize = 10;
+/// Names this much alike may be meant (Jaro-Winkler; 1 is the same), and how many of them are named.
+const ALIKE: f64 = 0.88;
+const SIMILAR_MAX: usize = 5;
 
 /// No event of the repository: wrong account, region or name, and which of them.
 pub fn no_repository(case: Case<'_>) -> Verdict {
@@ -17,7 +22,12 @@ pub fn no_repository(case: Case<'_>) -> Verdict {
     let seen = case.history.repositories_seen();
     let (text, advice) = match &case.question.about {
         About::Reference(wanted) => mismatch(wanted, seen),
-        About::Name { repository, .. } => no_name(repository, seen),
+        About::Name { repository, .. } => match &case.question.registry {
+            Registry::Public => public(repository),
+            Registry::Other(host) => foreign(host, repository),
+            Registry::Ecr { registry_id: Some(registry_id), .. } => no_name_in(registry_id, repository, seen),
+            _ => no_name(repository, seen),
+        },
         About::Digest(_) | About::Beginning => (
             format!("No event in these logs names {}.", case.question.to_text()),
             "Give the whole reference, and read the logs of the account and region that own the repository, from before its push on.".to_owned(),
@@ -30,13 +40,49 @@ pub fn no_repository(case: Case<'_>) -> Verdict {
 
 fn no_name(repository: &str, seen: &[Repository]) -> (String, String) {
     let text = format!("No event in these logs names a repository {repository}{}.", similar(repository, seen));
-    // `docker.io/library/nginx`, `localhost:5000/api`: a host has a dot or a port, and no part of a repository's name has a port.
-    let host = repository.split_once('/').map(|(host, _)| host).filter(|host| host.contains(['.', ':']) || *host == "localhost");
-    let advice = match host {
-        Some(host) => format!("{host} is no private registry of ECR, and CloudTrail logs no other: ask whoever runs it, or for the copy in ECR."),
-        None => "Check the name, or read the logs of the account and region that own it.".to_owned(),
-    };
+    (text, "Check the name, or read the logs of the account and region that own it.".to_owned())
+}
+
+/// `docker.io/library/nginx`, `localhost:5000/api`.
+fn foreign(host: &str, repository: &str) -> (String, String) {
+    let text = format!("{host} is no private registry of ECR, and what happens to {repository} there is not logged by CloudTrail.");
+    (text, format!("Ask whoever runs {host}; where it is a mirror or a cache of ECR, ask about the repository in ECR that it copies."))
+}
+
+/// Its calls are logged, elsewhere, and this program does not read them.
+fn public(repository: &str) -> (String, String) {
+    let alias = repository.split('/').next().unwrap_or(repository);
+    let text = format!(
+        "public.ecr.aws/{repository} lies in ECR Public, a service of its own: its calls are logged under ecr-public.amazonaws.com, in us-east-1 of the account that \
+         owns the alias {alias}, and this program does not read them."
+    );
+    let advice = format!(
+        "If the alias {alias} is yours, look in your trail of us-east-1 for events of ecr-public.amazonaws.com; else ask its owner, or pull through a cache of your own."
+    );
     (text, advice)
+}
+
+/// The account is known, the region is not: errors of the API name a registry by its id alone.
+fn no_name_in(registry_id: &str, repository: &str, seen: &[Repository]) -> (String, String) {
+    let own: Vec<Repository> = seen.iter().filter(|seen| seen.registry_id == *registry_id).cloned().collect();
+    if own.is_empty() {
+        let (_, advice) = other_account(registry_id);
+        let (text, _) = no_name(repository, seen);
+        return (format!("{} These logs say nothing about registry {registry_id}.", text.trim_end()), advice);
+    }
+    let (text, advice) = no_name(repository, &own);
+    (text, format!("{advice} An error of the API names no region: it may be another one."))
+}
+
+/// What can be done about an account whose logs these are not, and whose it is, where AWS says so.
+fn other_account(registry_id: &str) -> (String, String) {
+    match owner(registry_id) {
+        Some(what) => (
+            format!(" It is a registry of AWS's own ({what}): its trail is AWS's, and nobody else can read it."),
+            format!("Ask AWS, or look at the versions that AWS documents for {what}; keep a copy in a registry of your own if you need one to stay."),
+        ),
+        None => (String::new(), format!("Read the trail of account {registry_id}.")),
+    }
 }
 
 /// The second step where the image is not known.
@@ -61,7 +107,8 @@ fn mismatch(wanted: &ImageReference, seen: &[Repository]) -> (String, String) {
             wanted.registry_id,
             or_none(list(&accounts))
         );
-        return (text, format!("Read the trail of account {}.", wanted.registry_id));
+        let (whose, advice) = other_account(&wanted.registry_id);
+        return (text + &whose, advice);
     }
     if !regions.contains(&*wanted.region) {
         let text = format!(
@@ -86,12 +133,22 @@ fn or_none(list: String) -> String {
     if list.is_empty() { "no account at all".to_owned() } else { list }
 }
 
-/// Names that share the last part, or contain one another.
+/// Names that share the last part, contain one another, or differ by a slip of the keys.
 fn similar(name: &str, seen: &[Repository]) -> String {
+    let names = alike(name, seen.iter().map(|repository| repository.name.raw()));
+    if names.is_empty() { String::new() } else { format!("; similar: {}", names.join(", ")) }
+}
+
+/// The names that are most like `name`, the most like first.
+fn alike<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
     let last = name.rsplit('/').next().unwrap_or(name);
-    let close = |other: &&str| other.contains(last) || name.contains(*other);
-    let names: BTreeSet<&str> = seen.iter().map(|repository| repository.name.raw()).filter(close).take(5).collect();
-    if names.is_empty() { String::new() } else { format!("; similar: {}", names.into_iter().collect::<Vec<_>>().join(", ")) }
+    let related = |other: &str| other != name && (other.rsplit('/').next() == Some(last) || name.contains(other) || other.contains(last));
+    let likeness = |other: &str| strsim::jaro_winkler(name, other).max(if related(other) { ALIKE } else { 0.0 });
+    let mut found: Vec<(f64, &str)> = names.map(|other| (likeness(other), other)).filter(|(likeness, _)| *likeness >= ALIKE).collect();
+    found.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(other.1)));
+    found.dedup_by_key(|(_, name)| *name);
+    found.truncate(SIMILAR_MAX);
+    found.into_iter().map(|(_, name)| name).collect()
 }
 
 /// Where else the digest was pushed, in one sentence.
@@ -143,7 +200,7 @@ pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
     verdict.repository = Some(case.history.repository(repository));
     if !repository.gaps.is_empty() {
         let gap = format!(
-            "{} event(s) of this repository had their content left out by CloudTrail: its push or its end may be among them.",
+            "{} event(s) of this repository do not say what was done (CloudTrail leaves content out above 100 KB): its push or its end may be among them.",
             repository.gaps.len()
         );
         verdict.unknown.push(gap);
@@ -157,6 +214,14 @@ pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
             "Replication takes up to 30 minutes and copies no older images: look at the replication rules, or pull from the source registry."
                 .to_owned()
         }
+        _ if !case.history.has_owners_trail(repository) => {
+            let own = case.history.repository(repository);
+            format!(
+                "Read the trail of account {} in {}, which owns the repository: these logs hold nothing that was done to it there.",
+                own.registry_id.raw(),
+                own.region.raw()
+            )
+        }
         _ => "Widen --since to before its push; check account, region and repository of the reference.".to_owned(),
     });
     verdict
@@ -166,7 +231,13 @@ pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
 fn not_known(case: Case<'_>, repository: &RepositoryHistory) -> Sentence {
     let (own, about) = (case.history.repository(repository), &case.question.about);
     let what = about.digest().map_or_else(|| format!("tag {}", about.tag().unwrap_or_default()), |digest| digest.to_string());
-    let mut text = format!("The logs know repository {} and not {what}: no push, pull, expiry or deletion of it was logged there.", own.name.raw());
+    let asks = failures(case, repository);
+    let pulled = if asks.is_empty() {
+        "no push, pull, expiry or deletion of it was logged there".to_owned()
+    } else {
+        format!("it was asked for {} time(s), and no push, expiry or deletion of it was logged there", asks.len())
+    };
+    let mut text = format!("The logs know repository {} and not {what}: {pulled}.", own.name.raw());
     if case.question.latest {
         text.push_str(&format!(" No tag was given, so that latest was looked for;{}", tags_there(case, repository)));
     }
@@ -175,7 +246,14 @@ fn not_known(case: Case<'_>, repository: &RepositoryHistory) -> Sentence {
     if refused.is_some() {
         text.push_str(" A push under that tag was refused.");
     }
-    sentence(text, refused.map(|step| case.event(step.event)).unwrap_or_default())
+    if let (None, false, Some(tag)) = (about.digest(), case.question.latest, about.tag()) {
+        let alike = alike(tag, repository.tags.keys().map(|tag| case.history.text(*tag)));
+        if !alike.is_empty() {
+            text.push_str(&format!(" Similar tags: {}.", alike.join(", ")));
+        }
+    }
+    let last = asks.into_iter().max_by_key(|event| case.time(*event));
+    sentence(text, refused.map(|step| step.event).into_iter().chain(last).flat_map(|event| case.event(event)).collect())
 }
 
 /// Some tags that the repository has.

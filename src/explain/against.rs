@@ -2,7 +2,7 @@
 
 use super::{Case, Known, sentence};
 use crate::model::{Cause, EventRef, PushOrigin, Sentence, StepKind, Timestamp};
-use crate::timeline::{End, EventNo, Image, Loss, RepositoryHistory};
+use crate::timeline::{End, EventNo, Image, Loss, RepositoryHistory, TagSpan};
 
 /// Why each cause other than `cause` is not it. A cause that the logs cannot exclude is not listed.
 pub fn other_causes(case: Case<'_>, known: Known<'_>, loss: Option<&Loss>, cause: Cause) -> Vec<Sentence> {
@@ -12,6 +12,20 @@ pub fn other_causes(case: Case<'_>, known: Known<'_>, loss: Option<&Loss>, cause
 /// The same where the repository is known and the image is not.
 pub fn without_image(case: Case<'_>, repository: &RepositoryHistory, cause: Cause) -> Vec<Sentence> {
     list(Facts { case, repository, image: None, loss: None, cause })
+}
+
+/// The same where a call took the tag, and not the image.
+pub fn of_removed_tag(case: Case<'_>, known: Known<'_>, span: &TagSpan, cause: Cause) -> Vec<Sentence> {
+    let mut list = other_causes(case, known, None, cause);
+    let deletions = [Cause::DeletedByDigest, Cause::DeletedByLastTag].map(|other| format!("Not {}:", other.word()));
+    list.retain(|said| !deletions.iter().any(|start| said.text.starts_with(start)));
+    if !known.image.is_gone() {
+        list.push(sentence(
+            format!("Not {}: the image that had the tag did not go with it.", Cause::DeletedByLastTag.word()),
+            case.event(span.ended_by),
+        ));
+    }
+    list
 }
 
 fn list(facts: Facts<'_>) -> Vec<Sentence> {
@@ -34,7 +48,7 @@ struct Facts<'h> {
 /// Why not, and the events that say so.
 type Reason = (String, Vec<EventRef>);
 
-impl Facts<'_> {
+impl<'h> Facts<'h> {
     fn against(self, other: Cause) -> Option<Reason> {
         match other {
             Cause::TagMovedThenExpired => self.no_move(),
@@ -45,6 +59,7 @@ impl Facts<'_> {
             Cause::RepositoryDeleted => self.no_deleted_repository(),
             Cause::Archived => self.no_archive(),
             Cause::NeverPushedHere => self.push().map(|push| ("it was pushed to this very repository.".to_owned(), push)),
+            Cause::ReplicatedDeletion | Cause::SubjectGone => None,
             Cause::ReplicaMissing => self.other_origin(PushOrigin::Replication, "its push came from a client, not from replication."),
             Cause::PullThroughCacheExpired => {
                 self.other_origin(PushOrigin::PullThroughCache, "its push came from a client, not from a pull-through cache.")
@@ -54,6 +69,7 @@ impl Facts<'_> {
             Cause::TagMovedStillThere => self.no_move_alone(),
             // Not causes of their own: what is left when none of the others is it.
             Cause::ExpiredUntagged | Cause::StillThere | Cause::Unknown => None,
+            Cause::TagRemoved | Cause::IndexLostToItsChild | Cause::AskedBeforePushed => None,
         }
     }
 
@@ -91,6 +107,9 @@ impl Facts<'_> {
         if let Some(reason) = self.came_back(&[End::Expired]) {
             return Some(reason);
         }
+        if self.losses().any(|loss| loss.end == End::Expired) {
+            return None;
+        }
         if self.loss.is_some() {
             return Some(("no lifecycle run expired it.".to_owned(), self.ended()));
         }
@@ -106,6 +125,9 @@ impl Facts<'_> {
         if let Some(reason) = self.came_back(&[End::DeletedByDigest, End::DeletedByLastTag]) {
             return Some(reason);
         }
+        if self.losses().any(|loss| matches!(loss.end, End::DeletedByDigest | End::DeletedByLastTag)) {
+            return None;
+        }
         let failed = self.steps().rfind(|(kind, _)| *kind == StepKind::DeleteFailed).map(|(_, event)| event);
         match failed {
             Some(event) => Some(("the BatchDeleteImage that names it failed.".to_owned(), self.case.event(event))),
@@ -117,10 +139,14 @@ impl Facts<'_> {
         if let Some(reason) = self.came_back(&[End::RepositoryDeleted]) {
             return Some(reason);
         }
-        // Of an image that the logs do not know, nobody can tell whether it was there then.
-        let deleted = self.repository.deleted_by.filter(|_| self.image.is_none());
+        // Whether it was there then, nobody can tell of an image that the logs do not know.
+        let before = |event: &EventNo| self.loss.is_none_or(|loss| self.case.history.noted(*event).time <= loss.at);
+        let recreated = self.repository.creations.iter().any(before) && self.image.is_some_and(|image| image.vanished);
+        if recreated || self.repository.deletions.iter().any(before) {
+            return None;
+        }
         let when = if self.loss.is_some() { "before it went" } else { "in the time that these logs cover" };
-        deleted.is_none().then(|| (format!("no DeleteRepository was logged for this repository {when}."), Vec::new()))
+        Some((format!("no DeleteRepository was logged for this repository {when}."), Vec::new()))
     }
 
     /// An earlier life ended so, and the image came back: that explains the failures of that time, and none of later.
@@ -134,6 +160,9 @@ impl Facts<'_> {
     fn no_archive(self) -> Option<Reason> {
         if let Some(reason) = self.came_back(&[End::Archived]) {
             return Some(reason);
+        }
+        if self.loss.is_none() && self.losses().any(|loss| loss.end == End::Archived) {
+            return None;
         }
         Some(match self.loss {
             Some(_) => ("its end was an expiry or a deletion, not a transition to the archive: it cannot be restored.".to_owned(), self.ended()),
@@ -158,6 +187,10 @@ impl Facts<'_> {
     }
 
     fn no_access_change(self) -> Option<Reason> {
+        // A key that could not be used for a while explains the failures of that time.
+        if self.loss.is_none() && !self.repository.key_steps.is_empty() {
+            return None;
+        }
         let change = self.repository.access_changes.last().copied();
         let text = match (self.loss, change) {
             (Some(loss), Some(change)) if self.case.history.noted(change).time <= loss.at => {
@@ -173,11 +206,16 @@ impl Facts<'_> {
 
     fn no_move_alone(self) -> Option<Reason> {
         match (self.loss, self.image) {
+            (Some(loss), _) if loss.back_at.is_some() => Some(("it was gone for a while, and had not only lost its tag.".to_owned(), self.ended())),
             (Some(_), _) => Some(("it is gone.".to_owned(), self.ended())),
             (None, Some(image)) if !image.tags.is_empty() => Some(("it has a tag.".to_owned(), self.case.event(image.tags[0].1))),
             (None, Some(_)) => Some(("no push in these logs took its last tag.".to_owned(), Vec::new())),
             (None, None) => None,
         }
+    }
+
+    fn losses(self) -> impl Iterator<Item = &'h Loss> {
+        self.image.map(|image| image.losses.as_slice()).unwrap_or_default().iter()
     }
 
     fn ended(self) -> Vec<EventRef> {

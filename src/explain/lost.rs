@@ -1,21 +1,36 @@
 //! It was there, and it is gone: the three steps of the story.
 
-use super::cause::{of_loss, rule_in_words};
+use super::cause::of_loss;
+use super::moment::{is_push, the_pull};
+use super::removed::lower;
+use super::there::{capital, exists, tagged};
 use super::{Case, Known, against, sentence, used_by};
-use crate::model::{Cause, Gone, Order, Sentence, StepKind, Timestamp, Verdict};
-use crate::timeline::{End, Loss};
+use crate::detect::{
+    self, Subject, Why, advice, broken, came_back, heading, reason_without_tag, restore_under_way, rule_in_words, span, tag_of, why,
+};
+use crate::model::{Cause, EventRef, Gone, Order, Reason, ReasonKind, Sentence, StepKind, Timestamp, Verdict};
+use crate::timeline::{End, EventNo, Loss};
 
 pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
     let cause = of_loss(case, known, loss);
+    if loss.presumed.is_some() {
+        return presumed(case, known, loss, cause);
+    }
     let mut verdict = case.blank(cause);
     verdict.repository = Some(case.history.repository(known.repository));
-    verdict.exists = case.exists(known, Some(loss.end == End::Archived));
-    verdict.gone = Some(Gone { at: Timestamp::from_millis(loss.at), by: cause, event: case.history.event(loss.event) });
+    verdict.exists = case.exists(known, exists(known.image));
+    let back_at = loss.back_at.map(Timestamp::from_millis);
+    verdict.gone = Some(Gone { at: Timestamp::from_millis(loss.at), by: cause, event: case.history.event(loss.event), back_at });
     verdict.why = case.finding(known, Some(loss));
-    verdict.narrative = vec![existence(case, known, loss), end(case, loss), eligibility(case, known, loss)];
+    let why = why(case.history, known.repository, known.image, loss);
+    verdict.narrative = vec![existence(case, known, loss), end(case, known, loss, &why), explanation(case, known, loss, &why)];
     verdict.not_this = against::other_causes(case, known, Some(loss), cause);
     verdict.used_by = used_by::sentences(case, known, Some(loss));
-    verdict.advice = advice(case, cause, &verdict);
+    if !loss.asked_later.is_empty() {
+        verdict.used_by.extend(used_by::of_tag(case, case.asked_tag().and_then(|tag| known.repository.tag_lives.get(&tag))));
+    }
+    verdict.advice = what_to_do(case, known, loss, &verdict, &why);
+    verdict.reasons = why.reasons;
     if loss.open_start {
         verdict.unknown.push("The image was pushed before the logs begin: widen --since to see who pushed it, and under which tags.".to_owned());
     }
@@ -27,18 +42,43 @@ pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
     verdict
 }
 
+/// Its end is in no log, and follows from that of another image.
+fn presumed(case: Case<'_>, known: Known<'_>, loss: &Loss, cause: Cause) -> Verdict {
+    let history = case.history;
+    let (at, digest) = (Timestamp::from_millis(loss.at), case.digest(known));
+    let why = why(history, known.repository, known.image, loss);
+    let mut verdict = case.blank(cause);
+    verdict.repository = Some(history.repository(known.repository));
+    verdict.exists = case.exists(known, None);
+    verdict.exists.tag_exists = verdict.exists.tag_exists.filter(|exists| *exists);
+    verdict.gone = Some(Gone { at, by: cause, event: history.event(loss.event), back_at: None });
+    verdict.why = case.finding(known, Some(loss));
+    let push = known.image.steps.iter().find(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate));
+    let pushed = push.map(|push| format!(" It came at {}.", history.time(push.event))).unwrap_or_default();
+    let first = format!("{digest} most likely does not exist any more; no event of these logs says so by itself.{pushed}");
+    let when = if cause == Cause::SubjectGone { format!("Most likely it was gone by {at}") } else { format!("Most likely it went soon after {at}") };
+    let (own, others): (Vec<Reason>, Vec<Reason>) =
+        why.reasons.iter().cloned().partition(|reason| matches!(reason.kind, ReasonKind::SubjectGone | ReasonKind::SourceGone));
+    let text = |reasons: &[Reason]| reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join(" ");
+    let events = |reasons: &[Reason]| reasons.iter().flat_map(|reason| reason.evidence.iter().cloned()).collect::<Vec<EventRef>>();
+    let third = if others.is_empty() { "Nothing else is known of why that one went.".to_owned() } else { text(&others) };
+    verdict.narrative = vec![
+        sentence(first, push.map(|push| case.event(push.event)).unwrap_or_default()),
+        sentence(format!("{when}. {}", text(&own)), events(&own)),
+        sentence(third, events(&others)),
+    ];
+    verdict.not_this = against::other_causes(case, known, None, cause);
+    verdict.used_by = used_by::sentences(case, known, Some(loss));
+    verdict.unknown.push("How ECR logs this end is not documented: `aws ecr describe-images` tells whether the image is there.".to_owned());
+    verdict.advice = why.advice;
+    verdict.reasons = why.reasons;
+    verdict
+}
+
 /// First: does it exist?
 fn existence(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
-    let digest = case.digest(known);
-    let exists = case.exists(known, Some(false));
     let pushed = loss.pushed_at.map(|at| format!(" It was pushed at {}.", Timestamp::from_millis(at))).unwrap_or_default();
-    let tag = case.question.about.tag().unwrap_or_default();
-    let there = match (exists.tag_exists, exists.tag_points_to) {
-        (Some(true), Some(other)) if other != digest => format!("Tag {tag} exists, and points to {other}; {digest} itself does not exist any more."),
-        _ if loss.end == End::Archived => format!("{digest} exists, and it is archived: a pull gets \"not found\", as if it did not."),
-        (Some(false), _) => format!("Neither tag {tag} nor {digest} exists any more."),
-        _ => format!("{digest} does not exist any more."),
-    };
+    let there = if exists(known.image) == Some(true) && loss.back_at.is_some() { is_back(case, known) } else { is_gone(case, known, loss) };
     let mut evidence = case.event(loss.event);
     let life = known.image.steps.get(loss.first_step as usize..=loss.end_step as usize).unwrap_or_default();
     let push = life.iter().find(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate));
@@ -46,15 +86,42 @@ fn existence(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
     sentence(format!("{there}{pushed}"), evidence)
 }
 
+/// It is there again at the end of the logs; its tags need not be.
+fn is_back(case: Case<'_>, known: Known<'_>) -> String {
+    let (digest, tagged) = (case.digest(known), tagged(case, known.image));
+    let exists = case.exists(known, Some(true));
+    let tag = case.question.about.tag().unwrap_or_default();
+    match (exists.tag_exists, exists.tag_points_to) {
+        (Some(true), Some(other)) if other == digest => format!("Tag {tag} exists again at the end of the logs, and points to {digest}."),
+        (Some(true), Some(other)) => format!("Tag {tag} points to {other} at the end of the logs; {digest} exists again, too, {tagged}."),
+        (Some(false), _) => format!("Tag {tag} does not exist at the end of the logs; {digest}, which it pointed to, exists again, {tagged}."),
+        _ => format!("{digest} exists again at the end of the logs, {tagged}."),
+    }
+}
+
+fn is_gone(case: Case<'_>, known: Known<'_>, loss: &Loss) -> String {
+    let digest = case.digest(known);
+    let exists = case.exists(known, Some(false));
+    let tag = case.question.about.tag().unwrap_or_default();
+    match (exists.tag_exists, exists.tag_points_to) {
+        (Some(true), Some(other)) if other != digest => format!("Tag {tag} exists, and points to {other}; {digest} itself does not exist any more."),
+        _ if loss.end == End::Archived && known.image.state == crate::model::ImageState::Archived => {
+            format!("{digest} exists, and it is archived: a pull gets \"not found\", as if it did not.")
+        }
+        (Some(false), _) => format!("Neither tag {tag} nor {digest} exists any more."),
+        _ => format!("{digest} does not exist any more."),
+    }
+}
+
 /// Second: when did it go, and by what?
-fn end(case: Case<'_>, loss: &Loss) -> Sentence {
+fn end(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
     let event = case.history.event(loss.event);
     let at = Timestamp::from_millis(loss.at);
     let who = event.actor.as_ref().map_or("somebody", |actor| actor.raw()).to_owned();
     let text = match loss.end {
-        End::Expired => format!("It went at {at}: the lifecycle policy's {} expired it.", rule_in_words(case, loss)),
+        End::Expired => format!("It went at {at}: {} expired it.", rule_in_words(case.history, loss)),
         End::Archived if loss.run.is_some() => {
-            format!("It was archived at {at} by the lifecycle policy's {}: it cannot be pulled until it is restored.", rule_in_words(case, loss))
+            format!("It was archived at {at} by {}: it cannot be pulled until it is restored.", rule_in_words(case.history, loss))
         }
         End::Archived => format!("It was archived at {at} by {who} ({}): it cannot be pulled until it is restored.", event.event_name.raw()),
         End::DeletedByDigest => format!("It went at {at}: {who} deleted it by digest ({}), all its tags with it.", event.event_name.raw()),
@@ -63,11 +130,96 @@ fn end(case: Case<'_>, loss: &Loss) -> Sentence {
         }
         End::RepositoryDeleted => format!("It went at {at}: {who} deleted the whole repository."),
     };
-    sentence(text, vec![event])
+    let put = why.of_kind(ReasonKind::PolicyPut);
+    let mut text = put.map_or(text.clone(), |put| format!("{text} {}", put.text));
+    let mut evidence: Vec<EventRef> =
+        put.iter().flat_map(|put| put.evidence.iter().cloned()).filter(|other| other.event_id != event.event_id).collect();
+    evidence.push(event);
+    if let Some(asked) = restore_under_way(known.image).filter(|_| loss.end == End::Archived) {
+        evidence.extend(case.event(asked));
+        let (by, when) = (detect::caller(case.history, asked), case.history.time(asked));
+        text = format!("{text} {by} asked for its restore at {when} (imageStatus ACTIVATING), and no event of these logs says that it is done.");
+    }
+    let back = comeback(case, known, loss, &mut evidence);
+    sentence(format!("{text}{back}"), evidence)
 }
 
-/// Third: why was it eligible?
-fn eligibility(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
+/// What came after the end: the image again, or the repository under the same name.
+fn comeback(case: Case<'_>, known: Known<'_>, loss: &Loss, evidence: &mut Vec<crate::model::EventRef>) -> String {
+    if let Some(back) = loss.back_at {
+        let step = known.image.steps.get(loss.next_life_step as usize);
+        evidence.extend(step.into_iter().flat_map(|step| case.event(step.event)));
+        let restored = if loss.end == End::Archived { "It was restored" } else { "It came back" };
+        let alone = match (case.asked_tag(), step.and_then(|step| step.tag.some())) {
+            (Some(asked), Some(tag)) if asked != tag && case.question.about.digest().is_none() => {
+                format!(" under tag {} alone", case.history.text(tag))
+            }
+            _ => String::new(),
+        };
+        return format!(" {restored} at {}{alone}.", Timestamp::from_millis(back));
+    }
+    let created = known.repository.creations.iter().copied().find(|event| loss.end == End::RepositoryDeleted && case.time(*event) >= loss.at);
+    let Some(created) = created else { return String::new() };
+    evidence.extend(case.event(created));
+    let later = crate::detect::span((case.time(created) - loss.at).div_euclid(1000));
+    format!(
+        " The repository was created anew under the same name, empty, {later} later, so that the registry says of the image that it is not found, and not that there is no such repository."
+    )
+}
+
+/// Third: why; and, where it is there again, that the failure fell into the time when it was not.
+fn explanation(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
+    let Sentence { text, mut evidence } = eligibility(case, known, loss, why);
+    let recreated = known.repository.creations.iter().any(|event| loss.end == End::RepositoryDeleted && case.time(*event) >= loss.at);
+    let lead = match the_pull(case, case.when) {
+        Some(pull) if loss.back_at.is_some_and(|back| case.when.at < back) => format!("{pull} fell into that time, and that explains it. "),
+        Some(pull) if loss.back_at.is_some() => {
+            let tag = case.question.about.tag().unwrap_or_default();
+            format!(
+                "An image takes all its tags with it, and a later push brings back only those that it names: tag {tag} was not pushed again, and {} found nothing. ",
+                lower(&pull)
+            )
+        }
+        Some(pull) if recreated => {
+            let alone = case.asked_tag().filter(|_| case.question.about.digest().is_none());
+            let what = alone.map_or_else(|| "it".to_owned(), |tag| format!("tag {}", case.history.text(tag)));
+            let later = alone.and_then(|tag| known.repository.tag_lives.get(&tag)?.after(case.when.at));
+            let second = match later {
+                Some(span) => format!("came to the second only at {}", Timestamp::from_millis(span.from)),
+                None => "was never pushed in the second".to_owned(),
+            };
+            format!("{} was in the first life of the repository, and {second}: {} found nothing. ", capital(&what), lower(&pull))
+        }
+        _ => String::new(),
+    };
+    if !lead.is_empty() {
+        evidence.extend(case.event(case.when.event));
+    }
+    sentence(format!("{lead}{text}"), evidence)
+}
+
+/// Why was it eligible?
+fn eligibility(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
+    let tagged = if loss.displaced.is_none() { by_reasons(case, loss, why) } else { None };
+    tagged.unwrap_or_else(|| with_count(without_tag(case, known, loss), why))
+}
+
+/// What came after an image without a tag, and what was changed since, where there is something to tell.
+fn with_count(told: Sentence, why: &Why) -> Sentence {
+    let kinds = [ReasonKind::Outnumbered, ReasonKind::PullTime, ReasonKind::ChangedSince];
+    let more: Vec<&Reason> = kinds.iter().filter_map(|kind| why.of_kind(*kind)).collect();
+    let texts: Vec<&str> = std::iter::once(told.text.as_str()).chain(more.iter().map(|reason| reason.text.as_str())).collect();
+    let mut evidence = told.evidence.clone();
+    for event in more.iter().flat_map(|reason| &reason.evidence) {
+        if !evidence.contains(event) {
+            evidence.push(event.clone());
+        }
+    }
+    sentence(texts.join(" "), evidence)
+}
+
+/// It had no tag when it went, or no rule is behind its end.
+fn without_tag(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
     if let Some(displaced) = &loss.displaced {
         let by = case.history.digest_or_zero(displaced.by);
         let second = case.history.event(displaced.second_push);
@@ -83,9 +235,9 @@ fn eligibility(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
                 )
             },
             |first| {
-                let gap = second.event_time.seconds_since(first.event_time);
+                let gap = span(second.event_time.seconds_since(first.event_time));
                 format!(
-                    "{} pushed it under tag {tag} at {}, and {gap} s later {} pushed {by} under the same tag, which left this image untagged",
+                    "{} pushed it under tag {tag} at {}, and {gap} later {} pushed {by} under the same tag, which left this image untagged",
                     who(first),
                     first.event_time,
                     who(&second)
@@ -100,12 +252,12 @@ fn eligibility(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
         End::Expired if loss.run.as_ref().is_some_and(|run| !run.tags.is_empty()) => {
             format!("It was eligible although tagged ({}): the rule counts or ages tagged images, too.", tags.join(", "))
         }
-        End::Expired if known.repository.parents.contains_key(&known.image.digest) => {
-            "It was eligible because it is part of an index and has no tag of its own: once its index is gone, an untagged rule takes it.".to_owned()
-        }
+        End::Expired if known.repository.parents.contains_key(&known.image.digest) => return child(case, known, loss),
         End::Expired => {
-            "It was eligible because it had no tag; how it lost it, or that it never had one, happened before the logs begin or was not logged."
-                .to_owned()
+            let subject = Subject::of_the_past(case.history, known.repository, known.image);
+            let (reason, events) = reason_without_tag(subject, loss);
+            let evidence = [loss.event].into_iter().chain(events).flat_map(|event| case.event(event)).collect();
+            return sentence(format!("It was eligible because {reason}."), evidence);
         }
         End::Archived if loss.run.is_some() => {
             "It was eligible because it matches the rule; archiving answers a pull with 404, like a deletion.".to_owned()
@@ -113,6 +265,41 @@ fn eligibility(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
         _ => "No rule had a part in it: it was a call, and whoever may make it can repeat it.".to_owned(),
     };
     sentence(text, case.event(loss.event))
+}
+
+/// The reasons, but who put the policy: that stands in the second step.
+fn by_reasons(case: Case<'_>, loss: &Loss, why: &Why) -> Option<Sentence> {
+    let listed_tags = loss.run.as_ref().is_some_and(|run| !run.tags.is_empty());
+    let reasons: Vec<&Reason> = why.reasons.iter().filter(|reason| reason.kind != ReasonKind::PolicyPut).collect();
+    let own = reasons.iter().any(|reason| reason.kind != ReasonKind::ChangedSince);
+    if !own || (loss.end == End::Expired && !listed_tags) {
+        return None;
+    }
+    let tags: Vec<&str> = loss.tags.iter().map(|(tag, _)| case.history.text(*tag)).collect();
+    let although =
+        if loss.end == End::Expired { format!("It was eligible although tagged ({}).", tags.join(", ")) } else { "It was eligible.".to_owned() };
+    let texts: Vec<&str> = reasons.iter().map(|reason| reason.text.as_str()).collect();
+    let mut evidence: Vec<EventRef> = reasons.iter().flat_map(|reason| reason.evidence.iter().cloned()).collect();
+    evidence.sort_by(|a, b| (a.event_time, &a.event_id).cmp(&(b.event_time, &b.event_id)));
+    evidence.dedup_by(|a, b| a.event_id == b.event_id);
+    Some(sentence(format!("{although} {}", texts.join(" ")), evidence))
+}
+
+/// What an index lists goes with the index; sometimes it goes before.
+fn child(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
+    let Some(index) = heading(case.history, known.repository, known.image, loss) else {
+        let text = "It was eligible because it is part of an index and has no tag of its own: once its index is gone, an untagged rule takes it.";
+        return sentence(text, case.event(loss.event));
+    };
+    let digest = case.history.digest_or_zero(index.digest).short();
+    let named = tag_of(case.history, index, loss)
+        .map_or_else(|| format!("index {digest}"), |tag| format!("the index {digest}, tagged {},", case.history.text(tag)));
+    let push = index.steps.iter().rfind(|step| is_push(step)).map_or(EventNo::NONE, |step| step.event);
+    let broken = broken(case.history, known.repository, index, known.image);
+    let text = format!(
+        "It has no tag of its own, and the run took it although {named} lists it and is still there: ECR documents that it does not do that, and users report that it does. Of the index, {broken}."
+    );
+    sentence(text, [push, loss.event].into_iter().flat_map(|event| case.event(event)).collect())
 }
 
 /// Age counts from the push: an image that is older than the rule's age when it loses its tag goes at the next run.
@@ -125,18 +312,32 @@ fn grace(loss: &Loss) -> String {
     }
 }
 
-fn advice(case: Case<'_>, cause: Cause, verdict: &Verdict) -> Vec<String> {
+/// Whether deletions are replicated is a setting of the rule.
+fn replica(case: Case<'_>, known: Known<'_>, verdict: &Verdict) -> String {
+    let at = verdict.gone.as_ref().map_or(i64::MAX, |gone| gone.at.millis());
+    let deletions = match case.history.deletions_reach(known.repository, at) {
+        Some(event) => format!("Lifecycle policies are not replicated; deletions are, since {}", case.history.time(event)),
+        None => "Lifecycle policies are not replicated, nor are deletions by any rule in these logs".to_owned(),
+    };
+    format!("{deletions}: look at the copy's own policy, and pull from the source registry meanwhile.")
+}
+
+/// What the finding says that tells the same loss; without one, nobody is known to need it but who asks.
+fn what_to_do(case: Case<'_>, known: Known<'_>, loss: &Loss, verdict: &Verdict, why: &Why) -> Vec<String> {
+    let by_tag = case.question.about.digest().is_none();
+    if by_tag && verdict.exists.tag_exists == Some(true) && verdict.exists.tag_points_to != Some(case.digest(known)) {
+        return vec!["The tag is there again, on another image: it can be pulled now; start anew what stopped.".to_owned()];
+    }
+    if loss.back_at.is_some() && exists(known.image) == Some(true) {
+        return came_back(case.history, known.repository, known.image, loss);
+    }
     if let Some(finding) = verdict.why.as_ref().and_then(|id| case.findings.iter().find(|finding| &finding.id == id)) {
         return finding.advice.clone();
     }
-    let text = match cause {
-        Cause::Archived => "Restore it: `aws ecr update-image-storage-class --target-storage-class STANDARD`; it takes up to about 20 minutes.",
-        Cause::RepositoryDeleted => "Build and push anew, or copy from a replica.",
-        Cause::ReplicaMissing => {
-            "Lifecycle policies and deletions are not replicated: look at the copy's own policy, and pull from the source registry meanwhile."
-        }
-        Cause::PullThroughCacheExpired => "Pull the tag again through the cache: it fetches the upstream image anew.",
-        _ => "Deploy anew what refers to this digest, or push the very same image again.",
-    };
-    vec![text.to_owned()]
+    let about = advice::About { history: case.history, repository: known.repository, image: known.image };
+    let mut list = advice::of_question(about, loss, case.question.about.tag(), &why.advice);
+    if verdict.cause == Cause::ReplicaMissing {
+        list.push(replica(case, known, verdict));
+    }
+    list
 }

@@ -1,30 +1,48 @@
 //! What the user asks about: a pasted error line, an image reference, or a digest, whole or cut off.
 
-use crate::model::{Digest, ImageReference};
+use super::pasted::{self, Reading};
+use crate::model::{Digest, ImageReference, Timestamp};
+
+pub use super::pasted::host::Registry;
 
 /// Fewest hex digits of a digest that are taken for its beginning where `sha256:` stands before them, and where it does not.
-const CUT_MIN: usize = 6;
-const CUT_BARE_MIN: usize = 12;
+pub(super) const CUT_MIN: usize = 6;
+pub(super) const CUT_BARE_MIN: usize = 12;
 
 /// The image in question, and what else the pasted text gave away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     pub about: About,
+    /// The registry that the text names, as far as it could be read. A whole one stands in [`About::Reference`], too.
+    pub registry: Registry,
     /// The text speaks of 403, Forbidden or a denied access, rather than of "not found".
     pub denied: bool,
     /// The first hex digits of a digest that is cut off: Fargate shortens long messages, and people write the first twelve.
     pub cut: Option<String>,
     /// Neither a tag nor a digest was given, which every client takes for `latest`.
     pub latest: bool,
+    /// The text is more than a name: it tells of something that went wrong.
+    pub failed: bool,
+    /// `--at`: the moment that is asked about.
+    pub at: Option<Timestamp>,
+    /// It is about a repository, and about no image in it.
+    pub repository_only: bool,
+    /// A layer that the text names, and by it no image.
+    pub layer: Option<Digest>,
     /// Other digests that the text names.
     pub others: Vec<Digest>,
+    /// Other ways to read the same words, the likelier first: a line may have been wrapped in the middle of a tag. The logs know
+    /// which is meant. They have none themselves.
+    pub alternatives: Vec<Self>,
+    /// It was read so only to see whether the logs know it.
+    pub(super) only_if_known: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About {
     /// A reference into a registry.
     Reference(ImageReference),
-    /// `repo:tag`, `repo@sha256:…` or `repo:tag@sha256:…` without a registry.
+    /// `repo:tag`, `repo@sha256:…` or `repo:tag@sha256:…` without a registry, or in one whose account or region is not known.
     Name { repository: String, tag: Option<String>, digest: Option<Digest> },
     /// A digest alone.
     Digest(Digest),
@@ -36,20 +54,38 @@ impl Question {
     /// Understands a pasted error line, an image reference, or a digest. `None`: none of these is in `text`.
     pub fn parse(text: &str) -> Option<Self> {
         let denied = ["403", "Forbidden", "AccessDenied", "denied", "not authorized"].iter().any(|word| text.contains(word));
-        let (about, cut) = registry_reference(text).or_else(|| words(text).find_map(name_with_digest)).or_else(|| bare(text))?;
-        let mut others: Vec<Digest> = Vec::new();
-        for digest in Digest::all_in(text).filter(|digest| Some(*digest) != about.digest()) {
-            if !others.contains(&digest) {
-                others.push(digest);
-            }
-        }
-        let mut question = Self { about, denied, cut, latest: false, others };
+        let pasted = pasted::read(text)?;
+        let failed = text.trim().contains(char::is_whitespace);
+        let mut questions = pasted.readings.into_iter().map(|reading| Self { failed, ..Self::of(reading, denied, &pasted.others) });
+        let mut first = questions.next()?;
+        first.alternatives = questions.collect();
+        Some(first)
+    }
+
+    fn of(reading: Reading, denied: bool, others: &[Digest]) -> Self {
+        let Reading { registry, about, cut, repository_only, only_if_known, layer } = reading;
+        // Digits that are too few tell no image.
+        let cut = cut.filter(|digits| (CUT_MIN..64).contains(&digits.len()));
+        let mut question = Self {
+            about,
+            registry,
+            denied,
+            cut,
+            latest: false,
+            failed: false,
+            at: None,
+            repository_only,
+            layer,
+            others: others.to_vec(),
+            alternatives: Vec::new(),
+            only_if_known,
+        };
         question.assume_latest();
-        Some(question)
+        question
     }
 
     fn assume_latest(&mut self) {
-        if self.cut.is_some() || self.about.tag().is_some() || self.about.digest().is_some() {
+        if self.repository_only || self.cut.is_some() || self.about.tag().is_some() || self.about.digest().is_some() {
             return;
         }
         if let About::Reference(ImageReference { tag, .. }) | About::Name { tag, .. } = &mut self.about {
@@ -60,7 +96,7 @@ impl Question {
 
     /// The same question, now that the whole digest is known.
     pub fn with_digest(&self, digest: Digest) -> Self {
-        let mut whole = Self { cut: None, ..self.clone() };
+        let mut whole = Self { cut: None, repository_only: false, ..self.clone() };
         match &mut whole.about {
             About::Reference(reference) => reference.digest = Some(digest),
             About::Name { digest: place, .. } => *place = Some(digest),
@@ -72,10 +108,15 @@ impl Question {
     /// As a person would write it.
     pub fn to_text(&self) -> String {
         let cut = self.cut.as_ref().map(|digits| format!("sha256:{digits}…"));
+        let host = match &self.registry {
+            Registry::Public => "public.ecr.aws/",
+            Registry::Other(host) if !matches!(self.about, About::Digest(_) | About::Beginning) => &format!("{host}/"),
+            _ => "",
+        };
         match (&self.about, cut) {
             (About::Beginning, cut) => cut.unwrap_or_default(),
-            (about, Some(cut)) => format!("{}@{cut}", about.to_text()),
-            (about, None) => about.to_text(),
+            (about, Some(cut)) => format!("{host}{}@{cut}", about.to_text()),
+            (about, None) => format!("{host}{}", about.to_text()),
         }
     }
 }
@@ -109,81 +150,6 @@ impl About {
                 format!("{repository}{tag}{digest}")
             }
         }
-    }
-}
-
-/// What is asked about, and the digits of a digest that is cut off.
-type Found = (About, Option<String>);
-
-/// The reference that says most: an error line may name the same image with and without its digest.
-fn registry_reference(text: &str) -> Option<Found> {
-    let all = ImageReference::find_all(text);
-    if let Some(whole) = all.iter().find(|reference| reference.digest.is_some()) {
-        return Some((About::Reference(whole.clone()), None));
-    }
-    let cut = |reference: &ImageReference| Some((About::Reference(reference.clone()), Some(cut_digest_of(reference, text)?)));
-    all.iter().find_map(cut).or_else(|| Some((About::Reference(all.first()?.clone()), None)))
-}
-
-/// The digits that stand behind a reference whose digest is cut off.
-fn cut_digest_of(reference: &ImageReference, text: &str) -> Option<String> {
-    let tag = reference.tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
-    let (_, behind) = text.split_once(&format!("/{}{tag}@sha256:", reference.repository))?;
-    beginning(behind)
-}
-
-/// The hex digits at the beginning of `text`, if they are fewer than a whole digest and enough to tell one.
-fn beginning(text: &str) -> Option<String> {
-    let digits = text.bytes().take_while(u8::is_ascii_hexdigit).count();
-    (CUT_MIN..64).contains(&digits).then(|| text[..digits].to_ascii_lowercase())
-}
-
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | '(' | ')' | '[' | ']' | '<' | '>' | ',' | ';'))
-        .filter(|word| !word.is_empty())
-}
-
-/// `repo:tag@sha256:…`, `repo@sha256:…` or `sha256:…`, possibly with punctuation behind it, possibly cut off.
-fn name_with_digest(word: &str) -> Option<Found> {
-    let at = word.to_ascii_lowercase().find("sha256:")?;
-    let digits = &word[at + "sha256:".len()..];
-    let digest = digits.get(..64).and_then(|digits| Digest::parse(&format!("sha256:{digits}")));
-    let cut = if digest.is_some() { None } else { Some(beginning(digits)?) };
-    let about = match (word[..at].strip_suffix('@').filter(|name| !name.is_empty()), digest) {
-        (Some(name), digest) => {
-            let (repository, tag) = split_tag(name);
-            About::Name { repository, tag, digest }
-        }
-        (None, Some(digest)) => About::Digest(digest),
-        (None, None) => About::Beginning,
-    };
-    Some((about, cut))
-}
-
-/// A text that is nothing but `repo:tag` or `repo`, or the hex digits of a digest.
-fn bare(text: &str) -> Option<Found> {
-    let text = text.trim();
-    if let Some(digest) = Digest::parse(&format!("sha256:{text}")) {
-        return Some((About::Digest(digest), None));
-    }
-    let digits = text.trim_end_matches(['…', '.']);
-    if digits.len() >= CUT_BARE_MIN && beginning(digits).is_some_and(|found| found.len() == digits.len()) {
-        return Some((About::Beginning, beginning(digits)));
-    }
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-' | '/' | ':');
-    if text.is_empty() || text.contains("sha256:") || !text.chars().all(plain) || !text.starts_with(|letter: char| letter.is_ascii_alphanumeric()) {
-        return None;
-    }
-    let (repository, tag) = split_tag(text);
-    // An ARN, a URL and the like have a colon, and no tag behind it; a name ends in a letter or digit.
-    let name = !repository.ends_with(|letter: char| !letter.is_ascii_alphanumeric()) && (tag.is_some() || !repository.contains(':'));
-    name.then_some((About::Name { repository, tag, digest: None }, None))
-}
-
-fn split_tag(name: &str) -> (String, Option<String>) {
-    match name.rsplit_once(':') {
-        Some((repository, tag)) if !tag.is_empty() && !tag.contains('/') => (repository.to_owned(), Some(tag.to_owned())),
-        _ => (name.to_owned(), None),
     }
 }
 
@@ -227,9 +193,11 @@ mod tests {
             assert_eq!((question.about.tag(), question.latest), (Some("latest"), true), "{text}");
         }
         assert!(!Question::parse("shop/api:v1").unwrap().latest);
-        for none in ["./logs", "logs/", "arn:aws:ecr:eu-central-1:111122223333:repository/shop/api", "-"] {
+        for none in ["./logs", "logs/", "-"] {
             assert_eq!(Question::parse(none), None, "{none}");
         }
+        let arn = Question::parse("arn:aws:ecr:eu-central-1:111122223333:repository/shop/api").unwrap();
+        assert!(arn.repository_only && !arn.latest && arn.about.tag().is_none());
     }
 
     /// Fargate cuts long messages, and people write the first twelve digits, as this program does itself.

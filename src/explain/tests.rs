@@ -1,5 +1,7 @@
 //! Each cause told from the others.
 
+mod pasted;
+
 use super::{Question, explain};
 use crate::detect::{Settings, findings};
 use crate::model::{Action, Cause, Coverage, Verdict};
@@ -154,7 +156,7 @@ fn the_push_is_the_evidence_of_the_push() {
     assert_eq!(events, ["PolicyExecutionEvent", "PutImage"]);
 }
 
-/// A service that cannot start tries for ever, and each Fargate task is a principal of its own.
+/// A service that cannot start tries for ever, and each Fargate task calls under a session of its own.
 #[test]
 fn those_who_need_it_are_named_once_and_none_is_dropped() {
     let mut log = story();
@@ -167,15 +169,20 @@ fn those_who_need_it_are_named_once_and_none_is_dropped() {
             Action::TaskState { task, group, definition: None, status: Some("STOPPED".into()), images: Vec::new(), reason },
         );
         log.events.last_mut().unwrap().repository = None;
-        log.pull(Some(1), None);
         let number = log.events.len();
-        log.events.last_mut().unwrap().event.actor = Some(format!("arn:aws:sts::111122223333:assumed-role/execution/{number}").into());
+        for session in [format!("execution/{number:032x}"), format!("role-{number}/x")] {
+            log.pull(Some(1), None);
+            log.events.last_mut().unwrap().event.actor = Some(format!("arn:aws:sts::111122223333:assumed-role/{session}").into());
+        }
     }
     let used = ask(&log, &pinned(1)).used_by;
     let stopped: Vec<_> = used.iter().filter(|sentence| sentence.text.contains("could not start")).collect();
     assert_eq!(stopped.len(), 1, "{used:?}");
     assert!(stopped[0].text.ends_with(", 25 times.") && stopped[0].evidence.len() == 20, "{stopped:?}");
-    assert!(used.iter().any(|sentence| sentence.text.starts_with("6 more principals asked for it 6 time(s) after it was gone")), "{used:?}");
+    let tasks: Vec<_> =
+        used.iter().filter(|sentence| sentence.text.starts_with("execution of 111122223333, 25 tasks asked for it 25 time(s)")).collect();
+    assert_eq!((tasks.len(), tasks[0].evidence.len()), (1, 20));
+    assert!(used.iter().any(|sentence| sentence.text.starts_with("7 more principals asked for it 7 time(s) after it was gone")), "{used:?}");
 }
 
 #[test]
@@ -195,15 +202,21 @@ fn an_image_that_came_back_was_gone_for_a_while() {
     let mut log = story();
     log.push(1, "v1");
     let verdict = ask(&log, &pinned(1));
-    assert_eq!((verdict.cause, verdict.gone), (Cause::StillThere, None));
-    assert!(verdict.narrative[1].text.starts_with("It was gone from "), "{}", verdict.narrative[1].text);
+    assert_eq!((verdict.cause, verdict.exists.digest_exists), (Cause::TagMovedThenExpired, Some(true)), "the pull failed while it was gone");
+    assert!(verdict.gone.as_ref().unwrap().back_at.is_some());
+    assert_eq!((verdict.moment.basis, verdict.moment.digest_existed), (crate::model::Basis::FailedPull, Some(false)));
+    assert!(verdict.narrative[1].text.contains("It came back at "), "{}", verdict.narrative[1].text);
     assert_eq!(verdict.narrative[1].evidence[0].event_name, "PolicyExecutionEvent");
-    assert!(verdict.not_this.iter().any(|sentence| sentence.text.contains("it came back at")));
+    assert!(verdict.narrative[2].text.contains("fell into that time, and that explains it"), "{}", verdict.narrative[2].text);
+    let at_end = ask(&log, &format!("shop/api@{}", digest(1)));
+    assert_eq!((at_end.cause, at_end.gone), (Cause::StillThere, None));
+    assert!(at_end.narrative[1].text.starts_with("It was gone from "), "{}", at_end.narrative[1].text);
+    assert!(at_end.not_this.iter().any(|sentence| sentence.text.contains("it came back at")));
     assert_eq!(verdict.why.as_deref(), Some(log_finding(&log).as_str()), "the finding tells of the time when it was gone");
 }
 
 fn log_finding(log: &Log) -> String {
-    let finding = log.findings().into_iter().find(|finding| finding.lost.digest == digest(1) && finding.lost.gone_at.is_some());
+    let finding = log.findings().into_iter().find(|finding| finding.lost.digest == Some(digest(1)) && finding.lost.gone_at.is_some());
     finding.map(|finding| finding.id).unwrap()
 }
 

@@ -1,35 +1,107 @@
 //! As far as the logs go it is still there (or known by mention only).
 
 use super::cause::of_loss;
-use super::{Case, Known, against, pinned, sentence, used_by};
-use crate::model::{Cause, EventRef, ImageState, Sentence, StepKind, Timestamp, Verdict};
-use crate::timeline::{DigestNo, EventNo, Image, RepositoryHistory};
+use super::{Case, Known, access, against, pinned, sentence, tag_story, used_by};
+use crate::detect::broken;
+use crate::model::{Basis, Cause, EventRef, ImageState, Sentence, StepKind, Timestamp, Verdict};
+use crate::timeline::{DigestNo, EventNo, Image, RepositoryHistory, TagLife, TagSpan};
 
 pub fn verdict(case: Case<'_>, known: Known<'_>) -> Verdict {
     let image = known.image;
     let mut verdict = case.blank(cause(case, known));
     verdict.repository = Some(case.history.repository(known.repository));
-    let exists = match image.state {
-        ImageState::Unknown => None,
-        _ => Some(true),
-    };
-    verdict.exists = case.exists(known, exists);
+    verdict.exists = case.exists(known, exists(image));
     // What may take it next; else what kept it from being pulled until it came back.
     let back = image.losses.last().filter(|loss| loss.back_at.is_some());
-    verdict.why = case.finding(known, None).or_else(|| case.finding(known, Some(back?)));
+    verdict.why = case.finding(known, None).or_else(|| case.finding(known, Some(back?))).or_else(|| case.finding_of_child(known));
     verdict.not_this = against::other_causes(case, known, None, verdict.cause);
     verdict.used_by = used_by::sentences(case, known, None);
-    narrate(case, known, &mut verdict);
+    match tag_alone(case, known) {
+        Some((life, span)) if verdict.cause == Cause::IndexLostToItsChild => index_lost(case, known, life, span, &mut verdict),
+        Some((life, span)) if verdict.cause == Cause::StillThere && (!case.question.failed || case.when.basis == Basis::Asked) => {
+            tag_story::narrate(case, known, life, span, &mut verdict);
+            // Nobody spoke of a failure, so that there is none to be told apart.
+            if case.when.basis == Basis::End {
+                verdict.not_this.clear();
+            }
+        }
+        _ => narrate(case, known, &mut verdict),
+    }
     verdict
+}
+
+/// Whether the image is there at the end of the logs, if only in the archive; none where they do not tell.
+pub fn exists(image: &Image) -> Option<bool> {
+    match image.state {
+        ImageState::Unknown => image.vanished.then_some(false),
+        _ => Some(!image.is_gone()),
+    }
+}
+
+/// "tagged a, b", or that it has no tag.
+pub fn tagged(case: Case<'_>, image: &Image) -> String {
+    let mut tags: Vec<&str> = image.tags.iter().map(|(tag, _)| case.history.text(*tag)).collect();
+    tags.sort_unstable();
+    if tags.is_empty() { "without a tag".to_owned() } else { format!("tagged {}", tags.join(", ")) }
+}
+
+/// The span of the tag that the question is about, if it is about a tag alone.
+fn tag_alone<'h>(case: Case<'h>, known: Known<'h>) -> Option<(&'h TagLife, &'h TagSpan)> {
+    let tag = case.asked_tag().filter(|_| case.question.about.digest().is_none())?;
+    let life = known.repository.tag_lives.get(&tag)?;
+    let span = if case.when.basis == Basis::End { life.open() } else { life.at(case.when.at) };
+    Some((life, span.filter(|span| span.digest == known.image.digest)?))
+}
+
+/// The tag points to one image of its index: the others of it cannot be had by the tag.
+fn index_lost(case: Case<'_>, known: Known<'_>, life: &TagLife, span: &TagSpan, verdict: &mut Verdict) {
+    let Some((index, before)) = tag_story::lost_to_child(known.repository, life, span) else { return };
+    let tag = case.question.about.tag().unwrap_or_default();
+    let (child, listed) = (case.digest(known), case.history.digest_or_zero(index.digest));
+    let at = index.children.iter().position(|digest| *digest == span.digest);
+    let platform = at.and_then(|at| index.platforms.get(at)).map(|name| case.history.text(*name)).filter(|name| !name.is_empty());
+    let platform = platform.unwrap_or("a single platform");
+    let [first, second] = [before.since, span.since];
+    let by = crate::detect::who(case.history, second);
+    let after =
+        first.some().map(|first| format!(", {} s after the index", (case.time(second) - case.time(first)).div_euclid(1000))).unwrap_or_default();
+    let went = index.losses.last().filter(|_| index.is_gone());
+    let fate = match went {
+        Some(loss) => format!(
+            " The index went at {} ({}): that changed nothing for who pulls by the tag.",
+            Timestamp::from_millis(loss.at),
+            of_loss(case, Known { image: index, ..known }, loss).word()
+        ),
+        None => " The index itself is still there, without that tag.".to_owned(),
+    };
+    let events = |list: &[EventNo]| list.iter().flat_map(|event| case.event(*event)).collect::<Vec<EventRef>>();
+    verdict.narrative = vec![
+        sentence(format!("Tag {tag} {} {child}, an image for {platform}, and not to an index.", case.when_in_words()), events(&[second])),
+        sentence(
+            format!("It pointed to the index {listed}, which lists that image: {by} pushed the image under the tag of its index{after}.{fate}"),
+            events(&[first, second, went.map_or(EventNo::NONE, |loss| loss.event)]),
+        ),
+        sentence(
+            format!(
+                "So the tag gives {platform} alone: a pull for any other platform fails with \"no match for platform\", and starting tasks anew does not help."
+            ),
+            events(&[second]),
+        ),
+    ];
+    verdict.why = case.finding(Known { image: index, ..known }, went).or_else(|| verdict.why.take());
+    verdict.advice = crate::detect::push_index_again(tag);
 }
 
 fn cause(case: Case<'_>, known: Known<'_>) -> Cause {
     let image = known.image;
-    if denied(case, known).is_some() {
+    if access::taken(case, known.repository, Some(known.image)).is_some() {
         return Cause::AccessTaken;
     }
     if gone_relative(known).is_some() {
         return Cause::IndexOrChildGone;
+    }
+    if tag_alone(case, known).is_some_and(|(life, span)| tag_story::lost_to_child(known.repository, life, span).is_some()) {
+        return Cause::IndexLostToItsChild;
     }
     match image.state {
         ImageState::Unknown if only_refused(image) => Cause::NeverPushedHere,
@@ -43,19 +115,6 @@ fn cause(case: Case<'_>, known: Known<'_>) -> Cause {
 fn only_refused(image: &Image) -> bool {
     let pushed = |kind: StepKind| matches!(kind, StepKind::Push | StepKind::Replicate);
     image.steps.iter().any(|step| step.kind == StepKind::PushFailed) && !image.steps.iter().any(|step| pushed(step.kind))
-}
-
-/// What took access away: the change of who may pull, if the text speaks of a refusal or pulls were refused after it; else a
-/// pull that was refused.
-fn denied(case: Case<'_>, known: Known<'_>) -> Option<EventNo> {
-    let time = |event: EventNo| case.history.noted(event).time;
-    let refused = known.image.steps.iter().rfind(|step| step.kind == StepKind::PullFailed && step.denied).map(|step| step.event);
-    let change = known.repository.access_changes.last().copied();
-    let failed_since = |change: EventNo| known.image.steps.iter().any(|step| step.kind == StepKind::PullFailed && time(step.event) >= time(change));
-    let change = change.filter(|&change| case.question.denied || failed_since(change));
-    // A pull that was answered later shows that the refusal was over.
-    let answered_since = |event: EventNo| known.image.steps.iter().any(|step| step.kind == StepKind::Pull && time(step.event) > time(event));
-    change.or(refused.filter(|&refused| case.question.denied || !answered_since(refused)))
 }
 
 /// A child of this index that is gone, or the index of this child, which has no tag of its own.
@@ -72,14 +131,19 @@ fn narrate(case: Case<'_>, known: Known<'_>, verdict: &mut Verdict) {
     let image = known.image;
     let digest = case.digest(known);
     let push = image.steps.iter().rfind(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate)).map_or(EventNo::NONE, |step| step.event);
-    let tags: Vec<&str> = image.tags.iter().map(|(tag, _)| case.history.text(*tag)).collect();
-    let tags = if tags.is_empty() { "without a tag".to_owned() } else { format!("tagged {}", tags.join(", ")) };
-    let first = match image.state {
-        ImageState::Unknown => format!("Whether {digest} exists is not in the logs: no push of it was read, only mentions."),
-        _ => format!("{digest} exists at the end of the logs, {tags}."),
+    let tags = tagged(case, image);
+    let first = match exists(image) {
+        None => format!("Whether {digest} exists is not in the logs: no push of it was read, only mentions."),
+        Some(true) => format!("{digest} exists at the end of the logs, {tags}."),
+        Some(false) => format!("{digest} was there at {}, and is gone at the end of the logs.", Timestamp::from_millis(case.when.at)),
     };
     verdict.narrative.push(sentence(first, case.event(push)));
     verdict.narrative.push(endings(case, known));
+    if let Some(taken) = access::taken(case, known.repository, Some(image)).filter(|_| verdict.cause == Cause::AccessTaken) {
+        verdict.narrative.push(taken.sentence(case));
+        verdict.advice.push(taken.advice(case, known.repository));
+        return;
+    }
     let (text, evidence, advice) = third(case, known, verdict.cause);
     verdict.narrative.push(sentence(text, evidence));
     verdict.advice.push(advice.to_owned());
@@ -87,6 +151,11 @@ fn narrate(case: Case<'_>, known: Known<'_>, verdict: &mut Verdict) {
 
 /// The second step: what took it, for a while or not at all.
 fn endings(case: Case<'_>, known: Known<'_>) -> Sentence {
+    let upto = case.when.at;
+    if let Some(loss) = known.image.losses.iter().find(|loss| loss.at > upto) {
+        let cause = of_loss(case, known, loss).word();
+        return sentence(format!("It went only later, at {} ({cause}).", Timestamp::from_millis(loss.at)), case.event(loss.event));
+    }
     if let Some(loss) = known.image.losses.last()
         && let Some(back) = loss.back_at
     {
@@ -118,28 +187,17 @@ pub fn no_event(case: Case<'_>, repository: &RepositoryHistory) -> Sentence {
 fn third(case: Case<'_>, known: Known<'_>, cause: Cause) -> (String, Vec<EventRef>, &'static str) {
     let image = known.image;
     match cause {
-        Cause::AccessTaken => {
-            let event = denied(case, known).unwrap_or(EventNo::NONE);
-            let text = if known.repository.access_changes.contains(&event) {
-                "Who may pull from this repository was changed before the failure: the image is there, and access to it was taken."
-            } else {
-                "A pull of it was refused for want of permission: the image is there, and whoever pulls may not have it."
-            };
-            (
-                text.to_owned(),
-                case.event(event),
-                "Compare the repository policy before and after that call, and the key policy if the repository uses KMS.",
-            )
-        }
         Cause::IndexOrChildGone => {
             let relative = gone_relative(known);
             let digest = relative.map_or_else(String::new, |image| case.history.digest_or_zero(image.digest).to_string());
             let event = relative.and_then(|image| image.losses.last()).map_or(EventNo::NONE, |loss| loss.event);
+            let broken = relative.filter(|_| !image.children.is_empty()).map(|child| broken(case.history, known.repository, image, child));
+            let broken = broken.map(|broken| format!(" {}.", capital(&broken))).unwrap_or_default();
             let text = match image.children.is_empty() {
                 true => format!(
                     "The index that lists it, {digest}, does not exist any more: it has no tag of its own, and an untagged rule takes it next."
                 ),
-                false => format!("Part of it is gone: {digest}, which it lists, does not exist any more."),
+                false => format!("Part of it is gone: {digest}, which it lists, does not exist any more.{broken}"),
             };
             (text, case.event(event), "Push the multi-architecture image again, as a whole.")
         }
@@ -166,8 +224,18 @@ fn third(case: Case<'_>, known: Known<'_>, cause: Cause) -> (String, Vec<EventRe
             pinned.evidence,
             "If the failing line names a digest, ask with it (`tagfall explain REPOSITORY@sha256:…`); if a task pinned one of these, deploy it anew.",
         ),
+        Cause::StillThere if case.when.basis != Basis::End => (
+            format!("Nothing in the logs explains why a pull of {} should fail: the image was there then.", Timestamp::from_millis(case.when.at)),
+            case.event(case.when.event),
+            "Look at access (repository policy, endpoint policy, KMS key) and at the puller's network at that time.",
+        ),
+        Cause::StillThere if !case.question.failed => (
+            "No pull of it in these logs found nothing.".to_owned(),
+            Vec::new(),
+            "If a pull of it failed, ask with the whole error line, or with --at and the time of the failure.",
+        ),
         Cause::StillThere => (
-            "Nothing in the logs explains a failed pull: the image is there.".to_owned(),
+            "Nothing in the logs explains a failed pull: the image is there, and no pull of it in these logs found nothing.".to_owned(),
             Vec::new(),
             "Look at access (repository policy, endpoint policy, KMS key), at the puller's network, and at events after the end of these logs.",
         ),
@@ -177,4 +245,10 @@ fn third(case: Case<'_>, known: Known<'_>, cause: Cause) -> (String, Vec<EventRe
             "Widen --since, and read the logs of the account and region that own the repository.",
         ),
     }
+}
+
+/// For the beginning of a sentence.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

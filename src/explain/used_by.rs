@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Case, Known, sentence};
-use crate::model::{Sentence, StepKind};
-use crate::timeline::{EventNo, Loss, Sym, UseKind};
+use crate::detect::asked as asked_in_vain;
+use crate::model::{Caller, Principal, Sentence, StepKind, folded};
+use crate::timeline::{EventNo, Loss, Sym, TagLife, UseKind};
 
 /// A login counts for the pulls within so many milliseconds after it: an authorization token lives 12 hours.
 const TOKEN_MILLIS: i64 = 12 * 3_600_000;
@@ -41,7 +42,11 @@ fn used(case: Case<'_>, by: Sym, kind: UseKind, replaced: bool, events: &[EventN
         UseKind::DeployedByTag => "was deployed when its tag pointed to it",
         UseKind::DeployedByDigest => "is deployed with its digest",
         UseKind::ResolvedByTask => "resolved its tag to it",
-        UseKind::TaskStopped => "could not start a task because of it",
+        UseKind::TaskStopped => "could not start because of it",
+        UseKind::Kept => "keeps it: its reference meant this image",
+        UseKind::Asked => "asks for its tag whenever it runs",
+        UseKind::Offered => "names it, and nothing is known to run it",
+        UseKind::Started => "ran it, or was to",
     };
     let times = if events.len() > 1 { format!(", {} times", events.len()) } else { String::new() };
     let still = if replaced { " (replaced since)" } else { "" };
@@ -50,34 +55,80 @@ fn used(case: Case<'_>, by: Sym, kind: UseKind, replaced: bool, events: &[EventN
     sentence(format!("{} {verb}{times}{still}.", case.history.text(by)), shown.collect())
 }
 
-/// One sentence per principal that pulled after the end (or at all, if it is still there).
+/// Pulls by the sessions of one role.
+#[derive(Default)]
+struct Pulls<'h> {
+    times: u64,
+    /// The last event of each session.
+    sessions: BTreeMap<&'h str, EventNo>,
+    last: Option<EventNo>,
+}
+
+/// One sentence per principal that pulled after the end (or at all, if it is still there), its sessions told together.
 fn pulls(case: Case<'_>, known: Known<'_>, loss: Option<&Loss>) -> Vec<Sentence> {
     let from = loss.map_or(0, |loss| loss.end_step as usize + 1);
-    let mut by_actor: BTreeMap<&str, (u64, EventNo)> = BTreeMap::new();
-    for step in known.image.steps.iter().skip(from).filter(|step| matches!(step.kind, StepKind::Pull | StepKind::PullFailed)) {
-        let entry = by_actor.entry(case.history.text(case.history.noted(step.event).actor)).or_insert((0, step.event));
-        entry.0 += 1;
-        entry.1 = step.event;
+    let mut by_principal: BTreeMap<(Principal<'_>, &str), Pulls<'_>> = BTreeMap::new();
+    let until = loss.map_or(usize::MAX, |loss| loss.next_life_step as usize);
+    for step in known.image.steps.iter().take(until).skip(from).filter(|step| matches!(step.kind, StepKind::Pull | StepKind::PullFailed)) {
+        let actor = case.history.text(case.history.noted(step.event).actor);
+        let pulls = by_principal.entry((Principal::of(actor), standing(step.caller))).or_default();
+        pulls.times += 1;
+        pulls.sessions.insert(actor, step.event);
+        pulls.last = Some(step.event);
     }
     let after = if loss.is_some() { " after it was gone" } else { "" };
-    let say = |(actor, (count, last)): (&str, (u64, EventNo))| {
-        let from = origin(case, last).map_or_else(String::new, |address| format!(", from {address}"));
-        let actor = if actor.is_empty() { "Somebody" } else { actor };
-        sentence(format!("{actor} asked for it {count} time(s){after}{from}."), case.event(last))
-    };
-    let principals = by_actor.len();
-    let times: u64 = by_actor.values().skip(PRINCIPALS_MAX).map(|(count, _)| count).sum();
-    let mut list: Vec<Sentence> = by_actor.into_iter().take(PRINCIPALS_MAX).map(say).collect();
+    let principals = by_principal.len();
+    let times: u64 = by_principal.values().skip(PRINCIPALS_MAX).map(|pulls| pulls.times).sum();
+    let shown = by_principal.into_iter().take(PRINCIPALS_MAX);
+    let mut list: Vec<Sentence> = shown.map(|((_, standing), pulls)| asked(case, &pulls, after, standing)).collect();
     if let Some(more) = principals.checked_sub(PRINCIPALS_MAX).filter(|more| *more > 0) {
         list.push(sentence(format!("{more} more principals asked for it {times} time(s){after}: `tagfall timeline` names them all."), Vec::new()));
     }
     list
 }
 
+/// What a pull is worth that is no sign of need.
+fn standing(caller: Caller) -> &'static str {
+    match caller {
+        Caller::Client | Caller::Unnamed => "",
+        Caller::Inspector | Caller::PerhapsInspector | Caller::Scanner => ": a scanner, which needs nothing",
+        Caller::Excluded => ": it is on the registry's list of principals whose pulls do not count",
+    }
+}
+
+/// Who asked for a tag while nothing had it.
+pub fn of_tag(case: Case<'_>, life: Option<&TagLife>) -> Vec<Sentence> {
+    let mut by: BTreeMap<(bool, &str), (u64, EventNo)> = BTreeMap::new();
+    for ask in life.into_iter().flat_map(|life| &life.asks).filter(|ask| asked_in_vain(ask)) {
+        let is_task = ask.kind.is_a_task();
+        let name = if is_task { ask.by } else { case.history.noted(ask.event).actor };
+        let entry = by.entry((is_task, case.history.text(name))).or_insert((0, ask.event));
+        (entry.0, entry.1) = (entry.0 + 1, ask.event);
+    }
+    let say = |((is_task, name), (count, last)): ((bool, &str), (u64, EventNo))| {
+        let name = if name.is_empty() { "Somebody" } else { name };
+        let what = if is_task { "could not start a task because of it" } else { "asked for the tag in vain" };
+        sentence(format!("{name} {what}, {count} time(s)."), case.event(last))
+    };
+    by.into_iter().take(PRINCIPALS_MAX).map(say).collect()
+}
+
+/// With the last event of each session, the last of all at the end.
+fn asked(case: Case<'_>, pulls: &Pulls<'_>, after: &str, standing: &str) -> Sentence {
+    let last = pulls.last.unwrap_or(EventNo::NONE);
+    let from = origin(case, last).map_or_else(String::new, |address| format!(", from {address}"));
+    let who = folded(pulls.sessions.keys().copied().filter(|actor| !actor.is_empty())).pop().unwrap_or_else(|| "Somebody".to_owned());
+    let mut events: Vec<EventNo> = pulls.sessions.values().copied().filter(|event| *event != last).collect();
+    events.sort_by_key(|event| case.history.noted(*event).time);
+    let shown = events.iter().rev().take(EVENTS_MAX - 1).rev().chain(&pulls.last);
+    let text = format!("{who} asked for it {} time(s){after}{from}{standing}.", pulls.times);
+    sentence(text, shown.flat_map(|event| case.event(*event)).collect())
+}
+
 /// Where a pull came from: its own address, or that of the principal's last login before it.
 fn origin(case: Case<'_>, pull: EventNo) -> Option<String> {
     let history = case.history;
-    let own = history.noted(pull);
+    let own = history.noted(pull.some()?);
     let address = history.text(own.source_ip);
     let hidden = |address: &str| address.is_empty() || address.starts_with("AWS Internal") || address.ends_with(".amazonaws.com");
     if !hidden(address) {

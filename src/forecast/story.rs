@@ -2,8 +2,7 @@
 
 use super::Subject;
 use crate::detect::{Harm, place, span};
-use crate::model::{ImageState, Outlook, Timestamp};
-use crate::policy::Action;
+use crate::model::{ImageState, LifecycleAction, Outlook, Timestamp};
 use crate::timeline::{Prospects, RepositoryHistory};
 
 /// What is not known about the policy of a repository.
@@ -58,11 +57,21 @@ fn looks(subject: &Subject<'_>) -> String {
 
 fn will(subject: &Subject<'_>, outlook: Outlook) -> String {
     let words = subject.rule().map(|rule| rule.in_words()).unwrap_or_default();
-    let goes = if subject.rule().is_some_and(|rule| rule.action == Action::Transition) { "is archived" } else { "is taken" };
+    let goes = if subject.rule().is_some_and(|rule| rule.action == LifecycleAction::Transition) { "is archived" } else { "is taken" };
     let eligible = subject.eligible_at().map(Timestamp::from_millis);
+    if let (Some(with), Outlook::Due | Outlook::Dated) = (subject.subject(), outlook) {
+        let with = subject.history.digest_or_zero(with.digest).short();
+        return format!(
+            "is a reference artifact and goes with its subject {with}, within a day of that one's end: {words} takes that within a day of {}",
+            since(eligible).trim_start_matches("since ")
+        );
+    }
     match outlook {
-        Outlook::Due => format!("{goes} at the next run by {words}: eligible {}{}", since(eligible), grace(subject)),
-        Outlook::Dated => format!("{goes} by {words} within a day of {}{}", eligible.map(|at| at.to_string()).unwrap_or_default(), grace(subject)),
+        Outlook::Due => format!("{goes} at the next run by {words}: eligible {}{}{}", since(eligible), unclear(subject), grace(subject)),
+        Outlook::Dated => {
+            let when = eligible.map(|at| at.to_string()).unwrap_or_default();
+            format!("{goes} by {words} within a day of {when}{}{}", unclear(subject), grace(subject))
+        }
         Outlook::Counted => {
             let survives = subject.prospect().and_then(|prospect| prospect.survives).unwrap_or_default();
             format!("is kept by {words} as things stand: it survives {survives} more image(s) that the rule counts")
@@ -76,6 +85,16 @@ fn will(subject: &Subject<'_>, outlook: Outlook) -> String {
         Outlook::Unknown if subject.image.state == ImageState::Unknown => "belongs to a rule that is not known".to_owned(),
         Outlook::Unknown => format!("belongs to {words}, and what that takes is not known"),
     }
+}
+
+/// Both dates, where it is not clear whether a pull counted.
+fn unclear(subject: &Subject<'_>) -> String {
+    let Some(unclear) = subject.unclear() else { return String::new() };
+    let (later, pull) = (Timestamp::from_millis(unclear.eligible_at), subject.history.event(unclear.pull));
+    format!(
+        ", or of {later} if the pull at {} counted, of which it is not clear whether Amazon Inspector made it, whose pulls do not count",
+        pull.event_time
+    )
 }
 
 /// An image may have been eligible for ever, as far as the logs tell.

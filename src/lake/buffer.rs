@@ -4,11 +4,12 @@
 //! filling them. A worker's full piece is taken as it is; small ones are copied behind each other.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::LakeError;
+use super::disk::Disk;
+use super::layout::SPILL;
 use super::partition::Partition;
 use super::rows::Piece;
 
@@ -112,7 +113,7 @@ impl Buffers {
     }
 
     /// Brings memory below the budget: the largest partitions go to disk until half of it is free.
-    pub(super) fn spill(&mut self, budget: usize, folder: &Path) -> Result<(), LakeError> {
+    pub(super) fn spill(&mut self, budget: usize, disk: &dyn Disk) -> Result<(), LakeError> {
         if self.held <= budget {
             return Ok(());
         }
@@ -122,11 +123,11 @@ impl Buffers {
             if self.held <= budget / 2 || bytes == 0 {
                 break;
             }
-            let path = folder.join(format!("{}.rows", self.spills));
+            let path = Path::new(SPILL).join(format!("{}.rows", self.spills));
             self.spills += 1;
             let Some(slot) = self.slots.get_mut(&partition) else { continue };
             let (pieces, bytes) = slot.take_pieces();
-            write_all(&path, &pieces).map_err(|error| LakeError::io(&path, error))?;
+            write_all(disk, &path, &pieces).map_err(|error| LakeError::io(&path, error))?;
             slot.spilled.push(Spilled { path, lengths: pieces.iter().map(|piece| piece.bytes().len()).collect() });
             slot.spilled_bytes += bytes as u64;
             self.held -= bytes;
@@ -151,8 +152,8 @@ impl Slot {
     }
 }
 
-fn write_all(path: &Path, pieces: &[Piece]) -> std::io::Result<()> {
-    let mut file = BufWriter::new(File::create(path)?);
+fn write_all(disk: &dyn Disk, path: &Path, pieces: &[Piece]) -> io::Result<()> {
+    let mut file = disk.create(path)?;
     pieces.iter().try_for_each(|piece| file.write_all(piece.bytes()))?;
     file.flush()
 }
@@ -166,17 +167,18 @@ pub(super) struct Waiting {
 
 impl Waiting {
     /// All of it: spill files are read back, and removed.
-    pub(super) fn read(self) -> Result<Vec<Piece>, LakeError> {
+    pub(super) fn read(self, disk: &dyn Disk) -> Result<Vec<Piece>, LakeError> {
         let mut pieces = self.pieces;
         for spilled in &self.spilled {
             let failed = |error| LakeError::io(&spilled.path, error);
-            let mut file = BufReader::new(File::open(&spilled.path).map_err(failed)?);
+            let (file, mut at) = (disk.open(&spilled.path).map_err(failed)?, 0);
             for length in &spilled.lengths {
                 let mut bytes = vec![0; *length];
-                file.read_exact(&mut bytes).map_err(failed)?;
+                file.read_at(at, &mut bytes).map_err(failed)?;
+                at += *length as u64;
                 pieces.push(Piece::of(bytes).ok_or_else(|| LakeError::io(&spilled.path, "this spill file is damaged"))?);
             }
-            let _ = fs::remove_file(&spilled.path);
+            let _ = disk.remove(&spilled.path);
         }
         Ok(pieces)
     }
@@ -184,6 +186,7 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
+    use super::super::disk::LocalDisk;
     use super::super::row::{Head, put_text};
     use super::super::rows::Rows;
     use super::*;
@@ -199,6 +202,7 @@ mod tests {
     #[test]
     fn every_row_comes_out_once_whatever_it_came_in_with_and_wherever_it_waited() {
         let folder = tempfile::tempdir().unwrap();
+        let disk = LocalDisk::open(folder.path()).unwrap();
         let partition = Partition::new(false, Some("111122223333"), None, None);
         let mut buffers = Buffers::default();
         let (mut next, long) = (0, "x".repeat(3_000));
@@ -208,16 +212,16 @@ mod tests {
             buffers.add(&partition, &mut piece);
             assert!(piece.is_empty());
             if size == 5 {
-                buffers.spill(1, folder.path()).unwrap();
+                buffers.spill(1, &disk).unwrap();
                 assert_eq!(buffers.held, 0);
             }
         }
         let total = buffers.waiting(&partition);
-        let rows = Rows::of(buffers.take(&partition).read().unwrap());
+        let rows = Rows::of(buffers.take(&partition).read(&disk).unwrap());
         assert_eq!(rows.total(), total);
         let mut records: Vec<u64> = rows.heads().map(|head| head.record).collect();
         records.sort_unstable();
         assert_eq!(records, (0..next).collect::<Vec<_>>());
-        assert!(fs::read_dir(folder.path()).unwrap().next().is_none(), "the spill file is gone");
+        assert!(disk.names(SPILL.as_ref()).unwrap().is_empty(), "the spill file is gone");
     }
 }

@@ -33,6 +33,14 @@ impl LakeError {
     pub(super) fn io(path: &Path, reason: impl fmt::Display) -> Self {
         Self::Io { path: path.to_path_buf(), reason: reason.to_string() }
     }
+
+    /// What is wrong, where the file is named beside it.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::Io { reason, .. } => reason.clone(),
+            other => other.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for LakeError {

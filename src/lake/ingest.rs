@@ -4,34 +4,39 @@
 //! half in. A commit comes after every [`Limits::commit_bytes`] of rows and at the end; whatever stops the process, the lake
 //! is as the last commit left it, and the next run reads only what that commit does not know.
 //!
-//! - `limits`: how much memory a run takes; `folder`: what lies where, and the lock;
-//! - `collector`: a worker's part; `flow`: whose turn it is; `publish`: the commit itself.
+//! - `limits`: how much memory a run takes;
+//! - `collector`: a worker's part; `flow`: whose turn it is; `publish`: what a commit is made of; `repair`: what is
+//!   damaged is read again.
 
 mod collector;
 mod flow;
-mod folder;
 mod limits;
 mod publish;
+mod repair;
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use super::LakeError;
+use super::commit;
+use super::disk::{Disk, Held, LocalDisk, Lock};
+use super::layout::{OWN, WRITER};
+use super::manifest::{Damage, Loaded, Manifest};
 use super::merge::Present;
+use super::objects::{self, KnownObjects};
 use super::partition::Partition;
-use super::state::{self, KnownObjects, Manifest};
+use crate::model::Coverage;
 use crate::source::Known;
-use folder::{check_folder, clean, lock, spill, staging};
 use publish::State;
 
 pub use collector::Collector;
 pub use limits::{Limits, MEMORY_BYTES_DEFAULT};
 
 /// What a run has done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Objects that were read.
     pub objects_read: u64,
@@ -39,6 +44,12 @@ pub struct Summary {
     pub objects_known: u64,
     /// Those of them that are damaged: what could be read of them is in the lake.
     pub objects_failed_before: u64,
+    /// Objects of which records are not in the lake, because a file of their day is damaged; the next run tries again.
+    pub objects_held_back: u64,
+    /// Files of the lake that are damaged.
+    pub damaged: Vec<Damage>,
+    /// Files whose events, or objects, are all there again; of a repair alone.
+    pub repaired: Vec<String>,
     /// Events that are new in the lake.
     pub events_added: u64,
     /// Second copies that were left out.
@@ -53,16 +64,18 @@ pub struct Summary {
 
 /// A lake that is being extended. Nobody else can, until this is dropped.
 pub struct Ingest {
-    lake: PathBuf,
-    limits: Limits,
-    known: Arc<KnownObjects>,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) limits: Limits,
+    pub(super) known: Arc<KnownObjects>,
     state: Mutex<State>,
     changed: Condvar,
     failed: AtomicBool,
+    /// An event with `readOnly: true` was among the records.
+    read_only: AtomicBool,
     objects_known: AtomicU64,
     objects_failed_before: AtomicU64,
     /// Held for its lock, which the system lets go of when the process ends in whatever way.
-    _lock: File,
+    _lock: Held,
 }
 
 impl Ingest {
@@ -73,32 +86,46 @@ impl Ingest {
     /// Another run has it open; the folder holds something else; it keeps other services; the disk refuses.
     pub fn open(lake: &Path, select: &[String], limits: Limits) -> Result<Self, LakeError> {
         check_folder(lake)?;
-        for folder in [staging(lake), spill(lake), state::objects_folder(lake)] {
-            fs::create_dir_all(&folder).map_err(|error| LakeError::io(&folder, error))?;
+        fs::create_dir_all(lake).map_err(|error| LakeError::io(lake, error))?;
+        let disk = LocalDisk::open(lake).map_err(|error| LakeError::io(lake, error))?;
+        Self::open_on(Arc::new(disk), lake, Some(select), limits)
+    }
+
+    /// The same for a lake on this disk. `lake` is what errors name; `select`: `None` for what it keeps already.
+    pub(super) fn open_on(disk: Arc<dyn Disk>, lake: &Path, select: Option<&[String]>, limits: Limits) -> Result<Self, LakeError> {
+        let lock = disk.lock(WRITER.as_ref(), Lock::Alone).map_err(|error| LakeError::io(WRITER.as_ref(), error))?;
+        let lock = lock.ok_or_else(|| LakeError::Busy { lake: lake.to_path_buf() })?;
+        let Loaded { mut manifest, damage } = Manifest::load(&*disk)?;
+        if let Some(select) = select {
+            let mut select = select.to_vec();
+            select.sort_unstable();
+            select.dedup();
+            if manifest.generation > 0 && manifest.select != select {
+                return Err(LakeError::OtherSelection { kept: manifest.select.join(","), asked: select.join(",") });
+            }
+            commit::recover(&*disk, &manifest)?;
+            manifest.select = select;
+        } else {
+            commit::recover(&*disk, &manifest)?;
         }
-        let lock = lock(lake)?;
-        let mut manifest = Manifest::load(lake)?;
-        let mut select = select.to_vec();
-        select.sort_unstable();
-        select.dedup();
-        if manifest.generation > 0 && manifest.select != select {
-            return Err(LakeError::OtherSelection { kept: manifest.select.join(","), asked: select.join(",") });
-        }
-        manifest.select = select;
-        clean(lake, &manifest)?;
-        let known = Arc::new(KnownObjects::load(lake, &manifest)?);
+        let (sound, broken) = objects::sound(&*disk, &manifest.segments);
+        let known = Arc::new(KnownObjects::load(&*disk, &sound)?);
         let mut files: HashMap<Partition, Vec<Present>> = HashMap::new();
         for entry in &manifest.files {
-            files.entry(entry.partition.clone()).or_default().push(Present { path: lake.join(entry.path()), entry: entry.clone() });
+            files.entry(entry.partition.clone()).or_default().push(Present { entry: entry.clone(), staged: false });
         }
-        let state = State::new(manifest, files);
+        let mut state = State::new(manifest, files);
+        state.to_be_stored = damage.is_some();
+        state.all_known = broken.is_empty();
+        state.summary.damaged = damage.into_iter().chain(broken).collect();
         Ok(Self {
-            lake: lake.to_path_buf(),
+            disk,
             limits,
             known,
             state: Mutex::new(state),
             changed: Condvar::new(),
             failed: AtomicBool::new(false),
+            read_only: AtomicBool::new(false),
             objects_known: AtomicU64::new(0),
             objects_failed_before: AtomicU64::new(0),
             _lock: lock,
@@ -110,9 +137,21 @@ impl Ingest {
         Arc::clone(&self.known) as Arc<dyn Known>
     }
 
+    /// The `eventSource`s that the lake keeps; empty for all.
+    pub fn selected(&self) -> Vec<String> {
+        self.lock_state().manifest.select.clone()
+    }
+
     /// Takes the records of one worker.
     pub fn collector(&self) -> Collector<'_> {
         Collector::new(self)
+    }
+
+    /// Keeps what a run tells beside its objects: what was left out by name, and events that share an id.
+    pub fn note(&self, coverage: &Coverage) {
+        let mut state = self.lock_state();
+        state.manifest.objects_left_out = coverage.objects_left_out;
+        state.manifest.events_sharing_an_id += coverage.events_sharing_an_id;
     }
 
     /// Commits what is left. `complete`: every source was read to its end, so that what could not be had before and was not
@@ -126,19 +165,31 @@ impl Ingest {
         if complete {
             state.unread_before.clear();
         }
-        let changed = state.since_commit > 0 || !state.objects.is_empty() || state.manifest.generation == 0;
+        let changed =
+            state.since_commit > 0 || !state.objects.is_empty() || state.manifest.generation == 0 || state.to_be_stored || state.is_repair();
         if state.failure.is_none() && (changed || state.all_unread() != state.manifest.unread) {
             state = self.commit(state);
         }
         if let Some(failure) = state.failure.take() {
-            let _ = clean(&self.lake, &state.manifest);
+            let _ = commit::sweep(&*self.disk);
             return Err(failure);
         }
+        let mut summary = std::mem::take(&mut state.summary);
         let files = &state.manifest.files;
-        let mut summary = Summary { files_total: files.len() as u64, ..state.summary };
+        summary.files_total = files.len() as u64;
         summary.objects_known = self.objects_known.load(Ordering::Relaxed);
         summary.objects_failed_before = self.objects_failed_before.load(Ordering::Relaxed);
         summary.events_total = files.iter().filter(|file| !file.partition.native).map(|file| file.rows).sum();
         Ok(summary)
+    }
+}
+
+/// A lake, an empty folder, or nothing yet.
+fn check_folder(lake: &Path) -> Result<(), LakeError> {
+    let is_lake = || fs::symlink_metadata(lake.join(OWN)).is_ok_and(|found| found.is_dir());
+    match fs::read_dir(lake).map(|mut entries| entries.next().is_some()) {
+        Ok(true) if !is_lake() => Err(LakeError::NotALake { folder: lake.to_path_buf() }),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(LakeError::io(lake, error)),
+        _ => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! New rows of one partition and the files that are there → files without second copies, sorted by time.
 //!
-//! An event has one account, one region and one time, so all copies of it meet in one partition: new rows are compared with
-//! the `eventid` column of those files whose times overlap theirs. No other state says what is in the lake, so none can
+//! An event has one account, one region and one time (they are parts of its identity), so all copies of it meet in one
+//! partition: new rows are compared with those files whose times overlap theirs. No other state says what is in the lake, so none can
 //! disagree with it. Of two copies the one in the object (and place) that sorts first is kept, as the engine does;
 //! where that is the new one, the file with the other is written anew. So are small files, together with what is new.
 //!
@@ -10,28 +10,46 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use foldhash::fast::RandomState;
 
 use super::LakeError;
+use super::disk::Disk;
+use super::layout;
+use super::manifest::{Damage, FileEntry};
 use super::parquet::{Reader, Wanted};
 use super::partition::Partition;
 use super::rebuild::Records;
 use super::record::Split;
 use super::row::Head;
 use super::rows::{Piece, Rows};
-use super::state::FileEntry;
 use super::write::write;
 
 /// Columns that tell which event a row is, and where it stood.
-const IDENTITY: [&str; 6] = ["eventid", "eventtime", "object", "record", "extra", "original"];
+const IDENTITY: [&str; 10] =
+    ["eventid", "eventtime", "eventsource", "eventname", "awsregion", "recipientaccountid", "object", "record", "extra", "original"];
 
-/// A file that is there, and where it lies.
+/// A file that is there.
 #[derive(Debug, Clone)]
 pub(super) struct Present {
     pub entry: FileEntry,
-    pub path: PathBuf,
+    /// It lies in the staging folder until the next commit.
+    pub staged: bool,
+}
+
+impl Present {
+    pub(super) fn path(&self) -> PathBuf {
+        if self.staged { layout::staged(&self.entry.name) } else { self.entry.path() }
+    }
+
+    pub(super) fn reader(&self, disk: &dyn Disk) -> Result<Reader, LakeError> {
+        if !self.staged {
+            return Reader::of(disk, &self.entry);
+        }
+        let path = self.path();
+        Reader::open(disk.open(&path).map_err(|error| LakeError::io(&path, error))?, &path, &self.entry)
+    }
 }
 
 /// What became of new rows.
@@ -40,19 +58,22 @@ pub(super) struct Merged {
     pub files: Vec<Present>,
     /// Names of files that the new ones replace.
     pub replaced: Vec<String>,
-    /// Second copies (of records with an eventID) that were left out.
+    /// Second copies that were left out.
     pub duplicates: u64,
     /// Rows that are new in the lake.
     pub added: u64,
+    /// Files that are there and cannot be read.
+    pub damaged: Vec<Damage>,
+    /// Rows that could not be compared with such a file, and are not in the lake: how many of each object.
+    pub held_back: HashMap<String, u64>,
 }
 
 /// One partition's work.
 pub(super) struct Work<'w> {
+    pub disk: &'w dyn Disk,
     pub partition: &'w Partition,
     pub fresh: Vec<Piece>,
     pub present: Vec<Present>,
-    /// Where new files are written to.
-    pub staging: &'w Path,
     /// Bytes of rows in a file, about.
     pub file_bytes: u64,
 }
@@ -69,56 +90,86 @@ enum Found {
     Moved,
 }
 
+/// Why new rows do not come in.
+enum Stop {
+    /// A file that is there cannot be read: other partitions go on.
+    Damaged(Damage),
+    Failed(LakeError),
+}
+
 impl Work<'_> {
     /// `name` gives a new name for each file.
     pub(super) fn run(mut self, mut name: impl FnMut() -> String) -> Result<Merged, LakeError> {
         let mut merged = Merged::default();
         let mut rows = Rows::of(std::mem::take(&mut self.fresh));
-        rows.settle(|id| merged.duplicates += u64::from(is_event_id(id)));
-        let others = self.compare(&mut rows, &mut merged, &mut name)?;
+        rows.settle(|_| merged.duplicates += 1);
+        let others = match self.compare(&mut rows, &mut merged, &mut name) {
+            Ok(others) => others,
+            Err(Stop::Failed(failure)) => return Err(failure),
+            Err(Stop::Damaged(damage)) => {
+                merged.damaged.push(damage);
+                for head in rows.heads() {
+                    *merged.held_back.entry(String::from_utf8_lossy(head.object).into_owned()).or_default() += 1;
+                }
+                return Ok(merged);
+            }
+        };
         if rows.is_empty() {
             return Ok(merged);
         }
         merged.added = rows.len() as u64;
+        self.join(&others, &mut rows, &mut merged);
+        self.write(&rows, &mut merged, &mut name)?;
+        Ok(merged)
+    }
+
+    /// Adds the rows of small files, as far as there is room in a file.
+    fn join(&self, others: &[&Present], rows: &mut Rows, merged: &mut Merged) {
         let (mut room, mut joined) = (self.file_bytes.saturating_sub(rows.total()), false);
         for present in others.iter().filter(|present| present.entry.row_bytes < self.file_bytes / 2) {
             if present.entry.row_bytes <= room {
+                match read_rows(self.disk, present) {
+                    Ok(pieces) => pieces.into_iter().for_each(|piece| rows.add(piece)),
+                    Err(error) => {
+                        merged.damaged.push(damage(present, &error));
+                        continue;
+                    }
+                }
                 room -= present.entry.row_bytes;
-                read_rows(&present.path, self.partition.native, &mut rows)?;
                 merged.replaced.push(present.entry.name.clone());
                 joined = true;
             }
         }
         if joined {
-            rows.settle(|id| merged.duplicates += u64::from(is_event_id(id)));
+            rows.settle(|_| merged.duplicates += 1);
         }
-        self.write(&rows, &mut merged, &mut name)?;
-        Ok(merged)
     }
 
     fn write(&self, rows: &Rows, merged: &mut Merged, name: &mut impl FnMut() -> String) -> Result<(), LakeError> {
         let parts = parts(rows, self.file_bytes);
         for part in parts {
             let name = format!("{}.{}", name(), self.partition.extension());
-            let path = self.staging.join(&name);
-            let bytes = write(&path, rows, part.clone())?;
+            let path = layout::staged(&name);
+            let out = self.disk.create(&path).map_err(|error| LakeError::io(&path, error))?;
+            let written = write(out, &path, rows, part.clone())?;
             let time = |row| rows.time(row).unwrap_or(0);
             let entry = FileEntry {
                 name,
                 partition: self.partition.clone(),
                 rows: part.len() as u64,
-                bytes,
+                bytes: written.bytes,
                 row_bytes: part.clone().map(|row| rows.size(row)).sum(),
                 first: time(part.start),
                 last: time(part.end.saturating_sub(1)),
+                tail: Some(written.tail),
             };
-            merged.files.push(Present { entry, path });
+            merged.files.push(Present { entry, staged: true });
         }
         Ok(())
     }
 
     /// Drops new rows that are there already, and writes those files anew whose rows have to make way. The other files.
-    fn compare(&self, rows: &mut Rows, merged: &mut Merged, name: &mut impl FnMut() -> String) -> Result<Vec<&Present>, LakeError> {
+    fn compare(&self, rows: &mut Rows, merged: &mut Merged, name: &mut impl FnMut() -> String) -> Result<Vec<&Present>, Stop> {
         let Some((first, last)) = rows.times() else { return Ok(Vec::new()) };
         let (near, mut others): (Vec<&Present>, Vec<&Present>) =
             self.present.iter().partition(|present| present.entry.first <= last && first <= present.entry.last);
@@ -131,7 +182,7 @@ impl Work<'_> {
         let heads = rows.heads().enumerate().filter(|(_, head)| first <= head.time && head.time <= last);
         let places: Places<'_> = heads.map(|(row, head)| ((head.time, head.id), (row, head))).collect();
         for present in near {
-            let moved = find_copies(&present.path, self.partition.native, &places, &mut found)?;
+            let moved = find_copies(self.disk, present, &places, &mut found).map_err(|error| Stop::Damaged(damage(present, &error)))?;
             if moved.is_empty() {
                 others.push(present);
             } else {
@@ -139,44 +190,41 @@ impl Work<'_> {
             }
         }
         drop(places);
-        let copies = rows.heads().zip(&found).filter(|(head, found)| **found == Found::Copy && is_event_id(head.id));
-        merged.duplicates += copies.count() as u64;
+        merged.duplicates += found.iter().filter(|found| **found == Found::Copy).count() as u64;
         rows.retain(|row| found.get(row) == Some(&Found::New));
         Ok(others)
     }
 
     /// Writes a file anew, with the rows that take the places of theirs.
-    fn replace(
-        &self,
-        present: &Present,
-        rows: &Rows,
-        moved: &[usize],
-        merged: &mut Merged,
-        name: &mut impl FnMut() -> String,
-    ) -> Result<(), LakeError> {
+    fn replace(&self, present: &Present, rows: &Rows, moved: &[usize], merged: &mut Merged, name: &mut impl FnMut() -> String) -> Result<(), Stop> {
+        let there = read_rows(self.disk, present).map_err(|error| Stop::Damaged(damage(present, &error)))?;
         let taken = moved.iter().filter_map(|row| rows.row(*row)).flatten().copied().collect();
-        let taken = Piece::of(taken).ok_or_else(|| LakeError::io(&present.path, "a waiting row is damaged"))?;
+        let taken = Piece::of(taken).ok_or_else(|| Stop::Failed(LakeError::io(&present.path(), "a waiting row is damaged")))?;
         let mut anew = Rows::of(vec![taken]);
-        read_rows(&present.path, self.partition.native, &mut anew)?;
-        anew.settle(|id| merged.duplicates += u64::from(is_event_id(id)));
+        there.into_iter().for_each(|piece| anew.add(piece));
+        anew.settle(|_| merged.duplicates += 1);
         merged.replaced.push(present.entry.name.clone());
-        self.write(&anew, merged, name)
+        self.write(&anew, merged, name).map_err(Stop::Failed)
     }
+}
+
+fn damage(present: &Present, error: &LakeError) -> Damage {
+    Damage { file: present.entry.path().to_string_lossy().into_owned(), reason: error.reason() }
 }
 
 /// New rows by their times and ids.
 type Places<'r> = HashMap<(i64, &'r [u8]), (usize, Head<'r>), RandomState>;
 
 /// Marks rows that the file has. Those that should stand in the file in place of theirs.
-fn find_copies(path: &Path, native: bool, places: &Places<'_>, found: &mut [Found]) -> Result<Vec<usize>, LakeError> {
-    let mut moved = Vec::new();
-    let reader = Reader::open(path)?;
+fn find_copies(disk: &dyn Disk, present: &Present, places: &Places<'_>, found: &mut [Found]) -> Result<Vec<usize>, LakeError> {
+    let (mut moved, native) = (Vec::new(), present.entry.partition.native);
+    let reader = present.reader(disk)?;
     for group in reader.groups() {
         let there = reader.read(group, Some(&IDENTITY.map(Wanted::from)), None)?;
-        let records = Records::of(&there).map_err(|error| LakeError::io(path, error))?;
+        let records = Records::of(&there).map_err(|error| reader.error(error))?;
         for row in 0..there.height() {
-            let id = records.identity(row, native);
-            let Some((at, head)) = places.get(&(records.time(row, native), id.as_bytes())) else { continue };
+            let id = records.identity(row, native).to_bytes();
+            let Some((at, head)) = places.get(&(records.time(row, native), &id[..])) else { continue };
             let Some(found) = found.get_mut(*at) else { continue };
             *found = match head.place().cmp(&(records.object(row).as_bytes(), records.index(row))) {
                 Ordering::Less => Found::Moved,
@@ -191,30 +239,26 @@ fn find_copies(path: &Path, native: bool, places: &Places<'_>, found: &mut [Foun
     Ok(moved)
 }
 
-/// Whether records with this identity have an `eventID`.
-fn is_event_id(id: &[u8]) -> bool {
-    !id.starts_with(b"#")
+/// All rows of a file.
+fn read_rows(disk: &dyn Disk, present: &Present) -> Result<Vec<Piece>, LakeError> {
+    let reader = present.reader(disk)?;
+    reader.groups().map(|group| read_group(&reader, group, present.entry.partition.native)).collect()
 }
 
-/// Adds all rows of a file.
-fn read_rows(path: &Path, native: bool, rows: &mut Rows) -> Result<(), LakeError> {
-    let reader = Reader::open(path)?;
+/// The rows of a row group.
+pub(super) fn read_group(reader: &Reader, group: usize, native: bool) -> Result<Piece, LakeError> {
     let mut json = String::new();
-    for group in reader.groups() {
-        let there = reader.read(group, None, None)?;
-        let records = Records::of(&there).map_err(|error| LakeError::io(path, error))?;
-        let mut piece = Piece::default();
-        for row in 0..there.height() {
-            records.write(row, &mut json);
-            let split = Split::of(&json, native).map_err(|error| LakeError::io(path, error))?;
-            let id = records.identity(row, native);
-            let head =
-                Head { time: records.time(row, native), record: records.index(row), id: id.as_bytes(), object: records.object(row).as_bytes() };
-            piece.write(&head, |out| split.put(out));
-        }
-        rows.add(piece);
+    let there = reader.read(group, None, None)?;
+    let records = Records::of(&there).map_err(|error| reader.error(error))?;
+    let mut piece = Piece::default();
+    for row in 0..there.height() {
+        records.write(row, &mut json);
+        let split = Split::of(&json, native).map_err(|error| reader.error(error))?;
+        let id = records.identity(row, native).to_bytes();
+        let head = Head { time: records.time(row, native), record: records.index(row), id: &id, object: records.object(row).as_bytes() };
+        piece.write(&head, |out| split.put(out));
     }
-    Ok(())
+    Ok(piece)
 }
 
 /// Cuts sorted rows into files. The last one is not left tiny.

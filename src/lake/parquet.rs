@@ -1,20 +1,34 @@
-//! Files of rows, read back: the columns and fields that are asked for, of the rows that are asked for, and nothing else.
+//! Files of rows, read back: the columns and fields that are asked for, of the rows that are asked for, and nothing else. What
+//! is read is compared with its checksum before it is taken apart.
 
-use std::fs::File;
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::io::Cursor;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use polars::prelude::{Column, DataFrame, Series};
 use polars_arrow::bitmap::Bitmap;
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
 use polars_error::{PolarsError, PolarsResult, polars_err};
+use polars_parquet::parquet::statistics::{BinaryStatistics, Statistics};
 use polars_parquet::read::{
     BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, PhysicalType, column_iter_to_arrays, infer_schema, read_metadata,
 };
 
 use super::LakeError;
+use super::checksum::Sum;
 use super::codes::{self, Codes, Texts};
+use super::disk::{Disk, Stored};
+use super::guard::guarded;
+use super::manifest::FileEntry;
+use super::objects::open_kept;
+
+/// Under which key a footer tells the checksums of the column chunks, in order, 16 hex digits each. One is made of all bytes
+/// from where a chunk begins to where the next one does.
+pub(super) const SUMS_KEY: &str = "tagfall.xxh3";
+/// Bytes at the end of a footer: its length, and what every file ends in.
+const FOOTER_END: u64 = 8;
+/// What every file begins with.
+const MAGIC: &[u8] = b"PAR1";
 
 /// A column, or some fields of it.
 #[derive(Debug, Clone)]
@@ -53,19 +67,80 @@ impl Wanted<'_> {
 }
 
 /// An open file.
-pub(super) struct Reader<'p> {
-    path: &'p Path,
-    file: File,
+pub(super) struct Reader {
+    path: PathBuf,
+    file: Box<dyn Stored>,
     metadata: FileMetadata,
     schema: ArrowSchema,
+    /// Where each column chunk begins, in order, and last where the footer does.
+    starts: Vec<u64>,
+    /// The checksum of each; empty where the file has none.
+    sums: Vec<Sum>,
 }
 
-impl<'p> Reader<'p> {
-    pub(super) fn open(path: &'p Path) -> Result<Self, LakeError> {
-        let mut file = File::open(path).map_err(|error| LakeError::io(path, error))?;
-        let metadata = read_metadata(&mut file).map_err(|error| LakeError::io(path, error))?;
-        let schema = infer_schema(&metadata).map_err(|error| LakeError::io(path, error))?;
-        Ok(Self { path, file, metadata, schema })
+impl Reader {
+    /// Opens a file of a lake, which is to be what its entry in the manifest says.
+    pub(super) fn of(disk: &dyn Disk, entry: &FileEntry) -> Result<Self, LakeError> {
+        let path = entry.path();
+        let file = open_kept(disk, &path, &entry.name).map_err(|error| LakeError::io(&path, error))?;
+        Self::open(file, &path, entry)
+    }
+
+    /// The same for a file that was opened. `path` is what errors name.
+    pub(super) fn open(file: Box<dyn Stored>, path: &Path, entry: &FileEntry) -> Result<Self, LakeError> {
+        guarded(path, || Self::open_unguarded(file, path, entry))
+    }
+
+    fn open_unguarded(file: Box<dyn Stored>, path: &Path, entry: &FileEntry) -> Result<Self, LakeError> {
+        let damaged = |reason: &dyn std::fmt::Display| LakeError::io(path, format_args!("damaged: {reason}"));
+        if file.size() != entry.bytes {
+            return Err(damaged(&format_args!("it has {} bytes, and had {}", file.size(), entry.bytes)));
+        }
+        let tail_bytes = match entry.tail {
+            Some(tail) => tail.bytes,
+            None => footer_bytes(&*file).map_err(|error| damaged(&error))?,
+        };
+        let tail =
+            tail_bytes.checked_sub(FOOTER_END).and_then(|_| file.size().checked_sub(tail_bytes)).and_then(|at| read(&*file, at, tail_bytes).ok());
+        let tail = tail.ok_or_else(|| damaged(&"it has no footer"))?;
+        if entry.tail.is_some_and(|expected| Sum::of(&tail) != expected.checksum) {
+            return Err(damaged(&"the checksum of its footer does not fit"));
+        }
+        let metadata = read_metadata(&mut Cursor::new(tail)).map_err(|error| damaged(&error))?;
+        let schema = infer_schema(&metadata).map_err(|error| damaged(&error))?;
+        if metadata.num_rows as u64 != entry.rows {
+            return Err(damaged(&format_args!("it has {} rows, and had {}", metadata.num_rows, entry.rows)));
+        }
+        let chunks = metadata.row_groups.iter().flat_map(|group| group.parquet_columns());
+        let mut starts: Vec<u64> = chunks.map(|chunk| chunk.byte_range().start).collect();
+        starts.push(file.size() - tail_bytes);
+        let sums = if entry.tail.is_some() { sums(&metadata).filter(|sums| sums.len() + 1 == starts.len()) } else { Some(Vec::new()) };
+        let sums = sums.ok_or_else(|| damaged(&"its checksums are missing"))?;
+        Ok(Self { path: path.to_path_buf(), file, metadata, schema, starts, sums })
+    }
+
+    /// Reads all of the file, and compares it with its checksums; false where it has none.
+    ///
+    /// # Errors
+    /// A part of it is not as it was written.
+    pub(super) fn check(&self) -> Result<bool, LakeError> {
+        let magic = read(&*self.file, 0, MAGIC.len() as u64).map_err(|error| self.error(error))?;
+        if magic != MAGIC || self.starts.first() != Some(&(MAGIC.len() as u64)) {
+            return Err(self.error("damaged: it does not begin as it should"));
+        }
+        (0..self.sums.len()).try_for_each(|chunk| self.chunk(chunk).map(drop)).map_err(|error| self.error(error))?;
+        Ok(!self.sums.is_empty())
+    }
+
+    /// The bytes of a column chunk, and of all that stands before the next one.
+    fn chunk(&self, at: usize) -> PolarsResult<Vec<u8>> {
+        let missing = || polars_err!(ComputeError: "damaged: a column is missing");
+        let (start, end) = self.starts.get(at).zip(self.starts.get(at + 1)).ok_or_else(missing)?;
+        let bytes = read(&*self.file, *start, end.checked_sub(*start).ok_or_else(missing)?)?;
+        match self.sums.get(at) {
+            Some(sum) if *sum != Sum::of(&bytes) => Err(polars_err!(ComputeError: "damaged: the checksum of a column does not fit")),
+            _ => Ok(bytes),
+        }
     }
 
     /// The row groups.
@@ -88,7 +163,18 @@ impl<'p> Reader<'p> {
             let columns = columns.iter().map(|wanted| self.column(group, wanted, mask)).collect::<PolarsResult<Vec<Column>>>()?;
             DataFrame::new(mask.map_or(height, Bitmap::set_bits), columns)
         };
-        frame().map_err(|error| self.error(error))
+        guarded(&self.path, || frame().map_err(|error| self.error(error)))
+    }
+
+    /// Whether a column of texts may have one of `texts` in a row group, as far as its least and greatest ones tell.
+    pub(super) fn may_have(&self, group: usize, column: &str, texts: &[String]) -> bool {
+        let chunk = self.metadata.row_groups.get(group).and_then(|group| group.columns_under_root_iter(column)).and_then(|mut chunks| chunks.next());
+        let chunk = chunk.filter(|chunk| chunk.descriptor().path_in_schema.len() == 1);
+        let statistics = chunk.and_then(|chunk| chunk.statistics(&self.metadata.footer_buf));
+        let Some(Ok(Statistics::Binary(BinaryStatistics { min_value: Some(least), max_value: Some(greatest), .. }))) = statistics else {
+            return true;
+        };
+        texts.iter().any(|text| least.as_slice() <= text.as_bytes() && text.as_bytes() <= greatest.as_slice())
     }
 
     /// How many rows a row group has.
@@ -119,7 +205,7 @@ impl<'p> Reader<'p> {
             }
             Ok(Some(Codes { of_row: (0..).take(texts.len()).collect(), texts: Texts::Plain(texts.str()?.clone()) }))
         };
-        read().map_err(|error: PolarsError| self.error(error))
+        guarded(&self.path, || read().map_err(|error: PolarsError| self.error(error)))
     }
 
     fn column(&self, group: usize, wanted: &Wanted<'_>, mask: Option<&Bitmap>) -> PolarsResult<Column> {
@@ -142,17 +228,44 @@ impl<'p> Reader<'p> {
 
     fn pages(&self, chunk: &ColumnChunkMetadata) -> PolarsResult<BasicDecompressor> {
         let range = chunk.byte_range();
-        let mut bytes = vec![0; usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(0)];
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(range.start))?;
-        file.read_exact(&mut bytes)?;
+        let damaged = || polars_err!(ComputeError: "damaged: a column lies outside of the file");
+        let bytes = if self.sums.is_empty() {
+            // What a damaged footer says of itself is no measure.
+            let length = range.end.checked_sub(range.start).filter(|_| range.end <= self.file.size()).ok_or_else(damaged)?;
+            read(&*self.file, range.start, length)?
+        } else {
+            let mut bytes = self.chunk(self.starts.binary_search(&range.start).map_err(|_| damaged())?)?;
+            bytes.truncate(usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX));
+            bytes
+        };
         let pages = PageReader::new(Cursor::new(bytes.into()), chunk, Vec::new(), usize::MAX);
         Ok(BasicDecompressor::new(pages, Vec::new()))
     }
 
     pub(super) fn error(&self, error: impl std::fmt::Display) -> LakeError {
-        LakeError::io(self.path, error)
+        LakeError::io(&self.path, error)
     }
+}
+
+/// A part of a file.
+fn read(file: &dyn Stored, at: u64, length: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(length).map_err(std::io::Error::other)?];
+    file.read_at(at, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// How long the footer is, by what stands at its end.
+fn footer_bytes(file: &dyn Stored) -> std::io::Result<u64> {
+    let short = || std::io::Error::other("it has no footer");
+    let end = read(file, file.size().checked_sub(FOOTER_END).ok_or_else(short)?, FOOTER_END)?;
+    let length = end.first_chunk::<4>().map(|bytes| u32::from_le_bytes(*bytes)).ok_or_else(short)?;
+    Some(u64::from(length) + FOOTER_END).filter(|bytes| *bytes <= file.size()).ok_or_else(short)
+}
+
+/// The checksums that a footer tells.
+fn sums(metadata: &FileMetadata) -> Option<Vec<Sum>> {
+    let text = metadata.key_value_metadata.iter().flatten().find(|pair| pair.key == SUMS_KEY)?.value.as_deref()?;
+    text.as_bytes().chunks(Sum::DIGITS).map(|digits| std::str::from_utf8(digits).ok().and_then(Sum::parse)).collect()
 }
 
 /// A bit for each of `height` rows: whether it is one of `rows`.

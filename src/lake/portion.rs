@@ -5,16 +5,16 @@ use polars_arrow::bitmap::Bitmap;
 
 use super::LakeError;
 use super::codes::{Codes, Texts};
+use super::manifest::FileEntry;
 use super::parquet::{Reader, Wanted};
 use super::read::{is_within, table_rows};
-use super::state::FileEntry;
 use crate::model::Filter;
 use crate::tables::cloudtrail::{ORIGINS, Origin};
 use crate::tables::{Asked, Rows};
 
 /// Rows of `cloudtrail_logs`, some of which may lie outside of the times that are asked for.
 pub struct Portion<'p> {
-    reader: &'p Reader<'p>,
+    reader: &'p Reader,
     group: usize,
     file: &'p FileEntry,
     address: Address,
@@ -28,7 +28,7 @@ pub struct Address {
 }
 
 impl<'p> Portion<'p> {
-    pub(super) fn new(reader: &'p Reader<'p>, file: &'p FileEntry, address: Address) -> Self {
+    pub(super) fn new(reader: &'p Reader, file: &'p FileEntry, address: Address) -> Self {
         Self { reader, group: address.group, file, address }
     }
 
@@ -44,6 +44,12 @@ impl<'p> Portion<'p> {
     /// Whether all of them lie within the times of `filter`.
     pub fn is_within(&self, filter: &Filter) -> bool {
         is_within(filter, self.file)
+    }
+
+    /// Whether a column may have one of `texts`: false only where the least and the greatest text of the portion say so.
+    pub fn may_have(&self, column: &str, texts: &[String]) -> bool {
+        let is_text = |(name, origin): &(&str, Origin)| *name == column && matches!(origin, Origin::Field(_));
+        !ORIGINS.iter().any(is_text) || self.reader.may_have(self.group, column, texts)
     }
 
     /// The texts of a column, or of a field inside it, in these rows (`None`: all); `None` if no texts are there.

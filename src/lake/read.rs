@@ -4,21 +4,25 @@
 //! columns are. Coverage is that of the objects that filled the lake, with two differences: second copies are counted for the
 //! whole lake and not read again, and a file of the lake that cannot be read counts as an object that failed.
 
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::path::Path;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use chrono::Datelike;
 use polars::prelude::{DataFrame, NamedFrom, PolarsResult, Series};
 use polars_arrow::bitmap::Bitmap;
 
 use super::LakeError;
+use super::disk::{Disk, Held, LocalDisk, Lock};
+use super::guard::guarded;
+use super::layout::{MANIFESTS, READERS};
+use super::manifest::{Damage, FileEntry, Loaded, Manifest};
+use super::objects::{self, Ending, ObjectState};
 use super::parquet::{Reader, Wanted};
 use super::partition::Partition;
 use super::portion::{Address, Portion};
 use super::rebuild::Records;
-use super::state::{self, Ending, FileEntry, Manifest, ObjectState};
 use crate::model::{Coverage, Filter, ReadFailure, Timestamp};
 use crate::source::layout::{Days, Level, Place, Seen, Selection};
 use crate::source::{Delivery, Feed, Listed, Pruned, Shelf, Shelved};
@@ -27,12 +31,12 @@ use crate::tables::{Asked, Rows};
 
 /// Whether a lake is at `path`.
 pub fn is_lake(path: &Path) -> bool {
-    state::manifest_path(path).is_file()
+    MANIFESTS.iter().any(|name| path.join(name).is_file())
 }
 
 /// A lake, read once.
 pub struct LakeFeed {
-    lake: PathBuf,
+    disk: Arc<dyn Disk>,
     manifest: Manifest,
     filter: Filter,
     /// Files that may hold what is asked for.
@@ -41,6 +45,8 @@ pub struct LakeFeed {
     next: AtomicUsize,
     stopped: AtomicBool,
     failed: Mutex<Vec<ReadFailure>>,
+    /// While it is held, no writer takes away what this reader's manifest names.
+    _reading: Option<Held>,
 }
 
 impl LakeFeed {
@@ -49,12 +55,30 @@ impl LakeFeed {
     /// # Errors
     /// The manifest cannot be read.
     pub fn open(lake: &Path, filter: &Filter) -> Result<Self, LakeError> {
-        let manifest = Manifest::load(lake)?;
+        let disk = LocalDisk::open(lake).map_err(|error| LakeError::io(lake, error))?;
+        Self::open_on(Arc::new(disk), filter)
+    }
+
+    /// The same for a lake on this disk.
+    pub(super) fn open_on(disk: Arc<dyn Disk>, filter: &Filter) -> Result<Self, LakeError> {
+        // Lakes that nobody writes to have no such file, or none that may be locked.
+        let reading = disk.lock(READERS.as_ref(), Lock::Shared).ok().flatten();
+        let Loaded { manifest, damage } = Manifest::load(&*disk)?;
         let (files, left_out): (Vec<_>, Vec<_>) = manifest.files.iter().cloned().partition(|file| admits(filter, file));
         let mut pruned = Seen::default();
         left_out.iter().for_each(|file| pruned.add(&place(file)));
-        let (next, stopped, failed) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::default());
-        Ok(Self { lake: lake.to_path_buf(), manifest, filter: filter.clone(), files, pruned: pruned.pruned(), next, stopped, failed })
+        let failed = damage.into_iter().map(failure).chain(manifest.lost.iter().map(|lost| failure(lost.damage()))).collect();
+        Ok(Self {
+            disk,
+            manifest,
+            filter: filter.clone(),
+            files,
+            pruned: pruned.pruned(),
+            next: AtomicUsize::new(0),
+            stopped: AtomicBool::new(false),
+            failed: Mutex::new(failed),
+            _reading: reading,
+        })
     }
 
     fn take(&self) -> Option<&FileEntry> {
@@ -70,15 +94,13 @@ impl LakeFeed {
     }
 
     fn read(&self, file: &FileEntry, sources: Option<&[&str]>, give: &mut dyn FnMut(Shelved<'_>)) -> Result<(), LakeError> {
-        let path = self.lake.join(file.path());
-        let damaged = |error| LakeError::io(&path, error);
-        let reader = Reader::open(&path)?;
+        let reader = Reader::of(&*self.disk, file)?;
         let native = file.partition.native;
         let mut json = String::new();
         for group in reader.groups() {
             let wanted = if native { None } else { sources };
             let Some(rows) = wanted_rows(&reader, group, wanted, None)? else { continue };
-            let records = Records::of(&rows).map_err(damaged)?;
+            let records = guarded(&file.path(), || Records::of(&rows).map_err(|error| reader.error(error)))?;
             for row in 0..rows.height() {
                 records.write(row, &mut json);
                 give(Shelved { object: records.object(row), index: records.index(row), json: &json, native });
@@ -107,8 +129,7 @@ impl LakeFeed {
         columns: Option<&[Asked]>,
         give: &mut dyn FnMut(Rows),
     ) -> Result<(), LakeError> {
-        let path = self.lake.join(file.path());
-        let reader = Reader::open(&path)?;
+        let reader = Reader::of(&*self.disk, file)?;
         let asked = |name: &str| columns.is_none_or(|columns| columns.iter().any(|column| column.name == name));
         let cut = !is_within(filter, file);
         let needed = |name: &str| asked(name) || (cut && name == TIME);
@@ -129,9 +150,8 @@ impl LakeFeed {
     /// The same rows in a raw state: the row groups of the next file, until `take` wants no more of it.
     pub fn next_portions(&self, take: &mut dyn FnMut(&Portion<'_>) -> Result<(), LakeError>) -> bool {
         let Some((number, file)) = self.take_numbered() else { return false };
-        let path = self.lake.join(file.path());
         let read = |take: &mut dyn FnMut(&Portion<'_>) -> Result<(), LakeError>| {
-            let reader = Reader::open(&path)?;
+            let reader = Reader::of(&*self.disk, file)?;
             reader.groups().try_for_each(|group| take(&Portion::new(&reader, file, Address { file: number, group })))
         };
         if !file.partition.native
@@ -145,23 +165,26 @@ impl LakeFeed {
     /// Gives a portion again that has been given before. What cannot be read stands in the coverage.
     pub fn at(&self, address: Address, take: &mut dyn FnMut(&Portion<'_>) -> Result<(), LakeError>) {
         let Some(file) = self.files.get(address.file) else { return };
-        let path = self.lake.join(file.path());
-        let read = || take(&Portion::new(&Reader::open(&path)?, file, address));
+        let read = || take(&Portion::new(&Reader::of(&*self.disk, file)?, file, address));
         if let Err(error) = { read }() {
             self.fail(file, &error);
         }
     }
 
     fn fail(&self, file: &FileEntry, error: &LakeError) {
-        let object = file.path().to_string_lossy().as_ref().into();
-        let failure = ReadFailure { object, record: None, reason: error.to_string() };
+        let failure = failure(Damage { file: file.path().to_string_lossy().into_owned(), reason: error.reason() });
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
     }
 }
 
+/// A part of the lake that cannot be read, as a reader of objects tells it.
+fn failure(damage: Damage) -> ReadFailure {
+    ReadFailure { object: damage.file.as_str().into(), record: None, reason: damage.reason }
+}
+
 /// Rows of a row group whose `eventsource` is one of `sources`; `None` where there are none. The other columns are made of
 /// these rows alone.
-fn wanted_rows(reader: &Reader<'_>, group: usize, sources: Option<&[&str]>, columns: Option<&[Wanted<'_>]>) -> Result<Option<DataFrame>, LakeError> {
+fn wanted_rows(reader: &Reader, group: usize, sources: Option<&[&str]>, columns: Option<&[Wanted<'_>]>) -> Result<Option<DataFrame>, LakeError> {
     let Some(sources) = sources else { return reader.read(group, columns, None).map(Some) };
     let of = reader.read(group, Some(&["eventsource".into()]), None)?;
     let texts = of.column("eventsource").and_then(|column| column.as_materialized_series().str().cloned()).map_err(|error| reader.error(error))?;
@@ -210,11 +233,15 @@ impl Shelf for LakeFeed {
         true
     }
 
+    fn has_seen_read_only(&self) -> bool {
+        self.manifest.read_only
+    }
+
     fn coverage(&self) -> Coverage {
         let mut coverage = Coverage::default();
         let selection = Selection::new(&self.filter);
         let mut understood = 0;
-        let counted = state::for_each_object(&self.lake, &self.manifest, |object| {
+        let damaged = objects::for_each_object(&*self.disk, &self.manifest, |object| {
             understood += object.records.saturating_sub(object.failed_total);
             if selection.admits(&Place::of(&object.object)) {
                 add(&mut coverage, object);
@@ -224,8 +251,9 @@ impl Shelf for LakeFeed {
         // Where every service is kept, what was read and is no row was a second copy, however often objects were read.
         let all = self.manifest.select.is_empty();
         coverage.records_duplicate = if all { u64::saturating_sub(understood, rows) } else { self.manifest.records_duplicate };
-        let own =
-            counted.err().map(|error| ReadFailure { object: self.lake.to_string_lossy().as_ref().into(), record: None, reason: error.to_string() });
+        coverage.events_sharing_an_id = self.manifest.events_sharing_an_id;
+        coverage.objects_left_out = self.manifest.objects_left_out;
+        let own = damaged.into_iter().map(failure);
         for failure in self.failed.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().chain(own) {
             coverage.objects_listed += 1;
             coverage.objects_failed += 1;
@@ -287,7 +315,10 @@ fn add(coverage: &mut Coverage, object: ObjectState) {
     coverage.bytes_compressed += object.bytes_compressed;
     coverage.bytes_decompressed += object.bytes_decompressed;
     coverage.records += object.records;
-    coverage.records_failed += object.failed.len() as u64;
+    coverage.records_failed += object.failed_total;
+    coverage.records_skipped += object.records_skipped;
+    coverage.lines_skipped += object.lines_skipped;
+    coverage.records_repaired.add(&object.repaired);
     coverage.first_event_time = coverage.first_event_time.into_iter().chain(object.first.map(Timestamp::from_millis)).min();
     coverage.last_event_time = coverage.last_event_time.max(object.last.map(Timestamp::from_millis));
     let failure = |record, reason| ReadFailure { object: object.object.as_str().into(), record, reason };

@@ -3,8 +3,8 @@
 use polars::prelude::{DataFrame, Int64Chunked, ListChunked, PolarsResult, Series, StringChunked};
 use serde_json::value::RawValue;
 
-use super::record::{Holds, MEMBERS, Split, add_member, add_text, fingerprint, json_name, time_of};
-use crate::model::Timestamp;
+use super::record::{Holds, MEMBERS, Split, add_member, add_text, json_name, time_of, told};
+use crate::model::{Identity, Timestamp};
 use crate::tables::Kind;
 use crate::tables::builder::members_of;
 
@@ -13,6 +13,8 @@ pub(super) struct Records {
     members: Vec<(usize, Column)>,
     event_id: Option<StringChunked>,
     event_time: Option<StringChunked>,
+    /// Source, name, region and account.
+    place: [Option<StringChunked>; 4],
     object: StringChunked,
     record: Int64Chunked,
     extra: StringChunked,
@@ -30,7 +32,8 @@ impl Records {
         }
         let record = rows.column("record")?.as_materialized_series().i64()?.clone();
         let (event_id, event_time) = (text("eventid").ok(), text("eventtime").ok());
-        Ok(Self { members, event_id, event_time, object: text("object")?, record, extra: text("extra")?, original: text("original")? })
+        let place = ["eventsource", "eventname", "awsregion", "recipientaccountid"].map(|name| text(name).ok());
+        Ok(Self { members, event_id, event_time, place, object: text("object")?, record, extra: text("extra")?, original: text("original")? })
     }
 
     pub(super) fn object(&self, row: usize) -> &str {
@@ -43,11 +46,15 @@ impl Records {
     }
 
     /// See [`Split::identity`].
-    pub(super) fn identity(&self, row: usize, native: bool) -> String {
-        match self.original.get(row) {
-            Some(original) => Split::of(original, native).map_or_else(|_| fingerprint(original), |split| split.identity().into_owned()),
-            None => self.event_id.as_ref().and_then(|ids| ids.get(row)).unwrap_or_default().to_owned(),
+    pub(super) fn identity(&self, row: usize, native: bool) -> Identity {
+        if let Some(original) = self.original.get(row) {
+            let nothing = || told("", None, "", "", "", "").identity(original.as_bytes());
+            return Split::of(original, native).map_or_else(|_| nothing(), |split| split.identity());
         }
+        let cell = |column: &Option<StringChunked>| column.as_ref().and_then(|texts| texts.get(row)).unwrap_or_default().to_owned();
+        let [source, name, region, account] = [0, 1, 2, 3].map(|at| self.place.get(at).map(cell).unwrap_or_default());
+        let time = self.event_time.as_ref().and_then(|times| times.get(row)).and_then(time_of);
+        told(&cell(&self.event_id), time, &source, &name, &region, &account).identity(b"")
     }
 
     /// Milliseconds since the epoch; 0 where the record has no time.

@@ -2,20 +2,19 @@
 //!
 //! A record comes back from the lake so that whoever reads it cannot tell. Members that a column cannot represent exactly
 //! (unknown ones, other types, other members inside `userIdentity`) are kept as they stand in the column `extra`, a JSON object.
-//! A record whose text as a whole matters is kept in `original`: one without an `eventID` (its id is made from its text),
+//! A record whose text as a whole matters is kept in `original`: one without an `eventID` of its own (its text tells it apart),
 //! one with a member that stands twice, and EventBridge's own events.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use xxhash_rust::xxh3::xxh3_128;
-
 use super::cut::{Slots, said};
 use super::leaves::{EXTRA, ORIGINAL, PLACES};
 use super::row;
 use super::shape::{Field, position};
+use crate::decode::identity::{Told, is_event_id};
 use crate::decode::json::{Members, skip_space, skip_value};
-use crate::model::Timestamp;
+use crate::model::{Identity, Timestamp};
 use crate::tables::Kind;
 use crate::tables::cloudtrail::{JSON_COLUMNS, ORIGINS, Origin, TABLE};
 
@@ -63,6 +62,9 @@ pub(super) static MEMBERS: LazyLock<Vec<Member>> = LazyLock::new(|| {
 struct Known {
     id: usize,
     time: usize,
+    source: usize,
+    name: usize,
+    read_only: usize,
     account: usize,
     region: usize,
     count: usize,
@@ -73,6 +75,9 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     Known {
         id: slot("eventid"),
         time: slot("eventtime"),
+        source: slot("eventsource"),
+        name: slot("eventname"),
+        read_only: slot("readonly"),
         account: slot("recipientaccountid"),
         region: slot("awsregion"),
         count: MEMBERS.last().map_or(0, |member| member.field.slots.end),
@@ -139,7 +144,10 @@ impl<'r> Split<'r> {
         let values = Slots::new(json, KNOWN.count);
         let mut split = Self { json, native, values, torn: Vec::new(), others: Vec::new(), twisted: native };
         split.read()?;
-        split.twisted |= split.event_id().is_none();
+        split.twisted |= !is_event_id(split.string(KNOWN.id).as_bytes());
+        // What is no string tells events apart as what is not there does, and the columns would not show which it was.
+        let is_odd = |slot: usize| split.values.json(slot).is_some_and(|json| !json.starts_with('"') && json != "null");
+        split.twisted |= is_odd(KNOWN.region) || is_odd(KNOWN.account);
         Ok(split)
     }
 
@@ -202,6 +210,11 @@ impl<'r> Split<'r> {
         time_of(&self.values.text(KNOWN.time)?)
     }
 
+    /// `readOnly: true`, as a flag or as text.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.values.json(KNOWN.read_only).is_some_and(|json| matches!(json, "true" | "\"true\""))
+    }
+
     /// `recipientAccountId`.
     pub(super) fn account(&self) -> Option<Cow<'r, str>> {
         self.values.text(KNOWN.account)
@@ -212,15 +225,16 @@ impl<'r> Split<'r> {
         self.values.text(KNOWN.region)
     }
 
-    /// The `eventID`; a placeholder (`"..."`) is none, nor is what is no text.
-    fn event_id(&self) -> Option<Cow<'r, str>> {
-        self.values.json(KNOWN.id).filter(|json| json.starts_with('"'))?;
-        self.values.text(KNOWN.id).filter(|id| is_id(id))
+    /// What a string says; nothing where there is none.
+    fn string(&self, slot: usize) -> Cow<'r, str> {
+        let is_string = self.values.json(slot).is_some_and(|json| json.starts_with('"'));
+        self.values.text(slot).filter(|_| is_string).unwrap_or_default()
     }
 
-    /// What two copies of one event have in common: its `eventID`, else a fingerprint of its text.
-    pub(super) fn identity(&self) -> Cow<'r, str> {
-        self.event_id().unwrap_or_else(|| Cow::Owned(fingerprint(self.json)))
+    /// What two copies of one event have in common.
+    pub(super) fn identity(&self) -> Identity {
+        let [id, source, name, region, account] = [KNOWN.id, KNOWN.source, KNOWN.name, KNOWN.region, KNOWN.account].map(|slot| self.string(slot));
+        told(&id, self.time(), &source, &name, &region, &account).identity(self.json.as_bytes())
     }
 
     /// The whole text, where it has to be kept.
@@ -287,14 +301,9 @@ pub(super) fn time_of(text: &str) -> Option<Timestamp> {
     Timestamp::parse(text).or_else(|| text.parse().ok().and_then(Timestamp::from_epoch))
 }
 
-/// Whether a text can be an `eventID`.
-pub(super) fn is_id(id: &str) -> bool {
-    id.bytes().any(|byte| byte.is_ascii_alphanumeric())
-}
-
-/// Stands for the `eventID` of a record that has none. No eventID begins like this.
-pub(super) fn fingerprint(json: &str) -> String {
-    format!("#{:032x}", xxh3_128(json.as_bytes()))
+/// What tells an event apart.
+pub(super) fn told<'r>(id: &'r str, time: Option<Timestamp>, source: &'r str, name: &'r str, region: &'r str, account: &'r str) -> Told<'r> {
+    Told { id: id.as_bytes(), time, source: source.as_bytes(), name: name.as_bytes(), region: region.as_bytes(), account: account.as_bytes() }
 }
 
 /// Appends a member to a JSON object that is open, or opens it.
@@ -326,6 +335,8 @@ fn native_name(key: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use crate::decode::fingerprint;
+
     use super::*;
 
     fn extra(json: &str) -> Option<String> {
@@ -354,7 +365,7 @@ mod tests {
 
     #[test]
     fn an_ordinary_record_is_held_by_its_columns() {
-        let json = r#"{"eventID":"a-1","eventTime":"2026-03-02T10:00:00Z","readOnly":true,"requestParameters":{"b":[1]},"responseElements":null,
+        let json = r#"{"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","eventTime":"2026-03-02T10:00:00Z","readOnly":true,"requestParameters":{"b":[1]},"responseElements":null,
             "userIdentity":{"type":"AssumedRole","sessionContext":{"sessionIssuer":{"userName":"ci"},"attributes":{"mfaAuthenticated":"false"}}},
             "resources":[{"ARN":"arn:1","accountId":"2"}]}"#;
         assert_eq!(extra(json), None);
@@ -363,20 +374,26 @@ mod tests {
 
     #[test]
     fn what_no_column_can_hold_goes_along() {
-        assert_eq!(extra(r#"{"eventID":"a","eventContext":{"x":1},"apiVersion":7}"#).as_deref(), Some(r#"{"apiVersion":7,"eventContext":{"x":1}}"#));
-        let identity = r#"{"userIdentity":{"type":"AWSService","inScopeOf":{"issuerType":"x"}}}"#;
-        assert_eq!(extra(&identity.replace("}}}", r#"}},"eventID":"a"}"#)).as_deref(), Some(identity));
         assert_eq!(
-            extra(r#"{"eventID":"a","resources":"","requestParameters":"x"}"#).as_deref(),
+            extra(r#"{"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","eventContext":{"x":1},"apiVersion":7}"#).as_deref(),
+            Some(r#"{"apiVersion":7,"eventContext":{"x":1}}"#)
+        );
+        let identity = r#"{"userIdentity":{"type":"AWSService","inScopeOf":{"issuerType":"x"}}}"#;
+        assert_eq!(extra(&identity.replace("}}}", r#"}},"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b"}"#)).as_deref(), Some(identity));
+        assert_eq!(
+            extra(r#"{"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","resources":"","requestParameters":"x"}"#).as_deref(),
             Some(r#"{"requestParameters":"x","resources":""}"#)
         );
-        assert_eq!(extra(r#"{"eventID":"a","resources":[{"arn":"lower"}]}"#).as_deref(), Some(r#"{"resources":[{"arn":"lower"}]}"#));
+        assert_eq!(
+            extra(r#"{"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","resources":[{"arn":"lower"}]}"#).as_deref(),
+            Some(r#"{"resources":[{"arn":"lower"}]}"#)
+        );
     }
 
     #[test]
     fn a_text_that_reads_true_is_no_truth_value() {
-        assert_eq!(extra(r#"{"eventID":"a","readOnly":"true"}"#).as_deref(), Some(r#"{"readOnly":"true"}"#));
-        assert_eq!(extra(r#"{"eventID":"a","readOnly":true,"managementEvent":"yes"}"#), None);
+        assert_eq!(extra(r#"{"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","readOnly":"true"}"#).as_deref(), Some(r#"{"readOnly":"true"}"#));
+        assert_eq!(extra(r#"{"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","readOnly":true,"managementEvent":"yes"}"#), None);
     }
 
     #[test]
@@ -389,7 +406,7 @@ mod tests {
         let native =
             r#"{"id":"n-1","time":"2026-03-02T10:00:00Z","detail-type":"ECS Task State Change","source":"aws.ecs","account":"1","detail":{}}"#;
         let split = Split::of(native, true).unwrap();
-        assert_eq!((split.original(), split.identity().as_ref()), (Some(native), "n-1"));
+        assert_eq!((split.original(), split.identity().id), (Some(native), fingerprint(b"n-1")));
         assert_eq!(split.account().as_deref(), Some("1"));
     }
 }

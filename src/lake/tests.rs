@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::disk::sim::{Fault, Random, SimDisk};
+use super::disk::{Disk, LocalDisk};
+use super::manifest::{FileEntry, Manifest};
 use super::parquet::Reader;
+use super::partition::Partition;
 use super::rebuild::Records;
 use super::record::Split;
 use super::row::Head;
@@ -15,10 +20,22 @@ use super::rows::{Piece, Rows};
 use super::write::write;
 use super::{Ingest, LakeError, LakeFeed, Limits, Summary};
 use crate::decode::{ObjectReport, Outcome, RawRecord};
-use crate::model::{Filter, Timestamp};
+use crate::model::{Filter, Repairs, Timestamp};
 use crate::pipeline::Collector;
 use crate::recognize::Recognizer;
 use crate::source::{Delivery, Feed, Fetched, Origin};
+
+/// Rows as a file of their own, open to be read.
+pub(super) fn written_and_opened(folder: &Path, rows: &Rows, native: bool) -> Reader {
+    let (disk, partition) = (LocalDisk::open(folder).unwrap(), Partition::new(native, None, None, None));
+    let name = format!("000001-00001.{}", partition.extension());
+    let (mut entry, rows_all) =
+        (FileEntry { name, partition, rows: rows.len() as u64, bytes: 0, row_bytes: 0, first: 0, last: 0, tail: None }, 0..rows.len());
+    let written = write(disk.create(&entry.path()).unwrap(), &entry.path(), rows, rows_all).unwrap();
+    entry.bytes = written.bytes;
+    entry.tail = Some(written.tail);
+    Reader::of(&disk, &entry).unwrap()
+}
 
 /// Through a file and back.
 fn round_trip(records: &[(String, bool)]) -> Vec<String> {
@@ -34,10 +51,7 @@ fn round_trip(records: &[(String, bool)]) -> Vec<String> {
         if rows.is_empty() {
             continue;
         }
-        let path = folder.path().join("file.parquet");
-        let count = rows.len();
-        write(&path, &rows, 0..count).unwrap();
-        let reader = Reader::open(&path).unwrap();
+        let reader = written_and_opened(folder.path(), &rows, native);
         for group in reader.groups() {
             let rows = reader.read(group, None, None).unwrap();
             let rebuilt = Records::of(&rows).unwrap();
@@ -200,6 +214,9 @@ fn deliver(collector: &mut super::ingest::Collector<'_>, (name, records): &Objec
         outcome: Outcome::Read,
         bytes_decompressed: 1,
         records: records.len() as u64,
+        records_skipped: 0,
+        lines_skipped: 0,
+        repaired: Repairs::default(),
         failed: Vec::new(),
         failed_total: 0,
         first_event_time: None,
@@ -209,7 +226,10 @@ fn deliver(collector: &mut super::ingest::Collector<'_>, (name, records): &Objec
 }
 
 fn ingest(lake: &Path, limits: Limits, objects: &[Object], threads: usize) -> Summary {
-    let ingest = Ingest::open(lake, &[], limits).unwrap();
+    run(Ingest::open(lake, &[], limits).unwrap(), objects, threads).unwrap()
+}
+
+fn run(ingest: Ingest, objects: &[Object], threads: usize) -> Result<Summary, LakeError> {
     std::thread::scope(|scope| {
         for thread in 0..threads {
             let ingest = &ingest;
@@ -219,12 +239,15 @@ fn ingest(lake: &Path, limits: Limits, objects: &[Object], threads: usize) -> Su
             });
         }
     });
-    ingest.finish(true).unwrap()
+    ingest.finish(true)
 }
 
 /// Everything in the lake: id → where it stood.
 fn contents(lake: &Path) -> BTreeMap<String, (String, u64)> {
-    let feed = LakeFeed::open(lake, &Filter::default()).unwrap();
+    contents_of(LakeFeed::open(lake, &Filter::default()).unwrap())
+}
+
+fn contents_of(feed: LakeFeed) -> BTreeMap<String, (String, u64)> {
     let mut found = BTreeMap::new();
     let shelf = feed.shelf().unwrap();
     while shelf.read_next(None, &mut |shelved| {
@@ -275,7 +298,7 @@ fn the_content_does_not_depend_on_limits_threads_or_order() {
 }
 
 fn leftovers(lake: &Path) -> Vec<String> {
-    let files = ["staging", "spill"].iter().flat_map(|name| std::fs::read_dir(super::state::own(lake).join(name)).unwrap());
+    let files = ["staging", "spill"].iter().flat_map(|name| std::fs::read_dir(lake.join("_tagfall").join(name)).into_iter().flatten());
     files.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
@@ -299,11 +322,12 @@ fn many_runs_leave_few_segments_and_files_of_a_sane_size() {
     for run in 0..40 {
         ingest(folder.path(), Limits::default(), &[(format!("key-{run}"), vec![(format!("id-{run}"), run % 20)])], 1);
     }
-    let manifest = super::state::Manifest::load(folder.path()).unwrap();
+    let disk = LocalDisk::open(folder.path()).unwrap();
+    let manifest = Manifest::load(&disk).unwrap().manifest;
     assert_eq!(manifest.files.len(), 1, "one day's crumbs are one file");
     assert!(manifest.segments.len() <= 32);
     let mut objects = 0;
-    super::state::for_each_object(folder.path(), &manifest, |_| objects += 1).unwrap();
+    assert!(super::objects::for_each_object(&disk, &manifest, |_| objects += 1).is_empty());
     assert_eq!(objects, 40);
 }
 
@@ -339,18 +363,41 @@ fn a_folder_with_something_else_in_it_is_left_alone() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
+/// A file of another lake, or of a copy of this one, was removed for its name alone.
 #[test]
-fn what_an_interrupted_commit_put_in_place_is_removed_and_nothing_else() {
+fn files_that_no_commit_of_this_lake_wrote_are_left_alone_whatever_they_are_called() {
     let folder = tempfile::tempdir().unwrap();
     ingest(folder.path(), Limits::default(), &archive(4, 4), 1);
     let before = contents(folder.path());
     let day = folder.path().join("account=111122223333/region=eu-central-1/date=2026-03-01");
-    for name in ["000002-00001.parquet", "mine.parquet"] {
-        std::fs::write(day.join(name), "x").unwrap();
+    let others = [day.join("000002-00001.parquet"), day.join("mine.parquet"), folder.path().join("team/a/b/c/000001-00001.parquet")];
+    for path in &others {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "x").unwrap();
     }
-    drop(Ingest::open(folder.path(), &[], Limits::default()).unwrap());
-    assert!(!day.join("000002-00001.parquet").exists() && day.join("mine.parquet").exists());
-    assert_eq!(contents(folder.path()), before);
+    ingest(folder.path(), Limits::default(), &[("late".to_owned(), vec![("x-1".to_owned(), 3)])], 1);
+    assert!(others.iter().all(|path| std::fs::read(path).unwrap() == b"x"));
+    assert_eq!(contents(folder.path()).len(), before.len() + 1);
+}
+
+/// The same as `commit::tests`, with real files of rows, and a run that reads everything again where it was stopped.
+#[test]
+fn stopped_anywhere_a_run_leaves_a_lake_and_the_next_ends_as_an_undisturbed_one() {
+    let objects = archive(24, 6);
+    for seed in 0..24 {
+        let (mut random, disk) = (Random(seed), SimDisk::default());
+        for _ in 0..4 {
+            disk.fail_after(random.below(900), if random.below(2) == 0 { Fault::Stop } else { Fault::Once(std::io::ErrorKind::StorageFull) });
+            if let Ok(ingest) = Ingest::open_on(Arc::new(disk.clone()), Path::new("lake"), Some(&[]), TIGHT) {
+                let _ = run(ingest, &objects, 2);
+            }
+            disk.crash(&mut random);
+            let there = contents_of(LakeFeed::open_on(Arc::new(disk.clone()), &Filter::default()).unwrap());
+            assert!(there.keys().all(|id| expected(&objects).contains_key(id)), "seed {seed}");
+        }
+        run(Ingest::open_on(Arc::new(disk.clone()), Path::new("lake"), Some(&[]), TIGHT).unwrap(), &objects, 2).unwrap();
+        assert_eq!(contents_of(LakeFeed::open_on(Arc::new(disk.clone()), &Filter::default()).unwrap()), expected(&objects), "seed {seed}");
+    }
 }
 
 /// An object that could not be had this time.

@@ -3,8 +3,7 @@
 //! A row group is as large as readers like it, where there is so much. Texts that repeat are numbered while rows are gone over,
 //! the others are compressed on the way; what is left is encoded and compressed column by column, on as many threads as are idle.
 
-use std::fs::File;
-use std::io::BufWriter;
+use std::io::Write;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -13,16 +12,19 @@ use polars_arrow::array::PrimitiveArray;
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
 use polars_error::{PolarsError, PolarsResult};
 use polars_parquet::write::{
-    CompressedPage, CompressionOptions, DynIter, DynStreamingIterator, Encoding, FileWriter, StatisticsOptions, Version, WriteOptions, ZstdLevel,
-    array_to_columns, compress, fallible_streaming_iterator, to_parquet_leaves, to_parquet_type,
+    CompressedPage, CompressionOptions, DynIter, DynStreamingIterator, Encoding, FileWriter, KeyValue, StatisticsOptions, Version, WriteOptions,
+    ZstdLevel, array_to_columns, compress, fallible_streaming_iterator, to_parquet_leaves, to_parquet_type,
 };
 use rayon::prelude::*;
 
 use super::LakeError;
+use super::checksum::{Cuts, Summing};
 use super::columns::{Column, damaged};
 use super::leaf::Leaf;
 use super::leaves::LEAVES;
+use super::manifest::Tail;
 use super::packer::{self, Packer};
+use super::parquet::SUMS_KEY;
 use super::record::MEMBERS;
 use super::rows::Rows;
 use super::shape::Shape;
@@ -62,23 +64,36 @@ fn dtype(shape: &Shape) -> ArrowDataType {
     }
 }
 
-/// Writes some of the `rows`, in their order, as one file, which the system has then, not yet the disk. Its size in bytes.
-pub(super) fn write(path: &Path, rows: &Rows, range: Range<usize>) -> Result<u64, LakeError> {
-    let io = |error: std::io::Error| LakeError::io(path, error);
-    let parquet = |error: PolarsError| LakeError::io(path, error);
+/// What was written: the size of the file, and its end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Written {
+    pub bytes: u64,
+    pub tail: Tail,
+}
+
+/// Writes some of the `rows`, in their order, as one file to `out`. `path` is what errors name.
+pub(super) fn write(out: Box<dyn Write + Send>, path: &Path, rows: &Rows, range: Range<usize>) -> Result<Written, LakeError> {
+    let cuts = Cuts::default();
+    let parquet = |error: PolarsError| cuts.failure().map_or_else(|| LakeError::io(path, error), |failure| LakeError::io(path, failure));
     let schema: ArrowSchema = SCHEMA.iter().map(|field| (field.name.clone(), field.clone())).collect();
-    let out = BufWriter::new(File::create(path).map_err(io)?);
     let options = options().map_err(parquet)?;
-    let mut writer = FileWriter::try_new(out, schema, options).map_err(parquet)?;
+    let mut writer = FileWriter::try_new(Summing::new(out, &cuts), schema, options).map_err(parquet)?;
     for group in groups(range) {
         let height = group.len() as u64;
         let leaves = leaves(rows, group, options).map_err(parquet)?;
-        writer.write(height, written(&leaves)).map_err(parquet)?;
+        writer.write(height, written(&leaves, &cuts)).map_err(parquet)?;
     }
+    cuts.cut();
+    // The first stretch is what every file begins with.
+    let stretches = cuts.take();
+    let sums: String = stretches.iter().skip(1).map(|stretch| stretch.sum.to_string()).collect();
+    let sums = KeyValue { key: SUMS_KEY.to_owned(), value: Some(sums) };
     // Without Arrow's own schema, readers see plain Parquet types.
-    writer.end(Some(Vec::new())).map_err(parquet)?;
-    let file = writer.into_inner().into_inner().map_err(|error| LakeError::io(path, error.error()))?;
-    file.metadata().map(|metadata| metadata.len()).map_err(io)
+    let bytes = writer.end(Some(vec![sums])).map_err(parquet)?;
+    writer.into_inner().flush().map_err(|error| LakeError::io(path, error))?;
+    cuts.cut();
+    let tail = cuts.take().pop().ok_or_else(|| LakeError::io(path, "nothing was written"))?;
+    Ok(Written { bytes, tail: Tail { bytes: tail.bytes, checksum: tail.sum } })
 }
 
 /// Row groups of about the same size.
@@ -137,9 +152,15 @@ fn encode(part: Part<'_>, field: &Field, options: WriteOptions, packer: &mut Pac
     }
 }
 
-/// The pages as the writer takes them.
-fn written(leaves: &[Vec<CompressedPage>]) -> DynIter<'_, PolarsResult<DynStreamingIterator<'_, CompressedPage, PolarsError>>> {
-    DynIter::new(leaves.iter().map(|pages| Ok(DynStreamingIterator::new(fallible_streaming_iterator::convert(pages.iter().map(PolarsResult::Ok))))))
+/// The pages as the writer takes them: it asks for a leaf when the one before is written.
+fn written<'l>(
+    leaves: &'l [Vec<CompressedPage>],
+    cuts: &'l Cuts,
+) -> DynIter<'l, PolarsResult<DynStreamingIterator<'l, CompressedPage, PolarsError>>> {
+    DynIter::new(leaves.iter().map(|pages| {
+        cuts.cut();
+        Ok(DynStreamingIterator::new(fallible_streaming_iterator::convert(pages.iter().map(PolarsResult::Ok))))
+    }))
 }
 
 #[cfg(test)]
@@ -147,11 +168,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::lake::parquet::Reader;
     use crate::lake::rebuild::Records;
     use crate::lake::record::Split;
     use crate::lake::row::Head;
     use crate::lake::rows::Piece;
+    use crate::lake::tests::written_and_opened;
 
     /// Texts that repeat, that never do, and that cease to; lists of them, empty ones and none; and long stretches of nothing.
     fn record(at: usize) -> Value {
@@ -181,9 +202,8 @@ mod tests {
             piece.write(&Head { time: 0, record: at as u64, id: b"", object: b"k" }, |out| split.put(out));
         }
         let (folder, rows) = (tempfile::tempdir().unwrap(), Rows::of(vec![piece]));
-        let path = folder.path().join("file.parquet");
-        write(&path, &rows, 0..9_000).unwrap();
-        let reader = Reader::open(&path).unwrap();
+        let reader = written_and_opened(folder.path(), &rows, false);
+        assert_eq!(reader.check(), Ok(true));
         let (mut at, mut json) = (0, String::new());
         for group in reader.groups() {
             let there = reader.read(group, None, None).unwrap();

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Digest, ImageReference, RepositoryRef, Timestamp};
+use super::{Digest, ImageReference, KeyEvent, Need, RepositoryRef, Timestamp};
 
 /// The meaning of a record. A call with an `errorCode` becomes one of the `…Failed` variants (or is not recognised).
 #[derive(Debug, Clone)]
@@ -26,7 +26,11 @@ pub enum Action<'r> {
     /// `DryRunEvent`: a preview. Nothing is gone.
     PolicyPreview(PolicyRun<'r>),
     CreateRepository {
-        mutability: Option<Cow<'r, str>>,
+        mutability: Option<Mutability<'r>>,
+        /// Made by ECR itself: on a push, by replication, or by the pull-through cache; `None` for a call of somebody's own.
+        made_by_ecr: Option<PushOrigin>,
+        /// ARN of the KMS key it is encrypted with, or of an alias of it.
+        key: Option<Cow<'r, str>>,
     },
     DeleteRepository,
     /// `PutLifecyclePolicy`, with the policy's JSON text.
@@ -34,10 +38,12 @@ pub enum Action<'r> {
         text: Cow<'r, str>,
     },
     DeleteLifecyclePolicy,
-    /// `PutImageTagMutability`: `MUTABLE`, `IMMUTABLE`, `MUTABLE_WITH_EXCLUSION`, `IMMUTABLE_WITH_EXCLUSION`.
+    /// `PutImageTagMutability`.
     SetTagMutability {
-        mutability: Cow<'r, str>,
+        mutability: Mutability<'r>,
     },
+    /// A setting of the whole registry, in one region.
+    Registry(RegistryChange<'r>),
     /// `UpdateImageStorageClass`. `STANDARD` asks for a restore; `Restored` tells when it is done.
     SetStorageClass {
         image: ImageId<'r>,
@@ -91,14 +97,60 @@ pub enum Action<'r> {
         /// All reasons given, joined by a newline: the text that may hold `CannotPullContainerError …`.
         reason: Option<Cow<'r, str>>,
     },
-    /// Another service names an image (`lambda` `CreateFunction`, `UpdateFunctionCode`, App Runner, Batch, SageMaker …).
-    Refer {
-        referrer: Cow<'r, str>,
-        images: Vec<TaskImage<'r>>,
-    },
+    /// Another service than ECS needs images, or needs them no more (Lambda, App Runner, Batch, SageMaker, CodeBuild, EventBridge).
+    Needs(Vec<Need<'r>>),
+    /// Something was done to a KMS key. Of a grant for a repository the record names that repository.
+    Key(KeyEvent<'r>),
     /// Something happened to this repository, and what is unknown: the payload that would tell was over 100 KB (CloudTrail
     /// leaves it out), or the event lacks it. A run without its list of images is one, a delete without a response too.
     Omitted,
+}
+
+/// Whether tags can be moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mutability<'r> {
+    /// `MUTABLE`, `IMMUTABLE`, `MUTABLE_WITH_EXCLUSION`, `IMMUTABLE_WITH_EXCLUSION`.
+    pub setting: Cow<'r, str>,
+    /// Wildcards of the tags for which it is the other way round.
+    pub exclusions: Vec<Cow<'r, str>>,
+}
+
+/// What changes for all repositories of a registry in a region.
+#[derive(Debug, Clone)]
+pub enum RegistryChange<'r> {
+    /// `RegisterPullTimeUpdateExclusion`, `DeregisterPullTimeUpdateExclusion`: pulls by this principal do not count as pulls for lifecycle rules.
+    PullTimeExclusion { principal: Cow<'r, str>, excluded: bool },
+    /// `PutReplicationConfiguration`: from now on these rules, and no others.
+    Replication(Vec<ReplicationRule<'r>>),
+    /// `CreateRepositoryCreationTemplate`, `UpdateRepositoryCreationTemplate`.
+    Template(Template<'r>),
+    /// `DeleteRepositoryCreationTemplate`, with the prefix.
+    TemplateDeleted(Cow<'r, str>),
+}
+
+/// Where images are copied to.
+#[derive(Debug, Clone)]
+pub struct ReplicationRule<'r> {
+    /// Region and registry.
+    pub destinations: Vec<(Cow<'r, str>, Cow<'r, str>)>,
+    /// Beginnings of the names of the repositories that it is for; with none, for all.
+    pub prefixes: Vec<Cow<'r, str>>,
+    /// Deletions, expiries and removals of tags reach the copies, too.
+    pub deletes: bool,
+}
+
+/// What ECR gives to a repository that it makes itself. What an update leaves out stays as it was.
+#[derive(Debug, Clone)]
+pub struct Template<'r> {
+    /// Beginning of the repository's name, up to a slash; `ROOT` for all.
+    pub prefix: Cow<'r, str>,
+    /// Nothing of an earlier template of the prefix stays.
+    pub whole: bool,
+    /// `CREATE_ON_PUSH`, `PULL_THROUGH_CACHE`, `REPLICATION`.
+    pub applied_for: Option<Vec<Cow<'r, str>>>,
+    /// The text of a lifecycle policy; empty for none.
+    pub lifecycle_policy: Option<Cow<'r, str>>,
+    pub mutability: Option<Mutability<'r>>,
 }
 
 /// A successful push.
@@ -131,6 +183,8 @@ pub struct ImageDescription<'r> {
     pub kind: ManifestKind,
     /// Digests in `manifests[]` of an index or manifest list.
     pub children: Vec<Digest>,
+    /// What each of them is for, in the same order: `linux/arm64`, `linux/arm/v7`; none where it is for no platform.
+    pub platforms: Vec<Option<String>>,
     /// `subject.digest` of a reference artifact (OCI 1.1).
     pub subject: Option<Digest>,
     /// Config and layer digests of a single image.

@@ -4,13 +4,15 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::{Action, LogText, RepositoryRef, Timestamp};
+use super::{Action, Identity, LogText, RepositoryRef, Timestamp};
 
 /// The fields common to all records, borrowed from the record.
 #[derive(Debug, Clone)]
 pub struct Event<'r> {
-    /// `eventID`. The same id may be delivered in several objects and counts once.
+    /// `eventID`, as it is shown; one made from the record where it has none.
     pub id: Cow<'r, str>,
+    /// The same in every record of this event, which may be delivered in several objects and counts once.
+    pub identity: Identity,
     /// `sharedEventID`: set when one call is logged in two accounts, under two `eventID`s.
     pub shared_id: Option<Cow<'r, str>>,
     /// `eventTime`: when the request completed.
@@ -21,7 +23,8 @@ pub struct Event<'r> {
     pub recipient_account: Cow<'r, str>,
     /// `awsRegion`.
     pub region: Cow<'r, str>,
-    /// Who called: `userIdentity.arn`, else `principalId`, else `invokedBy`, else `accountId`.
+    /// Who called: `userIdentity.arn`, else `principalId` (with the account, where there is one: `AROA…:session (account 444455556666)`),
+    /// else `invokedBy`, else `accountId`.
     pub actor: Option<Cow<'r, str>>,
     pub source_ip: Option<Cow<'r, str>>,
     pub user_agent: Option<Cow<'r, str>>,
@@ -29,6 +32,8 @@ pub struct Event<'r> {
     pub invoked_by: Option<Cow<'r, str>>,
     pub error_code: Option<Cow<'r, str>>,
     pub read_only: Option<bool>,
+    /// CloudTrail left out a part of what was asked or answered, for its size.
+    pub left_out: bool,
     /// Set for a record that corrects an earlier one.
     pub addendum: Option<Addendum<'r>>,
 }
@@ -57,7 +62,7 @@ pub struct EventRef {
     pub event_id: LogText,
     pub event_name: LogText,
     pub event_time: Timestamp,
-    /// ARN of the caller where the record has one, else its principal or service.
+    /// ARN of the caller where the record has one, else its principal, with the account in brackets, or service.
     pub actor: Option<LogText>,
     pub source_ip: Option<LogText>,
     pub user_agent: Option<LogText>,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::timeline::words;
-use super::{Digest, EventRef, LogText, Order, Repository, Timestamp};
+use super::{Digest, EventRef, LogText, Order, Reason, Repository, Timestamp};
 
 /// One image that was lost, or is about to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -13,18 +13,22 @@ pub struct Finding {
     pub kind: FindingKind,
     pub severity: Severity,
     pub repository: Repository,
-    /// The tag it lost last, or a tag it had when it went.
+    /// The tag it lost last; of several that it had when it went, the one that somebody asked for or deployed, else the first.
     pub tag: Option<LogText>,
+    /// What to call it by: that tag, or all that it went with where nobody asked for one of them.
+    pub tags: Vec<LogText>,
     pub lost: LostImage,
     pub kept: KeptImage,
     /// The last event that gave the lost image the tag it lost last; `None` when that lies before the logs.
     pub first_push: Option<EventRef>,
-    /// The event that displaced it; for kinds without a displacement, the event that took it.
+    /// The event that displaced it; for kinds without a displacement, the event that took it; for `unexplained`, the first failure.
     pub second_push: EventRef,
     /// From `first_push` to `second_push`, in seconds.
     pub gap_seconds: Option<i64>,
     pub order: Order,
     pub deletion: Option<Deleted>,
+    /// Why the rule took this very image.
+    pub reasons: Vec<Reason>,
     /// From losing its last tag to being gone, in seconds.
     pub exposure_seconds: Option<i64>,
     pub usage: Usage,
@@ -36,7 +40,8 @@ pub struct Finding {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LostImage {
-    pub digest: Digest,
+    /// `None` where only a tag is known.
+    pub digest: Option<Digest>,
     pub pushed_at: Option<Timestamp>,
     pub untagged_at: Option<Timestamp>,
     pub gone_at: Option<Timestamp>,
@@ -78,6 +83,17 @@ pub struct Usage {
     pub references: Vec<LogText>,
 }
 
+impl Usage {
+    /// Names one more who pulled; the list stays sorted, and nobody is in it twice.
+    pub fn add_principal(&mut self, principal: Option<LogText>) {
+        if let Some(principal) = principal
+            && let Err(place) = self.principals.binary_search(&principal)
+        {
+            self.principals.insert(place, principal);
+        }
+    }
+}
+
 words! {
     FindingKind {
         SameTagRace = "same-tag-race",
@@ -99,6 +115,34 @@ words! {
         TagMovedBack = "tag-moved-back",
         /// A stop reason or a failed call names an image, and nothing in the evidence says why.
         Unexplained = "unexplained",
+        /// The image is there, and somebody asked for it while the KMS key of its repository could not be used.
+        AccessTaken = "access-taken",
+    }
+}
+
+impl FindingKind {
+    /// What happened, in one line for people; the README's table is made of these.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::SameTagRace => {
+                "two pushes of one tag within `--race-window` (10 minutes), and a lifecycle run that took the image which lost the tag"
+            }
+            Self::SameTagOverwrite => "the same, further apart; or one push that gave an index's tag to one of its own images",
+            Self::DisplacedAlive => "an image that lost its last tag to another push and is still there: the lifecycle policy in force will take it",
+            Self::ExpiredWhileTagged => "a count or age rule took an image that had a tag, and somebody needed it",
+            Self::DeletedByCall => "`BatchDeleteImage` took an image that somebody needed",
+            Self::RepositoryDeleted => "`DeleteRepository` did",
+            Self::Archived => "a transition rule or `UpdateImageStorageClass` put it out of reach; it can be restored",
+            Self::ExpiredUntagged => {
+                "a rule took an image without a tag that somebody needed, and no push took the tag: it was pushed by digest, or is a replica that came without it"
+            }
+            Self::ChildLost => "an index is still there, and an image that it lists is gone: its tag is broken for one platform",
+            Self::ReplicatedDeletion => "a replica is gone because its source was deleted or expired, and the replication rule replicates deletions",
+            Self::TagRemoved => "somebody asked for a tag that a call had removed; the image may live",
+            Self::TagMovedBack => "a tag moved to an image that was pushed before the one it had, and somebody pulled it around that time",
+            Self::Unexplained => "a task's stop reason or a failed call names an image, and nothing in these logs says why",
+            Self::AccessTaken => "the image is there, and was asked for while the KMS key of its repository was disabled",
+        }
     }
 }
 

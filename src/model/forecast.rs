@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::timeline::words;
-use super::{Deleted, Digest, EventRef, ImageState, LogText, Repository, Severity, Timestamp, Usage};
+use super::{Deleted, Digest, EventRef, ImageState, LogText, Reason, Repository, Severity, Timestamp, Usage};
 
 /// What the policy in force has in store for one living image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,12 +28,16 @@ pub struct Forecast {
     pub action: Option<LifecycleAction>,
     /// The first moment from which a run takes it, as things stand.
     pub eligible_at: Option<Timestamp>,
+    /// The same if a pull counted whose caller is not clear: ECR does not count Amazon Inspector's.
+    pub eligible_at_latest: Option<Timestamp>,
     /// A run comes within 24 hours.
     pub expected_by: Option<Timestamp>,
     /// It was old enough when it lost its last tag: the very next run takes it.
     pub no_grace: bool,
     /// For a count rule: how many more images that it counts this one survives.
     pub survives_pushes: Option<u64>,
+    /// A reference artifact goes within a day of this image, whose rule and time these are.
+    pub goes_with: Option<Digest>,
     /// Indexes that are there and list it: it does not go before them.
     pub held_by: Vec<Digest>,
     pub usage: Usage,
@@ -97,6 +101,8 @@ pub struct WhatIf {
     /// Services and the like that were deployed with it.
     pub pinned_by: Vec<LogText>,
     pub explanation: String,
+    /// Why the logged run took this very image, where somebody needed it.
+    pub reasons: Vec<Reason>,
     pub summary: String,
     pub evidence: Vec<EventRef>,
 }

@@ -122,6 +122,8 @@ words! {
         Expire = "expire",
         ExpireFailed = "expire_failed",
         Archive = "archive",
+        /// A restore was asked for, and is not done yet.
+        RestoreRequested = "restore_requested",
         Restore = "restore",
         RepositoryDeleted = "repository_deleted",
         Replicate = "replicate",

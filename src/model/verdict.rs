@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::timeline::words;
-use super::{Digest, EventRef, LogText, Repository, Timestamp};
+use super::{Digest, EventRef, LogText, Reason, Repository, Timestamp};
 
 /// What `explain` found out about one reference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -12,6 +12,8 @@ pub struct Verdict {
     pub reference: LogText,
     pub repository: Option<Repository>,
     pub exists: Exists,
+    /// The moment that the answer speaks of.
+    pub moment: Moment,
     /// The one cause that the evidence supports.
     pub cause: Cause,
     pub gone: Option<Gone>,
@@ -19,6 +21,8 @@ pub struct Verdict {
     pub why: Option<String>,
     /// Three steps: does it exist, when and by what did it go, why was it eligible.
     pub narrative: Vec<Sentence>,
+    /// Why the rule took this very image, where one did.
+    pub reasons: Vec<Reason>,
     /// The other causes, and the evidence against each.
     pub not_this: Vec<Sentence>,
     /// Who needed it after it was gone, or needs it now.
@@ -26,6 +30,19 @@ pub struct Verdict {
     /// What the logs could not show.
     pub unknown: Vec<String>,
     pub advice: Vec<String>,
+}
+
+/// When a pull failed, or the end of the logs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Moment {
+    /// `None` for the end of the logs where they hold no event.
+    pub at: Option<Timestamp>,
+    pub basis: Basis,
+    /// The pull, or the stop of a task, that failed then.
+    pub event: Option<EventRef>,
+    /// What was there then; `None` where the logs cannot tell, or where it was not asked for.
+    pub tag_existed: Option<bool>,
+    pub digest_existed: Option<bool>,
 }
 
 /// At the end of the logs. `None`: the logs cannot tell.
@@ -42,6 +59,22 @@ pub struct Gone {
     pub at: Timestamp,
     pub by: Cause,
     pub event: EventRef,
+    /// When it came back, if it did.
+    pub back_at: Option<Timestamp>,
+}
+
+words! {
+    /// Why an answer speaks of its moment.
+    #[derive(Default)]
+    Basis {
+        /// `--at` asked for it.
+        Asked = "asked",
+        /// The last pull in the logs that found nothing, or the last task that stopped for want of the image.
+        FailedPull = "failed_pull",
+        /// No pull of it in the logs failed, or none was asked about.
+        #[default]
+        End = "end",
+    }
 }
 
 /// A statement and what it rests on.
@@ -52,11 +85,11 @@ pub struct Sentence {
 }
 
 words! {
-    /// Why a pull of an image fails: the fourteen causes of "Telling causes apart".
+    /// Why a pull of an image fails.
     Cause {
         TagMovedThenExpired = "tag-moved-then-expired",
         ExpiredWhileTagged = "expired-while-tagged",
-        /// Taken by an untagged rule; how it came to be untagged is not in the logs.
+        /// Taken by an untagged rule: it never had a tag, or how it came to be untagged is not in the logs.
         ExpiredUntagged = "expired-untagged",
         ExpiredByOtherTag = "expired-by-other-tag",
         DeletedByDigest = "deleted-by-digest",
@@ -65,12 +98,51 @@ words! {
         Archived = "archived",
         NeverPushedHere = "never-pushed-here",
         ReplicaMissing = "replica-missing",
+        /// A copy went with its source: the replication rule replicates deletions.
+        ReplicatedDeletion = "replicated-deletion",
+        /// A reference artifact went with the image that it is about.
+        SubjectGone = "subject-gone",
         PullThroughCacheExpired = "pull-through-cache-expired",
         IndexOrChildGone = "index-or-child-gone",
         AccessTaken = "access-taken",
         TagMovedStillThere = "tag-moved-still-there",
+        /// A call took the tag off; the image itself may live.
+        TagRemoved = "tag-removed",
+        /// An image that the index lists was pushed under the index's tag.
+        IndexLostToItsChild = "index-lost-to-its-child",
+        /// It was asked for, and pushed or replicated only afterwards.
+        AskedBeforePushed = "asked-before-pushed",
         /// Nothing is wrong with it as far as the logs go.
         StillThere = "still-there",
         Unknown = "unknown",
+    }
+}
+
+impl Cause {
+    /// What the cause means, in one line for people.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::TagMovedThenExpired => "its tag moved to another image, and then a lifecycle rule took it",
+            Self::ExpiredWhileTagged => "a lifecycle rule took it while it had this tag",
+            Self::ExpiredUntagged => "a lifecycle rule took it while it had no tag, and no push took that from it",
+            Self::ExpiredByOtherTag => "a lifecycle rule matched another of its tags and took it",
+            Self::DeletedByDigest => "someone deleted it by its digest",
+            Self::DeletedByLastTag => "someone deleted its last tag, and the image went with it",
+            Self::RepositoryDeleted => "its repository was deleted",
+            Self::Archived => "it is archived: it cannot be pulled, and can be restored",
+            Self::NeverPushedHere => "no push of it is in these logs: other account, other region, or every push failed",
+            Self::ReplicaMissing => "the replica went by its own policy, or has not arrived",
+            Self::PullThroughCacheExpired => "the pull-through cache's copy expired",
+            Self::ReplicatedDeletion => "the copy most likely went with its source: the replication rule replicates deletions",
+            Self::SubjectGone => "a reference artifact: it most likely went with the image that it is about",
+            Self::IndexOrChildGone => "the index, or an image that it lists, is gone",
+            Self::AccessTaken => "it is there, and access to it was taken away",
+            Self::TagMovedStillThere => "its tag moved to another image; the digest is still there",
+            Self::TagRemoved => "a call took the tag off; the image may still be there",
+            Self::IndexLostToItsChild => "the tag points to one image of its index: one platform works, and no other",
+            Self::AskedBeforePushed => "it was asked for before it was there, and came afterwards",
+            Self::StillThere => "as far as the logs go it is there",
+            Self::Unknown => "the logs cannot tell",
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What each worker has read, added up into coverage.
 
-use crate::decode::seen::SeenIds;
+use crate::decode::seen::SeenEvents;
 use crate::decode::{ObjectReport, Outcome};
 use crate::model::{Coverage, LogText, ReadFailure, Timestamp};
 use crate::source::{Delivery, Fetched};
@@ -21,8 +21,8 @@ pub struct Tally {
 
 impl Tally {
     /// What was counted elsewhere.
-    pub fn of(coverage: Coverage) -> Self {
-        Self { coverage, ..Self::default() }
+    pub fn of(coverage: Coverage, read_only: bool) -> Self {
+        Self { coverage, read_only, ..Self::default() }
     }
 
     /// A record from a shelf that could not be understood. The shelf has counted it as a record already.
@@ -42,6 +42,9 @@ impl Tally {
             coverage.bytes_decompressed += report.bytes_decompressed;
             coverage.records += report.records;
             coverage.records_failed += report.failed_total;
+            coverage.records_skipped += report.records_skipped;
+            coverage.lines_skipped += report.lines_skipped;
+            coverage.records_repaired.add(&report.repaired);
             self.failures_unlisted += report.failed_total - report.failed.len() as u64;
             coverage.widen(report.first_event_time);
             coverage.widen(report.last_event_time);
@@ -74,15 +77,39 @@ impl Coverage {
         self.objects_listed += other.objects_listed;
         self.objects_read += other.objects_read;
         self.objects_skipped += other.objects_skipped;
+        self.objects_left_out += other.objects_left_out;
         self.objects_failed += other.objects_failed;
         self.bytes_compressed += other.bytes_compressed;
         self.bytes_decompressed += other.bytes_decompressed;
         self.records += other.records;
         self.records_duplicate += other.records_duplicate;
         self.records_failed += other.records_failed;
+        self.records_skipped += other.records_skipped;
+        self.lines_skipped += other.lines_skipped;
+        self.records_repaired.add(&other.records_repaired);
+        self.events_sharing_an_id += other.events_sharing_an_id;
         self.widen(other.first_event_time);
         self.widen(other.last_event_time);
         self.failures.extend(other.failures);
+    }
+
+    /// Says what was odd about the records, and how it was taken.
+    fn warn_of_odd_records(&mut self) {
+        if self.events_sharing_an_id > 0 {
+            self.warnings.push(format!(
+                "{} events share their eventID with another event (a placeholder, or records that were changed): each of them counts, and only what has the same id, time, source, name, region and account is a second copy.",
+                self.events_sharing_an_id
+            ));
+        }
+        if self.records_repaired.event_id > 0 {
+            self.warnings.push(format!(
+                "{} record(s) have no eventID of their own: a second copy of one is told by its whole text.",
+                self.records_repaired.event_id
+            ));
+        }
+        if self.records_repaired.time_without_zone > 0 {
+            self.warnings.push(format!("{} record(s) say no time zone: their times were taken as UTC.", self.records_repaired.time_without_zone));
+        }
     }
 
     /// Puts the failures in order, and keeps as many as are listed; says how many are not, `left_out` before included.
@@ -97,7 +124,7 @@ impl Coverage {
 }
 
 /// All workers' counts in one, in an order that does not depend on who read what; and whether anything was read-only.
-pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenIds, partial: bool) -> (Coverage, bool) {
+pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenEvents, partial: bool) -> (Coverage, bool) {
     let mut coverage = Coverage { partial, records_relevant: relevant, ..Coverage::default() };
     let (mut left_out, mut read_only) = (0, false);
     for tally in tallies {
@@ -109,21 +136,29 @@ pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenIds, partial: boo
     match seen.duplicates() {
         Some(duplicates) => coverage.records_duplicate += duplicates,
         None => coverage.warnings.push(
-            "More records than the set of event ids can hold: records_duplicate is not known. No event counts twice for an image all the same."
+            "More records than the set of events can hold: records_duplicate is not known. No event counts twice for an image all the same."
                 .to_owned(),
         ),
     }
+    coverage.events_sharing_an_id += seen.sharing_an_id();
+    coverage.warn_of_odd_records();
     (coverage, read_only)
 }
 
 /// What the history adds: what was left out by CloudTrail, and what such logs cannot show.
 pub fn describe(coverage: &mut Coverage, history: &History, read_only: bool) {
-    coverage.omitted = history.gaps();
+    coverage.omitted = history.left_out();
     let omitted: u64 = coverage.omitted.iter().map(|gap| gap.records).sum();
     if omitted > 0 {
         coverage.warnings.push(format!(
             "{omitted} record(s) of {} repositories had their content left out by CloudTrail (over 100 KB): something was done there, and what is unknown.",
             coverage.omitted.len()
+        ));
+    }
+    let unclear = history.gaps().iter().map(|gap| gap.records).sum::<u64>() - omitted;
+    if unclear > 0 {
+        coverage.warnings.push(format!(
+            "{unclear} record(s) do not say what was done in their repositories, as such a call does: they were changed, or are of an early version. Something was done there, and what is unknown."
         ));
     }
     for &push in history.mismatched() {

@@ -40,7 +40,7 @@ pub fn outlook<K: Copy + Ord>(policy: &Policy, images: &[Joined<'_, K>]) -> Vec<
         if let Count::MoreThan(keeps) = rule.count {
             let counts = |seen: &Seen<'_>| seen.class == rule.class && rule.tags.wants(seen.tags);
             let mut counted: Vec<(usize, &Joined<'_, K>)> = images.iter().enumerate().filter(|(_, image)| counts(&image.seen)).collect();
-            counted.sort_by_key(|(_, image)| (image.seen.pushed_at, image.key));
+            counted.sort_by_key(|(_, image)| (image.seen.ranked_at(), image.key));
             by_count(index, keeps, &counted, &mut found);
         }
     }
@@ -60,7 +60,7 @@ fn by_count<K>(index: usize, keeps: u64, counted: &[(usize, &Joined<'_, K>)], fo
             }
         }
         // An image is counted once it is there, however long it has looked as it does.
-        newer.push(image.since.max(image.seen.pushed_at.unwrap_or(i64::MIN)));
+        newer.push(image.since.max(image.seen.ranked_at().unwrap_or(i64::MIN)));
         if newer.len() as u64 > keeps {
             newer.pop();
         }

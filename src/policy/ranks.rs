@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
@@ -13,7 +14,7 @@ use super::rule::{Count, Seen};
 
 const SECOND_MILLIS: i64 = 1_000;
 
-/// An image among others: by push, then by its key. Keys must be ordered by something that the logs say.
+/// An image among others: by push (or restore), then by its key. Keys must be ordered by something that the logs say.
 type Place<K> = (i64, K);
 
 /// What a run takes.
@@ -29,7 +30,7 @@ pub struct Taken<K> {
 
 /// The images of a repository, as the rules of one policy rank them.
 pub struct Ranks<K> {
-    policy: Policy,
+    policy: Arc<Policy>,
     rules: Vec<Rank<K>>,
     images: HashMap<K, Entry, RandomState>,
 }
@@ -45,6 +46,7 @@ struct Rank<K> {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     pushed_at: Option<i64>,
+    ranked_at: Option<i64>,
     ripe_at: Option<i64>,
     /// The rule it belongs to, unless something holds it or a run had it already.
     open: Option<usize>,
@@ -54,12 +56,13 @@ struct Entry {
 
 impl Entry {
     fn rank(&self) -> i64 {
-        self.pushed_at.unwrap_or(i64::MIN)
+        self.ranked_at.unwrap_or(i64::MIN)
     }
 }
 
 impl<K: Copy + Ord + Hash> Ranks<K> {
-    pub fn new(policy: Policy) -> Self {
+    pub fn new(policy: impl Into<Arc<Policy>>) -> Self {
+        let policy = policy.into();
         let keeps = |count| if let Count::MoreThan(number) = count { Some(number) } else { None };
         let rank = |keeps| Rank { keeps, newest: BTreeSet::new(), beyond: BTreeSet::new(), open: BTreeSet::new() };
         let rules = policy.rules.iter().map(|rule| rank(keeps(rule.count))).collect();
@@ -83,7 +86,7 @@ impl<K: Copy + Ord + Hash> Ranks<K> {
             }
         }
         let ripe_at = first.and_then(|index| self.policy.rules.get(index)?.ripe_at(seen));
-        let entry = Entry { pushed_at: seen.pushed_at, ripe_at, open: first.filter(|_| !seen.held), counted };
+        let entry = Entry { pushed_at: seen.pushed_at, ranked_at: seen.ranked_at(), ripe_at, open: first.filter(|_| !seen.held), counted };
         self.images.insert(key, entry);
         self.open(key, entry);
         for index in bits(counted) {

@@ -4,8 +4,8 @@
 use serde_json::Value;
 
 use super::Policy;
-use super::rule::{Action, Clock, Count, Rule, Tags};
-use crate::model::StorageClass;
+use super::rule::{Clock, Count, Rule, Tags, Words};
+use crate::model::{LifecycleAction, StorageClass};
 
 /// A policy has at most 50 rules; what a log has beyond this is no policy of ECR's.
 const RULES_MAX: usize = 64;
@@ -14,7 +14,10 @@ impl Policy {
     /// `lifecyclePolicyText`.
     pub fn from_text(text: &str) -> Self {
         let document: Value = serde_json::from_str(text).unwrap_or_default();
-        Self::of(document["rules"].as_array().into_iter().flatten().filter_map(of_text))
+        match document["rules"].as_array() {
+            Some(rules) => Self::of(rules.iter().filter_map(of_text)),
+            None => Self { rules: Vec::new(), unreadable: Some(text.into()) },
+        }
     }
 
     /// Rules in the prose of a run's event, as JSON.
@@ -28,81 +31,119 @@ impl Policy {
         // Stable: of two rules with one priority, which ECR refuses, the first is applied first.
         rules.sort_by_key(|rule| rule.priority);
         rules.truncate(RULES_MAX);
-        Self { rules }
+        Self { rules, unreadable: None }
     }
 }
 
 /// A rule as it was put.
 pub(super) fn of_text(rule: &Value) -> Option<Rule> {
     let selection = &rule["selection"];
-    let lists = [&selection["tagPrefixList"], &selection["tagPatternList"]];
-    Some(Rule {
-        priority: rule["rulePriority"].as_i64()?,
-        tags: tags(&selection["tagStatus"], lists),
-        class: class(&selection["storageClass"]),
-        count: count(&selection["countType"], &selection["countUnit"], &selection["countNumber"]),
-        action: action(&rule["action"]["type"]),
-        text: rule.clone(),
-    })
+    let words = Words {
+        description: text(&rule["description"]),
+        action: text(&rule["action"]["type"]),
+        tag_status: text(&selection["tagStatus"]),
+        prefixes: texts(&selection["tagPrefixList"]),
+        patterns: texts(&selection["tagPatternList"]),
+        count_type: text(&selection["countType"]),
+        count_number: selection["countNumber"].as_i64(),
+        count_unit: text(&selection["countUnit"]),
+    };
+    Some(of_words(rule["rulePriority"].as_i64()?, words, &selection["storageClass"], rule))
 }
 
-/// A rule as a run states it.
+/// A rule as a run states it: `Untagged`, `Time since image pushed`, `Days`.
 fn of_run(rule: &Value) -> Option<Rule> {
-    let action = action(&rule["action"]);
-    let lists = [&rule["tag_prefix_list"], &rule["tag_pattern_list"]];
-    Some(Rule {
-        priority: rule["priority"].as_i64()?,
-        tags: tags(&rule["tag_status"], lists),
-        // Of a transition the class stands for where it leads to.
-        class: if action == Action::Transition { StorageClass::Standard } else { class(&rule["storage_class"]) },
-        count: count(&rule["count_type"], &rule["count_unit"], &rule["count_number"]),
-        action,
-        text: rule.clone(),
-    })
+    let lower = |key: &str| text(&rule[key]).map(|text| text.to_lowercase());
+    let words = Words {
+        description: text(&rule["description"]),
+        action: text(&rule["action"]),
+        tag_status: lower("tag_status"),
+        prefixes: texts(&rule["tag_prefix_list"]),
+        patterns: texts(&rule["tag_pattern_list"]),
+        count_type: text(&rule["count_type"]).map(count_type),
+        count_number: rule["count_number"].as_i64(),
+        count_unit: lower("count_unit"),
+    };
+    let mut read = of_words(rule["priority"].as_i64()?, words, &rule["storage_class"], rule);
+    if read.action == LifecycleAction::Transition {
+        // Here the class stands for where it leads to.
+        read.class = StorageClass::Standard;
+    }
+    Some(read)
 }
 
-fn tags(status: &Value, [prefixes, patterns]: [&Value; 2]) -> Tags {
-    match lower(status).as_str() {
+fn of_words(priority: i64, words: Words, class: &Value, stands: &Value) -> Rule {
+    Rule {
+        priority,
+        tags: tags(&words),
+        class: if class.as_str().is_some_and(|class| class.eq_ignore_ascii_case("archive")) { StorageClass::Archive } else { StorageClass::Standard },
+        count: count(&words),
+        action: action(&words),
+        words,
+        text: stands.clone(),
+    }
+}
+
+fn tags(words: &Words) -> Tags {
+    let sorted = |list: &[String]| {
+        let mut list = list.to_vec();
+        list.sort_unstable();
+        list
+    };
+    match lower(&words.tag_status).as_str() {
         "untagged" => Tags::Untagged,
         "any" => Tags::Any,
-        "tagged" => Tags::Tagged { prefixes: texts(prefixes), patterns: texts(patterns) },
+        "tagged" => Tags::Tagged { prefixes: sorted(&words.prefixes), patterns: sorted(&words.patterns) },
         _ => Tags::Unknown,
     }
 }
 
-fn class(name: &Value) -> StorageClass {
-    if lower(name) == "archive" { StorageClass::Archive } else { StorageClass::Standard }
+/// The word of a policy's text for the prose of a run.
+fn count_type(stated: String) -> String {
+    let words = stated.to_lowercase();
+    let since = |clock: &str| words.contains("since") && words.contains(clock);
+    let name = match () {
+        () if !words.contains(' ') => return stated,
+        () if words.contains("count") => "imageCountMoreThan",
+        () if since("push") => "sinceImagePushed",
+        () if since("pull") => "sinceImagePulled",
+        () if since("transition") => "sinceImageTransitioned",
+        () => return stated,
+    };
+    name.to_owned()
 }
 
-/// `imageCountMoreThan`, "Image count more than"; `sinceImagePushed`, "Time since image pushed".
-fn count(kind: &Value, unit: &Value, number: &Value) -> Count {
-    let (kind, Some(number)) = (lower(kind), number.as_i64().filter(|number| *number >= 0)) else { return Count::Unknown };
+fn count(words: &Words) -> Count {
+    let Some(number) = words.count_number.filter(|number| *number >= 0) else { return Count::Unknown };
+    let kind = lower(&words.count_type);
     if kind.contains("count") {
         return Count::MoreThan(number.unsigned_abs());
     }
     let clocks = [("push", Clock::Pushed), ("pull", Clock::Pulled), ("transition", Clock::Transitioned)];
     let clock = clocks.into_iter().find(|(word, _)| kind.contains("since") && kind.contains(word));
     // The one unit there is may be left out.
-    let in_days = matches!(lower(unit).as_str(), "days" | "day" | "");
+    let in_days = matches!(lower(&words.count_unit).as_str(), "days" | "day" | "");
     clock.filter(|_| in_days).map_or(Count::Unknown, |(_, clock)| Count::Since(clock, number))
 }
 
 /// An event of a rule that states no action has the one that all rules had until there were archives.
-fn action(word: &Value) -> Action {
-    match lower(word).as_str() {
-        "" | "expire" | "delete" => Action::Expire,
-        other if other.contains("transition") || other.contains("archive") => Action::Transition,
-        other if other.contains("expire") => Action::Expire,
-        _ => Action::Unknown,
+fn action(words: &Words) -> LifecycleAction {
+    match lower(&words.action).as_str() {
+        "" | "expire" | "delete" => LifecycleAction::Expire,
+        other if other.contains("transition") || other.contains("archive") => LifecycleAction::Transition,
+        other if other.contains("expire") || other.contains("delete") => LifecycleAction::Expire,
+        _ => LifecycleAction::Unknown,
     }
 }
 
-fn lower(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_lowercase()
+fn lower(word: &Option<String>) -> String {
+    word.as_deref().unwrap_or_default().to_lowercase()
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
 }
 
 fn texts(value: &Value) -> Vec<String> {
-    let mut texts: Vec<String> = value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
-    texts.sort_unstable();
-    texts
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::pattern;
-use crate::model::StorageClass;
+use crate::model::{LifecycleAction, StorageClass};
 
 pub const DAY_MILLIS: i64 = 86_400_000;
 
@@ -20,9 +20,29 @@ pub struct Rule {
     /// The class of the images that it selects.
     pub class: StorageClass,
     pub count: Count,
-    pub action: Action,
+    pub action: LifecycleAction,
+    pub words: Words,
     /// The rule as it stands in the policy, or in the event of a run.
     pub text: Value,
+}
+
+/// What a rule says, in the words of a policy's text, whether it was put so or stated by a run. A word that no policy has had
+/// so far stands as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Words {
+    pub description: Option<String>,
+    /// `expire`, `transition`.
+    pub action: Option<String>,
+    /// `untagged`, `tagged`, `any`.
+    pub tag_status: Option<String>,
+    /// In the order in which they stand there.
+    pub prefixes: Vec<String>,
+    pub patterns: Vec<String>,
+    /// `imageCountMoreThan`, `sinceImagePushed` …
+    pub count_type: Option<String>,
+    pub count_number: Option<i64>,
+    /// `days`.
+    pub count_unit: Option<String>,
 }
 
 /// What a rule requires of an image's tags.
@@ -60,14 +80,6 @@ pub enum Clock {
     Transitioned,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    Expire,
-    /// To the archive, from which it can be restored.
-    Transition,
-    Unknown,
-}
-
 /// An image as a rule sees it. Times are milliseconds since the epoch.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'t> {
@@ -84,6 +96,13 @@ pub struct Seen<'t> {
     pub archived_at: Option<i64>,
     /// An index that is there lists it.
     pub held: bool,
+}
+
+impl Seen<'_> {
+    /// What a rule that counts goes by: the push, or the time at which the image came out of the archive (ECR User Guide).
+    pub fn ranked_at(&self) -> Option<i64> {
+        self.restored_at.map(|restored| self.pushed_at.map_or(restored, |pushed| pushed.max(restored))).or(self.pushed_at)
+    }
 }
 
 impl Tags {
@@ -121,30 +140,31 @@ impl Rule {
         Some(clock.start(seen)?.saturating_add(days.saturating_mul(DAY_MILLIS)))
     }
 
-    /// "lifecycle rule 1 (untagged, sinceImagePushed 7 days)", in the words in which the rule stands there.
+    /// `lifecycle rule 2 "old builds" (tagged, prefix sha-, sinceImagePushed 14 days)`: for people.
     pub fn in_words(&self) -> String {
-        let selection = if self.text["selection"].is_object() { &self.text["selection"] } else { &self.text };
-        let word = |names: [&str; 2]| names.iter().find_map(|name| selection[*name].as_str()).unwrap_or_default();
-        let status = word(["tagStatus", "tag_status"]);
-        let count = ["countNumber", "count_number"].iter().find_map(|name| selection[*name].as_i64()).unwrap_or_default();
-        let counted = format!("{} {count} {}", word(["countType", "count_type"]), word(["countUnit", "count_unit"]));
-        format!("lifecycle rule {} ({status}, {})", self.priority, counted.trim_end())
+        let Words { description, tag_status, prefixes, patterns, count_type, count_number, count_unit, .. } = &self.words;
+        let described = description.as_ref().filter(|text| !text.is_empty()).map_or_else(String::new, |text| format!(" \"{text}\""));
+        let list = |what: &str, all: &[String]| match all {
+            [] => None,
+            [one] => Some(format!("{what} {one}")),
+            all => Some(format!("{what}s {}", all.join(" and "))),
+        };
+        let number = count_number.map(|number| number.to_string());
+        let counted: Vec<&str> = [count_type, &number, count_unit].into_iter().flatten().map(String::as_str).collect();
+        let parts = [tag_status.clone(), list("prefix", prefixes), list("pattern", patterns), Some(counted.join(" "))];
+        let selection: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+        format!("lifecycle rule {}{described} ({})", self.priority, selection.join(", "))
     }
 
-    /// The part of a rule that both wordings have in common.
-    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+    /// The part of a rule that both wordings have in common. Other rules may have had its priority before.
+    pub fn is_same_as(&self, other: &Self) -> bool {
         // How events word the rules for pulled and archived images is not known.
         let count = |rule: &Self| match rule.count {
             Count::MoreThan(number) => (true, i64::try_from(number).unwrap_or(i64::MAX)),
             Count::Since(_, days) => (false, days),
-            Count::Unknown => (false, rule.number().unwrap_or(i64::MIN)),
+            Count::Unknown => (false, rule.words.count_number.unwrap_or(i64::MIN)),
         };
         (self.priority, self.action, &self.tags, count(self)) == (other.priority, other.action, &other.tags, count(other))
-    }
-
-    /// A number that stands in the rule, whatever it counts.
-    fn number(&self) -> Option<i64> {
-        self.text["count_number"].as_i64().or_else(|| self.text["selection"]["countNumber"].as_i64())
     }
 }
 

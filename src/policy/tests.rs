@@ -5,8 +5,8 @@ mod properties;
 
 use serde_json::{Value, json};
 
-use super::{Action, Clock, Count, Joined, Policy, Ranks, Refused, Seen, Tags, from_file, outlook};
-use crate::model::StorageClass;
+use super::{Clock, Count, Joined, Policy, Ranks, Refused, Seen, Tags, from_file, outlook};
+use crate::model::{LifecycleAction, StorageClass};
 use naive::{DAY, Still, evaluate};
 
 fn rule(priority: i64, selection: Value, action: &str) -> Value {
@@ -164,7 +164,7 @@ fn a_transition_in_prose_selects_what_is_in_standard_storage() {
                         "count_number": 30, "storage_class": "archive"}]);
     let policy = Policy::from_rules(&prose.to_string());
     let rule = &policy.rules()[0];
-    assert_eq!((rule.class, rule.action, rule.count), (StorageClass::Standard, Action::Transition, Count::Since(Clock::Pulled, 30)));
+    assert_eq!((rule.class, rule.action, rule.count), (StorageClass::Standard, LifecycleAction::Transition, Count::Since(Clock::Pulled, 30)));
 }
 
 #[test]

@@ -1,21 +1,54 @@
 //! App Runner services. The calls have the names of ECS's, `CreateService` and `UpdateService`.
+//!
+//! A service runs what it was deployed with. With automatic deployments, the default for an image of the same account, it deploys
+//! whatever its tag moves to by itself. A paused service runs nothing and needs its image when it resumes.
 
 use std::borrow::Cow;
 
-use crate::model::Action;
+use crate::model::{Action, ImageReference, Need, NeedKind};
 
-use super::Meaning;
 use super::image::task_image;
+use super::json::Json;
 use super::record::Record;
+use super::{Meaning, names};
+
+/// The `eventName`s that mean something.
+pub(super) const EVENTS: &[&str] = &["CreateService", "UpdateService", "DeleteService", "StartDeployment"];
 
 pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
-    if record.failed() || !matches!(record.name, "CreateService" | "UpdateService") {
+    if record.failed() || !EVENTS.contains(&record.name) {
         return None;
     }
-    let repository = record.request.get("sourceConfiguration").get("imageRepository");
-    let image = task_image(None, repository.text("imageIdentifier"), None)?;
-    let request = record.request;
-    let referrer =
-        record.response.get("service").text("serviceArn").or_else(|| request.text("serviceArn")).or_else(|| request.text("serviceName"))?;
-    Some((None, Action::Refer { referrer: Cow::Borrowed(referrer), images: vec![image] }))
+    let who = service(record)?;
+    let need = match record.name {
+        "DeleteService" => Need::new(NeedKind::Ends, who, Vec::new()),
+        "StartDeployment" => Need::new(NeedKind::Keeps, who.clone(), Vec::new()).through([who]),
+        _ => source(record, who)?,
+    };
+    Some((None, Action::Needs(vec![need])))
+}
+
+fn service<'r>(record: &Record<'r>) -> Option<Cow<'r, str>> {
+    let (request, answered) = (record.request, record.response.get("service"));
+    let arn = answered.text("serviceArn").or_else(|| request.text("serviceArn"));
+    arn.map_or_else(|| names::arn(record, "apprunner", "service/", request.text("serviceName")?), |arn| Some(Cow::Borrowed(arn)))
+}
+
+/// What the service is to run; `None` for an update of something else.
+fn source<'r>(record: &Record<'r>, who: Cow<'r, str>) -> Option<Need<'r>> {
+    let asked = record.request.get("sourceConfiguration");
+    let source = if asked.is_object() { asked } else { record.response.get("service").get("sourceConfiguration") };
+    if !asked.is_object() && record.name == "UpdateService" || !source.is_object() {
+        return None;
+    }
+    let Some(image) = task_image(None, source.get("imageRepository").text("imageIdentifier"), None) else {
+        return Some(Need::new(NeedKind::Ends, who, Vec::new()));
+    };
+    let kind = if deploys_by_itself(source, image.reference.as_ref(), &who) { NeedKind::Asks } else { NeedKind::Keeps };
+    Some(Need::new(kind, who, vec![image]))
+}
+
+fn deploys_by_itself(source: Json<'_>, image: Option<&ImageReference>, who: &str) -> bool {
+    let own = || image.is_some_and(|image| who.split(':').nth(4) == Some(image.registry_id.as_str()));
+    source.get("autoDeploymentsEnabled").as_bool().unwrap_or_else(own)
 }

@@ -1,29 +1,58 @@
-//! AWS Batch job definitions, in each of the forms in which one may name containers.
+//! AWS Batch: job definitions, in each of the forms in which one may name containers, and the jobs that run them.
 
 use std::borrow::Cow;
 
-use crate::model::{Action, TaskImage};
+use crate::model::{Action, Need, NeedKind, TaskImage};
 
-use super::Meaning;
 use super::image::task_image;
 use super::json::Json;
 use super::record::Record;
+use super::{Meaning, names};
 
 /// The `eventName`s that mean something.
-pub(super) const EVENTS: &[&str] = &["RegisterJobDefinition"];
+pub(super) const EVENTS: &[&str] = &["RegisterJobDefinition", "DeregisterJobDefinition", "SubmitJob"];
 
 pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
-    if record.failed() || !EVENTS.contains(&record.name) {
+    if record.failed() {
         return None;
     }
+    let (request, response) = (record.request, record.response);
+    let need = match record.name {
+        "RegisterJobDefinition" => {
+            let images = images(request);
+            Need::new(NeedKind::Defines, registered(record)?, images)
+        }
+        "DeregisterJobDefinition" => Need::new(NeedKind::Ends, definition(record, request.text("jobDefinition")?)?, Vec::new()),
+        "SubmitJob" => {
+            let job = response.text("jobArn").map(Cow::Borrowed).or_else(|| names::arn(record, "batch", "job/", response.text("jobId")?));
+            let who = job.or_else(|| names::arn(record, "batch", "job/", request.text("jobName")?))?;
+            Need::new(NeedKind::Once, who, overridden(request)).through(definition(record, request.text("jobDefinition")?))
+        }
+        _ => return None,
+    };
+    Some((None, Action::Needs(vec![need])))
+}
+
+/// The definition that a call made: its ARN has the revision.
+fn registered<'r>(record: &Record<'r>) -> Option<Cow<'r, str>> {
+    if let Some(arn) = record.response.text("jobDefinitionArn") {
+        return Some(Cow::Borrowed(arn));
+    }
+    definition(record, record.response.text("jobDefinitionName").or_else(|| record.request.text("jobDefinitionName"))?)
+}
+
+fn definition<'r>(record: &Record<'r>, name: &'r str) -> Option<Cow<'r, str>> {
+    names::arn(record, "batch", "job-definition/", name)
+}
+
+fn images<'r>(job: Json<'r>) -> Vec<TaskImage<'r>> {
     let mut images = Vec::new();
-    collect(record.request, &mut images);
-    for node in record.request.get("nodeProperties").get("nodeRangeProperties").items() {
+    collect(job, &mut images);
+    for node in job.get("nodeProperties").get("nodeRangeProperties").items() {
         images.extend(container(node.get("container")));
         collect(node, &mut images);
     }
-    let referrer = record.response.text("jobDefinitionArn").or_else(|| record.request.text("jobDefinitionName"))?;
-    (!images.is_empty()).then_some((None, Action::Refer { referrer: Cow::Borrowed(referrer), images }))
+    images
 }
 
 /// The containers of a job, or of a range of nodes of a parallel job.
@@ -34,6 +63,12 @@ fn collect<'r>(job: Json<'r>, images: &mut Vec<TaskImage<'r>>) {
     for list in tasks.chain([pod.get("containers"), pod.get("initContainers")]) {
         images.extend(list.items().filter_map(container));
     }
+}
+
+/// A job on EKS may name other images than its definition.
+fn overridden<'r>(request: Json<'r>) -> Vec<TaskImage<'r>> {
+    let pod = request.get("eksPropertiesOverride").get("podProperties");
+    [pod.get("containers"), pod.get("initContainers")].into_iter().flat_map(Json::items).filter_map(container).collect()
 }
 
 fn container(entry: Json<'_>) -> Option<TaskImage<'_>> {

@@ -6,15 +6,16 @@
 mod delete;
 mod lifecycle;
 mod push;
+mod registry;
 mod storage;
 
 use std::borrow::Cow;
 
-use crate::model::Action;
+use crate::model::{Action, Mutability};
 
 use super::manifest::Manifests;
 use super::record::Record;
-use super::{Meaning, identity, image};
+use super::{Meaning, identity, image, kms};
 
 /// The `eventName`s that mean something.
 pub(super) const EVENTS: &[&str] = &[
@@ -36,12 +37,21 @@ pub(super) const EVENTS: &[&str] = &[
     "SetRepositoryPolicy",
     "DeleteRepositoryPolicy",
     "GetAuthorizationToken",
+    "RegisterPullTimeUpdateExclusion",
+    "DeregisterPullTimeUpdateExclusion",
+    "PutReplicationConfiguration",
+    "CreateRepositoryCreationTemplate",
+    "UpdateRepositoryCreationTemplate",
+    "DeleteRepositoryCreationTemplate",
 ];
 
 /// What an ECR record means. An error is a change to a repository that the record does not name.
 pub(super) fn recognize<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) -> Result<Option<Meaning<'r>>, String> {
     if record.name == "GetAuthorizationToken" {
         return Ok((!record.failed()).then_some((None, Action::Login)));
+    }
+    if let Some(change) = registry::change(record) {
+        return Ok((!record.failed()).then_some((None, Action::Registry(change))));
     }
     let Some(action) = action(record, manifests) else { return Ok(None) };
     match identity::repository(record) {
@@ -62,7 +72,9 @@ fn action<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) -> Option<Acti
         _ if record.failed() => None,
         "PolicyExecutionEvent" => Some(lifecycle::execution(record)),
         "DryRunEvent" => lifecycle::preview(record),
-        "CreateRepository" => Some(Action::CreateRepository { mutability: mutability(record) }),
+        "CreateRepository" => {
+            Some(Action::CreateRepository { mutability: mutability(record), made_by_ecr: push::made_by_ecr(record), key: kms::of_repository(record) })
+        }
         "DeleteRepository" => Some(Action::DeleteRepository),
         "PutLifecyclePolicy" => Some(put_lifecycle_policy(record)),
         "DeleteLifecyclePolicy" => Some(Action::DeleteLifecyclePolicy),
@@ -99,8 +111,7 @@ fn put_lifecycle_policy<'r>(record: &Record<'r>) -> Action<'r> {
     text.map_or(Action::Omitted, |text| Action::PutLifecyclePolicy { text: Cow::Borrowed(text) })
 }
 
-fn mutability<'r>(record: &Record<'r>) -> Option<Cow<'r, str>> {
+fn mutability<'r>(record: &Record<'r>) -> Option<Mutability<'r>> {
     let response = record.response;
-    let places = [record.request, response, response.get("repository")];
-    places.iter().find_map(|place| place.text("imageTagMutability")).map(Cow::Borrowed)
+    [record.request, response, response.get("repository")].into_iter().find_map(registry::mutability)
 }

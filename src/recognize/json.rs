@@ -35,6 +35,11 @@ impl<'r> Json<'r> {
         self.entries().filter(|(name, _)| *name == key).last().map_or(Json::NOTHING, |(_, value)| value)
     }
 
+    /// The value of `key`, whichever letters of it are capitals: services disagree, and so do copies.
+    pub fn any(self, key: &str) -> Self {
+        self.entries().filter(|(name, _)| name.eq_ignore_ascii_case(key)).last().map_or(Json::NOTHING, |(_, value)| value)
+    }
+
     /// The text at `key`; empty text is no text.
     pub fn text(self, key: &str) -> Option<&'r str> {
         self.get(key).as_text()

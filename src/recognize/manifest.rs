@@ -50,6 +50,7 @@ impl<'r> Manifests<'r> {
                 media_type: Some(Cow::Borrowed(media_type)),
                 kind: kind_of(media_type).unwrap_or(ManifestKind::Image),
                 children: Vec::new(),
+                platforms: Vec::new(),
                 subject: None,
                 layers: Vec::new(),
             }),
@@ -65,15 +66,26 @@ fn read_by_tape(text: &str, parser: &mut Parser) -> Option<ImageDescription<'sta
 /// Nothing in the result borrows from the manifest: its buffer is another one than the record's.
 fn read(root: Json<'_>) -> ImageDescription<'static> {
     let digests = |list: Json<'_>| list.items().filter_map(|entry| digest(entry, "digest")).collect::<Vec<Digest>>();
-    let children = digests(root.get("manifests"));
+    let listed = || root.get("manifests").items().filter_map(|entry| Some((digest(entry, "digest")?, entry.get("platform"))));
+    let children = listed().map(|(digest, _)| digest).collect();
+    let platforms = listed().map(|(_, of)| platform([of.text("os"), of.text("architecture"), of.text("variant")])).collect();
     let layers = digest(root.get("config"), "digest").into_iter().chain(digests(root.get("layers"))).collect();
     ImageDescription {
         media_type: root.text("mediaType").map(keep),
         kind: if root.get("manifests").is_array() { ManifestKind::Index } else { ManifestKind::Image },
         children,
+        platforms,
         subject: digest(root.get("subject"), "digest"),
         layers,
     }
+}
+
+/// `linux/arm/v7`; none for what runs nowhere, as an attestation, which BuildKit lists as `unknown/unknown`.
+fn platform([os, architecture, variant]: [Option<&str>; 3]) -> Option<String> {
+    let (os, architecture) = (os?, architecture?);
+    let known = os != "unknown" && architecture != "unknown";
+    let variant = variant.map(|variant| format!("/{variant}")).unwrap_or_default();
+    known.then(|| format!("{os}/{architecture}{variant}"))
 }
 
 fn keep(media_type: &str) -> Cow<'static, str> {

@@ -32,6 +32,8 @@ pub(super) fn recognize<'r>(root: Json<'r>, text: &str) -> Result<Option<Recogni
 fn event<'r>(root: Json<'r>, name: &'r str, time: Timestamp, text: &str) -> Event<'r> {
     Event {
         id: record::event_id(root.text("id"), text),
+        identity: record::told(root.text("id"), time, root.text("source").unwrap_or_default(), name, root.text("region"), root.text("account"))
+            .identity(text.as_bytes()),
         shared_id: None,
         time,
         name: Cow::Borrowed(name),
@@ -43,6 +45,7 @@ fn event<'r>(root: Json<'r>, name: &'r str, time: Timestamp, text: &str) -> Even
         invoked_by: None,
         error_code: None,
         read_only: None,
+        left_out: false,
         addendum: None,
     }
 }

@@ -1,12 +1,12 @@
 //! The fields that all CloudTrail records share.
 //!
-//! `eventID` is missing from hand-made and some re-exported records, and a placeholder (`"..."`) in redacted ones. Such a
-//! record gets the id `sha256:` + SHA-256 of its text: copies of it still count once, and different records stay apart.
-//! The same record written with other spacing gets another id.
+//! `eventID` is missing from hand-made and some re-exported records, and a placeholder (`"..."`) in redacted ones. What is shown
+//! for it then is `sha256:` + SHA-256 of the record's text; what makes two records one event is [`Identity`]'s to say.
 
 use std::borrow::Cow;
 
-use crate::model::{Addendum, Digest, Event, Timestamp};
+use crate::decode::identity::{Told, is_word};
+use crate::model::{Addendum, Digest, Event, Identity, Timestamp};
 
 use super::json::Json;
 
@@ -16,11 +16,12 @@ pub(super) struct Record<'r> {
     pub name: &'r str,
     pub time: Timestamp,
     id: Cow<'r, str>,
+    event: Identity,
     shared_id: Option<&'r str>,
     pub region: Option<&'r str>,
     pub recipient_account: Option<&'r str>,
     pub identity: Json<'r>,
-    source_ip: Option<&'r str>,
+    pub source_ip: Option<&'r str>,
     user_agent: Option<&'r str>,
     pub error_code: Option<&'r str>,
     pub error_message: Option<&'r str>,
@@ -29,6 +30,8 @@ pub(super) struct Record<'r> {
     addendum: Json<'r>,
     /// CloudTrail left `requestParameters` out, for its size.
     pub request_left_out: bool,
+    /// The same, of any of the three.
+    left_out: bool,
     /// `requestParameters`, `responseElements`, `serviceEventDetails`; nothing where CloudTrail left them out.
     pub request: Json<'r>,
     pub response: Json<'r>,
@@ -50,6 +53,7 @@ impl<'r> Record<'r> {
             name,
             time,
             id: event_id(fields.id, text),
+            event: told(fields.id, time, source, name, fields.region, fields.recipient_account).identity(text.as_bytes()),
             shared_id: fields.shared_id,
             region: fields.region,
             recipient_account: fields.recipient_account,
@@ -62,6 +66,7 @@ impl<'r> Record<'r> {
             resources: fields.resources,
             addendum: fields.addendum,
             request_left_out: is_omitted(fields.request),
+            left_out: [fields.request, fields.response, fields.details].into_iter().any(is_omitted),
             request: unless_omitted(fields.request),
             response: unless_omitted(fields.response),
             details: unless_omitted(fields.details),
@@ -76,17 +81,19 @@ impl<'r> Record<'r> {
     pub fn event(&self) -> Event<'r> {
         Event {
             id: self.id.clone(),
+            identity: self.event,
             shared_id: self.shared_id.map(Cow::Borrowed),
             time: self.time,
             name: Cow::Borrowed(self.name),
             recipient_account: Cow::Borrowed(self.recipient_account.unwrap_or_default()),
             region: Cow::Borrowed(self.region.unwrap_or_default()),
-            actor: actor(self.identity).map(Cow::Borrowed),
+            actor: actor(self.identity),
             source_ip: self.source_ip.map(Cow::Borrowed),
             user_agent: self.user_agent.map(Cow::Borrowed),
             invoked_by: self.identity.text("invokedBy").map(Cow::Borrowed),
             error_code: self.error_code.map(Cow::Borrowed),
             read_only: self.read_only,
+            left_out: self.left_out,
             addendum: self.correction(),
         }
     }
@@ -181,17 +188,33 @@ pub(super) fn time(value: Json<'_>) -> Option<Timestamp> {
     value.as_text().and_then(Timestamp::parse).or_else(|| value.as_integer().and_then(Timestamp::from_epoch))
 }
 
+/// What tells an event apart.
+pub(super) fn told<'r>(
+    id: Option<&'r str>,
+    time: Timestamp,
+    source: &'r str,
+    name: &'r str,
+    region: Option<&'r str>,
+    account: Option<&'r str>,
+) -> Told<'r> {
+    let bytes = |text: Option<&'r str>| text.unwrap_or_default().as_bytes();
+    Told { id: bytes(id), time: Some(time), source: source.as_bytes(), name: name.as_bytes(), region: bytes(region), account: bytes(account) }
+}
+
 /// The `eventID`, or one made from the text; see the module's head.
 pub(super) fn event_id<'r>(given: Option<&'r str>, text: &str) -> Cow<'r, str> {
     match given {
-        Some(id) if id.bytes().any(|byte| byte.is_ascii_alphanumeric()) => Cow::Borrowed(id),
+        Some(id) if is_word(id.as_bytes()) => Cow::Borrowed(id),
         _ => Cow::Owned(Digest::of_manifest(text).to_string()),
     }
 }
 
-/// Who called, in the clearest form that the record has.
-fn actor(identity: Json<'_>) -> Option<&str> {
-    ["arn", "principalId", "invokedBy", "accountId"].iter().find_map(|key| identity.text(key))
+/// Who called, in the clearest form that the record has. The owner's copy of a call from another account has no ARN, and the
+/// account is what the owner needs most.
+fn actor(identity: Json<'_>) -> Option<Cow<'_, str>> {
+    let plain = |key: &str| identity.text(key).map(Cow::Borrowed);
+    let of_account = || Some(Cow::Owned(format!("{} (account {})", identity.text("principalId")?, identity.text("accountId")?)));
+    plain("arn").or_else(of_account).or_else(|| ["principalId", "invokedBy", "accountId"].iter().find_map(|key| plain(key)))
 }
 
 /// CloudTrail puts `{"reason": "… too large", "omitted": true, "originalSize": …}` in the place of an object above

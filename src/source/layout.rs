@@ -208,7 +208,15 @@ pub fn day_name(day: i32) -> String {
 /// dot folders, `*.md` (documentation), and S3's folder markers. A file that the user names is read whatever it is called.
 pub fn is_evidence(relative: &str) -> bool {
     let file = relative.rsplit('/').next().unwrap_or(relative);
-    is_evidence_by_name(file.as_bytes()) && !relative.split('/').any(|part| part.starts_with('.'))
+    // In a key `.` and `..` are names like any other: what joined a path carelessly made them, and nothing is hidden by them.
+    let hidden = |part: &str| part.starts_with('.') && part != "." && part != "..";
+    is_evidence_by_name(file.as_bytes()) && !relative.split('/').any(hidden)
+}
+
+/// The same for a key in a bucket, where no names are hidden.
+pub(super) fn is_evidence_in_bucket(key: &str) -> bool {
+    let name = key.rsplit('/').next().unwrap_or(key).trim_start_matches('.');
+    is_evidence_by_name(name.as_bytes())
 }
 
 /// The same for the name of a file in a folder that was entered.

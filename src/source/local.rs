@@ -227,7 +227,7 @@ pub(super) fn read_unless_known(
         Ok(file) => file,
         Err(error) => return (failed(error), None),
     };
-    let origin = known.and_then(|_| Some(Origin { address: absolute().to_string_lossy().into_owned(), stamp: stamp(&file)? }));
+    let origin = known.and_then(|_| Some(Origin { address: address(&absolute()), stamp: stamp(&file)? }));
     if let (Some(known), Some(origin)) = (known, &origin)
         && known.knows(origin)
     {
@@ -236,11 +236,39 @@ pub(super) fn read_unless_known(
     (read_file(file, buffer, bytes_max), origin)
 }
 
-/// Size and time of change.
+/// A path as text, so that no two paths have the same one: what is no Unicode is written in `%XX`, behind a mark that no absolute
+/// path begins with.
+fn address(path: &Path) -> String {
+    if let Some(text) = path.to_str() {
+        return text.to_owned();
+    }
+    let mut address = String::from("bytes:");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'%' | 0x80.. => address.push_str(&format!("%{byte:02X}")),
+            plain => address.push(char::from(*plain)),
+        }
+    }
+    address
+}
+
+/// What changes when a file does. Its size and the time of its last change can be set by whoever restores or copies it; the time
+/// when the system noted a change cannot, and a file that was put in its place has another number.
 fn stamp(file: &File) -> Option<String> {
     let metadata = file.metadata().ok()?;
     let modified = metadata.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-    Some(format!("{}:{}", metadata.len(), modified.as_nanos()))
+    Some(format!("{}:{}{}", metadata.len(), modified.as_nanos(), noted(&metadata)))
+}
+
+#[cfg(unix)]
+fn noted(metadata: &std::fs::Metadata) -> String {
+    use std::os::unix::fs::MetadataExt;
+    format!(":{}.{:09}:{}", metadata.ctime(), metadata.ctime_nsec(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn noted(_metadata: &std::fs::Metadata) -> String {
+    String::new()
 }
 
 /// Reads to the end, or says why it could not. What was read stays in the buffer, unless it takes all the memory there is.
@@ -275,4 +303,37 @@ pub(super) fn failed(error: io::Error) -> Fetched {
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+
+    #[test]
+    fn no_two_paths_have_the_same_address() {
+        let paths = [&b"/in/x\xff.json"[..], b"/in/x\xfe.json", b"/in/x%FF.json", "/in/x\u{fffd}.json".as_bytes(), b"/in/%x\xff", b"/in/%25x\xff"];
+        let addresses: std::collections::BTreeSet<String> = paths.iter().map(|path| address(Path::new(OsStr::from_bytes(path)))).collect();
+        assert_eq!(addresses.len(), paths.len(), "{addresses:?}");
+        assert_eq!(address(Path::new("/in/é.json")), "/in/é.json");
+    }
+
+    /// A restored file, or one that `rsync -t` has put there, was taken for the one that is known, and never read.
+    #[test]
+    fn a_file_with_the_same_size_and_time_is_another_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000);
+        let write = |content: &str| {
+            std::fs::write(&path, content).unwrap();
+            let file = File::options().write(true).open(&path).unwrap();
+            file.set_modified(time).unwrap();
+            stamp(&file).unwrap()
+        };
+        let before = write("one");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert_ne!(before, write("two"));
+    }
 }

@@ -148,7 +148,7 @@ pub fn open(spec: &str, options: &Options, filter: &Filter) -> Result<Box<dyn Fe
     if metadata.is_file() {
         std::fs::File::open(path).map_err(|error| cannot_open(spec, &error))?;
     }
-    Ok(Box::new(single::Single::file(spec, metadata.len(), options)))
+    Ok(Box::new(single::Single::file(spec, &metadata, options)))
 }
 
 /// Asks CloudTrail for public keys; the answers as they came, in JSON, or why there are none.

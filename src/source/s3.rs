@@ -20,8 +20,10 @@ mod roots;
 mod session;
 mod trouble;
 mod unlisted;
+mod whole;
 
 pub(super) use address::Address;
+pub use whole::is_whole_listing;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

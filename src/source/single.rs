@@ -1,18 +1,22 @@
 //! One object: a file that the user names, which is read whatever it is called, or standard input.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::local::{read_as_far_as_it_goes, read_unless_known};
-use super::{Delivery, Feed, Known, Listed, Options};
+use super::interruptible::Interruptible;
+use super::local::{failed, read_as_far_as_it_goes, read_unless_known};
+use super::{Delivery, Feed, Fetched, Known, Listed, Options};
 
 pub(super) struct Single {
     place: Place,
     name: String,
     bytes: AtomicU64,
     taken: AtomicBool,
+    /// Nobody waits for more.
+    stopped: AtomicBool,
     object_bytes_max: u64,
     known: Option<Arc<dyn Known>>,
 }
@@ -20,6 +24,8 @@ pub(super) struct Single {
 enum Place {
     Stdin,
     File(PathBuf),
+    /// A named pipe or a device: its end may never come.
+    Special(PathBuf),
 }
 
 impl Single {
@@ -27,8 +33,9 @@ impl Single {
         Self::new(Place::Stdin, "-", 0, options)
     }
 
-    pub(super) fn file(path: &str, bytes: u64, options: &Options) -> Self {
-        Self::new(Place::File(PathBuf::from(path)), path, bytes, options)
+    pub(super) fn file(path: &str, metadata: &Metadata, options: &Options) -> Self {
+        let place = if metadata.is_file() { Place::File } else { Place::Special };
+        Self::new(place(PathBuf::from(path)), path, metadata.len(), options)
     }
 
     fn new(place: Place, name: &str, bytes: u64, options: &Options) -> Self {
@@ -37,9 +44,18 @@ impl Single {
             name: name.to_owned(),
             bytes: AtomicU64::new(bytes),
             taken: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
             object_bytes_max: options.memory_bytes_max,
             known: options.known.clone(),
         }
+    }
+}
+
+impl Single {
+    /// Reads what somebody else is still writing, until there is no more or nobody wants it.
+    fn wait_for<R: Read>(&self, open: impl FnOnce() -> std::io::Result<R> + Send + 'static, buffer: &mut Vec<u8>) -> Fetched {
+        let source = Interruptible::read(open, &self.stopped);
+        source.map_or_else(failed, |source| read_as_far_as_it_goes(source, buffer, self.object_bytes_max))
     }
 }
 
@@ -50,7 +66,11 @@ impl Feed for Single {
             return None;
         }
         let (outcome, origin) = match &self.place {
-            Place::Stdin => (read_as_far_as_it_goes(std::io::stdin().lock(), buffer, self.object_bytes_max), None),
+            Place::Stdin => (self.wait_for(|| Ok(std::io::stdin()), buffer), None),
+            Place::Special(path) => {
+                let path = path.clone();
+                (self.wait_for(move || File::open(path), buffer), None)
+            }
             Place::File(path) => {
                 let absolute = || path.canonicalize().unwrap_or_else(|_| path.clone());
                 read_unless_known(File::open(path), absolute, self.known.as_deref(), buffer, self.object_bytes_max)
@@ -67,6 +87,7 @@ impl Feed for Single {
 
     fn stop(&self) {
         self.taken.store(true, Ordering::Release);
+        self.stopped.store(true, Ordering::Relaxed);
     }
 }
 
@@ -74,7 +95,6 @@ impl Feed for Single {
 mod tests {
     use super::super::local::too_large;
     use super::*;
-    use crate::source::Fetched;
 
     /// `zcat logs/*.gz | tagfall detect -` of more than the memory lost all of it, the good part too.
     #[test]

@@ -10,6 +10,9 @@ use super::folder::Folder;
 use super::layout::{self, Place, Seen, Selection};
 use super::local::{Found, lock, relative_name};
 
+/// So many entries of a hidden folder are looked at for log files.
+const HIDDEN_LOOKED_AT_MAX: usize = 20_000;
+
 /// Yields what is to be handed out, in the order of names. Symbolic links are followed; one that leads back to a folder it is
 /// in is left out, for what it shows is read already.
 pub(super) struct Walk<'w> {
@@ -39,7 +42,7 @@ impl<'w> Walk<'w> {
         if folder.depth() == 0 {
             return true;
         }
-        if folder.file_name().as_encoded_bytes().starts_with(b".") {
+        if folder.file_name().as_encoded_bytes().starts_with(b".") && !holds_log_files(folder.path()) {
             lock(self.seen).pass_over();
             return false;
         }
@@ -65,7 +68,7 @@ impl<'w> Walk<'w> {
             return Some(Found::File(entry.into_path(), Arc::clone(folder)));
         }
         let name = relative_name(self.root, entry.path());
-        if !layout::is_evidence(&name) || !is_file {
+        if !layout::is_evidence_by_name(entry.file_name().as_encoded_bytes()) || !is_file {
             lock(self.seen).pass_over();
             return None;
         }
@@ -97,6 +100,12 @@ impl<'w> Walk<'w> {
         let reason = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
         Some(Found::Unreadable(path.to_path_buf(), reason))
     }
+}
+
+/// Whether a folder that is hidden holds files that are called as CloudTrail calls its own: then it is no tool's folder.
+fn holds_log_files(folder: &Path) -> bool {
+    let entries = WalkDir::new(folder).follow_links(true).into_iter().take(HIDDEN_LOOKED_AT_MAX).filter_map(Result::ok);
+    entries.filter(|entry| entry.file_type().is_file()).any(|entry| entry.file_name().to_str().is_some_and(|name| Place::of(name).account.is_some()))
 }
 
 impl Iterator for Walk<'_> {

@@ -3,6 +3,8 @@
 //! Each worker builds rows in chunks and lets the query drop what it does not need before the next chunk begins, so that
 //! memory holds what the query keeps and not what it has seen. Where groups are all that a query asks of a lake, no row is made.
 
+mod copies;
+
 use std::any::Any;
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -22,6 +24,7 @@ use crate::lake::LakeFeed;
 use crate::model::Filter;
 use crate::pipeline;
 use crate::source::Shelf;
+use crate::tables::events::IDENTITY;
 use crate::tables::{Asked, EventRows, Rows};
 
 /// Rows in a chunk; fewer where the query stops early.
@@ -30,8 +33,6 @@ const CHUNK_ROWS_WITH_LIMIT: usize = 256;
 
 /// Columns that put rows in order, whatever the query asks for.
 const ALWAYS: &[&str] = &["object", "record"];
-/// The column that tells second copies.
-const ID: &str = "eventid";
 
 /// What all workers of one scan share.
 pub struct Gathering<'q> {
@@ -44,8 +45,9 @@ pub struct Gathering<'q> {
     /// Kept rows may take this much memory, in bytes.
     memory_bytes_max: u64,
     kept_bytes: AtomicU64,
-    /// With a LIMIT: the ids of events that were kept.
-    ids: Mutex<HashSet<String>>,
+    /// With a LIMIT: the events that were kept, where copies may be among them; else how many.
+    events: Mutex<HashSet<i64>>,
+    rows: AtomicU64,
     full: AtomicBool,
     /// What is counted, and nothing else.
     plan: Option<&'q Plan>,
@@ -62,8 +64,8 @@ pub struct Gathering<'q> {
 /// What was gathered.
 #[derive(Debug)]
 pub enum Gathered {
-    /// Rows in pieces; `distinct`: there are no second copies among them.
-    Rows { pieces: Vec<Rows>, distinct: bool },
+    /// Rows in pieces, without second copies.
+    Rows { pieces: Vec<Rows> },
     /// What the query asks for, and no rows.
     Counted(Groups),
     /// What all pieces left.
@@ -86,7 +88,7 @@ impl<'q> Gathering<'q> {
     /// Rows for `query`, of events that `filter` admits, in at most `memory_bytes_max`. `distinct`: there are no second copies
     /// among them.
     pub fn new(query: &'q Query, filter: &'q Filter, distinct: bool, memory_bytes_max: u64) -> Self {
-        let (kept_bytes, ids, full) = (AtomicU64::new(0), Mutex::default(), AtomicBool::new(query.scan().is_nothing()));
+        let (kept_bytes, events, full) = (AtomicU64::new(0), Mutex::default(), AtomicBool::new(query.scan().is_nothing()));
         let glance = Glance::at(query.scan().names.as_deref());
         // What a record says of account and region may differ from what its partition says.
         let is_lake = distinct && has_every_place(filter);
@@ -100,7 +102,8 @@ impl<'q> Gathering<'q> {
             glance,
             memory_bytes_max,
             kept_bytes,
-            ids,
+            events,
+            rows: AtomicU64::new(0),
             full,
             plan,
             room: Room::new(memory_bytes_max),
@@ -129,8 +132,7 @@ impl<'q> Gathering<'q> {
 
     /// Columns to build; `None` for all.
     fn columns(&self) -> Option<Vec<Asked>> {
-        let told_apart = !self.distinct || self.query.scan().limit.is_some();
-        let always = ALWAYS.iter().copied().chain(told_apart.then_some(ID)).map(Asked::whole);
+        let always = ALWAYS.iter().copied().map(Asked::whole);
         self.query.scan().asked().map(|asked| asked.into_iter().chain(always).collect())
     }
 
@@ -138,6 +140,7 @@ impl<'q> Gathering<'q> {
     pub fn collector(&self) -> Collector<'_> {
         let columns = self.columns();
         let rows = EventRows::new(columns.as_deref()).within(self.filter.clone());
+        let rows = if self.distinct { rows } else { rows.with_identities() };
         let tally = self.plan.map(|plan| Tally::new(plan, &self.room));
         let worker = self.flow.map(|flow| Worker::new(flow, &self.flow_room));
         let survey = self.exports.then(Survey::default);
@@ -167,7 +170,7 @@ impl<'q> Gathering<'q> {
                 None => pieces.append(&mut collector.pieces),
             }
         }
-        Ok(Gathered::Rows { pieces, distinct: self.distinct })
+        Ok(Gathered::Rows { pieces: if self.distinct { pieces } else { copies::first_of_each(pieces)? } })
     }
 
     fn flowed(&self, flow: &Flow, collectors: Vec<Collector<'_>>) -> Result<Gathered> {
@@ -239,14 +242,20 @@ impl Collector<'_> {
         if all > self.shared.memory_bytes_max {
             return self.stop(too_much(self.shared.memory_bytes_max));
         }
-        if let (Some(limit), Ok(mut ids)) = (self.shared.query.scan().limit, self.shared.ids.lock()) {
-            let column = kept.columns.iter().find(|(name, _)| *name == ID).and_then(|(_, column)| column.str().ok());
-            ids.extend(column.into_iter().flat_map(|column| column.iter()).flatten().map(str::to_owned));
-            if ids.len() as u64 >= limit {
-                self.shared.full.store(true, Ordering::Relaxed);
-            }
+        if self.shared.query.scan().limit.is_some_and(|limit| self.events_with(&kept) >= limit) {
+            self.shared.full.store(true, Ordering::Relaxed);
         }
         self.pieces.push(kept);
+    }
+
+    /// How many events were kept, these included.
+    fn events_with(&self, kept: &Rows) -> u64 {
+        let identities = kept.columns.iter().find(|(name, _)| *name == IDENTITY).and_then(|(_, column)| column.i64().ok());
+        let (Some(identities), Ok(mut events)) = (identities, self.shared.events.lock()) else {
+            return self.shared.rows.fetch_add(kept.height as u64, Ordering::Relaxed) + kept.height as u64;
+        };
+        events.extend(identities.iter().flatten());
+        events.len() as u64
     }
 
     fn stop(&mut self, failure: SqlError) {
@@ -274,12 +283,12 @@ impl pipeline::Collector for Collector<'_> {
         Ok(())
     }
 
-    /// A lake has the columns as they are needed. Where the user asks for accounts or regions, rows are read one by one: what a
+    /// A lake has the columns as they are needed, but for what tells events of several sources apart. Where the user asks for accounts or regions, rows are read one by one: what a
     /// record says of them may differ from what its partition says.
     fn portion(&mut self, shelf: &dyn Shelf, sources: Option<&[&str]>) -> Option<bool> {
         let lake = (shelf as &dyn Any).downcast_ref::<LakeFeed>()?;
         let filter = self.shared.filter;
-        if !has_every_place(filter) {
+        if !has_every_place(filter) || !self.shared.distinct {
             return None;
         }
         if let Some(tally) = &mut self.tally {

@@ -65,6 +65,8 @@ pub(super) struct Flow {
     wanted: usize,
     /// What sorts them can be told from the events' own columns, before others are read.
     sorted_first: Option<read::SortedFirst>,
+    /// Texts without which a portion has no rows for it, by column.
+    sought: Vec<(&'static str, Vec<String>)>,
 }
 
 /// What came of one piece, or of several.
@@ -116,7 +118,9 @@ impl Flow {
             Reduction::Rows { distinct: false } if wanted < usize::MAX && !is_store => read::SortedFirst::of(tree, select),
             _ => None,
         };
-        Some(Self { tree: tree.clone(), now, scan: scan.clone(), filters: filters.clone(), is_store, reduction, wanted, sorted_first })
+        // There, a time is no text.
+        let sought = if is_store { Vec::new() } else { read::sought(filters) };
+        Some(Self { sought, tree: tree.clone(), now, scan: scan.clone(), filters: filters.clone(), is_store, reduction, wanted, sorted_first })
     }
 
     /// Whether what is left of the pieces is few rows, mostly.

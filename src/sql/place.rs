@@ -1,9 +1,8 @@
-//! The order of events: by object and record, whatever the order in which they were read; and of two copies, the first.
+//! The order of events: by object and record, whatever the order in which they were read.
 //!
 //! Objects are few and their names long, so names are put in order once and rows by number.
 
 use polars::prelude::{NamedFromOwned, Series};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::error::Result;
 use super::relation::Groups;
@@ -42,21 +41,4 @@ pub(super) fn places(object: &Values, record: &Values, height: usize) -> Result<
         rank << RECORD_BITS | records.get(row).unwrap_or_default().clamp(0, (1 << RECORD_BITS) - 1)
     };
     Ok(Series::from_vec("".into(), groups.of_row.iter().zip(0..).map(place).collect::<Vec<i64>>()))
-}
-
-/// The rows without second copies of an id; `None` where there are none. Rows without an id are no copies.
-pub(super) fn first_copies(ids: &Values, height: usize) -> Result<Option<Vec<Option<u32>>>> {
-    let texts = ids.texts()?;
-    let mut prints: Vec<u64> = (0..height).filter_map(|row| texts.get(row)).map(|id| xxh3_64(id.as_bytes())).collect();
-    prints.sort_unstable();
-    // Mostly no two are alike, and that is soon seen.
-    if prints.is_sorted_by(|a, b| a < b) {
-        return Ok(None);
-    }
-    let groups = Groups::by(&[ids.spread(height)], height)?;
-    let is_first = |row: usize| {
-        let group = groups.of_row.get(row).and_then(|group| groups.first.get(*group as usize)).copied().flatten();
-        texts.get(row).is_none() || group.is_some_and(|first| first as usize == row)
-    };
-    Ok(Some((0_u32..).take(height).filter(|row| is_first(*row as usize)).map(Some).collect()))
 }

@@ -87,18 +87,17 @@ impl Catalog {
     }
 
     /// Puts `cloudtrail_logs` in for `query`, from pieces in any order: rows are put in order of object and record, unless
-    /// the query cannot tell. If they are not known to be `distinct`, second copies of an event (the same `eventid`) are left
-    /// out. The pieces need the columns `object` and `record` for that, and `eventid` where copies may be among them.
+    /// the query cannot tell. The pieces need the columns `object` and `record` for that.
     ///
     /// # Errors
     /// The pieces do not fit together.
-    pub fn insert_events(&mut self, query: &Query, pieces: Vec<Rows>, distinct: bool) -> std::result::Result<(), SqlError> {
+    pub fn insert_events(&mut self, query: &Query, pieces: Vec<Rows>) -> std::result::Result<(), SqlError> {
         let table = &tables::cloudtrail::TABLE;
         self.insert_pieces(table, pieces)?;
         let Some(rows) = self.get(table.name) else { return Ok(()) };
         let column = |name: &str| rows.fields.iter().position(|field| field.name == name).map(|index| rows.values(index)).transpose();
         let (Some(object), Some(record)) = (column("object")?, column("record")?) else { return Ok(()) };
-        if distinct && query.blind {
+        if query.blind {
             let places = place::places(&object, &record, rows.height)?;
             let mut placed = (*rows).clone();
             placed.push(Field { hidden: true, ..Field::new(PLACE, Kind::Bigint) }, places);
@@ -106,18 +105,9 @@ impl Catalog {
             self.unordered = true;
             return Ok(());
         }
-        let order = place::order(&object, &record, rows.height)?;
-        let ordered = match &order {
-            Some(order) => Arc::new(rows.take(order)?),
-            None => rows,
-        };
-        let ids = ordered.fields.iter().position(|field| field.name == "eventid").map(|index| ordered.values(index)).transpose()?;
-        let kept = ids.filter(|_| !distinct).map(|ids| place::first_copies(&ids, ordered.height)).transpose()?.flatten();
-        let whole = match kept {
-            Some(kept) => Arc::new(ordered.take(&kept)?),
-            None => ordered,
-        };
-        self.tables.insert(table.name, whole);
+        if let Some(order) = place::order(&object, &record, rows.height)? {
+            self.tables.insert(table.name, Arc::new(rows.take(&order)?));
+        }
         Ok(())
     }
 
@@ -129,8 +119,8 @@ impl Catalog {
         let table = &tables::cloudtrail::TABLE;
         self.insert(table, &table.empty());
         match gathered {
-            Gathered::Rows { pieces, .. } if pieces.is_empty() => Ok(()),
-            Gathered::Rows { pieces, distinct } => self.insert_events(query, pieces, distinct),
+            Gathered::Rows { pieces } if pieces.is_empty() => Ok(()),
+            Gathered::Rows { pieces } => self.insert_events(query, pieces),
             Gathered::Counted(counted) => {
                 self.counted = Some(counted.0);
                 Ok(())

@@ -5,6 +5,7 @@ use super::{Column, Table, column};
 
 pub const STEPS: Table = Table { name: "steps", about: "One thing that happened to one image.", columns: steps };
 pub const IMAGES: Table = Table { name: "images", about: "One image: a digest in a repository, and what became of it.", columns: images };
+pub const TAGS: Table = Table { name: "tags", about: "One stretch of time in which one tag was on one image.", columns: tags };
 pub const FINDINGS: Table = Table { name: "findings", about: "One image that was lost, or is about to be.", columns: findings };
 pub const FORECAST: Table =
     Table { name: "forecast", about: "One living image, and what the lifecycle policy in force has in store for it.", columns: forecast };
@@ -78,6 +79,30 @@ fn images() -> Vec<Column> {
         number("pulls"),
     ]);
     columns
+}
+
+fn tags() -> Vec<Column> {
+    vec![
+        text("registry_id"),
+        text("region"),
+        text("repository"),
+        text("tag"),
+        text("digest"),
+        // NULL where the logs do not tell what gave it.
+        time("since_time"),
+        text("since_event_id"),
+        text("since_actor"),
+        // NULL while the image has the tag.
+        time("until_time"),
+        text("ended"),
+        text("until_event_id"),
+        text("until_actor"),
+        text("moved_to"),
+        number("pulls"),
+        // Between this stretch and the next, while nothing had the tag.
+        number("asked_in_vain"),
+        text("order_certainty"),
+    ]
 }
 
 fn findings() -> Vec<Column> {
@@ -225,6 +250,7 @@ fn coverage() -> Vec<Column> {
         number("objects_listed"),
         number("objects_read"),
         number("objects_skipped"),
+        number("objects_left_out"),
         number("objects_failed"),
         number("bytes_compressed"),
         number("bytes_decompressed"),
@@ -232,6 +258,18 @@ fn coverage() -> Vec<Column> {
         number("records_relevant"),
         number("records_duplicate"),
         number("records_failed"),
+        number("records_skipped"),
+        number("lines_skipped"),
+        number("records_repaired"),
+        number("repaired_json_text"),
+        number("repaired_null_word"),
+        number("repaired_time"),
+        number("repaired_time_without_zone"),
+        number("repaired_key"),
+        number("repaired_value"),
+        number("repaired_character"),
+        number("repaired_event_id"),
+        number("events_sharing_an_id"),
         time("first_event_time"),
         time("last_event_time"),
         column("partial", Kind::Boolean),

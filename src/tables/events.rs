@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use polars::prelude::{NamedFrom, Series};
 use serde::Deserializer as _;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -14,6 +15,7 @@ use super::builder::{Builder, text_of};
 use super::cloudtrail::{ORIGINS, Origin, TABLE};
 use super::{Asked, Rows};
 use crate::decode::RawRecord;
+use crate::decode::identity::Told;
 use crate::model::{Filter, Timestamp};
 
 /// Collects rows, column by column.
@@ -23,7 +25,12 @@ pub struct EventRows {
     wanted: Vec<&'static str>,
     height: usize,
     filter: Filter,
+    /// What tells events apart, row by row; nothing where nobody asks.
+    identities: Option<Vec<i64>>,
 }
+
+/// The column of [`EventRows::with_identities`]: the same number for copies of one event.
+pub const IDENTITY: &str = "$identity";
 
 struct Target {
     name: &'static str,
@@ -42,6 +49,9 @@ enum Source {
 
 /// Fields that partition columns are made from, at the front of `wanted`.
 const PARTITION_FIELDS: &[&str] = &["recipientAccountId", "awsRegion", "eventTime"];
+
+/// What else tells an event apart; picked up only where somebody asks.
+const IDENTITY_FIELDS: [&str; 3] = ["eventID", "eventSource", "eventName"];
 
 impl EventRows {
     /// Rows with the columns `asked`; names that are no columns are passed over. `None` asks for all columns.
@@ -62,12 +72,18 @@ impl EventRows {
             let Some(kind) = TABLE.kind_of(name) else { continue };
             columns.push(Target { name, source, builder: Builder::new(&kind.pruned(column.map_or(&[], |column| &column.fields))) });
         }
-        Self { columns, wanted, height: 0, filter: Filter::default() }
+        Self { columns, wanted, height: 0, filter: Filter::default(), identities: None }
     }
 
     /// The same, of the events alone that `filter` admits by time, account and region.
     pub fn within(self, filter: Filter) -> Self {
         Self { filter, ..self }
+    }
+
+    /// The same, with a column [`IDENTITY`] behind the others.
+    pub fn with_identities(mut self) -> Self {
+        IDENTITY_FIELDS.iter().for_each(|field| _ = position(&mut self.wanted, field));
+        Self { identities: Some(Vec::new()), ..self }
     }
 
     /// How many rows have been collected.
@@ -94,6 +110,9 @@ impl EventRows {
                 Source::Record => target.builder.push_number(i64::try_from(record.index).ok()),
             }
         }
+        if let Some(identities) = &mut self.identities {
+            identities.push(identity(&fields, &self.wanted, record.json));
+        }
         self.height += 1;
         Ok(true)
     }
@@ -101,7 +120,8 @@ impl EventRows {
     /// Hands out what was collected and starts anew.
     pub fn take(&mut self) -> Rows {
         let height = std::mem::take(&mut self.height);
-        let columns = self.columns.iter_mut().map(|target| (target.name, target.builder.take(target.name))).collect();
+        let mut columns: Vec<_> = self.columns.iter_mut().map(|target| (target.name, target.builder.take(target.name))).collect();
+        columns.extend(self.identities.as_mut().map(|identities| (IDENTITY, Series::new(IDENTITY.into(), std::mem::take(identities)))));
         Rows { columns, height }
     }
 }
@@ -112,6 +132,26 @@ fn position(wanted: &mut Vec<&'static str>, field: &'static str) -> usize {
         wanted.push(field);
         wanted.len() - 1
     })
+}
+
+/// The record's identity in one number.
+fn identity(fields: &[Option<&RawValue>], wanted: &[&str], json: &str) -> i64 {
+    // What is no string says nothing.
+    let text = |name: &str| {
+        let value = wanted.iter().position(|known| *known == name).and_then(|at| fields.get(at).copied().flatten())?;
+        value.get().starts_with('"').then(|| text_of(value)).flatten()
+    };
+    let [id, time, source, name, region, account] =
+        ["eventID", "eventTime", "eventSource", "eventName", "awsRegion", "recipientAccountId"].map(|name| text(name).unwrap_or_default());
+    let told = Told {
+        id: id.as_bytes(),
+        time: Timestamp::parse(&time),
+        source: source.as_bytes(),
+        name: name.as_bytes(),
+        region: region.as_bytes(),
+        account: account.as_bytes(),
+    };
+    told.identity(json.as_bytes()).number()
 }
 
 /// What the partition columns of one record say.
@@ -192,8 +232,6 @@ pub(super) struct Key<'r>(#[serde(borrow)] pub(super) Cow<'r, str>);
 
 #[cfg(test)]
 mod tests {
-    use polars::prelude::Series;
-
     use super::*;
 
     fn record(json: &str) -> RawRecord<'_> {

@@ -3,7 +3,8 @@
 use super::builder::Builder;
 use super::{Rows, Table, engine};
 use crate::model::{
-    CheckedObject, Coverage, Digest, EventRef, Finding, Forecast, LogText, Repository, StepKind, Timeline, TimelineStep, Timestamp, WhatIf,
+    CheckedObject, Coverage, Digest, EventRef, Finding, Forecast, LogText, Repository, StepKind, TagSpan, TagTimeline, Timeline, TimelineStep,
+    Timestamp, WhatIf,
 };
 
 /// One value on its way into a column.
@@ -155,6 +156,41 @@ fn reference<'a>(timeline: &'a Timeline, step: &'a TimelineStep) -> Vec<Cell<'a>
     cells
 }
 
+/// `tags`: a row for each span.
+pub fn tags(tags: impl Iterator<Item = TagTimeline>) -> Rows {
+    let mut rows = Growing::new(&engine::TAGS);
+    for tag in tags {
+        for (at, span) in tag.spans.iter().enumerate() {
+            let next = tag.spans.get(at + 1).and_then(|next| next.since);
+            let after =
+                |event: &&EventRef| span.until.is_some_and(|until| until <= event.event_time) && next.is_none_or(|next| event.event_time < next);
+            rows.push(one_span(&tag, span, tag.asked_in_vain.iter().filter(after).count() as u64));
+        }
+    }
+    rows.finish()
+}
+
+fn one_span<'a>(tag: &'a TagTimeline, span: &'a TagSpan, asked: u64) -> Vec<Cell<'a>> {
+    let (given, ended) = (span.given_by.as_ref(), span.ended_by.as_ref());
+    let mut cells: Vec<Cell<'_>> = place(&tag.repository).into();
+    cells.extend([
+        log(&tag.tag),
+        digest(Some(span.digest)),
+        time(span.since),
+        maybe(given.map(|event| &event.event_id)),
+        maybe(given.and_then(|event| event.actor.as_ref())),
+        time(span.until),
+        Cell::Text(span.end.map(|end| end.word())),
+        maybe(ended.map(|event| &event.event_id)),
+        maybe(ended.and_then(|event| event.actor.as_ref())),
+        digest(span.moved_to),
+        number(span.pulls),
+        number(asked),
+        Cell::Text(Some(span.order.word())),
+    ]);
+    cells
+}
+
 /// `findings`.
 pub fn findings(findings: &[Finding]) -> Rows {
     let mut rows = Growing::new(&engine::FINDINGS);
@@ -169,7 +205,7 @@ fn one_finding(finding: &Finding) -> Vec<Cell<'_>> {
     cells.extend(place(&finding.repository));
     cells.extend([
         maybe(finding.tag.as_ref()),
-        digest(Some(finding.lost.digest)),
+        digest(finding.lost.digest),
         digest(finding.kept.digest),
         time(finding.lost.pushed_at),
         time(finding.lost.untagged_at),
@@ -305,10 +341,11 @@ fn one_whatif(element: &WhatIf) -> Vec<Cell<'_>> {
 /// `coverage`: one row.
 pub fn coverage(coverage: &Coverage) -> Rows {
     let mut rows = Growing::new(&engine::COVERAGE);
-    rows.push([
+    let mut cells = vec![
         number(coverage.objects_listed),
         number(coverage.objects_read),
         number(coverage.objects_skipped),
+        number(coverage.objects_left_out),
         number(coverage.objects_failed),
         number(coverage.bytes_compressed),
         number(coverage.bytes_decompressed),
@@ -316,10 +353,18 @@ pub fn coverage(coverage: &Coverage) -> Rows {
         number(coverage.records_relevant),
         number(coverage.records_duplicate),
         number(coverage.records_failed),
+        number(coverage.records_skipped),
+        number(coverage.lines_skipped),
+        number(coverage.records_repaired.records),
+    ];
+    cells.extend(coverage.records_repaired.kinds().map(|(_, records)| number(records)));
+    cells.extend([
+        number(coverage.events_sharing_an_id),
         time(coverage.first_event_time),
         time(coverage.last_event_time),
         Cell::Flag(coverage.partial),
         Cell::Texts(coverage.warnings.clone()),
     ]);
+    rows.push(cells);
     rows.finish()
 }

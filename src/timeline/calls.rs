@@ -1,20 +1,20 @@
 //! One call, one event: second copies, the twin in the other account's trail, and late corrections.
 //!
-//! Of several records of one call the one that tells most stands for it: a twin whose payload CloudTrail left out must not
+//! Of several events of one call the one that tells most stands for it: a twin whose payload CloudTrail left out must not
 //! hide the one that has it. Among equals a correction goes first, then the copy in the trail of the repository's owner.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::fact::{EventId, Fact, Noted, What};
+use super::fact::{CallKey, EventId, Fact, Noted, What};
 use super::fold::compare_ids;
 use super::names::{EventNo, Map, Names, Sym};
 
 /// Which of several copies and twins of one call stands for it: `true` for the events to keep.
 pub(super) fn one_of_each(events: &mut [Noted], facts: &[Fact], names: &Names) -> Vec<bool> {
     follow_chains(events);
-    point_addenda_at_twins(events);
+    point_addenda_at_events(events);
     let mut kept = vec![true; events.len()];
     let groups = groups(events);
     if groups.is_empty() {
@@ -22,6 +22,7 @@ pub(super) fn one_of_each(events: &mut [Noted], facts: &[Fact], names: &Names) -
     }
     let ranks = ranks(events, facts, names);
     for mut group in groups {
+        drop_copies(&mut group, events, names, &mut kept);
         group.sort_unstable_by(|&a, &b| {
             let (left, right) = (&events[a], &events[b]);
             // Of several corrections the last one holds.
@@ -39,7 +40,7 @@ pub(super) fn one_of_each(events: &mut [Noted], facts: &[Fact], names: &Names) -
 
 /// The events of each call of which there are several.
 fn groups(events: &[Noted]) -> Vec<Vec<usize>> {
-    let mut first: Map<EventId, EventNo> = Map::default();
+    let mut first: Map<CallKey, EventNo> = Map::default();
     let mut groups: Map<EventNo, Vec<usize>> = Map::default();
     first.reserve(events.len());
     for (index, event) in events.iter().enumerate() {
@@ -51,6 +52,20 @@ fn groups(events: &[Noted]) -> Vec<Vec<usize>> {
         }
     }
     groups.into_values().collect()
+}
+
+/// Of the copies of one event, all but the first are dropped: first by object and place there, as a lake and SQL have it.
+fn drop_copies(group: &mut Vec<usize>, events: &[Noted], names: &Names, kept: &mut [bool]) {
+    let place = |event: &Noted| (names.text(event.object), event.record);
+    group.sort_unstable_by(|&a, &b| {
+        let (left, right) = (&events[a], &events[b]);
+        left.identity.cmp(&right.identity).then_with(|| place(left).cmp(&place(right)))
+    });
+    group.dedup_by(|&mut other, &mut first| {
+        let is_copy = events[other].identity == events[first].identity;
+        kept[other] &= !is_copy;
+        is_copy
+    });
 }
 
 /// Fills in what only the others of the group say about the call that its first one stands for.
@@ -110,31 +125,43 @@ fn owners(events: &[Noted], facts: &[Fact], names: &Names) -> Vec<Sym> {
 
 /// An addendum may correct another: what it is about is the event at the end of the chain.
 fn follow_chains(events: &mut [Noted]) {
-    let corrected: HashMap<EventId, EventId> = events.iter().filter(|event| event.addendum).map(|event| (event.id, event.key)).collect();
-    for event in events.iter_mut().filter(|event| event.addendum) {
+    let corrected: HashMap<EventId, EventId> = events.iter().filter_map(|event| Some((event.id, corrects(event)?))).collect();
+    for event in events.iter_mut() {
+        let Some(mut original) = corrects(event) else { continue };
         // Bounded: a chain that bites its tail has no end.
         for _ in 0..corrected.len() {
-            let Some(&next) = corrected.get(&event.key).filter(|next| **next != event.key) else { break };
-            event.key = next;
+            let Some(&next) = corrected.get(&original).filter(|next| **next != original) else { break };
+            original = next;
         }
+        event.key = CallKey::Corrected(original);
     }
 }
 
-/// An addendum names the `eventID` it corrects; where that event is known by its `sharedEventID`, so is the addendum.
-fn point_addenda_at_twins(events: &mut [Noted]) {
-    let corrected: HashMap<EventId, Option<EventId>> = events.iter().filter(|event| event.addendum).map(|event| (event.key, None)).collect();
-    if corrected.is_empty() {
+/// The id of the event that an addendum corrects.
+fn corrects(event: &Noted) -> Option<EventId> {
+    match event.key {
+        CallKey::Corrected(original) if event.addendum => Some(original),
+        _ => None,
+    }
+}
+
+/// An addendum names the `eventID` it corrects: its key becomes that event's. Where several events have that id, it is the one
+/// of the same name and, among those, the first: an id that is no id says no more.
+fn point_addenda_at_events(events: &mut [Noted]) {
+    let mut originals: HashMap<EventId, Vec<Noted>> = events.iter().filter_map(|event| Some((corrects(event)?, Vec::new()))).collect();
+    if originals.is_empty() {
         return;
     }
-    let mut shared = corrected;
-    for event in events.iter().filter(|event| !event.addendum && event.key != event.id) {
-        if let Some(key) = shared.get_mut(&event.id) {
-            *key = Some(event.key);
+    for event in events.iter().filter(|event| !event.addendum) {
+        if let Some(known) = originals.get_mut(&event.id) {
+            known.push(*event);
         }
     }
-    for event in events.iter_mut().filter(|event| event.addendum) {
-        if let Some(Some(key)) = shared.get(&event.key) {
-            event.key = *key;
+    for event in events.iter_mut() {
+        let known = corrects(event).and_then(|original| originals.get(&original));
+        let best = known.and_then(|known| known.iter().min_by_key(|known| (known.name != event.name, known.time, known.identity)));
+        if let Some(best) = best {
+            event.key = best.key;
         }
     }
 }

@@ -1,14 +1,19 @@
 //! What a fold keeps of a record: the borrowed [`Action`](crate::model::Action), made small and owned.
 
-use super::names::{DigestNo, EventNo, RepositoryNo, Sym, Translation};
-use crate::model::{PushOrigin, StorageClass};
+use super::names::{DigestNo, EventNo, PolicyNo, RepositoryNo, Sym, Translation};
+use super::registry::RegistryFact;
+use crate::model::{Caller, Identity, KeyChange, LifecycleAction, NeedKind, PushOrigin, StorageClass};
 
 /// One record, as far as evidence needs it.
 #[derive(Debug, Clone, Copy)]
 pub struct Noted {
     pub id: EventId,
-    /// `sharedEventID`, else the `originalEventID` of an addendum, else `id`: records with the same key are one call.
-    pub key: EventId,
+    /// Records with the same key are one call.
+    pub key: CallKey,
+    /// What makes two records one event.
+    pub identity: Identity,
+    /// `sharedEventID`.
+    pub shared: Sym,
     /// Milliseconds since the epoch.
     pub time: i64,
     pub name: Sym,
@@ -23,6 +28,8 @@ pub struct Noted {
     /// An addendum that corrects the time, too.
     pub corrects_time: bool,
     pub read_only: bool,
+    /// CloudTrail left out a part of what was asked or answered.
+    pub left_out: bool,
 }
 
 /// An `eventID`: a UUID as its 128 bits; anything else as a string of its own.
@@ -30,6 +37,15 @@ pub struct Noted {
 pub enum EventId {
     Uuid([u8; 16]),
     Other(Sym),
+}
+
+/// What a call is known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CallKey {
+    /// Its event, or what the events of one call in several accounts share.
+    Event(Identity),
+    /// The event that an addendum corrects, by its `originalEventID`.
+    Corrected(EventId),
 }
 
 /// What one event means for one repository (or, for ECS, for the images it names).
@@ -57,17 +73,24 @@ pub enum What {
     Delete(Box<Deleted>),
     Run(Box<Run>),
     CreateRepository {
-        mutability: Sym,
+        mutability: Box<Mutability>,
+        made_by_ecr: Option<PushOrigin>,
+        /// ARN of its KMS key or of an alias.
+        key: Sym,
     },
     DeleteRepository,
     SetPolicy {
-        text: Sym,
+        policy: PolicyNo,
     },
     DeletePolicy,
     SetMutability {
-        mutability: Sym,
+        mutability: Box<Mutability>,
     },
+    Registry(Box<RegistryFact>),
     Archive {
+        image: Named,
+    },
+    RestoreRequested {
         image: Named,
     },
     Restored {
@@ -76,10 +99,12 @@ pub enum What {
     Pull {
         image: Named,
         outcome: PullOutcome,
+        caller: Caller,
     },
     PullLayer {
         layer: u64,
         failed: bool,
+        caller: Caller,
     },
     AccessChanged,
     Login,
@@ -98,10 +123,27 @@ pub enum What {
         runner: Sym,
     },
     Task(Box<Task>),
-    Refer {
-        referrer: Sym,
-        images: Box<[Reference]>,
-    },
+    Need(Box<Need>),
+    Key(KeyFact),
+}
+
+/// Something was done to a KMS key.
+#[derive(Debug)]
+pub struct KeyFact {
+    pub key: Sym,
+    pub change: KeyChange,
+    /// The grant or the alias, by [`super::keys::key_name`]; 0 for none.
+    pub about: u64,
+}
+
+/// Somebody other than ECS needs images, or needs them no more.
+#[derive(Debug)]
+pub struct Need {
+    pub who: Sym,
+    pub kind: NeedKind,
+    pub images: Box<[Reference]>,
+    /// Definitions that name the images.
+    pub through: Box<[Sym]>,
 }
 
 /// How a request for a manifest ended, as far as its record says: asking for what is gone looks like a success.
@@ -109,8 +151,12 @@ pub enum What {
 pub enum PullOutcome {
     Answered,
     Failed,
+    /// It failed because something was not there: the image, or the repository.
+    Missing,
     /// Refused for want of permission.
     Denied,
+    /// Refused because the repository's KMS key could not be used.
+    KeyRefused,
 }
 
 /// `imageId`: a digest, a tag, or both.
@@ -124,11 +170,36 @@ impl Named {
     pub const NONE: Self = Self { digest: DigestNo::NONE, tag: Sym::NONE };
 }
 
+/// Whether tags can be moved; the setting is none where nothing tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mutability {
+    pub setting: Sym,
+    /// Wildcards of the tags for which it is the other way round.
+    pub exclusions: Box<[Sym]>,
+}
+
+impl Mutability {
+    fn translate(&mut self, table: &Translation) {
+        self.setting = self.setting.translated(&table.strings);
+        self.exclusions.iter_mut().for_each(|filter| *filter = filter.translated(&table.strings));
+    }
+}
+
+impl Default for Mutability {
+    fn default() -> Self {
+        Self { setting: Sym::NONE, exclusions: Box::default() }
+    }
+}
+
 #[derive(Debug)]
 pub struct Manifest {
     pub media_type: Sym,
     pub is_index: bool,
     pub children: Box<[DigestNo]>,
+    /// The image that it says something about: a signature, an SBOM, an attestation.
+    pub subject: DigestNo,
+    /// What each of them is for; none where it is for no platform.
+    pub platforms: Box<[Sym]>,
     /// First eight bytes of the digests of config and layers: they only serve to find an image by one of its layers.
     pub layers: Box<[u64]>,
 }
@@ -143,8 +214,8 @@ pub struct Deleted {
 /// A lifecycle run, or a part of one.
 #[derive(Debug)]
 pub struct Run {
-    /// The policy's rules as JSON: the same text in run after run, so it is kept once.
-    pub rules: Sym,
+    /// The policy in force, as the run states it.
+    pub policy: PolicyNo,
     pub images: Box<[RunImage]>,
     pub failures: Box<[RunImage]>,
     /// When the policy ran before, in milliseconds; `i64::MIN` if absent.
@@ -154,7 +225,7 @@ pub struct Run {
 #[derive(Debug)]
 pub struct RunImage {
     pub digest: DigestNo,
-    pub action: RunAction,
+    pub action: LifecycleAction,
     /// -1 if absent.
     pub rule_priority: i64,
     pub tag_status: Sym,
@@ -163,14 +234,6 @@ pub struct RunImage {
     pub tags: Box<[Sym]>,
     /// Milliseconds since the epoch; `i64::MIN` if absent.
     pub pushed_at: i64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunAction {
-    Expire,
-    Transition,
-    /// A word that no rule has had so far: something was done to the image, and what is not known.
-    Unknown,
 }
 
 /// A lifecycle event lists at most so many tags of an image: a full list proves nothing about a tag that is not in it.
@@ -203,6 +266,18 @@ pub struct Task {
     pub images: Box<[Reference]>,
     /// What its reasons name as not pullable.
     pub missing: Box<[Reference]>,
+    pub reason: StopReason,
+}
+
+/// Why a task says that it could not have an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// It is not there.
+    Missing,
+    /// It may not be had.
+    Denied,
+    /// Something else, such as the network.
+    Other,
 }
 
 /// The layer's short name in [`Manifest::layers`].
@@ -229,15 +304,27 @@ impl EventId {
 impl Noted {
     /// The id that breaks ties within a second: a correction stands where the event stood that it corrects.
     pub fn order_id(&self) -> EventId {
-        if self.addendum { self.key } else { self.id }
+        match self.key {
+            CallKey::Corrected(original) if self.addendum => original,
+            _ => self.id,
+        }
     }
 
     pub fn translate(&mut self, table: &Translation) {
         self.id.translate(table);
-        self.key.translate(table);
-        for sym in
-            [&mut self.name, &mut self.actor, &mut self.source_ip, &mut self.user_agent, &mut self.object, &mut self.recipient, &mut self.region]
-        {
+        if let CallKey::Corrected(original) = &mut self.key {
+            original.translate(table);
+        }
+        for sym in [
+            &mut self.shared,
+            &mut self.name,
+            &mut self.actor,
+            &mut self.source_ip,
+            &mut self.user_agent,
+            &mut self.object,
+            &mut self.recipient,
+            &mut self.region,
+        ] {
             *sym = sym.translated(&table.strings);
         }
     }
@@ -284,7 +371,9 @@ impl What {
                 image.translate(table);
                 if let Some(manifest) = manifest {
                     string(&mut manifest.media_type);
+                    manifest.subject = manifest.subject.translated(&table.digests);
                     manifest.children.iter_mut().for_each(|child| *child = child.translated(&table.digests));
+                    manifest.platforms.iter_mut().for_each(string);
                 }
             }
             Self::PushFailed { image, proves } => {
@@ -296,15 +385,28 @@ impl What {
                 deleted.failed.iter_mut().for_each(|image| image.translate(table));
             }
             Self::Run(run) => {
-                string(&mut run.rules);
+                run.policy = run.policy.translated(&table.policies);
                 run.images.iter_mut().chain(run.failures.iter_mut()).for_each(|image| image.translate(table));
             }
-            Self::Archive { image } | Self::Restored { image } | Self::Pull { image, .. } => image.translate(table),
-            Self::CreateRepository { mutability } | Self::SetMutability { mutability } => string(mutability),
-            Self::SetPolicy { text } => string(text),
-            Self::Define { definition: name, images } | Self::Refer { referrer: name, images } => {
-                string(name);
+            Self::Archive { image } | Self::RestoreRequested { image } | Self::Restored { image } | Self::Pull { image, .. } => {
+                image.translate(table)
+            }
+            Self::CreateRepository { mutability, key, .. } => {
+                mutability.translate(table);
+                string(key);
+            }
+            Self::SetMutability { mutability } => mutability.translate(table),
+            Self::Registry(change) => change.translate(table),
+            Self::Key(fact) => string(&mut fact.key),
+            Self::SetPolicy { policy } => *policy = policy.translated(&table.policies),
+            Self::Define { definition, images } => {
+                string(definition);
                 references(images);
+            }
+            Self::Need(need) => {
+                string(&mut need.who);
+                need.through.iter_mut().for_each(string);
+                references(&mut need.images);
             }
             Self::Deploy { runner, definition, images, .. } => {
                 string(runner);

@@ -3,9 +3,20 @@
 //! `absorb` and `merge` only collect; nothing in them depends on order. What depends on order (dropping second copies,
 //! tag movements, lives) happens in [`Fold::finish`], over events sorted by time and `eventID`.
 
-use super::fact::{Deleted, EventId, Fact, Manifest, Named, Noted, PullOutcome, Reference, Run, RunAction, RunImage, Task, What, layer_key};
-use super::names::{DigestNo, EventNo, Names, Sym};
-use crate::model::{Action, Event, ImageId, ImageReference, ImageRun, LifecycleRule, ManifestKind, PolicyRun, Recognized, TaskImage};
+use super::fact::{
+    CallKey, Deleted, EventId, Fact, KeyFact, Manifest, Mutability, Named, Need, Noted, PullOutcome, Reference, Run, RunImage, StopReason, Task,
+    What, layer_key,
+};
+use super::keys::key_name;
+use super::names::{DigestNo, EventNo, Names, PolicyNo, Sym, Wording};
+use super::registry::{CopyRule, RegistryFact, TemplateFact};
+use crate::decode::identity::{fingerprint, is_event_id};
+use crate::model::{
+    self, Action, Caller, Event, Identity, ImageId, ImageReference, ImageRun, LifecycleAction, ManifestKind, PolicyRun, Recognized, RegistryChange,
+    TaskImage,
+};
+use crate::policy::{Policy, Tags};
+use std::borrow::Cow;
 
 /// What one worker has collected.
 #[derive(Default)]
@@ -24,12 +35,19 @@ impl Fold {
         match &recognized.action {
             Action::Pull { images, failed } => {
                 let outcome = pull_outcome(*failed, recognized.event.error_code.as_deref());
+                let caller = Caller::of(&recognized.event);
                 for image in images {
                     let image = self.named(image);
-                    keep(self, What::Pull { image, outcome });
+                    keep(self, What::Pull { image, outcome, caller });
                 }
             }
             Action::PolicyPreview(_) => {}
+            Action::Needs(needs) => {
+                for need in needs {
+                    let need = self.need(need, &recognized.event);
+                    keep(self, What::Need(Box::new(need)));
+                }
+            }
             other => {
                 if let Some(what) = self.what(other, &recognized.event) {
                     keep(self, what);
@@ -61,13 +79,15 @@ impl Fold {
     fn note(&mut self, event: &Event<'_>, object: &str, record: u64) -> EventNo {
         let id = self.event_id(&event.id);
         let key = match (&event.shared_id, &event.addendum) {
-            (Some(shared), _) => self.event_id(shared),
-            (None, Some(addendum)) => self.event_id(&addendum.original_event_id),
-            (None, None) => id,
+            (Some(shared), _) => CallKey::Event(shared_by(shared, event)),
+            (None, Some(addendum)) => CallKey::Corrected(self.event_id(&addendum.original_event_id)),
+            (None, None) => CallKey::Event(event.identity),
         };
         let noted = Noted {
             id,
             key,
+            identity: event.identity,
+            shared: self.names.optional_string(event.shared_id.as_deref()),
             time: event.time.millis(),
             name: self.names.string(&event.name),
             actor: self.names.optional_string(event.actor.as_deref()),
@@ -80,6 +100,7 @@ impl Fold {
             addendum: event.addendum.is_some(),
             corrects_time: event.addendum.as_ref().is_some_and(|addendum| addendum.corrects_time),
             read_only: event.read_only == Some(true),
+            left_out: event.left_out,
         };
         self.events.push(noted);
         EventNo::from_index(self.events.len() - 1)
@@ -118,15 +139,23 @@ impl Fold {
                 What::Delete(Box::new(Deleted { removed: Box::default(), failed }))
             }
             Action::PolicyRun(run) => What::Run(Box::new(self.run(run))),
-            Action::CreateRepository { mutability } => What::CreateRepository { mutability: self.names.optional_string(mutability.as_deref()) },
+            Action::CreateRepository { mutability, made_by_ecr, key } => What::CreateRepository {
+                mutability: Box::new(mutability.as_ref().map(|mutability| self.mutability(mutability)).unwrap_or_default()),
+                made_by_ecr: *made_by_ecr,
+                key: self.names.optional_string(key.as_deref()),
+            },
+            Action::Key(event) => {
+                What::Key(KeyFact { key: self.names.string(&event.key), change: event.change, about: event.about.as_deref().map_or(0, key_name) })
+            }
             Action::DeleteRepository => What::DeleteRepository,
-            Action::PutLifecyclePolicy { text } => What::SetPolicy { text: self.names.string(text) },
+            Action::PutLifecyclePolicy { text } => What::SetPolicy { policy: self.names.policy(text, Wording::Put) },
             Action::DeleteLifecyclePolicy => What::DeletePolicy,
-            Action::SetTagMutability { mutability } => What::SetMutability { mutability: self.names.string(mutability) },
+            Action::SetTagMutability { mutability } => What::SetMutability { mutability: Box::new(self.mutability(mutability)) },
             Action::SetStorageClass { image, class } if class.archives() => What::Archive { image: self.named(image) },
-            Action::SetStorageClass { .. } => return None,
+            Action::SetStorageClass { image, .. } => What::RestoreRequested { image: self.named(image) },
+            Action::Registry(change) => What::Registry(Box::new(self.registry(change))),
             Action::Restored { digest } => What::Restored { image: Named { digest: self.names.digest(*digest), tag: Sym::NONE } },
-            Action::PullLayer { layer, failed } => What::PullLayer { layer: layer_key(layer), failed: *failed },
+            Action::PullLayer { layer, failed } => What::PullLayer { layer: layer_key(layer), failed: *failed, caller: Caller::of(event) },
             Action::AccessChanged => What::AccessChanged,
             Action::Login => What::Login,
             Action::Omitted => What::Omitted,
@@ -147,10 +176,10 @@ impl Fold {
                     stopped: status.as_deref() == Some("STOPPED"),
                     images: self.references(images),
                     missing: self.missing(reason_text),
+                    reason: stop_reason(reason_text),
                 }))
             }
-            Action::Refer { referrer, images } => What::Refer { referrer: self.names.string(referrer), images: self.references(images) },
-            Action::Pull { .. } | Action::PolicyPreview(_) => return None,
+            Action::Pull { .. } | Action::PolicyPreview(_) | Action::Needs(_) => return None,
         })
     }
 
@@ -159,21 +188,62 @@ impl Fold {
             media_type: self.names.optional_string(manifest.media_type.as_deref()),
             is_index: manifest.kind == ManifestKind::Index,
             children: manifest.children.iter().map(|child| self.names.digest(*child)).collect(),
+            subject: self.names.optional_digest(manifest.subject),
+            platforms: manifest.platforms.iter().map(|platform| self.names.optional_string(platform.as_deref())).collect(),
             layers: manifest.layers.iter().map(layer_key).collect(),
+        }
+    }
+
+    fn strings(&mut self, list: &[Cow<'_, str>]) -> Box<[Sym]> {
+        list.iter().map(|text| self.names.string(text)).collect()
+    }
+
+    fn mutability(&mut self, mutability: &model::Mutability<'_>) -> Mutability {
+        Mutability { setting: self.names.string(&mutability.setting), exclusions: self.strings(&mutability.exclusions) }
+    }
+
+    fn registry(&mut self, change: &RegistryChange<'_>) -> RegistryFact {
+        match change {
+            RegistryChange::PullTimeExclusion { principal, excluded } => {
+                RegistryFact::Exclusion { principal: self.names.string(principal), excluded: *excluded }
+            }
+            RegistryChange::Replication(rules) => RegistryFact::Replication(rules.iter().map(|rule| self.copy_rule(rule)).collect()),
+            RegistryChange::Template(template) => RegistryFact::Template(self.template(template)),
+            RegistryChange::TemplateDeleted(prefix) => RegistryFact::TemplateDeleted { prefix: self.names.string(prefix) },
+        }
+    }
+
+    fn copy_rule(&mut self, rule: &model::ReplicationRule<'_>) -> CopyRule {
+        let destinations = rule.destinations.iter().map(|(region, registry)| (self.names.string(region), self.names.string(registry)));
+        CopyRule { destinations: destinations.collect(), prefixes: self.strings(&rule.prefixes), deletes: rule.deletes }
+    }
+
+    fn template(&mut self, template: &model::Template<'_>) -> TemplateFact {
+        let mutability = template.mutability.as_ref().map(|mutability| self.mutability(mutability));
+        let policy = template.lifecycle_policy.as_deref();
+        TemplateFact {
+            prefix: self.names.string(&template.prefix),
+            whole: template.whole,
+            applied_for: template.applied_for.as_ref().map(|words| self.strings(words)),
+            policy: policy.map(|text| if text.trim().is_empty() { PolicyNo::NONE } else { self.names.policy(text, Wording::Put) }),
+            mutability: mutability.as_ref().map(|mutability| mutability.setting),
+            exclusions: mutability.map(|mutability| mutability.exclusions),
         }
     }
 
     fn run(&mut self, run: &PolicyRun<'_>) -> Run {
         let rules = serde_json::to_string(&run.rules).unwrap_or_default();
-        let images = run.images.iter().map(|image| self.run_image(image, &run.rules)).collect();
-        let failures = run.failures.iter().map(|failure| self.run_image(&failure.image, &run.rules)).collect();
+        let number = self.names.policy(&rules, Wording::Stated);
+        let policy = std::sync::Arc::clone(self.names.policy_of(number));
+        let images = run.images.iter().map(|image| self.run_image(image, &policy)).collect();
+        let failures = run.failures.iter().map(|failure| self.run_image(&failure.image, &policy)).collect();
         let evaluated_before = run.evaluated_before.map_or(i64::MIN, crate::model::Timestamp::millis);
-        Run { rules: self.names.string(&rules), images, failures, evaluated_before }
+        Run { policy: number, images, failures, evaluated_before }
     }
 
-    fn run_image(&mut self, image: &ImageRun<'_>, rules: &[LifecycleRule<'_>]) -> RunImage {
-        let rule = rules.iter().find(|rule| Some(rule.priority) == image.rule_priority);
-        let for_untagged = || rule.and_then(|rule| rule.tag_status.as_deref()).is_some_and(|status| status.eq_ignore_ascii_case("untagged"));
+    fn run_image(&mut self, image: &ImageRun<'_>, policy: &Policy) -> RunImage {
+        let rule = image.rule_priority.and_then(|priority| policy.rule(priority));
+        let for_untagged = || rule.is_some_and(|rule| rule.tags == Tags::Untagged);
         let untagged = match image.tag_status.as_deref() {
             Some(status) if status.eq_ignore_ascii_case("untagged") => true,
             Some(status) if status.eq_ignore_ascii_case("tagged") => false,
@@ -181,12 +251,22 @@ impl Fold {
         };
         RunImage {
             digest: self.names.digest(image.digest),
-            action: rule.map_or(RunAction::Expire, |rule| run_action(&rule.action)),
+            // Of a rule that is not stated, the one that all rules had until there were archives.
+            action: rule.map_or(LifecycleAction::Expire, |rule| rule.action),
             rule_priority: image.rule_priority.unwrap_or(-1),
             tag_status: self.names.optional_string(image.tag_status.as_deref()),
             untagged,
             tags: image.tags.iter().map(|tag| self.names.string(tag)).collect(),
             pushed_at: image.pushed_at.map_or(i64::MIN, crate::model::Timestamp::millis),
+        }
+    }
+
+    fn need(&mut self, need: &crate::model::Need<'_>, event: &Event<'_>) -> Need {
+        Need {
+            who: self.names.string(&need.who),
+            kind: need.kind,
+            images: self.references(&need.images),
+            through: need.through.iter().map(|definition| self.definition(definition, event)).collect(),
         }
     }
 
@@ -250,23 +330,33 @@ impl Fold {
     }
 }
 
-/// Of a rule that states no action, the one that all rules had until there were archives.
-fn run_action(word: &str) -> RunAction {
-    let says = |part: &str| word.to_ascii_lowercase().contains(part);
-    match () {
-        () if word.is_empty() || says("expire") || says("delete") => RunAction::Expire,
-        () if says("transition") || says("archive") => RunAction::Transition,
-        () => RunAction::Unknown,
-    }
+/// What the records of one call share that is logged in two accounts: the `sharedEventID` and the name; where that id is a
+/// placeholder, the time, too.
+fn shared_by(shared: &str, event: &Event<'_>) -> Identity {
+    let time = if is_event_id(shared.as_bytes()) { String::new() } else { event.time.to_string() };
+    Identity { id: fingerprint(shared.as_bytes()), rest: fingerprint(format!("{} {time}", event.name).as_bytes()) }
 }
 
 fn pull_outcome(failed: bool, code: Option<&str>) -> PullOutcome {
-    // A key that may not be used is access that was taken, as far as whoever pulls can tell.
-    const DENIALS: &[&str] = &["AccessDenied", "Unauthorized", "NotAuthorized", "Forbidden", "KmsE"];
+    const DENIALS: &[&str] = &["AccessDenied", "Unauthorized", "NotAuthorized", "Forbidden"];
     match code {
+        Some(code) if code.to_ascii_lowercase().contains("kms") => PullOutcome::KeyRefused,
         Some(code) if DENIALS.iter().any(|denial| code.contains(denial)) => PullOutcome::Denied,
+        Some(code) if code.contains("NotFound") => PullOutcome::Missing,
         _ if failed => PullOutcome::Failed,
         _ => PullOutcome::Answered,
+    }
+}
+
+/// What kind of failure a reason tells of, whatever it names.
+fn stop_reason(reason: &str) -> StopReason {
+    const MISSING: &[&str] = &["not found", "NotFound", "manifest unknown", "no match for platform", "does not exist", "not exist"];
+    const DENIED: &[&str] = &["403", "Forbidden", "AccessDenied", "not authorized", "denied", "no basic auth"];
+    let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    match () {
+        () if says(DENIED) => StopReason::Denied,
+        () if says(MISSING) => StopReason::Missing,
+        () => StopReason::Other,
     }
 }
 

@@ -1,19 +1,22 @@
 //! Everything known after the last event: repositories and their images in a compact form, and how to show them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::calls::one_of_each;
 use super::fact::{Fact, Noted, What};
 use super::fold::{Fold, compare_ids, id_text};
-use super::image::Image;
-use super::names::{DigestNo, EventNo, Names, RepositoryNo, Sym};
-use super::policy::PolicyText;
+use super::image::{Image, Loss};
+use super::keys;
+use super::names::{DigestNo, EventNo, Names, PolicyNo, RepositoryNo, Sym};
+use super::presumed::{Because, presume};
 use super::references::{Mention, mentions};
+use super::registry::Registries;
 use super::replay::{Happening, RepositoryHistory, replay};
 use super::suppose::{Supposed, Supposition};
-use crate::model::{Digest, EventRef, Filter, Gap, LogText, Repository, Timeline, TimelineStep, Timestamp};
+use crate::model::{Digest, EventRef, Filter, Gap, LogText, Repository, StepKind, TagSpan, TagTimeline, Timeline, TimelineStep, Timestamp};
 use crate::policy::Policy;
 
 /// What the logs say about every image, ordered by repository and digest.
@@ -21,6 +24,7 @@ use crate::policy::Policy;
 pub struct History {
     names: Names,
     events: Vec<Noted>,
+    registries: Registries,
     repositories: Vec<RepositoryHistory>,
     logins: Vec<EventNo>,
     pushes: u64,
@@ -40,7 +44,10 @@ impl Fold {
 
     /// The same, and plays the events once more under a supposition.
     pub fn finish_supposing(self, filter: &Filter, supposed: Option<Supposed<'_>>) -> History {
-        let Self { names, mut events, mut facts } = self;
+        let Self { mut names, mut events, mut facts } = self;
+        if let Some(Supposed { supposition: Supposition::Instead(policy), .. }) = supposed {
+            names.suppose(policy);
+        }
         let kept = one_of_each(&mut events, &facts, &names);
         facts.retain(|fact| kept[fact.event.index()]);
         // Stable: what one event says stays in the order in which it says it.
@@ -51,7 +58,9 @@ impl Fold {
         let logins = facts.iter().filter(|fact| matches!(fact.what, What::Login)).map(|fact| fact.event).collect();
 
         let (own, foreign): (Vec<Fact>, Vec<Fact>) = facts.into_iter().partition(|fact| fact.repository.is_some());
+        let keys = keys::steps(&own, &foreign, &events, &names);
         let mentions = mentions(&foreign, &own, &events, &names);
+        let registries = Registries::of(&foreign, &events, &names);
         let work = by_repository(&own, &mentions, &events, &names);
         let admitted = |number: RepositoryNo| {
             let name = names.repository_key(number).map_or(Sym::NONE, |key| key.name);
@@ -61,20 +70,24 @@ impl Fold {
         let instead = supposed.filter(|supposed| matches!(supposed.supposition, Supposition::Instead(_)));
         let in_force = supposed.filter(|_| instead.is_none());
         let play = |(number, happenings): &(RepositoryNo, Vec<Happening<'_>>), supposed| {
-            sorted(replay(*number, happenings, &events, &names, supposed), &names)
+            let mut history = replay(*number, happenings, &events, &names, &registries, supposed);
+            history.key_steps = keys.get(number).cloned().unwrap_or_default();
+            sorted(history, &names)
         };
         let work = work.into_par_iter().filter(|(number, _)| admitted(*number));
-        let (repositories, supposed) = match instead {
+        let (mut repositories, supposed): (Vec<RepositoryHistory>, _) = match instead {
             None => (work.map(|work| play(&work, in_force)).collect(), Vec::new()),
             Some(_) => work.map(|work| (play(&work, None), play(&work, instead))).unzip(),
         };
-        History { names, events, repositories, logins, pushes, mismatched, read_only_events, seen, supposed }
+        presume(&mut repositories, &registries, &events, &names);
+        History { registries, names, events, repositories, logins, pushes, mismatched, read_only_events, seen, supposed }
     }
 }
 
 fn by_time(a: EventNo, b: EventNo, events: &[Noted], names: &Names) -> std::cmp::Ordering {
     let (left, right) = (&events[a.index()], &events[b.index()]);
-    left.time.cmp(&right.time).then_with(|| compare_ids(left.order_id(), right.order_id(), names))
+    let ids = || compare_ids(left.order_id(), right.order_id(), names);
+    left.time.cmp(&right.time).then_with(ids).then_with(|| left.identity.cmp(&right.identity))
 }
 
 /// Everything that concerns a repository, sorted; repositories ordered by registry, region and name.
@@ -135,9 +148,9 @@ impl History {
         &self.supposed
     }
 
-    /// The rules of a policy as the logs word it.
-    pub fn policy(&self, text: PolicyText) -> Policy {
-        text.read(&self.names)
+    /// A lifecycle policy; one without rules for none.
+    pub fn policy(&self, number: PolicyNo) -> &Arc<Policy> {
+        self.names.policy_of(number)
     }
 
     /// Every repository that the logs name, whether or not the filter admits it.
@@ -183,6 +196,43 @@ impl History {
             media_type: self.log_text(image.media_type),
             steps,
             gaps: history.gaps.iter().map(|event| self.event(*event)).collect(),
+        }
+    }
+
+    /// The life of every tag, in order of repository and tag, built one at a time.
+    pub fn tags(&self) -> impl Iterator<Item = TagTimeline> + '_ {
+        self.repositories.iter().flat_map(move |history| {
+            let mut tags: Vec<Sym> = history.tag_lives.keys().copied().collect();
+            tags.sort_unstable_by_key(|tag| self.text(*tag));
+            tags.into_iter().filter_map(move |tag| self.tag(history, tag))
+        })
+    }
+
+    /// One tag, for people; none where the logs know nothing for sure of it.
+    pub fn tag(&self, history: &RepositoryHistory, tag: Sym) -> Option<TagTimeline> {
+        let life = history.tag_lives.get(&tag)?;
+        let vain: Vec<EventRef> = life.asks.iter().filter(|ask| ask.in_vain).map(|ask| self.event(ask.event)).collect();
+        (!life.spans.is_empty() || !vain.is_empty()).then(|| TagTimeline {
+            repository: self.repository(history),
+            tag: LogText::from(self.text(tag)),
+            points_to: life.open().and_then(|span| self.digest(span.digest)),
+            spans: life.spans.iter().map(|span| self.span(span)).collect(),
+            asked_in_vain: vain,
+        })
+    }
+
+    fn span(&self, span: &super::tags::TagSpan) -> TagSpan {
+        let known = |event: EventNo| event.some().map(|event| self.event(event));
+        TagSpan {
+            digest: self.digest_or_zero(span.digest),
+            since: span.since.some().map(|event| self.time(event)),
+            given_by: known(span.since),
+            until: span.end.map(|_| Timestamp::from_millis(span.until)),
+            end: span.end,
+            ended_by: known(span.ended_by),
+            moved_to: self.digest(span.moved_to),
+            pulls: u64::from(span.pulls),
+            order: span.order,
         }
     }
 
@@ -250,7 +300,23 @@ impl History {
 
     /// The id of the call behind an event, whichever of its twins and corrections was read.
     pub fn call_id(&self, event: EventNo) -> String {
-        id_text(self.events[event.index()].key, &self.names)
+        let noted = &self.events[event.index()];
+        match noted.shared {
+            Sym::NONE => id_text(noted.order_id(), &self.names),
+            shared => self.names.text(shared).to_owned(),
+        }
+    }
+
+    /// Whether an event of the repository stands in the trail of the account that owns it, rather than in those of others alone.
+    pub fn has_owners_trail(&self, history: &RepositoryHistory) -> bool {
+        let Some(key) = self.names.repository_key(history.repository) else { return false };
+        let owned = |event: &EventNo| self.noted(*event).recipient == key.registry_id;
+        let speaks = |kind: StepKind| !matches!(kind, StepKind::Referenced | StepKind::TaskStopped);
+        let steps = history.images.iter().flat_map(|image| &image.steps).filter(|step| speaks(step.kind)).map(|step| step.event);
+        let pulls = history.tag_lives.values().flat_map(|life| &life.asks).filter(|ask| !ask.kind.is_a_task()).map(|ask| ask.event);
+        let others = history.runs.iter().map(|(event, _)| *event).chain(history.creations.iter().copied()).chain(history.deletions.iter().copied());
+        let settings = history.policy.map(|policy| policy.event).into_iter().chain(history.gaps.iter().copied());
+        steps.chain(pulls).chain(others).chain(settings).any(|event| owned(&event))
     }
 
     /// Successful pushes.
@@ -268,14 +334,51 @@ impl History {
         self.read_only_events
     }
 
+    /// Why a pull did not count for lifecycle rules: the event that put its principal on the list of those that do not.
+    pub fn exclusion(&self, repository: &RepositoryHistory, pull: EventNo) -> Option<EventNo> {
+        let noted = self.noted(pull);
+        self.registries.exclusion(repository.repository, noted.actor, noted.time, &self.names)
+    }
+
+    /// The loss in the source of a copy that a copy's end is concluded from; in the same repository, that of its subject.
+    pub fn behind<'h>(
+        &'h self,
+        repository: &'h RepositoryHistory,
+        image: &Image,
+        loss: &Loss,
+    ) -> Option<(&'h RepositoryHistory, &'h Image, &'h Loss)> {
+        let (repository, digest) = match loss.presumed? {
+            Because::Subject(subject) => (repository, subject),
+            Because::Source { repository, .. } => (self.repositories.iter().find(|other| other.repository == repository)?, image.digest),
+        };
+        let image = repository.image(digest)?;
+        let loss = image.losses.iter().rfind(|other| other.event == loss.event)?;
+        Some((repository, image, loss))
+    }
+
+    /// The event with which deletions came to reach this repository from another, if they did at that moment.
+    pub fn deletions_reach(&self, repository: &RepositoryHistory, at: i64) -> Option<EventNo> {
+        self.registries.deletions_reach(repository.repository, at, &self.names)
+    }
+
     /// `GetAuthorizationToken` calls, in order of time.
     pub fn logins(&self) -> &[EventNo] {
         &self.logins
     }
 
-    /// Records that CloudTrail left the content out of, by repository.
+    /// Records that do not say what was done, by repository: those that CloudTrail left the content out of, and the others.
     pub fn gaps(&self) -> Vec<Gap> {
-        let gap = |history: &RepositoryHistory| Gap { repository: self.repository(history), records: history.gaps.len() as u64 };
-        self.repositories.iter().filter(|history| !history.gaps.is_empty()).map(gap).collect()
+        self.gaps_where(|_| true)
+    }
+
+    /// The same, of those alone that CloudTrail left the content out of.
+    pub fn left_out(&self) -> Vec<Gap> {
+        self.gaps_where(|noted| noted.left_out)
+    }
+
+    fn gaps_where(&self, counts: impl Fn(&Noted) -> bool) -> Vec<Gap> {
+        let records = |history: &RepositoryHistory| history.gaps.iter().filter(|event| counts(&self.events[event.index()])).count() as u64;
+        let gap = |history: &RepositoryHistory| Gap { repository: self.repository(history), records: records(history) };
+        self.repositories.iter().map(gap).filter(|gap| gap.records > 0).collect()
     }
 }

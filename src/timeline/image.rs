@@ -1,7 +1,10 @@
 //! The compact life of one image, as the replay writes it and the detectors read it.
 
-use super::names::{DigestNo, EventNo, Sym};
-use crate::model::{ImageState, Order, PushOrigin, StepKind, UntaggedBy};
+use super::history::History;
+use super::names::{DigestNo, EventNo, PolicyNo, Sym};
+use super::presumed::Because;
+use super::tags::AskKind;
+use crate::model::{Caller, ImageState, Order, PushOrigin, StepKind, UntaggedBy};
 
 /// Everything known about one digest in one repository.
 #[derive(Debug)]
@@ -28,6 +31,10 @@ pub struct Image {
     pub origin: PushOrigin,
     pub media_type: Sym,
     pub children: Box<[DigestNo]>,
+    /// The image that it says something about, if it is a reference artifact.
+    pub subject: DigestNo,
+    /// What each of its children is for, in the same order.
+    pub platforms: Box<[Sym]>,
     pub steps: Vec<Step>,
     /// How it lost its last tag, while that counts: void once it has a tag again or is held by an index.
     pub displaced: Option<Box<Displacement>>,
@@ -48,6 +55,10 @@ pub struct Step {
     pub order: Order,
     /// A pull that was refused for want of permission: it says nothing about the image.
     pub denied: bool,
+    /// Of a pull: who asked.
+    pub caller: Caller,
+    /// A pull or a task that failed because, as it says itself, the image was not there.
+    pub missing: bool,
 }
 
 /// How an image lost its last tag to another.
@@ -58,6 +69,8 @@ pub struct Displacement {
     pub first_push: EventNo,
     pub second_push: EventNo,
     pub by: DigestNo,
+    /// The image that took the tag is one that the loser lists: a child was pushed under the tag of its index.
+    pub by_child: bool,
     pub order: Order,
     pub at: i64,
     /// Index of its `tag_lost` step.
@@ -85,6 +98,8 @@ pub struct Loss {
     pub tags: Vec<(Sym, EventNo)>,
     pub displaced: Option<Box<Displacement>>,
     pub run: Option<RunFacts>,
+    /// No log has this end: it is what most likely happened, and the event is the one that it is concluded from.
+    pub presumed: Option<Because>,
     pub pushed_at: Option<i64>,
     pub untagged_at: Option<i64>,
     pub untagged_by: Option<UntaggedBy>,
@@ -97,12 +112,15 @@ pub struct Loss {
     pub until: i64,
     /// When it came back (pushed again or restored), if it did.
     pub back_at: Option<i64>,
+    /// Who asked for a tag that went with it and is not back, after the image itself had come back.
+    pub asked_later: Vec<(EventNo, AskKind)>,
 }
 
 /// What the lifecycle run said about the image it took.
 #[derive(Debug, Clone)]
 pub struct RunFacts {
-    pub rules: Sym,
+    /// The policy of the run.
+    pub policy: PolicyNo,
     pub rule_priority: i64,
     pub tag_status: Sym,
     pub tags: Box<[Sym]>,
@@ -112,6 +130,10 @@ pub struct RunFacts {
 #[derive(Debug, Clone, Copy)]
 pub struct Use {
     pub by: Sym,
+    /// The definition through which it is named, if it is not named outright.
+    pub through: Sym,
+    /// The tag that was named; none where only the digest was.
+    pub tag: Sym,
     pub kind: UseKind,
     pub event: EventNo,
     /// From when, until when (exclusive; `i64::MAX` while nothing newer replaced it). Milliseconds.
@@ -129,8 +151,31 @@ pub enum UseKind {
     DeployedByDigest,
     /// A task of a service resolved its tag to it.
     ResolvedByTask,
-    /// A task could not start because of it.
+    /// A task could not start, or a call failed, because of it.
     TaskStopped,
+    /// A function or the like keeps it: it was what the reference meant.
+    Kept,
+    /// Somebody asks for its tag anew whenever it runs.
+    Asked,
+    /// A definition for jobs or endpoints names it, and none of them is known to run.
+    Offered,
+    /// A task, job or build ran it once, or tried to.
+    Started,
+}
+
+impl UseKind {
+    /// Whether it holds on to the image: what does is in need of it until something newer replaces it.
+    pub fn pins(self) -> bool {
+        matches!(self, Self::DeployedByDigest | Self::DeployedByTag | Self::ResolvedByTask | Self::Kept | Self::Asked)
+    }
+}
+
+/// One life of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life {
+    /// Milliseconds since the epoch.
+    pub pushed_at: Option<i64>,
+    pub first_step: u32,
 }
 
 impl Loss {
@@ -163,6 +208,8 @@ impl Image {
             origin: PushOrigin::Client,
             media_type: Sym::NONE,
             children: Box::default(),
+            subject: DigestNo::NONE,
+            platforms: Box::default(),
             steps: Vec::new(),
             displaced: None,
             losses: Vec::new(),
@@ -190,8 +237,38 @@ impl Image {
         self.tags.iter().any(|(own, _)| *own == tag)
     }
 
+    /// The life that it was in at that moment, in the repository and not in its archive. A run that takes it sees it still.
+    pub fn life_at(&self, at: i64) -> Option<Life> {
+        let ended = self.losses.iter().find(|loss| loss.at >= at && loss.pushed_at.is_some_and(|pushed| pushed <= at));
+        let in_archive = |loss: &Loss| loss.end == End::Archived && loss.at < at && loss.until > at;
+        if self.losses.iter().any(in_archive) {
+            return None;
+        }
+        if let Some(loss) = ended {
+            return Some(Life { pushed_at: loss.pushed_at, first_step: loss.first_step });
+        }
+        let lives = self.is_alive() && self.pushed_at.is_some_and(|pushed| pushed <= at);
+        lives.then_some(Life { pushed_at: self.pushed_at, first_step: self.life_start })
+    }
+
+    /// The tags that it had then, as far as the logs tell.
+    pub fn tags_at(&self, life: Life, at: i64, history: &History) -> Vec<Sym> {
+        // A tag from before the logs has no step that gave it.
+        let known = self.tags.iter().chain(self.losses.iter().flat_map(|loss| &loss.tags));
+        let mut tags: Vec<Sym> = known.filter(|(_, given)| given.is_none()).map(|(tag, _)| *tag).collect();
+        let steps = self.steps.get(life.first_step as usize..).unwrap_or_default();
+        for step in steps.iter().take_while(|step| history.noted(step.event).time <= at).filter(|step| step.tag.is_some()) {
+            match step.kind {
+                StepKind::Push | StepKind::Replicate if !tags.contains(&step.tag) => tags.push(step.tag),
+                StepKind::TagLost | StepKind::Untag => tags.retain(|tag| *tag != step.tag),
+                _ => {}
+            }
+        }
+        tags
+    }
+
     pub(super) fn step(&mut self, event: EventNo, kind: StepKind, tag: Sym, other: DigestNo, order: Order) {
-        self.steps.push(Step { event, tag, other, kind, order, denied: false });
+        self.steps.push(Step { event, tag, other, kind, order, denied: false, missing: false, caller: Caller::Client });
     }
 
     pub(super) fn next_step(&self) -> u32 {

@@ -4,11 +4,13 @@
 //! they stand for: workers number things in the order in which they happen to meet them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 
 use crate::model::{Digest, LogText, Repository, RepositoryRef};
+use crate::policy::Policy;
 
 /// A map by number: the standard library's takes longer to hash four bytes than to look them up.
 pub type Map<K, V> = HashMap<K, V, RandomState>;
@@ -70,6 +72,24 @@ number! {
     /// An event.
     EventNo
 }
+number! {
+    /// A lifecycle policy: parsed once, however many runs state it.
+    PolicyNo
+}
+
+/// In which words a policy was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Wording {
+    /// `lifecyclePolicyText`.
+    Put,
+    /// Rules in the prose of a lifecycle event, as JSON.
+    Stated,
+    /// The policy of a supposition, which is in no log.
+    Supposed,
+}
+
+/// No log words it, so it has no text.
+const SUPPOSED: (Sym, Wording) = (Sym::NONE, Wording::Supposed);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RepositoryKey {
@@ -84,6 +104,8 @@ pub struct Names {
     strings: IndexSet<Box<str>, RandomState>,
     digests: IndexSet<Digest, RandomState>,
     repositories: IndexSet<RepositoryKey, RandomState>,
+    policies: IndexMap<(Sym, Wording), Arc<Policy>, RandomState>,
+    no_policy: Arc<Policy>,
 }
 
 /// How the numbers of one [`Names`] read in another.
@@ -91,6 +113,7 @@ pub struct Translation {
     pub strings: Vec<Sym>,
     pub digests: Vec<DigestNo>,
     pub repositories: Vec<RepositoryNo>,
+    pub policies: Vec<PolicyNo>,
 }
 
 impl Names {
@@ -118,6 +141,28 @@ impl Names {
 
     pub fn optional_repository(&mut self, repository: Option<&RepositoryRef<'_>>) -> RepositoryNo {
         repository.map_or(RepositoryNo::NONE, |found| self.repository(&found.registry_id, &found.region, &found.name))
+    }
+
+    /// A policy as the logs word it, read the first time that it is met.
+    pub fn policy(&mut self, text: &str, wording: Wording) -> PolicyNo {
+        let key = (self.string(text), wording);
+        let read = || if wording == Wording::Stated { Policy::from_rules(text) } else { Policy::from_text(text) };
+        let index = self.policies.get_index_of(&key).unwrap_or_else(|| self.policies.insert_full(key, Arc::new(read())).0);
+        PolicyNo::from_index(index)
+    }
+
+    /// Takes in the policy of a supposition. There is one at most.
+    pub fn suppose(&mut self, policy: &Arc<Policy>) {
+        self.policies.insert(SUPPOSED, Arc::clone(policy));
+    }
+
+    pub fn supposed_policy(&self) -> PolicyNo {
+        self.policies.get_index_of(&SUPPOSED).map_or(PolicyNo::NONE, PolicyNo::from_index)
+    }
+
+    /// The policy behind the number; one without rules for none.
+    pub fn policy_of(&self, number: PolicyNo) -> &Arc<Policy> {
+        self.policies.get_index(number.index()).map_or(&self.no_policy, |(_, policy)| policy)
     }
 
     /// The text of `sym`; empty for none.
@@ -170,6 +215,14 @@ impl Names {
             name: key.name.translated(&strings),
         };
         let repositories = other.repositories.iter().map(|key| RepositoryNo::from_index(self.repositories.insert_full(translate(key)).0)).collect();
-        Translation { strings, digests, repositories }
+        let read = |((text, wording), policy)| {
+            let text: Sym = text;
+            let own = self.policies.entry((text.translated(&strings), wording));
+            let index = own.index();
+            own.or_insert(policy);
+            PolicyNo::from_index(index)
+        };
+        let policies = other.policies.into_iter().map(read).collect();
+        Translation { strings, digests, repositories, policies }
     }
 }

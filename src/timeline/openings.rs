@@ -7,10 +7,11 @@
 
 use super::fact::Noted;
 use super::image::{Displacement, End, Image, Loss, RunFacts, Step};
-use super::names::{EventNo, Names, Sym};
+use super::names::{EventNo, Names, PolicyNo, Sym};
 use super::replay::{Opening, RepositoryHistory};
-use crate::model::{Order, StepKind, UntaggedBy};
-use crate::policy::{Clock, Count, Policy};
+use super::tags::TagSpan;
+use crate::model::{Caller, Order, StepKind, TagEnd, UntaggedBy};
+use crate::policy::{Clock, Count};
 
 /// Gives a displacement to the images for which the logs leave a single possibility.
 ///
@@ -30,6 +31,7 @@ pub(super) fn match_openings(state: &mut RepositoryHistory, begins: i64, events:
         if rivals == 1 {
             let opening = state.openings[opening];
             displace(&mut state.images[orphan.0], orphan.1, opening, events);
+            had_before(state, orphan.0, opening);
         }
     }
 }
@@ -87,7 +89,7 @@ const RUN_MILLIS: i64 = DAY_MILLIS + 3_600_000;
 
 /// What went before a push, for telling whether an image still had a tag then.
 struct Past<'p> {
-    runs: &'p [(EventNo, Sym)],
+    runs: &'p [(EventNo, PolicyNo)],
     events: &'p [Noted],
     /// When the logs of the repository begin.
     begins: i64,
@@ -108,9 +110,9 @@ struct Past<'p> {
 fn had_a_tag(loss: &Loss, at: i64, past: &Past<'_>) -> bool {
     let (Some(pushed), Some(run)) = (loss.pushed_at, &loss.run) else { return false };
     let left_alone = |old_enough: i64| {
-        past.runs.iter().any(|&(event, rules)| {
+        past.runs.iter().any(|&(event, policy)| {
             let ran = past.events[event.index()].time;
-            rules == run.rules && ran < at && old_enough < ran && past.restored < ran
+            policy == run.policy && ran < at && old_enough < ran && past.restored < ran
         })
     };
     let day_before = loss.at - RUN_MILLIS;
@@ -122,8 +124,7 @@ fn had_a_tag(loss: &Loss, at: i64, past: &Past<'_>) -> bool {
 
 /// The age at which the rule takes images, if it goes by the age since the push.
 fn age_in_days(run: &RunFacts, strings: &Names) -> Option<i64> {
-    let policy = Policy::from_rules(strings.text(run.rules));
-    let rule = policy.rules().iter().find(|rule| rule.priority == run.rule_priority)?;
+    let rule = strings.policy_of(run.policy).rule(run.rule_priority)?;
     if let Count::Since(Clock::Pushed, days) = rule.count { Some(days) } else { None }
 }
 
@@ -133,9 +134,30 @@ fn named_under(life: &[Step]) -> Vec<Sym> {
     life.iter().filter(names).map(|step| step.tag).collect()
 }
 
+/// The tag was on that image before the push that the logs have first.
+fn had_before(state: &mut RepositoryHistory, at: usize, opening: Opening) {
+    let (digest, pushed_at) = (state.images[at].digest, state.images[at].pushed_at);
+    let Some(life) = state.tag_lives.get_mut(&opening.tag) else { return };
+    let Some(place) = life.spans.iter().position(|span| span.since == opening.event) else { return };
+    let mut span = TagSpan::new(digest, EventNo::NONE, i64::MIN, pushed_at, Order::Inferred);
+    (span.until, span.end, span.ended_by, span.moved_to) = (opening.at, Some(TagEnd::Moved), opening.event, opening.digest);
+    life.spans.insert(place, span);
+    // What asked for it until then was answered.
+    life.asks.retain(|ask| ask.in_vain);
+}
+
 fn displace(image: &mut Image, loss: usize, opening: Opening, events: &[Noted]) {
     let at = image.steps.iter().position(|step| events[step.event.index()].time > opening.at).unwrap_or(image.steps.len());
-    let lost = Step { event: opening.event, tag: opening.tag, other: opening.digest, kind: StepKind::TagLost, order: Order::Inferred, denied: false };
+    let lost = Step {
+        event: opening.event,
+        tag: opening.tag,
+        other: opening.digest,
+        kind: StepKind::TagLost,
+        order: Order::Inferred,
+        denied: false,
+        caller: Caller::Client,
+        missing: false,
+    };
     image.steps.insert(at, lost);
     let step = u32::try_from(at).unwrap_or(u32::MAX);
     for loss in &mut image.losses {
@@ -152,6 +174,7 @@ fn displace(image: &mut Image, loss: usize, opening: Opening, events: &[Noted]) 
         first_push: EventNo::NONE,
         second_push: opening.event,
         by: opening.digest,
+        by_child: false,
         order: Order::Inferred,
         at: opening.at,
         step,

@@ -1,12 +1,14 @@
 //! What the policy in force at the end of the logs has in store for the images of a repository.
 
+use std::sync::Arc;
+
 use super::history::History;
-use super::image::{Image, Step};
+use super::image::{End, Image, Step};
 use super::names::EventNo;
-use super::policy::{PolicyInForce, PolicyText};
+use super::policy::{KnownFrom, PolicyInForce};
 use super::replay::RepositoryHistory;
-use crate::model::{Digest, ImageState, StepKind, StorageClass};
-use crate::policy::{Joined, Outlook, Policy, Rule, Seen, Tags, outlook, records_pull};
+use crate::model::{Caller, Digest, ImageState, StepKind, StorageClass};
+use crate::policy::{Clock, Count, Joined, Outlook, Policy, Rule, Seen, Tags, outlook, records_pull};
 
 /// Indexes of indexes of indexes: what is nested deeper than this is not followed.
 const NESTED_MAX: usize = 8;
@@ -14,7 +16,7 @@ const NESTED_MAX: usize = 8;
 /// The policy in force, and an outlook for each image, in the order of [`RepositoryHistory::images`].
 pub struct Prospects {
     pub in_force: PolicyInForce,
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     pub images: Vec<Option<Prospect>>,
 }
 
@@ -27,20 +29,33 @@ pub struct Prospect {
     pub eligible_at: Option<i64>,
     /// For a count rule, how many more images it survives.
     pub survives: Option<u64>,
+    /// Where a pull may have counted or not.
+    pub unclear: Option<Unclear>,
+    /// Index of the image with which it goes, within a day after that: the rule and the time are that one's.
+    pub subject: Option<usize>,
+}
+
+/// A pull whose caller is not clear: ECR does not count Amazon Inspector's, and how those look in CloudTrail is not documented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unclear {
+    /// When a run takes the image if the pull counts, in milliseconds.
+    pub eligible_at: i64,
+    pub pull: EventNo,
 }
 
 impl Prospects {
     /// None where the logs do not tell the policy.
     pub fn of(history: &History, repository: &RepositoryHistory) -> Option<Self> {
         let in_force = repository.policy?;
-        let policy = history.policy(in_force.text);
-        let since = match in_force.text {
-            PolicyText::Policy(_) => history.time(in_force.since).millis(),
+        let policy = Arc::clone(history.policy(in_force.policy));
+        let since = match in_force.known_from {
+            KnownFrom::Put | KnownFrom::Template => history.time(in_force.since).millis(),
             // A run states what was in force before it already.
-            PolicyText::Rules(_) => i64::MIN,
+            KnownFrom::Run => i64::MIN,
         };
         let there: Vec<(usize, StorageClass)> = repository.images.iter().enumerate().filter_map(|(at, image)| Some((at, class(image)?))).collect();
         let tags: Vec<Vec<&str>> = there.iter().map(|(at, _)| tags(history, &repository.images[*at])).collect();
+        let mut unclear_pulls = Vec::new();
         let joined: Vec<Joined<'_, Digest>> = there
             .iter()
             .zip(&tags)
@@ -49,22 +64,46 @@ impl Prospects {
                 let seen = seen(history, repository, image, *class, tags);
                 let rule = policy.governing(&seen).and_then(|index| policy.rules().get(index));
                 let since = since.max(rule.map_or(i64::MIN, |rule| belongs_since(history, image, &policy, rule)));
+                unclear_pulls.push(unclear(history, image, rule, &seen));
                 Joined { key: history.digest_or_zero(image.digest), seen, since }
             })
             .collect();
         let mut images = vec![None; repository.images.len()];
-        for (((at, _), joined), Outlook { rule, eligible_at, survives }) in there.iter().zip(&joined).zip(outlook(&policy, &joined)) {
+        for ((((at, _), joined), Outlook { rule, eligible_at, survives }), unclear) in
+            there.iter().zip(&joined).zip(outlook(&policy, &joined)).zip(unclear_pulls)
+        {
             // Nothing is eligible before it is there.
             let eligible_at = eligible_at.map(|eligible| eligible.max(joined.seen.there_at)).filter(|eligible| *eligible < i64::MAX);
-            images[*at] = Some(Prospect { rule, eligible_at, survives });
+            images[*at] = Some(Prospect { rule, eligible_at, survives, unclear, subject: None });
         }
         let mut prospects = Self { in_force, policy, images };
         prospects.hold(repository);
+        prospects.follow_subjects(repository);
         Some(prospects)
     }
 
     pub fn rule(&self, prospect: Prospect) -> Option<&Rule> {
         self.policy.rules().get(prospect.rule?)
+    }
+
+    /// A reference artifact goes within a day of the image that it is about, if that comes before its own rule takes it.
+    fn follow_subjects(&mut self, repository: &RepositoryHistory) {
+        if repository.artifacts.is_empty() {
+            return;
+        }
+        let own = self.images.clone();
+        for (at, image) in repository.images.iter().enumerate() {
+            let Some(subject) = image.subject.some().and_then(|subject| repository.by_digest.get(&subject).copied()) else { continue };
+            let Some(Some(going)) = own.get(subject).copied().filter(|prospect| prospect.is_some_and(|prospect| prospect.eligible_at.is_some()))
+            else {
+                continue;
+            };
+            if let Some(prospect) = &mut self.images[at]
+                && prospect.eligible_at.is_none_or(|eligible| Some(eligible) > going.eligible_at)
+            {
+                *prospect = Prospect { subject: Some(subject), ..going };
+            }
+        }
     }
 
     /// What an index lists goes after it, if the index goes at all.
@@ -113,26 +152,43 @@ fn life(image: &Image) -> &[Step] {
 
 fn seen<'t>(history: &History, repository: &RepositoryHistory, image: &Image, class: StorageClass, tags: &'t [&'t str]) -> Seen<'t> {
     let time = |step: &Step| history.time(step.event).millis();
-    let mut pulled_at: Option<i64> = None;
-    for pull in life(image).iter().filter(|step| step.kind == StepKind::Pull).map(time) {
-        if records_pull(pulled_at, pull) {
-            pulled_at = Some(pull);
-        }
-    }
     Seen {
         tags,
         class,
         pushed_at: image.pushed_at,
         there_at: image.pushed_at.or_else(|| life(image).first().map(time)).unwrap_or(i64::MAX),
-        pulled_at,
+        pulled_at: pulled_at(history, image, |caller| caller.is_recorded() == Some(true)).map(|(at, _)| at),
         restored_at: restored_at(history, image),
         archived_at: image.gone_at.filter(|_| class == StorageClass::Archive),
         held: repository.is_held(image.digest),
     }
 }
 
+/// The last recorded pull of this life, and its event; `counts`: whether a pull by such a caller is recorded.
+fn pulled_at(history: &History, image: &Image, counts: impl Fn(Caller) -> bool) -> Option<(i64, EventNo)> {
+    let mut last: Option<(i64, EventNo)> = None;
+    for step in life(image).iter().filter(|step| step.kind == StepKind::Pull && counts(step.caller)) {
+        let pull = history.time(step.event).millis();
+        if records_pull(last.map(|(at, _)| at), pull) {
+            last = Some((pull, step.event));
+        }
+    }
+    last
+}
+
+/// When the rule takes the image if pulls count whose caller is not clear, where that makes a difference.
+fn unclear(history: &History, image: &Image, rule: Option<&Rule>, seen: &Seen<'_>) -> Option<Unclear> {
+    let rule = rule.filter(|rule| matches!(rule.count, Count::Since(Clock::Pulled, _)))?;
+    let (at, pull) = pulled_at(history, image, |caller| caller.is_recorded() != Some(false))?;
+    let ripe = rule.ripe_at(&Seen { pulled_at: Some(at), ..*seen })?;
+    (Some(ripe) != rule.ripe_at(seen)).then_some(Unclear { eligible_at: ripe, pull })
+}
+
 fn restored_at(history: &History, image: &Image) -> Option<i64> {
-    life(image).iter().rev().find(|step| step.kind == StepKind::Restore).map(|step| history.time(step.event).millis())
+    let step = life(image).iter().rev().find(|step| step.kind == StepKind::Restore).map(|step| history.time(step.event).millis());
+    // A push brings an image out of the archive, too.
+    let ended = image.losses.iter().rev().find(|loss| loss.end == End::Archived && loss.first_step == image.life_start);
+    step.max(ended.and_then(|loss| loss.back_at))
 }
 
 /// Since when the image has belonged to the rule: it has the tags for it, and none any more for a rule above.

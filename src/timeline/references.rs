@@ -1,11 +1,14 @@
 //! Who refers to which image: task definitions, services, tasks, functions → mentions in the repositories they name.
 //!
 //! A service keeps what it was deployed with until a newer deployment replaces it: ECS resolves a tag at the first task of
-//! a deployment and starts every later task with that digest (ECS Developer Guide, "container image resolution").
+//! a deployment and starts every later task with that digest (ECS Developer Guide, "container image resolution"). What other
+//! services do is in [`needs`].
+
+mod needs;
 
 use std::collections::HashSet;
 
-use super::fact::{Fact, Named, Noted, Reference, Task, What};
+use super::fact::{Fact, Named, Noted, Reference, StopReason, Task, What};
 use super::names::{DigestNo, EventNo, Map, Names, RepositoryNo, Sym};
 
 /// One image named by somebody, in the repository it lies in.
@@ -18,7 +21,13 @@ pub struct Mention {
     pub event: EventNo,
     /// Task definition, service, task or function.
     pub by: Sym,
+    /// The definition through which it is named, if it is not named outright.
+    pub through: Sym,
+    /// The image that this one holds on to is meant, whatever the reference means by now.
+    pub of: Sym,
     pub kind: MentionKind,
+    /// For what a task could not have.
+    pub reason: StopReason,
     /// When something newer replaced it, in milliseconds; `i64::MAX` if nothing did.
     pub until: i64,
 }
@@ -29,6 +38,14 @@ pub enum MentionKind {
     Deployed,
     Resolved,
     Missing,
+    /// Keeps the image that the reference meant at the call.
+    Kept,
+    /// Asks for the tag anew whenever it runs.
+    Asked,
+    /// Named by a definition that jobs or endpoints may run, and of which none is known to run.
+    Offered,
+    /// Ran once.
+    Started,
 }
 
 /// Reads facts that name no repository of their own, sorted by time.
@@ -37,11 +54,19 @@ pub fn mentions(facts: &[Fact], others: &[Fact], events: &[Noted], names: &Names
     let second = |fact: &&Fact| events[fact.event.index()].time.div_euclid(1000);
     let mut ordered: Vec<&Fact> = facts.iter().collect();
     // A definition is registered before anything runs it, whatever the order within a second looks like.
-    ordered.sort_by_key(|fact| (second(fact), !matches!(fact.what, What::Define { .. })));
+    ordered.sort_by_key(|fact| (second(fact), !defines(&fact.what)));
     for fact in ordered {
         reader.read(fact);
     }
     reader.mentions
+}
+
+fn defines(what: &What) -> bool {
+    match what {
+        What::Define { .. } => true,
+        What::Need(need) => need.kind == crate::model::NeedKind::Defines,
+        _ => false,
+    }
 }
 
 /// Repositories in which a digest was pushed, pulled or expired, for digests that somebody names without saying where.
@@ -86,10 +111,20 @@ struct Reader<'f> {
     names: Option<&'f Names>,
     homes: Map<DigestNo, Vec<RepositoryNo>>,
     mentions: Vec<Mention>,
-    definitions: Map<Sym, &'f [Reference]>,
+    definitions: Map<Sym, Definition>,
     /// Newest definition of a family, `arn:…:task-definition/family`.
     families: Map<&'f str, Sym>,
     runners: Map<Sym, Runner>,
+    /// Published versions of a function.
+    versions: Map<Sym, Vec<Sym>>,
+}
+
+/// Images by a name of their own, each with the definition that names it in the end.
+#[derive(Default, Clone)]
+struct Definition {
+    images: Vec<(Reference, Sym)>,
+    /// Mentions by the definition itself, while it is the newest of its family.
+    open: Vec<usize>,
 }
 
 /// A service, and what it is deployed with.
@@ -99,28 +134,31 @@ struct Runner {
     open: Vec<usize>,
 }
 
+/// Who names images, how, and when.
+#[derive(Clone, Copy)]
+struct Naming {
+    event: EventNo,
+    by: Sym,
+    kind: MentionKind,
+}
+
 impl<'f> Reader<'f> {
     fn read(&mut self, fact: &'f Fact) {
         match &fact.what {
             What::Define { definition, images } => {
-                self.define(*definition, images);
-                self.mention_all(images, fact.event, *definition, MentionKind::Named);
+                self.define(*definition, direct(images).collect());
+                self.mention_all(direct(images), Naming { event: fact.event, by: *definition, kind: MentionKind::Named });
             }
             What::Deploy { runner, definition, images, replaces } => self.deploy(fact.event, *runner, *definition, images, *replaces),
-            What::StopRunning { runner } => {
-                let open = self.runners.remove(runner).map(|runner| runner.open).unwrap_or_default();
-                self.close(&open, fact.event);
-            }
+            What::StopRunning { runner } => self.stop(*runner, fact.event),
             What::Task(task) => self.task(fact.event, task),
-            What::Refer { referrer, images } => {
-                self.mention_all(images, fact.event, *referrer, MentionKind::Named);
-            }
+            What::Need(need) => self.need(fact.event, need),
             _ => {}
         }
     }
 
-    fn define(&mut self, definition: Sym, images: &'f [Reference]) {
-        self.definitions.insert(definition, images);
+    fn define(&mut self, definition: Sym, images: Vec<(Reference, Sym)>) {
+        self.definitions.insert(definition, Definition { images, open: Vec::new() });
         if let Some((family, _)) = self.text(definition).rsplit_once(':') {
             self.families.insert(family, definition);
         }
@@ -130,39 +168,54 @@ impl<'f> Reader<'f> {
         self.names.map_or("", |names| names.text(sym))
     }
 
+    /// The definition that a name means now: of a family the newest.
+    fn newest(&self, named: Sym) -> Sym {
+        self.families.get(self.text(named)).copied().unwrap_or(named)
+    }
+
+    /// What a definition names, each image with the definition that names it.
+    fn defined(&self, definition: Sym) -> Vec<(Reference, Sym)> {
+        let images = self.definitions.get(&definition).map(|known| known.images.as_slice()).unwrap_or_default();
+        images.iter().map(|(image, through)| (*image, through.some().unwrap_or(definition))).collect()
+    }
+
     fn deploy(&mut self, event: EventNo, runner: Sym, definition: Sym, images: &[Reference], replaces: bool) {
         if !replaces {
             return;
         }
         if self.text(runner).contains(":task/") {
-            // A task of its own runs once and is never redeployed: it names an image, and pins nothing.
-            let defined = definition.some().and_then(|definition| self.definitions.get(&definition).copied()).unwrap_or_default();
-            self.mention_all(defined, event, runner, MentionKind::Named);
-            self.mention_all(images, event, runner, MentionKind::Named);
+            // A task of its own runs once and is never redeployed: it pins nothing.
+            let naming = Naming { event, by: runner, kind: MentionKind::Started };
+            let defined = definition.some().map(|definition| self.defined(self.newest(definition))).unwrap_or_default();
+            self.mention_all(defined.into_iter().chain(direct(images)), naming);
             return;
         }
+        let naming = Naming { event, by: runner, kind: MentionKind::Deployed };
         let before = self.runners.remove(&runner).unwrap_or_default();
         self.close(&before.open, event);
-        let definition = definition.some().map(|given| self.families.get(self.text(given)).copied().unwrap_or(given)).or(before.definition);
-        let mut open = Vec::new();
-        if let Some(defined) = definition.and_then(|definition| self.definitions.get(&definition).copied()) {
-            open.extend(self.mention_all(defined, event, runner, MentionKind::Deployed));
-        }
-        open.extend(self.mention_all(images, event, runner, MentionKind::Deployed));
+        let definition = definition.some().map(|given| self.newest(given)).or(before.definition);
+        let defined = definition.map(|definition| self.defined(definition)).unwrap_or_default();
+        let open = self.mention_all(defined.into_iter().chain(direct(images)), naming);
         self.runners.insert(runner, Runner { definition, open });
+    }
+
+    fn stop(&mut self, runner: Sym, event: EventNo) {
+        let open = self.runners.remove(&runner).map(|runner| runner.open).unwrap_or_default();
+        self.close(&open, event);
     }
 
     fn task(&mut self, event: EventNo, task: &Task) {
         let by = task.group.some().or(task.definition.some()).unwrap_or(task.task);
         if task.missing.is_empty() && !task.stopped {
-            let made = self.mention_all(&task.images, event, by, MentionKind::Resolved);
+            let made = self.mention_all(direct(&task.images), Naming { event, by, kind: MentionKind::Resolved });
             // The pin outlives the task: it ends when the service is deployed anew. A task of no known service pins nothing.
             match self.service_of(task).and_then(|runner| self.runners.get_mut(&runner)) {
                 Some(runner) => runner.open.extend(made),
                 None => self.close(&made, event),
             }
         }
-        self.mention_all(&task.missing, event, by, MentionKind::Missing);
+        let missing = self.mention_all(direct(&task.missing), Naming { event, by, kind: MentionKind::Missing });
+        missing.into_iter().for_each(|at| self.mentions[at].reason = task.reason);
     }
 
     /// The service that a task runs for: one that is deployed with its definition, by name if several are.
@@ -182,15 +235,23 @@ impl<'f> Reader<'f> {
         }
     }
 
-    fn mention_all(&mut self, images: &[Reference], event: EventNo, by: Sym, kind: MentionKind) -> Vec<usize> {
+    fn mention_all(&mut self, images: impl IntoIterator<Item = (Reference, Sym)>, naming: Naming) -> Vec<usize> {
+        let Naming { event, by, kind } = naming;
         let first = self.mentions.len();
-        for image in images {
+        for (image, through) in images {
             let homes =
                 if image.repository.is_some() { vec![image.repository] } else { self.homes.get(&image.image.digest).cloned().unwrap_or_default() };
             for repository in homes {
-                self.mentions.push(Mention { repository, image: image.image, cut: image.cut, event, by, kind, until: i64::MAX });
+                let Reference { image, cut, .. } = image;
+                let reason = StopReason::Other;
+                self.mentions.push(Mention { repository, image, cut, event, by, through, of: Sym::NONE, kind, reason, until: i64::MAX });
             }
         }
         (first..self.mentions.len()).collect()
     }
+}
+
+/// Images that are named outright.
+fn direct(images: &[Reference]) -> impl Iterator<Item = (Reference, Sym)> + '_ {
+    images.iter().map(|image| (*image, Sym::NONE))
 }

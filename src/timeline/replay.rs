@@ -9,14 +9,16 @@ mod push;
 mod removal;
 mod run;
 mod state;
+mod tags;
 mod usage;
 
 use super::fact::{Fact, Noted, What};
 use super::image::Image;
-use super::names::{DigestNo, EventNo, Map, Names, RepositoryNo, Sym};
+use super::names::{DigestNo, EventNo, Map, Names, PolicyNo, RepositoryNo, Sym};
 use super::order;
-use super::policy::{Agreement, PolicyInForce, PolicyText};
+use super::policy::{Agreement, KnownFrom, PolicyInForce};
 use super::references::Mention;
+use super::registry::Registries;
 use super::suppose::Supposed;
 use crate::model::{ImageState, Order};
 
@@ -46,15 +48,19 @@ pub fn replay<'e>(
     happenings: &[Happening<'e>],
     events: &'e [Noted],
     names: &'e Names,
+    registries: &'e Registries,
     supposed: Option<Supposed<'e>>,
 ) -> RepositoryHistory {
     let mut replay = Replay {
         events,
         names,
+        registries,
         state: RepositoryHistory::new(repository),
         layers: Layers::new(happenings),
         digests: Digests::default(),
         waiting: Map::default(),
+        held: Map::default(),
+        asking: Map::default(),
         unconfirmed: Vec::new(),
         agrees: Agreement::default(),
         board: supposed.map(|supposed| Box::new(Board::new(supposed, happenings, events))),
@@ -77,6 +83,11 @@ pub fn replay<'e>(
     }
     replay.make_up_runs(i64::MAX);
     let begins = happenings.first().map_or(i64::MAX, |first| events[first.event().index()].time);
+    for at in 0..replay.state.images.len() {
+        if replay.state.images[at].is_alive() {
+            replay.asked_for_at_the_end(at, i64::MAX - 1);
+        }
+    }
     if !replay.plays_another_policy() {
         super::openings::match_openings(&mut replay.state, begins, events, names);
     }
@@ -89,12 +100,17 @@ pub fn replay<'e>(
 struct Replay<'e> {
     events: &'e [Noted],
     names: &'e Names,
+    registries: &'e Registries,
     state: RepositoryHistory,
     layers: Layers,
     /// Only to find an image by the beginning of its digest.
     digests: Digests,
     /// Mentions of tags that nothing has yet: a pipeline may deploy before it has pushed.
     waiting: Map<Sym, Vec<Mention>>,
+    /// What functions and the like keep: the images, and the event that took them up.
+    held: Map<Sym, (EventNo, Vec<usize>)>,
+    /// Who asks for a tag whenever it runs.
+    asking: Map<Sym, Vec<Mention>>,
     /// Deployments whose first task has not asked for the tag yet.
     unconfirmed: Vec<Unconfirmed>,
     agrees: Agreement,
@@ -122,25 +138,39 @@ impl<'e> Replay<'e> {
             What::PushFailed { image, proves } => self.push_failed(event, *image, *proves, order),
             What::Delete(deleted) => self.delete(event, deleted, order),
             What::Run(run) => self.run(event, run, order),
-            What::CreateRepository { mutability } => self.create_repository(event, *mutability),
+            What::CreateRepository { mutability, made_by_ecr, .. } => self.create_repository(event, mutability, *made_by_ecr),
             What::DeleteRepository => self.delete_repository(event, order),
-            What::SetPolicy { text } => self.set_policy(event, *text),
-            What::DeletePolicy => (self.state.policy, self.state.policy_deleted) = (None, Some(event)),
-            What::SetMutability { mutability } => self.state.mutability = *mutability,
+            What::SetPolicy { policy } => self.set_policy(event, *policy),
+            What::DeletePolicy => {
+                self.state.change_policy(event, None);
+                self.state.policy_deleted = Some(event);
+            }
+            What::SetMutability { mutability } => {
+                self.state.mutability.clone_from(mutability);
+                self.state.mutability_set_by = Some(event);
+            }
             What::Archive { image } => self.archive(event, *image, order),
+            What::RestoreRequested { image } => self.request_restore(event, *image, order),
             What::Restored { image } => self.restore(event, image.digest, order),
-            What::Pull { image, outcome } => self.pull(event, *image, *outcome, order),
-            What::PullLayer { layer, failed } => self.pull_layer(event, *layer, *failed, order),
+            What::Pull { image, outcome, caller } => self.pull(event, *image, *outcome, *caller, order),
+            What::PullLayer { layer, failed, caller } => self.pull_layer(event, *layer, *failed, *caller, order),
             What::AccessChanged => self.state.access_changes.push(event),
             What::Omitted => self.state.note_gap(event),
-            What::Define { .. } | What::Deploy { .. } | What::StopRunning { .. } | What::Task(_) | What::Refer { .. } | What::Login => {}
+            What::Define { .. }
+            | What::Deploy { .. }
+            | What::StopRunning { .. }
+            | What::Task(_)
+            | What::Need(_)
+            | What::Key(_)
+            | What::Login
+            | What::Registry(_) => {}
         }
     }
 
-    fn set_policy(&mut self, event: EventNo, text: Sym) {
-        let text = PolicyText::Policy(text);
-        let same = self.state.policy.filter(|policy| policy.text == text).map(|policy| policy.since);
-        self.state.policy = Some(PolicyInForce { event, text, since: same.unwrap_or(event) });
+    fn set_policy(&mut self, event: EventNo, policy: PolicyNo) {
+        let same = self.state.policy.filter(|known| known.policy == policy).map(|known| known.since);
+        let put = PolicyInForce { event, policy, known_from: KnownFrom::Put, since: same.unwrap_or(event) };
+        self.state.change_policy(event, Some(put));
         self.state.policy_deleted = None;
     }
 

@@ -1,7 +1,9 @@
 //! What else may be asked of the events than what happened: whether the policy in force explains it, and what another one
 //! would have done.
 
-use super::names::{DigestNo, EventNo, Sym};
+use std::sync::Arc;
+
+use super::names::{DigestNo, EventNo, PolicyNo};
 use crate::model::Timestamp;
 use crate::policy::Policy;
 
@@ -11,7 +13,7 @@ pub enum Supposition {
     /// As they are; before each run its own rules say what it is to take.
     InForce,
     /// Pushes, moves and deletes as they are; runs take what this policy takes, and nothing else.
-    Instead(Policy),
+    Instead(Arc<Policy>),
 }
 
 /// An image that a run was to take.
@@ -23,8 +25,8 @@ pub struct Foreseen {
     pub event: EventNo,
     /// When the run is, in milliseconds.
     pub at: i64,
-    /// The rules of the run; none where they are those of the supposition.
-    pub rules: Sym,
+    /// The policy by which the run goes.
+    pub policy: PolicyNo,
     pub rule_priority: i64,
     /// For an age rule, since when the image was old enough.
     pub ripe_at: Option<i64>,

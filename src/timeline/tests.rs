@@ -8,7 +8,9 @@ use crate::model::{Action, Addendum, Filter, FindingKind, ImageId, ImageState, O
 use log::{Log, digest};
 
 pub mod log;
+mod needs;
 mod regressions;
+mod settings;
 
 fn kinds(timeline: &Timeline) -> Vec<StepKind> {
     timeline.steps.iter().map(|step| step.kind).collect()
@@ -142,7 +144,7 @@ fn a_push_before_the_logs_still_gives_a_finding() {
     let mut log = Log::default();
     log.push(2, "v1").at(90_000).run(1, &[], "expire", Some(-30));
     let finding = &log.findings()[0];
-    assert_eq!((finding.lost.digest, finding.kept.digest), (digest(1), Some(digest(2))));
+    assert_eq!((finding.lost.digest, finding.kept.digest), (Some(digest(1)), Some(digest(2))));
     assert_eq!((finding.first_push.is_none(), finding.gap_seconds, finding.order), (true, None, Order::Inferred));
     assert!(finding.advice.iter().any(|advice| advice.contains("--since")));
     // A push displaces one image at most: with two that fit, nothing can be said.
@@ -159,6 +161,7 @@ fn copies_twins_and_corrections_count_once() {
     // The same call in the caller's account, under an id of its own.
     for (event, id) in [(&mut log.events[2].event, "aaaa"), (&mut copy.event, "bbbb")] {
         event.id = Cow::Borrowed(id);
+        event.identity = log::identity(id);
         event.shared_id = Some(Cow::Borrowed("shared"));
     }
     copy.event.recipient_account = "444455556666".into();
@@ -166,6 +169,7 @@ fn copies_twins_and_corrections_count_once() {
     let mut correction = log.events[1].clone();
     correction.event.addendum = Some(Addendum { original_event_id: correction.event.id.clone(), corrects_time: false });
     correction.event.id = Cow::Borrowed("cccc");
+    correction.event.identity = log::identity("cccc");
     correction.action = Action::Pull { images: vec![ImageId { digest: Some(digest(1)), tag: None }], failed: true };
     log.events.push(correction);
     let image = log.image(1);
@@ -176,7 +180,9 @@ fn copies_twins_and_corrections_count_once() {
 #[test]
 fn a_deleted_repository_takes_everything() {
     let mut log = Log::default();
-    log.push(1, "v1").add("DeleteRepository", Action::DeleteRepository).add("CreateRepository", Action::CreateRepository { mutability: None });
+    log.push(1, "v1")
+        .add("DeleteRepository", Action::DeleteRepository)
+        .add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr: None, key: None });
     log.push(2, "v1");
     assert_eq!(log.image(1).state, ImageState::RepositoryDeleted);
     assert_eq!(log.image(2).state, ImageState::Tagged);

@@ -95,8 +95,37 @@ fn is_ours(kind: &Kind) -> bool {
 
 fn write_parquet(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
     let mut frame = answer.frame().map_err(io::Error::other)?;
-    let writer = ParquetWriter::new(out).with_compression(ParquetCompression::Zstd(None));
-    writer.finish(&mut frame).map(|_| ()).map_err(io::Error::other)
+    let mut out = Remembering { out, failed: None };
+    let written = ParquetWriter::new(&mut out).with_compression(ParquetCompression::Zstd(None)).finish(&mut frame);
+    written.map(|_| ()).map_err(|error| out.failed.take().unwrap_or_else(|| io::Error::other(error)))
+}
+
+/// Keeps the reason why writing failed: the Parquet writer makes a text of it, and a full disk is to be told as one.
+struct Remembering<'w> {
+    out: &'w mut dyn Write,
+    failed: Option<io::Error>,
+}
+
+impl Remembering<'_> {
+    fn remember<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
+        done.map_err(|error| {
+            let kind = error.kind();
+            self.failed = Some(error);
+            kind.into()
+        })
+    }
+}
+
+impl Write for Remembering<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let done = self.out.write(bytes);
+        self.remember(done)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let done = self.out.flush();
+        self.remember(done)
+    }
 }
 
 fn write_table(out: &mut dyn Write, terminal: Option<usize>, answer: &Answer, rows_max: usize) -> io::Result<()> {

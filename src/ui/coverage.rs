@@ -13,6 +13,9 @@ const LISTED_MAX: usize = 20;
 pub fn write(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     page.item(0, "Read", &objects(coverage))?;
     page.item(0, "", &records(coverage))?;
+    for line in [beside(coverage), repaired(coverage)].iter().flatten() {
+        page.item(0, "", line)?;
+    }
     page.item(0, "Period", &period(coverage))?;
     if coverage.partial {
         page.item(0, "Partial", "the run ended before its time; what follows is true, and not all")?;
@@ -46,7 +49,12 @@ fn more(page: &mut Page<'_>, number: usize) -> io::Result<()> {
 
 pub(super) fn objects(coverage: &Coverage) -> String {
     let mut text = format!("{} of {}", count(coverage.objects_read), counted(coverage.objects_listed, "object", "objects"));
-    for (number, word) in [(coverage.objects_skipped, "of another kind skipped"), (coverage.objects_failed, "failed")] {
+    let numbers = [
+        (coverage.objects_skipped, "of another kind skipped"),
+        (coverage.objects_failed, "failed"),
+        (coverage.objects_left_out, "more left out by name"),
+    ];
+    for (number, word) in numbers {
         if number > 0 {
             text.push_str(&format!(", {} {word}", count(number)));
         }
@@ -66,6 +74,33 @@ pub(super) fn records(coverage: &Coverage) -> String {
         }
     }
     text
+}
+
+/// What stands beside the records; nothing where there is nothing.
+pub(super) fn beside(coverage: &Coverage) -> Option<String> {
+    let (events, lines) = (coverage.records_skipped, coverage.lines_skipped);
+    let events = (events > 0).then(|| counted(events, "event of another kind", "events of another kind"));
+    let lines = (lines > 0).then(|| counted(lines, "line that is no event", "lines that are no events"));
+    let parts: Vec<String> = events.into_iter().chain(lines).collect();
+    (!parts.is_empty()).then(|| format!("beside them {}", parts.join(", ")))
+}
+
+/// What was repaired, by kind; nothing where nothing was.
+pub(super) fn repaired(coverage: &Coverage) -> Option<String> {
+    let repairs = &coverage.records_repaired;
+    let words = |kind| match kind {
+        "json_text" => "JSON as text",
+        "null_word" => "words for nothing",
+        "time" => "times in another form",
+        "time_without_zone" => "times without a zone, taken as UTC",
+        "key" => "names in another spelling",
+        "value" => "numbers and flags in another form",
+        "character" => "half a character",
+        _ => "without an eventID of their own",
+    };
+    let kinds: Vec<String> =
+        repairs.kinds().iter().filter(|(_, number)| *number > 0).map(|(kind, number)| format!("{} {}", count(*number), words(*kind))).collect();
+    (repairs.records > 0).then(|| format!("{} of them not as CloudTrail writes them: {}", count(repairs.records), kinds.join(", ")))
 }
 
 pub(super) fn period(coverage: &Coverage) -> String {

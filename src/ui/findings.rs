@@ -9,7 +9,7 @@ use super::escape::Escape;
 use super::format::{Cell, Format, Look, Rows, no_columns, write_document, write_line};
 use super::page::Page;
 use super::quantity::{count, counted, span};
-use crate::model::{Coverage, Deleted, EventRef, Finding, FindingKind, LogText, Order, Severity, Usage};
+use crate::model::{Coverage, Deleted, EventRef, Finding, FindingKind, LogText, Order, Severity, Usage, folded};
 
 /// How many principals and references a page lists for one finding.
 const NAMES_MAX: usize = 8;
@@ -32,7 +32,7 @@ struct Body<'a> {
 
 fn write_page(page: &mut Page<'_>, coverage: &Coverage, findings: &[Finding]) -> io::Result<()> {
     coverage::write(page, coverage)?;
-    page.line(&headline(findings))?;
+    page.line(&headline(coverage, findings))?;
     for finding in findings {
         page.blank()?;
         write_finding(page, finding)?;
@@ -41,9 +41,12 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, findings: &[Finding]) ->
 }
 
 /// `3 findings: 1 critical, 2 low`.
-pub(super) fn headline(findings: &[Finding]) -> String {
-    if findings.is_empty() {
-        return "No findings.".to_owned();
+pub(super) fn headline(coverage: &Coverage, findings: &[Finding]) -> String {
+    match findings {
+        // Of a run that ended before its time, nobody should read the one line that says all is well.
+        [] if coverage.partial => return "No findings in what was read until the run ended.".to_owned(),
+        [] => return "No findings.".to_owned(),
+        _ => {}
     }
     let of = |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count() as u64;
     let each: Vec<String> =
@@ -53,22 +56,38 @@ pub(super) fn headline(findings: &[Finding]) -> String {
 
 fn write_finding(page: &mut Page<'_>, finding: &Finding) -> io::Result<()> {
     let severity = finding.severity.word().to_uppercase();
-    let tag = finding.tag.as_ref().map(|tag| format!(":{}", tag.for_terminal())).unwrap_or_default();
+    let tags: Vec<String> = finding.tags.iter().map(|tag| tag.for_terminal().to_string()).collect();
+    let tag = if tags.is_empty() { String::new() } else { format!(":{}", tags.join(", ")) };
     page.line(&format!("{severity}  {}  {}{tag}  ({})", finding.kind.word(), finding.repository.name.for_terminal(), finding.id))?;
     page.point(2, "", &finding.summary)?;
     page.item(2, "registry", &format!("{}, {}", finding.repository.registry_id.for_terminal(), finding.repository.region.for_terminal()))?;
-    page.item(2, "lost", &lost(finding))?;
+    page.item(2, subject(finding.kind), &lost(finding))?;
     if let Some(kept) = finding.kept.digest {
         page.item(2, "kept", &kept.short())?;
     }
     write_events(page, finding)?;
+    finding.reasons.iter().try_for_each(|reason| page.item(2, "why", &reason.text))?;
     write_usage(page, &finding.usage)?;
     finding.advice.iter().try_for_each(|advice| page.item(2, "do", advice))
 }
 
+/// What the finding's image is: some are still there.
+const fn subject(kind: FindingKind) -> &'static str {
+    match kind {
+        FindingKind::TagRemoved | FindingKind::TagMovedBack | FindingKind::Unexplained | FindingKind::AccessTaken => "image",
+        _ => "lost",
+    }
+}
+
+/// Whether the finding tells of two pushes of one tag.
+const fn is_move(kind: FindingKind) -> bool {
+    use FindingKind::{DisplacedAlive, SameTagOverwrite, SameTagRace, TagMovedBack};
+    matches!(kind, SameTagRace | SameTagOverwrite | DisplacedAlive | TagMovedBack)
+}
+
 fn lost(finding: &Finding) -> String {
     let lost = &finding.lost;
-    let mut parts = vec![lost.digest.short()];
+    let mut parts = vec![lost.digest.map_or_else(|| "an image whose digest is not known".to_owned(), |digest| digest.short())];
     for (word, time) in [("pushed", lost.pushed_at), ("untagged", lost.untagged_at), ("gone", lost.gone_at)] {
         parts.extend(time.map(|time| format!("{word} {time}")));
     }
@@ -77,7 +96,7 @@ fn lost(finding: &Finding) -> String {
 }
 
 fn write_events(page: &mut Page<'_>, finding: &Finding) -> io::Result<()> {
-    let displaced = matches!(finding.kind, FindingKind::SameTagRace | FindingKind::SameTagOverwrite | FindingKind::DisplacedAlive);
+    let displaced = is_move(finding.kind);
     match &finding.first_push {
         Some(event) => page.item(2, "first push", &event_text(event))?,
         None if displaced => page.item(2, "first push", "before the logs")?,
@@ -90,6 +109,7 @@ fn write_events(page: &mut Page<'_>, finding: &Finding) -> io::Result<()> {
     match &finding.deletion {
         Some(deletion) => page.item(2, "taken", &taken_by(deletion)),
         None if displaced => Ok(()),
+        None if finding.kind == FindingKind::Unexplained => page.item(2, "failed", &event_text(&finding.second_push)),
         None => page.item(2, "taken", &event_text(&finding.second_push)),
     }
 }
@@ -119,8 +139,14 @@ fn write_usage(page: &mut Page<'_>, usage: &Usage) -> io::Result<()> {
     if let Some(last) = last_pull {
         page.item(2, "last pull", &event_text(last))?;
     }
-    write_names(page, "pulled by", principals)?;
+    write_principals(page, principals)?;
     write_names(page, "needed by", references)
+}
+
+/// Roles and users that pulled, sessions told together; the machine's formats have each ARN.
+pub(super) fn write_principals(page: &mut Page<'_>, principals: &[LogText]) -> io::Result<()> {
+    let folded: Vec<LogText> = folded(principals.iter().map(LogText::raw)).into_iter().map(LogText::from).collect();
+    write_names(page, "pulled by", &folded)
 }
 
 pub(super) fn write_names(page: &mut Page<'_>, label: &str, names: &[LogText]) -> io::Result<()> {
@@ -184,7 +210,7 @@ fn cells(finding: &Finding) -> Vec<Cell> {
     let Finding { repository, lost, usage, deletion, .. } = finding;
     let mut cells = vec![Cell::text(&finding.id), Cell::plain(finding.kind.word()), Cell::plain(finding.severity.word())];
     cells.extend([&repository.registry_id, &repository.region, &repository.name].map(Cell::log));
-    cells.extend([Cell::maybe(finding.tag.as_ref(), Cell::log), Cell::plain(lost.digest)]);
+    cells.extend([Cell::maybe(finding.tag.as_ref(), Cell::log), Cell::maybe(lost.digest, Cell::plain)]);
     cells.extend([lost.pushed_at, lost.untagged_at, lost.gone_at].map(|time| Cell::maybe(time, Cell::plain)));
     cells.push(Cell::maybe(finding.kept.digest, Cell::plain));
     cells.extend(Cell::event(finding.first_push.as_ref()));

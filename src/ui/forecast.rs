@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::coverage;
 use super::escape::Escape;
-use super::findings::{event_text, write_names};
+use super::findings::{event_text, write_principals};
 use super::format::{Cell, Format, Look, Rows, Streamed, no_columns, write_document, write_line};
 use super::page::Page;
 use super::quantity::{count, counted};
@@ -99,7 +99,7 @@ fn write_forecast(page: &mut Page<'_>, forecast: &Forecast) -> io::Result<()> {
     if let Some(last) = &forecast.usage.last_pull {
         page.item(2, "last pull", &event_text(last))?;
     }
-    write_names(page, "pulled by", &forecast.usage.principals)
+    write_principals(page, &forecast.usage.principals)
 }
 
 /// The columns of the CSV.

@@ -66,14 +66,14 @@ fn write_head(html: &mut Html<'_>, report: &Report<'_>) -> io::Result<()> {
     html.raw("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-")?;
     html.text(&STANDARD.encode(Sha256::digest(STYLE)))?.raw("'\">\n")?;
     html.raw("<meta name=\"referrer\" content=\"no-referrer\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n")?;
-    html.raw("<title>Lost container images: ")?.text(&headline(report.findings))?.raw("</title>\n<style>")?;
+    html.raw("<title>Lost container images: ")?.text(&headline(report.coverage, report.findings))?.raw("</title>\n<style>")?;
     html.raw(STYLE)?.raw("</style>\n</head>\n")?;
     Ok(())
 }
 
 /// The answer in one look: how many, how bad, when.
 fn write_top(html: &mut Html<'_>, report: &Report<'_>) -> io::Result<()> {
-    html.raw("<header>\n<h1>Lost container images</h1>\n<p class=\"lead\">")?.text(&verdict(report.findings))?.raw("</p>\n<p>")?;
+    html.raw("<header>\n<h1>Lost container images</h1>\n<p class=\"lead\">")?.text(&verdict(report))?.raw("</p>\n<p>")?;
     html.text(&evidence::read_text(report.coverage))?.raw("</p>\n<ul class=\"counts\">\n")?;
     for &severity in Severity::ALL {
         let number = report.findings.iter().filter(|finding| finding.severity == severity).count() as u64;
@@ -88,16 +88,21 @@ fn write_top(html: &mut Html<'_>, report: &Report<'_>) -> io::Result<()> {
 }
 
 /// Was anyone hurt?
-fn verdict(findings: &[Finding]) -> String {
+fn verdict(report: &Report<'_>) -> String {
+    let findings = report.findings;
     let hurt = findings.iter().filter(|finding| finding.severity == Severity::Critical).count() as u64;
     let needed = findings.iter().filter(|finding| finding.severity == Severity::High).count() as u64;
     match (findings.len() as u64, hurt, needed) {
         (0, ..) => "No image was lost that anything still needed, as far as these logs show.".to_owned(),
-        (_, 0, 0) => format!("{}; the logs show nobody who was hurt.", headline(findings)),
+        (_, 0, 0) => format!("{}; the logs show nobody who was hurt.", headline(report.coverage, findings)),
         (_, 0, _) => {
-            format!("{}; {} was needed when it went, and no failure shows yet.", headline(findings), counted(needed, "image", "images"))
+            format!(
+                "{}; {} was needed when it went, and no failure shows yet.",
+                headline(report.coverage, findings),
+                counted(needed, "image", "images")
+            )
         }
-        _ => format!("{}; somebody asked in vain for {}.", headline(findings), counted(hurt, "image", "images")),
+        _ => format!("{}; somebody asked in vain for {}.", headline(report.coverage, findings), counted(hurt, "image", "images")),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::model::{
     Cause, Coverage, Deleted, Digest, EventRef, Exists, Finding, FindingKind, Forecast, Gap, Gone, ImageState, KeptImage, LifecycleAction, LogText,
-    LostImage, Order, Outlook, ReadFailure, Repository, Sentence, Severity, StepKind, Timeline, TimelineStep, Timestamp, UntaggedBy, Usage, Verdict,
+    LostImage, Moment, Order, Outlook, ReadFailure, Repairs, Repository, Sentence, Severity, StepKind, Timeline, TimelineStep, Timestamp, UntaggedBy,
+    Usage, Verdict,
 };
 
 /// What an attacker would write into every text that is his to choose: a line break with a forged line behind it, a title
@@ -43,6 +44,7 @@ pub fn coverage() -> Coverage {
         objects_listed: 1_213,
         objects_read: 1_211,
         objects_skipped: 1,
+        objects_left_out: 2,
         objects_failed: 1,
         bytes_compressed: 34 << 10,
         bytes_decompressed: 1 << 20,
@@ -50,6 +52,10 @@ pub fn coverage() -> Coverage {
         records_relevant: 88,
         records_duplicate: 3,
         records_failed: 1,
+        records_skipped: 2,
+        lines_skipped: 4,
+        records_repaired: Repairs { records: 5, json_text: 3, null_word: 2, ..Repairs::default() },
+        events_sharing_an_id: 0,
         first_event_time: Some(time("2026-03-01T00:00:01Z")),
         last_event_time: Some(time("2026-03-09T23:59:58Z")),
         partial: false,
@@ -69,8 +75,10 @@ pub fn finding() -> Finding {
         severity: Severity::Critical,
         repository: repository("shop/api"),
         tag: Some("v7".into()),
+        tags: vec!["v7".into()],
+        reasons: Vec::new(),
         lost: LostImage {
-            digest: digest(0xa1),
+            digest: Some(digest(0xa1)),
             pushed_at: Some(first.event_time),
             untagged_at: Some(second.event_time),
             gone_at: Some(run.event_time),
@@ -147,9 +155,11 @@ pub fn verdict() -> Verdict {
         reference: "shop/api:v7".into(),
         repository: Some(repository("shop/api")),
         exists: Exists { tag_exists: Some(true), digest_exists: Some(false), tag_points_to: Some(digest(0xb2)) },
+        moment: Moment::default(),
         cause: Cause::TagMovedThenExpired,
-        gone: Some(Gone { at: run.event_time, by: Cause::TagMovedThenExpired, event: run.clone() }),
+        gone: Some(Gone { at: run.event_time, by: Cause::TagMovedThenExpired, event: run.clone(), back_at: None }),
         why: Some("f-0123456789abcdef".into()),
+        reasons: Vec::new(),
         narrative: vec![
             sentence("The tag exists, the digest does not.", Vec::new()),
             sentence("It went on 2026-03-05T02:00:00Z, by lifecycle rule 1.", vec![run]),
@@ -168,7 +178,7 @@ pub fn forecast() -> Forecast {
     let finding = finding();
     Forecast {
         repository: finding.repository,
-        digest: finding.lost.digest,
+        digest: finding.lost.digest.unwrap(),
         tags: Vec::new(),
         state: ImageState::Untagged,
         pushed_at: finding.lost.pushed_at,
@@ -182,6 +192,8 @@ pub fn forecast() -> Forecast {
         rule: None,
         action: Some(LifecycleAction::Expire),
         eligible_at: finding.lost.untagged_at,
+        eligible_at_latest: None,
+        goes_with: None,
         expected_by: None,
         no_grace: true,
         survives_pushes: None,

@@ -26,7 +26,7 @@ fn views(format: Format, hostile_world: bool) -> [String; 3] {
     let (coverage, finding, timeline, verdict) = if hostile_world { hostile() } else { (coverage(), finding(), timeline(), verdict()) };
     [
         shown(|out| findings::write(out, look(format), &coverage, &[finding])),
-        shown(|out| timelines::write(out, look(format), &coverage, [timeline].into_iter()).map(drop)),
+        shown(|out| timelines::write(out, look(format), &coverage, [timeline].into_iter(), std::iter::empty()).map(drop)),
         shown(|out| verdicts::write(out, look(format), &coverage, &verdict)),
     ]
 }
@@ -35,8 +35,11 @@ fn views(format: Format, hostile_world: bool) -> [String; 3] {
 fn the_page_of_a_finding() {
     let [page, ..] = views(Format::Table, false);
     let expected = "\
-Read         1,211 of 1,213 objects, 1 of another kind skipped, 1 failed; 34.0 KiB, 1.0 MiB inflated
+Read         1,211 of 1,213 objects, 1 of another kind skipped, 1 failed, 2 more left out by name;
+             34.0 KiB, 1.0 MiB inflated
              12,004 records, 88 about images, 3 delivered twice, 1 not understood
+             beside them 2 events of another kind, 4 lines that are no events
+             5 of them not as CloudTrail writes them: 3 JSON as text, 2 words for nothing
 Period       2026-03-01T00:00:01Z to 2026-03-09T23:59:58Z
 Not read     a/b.json.gz#7: not an object
 Left out     2 records of shop/api: CloudTrail left out what they say (over 100 KB)
@@ -61,7 +64,7 @@ CRITICAL  same-tag-race  shop/api:v7  (f-0123456789abcdef)
   pulls        2 before, 1 while untagged, 4 after it was gone
   last pull    2026-03-06T08:30:00Z BatchGetImage by arn:aws:sts::111122223333:assumed-role/task/9
                in AWSLogs/111122223333/CloudTrail/eu-central-1/2026/03/02/a.json.gz#3
-  pulled by    arn:aws:sts::111122223333:assumed-role/task/9
+  pulled by    task of 111122223333, session 9
   needed by    service:shop
   do           Push the image again by its digest, or deploy the one that v7 points to.
   do           Make the repository's tags immutable.
@@ -141,7 +144,8 @@ fn documents_have_the_promised_shape() {
         let document: Value = serde_json::from_str(text).unwrap();
         let keys: Vec<_> = document.as_object().unwrap().keys().cloned().collect();
         assert_eq!(document["command"], command);
-        assert!(keys.iter().all(|key| ["schema_version", "command", "coverage", list].contains(&key.as_str())) && keys.len() == 4, "{keys:?}");
+        let known = ["schema_version", "command", "coverage", list, "tags"];
+        assert!(keys.iter().all(|key| known.contains(&key.as_str())) && keys.len() == 4 + usize::from(command == "timeline"), "{keys:?}");
         assert_eq!(document["coverage"]["failures"][0]["object"], "a/b.json.gz");
     }
 }
@@ -149,7 +153,7 @@ fn documents_have_the_promised_shape() {
 #[test]
 fn an_empty_list_is_a_document_too() {
     let coverage = coverage();
-    let empty = shown(|out| timelines::write(out, look(Format::Json), &coverage, std::iter::empty()).map(drop));
+    let empty = shown(|out| timelines::write(out, look(Format::Json), &coverage, std::iter::empty(), std::iter::empty()).map(drop));
     assert_eq!(serde_json::from_str::<Value>(&empty).unwrap()["timelines"], Value::Array(Vec::new()));
     assert_eq!(shown(|out| findings::write(out, look(Format::Ndjson), &coverage, &[])), "");
     assert!(shown(|out| findings::write(out, look(Format::Table), &coverage, &[])).ends_with("\n\nNo findings.\n"));
@@ -173,7 +177,7 @@ fn every_timeline_is_counted_and_written_once() {
     let coverage = coverage();
     for format in ALL {
         let mut out = Vec::new();
-        let written = timelines::write(&mut out, look(format), &coverage, (0..3).map(|_| timeline())).unwrap();
+        let written = timelines::write(&mut out, look(format), &coverage, (0..3).map(|_| timeline()), std::iter::empty()).unwrap();
         assert_eq!(written, 3, "{format:?}");
     }
 }

@@ -10,15 +10,25 @@ use super::escape::Escape;
 use super::format::{Cell, Format, Look, Rows, Streamed, no_columns, write_document, write_line};
 use super::page::Page;
 use super::quantity::{count, counted};
-use crate::model::{Coverage, Digest, LogText, Order, Repository, StepKind, Timeline, TimelineStep};
+use crate::model::{Coverage, Digest, LogText, Order, Repository, StepKind, TagTimeline, Timeline, TimelineStep};
 
-/// Writes timelines, in the order given, and says how many there were.
-pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, timelines: impl Iterator<Item = Timeline>) -> io::Result<u64> {
+/// Writes timelines, in the order given, and says how many there were. The lives of tags stand in the document and on the page; as
+/// rows and as lines there are images alone.
+pub fn write(
+    out: &mut dyn Write,
+    look: Look,
+    coverage: &Coverage,
+    timelines: impl Iterator<Item = Timeline>,
+    tags: impl Iterator<Item = TagTimeline>,
+) -> io::Result<u64> {
     let mut written = 0;
     let counted = timelines.inspect(|_| written += 1);
     match look.format {
-        Format::Table => write_page(&mut Page::new(out, look.columns), coverage, counted)?,
-        Format::Json => write_document(out, "timeline", coverage, Body { timelines: Streamed(Slot::new(Some(counted))) })?,
+        Format::Table => write_page(&mut Page::new(out, look.columns), coverage, counted, tags)?,
+        Format::Json => {
+            let (timelines, tags) = (Streamed(Slot::new(Some(counted))), Streamed(Slot::new(Some(tags))));
+            write_document(out, "timeline", coverage, Body { timelines, tags })?;
+        }
         Format::Ndjson => counted.into_iter().try_for_each(|timeline| write_line(out, &timeline))?,
         Format::Csv => Rows::write(out, COLUMNS, counted.map(|timeline| cells(&timeline)))?,
         Format::Parquet => return Err(no_columns()),
@@ -27,12 +37,19 @@ pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, timelines: im
 }
 
 #[derive(Serialize)]
-struct Body<L> {
+struct Body<L, T> {
     timelines: L,
+    tags: T,
 }
 
-fn write_page(page: &mut Page<'_>, coverage: &Coverage, timelines: impl Iterator<Item = Timeline>) -> io::Result<()> {
+fn write_page(
+    page: &mut Page<'_>,
+    coverage: &Coverage,
+    timelines: impl Iterator<Item = Timeline>,
+    tags: impl Iterator<Item = TagTimeline>,
+) -> io::Result<()> {
     coverage::write(page, coverage)?;
+    write_tags(page, tags)?;
     let mut repository: Option<Repository> = None;
     for timeline in timelines {
         if repository.as_ref() != Some(&timeline.repository) {
@@ -43,6 +60,19 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, timelines: impl Iterator
     }
     if repository.is_none() {
         page.line("No timelines.")?;
+    }
+    Ok(())
+}
+
+/// Each under the heading of its repository.
+fn write_tags(page: &mut Page<'_>, tags: impl Iterator<Item = TagTimeline>) -> io::Result<()> {
+    let mut repository: Option<Repository> = None;
+    for tag in tags {
+        if repository.as_ref() != Some(&tag.repository) {
+            write_repository(page, &tag.repository)?;
+            repository = Some(tag.repository.clone());
+        }
+        super::tags::write(page, &tag)?;
     }
     Ok(())
 }

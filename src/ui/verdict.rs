@@ -10,7 +10,7 @@ use super::findings::event_text;
 use super::format::{Cell, Format, Look, Rows, no_columns, write_document, write_line};
 use super::page::Page;
 use super::quantity::count;
-use crate::model::{Cause, Coverage, Repository, Sentence, Verdict};
+use crate::model::{Basis, Coverage, Moment, Repository, Sentence, Verdict};
 
 /// How many events a page lists under one sentence.
 const EVIDENCE_MAX: usize = 5;
@@ -37,8 +37,11 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, verdict: &Verdict) -> io
     if let Some(Repository { registry_id, region, name }) = &verdict.repository {
         page.item(0, "Repository", &format!("{} in {}, {}", name.for_terminal(), registry_id.for_terminal(), region.for_terminal()))?;
     }
+    if let Some(moment) = moment(&verdict.moment) {
+        page.item(0, "Moment", &moment)?;
+    }
     page.item(0, "Exists", &exists(verdict))?;
-    page.item(0, "Cause", &format!("{}: {}", verdict.cause.word(), in_words(verdict.cause)))?;
+    page.item(0, "Cause", &format!("{}: {}", verdict.cause.word(), verdict.cause.meaning()))?;
     if let Some(finding) = &verdict.why {
         page.item(0, "Finding", finding)?;
     }
@@ -50,6 +53,18 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, verdict: &Verdict) -> io
     write_sentences(page, "Not this:", &verdict.not_this)?;
     write_texts(page, "What the logs cannot show:", &verdict.unknown)?;
     write_texts(page, "What to do:", &verdict.advice)
+}
+
+/// The moment that the answer speaks of, and what was there then; nothing where that is the end of the logs.
+fn moment(moment: &Moment) -> Option<String> {
+    let what = match moment.basis {
+        Basis::Asked => "asked for with --at",
+        Basis::FailedPull => "the last pull in the logs that failed",
+        Basis::End => return None,
+    };
+    let tell = |known: Option<bool>| known.map_or("not known", |there| if there { "yes" } else { "no" });
+    let tag = moment.tag_existed.map(|_| format!("tag: {}, ", tell(moment.tag_existed))).unwrap_or_default();
+    Some(format!("{} ({what}); there then: {tag}digest: {}", moment.at?, tell(moment.digest_existed)))
 }
 
 /// The tag and the digest, each there, gone or not known.
@@ -88,27 +103,6 @@ fn write_texts(page: &mut Page<'_>, heading: &str, texts: &[String]) -> io::Resu
     texts.iter().try_for_each(|text| page.point(0, "- ", text))
 }
 
-const fn in_words(cause: Cause) -> &'static str {
-    match cause {
-        Cause::TagMovedThenExpired => "its tag moved to another image, and then a lifecycle rule took it",
-        Cause::ExpiredWhileTagged => "a lifecycle rule took it while it had this tag",
-        Cause::ExpiredUntagged => "a lifecycle rule took it while it had no tag; how it lost it is not in these logs",
-        Cause::ExpiredByOtherTag => "a lifecycle rule matched another of its tags and took it",
-        Cause::DeletedByDigest => "someone deleted it by its digest",
-        Cause::DeletedByLastTag => "someone deleted its last tag, and the image went with it",
-        Cause::RepositoryDeleted => "its repository was deleted",
-        Cause::Archived => "it is archived: it cannot be pulled, and can be restored",
-        Cause::NeverPushedHere => "no push of it is in these logs: other account, other region, or every push failed",
-        Cause::ReplicaMissing => "the replica went by its own policy, or has not arrived",
-        Cause::PullThroughCacheExpired => "the pull-through cache's copy expired",
-        Cause::IndexOrChildGone => "the index, or an image that it lists, is gone",
-        Cause::AccessTaken => "it is there, and access to it was taken away",
-        Cause::TagMovedStillThere => "its tag moved to another image; the digest is still there",
-        Cause::StillThere => "as far as the logs go it is there",
-        Cause::Unknown => "the logs cannot tell",
-    }
-}
-
 /// The columns of the CSV: one row.
 const COLUMNS: &[&str] = &[
     "reference",
@@ -128,6 +122,9 @@ const COLUMNS: &[&str] = &[
     "used_by",
     "unknown",
     "advice",
+    "moment",
+    "moment_basis",
+    "gone_back_at",
 ];
 
 fn write_rows(out: &mut dyn Write, verdict: &Verdict) -> io::Result<()> {
@@ -155,5 +152,8 @@ fn cells(verdict: &Verdict) -> Vec<Cell> {
             .map(|sentences| Cell::list(sentences.iter().map(|sentence| sentence.text.as_str()))),
     );
     cells.extend([&verdict.unknown, &verdict.advice].map(|texts| Cell::list(texts.iter().map(String::as_str))));
+    cells.push(Cell::maybe(verdict.moment.at, Cell::plain));
+    cells.push(Cell::plain(verdict.moment.basis.word()));
+    cells.push(Cell::maybe(gone.as_ref().and_then(|gone| gone.back_at), Cell::plain));
     cells
 }

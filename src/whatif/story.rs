@@ -2,8 +2,8 @@
 
 use super::{Comparison, Pair};
 use crate::detect::{Harm, place};
-use crate::model::{Outcome, Repository, Timestamp, WhatIfTotals};
-use crate::policy::{Action, Rule};
+use crate::model::{LifecycleAction, Outcome, Repository, Timestamp, WhatIfTotals};
+use crate::policy::Rule;
 use crate::timeline::{End, History, Image, Supposition};
 
 /// What such a replay cannot tell.
@@ -16,7 +16,9 @@ pub fn notes(history: &History, supposition: &Supposition, totals: &WhatIfTotals
         );
         notes.push("Images from before the logs join when the logs first speak of them.".to_owned());
         if policy.asks_for_pulls() {
-            notes.push("Principals whose pulls are excluded from the time of the last pull are not in the logs: all pulls count.".to_owned());
+            notes.push(
+                "Pulls by Amazon Inspector and by principals that these logs show to be excluded do not move the pull time; exclusions from before the logs are not known.".to_owned(),
+            );
         }
     } else if totals.runs_logged == 0 {
         notes.push("The logs have no lifecycle run: there is nothing to compare with.".to_owned());
@@ -84,7 +86,7 @@ fn became(real: &Image) -> String {
 pub fn summary(history: &History, repository: &Repository, image: &Image, pair: &Pair<'_>, rule: Option<&Rule>, harm: &Harm) -> String {
     let digest = history.digest_or_zero(image.digest).short();
     let went = pair.loss.map(|loss| Timestamp::from_millis(loss.at));
-    let verb = if rule.is_some_and(|rule| rule.action == Action::Transition) { "archived" } else { "taken" };
+    let verb = if rule.is_some_and(|rule| rule.action == LifecycleAction::Transition) { "archived" } else { "taken" };
     let what = match (pair.foreseen, rule) {
         (Some(one), Some(rule)) => format!("would have been {verb} at {} by {}", Timestamp::from_millis(one.at), rule.in_words()),
         (Some(one), None) => format!("would have been {verb} at {}", Timestamp::from_millis(one.at)),

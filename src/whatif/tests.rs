@@ -1,9 +1,11 @@
 //! Replays of logs written by hand.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::WhatIfs;
-use crate::model::{Action, LifecycleRule, Outcome, RunKind, Timestamp, WhatIf};
+use crate::model::{Action, ImageDescription, LifecycleRule, ManifestKind, Outcome, Push, PushOrigin, RunKind, Timestamp, WhatIf};
 use crate::policy::Policy;
 use crate::timeline::Supposition;
 use crate::timeline::tests::log::{Log, START, digest};
@@ -29,9 +31,9 @@ pub fn untagged_rule(days: i64) -> LifecycleRule<'static> {
 
 fn untagged(days: i64) -> Supposition {
     let selection = json!({"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": days});
-    Supposition::Instead(Policy::from_text(
+    Supposition::Instead(Arc::new(Policy::from_text(
         &json!({"rules": [{"rulePriority": 4, "selection": selection, "action": {"type": "expire"}}]}).to_string(),
-    ))
+    )))
 }
 
 fn second(seconds: i64) -> Option<Timestamp> {
@@ -151,4 +153,19 @@ fn what_is_gone_stays_gone_until_it_is_pushed_again() {
     again.at(5 * HALF).push(3, "v2").at(6 * HALF).whole_run(untagged_rule(90), &[], &[]).at(9 * HALF).whole_run(untagged_rule(90), &[], &[]);
     let twice = [(1, Outcome::PredictedOnly, second(3 * HALF)), (1, Outcome::PredictedOnly, second(9 * HALF))];
     assert_eq!(outcomes(&again, &untagged(1)), twice);
+}
+
+/// A reference artifact goes within a day of the image that it is about, under any policy.
+#[test]
+fn an_artifact_follows_its_subject() {
+    let mut log = Log::default();
+    let (kind, subject) = (ManifestKind::Image, Some(digest(1)));
+    let manifest = Some(ImageDescription { media_type: None, kind, children: Vec::new(), platforms: Vec::new(), subject, layers: Vec::new() });
+    let signature = Push { digest: digest(2), tag: None, origin: PushOrigin::Client, manifest, digest_mismatch: false };
+    log.at(0).push(1, "v1").add("PutImage", Action::Push(signature)).at(20 * DAY).pull(Some(9), None);
+    let selection = json!({"tagStatus": "tagged", "tagPatternList": ["v*"], "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 3});
+    let rules = json!({"rules": [{"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}]});
+    let supposition = Supposition::Instead(Arc::new(Policy::from_text(&rules.to_string())));
+    let gone: Vec<_> = played(&log, &supposition, 20).iter().map(|one| (one.digest, one.would_go_at)).collect();
+    assert_eq!(gone, [(digest(1), second(4 * DAY)), (digest(2), second(5 * DAY))]);
 }

@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value, json};
 use tagfall::decode::{Decoder, Limits, ObjectReport, RawRecord, RecordSink, Wanted};
+use tagfall::model::{Identity, Timestamp};
 
 /// SplitMix64.
 pub struct Random(pub u64);
@@ -94,24 +95,36 @@ fn nested(random: &mut Random, depth: usize) -> Value {
     }
 }
 
+/// Something nested where CloudTrail writes no text.
+fn payload(random: &mut Random, depth: usize) -> Value {
+    let value = nested(random, depth);
+    if value.is_string() { json!([value]) } else { value }
+}
+
 /// The fields of a record; what CloudTrail writes side by side is side by side in [`ORDER`].
 fn usual_fields(random: &mut Random, source: &str, depth: usize) -> Map<String, Value> {
     let second = random.below(86_400);
     let time = format!("2026-03-{:02}T{:02}:{:02}:{:02}Z", 1 + random.below(31), second / 3600, second / 60 % 60, second % 60);
     let mut record = Map::new();
     record.insert("eventVersion".into(), json!("1.11"));
-    record.insert("userIdentity".into(), if random.one_in(5) { nested(random, depth) } else { json!({"type": "Root", "sessionContext": {"x": {}}}) });
+    record
+        .insert("userIdentity".into(), if random.one_in(5) { payload(random, depth) } else { json!({"type": "Root", "sessionContext": {"x": {}}}) });
     record.insert("eventTime".into(), json!(time));
     record.insert("eventSource".into(), json!(source));
     record.insert("eventName".into(), json!("PutImage"));
     record.insert("awsRegion".into(), json!("eu-west-1"));
     record.insert("userAgent".into(), json!(random.pick(&STRINGS)));
-    record.insert("requestParameters".into(), nested(random, depth));
-    record.insert("responseElements".into(), nested(random, depth));
-    record.insert("eventID".into(), json!(format!("{:032x}", random.next() % 50)));
+    record.insert("requestParameters".into(), payload(random, depth));
+    record.insert("responseElements".into(), payload(random, depth));
+    record.insert(
+        "eventID".into(),
+        json!(format!("{:08x}-53e7-4bb0-8c40-513bea04{:04x}", (random.next() % 50 + 1).wrapping_mul(0x9e37_79b1) % (1 << 32), random.next() % 2)),
+    );
     record.insert("readOnly".into(), json!(false));
     record.insert("resources".into(), json!([{"ARN": "arn:aws:ecr:eu-west-1:111122223333:repository/x"}]));
     record.insert("eventType".into(), json!("AwsApiCall"));
+    record.insert("managementEvent".into(), json!(true));
+    record.insert("recipientAccountId".into(), json!(random.pick(&["111122223333", "444455556666"])));
     record.insert("eventCategory".into(), json!(random.pick(&["Management", "Management", "Management", "Data"])));
     if random.one_in(10) {
         record.insert("tlsDetails".into(), json!({"padding": "x".repeat(random.below(2000))}));
@@ -120,7 +133,7 @@ fn usual_fields(random: &mut Random, source: &str, depth: usize) -> Map<String, 
 }
 
 /// serde_json's map sorts its keys; this is CloudTrail's order.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 17] = [
     "eventVersion",
     "userIdentity",
     "eventTime",
@@ -134,6 +147,8 @@ const ORDER: [&str; 15] = [
     "readOnly",
     "resources",
     "eventType",
+    "managementEvent",
+    "recipientAccountId",
     "eventCategory",
     "tlsDetails",
 ];
@@ -149,7 +164,7 @@ pub fn element(random: &mut Random, writing: Writing, odd: usize) -> Element {
         match random.below(9) {
             0 => (0..order.len()).for_each(|at| order.swap(at, random.below(ORDER.len()))),
             1 => escaped = *random.pick(&["eventSource", "eventTime", "eventID", "eventCategory", "eventName"]),
-            2 => drop(record.remove(*random.pick(&["eventCategory", "eventID"]))),
+            2 => drop(record.remove(*random.pick(&["eventCategory", "eventID", "awsRegion", "recipientAccountId", "managementEvent"]))),
             3 => truth = record.remove(*random.pick(&["eventTime", "eventSource", "eventName"])).map(|_| Truth::Failed),
             4 => truth = record.insert("eventTime".into(), json!("yesterday")).map(|_| Truth::Failed),
             5 => truth = record.insert("eventCategory".into(), json!("NetworkActivity")).map(|_| Truth::Other),
@@ -163,8 +178,13 @@ pub fn element(random: &mut Random, writing: Writing, odd: usize) -> Element {
     }
     let mut text = String::new();
     write_object(&mut text, &record, Some(&order), escaped, writing, 1);
+    let time = record.get("eventTime").map_or(0, |time| if truth.is_some() { 0 } else { time_of(time) });
+    if record.get("eventTime").is_some_and(|time| !time.as_str().is_some_and(|time| time.contains('T'))) {
+        // What is read of it is what CloudTrail would have written.
+        record.insert("eventTime".into(), json!(Timestamp::from_millis(time).to_string()));
+    }
     let truth = truth.unwrap_or_else(|| Truth::Record {
-        time: time_of(&record["eventTime"]),
+        time,
         source: source.to_owned(),
         id: record.get("eventID").and_then(Value::as_str).map(str::to_owned),
         value: Value::Object(record),
@@ -283,7 +303,7 @@ impl RecordSink for Kept {
 pub struct Reading {
     pub report: ObjectReport,
     pub kept: Vec<(u64, String, bool)>,
-    pub ids: Vec<u64>,
+    pub ids: Vec<Identity>,
 }
 
 pub fn read(stored: &[u8], wanted: Wanted<'_>) -> Reading {
@@ -293,5 +313,5 @@ pub fn read(stored: &[u8], wanted: Wanted<'_>) -> Reading {
 pub fn read_with(decoder: &mut Decoder, stored: &[u8], wanted: Wanted<'_>, limits: Limits) -> Reading {
     let mut kept = Kept::default();
     let report = decoder.object(stored, wanted, limits, &mut kept);
-    Reading { report, kept: kept.0, ids: decoder.event_ids().to_vec() }
+    Reading { report, kept: kept.0, ids: decoder.identities().to_vec() }
 }

@@ -233,8 +233,14 @@ fn archive_and_restore_are_read_in_both_shapes() {
 fn settings_of_a_repository() {
     let meaning = |name: &str, more: serde_json::Value| look(&ecr(name, more), |found| format!("{:?}", found.action));
     let mutability = json!({"requestParameters": {"imageTagMutability": "IMMUTABLE"}});
-    assert_eq!(meaning("PutImageTagMutability", mutability.clone()), r#"SetTagMutability { mutability: "IMMUTABLE" }"#);
-    assert_eq!(meaning("CreateRepository", mutability), r#"CreateRepository { mutability: Some("IMMUTABLE") }"#);
+    assert_eq!(
+        meaning("PutImageTagMutability", mutability.clone()),
+        r#"SetTagMutability { mutability: Mutability { setting: "IMMUTABLE", exclusions: [] } }"#
+    );
+    assert_eq!(
+        meaning("CreateRepository", mutability),
+        r#"CreateRepository { mutability: Some(Mutability { setting: "IMMUTABLE", exclusions: [] }), made_by_ecr: Some(Client), key: None }"#
+    );
     assert_eq!(meaning("PutLifecyclePolicy", json!({"requestParameters": {"lifecyclePolicyText": "{}"}})), r#"PutLifecyclePolicy { text: "{}" }"#);
     assert_eq!(meaning("PutLifecyclePolicy", json!({"requestParameters": omitted("requestParameters")})), "Omitted");
     assert_eq!(meaning("DeleteLifecyclePolicy", json!({})), "DeleteLifecyclePolicy");

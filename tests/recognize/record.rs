@@ -90,9 +90,12 @@ fn the_caller_in_the_clearest_form_there_is() {
     let actor = |identity: Value| look(&push(json!({"userIdentity": identity})), |found| found.event.actor.as_deref().map(str::to_owned));
     let mut identity =
         json!({"arn": "arn:aws:iam::111122223333:user/u", "principalId": "AIDA", "invokedBy": "AWS Internal", "accountId": "111122223333"});
-    for (key, expected) in
-        [("arn", "arn:aws:iam::111122223333:user/u"), ("principalId", "AIDA"), ("invokedBy", "AWS Internal"), ("accountId", "111122223333")]
-    {
+    for (key, expected) in [
+        ("arn", "arn:aws:iam::111122223333:user/u"),
+        ("principalId", "AIDA (account 111122223333)"),
+        ("invokedBy", "AWS Internal"),
+        ("accountId", "111122223333"),
+    ] {
         assert_eq!(actor(identity.clone()).as_deref(), Some(expected));
         identity[key] = json!("");
     }

@@ -17,8 +17,11 @@ const SAMPLES: &[(&str, &str)] = &[
         "Pull { images: [ImageId { digest: Some(sha256:1cb4ab85a3480446f9243178395e6bee7350f0d71296daeb6a9fdd221e23aea6), tag: None }]",
     ),
     ("CreateCluster-1", "-"),
-    ("CreateGrant-1", "-"),
-    ("CreateRepository-1", "CreateRepository { mutability: None }"),
+    (
+        "CreateGrant-1",
+        r#"Key(KeyEvent { key: "arn:aws:kms:us-west-2:123456789012:key/4b55e5bf-39c8-41ad-b589-18464af7758a", change: Granted, about: Some("3636af9adfee1accb67b83941087dcd45e7fadc4e74ff0103bb338422b5055f3") })"#,
+    ),
+    ("CreateRepository-1", "CreateRepository { mutability: None, made_by_ecr: None, key: None }"),
     ("CreateService-1", "-"),
     ("CreateService-2-partial", "! no eventTime"),
     ("DescribeRepositories-1", "-"),
@@ -99,7 +102,7 @@ const SAMPLES: &[(&str, &str)] = &[
         "composed/PutImage-tag-moved",
         "Push(Push { digest: sha256:798da610d8c950d2d49e7f8e759524a043e3ff47ee090ab02eb331ad6b62bdca, tag: Some(\"release-42\")",
     ),
-    ("composed/PutImageTagMutability", "SetTagMutability { mutability: \"IMMUTABLE_WITH_EXCLUSION\" }"),
+    ("composed/PutImageTagMutability", "SetTagMutability { mutability: Mutability { setting: \"IMMUTABLE_WITH_EXCLUSION\""),
     ("composed/PutLifecyclePolicy", "PutLifecyclePolicy { text: \"{\\\"rules\\\""),
     (
         "composed/RegisterTaskDefinition",

@@ -50,7 +50,7 @@ impl Args {
         let now = values::now();
         let query = Query::parse(&self.text()?, &self.params, now).map_err(|error| not_understood(&error))?;
         let asked = self.common.filter()?;
-        let destination = destination::prepare(&self.common.show)?;
+        let destination = destination::prepare(&self.common.show, self.common.inputs())?;
         let Reading { catalog, mut coverage, pruned, export } = self.read(talk, &query, &asked)?;
         if let Some((export, feeds)) = export {
             let rows = self.export(&export, &feeds, &destination, &mut coverage)?;
@@ -58,7 +58,7 @@ impl Args {
                 talk.note(&format!("{}, {} in {}", read_text(&coverage), counted(rows, "row", "rows"), elapsed(started.elapsed())));
             }
             self.say_what_is_missing(talk, &coverage);
-            return Ok(Ending { alarming: false, incomplete: !coverage.is_complete() && !self.common.allow_incomplete() });
+            return Ok(Ending { alarming: false, incomplete: Ending::lacks(&coverage, self.common.allow_incomplete()) });
         }
         let answer = query.run(&catalog).map_err(|error| not_answered(&error))?;
         let look = look(&self.common.show, &destination);
@@ -70,7 +70,7 @@ impl Args {
             talk.note(&format!("{}, {} in {}", read_text(&coverage), counted(answer.height() as u64, "row", "rows"), elapsed(started.elapsed())));
         }
         self.say_what_is_missing(talk, &coverage);
-        Ok(Ending { alarming: false, incomplete: !coverage.is_complete() && !self.common.allow_incomplete() })
+        Ok(Ending { alarming: false, incomplete: Ending::lacks(&coverage, self.common.allow_incomplete()) })
     }
 
     /// Writes rows as they come; how many there were, or `None` when the reader of stdout closed it early.
@@ -136,6 +136,7 @@ impl Args {
         catalog.insert(&tables::engine::IMAGES, &made.images);
         catalog.insert(&tables::engine::STEPS, &made.steps);
         catalog.insert(&tables::engine::REFERENCES, &made.references);
+        catalog.insert(&tables::engine::TAGS, &rows::tags(evidence.history.tags()));
         catalog.insert(&tables::engine::FINDINGS, &rows::findings(&findings));
         catalog.insert(&tables::engine::POLICIES, &tables::policies::policies(&evidence.history));
         catalog.insert(&tables::engine::COVERAGE, &rows::coverage(&evidence.coverage));

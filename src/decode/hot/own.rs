@@ -4,9 +4,9 @@ use super::INSIDE;
 use super::mark::Mark;
 use super::stretch::Block;
 use crate::decode::Wanted;
-use crate::decode::fingerprint::fingerprint;
+use crate::decode::identity::{is_event_id, written};
 use crate::decode::json::skip_space;
-use crate::model::Timestamp;
+use crate::model::{Identity, Timestamp};
 
 /// What a record's own keys say.
 pub(super) struct Own<'t> {
@@ -28,10 +28,9 @@ impl Own<'_> {
             if let Some((mark, length)) = Mark::of(key.first_chunk()?)
                 && block.depth_at(bit) == INSIDE
             {
-                let slot = self.values.get_mut(mark as usize)?;
-                if slot.is_none() {
-                    *slot = Some(string(key.get(length..)?)?);
-                }
+                // A key that stands twice is for a full reading.
+                let slot = self.values.get_mut(mark as usize).filter(|slot| slot.is_none())?;
+                *slot = Some(string(key.get(length..)?)?);
             }
         }
         Some(())
@@ -40,24 +39,55 @@ impl Own<'_> {
     /// The record's fields, if they are all there, and written without escapes.
     #[inline(always)]
     pub(super) fn usual(&self, wanted: Wanted<'_>, minute: &mut Minute) -> Option<Usual> {
-        let [time, source, Some(_), id, category, kind, _] = self.values else { return None };
+        let [Some(time), Some(source), Some(name), Some(id), category, kind, _] = self.values else { return None };
         match (category, kind) {
             (Some(category), _) if !category.starts_with(b"Management\"") && !category.starts_with(b"Data\"") => return None,
             (None, Some(kind)) if kind.starts_with(b"AwsCloudTrailInsight\"") => return None,
             _ => {}
         }
-        let (said, [b'"', ..]) = time?.split_first_chunk::<20>()? else { return None };
-        let (time, id, source) = (minute.read(said)?, id?, plain(source?)?);
-        let id = uuid(id).or_else(|| plain(id))?;
-        Some(Usual { time, wanted: wanted.source(source), id: fingerprint(id) })
+        let (said, [b'"', ..]) = time.split_first_chunk::<20>()? else { return None };
+        let (time, of, id) = (minute.read(said)?, plain(source)?, uuid(id)?);
+        // Sources of CloudTrail are names of hosts.
+        if of.starts_with(b"aws:") {
+            return None;
+        }
+        let place = self.place(source, of, name)?;
+        Some(Usual { time, wanted: wanted.event(of, name), identity: written(id, Some(time), place, account(kind?)?) })
     }
+
+    /// The text from the source to the region, if they and the name stand one behind the other, as CloudTrail writes them.
+    /// `source` and `name` begin where the text does that they say.
+    #[inline(always)]
+    fn place<'s>(&self, source: &'s [u8], of: &[u8], name: &[u8]) -> Option<&'s [u8]> {
+        let called = plain(name)?;
+        let start = self.record.len() - source.len();
+        let behind = of.len() + b"\",\"eventName\":\"".len();
+        let region = behind + called.len() + REGION.len();
+        if self.record.len() - name.len() != start + behind || source.get(region - REGION.len()..region)? != REGION {
+            return None;
+        }
+        source.get(..region + plain(source.get(region..)?)?.len())
+    }
+}
+
+const REGION: &[u8] = b"\",\"awsRegion\":\"";
+
+/// The account, where it stands behind the type as CloudTrail writes it; `behind` begins with what the type says.
+#[inline(always)]
+fn account(behind: &[u8]) -> Option<&[u8]> {
+    const ACCOUNT: &[u8] = b"\"recipientAccountId\":\"";
+    const BETWEEN: [&[u8]; 3] = [b"\",\"managementEvent\":true,", b"\",\"managementEvent\":false,", b"\","];
+    let behind = behind.get(plain(behind)?.len()..)?;
+    let behind = BETWEEN.iter().find_map(|between| behind.strip_prefix(*between)?.strip_prefix(ACCOUNT))?;
+    let (account, [b'"', ..]) = behind.split_first_chunk::<12>()? else { return None };
+    account.iter().all(u8::is_ascii_digit).then_some(account)
 }
 
 /// What is looked at in a record.
 pub(super) struct Usual {
     pub(super) time: Timestamp,
     pub(super) wanted: bool,
-    pub(super) id: u64,
+    pub(super) identity: Identity,
 }
 
 /// The time that was read last. Neighbours mostly share its minute, and then only the seconds are new.
@@ -99,13 +129,11 @@ fn string(behind: &[u8]) -> Option<&[u8]> {
     value.get(skip_space(value, 0)..)?.strip_prefix(b"\"")
 }
 
-/// What a string as long as a UUID says, given the text from its beginning on: quicker than [`plain`], which takes any.
+/// The `eventID`, given the text from its beginning on; nothing but one.
 #[inline(always)]
 fn uuid(text: &[u8]) -> Option<&[u8]> {
     let (uuid, [b'"', ..]) = text.split_first_chunk::<36>()? else { return None };
-    // Without a way out in the middle, so that the compiler can look at many bytes at once.
-    let ends = uuid.iter().fold(false, |ends, &byte| ends | (byte == b'"') | (byte == b'\\'));
-    (!ends).then_some(uuid)
+    is_event_id(uuid).then_some(uuid)
 }
 
 /// What a string without escapes says, given the text from its beginning on.
@@ -113,4 +141,54 @@ fn uuid(text: &[u8]) -> Option<&[u8]> {
 fn plain(text: &[u8]) -> Option<&[u8]> {
     let end = memchr::memchr2(b'"', b'\\', text)?;
     text.get(..end).filter(|_| text.get(end) == Some(&b'"'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::identity::Told;
+
+    fn value<'t>(record: &'t [u8], key: &str) -> Option<&'t [u8]> {
+        let key = format!("\"{key}\":\"");
+        memchr::memmem::find(record, key.as_bytes()).map(|at| &record[at + key.len()..])
+    }
+
+    fn usual(record: &[u8]) -> Option<Usual> {
+        let keys = ["eventTime", "eventSource", "eventName", "eventID", "eventCategory", "eventType", "eventVersion"];
+        Own { record, values: keys.map(|key| value(record, key)) }.usual(Wanted::All, &mut Minute::default())
+    }
+
+    /// What CloudTrail writes, in its order: every such record must go the quick way.
+    const WRITTEN: &str = r#"{"eventVersion":"1.11","userIdentity":{"type":"AssumedRole"},"eventTime":"2026-03-02T10:00:00Z","eventSource":"ecr.amazonaws.com","eventName":"PutImage","awsRegion":"eu-central-1","sourceIPAddress":"198.51.100.7","userAgent":"docker","requestParameters":{"a":"b"},"responseElements":null,"requestID":"r","eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","readOnly":false,"eventType":"AwsApiCall","managementEvent":true,"recipientAccountId":"111122223333","eventCategory":"Management"}"#;
+
+    #[test]
+    fn what_cloudtrail_writes_is_told_apart_without_a_full_reading() {
+        let told = Told {
+            id: b"0828c0d2-3589-4390-b954-c78b4a7df44b",
+            time: Timestamp::parse("2026-03-02T10:00:00Z"),
+            source: b"ecr.amazonaws.com",
+            name: b"PutImage",
+            region: b"eu-central-1",
+            account: b"111122223333",
+        };
+        for between in [r#""managementEvent":true,"#, r#""managementEvent":false,"#, ""] {
+            let record = WRITTEN.replace(r#""managementEvent":true,"#, between);
+            let identity = usual(record.as_bytes()).map(|usual| usual.identity);
+            assert_eq!(identity, Some(told.identity(b"")), "{record}");
+        }
+    }
+
+    #[test]
+    fn what_stands_elsewhere_is_for_a_full_reading() {
+        for (from, to) in [
+            (r#""awsRegion":"eu-central-1","#, ""),
+            (r#""recipientAccountId":"111122223333","#, ""),
+            ("111122223333", "EXAMPLE"),
+            ("0828c0d2", "EXAMPLE8"),
+            ("ecr.amazonaws.com", "aws:s3"),
+            (r#""eventName":"PutImage","awsRegion":"eu-central-1","#, r#""awsRegion":"eu-central-1","eventName":"PutImage","#),
+        ] {
+            assert!(usual(WRITTEN.replace(from, to).as_bytes()).is_none(), "{from} → {to}");
+        }
+    }
 }

@@ -6,14 +6,13 @@ use std::sync::atomic::Ordering;
 use super::Ingest;
 use crate::decode::{ObjectReport, Outcome, RawRecord};
 use crate::lake::buffer::PIECE_BYTES;
+use crate::lake::objects::{Ending, ObjectState};
 use crate::lake::partition::{Day, Partition};
 use crate::lake::record::Split;
 use crate::lake::row::Head;
 use crate::lake::rows::Piece;
-use crate::lake::state::{Ending, ObjectState};
-use crate::model::Timestamp;
+use crate::model::{Repairs, Timestamp};
 use crate::pipeline;
-use crate::source::layout::Place;
 use crate::source::{Delivery, Fetched};
 
 /// One worker's part.
@@ -27,6 +26,8 @@ pub struct Collector<'i> {
     /// The object at hand was begun.
     inside: bool,
     taken: u64,
+    /// An event with `readOnly: true` was among the records.
+    read_only: bool,
 }
 
 struct Current {
@@ -37,7 +38,7 @@ struct Current {
 
 impl<'i> Collector<'i> {
     pub(super) fn new(ingest: &'i Ingest) -> Self {
-        Self { ingest, current: None, others: HashMap::new(), bytes: 0, inside: false, taken: 0 }
+        Self { ingest, current: None, others: HashMap::new(), bytes: 0, inside: false, taken: 0, read_only: false }
     }
 
     fn hand_in(&mut self) {
@@ -76,14 +77,19 @@ impl pipeline::Collector for Collector<'_> {
     fn record(&mut self, object: &str, record: RawRecord<'_>) -> Result<(), String> {
         let split = Split::of(record.json, record.native)?;
         let time = split.time();
+        // Not what the key says: copies of an event may stand under several keys, and meet in one partition.
         let account = split.account();
-        let account = account.as_deref().filter(|account| !account.is_empty()).or_else(|| Place::of(object).account);
+        let account = account.as_deref().filter(|account| !account.is_empty());
         if !self.inside {
             self.ingest.enter();
             self.inside = true;
         }
-        let id = split.identity();
-        let head = Head { time: time.map_or(0, Timestamp::millis), record: record.index, id: id.as_bytes(), object: object.as_bytes() };
+        if !self.read_only && split.is_read_only() {
+            self.read_only = true;
+            self.ingest.read_only.store(true, Ordering::Relaxed);
+        }
+        let id = split.identity().to_bytes();
+        let head = Head { time: time.map_or(0, Timestamp::millis), record: record.index, id: &id, object: object.as_bytes() };
         let rows = self.rows(record.native, account, split.region().as_deref(), time);
         let before = rows.bytes().len();
         rows.write(&head, |out| split.put(out));
@@ -136,6 +142,9 @@ fn object_state(delivery: &Delivery, report: Option<&ObjectReport>) -> ObjectSta
         bytes_compressed: delivery.size,
         bytes_decompressed: report.map_or(0, |report| report.bytes_decompressed),
         records: report.map_or(0, |report| report.records),
+        records_skipped: report.map_or(0, |report| report.records_skipped),
+        lines_skipped: report.map_or(0, |report| report.lines_skipped),
+        repaired: report.map_or_else(Repairs::default, |report| report.repaired),
         failed: report.map_or_else(Vec::new, |report| report.failed.clone()),
         failed_total: report.map_or(0, |report| report.failed_total),
         first: report.and_then(|report| millis(report.first_event_time)),

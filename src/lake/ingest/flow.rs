@@ -4,14 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{MutexGuard, PoisonError};
 
 use super::Ingest;
-use super::folder::{spill, staging};
 use super::publish::State;
 use crate::lake::LakeError;
 use crate::lake::buffer::Waiting;
 use crate::lake::merge::{Merged, Present, Work};
+use crate::lake::objects::{Ending, ObjectState};
 use crate::lake::partition::Partition;
 use crate::lake::rows::Piece;
-use crate::lake::state::{Ending, ObjectState};
 
 impl Ingest {
     pub(super) fn lock_state(&self) -> MutexGuard<'_, State> {
@@ -43,7 +42,7 @@ impl Ingest {
                     ripe.push(partition.clone());
                 }
             }
-            if let Err(failure) = state.buffers.spill(self.limits.buffer_bytes, &spill(&self.lake)) {
+            if let Err(failure) = state.buffers.spill(self.limits.buffer_bytes, &*self.disk) {
                 self.fail(&mut state, failure);
             }
         }
@@ -58,6 +57,7 @@ impl Ingest {
         if had {
             state.open -= 1;
         }
+        state.manifest.read_only |= self.read_only.load(Ordering::Relaxed);
         if let Some(mut object) = object {
             if object.address.is_none() && object.stamp.is_some() && object.ending != Ending::Skipped {
                 // Standard input is another object every time.
@@ -118,19 +118,26 @@ impl Ingest {
         state.writing_bytes -= bytes;
         state.buffers.release(partition);
         match done {
-            Ok(merged) => state.note(partition, merged),
+            Ok(merged) => state.note(&*self.disk, partition, merged),
             Err(failure) => self.fail(&mut state, failure),
         }
         self.changed.notify_all();
     }
 
     fn merge(&self, partition: &Partition, waiting: Waiting, present: Vec<Present>) -> Result<Merged, LakeError> {
-        let staging = staging(&self.lake);
-        let work = Work { partition, fresh: waiting.read()?, present, staging: &staging, file_bytes: self.limits.file_bytes };
+        let disk = &*self.disk;
+        let work = Work { disk, partition, fresh: waiting.read(disk)?, present, file_bytes: self.limits.file_bytes };
+        let folder = partition.folder();
         work.run(|| {
-            let mut state = self.lock_state();
-            state.names += 1;
-            format!("{:06}-{:05}", state.manifest.generation + 1, state.names)
+            loop {
+                let mut state = self.lock_state();
+                state.names += 1;
+                let name = format!("{:06}-{:05}", state.manifest.generation + 1, state.names);
+                // What stands there under this name is not ours to replace.
+                if !disk.has(&folder.join(format!("{name}.{}", partition.extension()))) {
+                    return name;
+                }
+            }
         })
     }
 
@@ -150,7 +157,7 @@ impl Ingest {
         });
         let mut state = self.lock_state();
         if state.failure.is_none()
-            && let Err(failure) = state.publish(&self.lake)
+            && let Err(failure) = state.publish(&*self.disk, &self.known)
         {
             self.fail(&mut state, failure);
         }

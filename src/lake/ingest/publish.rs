@@ -1,16 +1,18 @@
-//! The commit: files into their places, what is known of the objects, and last the manifest, with which it all counts.
+//! What a commit is made of: files, what became of the objects, and the manifest that names both.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs;
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::folder::{staging, sync_files, sync_up};
+use super::repair::Broken;
 use super::{Limits, Summary};
 use crate::lake::LakeError;
 use crate::lake::buffer::Buffers;
+use crate::lake::commit;
+use crate::lake::disk::Disk;
+use crate::lake::layout;
+use crate::lake::manifest::Manifest;
 use crate::lake::merge::{Merged, Present};
+use crate::lake::objects::{self, Ending, KnownObjects, ObjectState};
 use crate::lake::partition::Partition;
-use crate::lake::state::{self, Manifest, ObjectState};
 
 /// What all workers of a run share.
 pub(super) struct State {
@@ -18,9 +20,19 @@ pub(super) struct State {
     pub buffers: Buffers,
     /// Files of each partition: those that count, and those that will with the next commit.
     pub files: HashMap<Partition, Vec<Present>>,
-    /// Names of committed files that will not count any more.
-    pub replaced: BTreeSet<String>,
+    /// Rows of objects since the last commit that are not in the lake, because a file of their day is damaged.
+    pub held_back: HashMap<String, u64>,
+    /// Rows that came into each partition in this run.
+    pub added: HashMap<Partition, u64>,
+    /// What is to be repaired.
+    pub broken: Option<Broken>,
+    /// The manifest on disk is damaged: it is to be written whatever comes.
+    pub to_be_stored: bool,
     pub objects: Vec<ObjectState>,
+    /// Objects of this run's earlier commits.
+    pub committed: HashSet<u128>,
+    /// No segment was damaged when the lake was opened.
+    pub all_known: bool,
     /// Objects that could not be had: in this run, and in earlier ones as far as they were not met again.
     pub unread: BTreeMap<u128, ObjectState>,
     pub unread_before: BTreeMap<u128, ObjectState>,
@@ -45,8 +57,13 @@ impl State {
         Self {
             buffers: Buffers::default(),
             files,
-            replaced: BTreeSet::new(),
+            held_back: HashMap::new(),
+            added: HashMap::new(),
+            broken: None,
+            to_be_stored: false,
             objects: Vec::new(),
+            committed: HashSet::new(),
+            all_known: true,
             unread: BTreeMap::new(),
             unread_before: manifest.unread.iter().map(|object| (object.key(), object.clone())).collect(),
             manifest,
@@ -68,15 +85,13 @@ impl State {
     }
 
     /// Takes in files that were made.
-    pub(super) fn note(&mut self, partition: &Partition, merged: Merged) {
+    pub(super) fn note(&mut self, disk: &dyn Disk, partition: &Partition, merged: Merged) {
         let files = self.files.entry(partition.clone()).or_default();
         for name in merged.replaced {
             if let Some(at) = files.iter().position(|present| present.entry.name == name) {
                 let old = files.swap_remove(at);
-                if self.manifest.files.iter().any(|file| file.name == name) {
-                    self.replaced.insert(name);
-                } else {
-                    let _ = fs::remove_file(old.path);
+                if old.staged {
+                    let _ = disk.remove(&old.path());
                 }
             }
         }
@@ -85,7 +100,49 @@ impl State {
         self.summary.events_duplicate += merged.duplicates;
         self.duplicates += merged.duplicates;
         self.summary.events_added += if partition.native { 0 } else { merged.added };
+        *self.added.entry(partition.clone()).or_default() += merged.added;
         files.extend(merged.files);
+        for (object, rows) in merged.held_back {
+            *self.held_back.entry(object).or_default() += rows;
+        }
+        let known = &mut self.summary.damaged;
+        for damage in merged.damaged {
+            if !known.contains(&damage) {
+                known.push(damage);
+            }
+        }
+    }
+
+    /// Objects of which rows were held back count as not to be had: the next run tries again.
+    fn hold_back(&mut self) {
+        let held = std::mem::take(&mut self.held_back);
+        let (back, objects) = std::mem::take(&mut self.objects).into_iter().partition(|object: &ObjectState| held.contains_key(&object.object));
+        self.objects = objects;
+        self.summary.objects_held_back += back.len() as u64;
+        for mut object in back {
+            let rows = held.get(&object.object).copied().unwrap_or_default();
+            object.records = object.records.saturating_sub(rows);
+            object.stamp = None;
+            object.ending = Ending::Failed;
+            object.reason = Some(format!("{rows} of its events belong to a day of which a file of the lake is damaged: run tagfall lake repair"));
+            self.unread.insert(object.key(), object);
+        }
+    }
+
+    /// How many objects of the next commit were in none before; `None` where that cannot be told.
+    fn fresh(&self, known: &KnownObjects) -> Option<u64> {
+        let keys: HashSet<u128> = self.objects.iter().map(ObjectState::key).collect();
+        let before = self.broken.as_ref().map_or(known, |broken| &broken.known);
+        let fresh = keys.iter().filter(|key| !before.contains(**key) && !self.committed.contains(key)).count();
+        self.all_known.then_some(fresh as u64)
+    }
+
+    /// A name for the segment of the next commit that nothing has.
+    fn segment_name(&self, disk: &dyn Disk) -> String {
+        let generation = self.manifest.generation + 1;
+        let names = (0..).map(|try_again| if try_again == 0 { generation } else { generation * 1_000 + try_again });
+        let mut names = names.map(|number| format!("{number:06}.ndjson.gz"));
+        names.find(|name| !disk.has(&layout::objects(name))).unwrap_or_default()
     }
 
     /// Objects that are still to be had, in an order of their own.
@@ -94,40 +151,24 @@ impl State {
         all.into_values().cloned().collect()
     }
 
-    /// Files into their places, then the objects, then the manifest: only with that it all counts.
-    pub(super) fn publish(&mut self, lake: &Path) -> Result<(), LakeError> {
+    /// Makes everything that was written count.
+    pub(super) fn publish(&mut self, disk: &dyn Disk, known: &KnownObjects) -> Result<(), LakeError> {
+        self.hold_back();
         let mut manifest = self.manifest.clone();
         manifest.generation += 1;
         manifest.records_duplicate += std::mem::take(&mut self.duplicates);
-        // Readers that know no manifest see files as soon as they are in place: that comes last but one.
-        manifest.add_objects(lake, &self.objects)?;
-        let staging = staging(lake);
-        let fresh = self.files.values().flatten().map(|present| &present.path).filter(|path| path.starts_with(&staging));
-        sync_files(&fresh.cloned().collect::<Vec<_>>())?;
-        let mut folders = BTreeSet::new();
-        for present in self.files.values_mut().flatten().filter(|present| present.path.starts_with(&staging)) {
-            let folder = lake.join(present.entry.partition.folder());
-            let path = folder.join(&present.entry.name);
-            fs::create_dir_all(&folder).and_then(|()| fs::rename(&present.path, &path)).map_err(|error| LakeError::io(&path, error))?;
-            present.path = path;
-            folders.insert(folder);
-        }
-        sync_up(lake, &folders)?;
+        manifest.segments = objects::add(disk, &self.manifest, self.segment_name(disk), &self.objects, self.fresh(known))?;
+        self.judge(&mut manifest);
         manifest.files = self.files.values().flatten().map(|present| present.entry.clone()).collect();
         manifest.files.sort_unstable_by(|a, b| (&a.partition, a.first, &a.name).cmp(&(&b.partition, b.first, &b.name)));
         manifest.unread = self.all_unread();
-        manifest.store(lake)?;
-        for file in self.manifest.files.iter().filter(|file| self.replaced.contains(&file.name)) {
-            let _ = fs::remove_file(lake.join(file.path()));
-        }
-        for segment in self.manifest.segments.iter().filter(|segment| !manifest.segments.contains(segment)) {
-            let _ = fs::remove_file(state::objects_folder(lake).join(segment));
-        }
+        commit::publish(disk, &self.manifest, &manifest)?;
+        self.files.values_mut().flatten().for_each(|present| present.staged = false);
         self.manifest = manifest;
-        self.objects.clear();
-        self.replaced.clear();
+        self.committed.extend(self.objects.drain(..).map(|object| object.key()));
         self.since_commit = 0;
         self.names = 0;
+        self.to_be_stored = false;
         Ok(())
     }
 }

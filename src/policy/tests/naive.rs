@@ -1,7 +1,8 @@
 //! ECR's rules once more, step by step as the documentation tells them: mark by every rule, then apply by priority.
 
+use crate::model::LifecycleAction;
 use crate::model::StorageClass;
-use crate::policy::{Action, Clock, Count, Policy, Seen, Tags};
+use crate::policy::{Clock, Count, Policy, Seen, Tags};
 
 pub const DAY: i64 = 86_400_000;
 
@@ -18,6 +19,11 @@ pub struct Still {
 impl Still {
     pub fn pushed(pushed: i64) -> Self {
         Self { pushed, ..Self::default() }
+    }
+
+    /// A restore makes it new again for those who count.
+    pub fn ranked(&self) -> i64 {
+        self.restored.map_or(self.pushed, |restored| restored.max(self.pushed))
     }
 
     pub fn with(self, _tags: &[&str]) -> Self {
@@ -68,7 +74,7 @@ pub fn evaluate(policy: &Policy, images: &[(i64, Still, Vec<&str>)], now: i64) -
         let in_class = |still: &Still| still.archived.is_some() == (rule.class == StorageClass::Archive);
         let mut selected: Vec<usize> = (0..images.len()).filter(|at| in_class(&images[*at].1) && meets(&rule.tags, &images[*at].2)).collect();
         // Newest first.
-        selected.sort_by_key(|at| std::cmp::Reverse((images[*at].1.pushed, images[*at].0)));
+        selected.sort_by_key(|at| std::cmp::Reverse((images[*at].1.ranked(), images[*at].0)));
         let marked: Vec<usize> = match rule.count {
             Count::MoreThan(keeps) => selected.iter().skip(usize::try_from(keeps).unwrap()).copied().collect(),
             Count::Since(clock, days) => {
@@ -79,7 +85,7 @@ pub fn evaluate(policy: &Policy, images: &[(i64, Still, Vec<&str>)], now: i64) -
         let free: Vec<usize> = selected.into_iter().filter(|at| owner[*at].is_none()).collect();
         for at in free {
             owner[at] = Some(number);
-            if marked.contains(&at) && !images[at].1.held && rule.action != Action::Unknown {
+            if marked.contains(&at) && !images[at].1.held && rule.action != LifecycleAction::Unknown {
                 gone.push(at);
             }
         }

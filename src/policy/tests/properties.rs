@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::naive::{DAY, Still, evaluate};
-use crate::policy::{Action, Count, Joined, Policy, Ranks, Taken, outlook};
+use crate::model::LifecycleAction;
+use crate::policy::{Count, Joined, Policy, Ranks, Taken, outlook};
 
 const TAGS: &[&str] = &["prod-1", "prod-2", "dev-1", "dev-prod", "v1", "latest"];
 
@@ -115,7 +116,7 @@ proptest! {
     fn a_count_rule_never_takes_one_of_the_newest(keeps in 1..6_i64, images in images()) {
         let selection = json!({"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": keeps});
         let policy = Policy::from_text(&json!({"rules": [{"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}]}).to_string());
-        let mut there: Vec<(i64, i64)> = images.iter().filter(|(_, still, _)| still.archived.is_none()).map(|(key, still, _)| (still.pushed, *key)).collect();
+        let mut there: Vec<(i64, i64)> = images.iter().filter(|(_, still, _)| still.archived.is_none()).map(|(key, still, _)| (still.ranked(), *key)).collect();
         there.sort_unstable();
         there.reverse();
         let newest: Vec<i64> = there.iter().take(usize::try_from(keeps).unwrap()).map(|(_, key)| *key).collect();
@@ -165,5 +166,5 @@ fn an_unknown_action_is_none_of_the_two() {
     let policy = Policy::from_text(
         r#"{"rules":[{"rulePriority":1,"selection":{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":1},"action":{"type":"polish"}}]}"#,
     );
-    assert_eq!(policy.rules()[0].action, Action::Unknown);
+    assert_eq!(policy.rules()[0].action, LifecycleAction::Unknown);
 }

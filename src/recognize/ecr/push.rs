@@ -144,6 +144,18 @@ fn origin(record: &Record<'_>) -> PushOrigin {
     }
 }
 
+/// For what ECR made a repository of its own accord: then a template may have set it up.
+pub(super) fn made_by_ecr(record: &Record<'_>) -> Option<PushOrigin> {
+    match origin(record) {
+        // Nobody calls CreateRepository through the registry: it is for pushes and pulls.
+        PushOrigin::Client => {
+            let by_ecr = |name: Option<&str>| name == Some("ecr.amazonaws.com");
+            (by_ecr(record.identity.text("invokedBy")) || by_ecr(record.source_ip)).then_some(PushOrigin::Client)
+        }
+        other => Some(other),
+    }
+}
+
 /// ROLE in `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
 fn assumed_role(arn: &str) -> Option<&str> {
     let (_, rest) = arn.split_once(":assumed-role/")?;

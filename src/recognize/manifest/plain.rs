@@ -8,7 +8,7 @@ use std::ops::Range;
 use crate::decode::json::{DEPTH_MAX, Elements, Members, skip_space, skip_value_within, string_end};
 use crate::model::{Digest, ImageDescription, ManifestKind};
 
-use super::keep;
+use super::{keep, platform};
 
 /// How deep a value may be nested whose place in the manifest is not known: four more are around it at most.
 const INNER_DEPTH_MAX: u32 = DEPTH_MAX - 4;
@@ -24,12 +24,13 @@ pub(super) fn read(text: &str) -> Option<ImageDescription<'static>> {
     let reader = Reader { text, bytes: text.as_bytes() };
     let start = skip_space(reader.bytes, 0);
     let (mut media_type, mut children, mut config, mut layers, mut subject) = (None, None, None, None, None);
+    let mut places: Vec<Option<Range<usize>>> = Vec::new();
     let end = reader.object(start, |key, at| {
         Some(match key {
             b"mediaType" => reader.string(at, &mut media_type)?,
-            b"manifests" => reader.digests(at, &mut children)?,
+            b"manifests" => reader.digests(at, &mut children, Some(&mut places))?,
             b"config" => reader.digest(at, &mut config)?,
-            b"layers" => reader.digests(at, &mut layers)?,
+            b"layers" => reader.digests(at, &mut layers, None)?,
             b"subject" => reader.digest(at, &mut subject)?,
             _ => reader.skip(at)?,
         })
@@ -37,6 +38,7 @@ pub(super) fn read(text: &str) -> Option<ImageDescription<'static>> {
     if skip_space(reader.bytes, end) < reader.bytes.len() {
         return None;
     }
+    let platforms = places.into_iter().map(|place| reader.platform(place)).collect::<Option<Vec<_>>>()?;
     let mut layers: Vec<Digest> = layers.unwrap_or_default();
     if let Some(config) = config.and_then(|config| config.digest) {
         layers.insert(0, config);
@@ -45,6 +47,7 @@ pub(super) fn read(text: &str) -> Option<ImageDescription<'static>> {
         media_type: media_type.and_then(|range: Range<usize>| text.get(range)).map(keep),
         kind: if children.is_some() { ManifestKind::Index } else { ManifestKind::Image },
         children: children.unwrap_or_default(),
+        platforms,
         subject: subject.and_then(|subject| subject.digest),
         layers,
     })
@@ -55,6 +58,8 @@ struct Element<'t> {
     digest: Option<Digest>,
     /// What its text is made of around the digest's digits and those of its size, if it has both.
     shape: Option<Shape<'t>>,
+    /// Where its platform stands.
+    platform: Option<Range<usize>>,
 }
 
 /// A text with two gaps.
@@ -111,7 +116,7 @@ impl<'t> Reader<'t> {
         if !self.is(at, b'{') {
             return self.skip(at);
         }
-        let (mut said, mut size) = (None, None);
+        let (mut said, mut size, mut platform) = (None, None, None);
         let end = self.object(at, |key, at| match key {
             b"digest" => self.string(at, &mut said),
             b"size" => {
@@ -119,11 +124,16 @@ impl<'t> Reader<'t> {
                 size = Some(at..end);
                 Some(end)
             }
+            b"platform" => {
+                let end = self.skip(at)?;
+                platform = Some(at..end);
+                Some(end)
+            }
             _ => self.skip(at),
         })?;
         let digest = said.clone().and_then(|said| Digest::parse(self.text.get(said)?));
         let shape = digest.and(said).and_then(|said| self.shape(at..end, said.end - DIGEST_DIGITS..said.end, size?));
-        *element = Some(Element { digest, shape });
+        *element = Some(Element { digest, shape, platform });
         Some(end)
     }
 
@@ -136,9 +146,25 @@ impl<'t> Reader<'t> {
         Some(Shape { before: self.bytes.get(before)?, between: self.bytes.get(between)?, behind: self.bytes.get(behind)?, digest_first })
     }
 
+    /// What the object at `place` says of a platform; the outer option is for the tape.
+    fn platform(self, place: Option<Range<usize>>) -> Option<Option<String>> {
+        let Some(place) = place.filter(|place| self.is(place.start, b'{')) else { return Some(None) };
+        let mut said: [Option<Range<usize>>; 3] = [None, None, None];
+        self.object(place.start, |key, at| match key {
+            b"os" => self.string(at, &mut said[0]),
+            b"architecture" => self.string(at, &mut said[1]),
+            b"variant" => self.string(at, &mut said[2]),
+            _ => self.skip(at),
+        })?;
+        Some(platform(said.map(|range| self.text.get(range?))))
+    }
+
     /// The same of each element of a list.
-    fn digests(self, at: usize, digests: &mut Option<Vec<Digest>>) -> Option<usize> {
+    fn digests(self, at: usize, digests: &mut Option<Vec<Digest>>, mut platforms: Option<&mut Vec<Option<Range<usize>>>>) -> Option<usize> {
         *digests = None;
+        if let Some(platforms) = &mut platforms {
+            platforms.clear();
+        }
         if !self.is(at, b'[') {
             return self.skip(at);
         }
@@ -153,6 +179,9 @@ impl<'t> Reader<'t> {
             } else {
                 elements.go_on(self.digest(at, &mut last)?);
                 list.extend(last.as_ref().and_then(|element| element.digest));
+            }
+            if let (Some(platforms), Some(element)) = (&mut platforms, last.as_ref().filter(|element| element.digest.is_some())) {
+                platforms.push(element.platform.clone());
             }
         }
         *digests = Some(list);

@@ -12,6 +12,7 @@ use super::buffers::capacity_for;
 use super::fetch::{Fetch, fetch};
 use super::list::Found;
 use super::pace::{Pace, WINDOW, Window};
+use super::page::Version;
 use super::session::{Defeat, Session};
 use super::trouble::TroubleKind;
 use crate::source::local::too_large;
@@ -100,7 +101,7 @@ impl Dispatch {
                 self.wait_for_a_lane(lanes).await?;
                 let permits = self.permits(capacity_for(size).max(OBJECT_BYTES_MIN)).await;
                 let dispatch = Arc::clone(self);
-                lanes.running.spawn(async move { dispatch.fetch(key, size, origin, permits).await });
+                lanes.running.spawn(async move { dispatch.fetch(key, Version { size, etag }, origin, permits).await });
             }
         }
         Ok(())
@@ -145,10 +146,10 @@ impl Dispatch {
         self.session.shared.arrivals.put(Parcel { delivery, bytes: Vec::new(), _permits: permits });
     }
 
-    async fn fetch(&self, key: String, size: u64, origin: Option<Origin>, permits: Vec<OwnedSemaphorePermit>) -> Result<(), FatalError> {
-        let mut bytes = self.session.shared.arrivals.buffers.take(size);
+    async fn fetch(&self, key: String, listed: Version, origin: Option<Origin>, permits: Vec<OwnedSemaphorePermit>) -> Result<(), FatalError> {
+        let mut bytes = self.session.shared.arrivals.buffers.take(listed.size);
         let mut signed = None;
-        let outcome = match fetch(&self.session, &key, &mut bytes).await {
+        let outcome = match fetch(&self.session, &key, &listed, &mut bytes).await {
             Fetch::Whole(metadata) => {
                 signed = metadata;
                 self.tally.success(bytes.len());

@@ -1,8 +1,11 @@
 //! One object: request, body, tries. A body that breaks goes on where it broke.
 
+use std::io::Read;
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 
+use super::page::Version;
 use super::session::{Defeat, Session};
 use super::trouble::{Trouble, TroubleKind};
 use crate::source::Signed;
@@ -21,10 +24,10 @@ pub(super) enum Fetch {
     Defeated(Defeat),
 }
 
-/// Fetches `key` into `buffer`, with all tries.
-pub(super) async fn fetch(session: &Session, key: &str, buffer: &mut Vec<u8>) -> Fetch {
+/// Fetches `key` into `buffer`, with all tries. `listed` is the version that the listing told of.
+pub(super) async fn fetch(session: &Session, key: &str, listed: &Version, buffer: &mut Vec<u8>) -> Fetch {
     let mut request = session.tries();
-    let mut object = Object { session, key, buffer, version: None, length: None, signed: None, credited: 0 };
+    let mut object = Object { session, key, listed, buffer, version: None, length: None, same: true, encoded: false, signed: None, credited: 0 };
     loop {
         let client = request.client();
         match object.try_once(&client).await {
@@ -51,11 +54,16 @@ enum Stop {
 struct Object<'f> {
     session: &'f Session,
     key: &'f str,
+    listed: &'f Version,
     buffer: &'f mut Vec<u8>,
     /// The ETag that the tries have settled on.
     version: Option<String>,
     /// How long that version is.
     length: Option<u64>,
+    /// It may be the version that was listed.
+    same: bool,
+    /// It comes with `Content-Encoding: gzip`.
+    encoded: bool,
     /// How that version is signed.
     signed: Option<Box<Signed>>,
     /// Bytes that were progress already.
@@ -96,6 +104,8 @@ impl Object<'_> {
         // A weak ETag matches nothing.
         self.version = output.e_tag().filter(|e_tag| !e_tag.starts_with("W/")).map(str::to_owned);
         self.length = length_of(output);
+        self.same = output.e_tag().is_none_or(|e_tag| e_tag.starts_with("W/") || e_tag.trim_matches('"') == self.listed.etag);
+        self.encoded = output.content_encoding() == Some("gzip");
         self.signed = signed(output);
     }
 
@@ -127,8 +137,27 @@ impl Object<'_> {
             Some(length) if length != self.buffer.len() as u64 => {
                 Err(Stop::Trouble(Trouble::passing(Cause::Short, format!("{} of {length} bytes", self.buffer.len()))))
             }
-            _ => Ok(()),
+            _ => self.compare_with_listing(),
         }
+    }
+
+    /// The same version has the size that was listed. An answer without a length ends wherever the connection does, and one that
+    /// was cut on the way may have a length that fits; neither would be noticed otherwise.
+    fn compare_with_listing(&mut self) -> Result<(), Stop> {
+        let (came, listed) = (self.buffer.len() as u64, self.listed.size);
+        if came == listed || listed == 0 || !self.same {
+            return Ok(());
+        }
+        if self.encoded
+            && let Some(bytes) = unpacked(self.buffer, listed)
+        {
+            *self.buffer = bytes;
+            return Ok(());
+        }
+        let cause = if came < listed { Cause::Short } else { Cause::Garbled };
+        let trouble = Trouble::passing(cause, format!("{came} bytes came, and {listed} were listed"));
+        self.forget();
+        Err(Stop::Trouble(trouble))
     }
 
     fn too_large(&self) -> Stop {
@@ -165,6 +194,13 @@ impl Object<'_> {
         self.buffer.clear();
         (self.version, self.length, self.signed) = (None, None, None);
     }
+}
+
+/// What somebody on the way has packed, if it has the size that was listed then.
+fn unpacked(packed: &[u8], listed: u64) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    flate2::read::MultiGzDecoder::new(packed).take(listed + 1).read_to_end(&mut bytes).ok()?;
+    (bytes.len() as u64 == listed).then_some(bytes)
 }
 
 /// How many bytes an answer says it has.

@@ -8,9 +8,10 @@ use aws_sdk_s3::types::EncodingType;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::page::{Order, Page, Version};
+use super::page::{Order, Page, Refused, Version};
 use super::session::{Defeat, Session};
 use super::trouble::Trouble;
+use super::whole::{Watching, Witness};
 use crate::source::layout::{self, Level, Place, Selection};
 use crate::source::local::lock;
 use crate::source::{FatalError, FatalKind};
@@ -73,6 +74,8 @@ pub(super) struct Lister {
 /// Why a branch ended early.
 pub(super) enum Stop {
     Defeat(Defeat),
+    /// The same, and a part of the page that could not be had whole.
+    Torn(Page, Defeat),
     /// Nobody takes pages any more.
     Unwanted,
 }
@@ -88,7 +91,7 @@ pub(super) async fn run(lister: Arc<Lister>) -> Result<(), FatalError> {
     let mut waiting = match lister.roots().await {
         Ok(roots) => roots,
         Err(Stop::Unwanted) => return Ok(()),
-        Err(Stop::Defeat(defeat)) => return Err(lister.fatal(defeat)),
+        Err(Stop::Defeat(defeat) | Stop::Torn(_, defeat)) => return Err(lister.fatal(defeat)),
     };
     let mut running = JoinSet::new();
     loop {
@@ -96,14 +99,19 @@ pub(super) async fn run(lister: Arc<Lister>) -> Result<(), FatalError> {
             && let Some(branch) = waiting.pop()
         {
             let lister = Arc::clone(&lister);
-            running.spawn(async move { (branch.prefix.clone(), lister.list(branch).await) });
+            running.spawn(async move {
+                let mut children = Vec::new();
+                let outcome = lister.list(&branch, &mut children).await;
+                (branch.prefix, children, outcome)
+            });
         }
-        match running.join_next().await {
-            None => break,
-            Some(Ok((_, Ok(children)))) => waiting.extend(children.into_iter().rev()),
-            Some(Ok((_, Err(Stop::Unwanted)))) => return Ok(()),
-            Some(Ok((prefix, Err(Stop::Defeat(defeat))))) => lister.unlistable(prefix, defeat).await?,
-            Some(Err(error)) => return Err(lister.session.fatal(FatalKind::Local, error.to_string())),
+        let Some(ended) = running.join_next().await else { break };
+        let (prefix, children, outcome) = ended.map_err(|error| lister.session.fatal(FatalKind::Local, error.to_string()))?;
+        waiting.extend(children.into_iter().rev());
+        match outcome {
+            Ok(()) => {}
+            Err(Stop::Unwanted) => return Ok(()),
+            Err(Stop::Defeat(defeat) | Stop::Torn(_, defeat)) => lister.unlistable(prefix, defeat).await?,
         }
     }
     lister.verdict()?;
@@ -136,40 +144,36 @@ impl Lister {
         Branch { prefix, how }
     }
 
-    /// Lists one branch; returns the branches it falls into.
-    async fn list(&self, branch: Branch) -> Result<Vec<Branch>, Stop> {
-        let Branch { prefix, mut how } = branch;
-        let is_search = how == How::Level && Place::of(&prefix).level == Level::Outside;
-        if is_search && self.vain_looks.load(Ordering::Relaxed) >= VAIN_LOOKS_MAX {
-            how = PLAIN;
-        }
-        let (mut token, mut order) = (None, Order::default());
-        let (mut children, mut sent) = (Vec::new(), None);
+    /// Lists one branch, and adds the branches it falls into to `children`, as many as were found.
+    async fn list(&self, branch: &Branch, children: &mut Vec<Branch>) -> Result<(), Stop> {
+        let Branch { prefix, how } = branch;
+        let is_search = *how == How::Level && Place::of(prefix).level == Level::Outside;
+        let how = if is_search && self.vain_looks.load(Ordering::Relaxed) >= VAIN_LOOKS_MAX { &PLAIN } else { how };
+        let mut walk = Walk::default();
+        let mut sent = None;
         loop {
-            let page = self.page(&prefix, &how, token.take(), None).await?;
-            order.check(&prefix, &page).map_err(Defeat::by_answer)?;
+            let mut page = self.next_page(prefix, how, &mut walk).await?;
             if is_search && children.is_empty() && self.is_no_way(&page).await? {
-                return Ok(vec![Branch { prefix, how: How::Keys { after: sent, splits: false } }]);
+                children.push(Branch { prefix: prefix.clone(), how: How::Keys { after: sent, splits: false } });
+                return Ok(());
             }
-            children.extend(page.folders.into_iter().filter(|folder| self.enters(folder)).map(|folder| self.branch(folder)));
+            children.extend(page.folders.drain(..).filter(|folder| self.enters(folder)).map(|folder| self.branch(folder)));
             let last = page.objects.last().map(|(key, _)| key.clone());
             self.send_objects(page.objects).await?;
-            match (page.token, last) {
-                (None, _) => return Ok(children),
-                (Some(_), Some(last)) if matches!(how, How::Keys { splits: true, .. }) => return self.split(&prefix, &last).await,
-                (next, last) => (token, sent) = (next, last.or(sent)),
+            match last {
+                _ if walk.ended()? => return Ok(()),
+                Some(last) if matches!(how, How::Keys { splits: true, .. }) => return self.split(prefix, &last, children).await,
+                last => sent = last.or(sent),
             }
         }
     }
 
     /// What is left of `prefix` after the key `last`, folder by folder. Keys are listed in the order of their bytes, so that
     /// whole folders are known to be done.
-    async fn split(&self, prefix: &str, last: &str) -> Result<Vec<Branch>, Stop> {
-        let (mut token, mut order) = (None, Order::default());
-        let mut children = Vec::new();
+    async fn split(&self, prefix: &str, last: &str, children: &mut Vec<Branch>) -> Result<(), Stop> {
+        let mut walk = Walk::default();
         loop {
-            let page = self.page(prefix, &How::Level, token.take(), None).await?;
-            order.check(prefix, &page).map_err(Defeat::by_answer)?;
+            let page = self.next_page(prefix, &How::Level, &mut walk).await?;
             for folder in page.folders {
                 let begun = last.starts_with(&folder);
                 if (begun || folder.as_str() > last) && self.enters(&folder) {
@@ -182,22 +186,29 @@ impl Lister {
                 }
             }
             self.send_objects(page.objects.into_iter().filter(|(key, _)| key.as_str() > last).collect()).await?;
-            match page.token {
-                None => return Ok(children),
-                next => token = next,
+            if walk.ended()? {
+                return Ok(());
             }
         }
     }
 
+    /// The next page of a walk. Where it could not be had whole, what there is of it, and [`Walk::ended`] tells.
+    async fn next_page(&self, prefix: &str, how: &How, walk: &mut Walk) -> Result<Page, Stop> {
+        let mut page = match self.ask(prefix, how, walk, None).await {
+            Err(Stop::Torn(page, defeat)) => {
+                walk.defeat = Some(defeat);
+                page
+            }
+            page => page?,
+        };
+        walk.order.advance(&page);
+        walk.token = page.token.take();
+        Ok(page)
+    }
+
     /// Whether the folder is asked for.
     fn enters(&self, folder: &str) -> bool {
-        let relative = self.relative(folder).trim_end_matches('/');
-        // A name for a file that could be in it: the rules for folders are in the rules for paths.
-        let evidence = layout::is_evidence(&format!("{relative}/x"));
-        if !evidence {
-            lock(&self.session.shared.seen).pass_over();
-        }
-        evidence && self.admits(&Place::of(folder))
+        self.admits(&Place::of(folder))
     }
 
     fn admits(&self, place: &Place<'_>) -> bool {
@@ -208,23 +219,14 @@ impl Lister {
         admits
     }
 
-    /// The key below the folder that the user named.
-    fn relative<'k>(&self, key: &'k str) -> &'k str {
-        let given = &self.session.shared.address.prefix;
-        let rest = key.strip_prefix(given.as_str()).unwrap_or(key);
-        if given.is_empty() || given.ends_with('/') || rest.starts_with('/') {
-            return rest.trim_start_matches('/');
-        }
-        key.get(given.rfind('/').map_or(0, |at| at + 1)..).unwrap_or(key)
-    }
-
     async fn send_objects(&self, objects: Vec<(String, Version)>) -> Result<(), Stop> {
         let found = objects.into_iter().filter_map(|(key, version)| self.object(key, version)).collect();
         self.send(found).await
     }
 
     fn object(&self, key: String, Version { size, etag }: Version) -> Option<Found> {
-        if !layout::is_evidence(self.relative(&key)) {
+        // Names that begin with a point hide nothing here: a key below `./` or `.archive/` is as good as any.
+        if !layout::is_evidence_in_bucket(&key) {
             // A marker of a folder, as the console makes it, is nothing that anybody would miss.
             if !key.ends_with('/') {
                 lock(&self.session.shared.seen).pass_over();
@@ -250,30 +252,77 @@ impl Lister {
         self.out.send(found).await.map_err(|_| Stop::Unwanted)
     }
 
+    /// The first page, with all tries.
+    pub(super) async fn page(&self, prefix: &str, how: &How, keys_max: Option<i32>) -> Result<Page, Stop> {
+        self.ask(prefix, how, &Walk::default(), keys_max).await
+    }
+
     /// One page, with all tries.
-    pub(super) async fn page(&self, prefix: &str, how: &How, token: Option<String>, keys_max: Option<i32>) -> Result<Page, Stop> {
+    async fn ask(&self, prefix: &str, how: &How, walk: &Walk, keys_max: Option<i32>) -> Result<Page, Stop> {
         let mut request = self.session.tries();
+        let mut best = None;
         loop {
             let client = request.client();
+            let witness = Arc::new(Witness::default());
             let mut call = client.list_objects_v2().bucket(self.session.bucket()).encoding_type(EncodingType::Url);
-            call = call.prefix(prefix).set_max_keys(keys_max).set_request_payer(self.session.payer()).set_continuation_token(token.clone());
+            call = call.prefix(prefix).set_max_keys(keys_max).set_request_payer(self.session.payer()).set_continuation_token(walk.token.clone());
             call = match how {
                 How::Level => call.delimiter("/"),
                 How::Keys { after, .. } => call.set_start_after(after.clone()),
             };
             self.session.count_list_request();
-            let page = match call.send().await {
-                Ok(output) => Page::read(output, prefix, token.as_deref()),
-                Err(error) => Err(Trouble::of(&error)),
+            let answer = call.customize().interceptor(Watching(Arc::clone(&witness))).send().await;
+            let page = match (witness.torn(), answer) {
+                (Some(torn), _) => Err(Page::torn(torn, prefix)),
+                (None, Ok(output)) => Page::read(output, prefix, walk.token.as_deref()),
+                (None, Err(error)) => Err(Trouble::of(&error).into()),
             };
-            match page {
+            match page.and_then(|page| walk.order.check(prefix, &page).map(|()| page).map_err(Refused::from)) {
                 Ok(page) => {
                     self.session.answered();
                     self.pages.fetch_add(1, Ordering::Relaxed);
                     return Ok(page);
                 }
-                Err(trouble) => request.recover(trouble).await?,
+                Err(Refused { trouble, page }) => {
+                    best = better(best, page.filter(|page| walk.order.check(prefix, page).is_ok()));
+                    if let Err(defeat) = request.recover(trouble).await {
+                        return Err(self.given_up(best, defeat));
+                    }
+                }
             }
         }
+    }
+
+    /// No whole page came. A part of one is better than nothing where nobody takes it for the whole.
+    fn given_up(&self, best: Option<Page>, defeat: Defeat) -> Stop {
+        match best {
+            Some(page) => {
+                self.pages.fetch_add(1, Ordering::Relaxed);
+                Stop::Torn(page, defeat)
+            }
+            None => Stop::Defeat(defeat),
+        }
+    }
+}
+
+/// The one that has more.
+fn better(one: Option<Page>, other: Option<Page>) -> Option<Page> {
+    let entries = |page: &Option<Page>| page.as_ref().map_or(0, |page| page.objects.len() + page.folders.len());
+    if entries(&other) > entries(&one) { other } else { one }
+}
+
+/// How far the listing of one branch has come.
+#[derive(Default)]
+struct Walk {
+    token: Option<String>,
+    order: Order,
+    /// The last page could not be had whole.
+    defeat: Option<Defeat>,
+}
+
+impl Walk {
+    /// Whether there is no more; `Err` where there may be.
+    fn ended(&mut self) -> Result<bool, Stop> {
+        self.defeat.take().map_or(Ok(self.token.is_none()), |defeat| Err(Stop::Defeat(defeat)))
     }
 }

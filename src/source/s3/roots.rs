@@ -32,10 +32,10 @@ impl Lister {
 
     async fn listed_roots(&self, prefix: &str) -> Result<Vec<Branch>, Stop> {
         let folder = format!("{prefix}/");
-        if !self.page(&folder, &How::Level, None, Some(1)).await?.is_empty() {
+        if !self.page(&folder, &How::Level, Some(1)).await?.is_empty() {
             return Ok(vec![self.branch(folder)]);
         }
-        let mut first = self.page(prefix, &How::Keys { after: None, splits: false }, None, Some(1)).await?;
+        let mut first = self.page(prefix, &How::Keys { after: None, splits: false }, Some(1)).await?;
         match first.objects.pop() {
             None => Ok(Vec::new()),
             Some((key, Version { size, etag })) if key == prefix => {
@@ -72,7 +72,7 @@ impl Lister {
             let mut next = Some(folder.clone());
             for _ in 0..DEPTH_MAX {
                 let Some(folder) = next else { break };
-                let below = self.page(&folder, &How::Level, None, None).await?;
+                let below = self.page(&folder, &How::Level, None).await?;
                 if leads(&below.folders) {
                     return Ok(false);
                 }

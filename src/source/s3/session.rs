@@ -232,11 +232,6 @@ impl Request<'_> {
 }
 
 impl Defeat {
-    /// By an answer that no other try would better.
-    pub(super) const fn by_answer(trouble: Trouble) -> Self {
-        Self { trouble, tries: 1, nobody_answers: false }
-    }
-
     /// For coverage: why this object could not be had.
     pub(super) fn reason(&self) -> String {
         let Trouble { kind, detail } = &self.trouble;

@@ -130,6 +130,8 @@ fn of_code(code: &str) -> Option<TroubleKind> {
 /// An answer without a code that we know: from a proxy, a server like S3, or one of S3's rarer errors.
 fn of_status(status: u16, raw: &HttpResponse) -> TroubleKind {
     match status {
+        // It says that it went well, and cannot be understood.
+        200..=299 => TroubleKind::Passing(Cause::Garbled),
         301 | 302 | 307 | 308 => TroubleKind::Elsewhere(bucket_region(raw)),
         400 if bucket_region(raw).is_some() => TroubleKind::Elsewhere(bucket_region(raw)),
         403 => TroubleKind::Denied,
@@ -162,15 +164,19 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<TroubleKind> {
 
 /// Where the bucket really is: S3 says so in a header of nearly every answer that is about it.
 pub(super) fn bucket_region(raw: &HttpResponse) -> Option<String> {
-    raw.headers().get("x-amz-bucket-region").filter(|region| !region.is_empty()).map(str::to_owned)
+    raw.headers().get("x-amz-bucket-region").filter(|region| is_region(region)).map(str::to_owned)
+}
+
+/// It becomes a part of the host that credentials are shown to: a name, and nothing that would lead to another host.
+fn is_region(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 /// The same where only the error's body says so: `AuthorizationHeaderMalformed` does, and servers like S3 that have one region.
 fn region_in_words(raw: &HttpResponse) -> Option<String> {
     let text = std::str::from_utf8(raw.body().bytes()?).ok()?;
     let region = text.split_once("<Region>")?.1.split_once("</Region>")?.0.trim();
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    (!region.is_empty() && region.len() <= 64 && region.bytes().all(is_name)).then(|| region.to_owned())
+    is_region(region).then(|| region.to_owned())
 }
 
 /// Whether it was our patience that ended.

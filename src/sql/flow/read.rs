@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, OrderByKind, OrderByOptions, Query, Select, SelectItem, TableFactor, Value, Visit, Visitor};
+use sqlparser::ast::{BinaryOperator, Expr, OrderByKind, OrderByOptions, Query, Select, SelectItem, TableFactor, Value, Visit, Visitor};
 
 use super::{Flow, Stop, placed};
 use crate::lake::Portion;
@@ -12,7 +12,7 @@ use crate::sql::error::{Result, SqlError};
 use crate::sql::eval::Scope;
 use crate::sql::query::{Catalog, Ctes, Session};
 use crate::sql::relation::Relation;
-use crate::sql::scan::is_early;
+use crate::sql::scan::{Filters, column_of, is_early};
 use crate::sql::values::Values;
 use crate::sql::{data_store, names, order, place, walk};
 use crate::tables::cloudtrail::{ORIGINS, TABLE, column_named};
@@ -134,18 +134,32 @@ struct Left {
 
 impl Left {
     fn of(flow: &Flow, portion: &Portion<'_>, sources: Option<&[&str]>, filter: &Filter) -> std::result::Result<Self, Stop> {
-        let (height, first) = (portion.height(), first_columns(flow, portion, sources, filter));
+        let (height, filter) = (portion.height(), (!portion.is_within(filter)).then_some(filter));
         let mut left = Self { taken: height as u64, keep: vec![true; height], rows: Rows { columns: Vec::new(), height } };
-        if first.is_empty() {
+        left.read(flow, portion, sources.map(|_| SOURCE).into_iter().chain(filter.map(|_| TIME)))?;
+        narrow(&left.rows, sources, filter, &mut left.keep)?;
+        left.taken = left.count() as u64;
+        if !flow.sought.iter().all(|(column, texts)| portion.may_have(column, texts)) {
+            left.keep.iter_mut().for_each(|slot| *slot = false);
+        }
+        if left.count() == 0 {
             return Ok(left);
         }
-        let asked = flow.scan.asked();
-        left.rows = portion.rows(&first.iter().map(|name| column(asked.as_deref(), name)).collect::<Vec<_>>(), None)?;
-        narrow(&left.rows, sources, (!portion.is_within(filter)).then_some(filter), &mut left.keep)?;
-        left.taken = left.count() as u64;
+        left.read(flow, portion, first_columns(flow))?;
         conditions(flow, &left.rows, &mut left.keep)?;
         best(flow, &left.rows, &mut left.keep)?;
         Ok(left)
+    }
+
+    /// Reads columns of all rows, as far as they have not been read.
+    fn read(&mut self, flow: &Flow, portion: &Portion<'_>, columns: impl IntoIterator<Item = &'static str>) -> std::result::Result<(), Stop> {
+        let asked = flow.scan.asked();
+        let is_new = |name: &&str| !self.rows.columns.iter().any(|(known, _)| known == name);
+        let columns: Vec<Asked> = columns.into_iter().filter(is_new).map(|name| column(asked.as_deref(), name)).collect();
+        if !columns.is_empty() {
+            self.rows.columns.extend(portion.rows(&columns, None)?.columns);
+        }
+        Ok(())
     }
 
     fn count(&self) -> usize {
@@ -189,7 +203,7 @@ pub(super) fn events(
 }
 
 /// The columns by which rows are left out.
-fn first_columns(flow: &Flow, portion: &Portion<'_>, sources: Option<&[&str]>, filter: &Filter) -> BTreeSet<&'static str> {
+fn first_columns(flow: &Flow) -> BTreeSet<&'static str> {
     let mut first = BTreeSet::new();
     for condition in flow.filters.iter().flatten().flat_map(|(_, conditions)| conditions) {
         add_columns(condition, &mut first);
@@ -202,9 +216,28 @@ fn first_columns(flow: &Flow, portion: &Portion<'_>, sources: Option<&[&str]>, f
     if first.contains("day") {
         first.extend(["timestamp", "date"]);
     }
-    first.extend(sources.map(|_| SOURCE));
-    first.extend((!portion.is_within(filter)).then_some(TIME));
     first
+}
+
+/// Columns of texts of which the query wants some alone: `eventid = 'x'`, `requestid IN ('x', 'y')`.
+pub(super) fn sought(filters: &Filters) -> Vec<(&'static str, Vec<String>)> {
+    let Some([(alias, conditions)]) = filters.as_deref() else { return Vec::new() };
+    let text = |expr: &Expr| match expr {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => Some(text.clone()),
+            _ => None,
+        },
+        _ => None,
+    };
+    let sought = |condition: &Expr| match condition {
+        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => match (column_of(left, alias), text(right)) {
+            (Some(column), Some(text)) => Some((column, vec![text])),
+            _ => Some((column_of(right, alias)?, vec![text(left)?])),
+        },
+        Expr::InList { expr, list, negated: false } => Some((column_of(expr, alias)?, list.iter().map(text).collect::<Option<_>>()?)),
+        _ => None,
+    };
+    conditions.iter().filter_map(sought).collect()
 }
 
 /// Keeps the rows of some sources, and within the times of a filter. A row without a time is never left out.

@@ -4,14 +4,14 @@
 //! its place before the next run; a run costs what changed since the last one, and what it takes.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::{Happening, Replay};
-use crate::model::{Digest, ImageState, Order, StepKind, StorageClass};
-use crate::policy::{Action, DAY_MILLIS, Policy, Ranks, Seen, Taken, records_pull};
+use crate::model::{Digest, ImageState, LifecycleAction, Order, StepKind, StorageClass};
+use crate::policy::{DAY_MILLIS, Ranks, Seen, Taken, records_pull};
 use crate::timeline::fact::{Fact, Noted, Run, What};
 use crate::timeline::image::{End, RunFacts};
-use crate::timeline::names::{DigestNo, EventNo, Map, Sym};
-use crate::timeline::policy::PolicyText;
+use crate::timeline::names::{DigestNo, EventNo, Map, PolicyNo, Sym};
 use crate::timeline::suppose::{Foreseen, Supposed, Supposition};
 
 /// Events of one run follow each other within this time.
@@ -36,8 +36,8 @@ struct Said {
 /// Which runs there are, and how the images stand.
 pub(super) struct Board<'e> {
     supposed: Supposed<'e>,
-    /// The policy by which the images are ranked: a run's rules, or none for that of the supposition.
-    ranks: Option<(Option<PolicyText>, Ranks<Key>)>,
+    /// The policy by which the images are ranked, and how.
+    ranks: Option<(PolicyNo, Ranks<Key>)>,
     touched: Vec<usize>,
     parts: Parts<'e>,
     /// Times of the runs in the logs, in order, and how many of them are over.
@@ -51,6 +51,9 @@ pub(super) struct Board<'e> {
     /// Last recorded pulls and restores, for rules that ask.
     pulled: Map<usize, i64>,
     restored: Map<usize, i64>,
+    /// Reference artifacts whose subject went, with when they are gone, and those that are: no run sees them any more.
+    doomed: Vec<(i64, usize)>,
+    followed: HashSet<usize>,
     /// Images that a run in force was to take, with how often each had gone before: a run that left one is told once.
     told: Map<usize, usize>,
 }
@@ -83,6 +86,8 @@ impl<'e> Board<'e> {
             passed: 0,
             pulled: Map::default(),
             restored: Map::default(),
+            doomed: Vec::new(),
+            followed: HashSet::new(),
             told: Map::default(),
         }
     }
@@ -95,6 +100,14 @@ impl<'e> Board<'e> {
     pub(super) fn restored(&mut self, at: usize, now: i64) {
         self.restored.insert(at, now);
         self.touched.push(at);
+    }
+
+    /// From now on no run sees the artifacts whose day is over.
+    fn follow_subjects(&mut self, now: i64) {
+        let due = self.doomed.extract_if(.., |(gone, _)| *gone <= now).map(|(_, at)| at);
+        let due: Vec<usize> = due.collect();
+        self.touched.extend(&due);
+        self.followed.extend(due);
     }
 
     fn is_instead(&self) -> bool {
@@ -126,7 +139,7 @@ impl Run {
     /// Whether this is a further event of the run that `other` is of.
     fn goes_on_from(&self, other: &Self) -> bool {
         let evaluated = [self.evaluated_before, other.evaluated_before];
-        self.rules == other.rules && (evaluated[0] == evaluated[1] || evaluated.contains(&i64::MIN))
+        self.policy == other.policy && (evaluated[0] == evaluated[1] || evaluated.contains(&i64::MIN))
     }
 }
 
@@ -161,11 +174,11 @@ impl<'e> Replay<'e> {
     pub(super) fn make_up_runs(&mut self, until: i64) {
         while let Some(until) = self.board.as_ref().and_then(|board| board.silent_until(until)) {
             let Some(mut board) = self.board.take() else { return };
-            self.rank(&mut board, Sym::NONE);
+            self.rank(&mut board, PolicyNo::NONE);
             let next = board.next_made_up(until);
             self.board = Some(board);
             let Some(now) = next else { break };
-            self.foresee(now, EventNo::NONE, Sym::NONE, Said::default());
+            self.foresee(now, EventNo::NONE, PolicyNo::NONE, Said::default());
             if let Some(board) = &mut self.board {
                 (board.last_run, board.passed) = (now, board.passed + 1);
             }
@@ -173,7 +186,7 @@ impl<'e> Replay<'e> {
     }
 
     /// A run of the logs begins: what it says about the images that it saw is known before it is asked what it is to take.
-    pub(super) fn begin_run(&mut self, event: EventNo, rules: Sym) {
+    pub(super) fn begin_run(&mut self, event: EventNo, stated: PolicyNo) {
         let Some(parts) = self.board.as_mut().and_then(|board| board.parts.remove(&event)) else { return };
         for image in parts.iter().flat_map(|(_, run)| run.images.iter().chain(&run.failures)) {
             self.known_from_run(event, image);
@@ -182,54 +195,50 @@ impl<'e> Replay<'e> {
         let refused: HashSet<DigestNo> = failures.filter(|digest| !self.state.parents.contains_key(digest)).collect();
         let now = self.time(event);
         let taken: HashSet<DigestNo> = parts.iter().flat_map(|(_, run)| &run.images).map(|image| image.digest).collect();
-        self.foresee(now, event, rules, Said { taken, refused });
+        self.foresee(now, event, stated, Said { taken, refused });
         if let Some(board) = &mut self.board {
             (board.last_run, board.last_logged, board.over) = (now, now, board.over + 1);
         }
     }
 
     /// What a run at `now` is to take.
-    fn foresee(&mut self, now: i64, event: EventNo, rules: Sym, said: Said) {
+    fn foresee(&mut self, now: i64, event: EventNo, stated: PolicyNo, said: Said) {
         let Some(mut board) = self.board.take() else { return };
-        self.rank(&mut board, rules);
+        board.follow_subjects(now);
+        self.rank(&mut board, stated);
         let in_force = !board.is_instead();
         let tied = |(_, at): Key| in_force && said.taken.contains(&self.state.images[at].digest);
         let due = board.ranks.as_ref().map(|(_, ranks)| ranks.due_or_tied(now, tied)).unwrap_or_default();
         for taken in due {
-            let Some((stated, ranks)) = &mut board.ranks else { break };
+            let Some((policy, ranks)) = &mut board.ranks else { break };
             let Some(rule) = ranks.policy().rules().get(taken.rule) else { continue };
-            let (priority, action, stated) = (rule.priority, rule.action, stated.is_some());
+            let (policy, priority, action) = (*policy, rule.priority, rule.action);
             ranks.settle(taken.key);
             let (_, at) = taken.key;
             // What an unknown action does is not known.
-            if action == Action::Unknown || said.refused.contains(&self.state.images[at].digest) {
+            if action == LifecycleAction::Unknown || said.refused.contains(&self.state.images[at].digest) {
                 continue;
             }
-            let rules = if stated { rules } else { Sym::NONE };
-            self.state.foreseen.push(foreseen(self.state.images[at].digest, &taken, now, event, rules, priority));
+            self.state.foreseen.push(foreseen(self.state.images[at].digest, &taken, now, event, (policy, priority)));
             if in_force {
                 board.told.insert(at, self.state.images[at].losses.len());
             } else {
-                self.take(at, now, event, action, priority);
+                self.take(at, now, event, action, (policy, priority));
                 board.touched.push(at);
+                self.take_artifacts(at, now, action, (policy, priority), &mut board);
             }
         }
         self.board = Some(board);
     }
 
     /// Puts what has changed in its place, or everything where the rules are new.
-    fn rank(&self, board: &mut Board<'e>, rules: Sym) {
+    fn rank(&self, board: &mut Board<'e>, stated: PolicyNo) {
         let wanted = match board.supposed.supposition {
-            Supposition::Instead(_) => None,
-            Supposition::InForce => self.stated(rules),
+            Supposition::Instead(_) => self.names.supposed_policy(),
+            Supposition::InForce => self.stated(stated),
         };
-        if board.ranks.as_ref().is_none_or(|(stated, _)| *stated != wanted) {
-            let policy = match (board.supposed.supposition, wanted) {
-                (Supposition::Instead(policy), _) => policy.clone(),
-                (Supposition::InForce, Some(text)) => text.read(self.names),
-                (Supposition::InForce, None) => Policy::default(),
-            };
-            board.ranks = Some((wanted, Ranks::new(policy)));
+        if board.ranks.as_ref().is_none_or(|(policy, _)| *policy != wanted) {
+            board.ranks = Some((wanted, Ranks::new(Arc::clone(self.names.policy_of(wanted)))));
             board.touched = (0..self.state.images.len()).collect();
         }
         let mut touched = std::mem::take(&mut board.touched);
@@ -246,13 +255,16 @@ impl<'e> Replay<'e> {
     }
 
     /// The rules that a run states, or the policy that is known where it states none.
-    fn stated(&self, rules: Sym) -> Option<PolicyText> {
-        let stated = PolicyText::Rules(rules);
-        if super::super::policy::is_empty(stated, self.names) { self.state.policy.map(|policy| policy.text) } else { Some(stated) }
+    fn stated(&self, stated: PolicyNo) -> PolicyNo {
+        let known = || self.state.policy.map_or(PolicyNo::NONE, |known| known.policy);
+        if self.names.policy_of(stated).rules().is_empty() { known() } else { stated }
     }
 
     fn place(&self, ranks: &mut Ranks<Key>, at: usize, board: &Board<'e>) {
         let image = &self.state.images[at];
+        if board.followed.contains(&at) {
+            return ranks.remove((self.names.digest_of(image.digest).unwrap_or(Digest::ZERO), at));
+        }
         let key = (self.names.digest_of(image.digest).unwrap_or(Digest::ZERO), at);
         let class = match image.state {
             ImageState::Tagged | ImageState::Untagged => StorageClass::Standard,
@@ -275,19 +287,57 @@ impl<'e> Replay<'e> {
         ranks.set(key, &seen);
     }
 
+    /// What is about an image that a run that did not happen took goes within a day after it.
+    fn take_artifacts(&mut self, subject: usize, now: i64, action: LifecycleAction, by: (PolicyNo, i64), board: &mut Board<'e>) {
+        let after = now.saturating_add(DAY_MILLIS);
+        for at in self.artifacts_of(subject) {
+            let (digest, pushed_at) = (self.state.images[at].digest, self.state.images[at].pushed_at);
+            let (policy, rule_priority) = by;
+            self.state.foreseen.push(Foreseen { digest, pushed_at, event: EventNo::NONE, at: after, policy, rule_priority, ripe_at: None });
+            self.take(at, after, EventNo::NONE, action, by);
+            board.touched.push(at);
+        }
+    }
+
+    /// Artifacts that are there and about the image at an index.
+    pub(super) fn artifacts_of(&self, subject: usize) -> Vec<usize> {
+        let artifacts = self.state.artifacts.get(&self.state.images[subject].digest);
+        let places = artifacts.into_iter().flatten().filter_map(|digest| self.state.by_digest.get(digest).copied());
+        places.filter(|at| matches!(self.state.images[*at].state, ImageState::Tagged | ImageState::Untagged)).collect()
+    }
+
+    /// The image at an index went: what is about it goes, too, and no event says so.
+    pub(super) fn doom_artifacts(&mut self, subject: usize, now: i64) {
+        if self.board.is_none() || self.state.artifacts.is_empty() {
+            return;
+        }
+        let artifacts = self.artifacts_of(subject);
+        if let Some(board) = &mut self.board {
+            board.doomed.extend(artifacts.into_iter().map(|at| (now.saturating_add(DAY_MILLIS), at)));
+        }
+    }
+
+    /// It is there: whatever was thought of it.
+    pub(super) fn spare(&mut self, at: usize) {
+        if let Some(board) = &mut self.board {
+            board.followed.remove(&at);
+            board.doomed.retain(|(_, doomed)| *doomed != at);
+        }
+    }
+
     /// A run that did not happen takes an image.
-    fn take(&mut self, at: usize, now: i64, event: EventNo, action: Action, rule_priority: i64) {
-        let (kind, end) = if action == Action::Transition { (StepKind::Archive, End::Archived) } else { (StepKind::Expire, End::Expired) };
+    fn take(&mut self, at: usize, now: i64, event: EventNo, action: LifecycleAction, (policy, rule_priority): (PolicyNo, i64)) {
+        let (kind, end) = if action == LifecycleAction::Transition { (StepKind::Archive, End::Archived) } else { (StepKind::Expire, End::Expired) };
         let image = &mut self.state.images[at];
         let tags: Box<[Sym]> = image.tags.iter().map(|(tag, _)| *tag).collect();
         if event.is_some() {
             image.step(event, kind, tags.first().copied().unwrap_or(Sym::NONE), DigestNo::NONE, Order::Observed);
         }
-        let facts = RunFacts { rules: Sym::NONE, rule_priority, tag_status: Sym::NONE, tags };
+        let facts = RunFacts { policy, rule_priority, tag_status: Sym::NONE, tags };
         self.end_at(at, now, event, end, Order::Observed, Some(facts));
     }
 }
 
-fn foreseen(digest: DigestNo, taken: &Taken<Key>, at: i64, event: EventNo, rules: Sym, rule_priority: i64) -> Foreseen {
-    Foreseen { digest, pushed_at: taken.pushed_at, event, at, rules, rule_priority, ripe_at: taken.ripe_at }
+fn foreseen(digest: DigestNo, taken: &Taken<Key>, at: i64, event: EventNo, (policy, rule_priority): (PolicyNo, i64)) -> Foreseen {
+    Foreseen { digest, pushed_at: taken.pushed_at, event, at, policy, rule_priority, ripe_at: taken.ripe_at }
 }

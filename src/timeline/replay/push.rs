@@ -1,7 +1,7 @@
 //! A push: the image is there, and its tag moves to it from whichever image had it.
 
 use super::{Replay, TagState, Unconfirmed};
-use crate::model::{ImageState, Order, PushOrigin, StepKind, UntaggedBy};
+use crate::model::{ImageState, Order, PushOrigin, StepKind, TagEnd, UntaggedBy};
 use crate::timeline::fact::{Manifest, Named};
 use crate::timeline::image::{Displacement, Image};
 use crate::timeline::names::{DigestNo, EventNo, Sym};
@@ -56,6 +56,7 @@ impl<'e> Replay<'e> {
             image.state = if image.tags.is_empty() { ImageState::Untagged } else { ImageState::Tagged };
         }
         self.touch(at);
+        self.spare(at);
         at
     }
 
@@ -63,10 +64,20 @@ impl<'e> Replay<'e> {
         self.layers.add(at, &manifest.layers);
         let image = &mut self.state.images[at];
         image.media_type = manifest.media_type;
+        image.subject = manifest.subject;
+        if manifest.subject.is_some() {
+            let own = image.digest;
+            let artifacts = self.state.artifacts.entry(manifest.subject).or_default();
+            if !artifacts.contains(&own) {
+                artifacts.push(own);
+            }
+        }
+        let image = &mut self.state.images[at];
         if !manifest.is_index {
             return;
         }
         image.children.clone_from(&manifest.children);
+        image.platforms.clone_from(&manifest.platforms);
         let parent = image.digest;
         for &child in &manifest.children {
             let parents = self.state.parents.entry(child).or_default();
@@ -96,12 +107,14 @@ impl<'e> Replay<'e> {
             Some(_) => {}
             None => self.state.openings.push(Opening { tag, event, digest: image.digest, at: self.time(event) }),
         }
-        self.give_tag(at, tag, event);
+        self.give_tag(at, tag, event, event, order);
         from
     }
 
-    pub(super) fn give_tag(&mut self, at: usize, tag: Sym, event: EventNo) {
+    /// `event` gave it, if that is known; `seen` shows it to be there.
+    pub(super) fn give_tag(&mut self, at: usize, tag: Sym, event: EventNo, seen: EventNo, order: Order) {
         self.state.tags.insert(tag, TagState { holder: Some(at), last_holder: None });
+        self.begin_span(at, tag, event, seen, order);
         let image = &mut self.state.images[at];
         if !image.has_tag(tag) {
             image.tags.push((tag, event));
@@ -117,6 +130,8 @@ impl<'e> Replay<'e> {
             match pushed {
                 Some(now) if mention.until <= now => {}
                 // What had the tag when a service was deployed is not in the logs, unless its first task has yet to ask.
+                // What had the tag at the call is not in the logs.
+                Some(_) if matches!(mention.kind, MentionKind::Kept | MentionKind::Started) => {}
                 Some(_) if mention.kind == MentionKind::Deployed => self.unconfirmed.push(Unconfirmed { mention, bound: None }),
                 _ => self.note_use(at, &mention, Order::Observed),
             }
@@ -128,6 +143,7 @@ impl<'e> Replay<'e> {
         let (by, lost) = (self.state.images[winner].digest, self.state.images[loser].digest);
         // An index that lists the digest it displaces orphans nobody.
         let taken_by_index = self.state.images[winner].children.contains(&lost);
+        let by_child = self.state.images[loser].children.contains(&by);
         let held = taken_by_index || self.state.is_held(lost);
         let image = &mut self.state.images[loser];
         let first_push = image.tags.iter().find(|(own, _)| *own == tag).map_or(EventNo::NONE, |(_, given)| *given);
@@ -135,6 +151,7 @@ impl<'e> Replay<'e> {
         let step = image.next_step();
         image.step(event, StepKind::TagLost, tag, by, order);
         self.touch(loser);
+        self.close_span(loser, tag, event, TagEnd::Moved, by);
         let image = &mut self.state.images[loser];
         if !image.tags.is_empty() {
             return;
@@ -144,7 +161,7 @@ impl<'e> Replay<'e> {
         }
         image.untagged_at = Some(now);
         image.untagged_by = (!taken_by_index).then_some(UntaggedBy::Displaced);
-        image.displaced = (!held).then(|| Box::new(Displacement { tag, first_push, second_push: event, by, order, at: now, step }));
+        image.displaced = (!held).then(|| Box::new(Displacement { tag, first_push, second_push: event, by, by_child, order, at: now, step }));
     }
 
     /// Changes nothing, but `ImageAlreadyExistsException` proves where a tag was.
@@ -170,7 +187,7 @@ impl<'e> Replay<'e> {
         if proves.digest.is_some() && proves.tag.is_some() && self.state.tags.get(&proves.tag).is_none_or(|tag| tag.holder.is_none()) {
             let at = self.there(proves.digest, event);
             if self.state.images[at].is_alive() {
-                self.give_tag(at, proves.tag, EventNo::NONE);
+                self.give_tag(at, proves.tag, EventNo::NONE, event, Order::Observed);
             }
         }
     }

@@ -1,16 +1,17 @@
 //! What ends a life, or takes a tag: calls, archives, and the repository itself.
 
-use super::{Replay, TagState};
-use crate::model::{ImageState, Order, StepKind};
-use crate::timeline::fact::{Deleted, Named};
+use super::{Replay, RepositoryHistory, TagState};
+use crate::model::{ImageState, Order, PushOrigin, StepKind, TagEnd};
+use crate::timeline::fact::{Deleted, Mutability, Named};
 use crate::timeline::image::{End, Loss, RunFacts};
 use crate::timeline::names::{DigestNo, EventNo, Sym};
+use crate::timeline::policy::{KnownFrom, PolicyInForce};
 
 impl Replay<'_> {
     pub(super) fn delete(&mut self, event: EventNo, deleted: &Deleted, order: Order) {
         // The response says who had a tag, whoever was thought to, and in whatever order it says it.
         for (image, _) in deleted.removed.iter().filter(|(image, _)| image.digest.is_some() && image.tag.is_some()) {
-            self.correct_holder(*image);
+            self.correct_holder(*image, event);
         }
         let mut touched: Vec<usize> = Vec::new();
         for &(image, by_digest) in &deleted.removed {
@@ -42,17 +43,19 @@ impl Replay<'_> {
     }
 
     /// Another image was thought to have the tag.
-    fn correct_holder(&mut self, image: Named) {
+    fn correct_holder(&mut self, image: Named, event: EventNo) {
         let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder);
         if let Some(holder) = holder.filter(|holder| self.state.images[*holder].digest != image.digest) {
             self.state.images[holder].forget_tag(image.tag);
             self.touch(holder);
             self.state.tags.insert(image.tag, TagState { holder: None, last_holder: None });
+            self.close_span(holder, image.tag, event, TagEnd::NotLogged, DigestNo::NONE);
         }
     }
 
     fn untag(&mut self, at: usize, tag: Sym, event: EventNo) {
         self.state.tags.insert(tag, TagState { holder: None, last_holder: None });
+        self.close_span(at, tag, event, TagEnd::Removed, DigestNo::NONE);
         self.touch(at);
         let image = &mut self.state.images[at];
         if !image.has_tag(tag) {
@@ -92,15 +95,11 @@ impl Replay<'_> {
     /// The same at a time of its own: a run that the logs do not have is no event.
     pub(super) fn end_at(&mut self, at: usize, now: i64, event: EventNo, end: End, order: Order, run: Option<RunFacts>) {
         self.touch(at);
-        let image = &mut self.state.images[at];
-        for (tag, _) in &image.tags {
-            if let Some(state) = self.state.tags.get_mut(tag)
-                && state.holder == Some(at)
-                && end != End::Archived
-            {
-                *state = TagState { holder: None, last_holder: Some(at) };
-            }
+        self.asked_for_at_the_end(at, now);
+        if end != End::Archived {
+            self.lose_tags_with(at, now, event, end);
         }
+        let image = &mut self.state.images[at];
         let loss = Loss {
             end,
             event,
@@ -110,6 +109,7 @@ impl Replay<'_> {
             // An archived image can be restored, and is an orphan still.
             displaced: if end == End::Archived { image.displaced.clone() } else { image.displaced.take() },
             run,
+            presumed: None,
             pushed_at: image.pushed_at,
             untagged_at: image.untagged_at,
             untagged_by: image.untagged_by,
@@ -119,6 +119,7 @@ impl Replay<'_> {
             next_life_step: u32::MAX,
             until: i64::MAX,
             back_at: None,
+            asked_later: Vec::new(),
         };
         // What was archived and then went for good: what misses it after that is the second end's.
         if let Some(archived) = image.losses.last_mut() {
@@ -126,6 +127,7 @@ impl Replay<'_> {
         }
         image.losses.push(loss);
         image.is_there = false;
+
         image.gone_at = Some(now);
         image.state = match end {
             End::Expired => ImageState::Expired,
@@ -133,20 +135,62 @@ impl Replay<'_> {
             End::DeletedByDigest | End::DeletedByLastTag => ImageState::Deleted,
             End::RepositoryDeleted => ImageState::RepositoryDeleted,
         };
+        if end != End::RepositoryDeleted {
+            self.doom_artifacts(at, now);
+        }
+    }
+
+    /// What it has in tags goes with the image.
+    fn lose_tags_with(&mut self, at: usize, now: i64, event: EventNo, end: End) {
+        let how = if end == End::RepositoryDeleted { TagEnd::RepositoryDeleted } else { TagEnd::LostWithImage };
+        let Self { state, .. } = self;
+        let image = &state.images[at];
+        for (tag, _) in &image.tags {
+            if let Some(state_of_tag) = state.tags.get_mut(tag)
+                && state_of_tag.holder == Some(at)
+            {
+                *state_of_tag = TagState { holder: None, last_holder: Some(at) };
+                state.tag_lives.entry(*tag).or_default().close(image.digest, now, event, how, DigestNo::NONE);
+            }
+        }
     }
 
     /// A name that can be created was free: whatever was there is gone, and when is not in the logs.
-    pub(super) fn create_repository(&mut self, event: EventNo, mutability: Sym) {
+    pub(super) fn create_repository(&mut self, event: EventNo, mutability: &Mutability, made_by_ecr: Option<PushOrigin>) {
         let now = self.time(event);
+        self.state.creations.push(event);
         for image in self.state.images.iter_mut().filter(|image| !image.is_gone()) {
             image.vanish(now);
         }
         self.touch_all();
-        self.state.tags.clear();
+        // Nothing has a tag in a repository that is new. What had one went with the repository, logged or not.
+        let RepositoryHistory { tags, tag_lives, images, .. } = &mut self.state;
+        for (tag, state) in tags.iter_mut() {
+            if let Some(holder) = state.holder.take() {
+                tag_lives.entry(*tag).or_default().close(images[holder].digest, now, event, TagEnd::RepositoryDeleted, DigestNo::NONE);
+            }
+            state.last_holder = state.last_holder.filter(|at| images[*at].is_gone());
+        }
         self.state.policy = None;
         self.state.policy_deleted = None;
         self.state.deleted_by = None;
-        self.state.mutability = mutability;
+        *self.state.mutability = mutability.clone();
+        self.state.mutability_set_by = mutability.setting.some().map(|_| event);
+        self.apply_template(event, made_by_ecr);
+    }
+
+    /// What ECR makes itself is set up by a template, and no event of its own says so.
+    fn apply_template(&mut self, event: EventNo, made_by_ecr: Option<PushOrigin>) {
+        let Some(made) = made_by_ecr else { return };
+        let Some(template) = self.registries.template(self.state.repository, made, self.time(event), self.names) else { return };
+        if self.state.mutability.setting.is_none() && template.mutability.is_some() {
+            *self.state.mutability = Mutability { setting: template.mutability, exclusions: template.exclusions.clone() };
+            self.state.mutability_set_by = Some(template.event);
+        }
+        if let Some(policy) = template.policy.some() {
+            let given = PolicyInForce { event: template.event, policy, known_from: KnownFrom::Template, since: event };
+            self.state.change_policy(event, Some(given));
+        }
     }
 
     pub(super) fn delete_repository(&mut self, event: EventNo, order: Order) {
@@ -160,6 +204,7 @@ impl Replay<'_> {
         }
         self.state.policy = None;
         self.state.deleted_by = Some(event);
+        self.state.deletions.push(event);
     }
 
     pub(super) fn archive(&mut self, event: EventNo, image: Named, order: Order) {
@@ -168,6 +213,14 @@ impl Replay<'_> {
         self.state.images[at].step(event, StepKind::Archive, image.tag, DigestNo::NONE, order);
         if self.state.images[at].is_alive() {
             self.end(at, event, End::Archived, order, None);
+        }
+    }
+
+    /// Until it is done the image stays in the archive (`ACTIVATING`).
+    pub(super) fn request_restore(&mut self, event: EventNo, image: Named, order: Order) {
+        let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder);
+        if let Some(at) = image.digest.some().map(|digest| self.at(digest)).or(holder) {
+            self.state.images[at].step(event, StepKind::RestoreRequested, image.tag, DigestNo::NONE, order);
         }
     }
 
@@ -183,6 +236,9 @@ impl Replay<'_> {
             }
         } else if image.state == ImageState::Unknown {
             image.is_there = true;
+            if let Some(board) = &mut self.board {
+                board.restored(at, now);
+            }
         }
     }
 }

@@ -1,11 +1,11 @@
 //! A lifecycle run: what it took, and what it says about the images that it saw.
 
 use super::{Replay, TagState};
-use crate::model::{ImageState, Order, StepKind};
-use crate::timeline::fact::{Run, RunAction, RunImage};
+use crate::model::{ImageState, LifecycleAction, Order, StepKind, TagEnd};
+use crate::timeline::fact::{Run, RunImage};
 use crate::timeline::image::{End, Loss, RunFacts};
-use crate::timeline::names::{DigestNo, EventNo, Sym};
-use crate::timeline::policy::{self, PolicyInForce, PolicyText};
+use crate::timeline::names::{DigestNo, EventNo, PolicyNo, Sym};
+use crate::timeline::policy::{KnownFrom, PolicyInForce};
 
 /// A run's event that comes later than this after a call is not of a run in whose midst the call was, in milliseconds.
 const SAME_RUN_MILLIS: i64 = 60 * 60_000;
@@ -15,23 +15,23 @@ const SAME_PUSH_MILLIS: i64 = 1_000;
 
 impl Replay<'_> {
     pub(super) fn run(&mut self, event: EventNo, run: &Run, order: Order) {
-        self.state.runs.push((event, run.rules));
-        self.learn_policy(event, run.rules);
-        self.begin_run(event, run.rules);
+        self.state.runs.push((event, run.policy));
+        self.learn_policy(event, run.policy);
+        self.begin_run(event, run.policy);
         let taken = if self.plays_another_policy() { &[][..] } else { &run.images[..] };
         for image in taken {
             let at = self.known_from_run(event, image);
             let (kind, end) = match image.action {
-                RunAction::Expire => (StepKind::Expire, End::Expired),
-                RunAction::Transition => (StepKind::Archive, End::Archived),
-                RunAction::Unknown => {
+                LifecycleAction::Expire => (StepKind::Expire, End::Expired),
+                LifecycleAction::Transition => (StepKind::Archive, End::Archived),
+                LifecycleAction::Unknown => {
                     self.state.note_gap(event);
                     continue;
                 }
             };
             let tag = image.tags.first().copied().unwrap_or(Sym::NONE);
             self.state.images[at].step(event, kind, tag, DigestNo::NONE, order);
-            let facts = RunFacts { rules: run.rules, rule_priority: image.rule_priority, tag_status: image.tag_status, tags: image.tags.clone() };
+            let facts = RunFacts { policy: run.policy, rule_priority: image.rule_priority, tag_status: image.tag_status, tags: image.tags.clone() };
             if !self.state.images[at].is_gone() {
                 self.end(at, event, end, order, Some(facts));
             }
@@ -43,11 +43,11 @@ impl Replay<'_> {
     }
 
     /// Every run carries the whole policy in force. Where that is the one that was put, its own text says it better.
-    fn learn_policy(&mut self, event: EventNo, rules: Sym) {
-        let stated = PolicyText::Rules(rules);
-        let known = self.state.policy.is_some_and(|known| self.agrees.with(known.text, stated, self.names));
-        if !known && !policy::is_empty(stated, self.names) {
-            self.state.policy = Some(PolicyInForce { event, text: stated, since: event });
+    fn learn_policy(&mut self, event: EventNo, stated: PolicyNo) {
+        let known = self.state.policy.is_some_and(|known| self.agrees.with(known.policy, stated, self.names));
+        if !known && !self.names.policy_of(stated).rules().is_empty() {
+            let known = PolicyInForce { event, policy: stated, known_from: KnownFrom::Run, since: event };
+            self.state.change_policy(event, Some(known));
             self.state.policy_deleted = None;
         }
     }
@@ -62,6 +62,7 @@ impl Replay<'_> {
             self.come_back_unseen(at, self.time(event));
         }
         self.touch(at);
+        self.spare(at);
         if self.was_not_its_last_tag(at, event) {
             self.undo_last_tag(at);
         }
@@ -70,11 +71,11 @@ impl Replay<'_> {
         }
         self.date_push(at, seen.pushed_at);
         if seen.lists_all_tags() {
-            self.drop_unlisted(at, seen);
+            self.drop_unlisted(at, seen, event);
         }
         for &tag in seen.tags.iter().filter(|_| !seen.untagged) {
             if !self.state.images[at].has_tag(tag) {
-                self.take_over(at, tag);
+                self.take_over(at, tag, event);
             }
         }
         let image = &mut self.state.images[at];
@@ -110,7 +111,7 @@ impl Replay<'_> {
     }
 
     /// Something that was not logged took the tags that the run does not list: where they are is not known.
-    fn drop_unlisted(&mut self, at: usize, seen: &RunImage) {
+    fn drop_unlisted(&mut self, at: usize, seen: &RunImage, event: EventNo) {
         let lists = |tag: Sym| !seen.untagged && seen.tags.contains(&tag);
         let image = &mut self.state.images[at];
         let unlisted: Vec<Sym> = image.tags.iter().map(|(tag, _)| *tag).filter(|tag| !lists(*tag)).collect();
@@ -121,16 +122,18 @@ impl Replay<'_> {
         image.displaced = None;
         for tag in unlisted {
             self.state.tags.insert(tag, TagState { holder: None, last_holder: None });
+            self.close_span(at, tag, event, TagEnd::NotLogged, DigestNo::NONE);
         }
     }
 
     /// The run says that `tag` is on the image, whoever was thought to have it.
-    fn take_over(&mut self, at: usize, tag: Sym) {
+    fn take_over(&mut self, at: usize, tag: Sym, event: EventNo) {
         if let Some(TagState { holder: Some(holder), .. }) = self.state.tags.get(&tag).copied() {
             self.state.images[holder].forget_tag(tag);
             self.touch(holder);
+            self.close_span(holder, tag, event, TagEnd::NotLogged, DigestNo::NONE);
         }
-        self.give_tag(at, tag, EventNo::NONE);
+        self.give_tag(at, tag, EventNo::NONE, event, Order::Observed);
     }
 
     /// `pushedAt` of a lifecycle event: fills in a push before the logs, and unmasks a first push seen that was a retag.

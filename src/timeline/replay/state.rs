@@ -1,10 +1,15 @@
 //! One repository as it is after some of its events: images, tags, settings.
 
+use std::sync::OnceLock;
+
 use crate::model::ImageState;
+use crate::timeline::fact::Mutability;
 use crate::timeline::image::Image;
-use crate::timeline::names::{DigestNo, EventNo, Map, RepositoryNo, Sym};
-use crate::timeline::policy::PolicyInForce;
+use crate::timeline::keys::KeyStep;
+use crate::timeline::names::{DigestNo, EventNo, Map, PolicyNo, RepositoryNo, Sym};
+use crate::timeline::policy::{KnownFrom, PolicyChange, PolicyInForce};
 use crate::timeline::suppose::Foreseen;
+use crate::timeline::tags::TagLife;
 
 /// One repository after its last event.
 #[derive(Debug)]
@@ -13,25 +18,42 @@ pub struct RepositoryHistory {
     pub images: Vec<Image>,
     pub by_digest: Map<DigestNo, usize>,
     pub tags: Map<Sym, TagState>,
+    /// The life of each tag.
+    pub tag_lives: Map<Sym, TagLife>,
     /// Indexes that list a digest.
     pub parents: Map<DigestNo, Vec<DigestNo>>,
+    /// Reference artifacts by the image that they are about.
+    pub artifacts: Map<DigestNo, Vec<DigestNo>>,
     /// Events whose content CloudTrail left out.
     pub gaps: Vec<EventNo>,
-    /// Lifecycle runs with their rules, also those that took nothing.
-    pub runs: Vec<(EventNo, Sym)>,
+    /// Lifecycle runs with the policy that each states, also those that took nothing.
+    pub runs: Vec<(EventNo, PolicyNo)>,
     pub policy: Option<PolicyInForce>,
+    /// Every time that it was put, deleted, or first stated by a run, in order of time.
+    pub policies: Vec<PolicyChange>,
     /// The last `DeleteLifecyclePolicy`, while no policy is known since.
     pub policy_deleted: Option<EventNo>,
     /// `SetRepositoryPolicy` and `DeleteRepositoryPolicy`.
     pub access_changes: Vec<EventNo>,
+    /// What was done to the KMS key it is encrypted with.
+    pub key_steps: Vec<KeyStep>,
+    /// Pulls that KMS refused.
+    pub key_refusals: Vec<EventNo>,
     pub deleted_by: Option<EventNo>,
-    pub mutability: Sym,
+    /// All `DeleteRepository` and `CreateRepository` of the name.
+    pub deletions: Vec<EventNo>,
+    pub creations: Vec<EventNo>,
+    pub mutability: Box<Mutability>,
+    /// The event that set it.
+    pub mutability_set_by: Option<EventNo>,
     /// Whether any ECR event of the repository was seen, rather than references to it alone.
     pub logged: bool,
     /// Pushes whose order within their second was inferred, each with the events that it was inferred from.
     pub settled: Map<EventNo, Vec<EventNo>>,
     /// First pushes of tags whose holder before is not in the logs.
     pub(in crate::timeline) openings: Vec<Opening>,
+    /// Pushes in order of time, with the index of the image: made when first asked for.
+    by_push: OnceLock<Vec<(i64, usize)>>,
     /// What runs were to take, where somebody asked.
     pub foreseen: Vec<Foreseen>,
     /// When the runs of the logs began, in milliseconds, where somebody asked.
@@ -65,17 +87,26 @@ impl RepositoryHistory {
             images: Vec::new(),
             by_digest: Map::default(),
             tags: Map::default(),
+            tag_lives: Map::default(),
             parents: Map::default(),
+            artifacts: Map::default(),
             gaps: Vec::new(),
             runs: Vec::new(),
             policy: None,
+            policies: Vec::new(),
             policy_deleted: None,
             access_changes: Vec::new(),
+            key_steps: Vec::new(),
+            key_refusals: Vec::new(),
             deleted_by: None,
-            mutability: Sym::NONE,
+            deletions: Vec::new(),
+            creations: Vec::new(),
+            mutability: Box::default(),
+            mutability_set_by: None,
             logged: false,
             settled: Map::default(),
             openings: Vec::new(),
+            by_push: OnceLock::new(),
             foreseen: Vec::new(),
             run_starts: Vec::new(),
             runs_made_up: 0,
@@ -103,6 +134,31 @@ impl RepositoryHistory {
 
     pub fn holder(&self, tag: Sym) -> Option<&Image> {
         self.tags.get(&tag)?.holder.map(|index| &self.images[index])
+    }
+
+    /// From now on this is the policy; with none, there is none.
+    pub(super) fn change_policy(&mut self, event: EventNo, policy: Option<PolicyInForce>) {
+        let known_from = policy.map(|policy| policy.known_from);
+        let put_by = policy.filter(|policy| policy.known_from == KnownFrom::Template).map_or(event, |policy| policy.event);
+        let number = policy.map_or(PolicyNo::NONE, |policy| policy.policy);
+        self.policies.push(PolicyChange { event, policy: number, known_from, put_by });
+        self.policy = policy;
+    }
+
+    /// Pushes after `pushed_at`, in order of time, each with the image whose life began with it.
+    pub fn pushed_after(&self, pushed_at: i64) -> impl Iterator<Item = (i64, &Image)> {
+        let all = self.by_push.get_or_init(|| {
+            let lives = |(at, image): (usize, &Image)| {
+                let ended: Vec<(i64, usize)> = image.losses.iter().filter_map(|loss| Some((loss.pushed_at?, at))).collect();
+                ended.into_iter().chain(image.pushed_at.map(|pushed| (pushed, at)))
+            };
+            let mut all: Vec<(i64, usize)> = self.images.iter().enumerate().flat_map(lives).collect();
+            all.sort_unstable();
+            all.dedup();
+            all
+        });
+        let from = all.partition_point(|(pushed, _)| *pushed <= pushed_at);
+        all[from..].iter().map(|(pushed, at)| (*pushed, &self.images[*at]))
     }
 
     /// Whether an index that is still there, if only in the archive, lists `digest`.

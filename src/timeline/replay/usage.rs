@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{Happening, Replay};
-use crate::model::{Digest, Order, StepKind};
-use crate::timeline::fact::{Fact, Named, PullOutcome, What};
+use crate::model::{Caller, Digest, Order, StepKind};
+use crate::timeline::fact::{Fact, Named, PullOutcome, StopReason, What};
 use crate::timeline::image::{Step, Use, UseKind};
 use crate::timeline::names::{DigestNo, EventNo, Map, Sym};
 use crate::timeline::references::{Mention, MentionKind};
+use crate::timeline::tags::AskKind;
 
 /// A deployment takes its digest when its first task asks for the tag, not when the service is updated.
 pub(super) struct Unconfirmed {
@@ -56,34 +57,57 @@ pub(super) struct Digests {
 const FIRST_TASK_MILLIS: i64 = 15 * 60_000;
 
 impl Replay<'_> {
-    /// The image that a pull or a reference means: by digest, else by where its tag points (or pointed last).
+    /// The image that a pull or a reference means: by digest, else by where its tag points.
     fn resolve(&mut self, image: Named) -> Option<usize> {
-        if let Some(digest) = image.digest.some() {
-            return Some(self.at(digest));
+        match image.digest.some() {
+            Some(digest) => Some(self.at(digest)),
+            None => self.state.tags.get(&image.tag)?.holder,
         }
-        let tag = self.state.tags.get(&image.tag)?;
-        tag.holder.or(tag.last_holder)
     }
 
-    pub(super) fn pull(&mut self, event: EventNo, image: Named, outcome: PullOutcome, order: Order) {
+    pub(super) fn pull(&mut self, event: EventNo, image: Named, outcome: PullOutcome, caller: Caller, order: Order) {
+        let caller = self.excluded(event).unwrap_or(caller);
         let answered = outcome == PullOutcome::Answered;
-        let Some(at) = self.resolve(image) else { return };
+        let there = self.resolve(image);
+        let kind = match outcome {
+            PullOutcome::Answered => AskKind::Pull,
+            PullOutcome::Failed | PullOutcome::Missing => AskKind::Failed,
+            PullOutcome::Denied | PullOutcome::KeyRefused => AskKind::Denied,
+        };
+        let at = match there {
+            None if image.tag.is_some() && caller.needs() => self.ask_in_vain(image.tag, event, kind, Sym::NONE),
+            at => at,
+        };
+        if there.is_some() && image.digest.is_none() && answered && caller.needs() {
+            self.pulled_by_tag(image.tag, event);
+        }
+        let Some(at) = at else { return };
         let found = &mut self.state.images[at];
         found.step(event, if answered { StepKind::Pull } else { StepKind::PullFailed }, image.tag, DigestNo::NONE, order);
         if let Some(step) = found.steps.last_mut() {
-            step.denied = outcome == PullOutcome::Denied;
+            step.denied = matches!(outcome, PullOutcome::Denied | PullOutcome::KeyRefused);
+            step.caller = caller;
+            step.missing = outcome == PullOutcome::Missing;
         }
-        if image.digest.is_none() && answered && found.has_tag(image.tag) {
+        if outcome == PullOutcome::KeyRefused {
+            self.state.key_refusals.push(event);
+        }
+        if image.digest.is_none() && answered && caller.needs() && found.has_tag(image.tag) {
             self.confirm(image.tag, at, self.time(event));
         }
-        if answered {
+        if answered && caller.is_recorded() == Some(true) {
             self.touch_by_pull(at, self.time(event));
         }
     }
 
+    fn excluded(&self, event: EventNo) -> Option<Caller> {
+        let caller = self.events[event.index()].actor;
+        self.registries.exclusion(self.state.repository, caller, self.time(event), self.names).map(|_| Caller::Excluded)
+    }
+
     /// A layer speaks for an image only if no other image has it, and only where its manifest was not asked for by the
     /// same principal just before: else one pull would count once per layer.
-    pub(super) fn pull_layer(&mut self, event: EventNo, layer: u64, failed: bool, order: Order) {
+    pub(super) fn pull_layer(&mut self, event: EventNo, layer: u64, failed: bool, caller: Caller, order: Order) {
         let Some(at) = self.layers.owner(layer) else { return };
         let (now, actor) = (self.time(event), self.events[event.index()].actor);
         let within = |step: &Step| {
@@ -93,6 +117,10 @@ impl Replay<'_> {
         if !self.state.images[at].steps.iter().rev().take(64).any(within) {
             let kind = if failed { StepKind::PullFailed } else { StepKind::Pull };
             self.state.images[at].step(event, kind, Sym::NONE, DigestNo::NONE, order);
+            let caller = self.excluded(event).unwrap_or(caller);
+            if let Some(step) = self.state.images[at].steps.last_mut() {
+                step.caller = caller;
+            }
         }
     }
 
@@ -103,12 +131,38 @@ impl Replay<'_> {
             }
             return;
         }
-        let has_holder = self.state.tags.get(&mention.image.tag).is_some_and(|tag| tag.holder.is_some());
-        if mention.image.digest.is_none() && !has_holder && mention.kind != MentionKind::Missing {
-            self.waiting.entry(mention.image.tag).or_default().push(mention.clone());
+        if let Some(holder) = mention.of.some() {
+            for at in self.held.get(&holder).map(|(_, held)| held.clone()).unwrap_or_default() {
+                self.note_use(at, mention, order);
+            }
             return;
         }
-        if let Some(at) = self.resolve(mention.image) {
+        let asks = matches!(mention.kind, MentionKind::Asked | MentionKind::Offered);
+        if mention.image.digest.is_none() && asks {
+            self.asking.entry(mention.image.tag).or_default().push(mention.clone());
+        }
+        let state_of_tag = self.state.tags.get(&mention.image.tag).copied();
+        // Whoever asks for a tag that went with its image asks in vain for that image.
+        let in_vain = asks || matches!(mention.kind, MentionKind::Missing | MentionKind::Started);
+        let is_known = state_of_tag.is_some_and(|tag| tag.holder.is_some() || (in_vain && tag.last_holder.is_some()));
+        if mention.image.digest.is_none() && !is_known && mention.kind != MentionKind::Missing {
+            if !asks {
+                self.waiting.entry(mention.image.tag).or_default().push(mention.clone());
+            }
+            return;
+        }
+        let at = match self.resolve(mention.image) {
+            // It starts by asking for the tag, which nothing has.
+            None if mention.kind == MentionKind::Started => self.ask_in_vain(mention.image.tag, mention.event, AskKind::Stopped, mention.by),
+            None if asks => state_of_tag.and_then(|tag| tag.last_holder),
+            None if mention.image.tag.is_some() && mention.kind == MentionKind::Missing => {
+                let kind = if mention.reason == StopReason::Other { AskKind::StoppedOtherwise } else { AskKind::Stopped };
+                self.ask_in_vain(mention.image.tag, mention.event, kind, mention.by)
+            }
+            None if in_vain && mention.image.digest.is_none() => self.went_with(mention.image.tag),
+            at => at,
+        };
+        if let Some(at) = at {
             self.note_use(at, mention, order);
         }
     }
@@ -133,14 +187,57 @@ impl Replay<'_> {
             MentionKind::Deployed => UseKind::DeployedByTag,
             MentionKind::Resolved => UseKind::ResolvedByTask,
             MentionKind::Missing => UseKind::TaskStopped,
+            MentionKind::Kept => UseKind::Kept,
+            MentionKind::Asked => UseKind::Asked,
+            MentionKind::Offered => UseKind::Offered,
+            MentionKind::Started => UseKind::Started,
         };
         let from = self.time(mention.event);
         let image = &mut self.state.images[at];
         image.step(mention.event, kind, mention.image.tag, DigestNo::NONE, order);
-        image.uses.push(Use { by: mention.by, kind: use_kind, event: mention.event, from, until: mention.until });
+        if let Some(step) = image.steps.last_mut().filter(|step| step.kind == StepKind::TaskStopped) {
+            step.denied = mention.reason == StopReason::Denied;
+            step.missing = mention.reason == StopReason::Missing;
+        }
+        // Of an image that is there, whoever asks for its tags needs it only while it has them: see `asked_for_at_the_end`.
+        if !by_digest && matches!(use_kind, UseKind::Asked | UseKind::Offered) && !image.is_gone() {
+            return;
+        }
+        image.uses.push(made_of(mention, use_kind, from));
+        if use_kind == UseKind::Kept {
+            let (event, held) = self.held.entry(mention.by).or_insert((mention.event, Vec::new()));
+            // A tag that is proven late may tell of a call that others have followed.
+            if self.events[event.index()].time > from {
+                return;
+            }
+            if *event != mention.event {
+                (*event, *held) = (mention.event, Vec::new());
+            }
+            held.push(at);
+            return;
+        }
         if use_kind == UseKind::DeployedByTag {
             let bound = Some((at, image.uses.len() - 1));
             self.unconfirmed.push(Unconfirmed { mention: mention.clone(), bound });
+        }
+    }
+
+    /// The image at `at` goes with its tags, or is there at the end: who asks for them whenever it runs needs it.
+    pub(super) fn asked_for_at_the_end(&mut self, at: usize, now: i64) {
+        if self.asking.is_empty() {
+            return;
+        }
+        let image = &mut self.state.images[at];
+        for (tag, _) in &image.tags {
+            let asking = self.asking.get(tag).map(Vec::as_slice).unwrap_or_default();
+            for mention in asking.iter().filter(|mention| mention.until > now) {
+                let from = self.events[mention.event.index()].time;
+                let kind = if mention.kind == MentionKind::Offered { UseKind::Offered } else { UseKind::Asked };
+                let again = |known: &Use| known.event == mention.event && known.by == mention.by && known.kind == kind;
+                if image.losses.is_empty() || !image.uses.iter().any(again) {
+                    image.uses.push(made_of(mention, kind, from));
+                }
+            }
         }
     }
 
@@ -164,4 +261,9 @@ impl Replay<'_> {
             self.unconfirmed.pop();
         }
     }
+}
+
+fn made_of(mention: &Mention, kind: UseKind, from: i64) -> Use {
+    let Mention { by, through, event, until, .. } = *mention;
+    Use { by, through, tag: mention.image.tag, kind, event, from, until }
 }

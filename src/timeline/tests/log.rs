@@ -2,15 +2,21 @@
 
 use std::borrow::Cow;
 
+use crate::decode::fingerprint;
 use crate::detect::{Settings, findings};
 use crate::model::{
-    Action, AlreadyExists, Digest, Event, Filter, Finding, FindingKind, ImageDescription, ImageId, ImageRun, LifecycleRule, ManifestKind, Order,
-    PolicyRun, Push, PushOrigin, Recognized, Refusal, RepositoryRef, RunFailure, Timeline, Timestamp,
+    Action, AlreadyExists, Digest, Event, Filter, Finding, FindingKind, Identity, ImageDescription, ImageId, ImageRun, LifecycleRule, ManifestKind,
+    Order, PolicyRun, Push, PushOrigin, Recognized, Refusal, RepositoryRef, RunFailure, Timeline, Timestamp,
 };
 use crate::timeline::{Fold, History, Supposed, Supposition};
 
 /// What tells a finding: kind, lost, kept, gap, order.
 pub type Pair = (FindingKind, Digest, Option<Digest>, Option<i64>, Order);
+
+/// The identity of an event with this id.
+pub fn identity(id: &str) -> Identity {
+    Identity { id: fingerprint(id.as_bytes()), rest: 0 }
+}
 
 /// A log being written: every event is one second after the last, unless told otherwise.
 #[derive(Default)]
@@ -24,6 +30,9 @@ pub const START: i64 = 1_772_445_600;
 pub fn digest(n: u8) -> Digest {
     Digest::of_manifest(&format!("manifest {n}"))
 }
+
+/// Of the children of an index, in order.
+const PLATFORMS: &[&str] = &["linux/amd64", "linux/arm64"];
 
 impl Log {
     pub fn at(&mut self, second: i64) -> &mut Self {
@@ -39,8 +48,10 @@ impl Log {
     pub fn add(&mut self, name: &'static str, action: Action<'static>) -> &mut Self {
         self.now += 1;
         let id = format!("{:08x}-0000-4000-8000-000000000000", self.events.len());
+        let identity = identity(&id);
         let event = Event {
             id: Cow::Owned(id),
+            identity,
             shared_id: None,
             time: Timestamp::from_millis((START + self.now) * 1000),
             name: Cow::Borrowed(name),
@@ -52,6 +63,7 @@ impl Log {
             invoked_by: None,
             error_code: None,
             read_only: Some(false),
+            left_out: true,
             addendum: None,
         };
         let repository = RepositoryRef { registry_id: "111122223333".into(), region: "eu-central-1".into(), name: "shop/api".into() };
@@ -65,8 +77,9 @@ impl Log {
 
     pub fn push_image(&mut self, n: u8, tag: Option<&'static str>, children: &[u8]) -> &mut Self {
         let kind = if children.is_empty() { ManifestKind::Image } else { ManifestKind::Index };
+        let platforms = PLATFORMS.iter().map(|name| Some((*name).to_owned())).chain(std::iter::repeat(None)).take(children.len()).collect();
         let children = children.iter().map(|child| digest(*child)).collect();
-        let manifest = Some(ImageDescription { media_type: None, kind, children, subject: None, layers: Vec::new() });
+        let manifest = Some(ImageDescription { media_type: None, kind, children, platforms, subject: None, layers: Vec::new() });
         let push = Push { digest: digest(n), tag: tag.map(Cow::Borrowed), origin: PushOrigin::Client, manifest, digest_mismatch: false };
         self.add("PutImage", Action::Push(push))
     }
@@ -171,7 +184,7 @@ impl Log {
         let mut pairs: Vec<_> = self
             .findings()
             .into_iter()
-            .map(|finding| (finding.kind, finding.lost.digest, finding.kept.digest, finding.gap_seconds, finding.order))
+            .map(|finding| (finding.kind, finding.lost.digest.unwrap_or(Digest::ZERO), finding.kept.digest, finding.gap_seconds, finding.order))
             .collect();
         pairs.sort();
         pairs

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::model::Coverage;
-use crate::ui::coverage::{objects, period, records};
+use crate::ui::coverage::{beside, objects, period, records, repaired};
 use crate::ui::html::Html;
 use crate::ui::quantity::{bytes, count, counted};
 
@@ -46,6 +46,11 @@ pub fn write(html: &mut Html<'_>, coverage: &Coverage) -> io::Result<()> {
     html.raw("<section id=\"evidence\">\n<h2>What was read</h2>\n<dl>\n")?;
     html.item("Objects", |html| html.text(&objects(coverage)).map(|_| ()))?;
     html.item("Records", |html| html.text(&records(coverage)).map(|_| ()))?;
+    for (name, said) in [("Beside them", beside(coverage)), ("Repaired", repaired(coverage))] {
+        if let Some(said) = said {
+            html.item(name, |html| html.text(&said).map(|_| ()))?;
+        }
+    }
     html.item("Period", |html| html.text(&period(coverage)).map(|_| ()))?;
     html.item("Size", |html| {
         html.text(&bytes(coverage.bytes_compressed))?.raw(" stored, ")?.text(&bytes(coverage.bytes_decompressed))?.raw(" of text").map(|_| ())

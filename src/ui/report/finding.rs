@@ -3,7 +3,7 @@
 use std::io;
 
 use super::life;
-use crate::model::{Coverage, EventRef, Finding, LogText, Timeline, TimelineStep};
+use crate::model::{Coverage, EventRef, Finding, LogText, Timeline, TimelineStep, folded};
 use crate::ui::findings::{order, taken_by};
 use crate::ui::html::Html;
 use crate::ui::quantity::{count, counted, span};
@@ -42,7 +42,9 @@ fn write_facts(html: &mut Html<'_>, finding: &Finding) -> io::Result<()> {
         Ok(())
     })?;
     html.item("Lost", |html| {
-        html.raw("<code>")?.value(lost.digest)?.raw("</code>")?;
+        if let Some(digest) = lost.digest {
+            html.raw("<code>")?.value(digest)?.raw("</code>")?;
+        }
         for (word, time) in [(" pushed ", lost.pushed_at), (" lost its last tag ", lost.untagged_at), (" gone ", lost.gone_at)] {
             if let Some(time) = time {
                 html.raw("<br>")?.raw(word)?.value(time)?;
@@ -66,7 +68,8 @@ fn write_facts(html: &mut Html<'_>, finding: &Finding) -> io::Result<()> {
         html.text(&count(usage.pulls_before))?.raw(" before, ")?.text(&count(usage.pulls_while_untagged))?.raw(" while untagged, ")?;
         html.raw("<strong>")?.text(&count(usage.pulls_after_gone))?.raw(" after it was gone</strong>").map(|_| ())
     })?;
-    write_names(html, "Pulled by", &usage.principals)?;
+    let principals: Vec<LogText> = folded(usage.principals.iter().map(LogText::raw)).into_iter().map(LogText::from).collect();
+    write_names(html, "Pulled by", &principals)?;
     write_names(html, "Needed by", &usage.references)?;
     html.item("Finding", |html| html.raw("<code>")?.text(&finding.id)?.raw("</code>").map(|_| ()))
 }
@@ -171,7 +174,7 @@ pub fn write_rows(html: &mut Html<'_>, findings: &[Finding]) -> io::Result<()> {
         if let Some(tag) = &finding.tag {
             html.raw(":")?.log(tag)?;
         }
-        html.raw("</code></td><td><code>")?.text(&finding.lost.digest.short())?.raw("</code></td><td>")?;
+        html.raw("</code></td><td><code>")?.text(&finding.lost.digest.map_or_else(String::new, |digest| digest.short()))?.raw("</code></td><td>")?;
         match finding.lost.gone_at {
             Some(time) => html.value(time)?,
             None => html.raw("not yet")?,

@@ -16,15 +16,20 @@ fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value[name].as_str().unwrap_or_default()
 }
 
+/// What two copies of one event have in common, and no two events.
+pub fn event(value: &Value) -> [String; 6] {
+    ["eventID", "eventTime", "eventSource", "eventName", "awsRegion", "recipientAccountId"].map(|name| text(value, name).to_owned())
+}
+
 /// Keeps one record of each call.
 pub fn distinct(records: Vec<Record>) -> Calls {
-    let mut by_id: BTreeMap<String, Record> = BTreeMap::new();
+    let mut by_event: BTreeMap<[String; 6], Record> = BTreeMap::new();
     for record in records {
-        by_id.entry(text(&record.value, "eventID").to_owned()).or_insert(record);
+        by_event.entry(event(&record.value)).or_insert(record);
     }
     let mut names = BTreeMap::new();
-    let originals: BTreeSet<String> = by_id.keys().cloned().collect();
-    by_id.retain(|id, record| {
+    let originals: BTreeSet<String> = by_event.keys().map(|[id, ..]| id.clone()).collect();
+    by_event.retain(|[id, ..], record| {
         let addendum = &record.value["addendum"];
         let original = text(addendum, "originalEventID");
         let corrects = text(addendum, "reason") == "UPDATED_DATA" && originals.contains(original);
@@ -34,7 +39,7 @@ pub fn distinct(records: Vec<Record>) -> Calls {
         !corrects
     });
     let mut by_call: BTreeMap<String, Record> = BTreeMap::new();
-    for (id, record) in by_id {
+    for ([id, ..], record) in by_event {
         let shared = text(&record.value, "sharedEventID").to_owned();
         let call = if shared.is_empty() { id.clone() } else { shared };
         names.insert(id, call.clone());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::fold::{Archived, Cause, Folded, Gone, Life, Loss, Repository};
+use super::fold::{Archived, Cause, Folded, Gone, Image, Life, Loss, Repository};
 use super::meaning::Repo;
 use super::policy;
 
@@ -64,17 +64,126 @@ pub fn find(folded: &Folded) -> Vec<Finding> {
                 findings.extend(case.judge());
                 findings.extend(life.archives.iter().filter_map(|stay| case.archived(stay)));
             }
+            findings.extend(unexplained(repo, repository, digest, image));
         }
     }
     findings
 }
 
+impl Finding {
+    /// A finding about a tag, or about a failure: nothing was lost.
+    pub fn bare(repo: &Repo, digest: &str, tag: &str) -> Self {
+        Self {
+            kind: "",
+            severity: "",
+            repo: repo.clone(),
+            tags: vec![tag.to_owned()],
+            lost: digest.to_owned(),
+            kept: None,
+            pushed_at: None,
+            untagged_at: None,
+            gone_at: None,
+            first: None,
+            second: String::new(),
+            gap_seconds: None,
+            order: "observed",
+            deletion: None,
+            rule_priority: None,
+            exposure_seconds: None,
+            pulls_before: 0,
+            pulls_while_untagged: 0,
+            pulls_after_gone: 0,
+            principals: BTreeSet::new(),
+            layer_pulls: 0,
+        }
+    }
+}
+
+/// A task that stops tells of a pull up to so many seconds before.
+const TRIED_SECONDS: u64 = 600;
+
+/// Tasks that could not find the image at a time when, for all that the logs say, it was there, or of which they say nothing.
+fn unexplained(repo: &Repo, repository: &Repository, digest: &str, image: &Image) -> Option<Finding> {
+    let open: Vec<&(Cause, Option<String>)> =
+        image.failures.iter().filter(|(cause, tag)| !is_explained(repository, image, cause.time, tag.as_deref())).collect();
+    let (first, _) = open.first()?;
+    let tag = open.iter().rev().find_map(|(_, tag)| tag.clone()).unwrap_or_default();
+    let pushed_at = image.lives.last().and_then(|life| life.pushed_at);
+    Some(Finding { kind: "unexplained", severity: "critical", pushed_at, second: first.id.clone(), ..Finding::bare(repo, digest, &tag) })
+}
+
+fn is_explained(repository: &Repository, image: &Image, time: u64, tag: Option<&str>) -> bool {
+    let just_before = |event: u64| event <= time && time - event <= TRIED_SECONDS;
+    // Nobody knows a digest long before it is made.
+    let not_yet = image.lives.first().and_then(|life| life.pushed_at).is_some_and(|pushed| time < pushed && pushed - time <= 3_600);
+    let just_pushed = image.lives.iter().filter_map(|life| life.start).any(just_before);
+    let part_gone = image.children.iter().filter_map(|child| repository.images.get(child)).any(|child| was_away(child, time, 0));
+    let just_tagged = tag.and_then(|tag| repository.turns.get(tag)).is_some_and(|turns| {
+        let turn = turns.iter().rfind(|turn| turn.time <= time);
+        turn.is_some_and(|turn| turn.digest.is_some() && just_before(turn.time))
+    });
+    let last = |times: &[u64]| times.iter().copied().filter(|event| *event <= time).max();
+    let ended = last(&repository.deletions).is_some_and(|deleted| last(&repository.creations).is_none_or(|created| created < deleted));
+    was_away(image, time, TRIED_SECONDS) || not_yet || just_pushed || part_gone || just_tagged || ended
+}
+
+/// Gone or in the archive at `time`, or back for no longer than `slack`.
+fn was_away(image: &Image, time: u64, slack: u64) -> bool {
+    image.lives.iter().enumerate().any(|(number, life)| {
+        let back = image.lives.get(number + 1).map_or(u64::MAX, |next| next.start.unwrap_or(u64::MAX));
+        let gone = life.gone.as_ref().map(|gone| (gone.cause.time, back));
+        let stays = life.archives.iter().map(|stay| (stay.cause.time, stay.until.unwrap_or(u64::MAX)));
+        gone.into_iter().chain(stays).any(|(from, until)| from <= time && time <= until.saturating_add(slack))
+    })
+}
+
 impl Case<'_> {
+    /// The tags of the indexes that list the image and lived on, with a tag, when it went.
+    fn living_indexes(&self, gone: u64) -> Vec<(&String, &Life)> {
+        let mut found = Vec::new();
+        for (digest, index) in &self.repository.images {
+            if !index.children.iter().any(|child| child == self.digest) {
+                continue;
+            }
+            let there = |life: &&Life| !life.over && life.known && life.gone.as_ref().is_none_or(|end| end.cause.time > gone + 600);
+            let Some(life) = index.lives.iter().rfind(|life| life.start.is_none_or(|start| start <= gone)).filter(there) else { continue };
+            let had_tag = self.repository.turns.values().any(|turns| {
+                let turn = turns.iter().rfind(|turn| turn.time <= gone);
+                turn.is_some_and(|turn| turn.digest.as_ref() == Some(digest))
+            });
+            if had_tag {
+                found.push((digest, life));
+            }
+        }
+        found
+    }
+
+    /// An index lives, and this child of it was taken.
+    fn child_lost(&self, gone: &Gone, indexes: &[(&String, &Life)], absence: Absence) -> Option<Finding> {
+        let own = self.evidence(absence);
+        let time = gone.cause.time;
+        let used = |(digest, life): &(&String, &Life)| {
+            life.pulls.iter().any(|pull| pull.time > time) || self.folded.deployments.pinned_since(self.repo, digest, time)
+        };
+        let severity = match own {
+            Some("critical") => "critical",
+            _ if indexes.iter().any(used) => "high",
+            own => own?,
+        };
+        let tags = indexes.iter().flat_map(|(_, life)| life.ever_tags.iter().cloned()).collect();
+        let rule_priority = gone.run.as_ref().and_then(|run| run.rule_priority);
+        let (second, deletion) = (gone.cause.id.clone(), Some(gone.cause.id.clone()));
+        Some(Finding { kind: "child-lost", severity, tags, second, deletion, rule_priority, ..self.frame(absence) })
+    }
+
     /// What became of the image in the end.
     fn judge(&self) -> Option<Finding> {
         let absence = Absence { from: self.life.gone.as_ref().map(|gone| gone.cause.time), until: self.until };
         match (&self.life.gone, self.orphaned()) {
             (Some(gone), Some(loss)) if gone.state == "expired" && !went_tagged(gone) => Some(self.displaced(loss, kind_of_pair(loss), absence)),
+            (Some(gone), _) if gone.state == "expired" && !went_tagged(gone) && !self.living_indexes(gone.cause.time).is_empty() => {
+                self.child_lost(gone, &self.living_indexes(gone.cause.time), absence)
+            }
             (Some(gone), _) => {
                 let rule = gone.run.as_ref().and_then(|run| run.rule_priority);
                 self.needed(gone_kind(gone)?, &gone.cause, rule, absence)
@@ -151,10 +260,16 @@ impl Case<'_> {
             exposure_seconds: untagged_at.and_then(|untagged| absence.from?.checked_sub(untagged)),
             pulls_before: count(0, alone),
             pulls_while_untagged: count(alone, end),
-            pulls_after_gone: count(end, u64::MAX),
+            pulls_after_gone: count(end, u64::MAX) + self.asked_later(absence),
             layer_pulls: self.life.layer_pulls,
             principals: pulls().filter_map(|pull| pull.actor.clone()).collect(),
         }
+    }
+
+    /// Who missed a tag of it after the digest was back; what was only archived took no tag away.
+    fn asked_later(&self, absence: Absence) -> usize {
+        let ended = self.life.gone.as_ref().map(|gone| gone.cause.time);
+        if ended.is_some() && ended == absence.from { self.life.asked_later.len() } else { 0 }
     }
 
     /// `critical` or `high`, where there is evidence for it.
@@ -163,14 +278,27 @@ impl Case<'_> {
         let after_gone = self.life.pulls.iter().any(|pull| missed(pull.time));
         let named = self.life.stops.iter().any(|stop| (absence.from.unwrap_or(0)..absence.until).contains(stop));
         let pinned = |time: u64| self.folded.deployments.pinned_at(self.repo, self.digest, time);
-        if after_gone || named || pinned(absence.until) {
+        if after_gone || named || pinned(absence.until) || self.asked_later(absence) > 0 {
             return Some("critical");
         }
         // A child is asked for by its digest whenever its index is pulled: that shows no need of its own.
         let untagged = self.life.untagged_at.unwrap_or(u64::MAX)..absence.from.unwrap_or(u64::MAX);
         let used = !self.repository.is_child_since(self.digest, untagged.start)
             && self.life.pulls.iter().any(|pull| pull.by_digest && untagged.contains(&pull.time));
-        (used || absence.from.is_some_and(pinned)).then_some("high")
+        let kept = |time: u64| self.folded.deployments.kept_at(self.repo, self.digest, time);
+        let kept = kept(absence.until) || absence.from.is_some_and(kept);
+        // A task failed for it before it went: somebody needs it.
+        let failed_before = absence.from.is_some_and(|from| self.life.stops.iter().any(|stop| *stop < from));
+        (used || kept || failed_before || self.followed(absence) || absence.from.is_some_and(pinned)).then_some("high")
+    }
+}
+
+impl Case<'_> {
+    /// Somebody follows a tag that it had when it went.
+    fn followed(&self, absence: Absence) -> bool {
+        let Some(from) = absence.from else { return false };
+        let archived = self.life.archives.iter().find(|stay| stay.cause.time == from).map(|stay| &stay.tags);
+        self.folded.deployments.followed_at(self.repo, archived.unwrap_or(&self.life.tags_at_end).iter(), from)
     }
 }
 
@@ -180,7 +308,8 @@ fn went_tagged(gone: &Gone) -> bool {
 
 fn gone_kind(gone: &Gone) -> Option<&'static str> {
     match gone.state {
-        "expired" => went_tagged(gone).then_some("expired-while-tagged"),
+        "expired" if went_tagged(gone) => Some("expired-while-tagged"),
+        "expired" => Some("expired-untagged"),
         "deleted" => Some("deleted-by-call"),
         "repository_deleted" => Some("repository-deleted"),
         _ => None,

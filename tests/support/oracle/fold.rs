@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::deployments::Deployments;
-use super::meaning::{Act, Event, Repo, RunImage};
+use super::meaning::{Act, Event, Repo, RunImage, role};
+use super::tags::{self, Turn};
 
 /// An event that did something to an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,7 @@ pub struct Archived {
     pub cause: Cause,
     pub rule_priority: Option<i64>,
     pub until: Option<u64>,
+    pub tags: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -70,6 +72,8 @@ pub struct Life {
     /// All tags it ever had in this life.
     pub ever_tags: BTreeSet<String>,
     pub stops: Vec<u64>,
+    /// Pulls by a tag that went with this life, after the digest had come back without it.
+    pub asked_later: Vec<Pull>,
     /// The repository was created anew: this life is over, and when it ended is not in the logs.
     pub over: bool,
     /// All its tags are known: it began in the logs, or a run has listed them.
@@ -84,14 +88,20 @@ pub struct Image {
     pub lives: Vec<Life>,
     pub children: Vec<String>,
     pub layers: Vec<String>,
+    /// Tasks that stopped because they could not find it, and the tag that they named.
+    pub failures: Vec<(Cause, Option<String>)>,
 }
 
 #[derive(Debug, Clone, Default)]
 pub struct Repository {
     pub images: BTreeMap<String, Image>,
     pub tags: BTreeMap<String, String>,
-    /// Tags that went with an image, and the image.
-    pub lost_tags: BTreeMap<String, String>,
+    /// Tags that went with an image: its digest, and which of its lives that was.
+    pub lost_tags: BTreeMap<String, (String, usize)>,
+    pub turns: BTreeMap<String, Vec<Turn>>,
+    /// When the repository was deleted, and created.
+    pub deletions: Vec<u64>,
+    pub creations: Vec<u64>,
     pub policy: Option<Value>,
 }
 
@@ -99,6 +109,10 @@ pub struct Repository {
 pub struct Folded {
     pub repositories: BTreeMap<Repo, Repository>,
     pub deployments: Deployments,
+    /// Account and region of a registry, and a principal whose pulls do not count there now.
+    excluded: BTreeSet<((String, String), String)>,
+    /// Prefix and policy of each template, by account and region of its registry.
+    templates: BTreeMap<(String, String), BTreeMap<String, Option<Value>>>,
 }
 
 /// Folds events that are in order.
@@ -114,6 +128,21 @@ pub fn fold(events: &[Event]) -> Folded {
 impl Folded {
     fn repository(&mut self, repo: &Repo) -> &mut Repository {
         self.repositories.entry(repo.clone()).or_default()
+    }
+
+    /// The policy of the template with the longest prefix that the name has.
+    fn template(&self, repo: &Repo) -> Option<Value> {
+        let templates = self.templates.get(&(repo.0.clone(), repo.1.clone()))?;
+        let fitting = templates.iter().filter(|(prefix, _)| repo.2.starts_with(&format!("{prefix}/")) || *prefix == "ROOT");
+        fitting.max_by_key(|(prefix, _)| if *prefix == "ROOT" { 0 } else { prefix.len() })?.1.clone()
+    }
+
+    /// A scanner needs nothing, nor does a principal whose pulls the registry was told not to count.
+    fn needs(&self, repo: &Repo, actor: Option<&str>) -> bool {
+        let Some(role) = actor.and_then(role) else { return true };
+        let name = role.split('/').next_back().unwrap_or_default();
+        let scans = ["AWSServiceRoleForAmazonInspector2", "SnykServiceRole"].contains(&name);
+        !scans && !self.excluded.contains(&((repo.0.clone(), repo.1.clone()), role))
     }
 
     /// Tells the deployments whose tag was on nothing known so far.
@@ -133,6 +162,15 @@ impl Folded {
     }
 
     fn absorb(&mut self, event: &Event, cause: Cause) {
+        let before = event.act.repo().map(|repo| self.repository(repo).tags.clone());
+        self.change(event, &cause);
+        if let (Some(repo), Some(before)) = (event.act.repo(), before) {
+            tags::note(self.repository(repo), &before, event, &cause);
+        }
+    }
+
+    fn change(&mut self, event: &Event, cause: &Cause) {
+        let cause = cause.clone();
         self.learn_tags(&event.act);
         match &event.act {
             Act::Push { repo, digest, tag, children, layers } => {
@@ -155,24 +193,42 @@ impl Folded {
                     self.repository(repo).mention(digest);
                 }
             }
-            Act::CreateRepository { repo } => self.repository(repo).begin_again(event.time),
+            Act::CreateRepository { repo, on_push } => {
+                let policy = on_push.then(|| self.template(repo)).flatten();
+                self.repository(repo).begin_again(event.time);
+                self.repository(repo).policy = policy;
+            }
+            Act::Exclude { registry, role, excluded: true } => _ = self.excluded.insert((registry.clone(), role.clone())),
+            Act::Exclude { registry, role, excluded: false } => _ = self.excluded.remove(&(registry.clone(), role.clone())),
+            Act::Template { registry, prefix, policy } => {
+                self.templates.entry(registry.clone()).or_default().insert(prefix.clone(), policy.clone());
+            }
             Act::DeleteRepository { repo } => self.repository(repo).delete_all(&cause),
             Act::Policy { repo, policy } => self.repository(repo).policy = policy.clone(),
             Act::Archived { repo, digest } => self.repository(repo).archive(digest, &cause, None),
             Act::Restored { repo, digest } => self.repository(repo).restore(digest, event.time),
             Act::Pull { repo, digest, tag } => {
+                let needs = self.needs(repo, event.actor.as_deref());
                 let pull = Pull { time: event.time, by_digest: digest.is_some(), actor: event.actor.clone() };
-                self.repository(repo).pull(digest.as_deref(), tag.as_deref(), pull);
+                self.repository(repo).pull(digest.as_deref(), tag.as_deref(), needs.then_some(pull));
             }
             Act::PullLayer { repo, layer } => self.repository(repo).pull_layer(layer),
             Act::Task { named } => {
-                for (repo, digest) in named {
+                for (repo, digest, tag) in named {
                     self.repository(repo).mention(digest).stops.push(event.time);
+                    let image = self.repository(repo).images.entry(digest.clone()).or_default();
+                    image.failures.push((cause.clone(), tag.clone()));
                 }
             }
             Act::Define { definition, family, images } => self.deployments.define(definition, family, images),
             Act::Deploy { service, definition } => self.deployments.deploy(service, definition.as_deref(), event.time, &self.repositories),
             Act::StopService { service } => self.deployments.stop(service, event.time),
+            Act::Keep { who, image, follows } => self.deployments.keep(who, image, *follows, event.time, &self.repositories),
+            Act::Failed { who } => {
+                for (repo, digest) in self.deployments.kept_by(who) {
+                    self.repository(&repo).mention(&digest).stops.push(event.time);
+                }
+            }
         }
     }
 }
@@ -270,6 +326,8 @@ impl Repository {
             self.remove(digest, "deleted", cause, None);
         }
         for (digest, tag) in tags {
+            // It was on this image last, whatever it had gone with before.
+            self.lost_tags.remove(tag);
             let others = self.open(digest).tags.keys().any(|held| held != tag);
             if others {
                 self.open(digest).tags.remove(tag);
@@ -318,7 +376,8 @@ impl Repository {
     fn remove(&mut self, digest: &str, state: &'static str, cause: &Cause, run: Option<RunImage>) {
         self.tags.retain(|_, holder| holder != digest);
         let held: Vec<String> = self.open(digest).tags.keys().cloned().collect();
-        self.lost_tags.extend(held.into_iter().map(|tag| (tag, digest.to_owned())));
+        let life = self.images[digest].lives.len() - 1;
+        self.lost_tags.extend(held.into_iter().map(|tag| (tag, (digest.to_owned(), life))));
         let life = self.open(digest);
         life.tags_at_end = run.as_ref().map_or_else(|| life.tags.keys().cloned().collect(), |run| run.tag_list.clone());
         life.gone = Some(Gone { state, cause: cause.clone(), run });
@@ -353,7 +412,8 @@ impl Repository {
     fn archive(&mut self, digest: &str, cause: &Cause, rule_priority: Option<i64>) {
         let life = self.open(digest);
         if !life.is_archived() {
-            life.archives.push(Archived { cause: cause.clone(), rule_priority, until: None });
+            let tags = life.tags.keys().cloned().collect();
+            life.archives.push(Archived { cause: cause.clone(), rule_priority, until: None, tags });
         }
     }
 
@@ -371,15 +431,28 @@ impl Repository {
         }
         self.tags.clear();
         self.policy = None;
+        self.deletions.push(cause.time);
     }
 
-    fn pull(&mut self, digest: Option<&str>, tag: Option<&str>, pull: Pull) {
-        // Whoever asks for a tag that went with its image asks for that image.
-        let by_tag = |tag: &str| self.tags.get(tag).or_else(|| self.lost_tags.get(tag)).cloned();
-        let digest = digest.map(str::to_owned).or_else(|| by_tag(tag?));
+    /// A pull that shows no need is no more than a mention of the image, and still a pull of the tag.
+    fn pull(&mut self, digest: Option<&str>, tag: Option<&str>, pull: Option<Pull>) {
         if let Some(digest) = digest {
-            self.mention(&digest).pulls.push(pull);
+            return self.mention(digest).pulls.extend(pull);
         }
+        let Some(tag) = tag else { return };
+        if let Some(turn) = self.turns.get_mut(tag).and_then(|turns| turns.last_mut()) {
+            // Who needs nothing misses nothing.
+            turn.pulls += usize::from(pull.is_some());
+        }
+        if let Some(digest) = self.tags.get(tag).cloned() {
+            return self.mention(&digest).pulls.extend(pull);
+        }
+        // Whoever asks for a tag that went with its image asks for that image as it was.
+        let Some((digest, life)) = self.lost_tags.get(tag).cloned() else { return };
+        let Some(image) = self.images.get_mut(&digest) else { return };
+        let is_last = life + 1 == image.lives.len();
+        let life = &mut image.lives[life];
+        if is_last && life.gone.is_some() { life.pulls.extend(pull) } else { life.asked_later.extend(pull) }
     }
 
     /// A layer is asked for: a part of pulling the image that has it, if only one has.
@@ -403,7 +476,7 @@ impl Repository {
             }
         }
         self.tags.clear();
-        self.lost_tags.clear();
+        self.creations.push(time);
         self.policy = None;
     }
 

@@ -75,6 +75,20 @@ pub enum Act {
     /// A new life of the name: what was here before is not here any more, whether or not the logs show its end.
     CreateRepository {
         repo: Repo,
+        /// By ECR itself, on a push.
+        on_push: bool,
+    },
+    /// The registry's list of principals whose pulls do not count: account and region, and `account/role`.
+    Exclude {
+        registry: (String, String),
+        role: String,
+        excluded: bool,
+    },
+    /// What repositories get that ECR makes on a push below `prefix`.
+    Template {
+        registry: (String, String),
+        prefix: String,
+        policy: Option<Value>,
     },
     Policy {
         repo: Repo,
@@ -105,15 +119,36 @@ pub enum Act {
     StopService {
         service: String,
     },
+    /// A function or the like takes an image, and keeps it, or follows its tag.
+    Keep {
+        who: String,
+        image: Reference,
+        follows: bool,
+    },
+    /// A call on a function failed because its image is gone.
+    Failed {
+        who: String,
+    },
     /// A part of a pull of the image that has the layer.
     PullLayer {
         repo: Repo,
         layer: String,
     },
-    /// A task reports: the digests that its reasons name.
+    /// A task reports: the digests that its reasons name, with the tag beside them.
     Task {
-        named: Vec<(Repo, String)>,
+        named: Vec<(Repo, String, Option<String>)>,
     },
+}
+
+impl Act {
+    /// The one repository that it is about, if its tags may move.
+    pub fn repo(&self) -> Option<&Repo> {
+        match self {
+            Self::Push { repo, .. } | Self::AlreadyThere { repo, .. } | Self::Delete { repo, .. } | Self::Run { repo, .. } => Some(repo),
+            Self::DeleteRepository { repo } | Self::CreateRepository { repo, .. } => Some(repo),
+            _ => None,
+        }
+    }
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -148,6 +183,8 @@ pub fn events(records: &[Record]) -> Vec<Event> {
         match value["eventSource"].as_str() {
             Some("ecr.amazonaws.com") => ecr(value, &mut acts),
             Some("ecs.amazonaws.com") => ecs(value, &mut acts),
+            Some("lambda.amazonaws.com") => lambda(value, &mut acts),
+            Some("apprunner.amazonaws.com") => app_runner(value, &mut acts),
             _ => {}
         }
         for act in acts {
@@ -159,9 +196,11 @@ pub fn events(records: &[Record]) -> Vec<Event> {
     events
 }
 
-/// The caller's ARN; in the owner's copy of a foreign call only the principal's id.
+/// The caller's ARN; in the owner's copy of a foreign call only the principal's id, and its account.
 fn actor(value: &Value) -> Option<String> {
-    text(&value["userIdentity"]["arn"]).or_else(|| text(&value["userIdentity"]["principalId"]))
+    let identity = &value["userIdentity"];
+    let account = text(&identity["accountId"]).map(|account| format!(" (account {account})")).unwrap_or_default();
+    text(&identity["arn"]).or_else(|| text(&identity["principalId"]).map(|principal| format!("{principal}{account}")))
 }
 
 /// The repository a record speaks of, from the first place that names it.
@@ -181,7 +220,38 @@ fn repository(value: &Value) -> Option<Repo> {
     Some(Repo(registry, region, name))
 }
 
+/// `111122223333/nightly-job`, from the ARN of the role or of one of its sessions.
+pub fn role(arn: &str) -> Option<String> {
+    let mut parts = arn.split(':').skip(4);
+    let (account, resource) = (parts.next()?, parts.next()?);
+    let mut names = resource.split('/');
+    let name = match names.next()? {
+        "assumed-role" => names.next()?,
+        "role" => names.next_back()?,
+        _ => return None,
+    };
+    Some(format!("{account}/{name}"))
+}
+
+/// What is set for a whole registry.
+fn registry(value: &Value) -> Option<Act> {
+    let request = &value["requestParameters"];
+    let registry = (text(&value["recipientAccountId"])?, text(&value["awsRegion"])?);
+    match value["eventName"].as_str()? {
+        _ if value["errorCode"].is_string() => None,
+        name @ ("RegisterPullTimeUpdateExclusion" | "DeregisterPullTimeUpdateExclusion") => {
+            Some(Act::Exclude { registry, role: role(request["principalArn"].as_str()?)?, excluded: name.starts_with("Register") })
+        }
+        "CreateRepositoryCreationTemplate" if list(&request["appliedFor"]).any(|word| word == "CREATE_ON_PUSH") => {
+            let policy = text(&request["lifecyclePolicy"]).and_then(|text| serde_json::from_str(&text).ok());
+            Some(Act::Template { registry, prefix: text(&request["prefix"])?, policy })
+        }
+        _ => None,
+    }
+}
+
 fn ecr(value: &Value, acts: &mut Vec<Act>) {
+    acts.extend(registry(value));
     let Some(repo) = repository(value) else { return };
     let (request, details) = (&value["requestParameters"], &value["serviceEventDetails"]);
     if value["errorCode"].is_string() {
@@ -196,7 +266,7 @@ fn ecr(value: &Value, acts: &mut Vec<Act>) {
         }
         "DryRunEvent" => acts.push(Act::Preview { repo, digests: run_images(details).into_iter().map(|image| image.digest).collect() }),
         "DeleteRepository" => acts.push(Act::DeleteRepository { repo }),
-        "CreateRepository" => acts.push(Act::CreateRepository { repo }),
+        "CreateRepository" => acts.push(Act::CreateRepository { repo, on_push: value["userIdentity"]["invokedBy"] == "ecr.amazonaws.com" }),
         "PutLifecyclePolicy" => {
             let policy = text(&request["lifecyclePolicyText"]).and_then(|text| serde_json::from_str(&text).ok());
             acts.push(Act::Policy { repo, policy });
@@ -321,14 +391,40 @@ fn ecs(value: &Value, acts: &mut Vec<Act>) {
     }
 }
 
+/// Functions by their names: each account and region of these worlds has one of a name.
+fn lambda(value: &Value, acts: &mut Vec<Act>) {
+    let request = &value["requestParameters"];
+    let (Some(name), Some(call)) = (text(&request["functionName"]), value["eventName"].as_str()) else { return };
+    let who = format!("{}/{}/{name}", value["recipientAccountId"], value["awsRegion"]);
+    if value["errorCode"].is_string() {
+        let gone = value["errorMessage"].as_str().is_some_and(|message| message.contains("deleted image"));
+        acts.extend(gone.then_some(Act::Failed { who }));
+    } else if call.starts_with("DeleteFunction") {
+        acts.push(Act::StopService { service: who });
+    } else if let Some(image) = text(&request["imageUri"]).or_else(|| text(&request["code"]["imageUri"])).as_deref().and_then(reference) {
+        acts.push(Act::Keep { who, image, follows: false });
+    }
+}
+
+fn app_runner(value: &Value, acts: &mut Vec<Act>) {
+    let source = &value["requestParameters"]["sourceConfiguration"];
+    let Some(who) = text(&value["requestParameters"]["serviceArn"]) else { return };
+    if value["eventName"] == "DeleteService" {
+        acts.push(Act::StopService { service: who });
+    } else if let Some(image) = source["imageRepository"]["imageIdentifier"].as_str().and_then(reference) {
+        let follows = source["autoDeploymentsEnabled"] == Value::Bool(true) && image.digest.is_none();
+        acts.push(Act::Keep { who, image, follows });
+    }
+}
+
 /// Digests named by the reasons of a stopped task.
-fn reasons(request: &Value) -> Vec<(Repo, String)> {
+fn reasons(request: &Value) -> Vec<(Repo, String, Option<String>)> {
     let mut texts = vec![text(&request["reason"])];
     texts.extend(list(&request["containers"]).map(|container| text(&container["reason"])));
     let mut found = Vec::new();
     for word in texts.into_iter().flatten().flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()) {
-        if let Some(Reference { repo, digest: Some(digest), .. }) = reference(word.trim_end_matches(':')) {
-            found.push((repo, digest));
+        if let Some(Reference { repo, digest: Some(digest), tag }) = reference(word.trim_end_matches(':')) {
+            found.push((repo, digest, tag));
         }
     }
     found.dedup();

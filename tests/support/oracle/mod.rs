@@ -13,6 +13,7 @@ pub mod meaning;
 pub mod order;
 pub mod policy;
 pub mod read;
+pub mod tags;
 
 use std::collections::BTreeMap;
 
@@ -35,7 +36,7 @@ pub fn judge(archive: read::Archive) -> Verdict {
     let mut events = meaning::events(&calls.kept);
     order::settle(&mut events);
     let folded = fold::fold(&events);
-    let findings = findings::find(&folded);
+    let findings = findings::find(&folded).into_iter().chain(tags::find(&folded)).collect();
     Verdict { coverage: archive.coverage, folded, findings, calls: calls.names }
 }
 

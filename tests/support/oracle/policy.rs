@@ -47,7 +47,9 @@ pub fn will_take_untagged(repository: &Repository, digest: &str) -> bool {
 /// How many images that the rule counts are younger.
 fn newer(repository: &Repository, digest: &str, counts_tagged: bool) -> u64 {
     let here = |image: &Image| image.lives.last().filter(|life| life.known && life.gone.is_none() && !life.is_archived()).cloned();
-    let age = |digest: &str, life: &Life| (life.pushed_at, digest.to_owned());
+    // A restore makes an image new again for those who count.
+    let restored = |life: &Life| life.archives.last().and_then(|stay| stay.until);
+    let age = |digest: &str, life: &Life| (life.pushed_at.max(restored(life)), digest.to_owned());
     let Some(own) = repository.images.get(digest).and_then(here) else { return 0 };
     let living = repository.images.iter().filter_map(|(digest, image)| Some((digest, here(image)?)));
     let counted = living.filter(|(_, life)| counts_tagged || life.tags.is_empty());

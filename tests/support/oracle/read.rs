@@ -256,7 +256,7 @@ fn count(archive: &mut Archive) {
     let coverage = &mut archive.coverage;
     let mut seen = BTreeSet::new();
     for record in &archive.records {
-        if !seen.insert(record.value["eventID"].to_string()) {
+        if !seen.insert(super::calls::event(&record.value)) {
             coverage.records_duplicate += 1;
         }
     }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -30,6 +31,16 @@ pub enum Fault {
     Stall,
     /// The body byte by byte, with a pause after each.
     Drip(Duration),
+    /// So much of the body in per cent, under a length that fits.
+    Shortened(usize),
+    /// So much of the body in per cent, without a length: it ends with the connection.
+    Unmeasured(usize),
+    /// Another value for a header of the answer, or one that it has not.
+    Header(&'static str, String),
+    /// The body packed, as `Content-Encoding: gzip`.
+    Gzip,
+    /// The text of the body with everything that matches the first replaced by the second.
+    Replaced(String, String),
 }
 
 /// A request as the proxy sees it.
@@ -222,10 +233,63 @@ async fn exchange(upstream: &mut Option<TcpStream>, address: SocketAddr, request
     Some((bytes, body))
 }
 
+/// The answer with another body, or another header.
+fn changed(head: &[u8], body: &[u8], fault: &Fault) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (dropped, added, body) = match fault {
+        Fault::Shortened(per_cent) => ("content-length", None, body[..body.len() * per_cent / 100].to_vec()),
+        Fault::Unmeasured(per_cent) => ("content-length", Some("connection: close".to_owned()), body[..body.len() * per_cent / 100].to_vec()),
+        Fault::Header(name, value) => (*name, Some(format!("{name}: {value}")), body.to_vec()),
+        Fault::Gzip => {
+            let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            packed.write_all(body).ok()?;
+            ("content-encoding", Some("content-encoding: gzip".to_owned()), packed.finish().ok()?)
+        }
+        Fault::Replaced(from, to) => ("content-length", None, String::from_utf8_lossy(body).replace(from, to).into_bytes()),
+        _ => return None,
+    };
+    let text = String::from_utf8_lossy(head);
+    let keeps = |line: &&str| {
+        let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        !line.is_empty() && name != dropped && name != "content-length" && name != "transfer-encoding"
+    };
+    let mut lines: Vec<String> = text.split("\r\n").filter(keeps).map(str::to_owned).collect();
+    if !matches!(fault, Fault::Unmeasured(_) | Fault::Header("content-length", _)) {
+        lines.push(format!("content-length: {}", body.len()));
+    }
+    lines.extend(added);
+    Some(((lines.join("\r\n") + "\r\n\r\n").into_bytes(), body))
+}
+
+/// The body of an answer that comes in chunks, put together.
+fn unchunked(head: &[u8], body: Vec<u8>) -> Vec<u8> {
+    if !String::from_utf8_lossy(head).to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        return body;
+    }
+    let (mut whole, mut rest) = (Vec::new(), &body[..]);
+    while let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {
+        let length = std::str::from_utf8(&rest[..end]).ok().and_then(|text| usize::from_str_radix(text.trim(), 16).ok()).unwrap_or(0);
+        if length == 0 {
+            break;
+        }
+        whole.extend_from_slice(&rest[end + 2..end + 2 + length]);
+        rest = &rest[end + 2 + length + 2..];
+    }
+    whole
+}
+
 /// Passes a response on, broken as told. `None` when the connection has ended with it.
 async fn relay(client: &mut TcpStream, head: &[u8], body: &[u8], fault: Fault) -> Option<()> {
     if let Fault::Delay(pause) = fault {
         tokio::time::sleep(pause).await;
+    }
+    if let Some((head, body)) = changed(head, &unchunked(head, body.to_vec()), &fault) {
+        client.write_all(&head).await.ok()?;
+        client.write_all(&body).await.ok()?;
+        if matches!(fault, Fault::Unmeasured(_)) {
+            client.shutdown().await.ok()?;
+            return None;
+        }
+        return Some(());
     }
     client.write_all(head).await.ok()?;
     let part = |per_cent: usize| &body[..body.len() * per_cent / 100];

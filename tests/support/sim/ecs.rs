@@ -1,12 +1,14 @@
 //! Who runs images: ECS services that pin digests, their tasks, people, and the rest of an account's noise.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::clock::{HOUR, MINUTE};
 use super::record::{Call, Caller, RepoId};
 use super::registry::Pull;
 use super::rng::Rng;
-use super::world::{Job, OTHER, OWNER, World};
+use super::world::{Job, OTHER, OWNER, TagAsk, World};
 
 /// A new deployment, and the digest that its tasks will ask for from then on.
 #[derive(Debug, Clone)]
@@ -58,6 +60,9 @@ impl Service {
 fn other(account: &str) -> &'static str {
     if account == OWNER { OTHER } else { OWNER }
 }
+
+/// Roles that only look.
+const SCANNERS: &[&str] = &["AWSServiceRoleForAmazonInspector2", "SnykServiceRole"];
 
 impl World {
     fn ecs_call(&mut self, service: usize, name: &str, second: u64, request: Value, response: Value) {
@@ -153,7 +158,7 @@ impl World {
         let role = if on_ec2 { "ecsInstanceRole" } else { "ecsTaskExecutionRole" };
         let caller = Caller::new(&account, role, &session, true);
         self.batch_get(repo, &caller, image_id, second);
-        self.note_pull(repo, digest, by_digest, second);
+        self.note_pull(repo, digest, by_digest, second, &caller);
         if by_digest && self.repos[repo].pullable(digest) && self.rng.chance(40) {
             self.download_layer(repo, &caller, digest, second);
         }
@@ -196,8 +201,19 @@ impl World {
         self.log_call(&call);
     }
 
-    fn note_pull(&mut self, repo: usize, digest: &str, by_digest: bool, second: u64) {
+    /// What scanners and excluded principals pull is no need of anybody's.
+    fn note_pull(&mut self, repo: usize, digest: &str, by_digest: bool, second: u64, caller: &Caller) {
+        let id = &self.repos[repo].id;
+        let own = |(registry, region, role, from, until): &(String, String, String, u64, u64)| {
+            *registry == id.registry
+                && *region == id.region
+                && caller.account == *registry
+                && *role == caller.role
+                && (*from..*until).contains(&second)
+        };
+        let idle = SCANNERS.contains(&caller.role.as_str()) || self.excluded.iter().any(own);
         if second >= self.trail_start
+            && !idle
             && let Some(life) = self.repos[repo].last_life(digest)
         {
             life.pulls.push(Pull { second, by_digest });
@@ -274,7 +290,11 @@ impl World {
         }
         let registry = self.repos[repo].id.registry.clone();
         let account = if self.rng.chance(25) { other(&registry) } else { &registry };
-        let caller = Caller::new(account, "NodeInstanceRole", "i-07b5e96ee6f17fb92", true);
+        let scanner = self.rng.chance(15);
+        let caller = match scanner {
+            true => Caller::new(&registry, SCANNERS[self.rng.range(0, SCANNERS.len() as u64) as usize], "scan", false),
+            false => Caller::new(account, "NodeInstanceRole", "i-07b5e96ee6f17fb92", true),
+        };
         let tags: Vec<(String, String)> = self.repos[repo].tags.clone().into_iter().collect();
         let departed = self.repos[repo].departed();
         let living = self.repos[repo].living();
@@ -283,7 +303,7 @@ impl World {
                 let (tag, digest) = self.rng.pick(&tags).clone();
                 let second = self.tick(repo, now);
                 self.batch_get(repo, &caller, json!({"imageTag": tag}), second);
-                self.note_pull(repo, &digest, false, second);
+                self.note_pull(repo, &digest, false, second, &caller);
             }
             4 if !departed.is_empty() => self.pull_by_digest(repo, &caller, &departed, now),
             5 if !living.is_empty() => self.denied_pull(repo, &caller, &living, now),
@@ -292,11 +312,40 @@ impl World {
         }
     }
 
+    /// Nodes that still name a tag ask for it when nothing has it any more. Added at the end, with chance of its own: what a seed
+    /// was made for stays as it was.
+    pub fn ask_for_departed_tags(&mut self) {
+        let mut own = Rng::new(self.seed.wrapping_mul(31).wrapping_add(17));
+        let mut taken: BTreeSet<u64> = self.logged.iter().map(|logged| logged.second).collect();
+        let mut chosen: Vec<(usize, String, u64)> = Vec::new();
+        for (index, repo) in self.repos.iter().enumerate() {
+            for span in &repo.spans {
+                let Some((from, how)) = span.until.filter(|(_, how)| *how != "moved") else { continue };
+                let next = repo.spans.iter().filter(|other| other.tag == span.tag && other.from >= from).map(|other| other.from).min();
+                let from = from.max(self.trail_start);
+                let second = own.range(from + 1, next.unwrap_or(self.end));
+                let is_free = second > from && second < next.unwrap_or(self.end) && repo.existed(second) && !taken.contains(&second);
+                if is_free && own.chance(if how == "removed" { 80 } else { 15 }) {
+                    taken.insert(second);
+                    chosen.push((index, span.tag.clone(), second));
+                }
+            }
+        }
+        std::mem::swap(&mut self.rng, &mut own);
+        for (repo, tag, second) in chosen {
+            // A role that no registry excludes.
+            let caller = Caller::new(&self.repos[repo].id.registry.clone(), "KubernetesNode", "i-07b5e96ee6f17fb92", true);
+            self.batch_get(repo, &caller, json!({"imageTag": tag}), second);
+            self.tag_asks.push(TagAsk { repo, tag, second });
+        }
+        std::mem::swap(&mut self.rng, &mut own);
+    }
+
     fn pull_by_digest(&mut self, repo: usize, caller: &Caller, from: &[String], now: u64) {
         let digest = self.rng.pick(from).clone();
         let second = self.tick(repo, now);
         self.batch_get(repo, caller, json!({"imageDigest": digest}), second);
-        self.note_pull(repo, &digest, true, second);
+        self.note_pull(repo, &digest, true, second, caller);
     }
 
     /// Access is not there: the image may be.

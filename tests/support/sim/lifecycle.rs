@@ -82,7 +82,8 @@ impl World {
             40..55 => self.set_mutability(repo, second),
             55..75 => self.archive(repo, second),
             75..85 => self.restore(repo, second),
-            85..92 => self.delete_repository(repo, second),
+            85..90 => self.delete_repository(repo, second),
+            90..96 => self.exclude(repo, second),
             _ => self.admin_call(repo, "SetRepositoryPolicy", second, json!({"policyText": "{\"Version\":\"2012-10-17\"}"}), json!({})),
         }
     }
@@ -105,6 +106,59 @@ impl World {
             error: None,
         };
         self.log_call(&call);
+    }
+
+    /// Puts a role on the registry's list of those whose pulls do not count, or takes it off.
+    fn exclude(&mut self, repo: usize, second: u64) {
+        if second < self.trail_start {
+            return;
+        }
+        let id = self.repos[repo].id.clone();
+        let role = *self.rng.pick(&["NodeInstanceRole", "ecsTaskExecutionRole"]);
+        let own = |(registry, region, excluded, _, until): &&mut (String, String, String, u64, u64)| {
+            *registry == id.registry && *region == id.region && excluded == role && *until == u64::MAX
+        };
+        let name = match self.excluded.iter_mut().find(own) {
+            Some(span) => {
+                span.4 = second;
+                "DeregisterPullTimeUpdateExclusion"
+            }
+            None => {
+                self.excluded.push((id.registry.clone(), id.region.clone(), role.to_owned(), second, u64::MAX));
+                "RegisterPullTimeUpdateExclusion"
+            }
+        };
+        let principal = json!({"principalArn": format!("arn:aws:iam::{}:role/service/{role}", id.registry)});
+        self.registry_call(&id, name, second, principal.clone(), principal);
+    }
+
+    /// A call of the administrator about the registry.
+    fn registry_call(&mut self, id: &RepoId, name: &str, second: u64, request: Value, response: Value) {
+        let caller = Caller::new(&id.registry, "Admin", "mary_major", false);
+        let call = Call {
+            source: "ecr.amazonaws.com",
+            name,
+            caller: &caller,
+            region: &id.region,
+            second,
+            request,
+            response,
+            repo: None,
+            read_only: false,
+            error: None,
+        };
+        self.log_call(&call);
+    }
+
+    /// What ECR gives to a repository that it makes on a push, where this is the only one with the prefix.
+    fn put_template(&mut self, repo: usize, second: u64) -> Policy {
+        let id = self.repos[repo].id.clone();
+        let policy = Policy::any(&mut self.rng);
+        let prefix = id.name.split_once('/').map_or("ROOT", |(prefix, _)| prefix);
+        let template = json!({"prefix": prefix, "appliedFor": ["CREATE_ON_PUSH"], "lifecyclePolicy": policy.to_text()});
+        let response = json!({"registryId": id.registry, "repositoryCreationTemplate": template});
+        self.registry_call(&id, "CreateRepositoryCreationTemplate", second, template, response);
+        policy
     }
 
     pub fn put_policy(&mut self, repo: usize, second: u64) {
@@ -179,6 +233,7 @@ impl World {
         self.log_service_event("ImageActivationEvent", repo, second, details);
         if let Some(life) = self.repos[repo].last_life(digest) {
             life.archived = false;
+            life.activated_at = Some(second);
         }
     }
 
@@ -209,12 +264,43 @@ impl World {
     pub fn create_repository(&mut self, repo: usize, now: u64) {
         let second = self.tick(repo, now);
         let id = self.repos[repo].id.clone();
+        if self.rng.chance(20) && second > self.trail_start {
+            return self.create_on_push(repo, second);
+        }
         self.admin_call(repo, "CreateRepository", second, json!({"imageTagMutability": "MUTABLE"}), json!({"repository": described(&id, second)}));
         self.repos[repo].exists = true;
+        self.repos[repo].existence.push((second, true));
         if self.rng.chance(90) {
             let second = self.tick(repo, now + 2);
             self.put_policy(repo, second);
         }
+    }
+}
+
+impl World {
+    /// ECR makes the repository itself, and no event says which policy it has.
+    fn create_on_push(&mut self, repo: usize, second: u64) {
+        let policy = self.put_template(repo, second);
+        let second = self.tick(repo, second + 1);
+        let id = self.repos[repo].id.clone();
+        let caller = Caller::new(&id.registry, "ci-push", "GitHubActions", true);
+        let call = Call {
+            source: "ecr.amazonaws.com",
+            name: "CreateRepository",
+            caller: &caller,
+            region: &id.region,
+            second,
+            request: json!({"repositoryName": id.name}),
+            response: json!({"repository": described(&id, second)}),
+            repo: Some(&id),
+            read_only: false,
+            error: None,
+        };
+        self.log_call(&call);
+        self.repos[repo].exists = true;
+        self.repos[repo].policy = Some(policy);
+        self.repos[repo].policy_version += 1;
+        self.repos[repo].policy_id = self.rng.uuid();
     }
 }
 

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod damage;
 pub mod delivery;
 pub mod ecs;
+pub mod functions;
 pub mod lifecycle;
 pub mod manifest;
 pub mod policy;

@@ -41,6 +41,8 @@ pub struct Candidate {
     pub digest: String,
     pub tags: Vec<String>,
     pub pushed_at: u64,
+    /// What counts for a count: the push, or the end of the last restore.
+    pub ranked_at: u64,
 }
 
 impl Rule {
@@ -61,7 +63,7 @@ impl Rule {
         match self.count {
             Count::Days(days) => image.pushed_at + days * DAY < now,
             Count::MoreThan(keep) => {
-                let newer = matching.iter().filter(|other| (other.pushed_at, &other.digest) > (image.pushed_at, &image.digest)).count();
+                let newer = matching.iter().filter(|other| (other.ranked_at, &other.digest) > (image.ranked_at, &image.digest)).count();
                 newer as u64 >= keep
             }
         }

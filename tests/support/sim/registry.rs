@@ -38,6 +38,16 @@ pub struct Pull {
     pub by_digest: bool,
 }
 
+/// A stretch of time in which a tag was on an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagSpan {
+    pub tag: String,
+    pub digest: String,
+    pub from: u64,
+    /// When it ended, and how, in the words of a timeline.
+    pub until: Option<(u64, &'static str)>,
+}
+
 /// From a push to the end of the image, or of the world.
 #[derive(Debug, Clone)]
 pub struct Life {
@@ -48,6 +58,8 @@ pub struct Life {
     pub untagged_at: Option<u64>,
     pub gone: Option<Gone>,
     pub archived: bool,
+    /// When it last came out of the archive.
+    pub activated_at: Option<u64>,
     pub pulls: Vec<Pull>,
     /// Seconds at which a task's stop reason named it.
     pub stops: Vec<u64>,
@@ -60,6 +72,10 @@ pub struct Repo {
     pub exists: bool,
     pub tags: BTreeMap<String, String>,
     pub lives: BTreeMap<String, Vec<Life>>,
+    /// Every tag that ever was, over all lives of the repository.
+    pub spans: Vec<TagSpan>,
+    /// From when on it existed, and did not.
+    pub existence: Vec<(u64, bool)>,
     pub manifests: BTreeMap<String, Manifest>,
     pub policy: Option<Policy>,
     pub policy_id: String,
@@ -80,6 +96,8 @@ impl Repo {
             exists: false,
             tags: BTreeMap::new(),
             lives: BTreeMap::new(),
+            spans: Vec::new(),
+            existence: Vec::new(),
             manifests: BTreeMap::new(),
             policy: None,
             policy_id: String::new(),
@@ -121,12 +139,17 @@ impl Repo {
                 untagged_at: Some(at.second),
                 gone: None,
                 archived: false,
+                activated_at: None,
                 pulls: Vec::new(),
                 stops: Vec::new(),
             };
             self.lives.entry(digest.clone()).or_default().push(life);
         }
         let Some(tag) = tag else { return };
+        if self.tags.get(tag) != Some(&digest) {
+            self.end_span(tag, at.second, "moved");
+            self.spans.push(TagSpan { tag: tag.to_owned(), digest: digest.clone(), from: at.second, until: None });
+        }
         if let Some(former) = self.tags.insert(tag.to_owned(), digest.clone())
             && former != digest
         {
@@ -150,6 +173,9 @@ impl Repo {
 
     /// The image is gone, with all the tags it still has.
     pub fn remove(&mut self, digest: &str, state: &'static str, at: &Stamp) {
+        let held: Vec<String> = self.tags.iter().filter(|(_, holder)| *holder == digest).map(|(tag, _)| tag.clone()).collect();
+        let how = if state == "repository_deleted" { state } else { "lost_with_image" };
+        held.iter().for_each(|tag| self.end_span(tag, at.second, how));
         self.tags.retain(|_, holder| holder != digest);
         if let Some(life) = self.last_life(digest) {
             let tags = life.tags.keys().cloned().collect();
@@ -160,6 +186,7 @@ impl Repo {
     /// BatchDeleteImage by tag: the image goes with its last tag.
     pub fn untag(&mut self, tag: &str, at: &Stamp) {
         let Some(digest) = self.tags.get(tag).cloned() else { return };
+        self.end_span(tag, at.second, "removed");
         if self.alive(&digest).is_some_and(|life| life.tags.len() == 1) {
             self.remove(&digest, "deleted", at);
             return;
@@ -170,11 +197,23 @@ impl Repo {
         }
     }
 
+    fn end_span(&mut self, tag: &str, second: u64, how: &'static str) {
+        if let Some(span) = self.spans.iter_mut().rfind(|span| span.tag == tag && span.until.is_none()) {
+            span.until = Some((second, how));
+        }
+    }
+
+    /// Whether the repository was there at `second`.
+    pub fn existed(&self, second: u64) -> bool {
+        self.existence.iter().rfind(|(since, _)| *since <= second).is_some_and(|(_, exists)| *exists)
+    }
+
     pub fn delete_all(&mut self, at: &Stamp) {
         for digest in self.living() {
             self.remove(&digest, "repository_deleted", at);
         }
         self.exists = false;
+        self.existence.push((at.second, false));
         self.policy = None;
         self.immutable = None;
     }
@@ -205,7 +244,12 @@ impl Repo {
     pub fn candidates(&self) -> Vec<Candidate> {
         let candidate = |digest: String| {
             let life = self.alive(&digest).filter(|life| !life.archived)?;
-            Some(Candidate { tags: life.tags.keys().cloned().collect(), pushed_at: life.start, digest })
+            Some(Candidate {
+                tags: life.tags.keys().cloned().collect(),
+                pushed_at: life.start,
+                ranked_at: life.activated_at.unwrap_or(life.start),
+                digest,
+            })
         };
         self.living().into_iter().filter_map(candidate).collect()
     }

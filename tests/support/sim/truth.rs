@@ -132,11 +132,18 @@ fn severity(world: &World, repo: usize, life: &Life, loss: &Loss, pair: &PairTru
             latest.is_some_and(|latest| latest.second >= world.trail_start && latest.pins.as_deref() == Some(&pair.lost))
         })
     };
+    // A function runs on from a copy of its own: its need hurts nobody yet.
+    let kept_at = |second: u64| {
+        world.functions.iter().filter(|function| function.repo == repo).any(|function| {
+            let latest = function.deployments.iter().rfind(|deployment| deployment.second < second);
+            latest.is_some_and(|latest| latest.second >= world.trail_start && latest.pins.as_deref() == Some(&pair.lost))
+        })
+    };
     let untagged = loss.second.second..pair.gone_at;
     let used_untagged = life.pulls.iter().any(|pull| pull.by_digest && untagged.contains(&pull.second));
     if pair.pulls_after_gone > 0 || !life.stops.is_empty() || pinned_at(next_start) {
         "critical"
-    } else if used_untagged || pinned_at(pair.gone_at) {
+    } else if used_untagged || pinned_at(pair.gone_at) || kept_at(pair.gone_at) || kept_at(next_start) {
         "high"
     } else if pair.gap_seconds <= 600 {
         "medium"

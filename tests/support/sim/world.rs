@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::clock::{BEGIN, DAY, HOUR, MINUTE};
 use super::ecs::Service;
+use super::functions::Function;
 use super::manifest::Manifest;
 use super::record::{self, Call, Caller, RepoId};
 use super::registry::{Repo, Stamp};
@@ -34,6 +35,14 @@ pub struct SameSecond {
     pub winner: String,
 }
 
+/// Somebody asked for a tag while nothing had it.
+#[derive(Debug, Clone)]
+pub struct TagAsk {
+    pub repo: usize,
+    pub tag: String,
+    pub second: u64,
+}
+
 /// Things to do later.
 #[derive(Debug, Clone)]
 pub enum Job {
@@ -42,6 +51,8 @@ pub enum Job {
     Policy(usize),
     Deploy(usize),
     ScaleOut(usize),
+    Function(usize),
+    Configure(usize),
     Pull(usize),
     Clean(usize),
     Admin(usize),
@@ -59,10 +70,14 @@ pub struct World {
     pub end: u64,
     pub repos: Vec<Repo>,
     pub services: Vec<Service>,
+    pub functions: Vec<Function>,
     pub logged: Vec<Logged>,
     pub same_second: Vec<SameSecond>,
+    pub tag_asks: Vec<TagAsk>,
     /// Second eventIDs of one call (twins, addenda) → the first.
     pub same_call: BTreeMap<String, String>,
+    /// Registry, region and role, from when until when its pulls do not count.
+    pub excluded: Vec<(String, String, String, u64, u64)>,
     queue: BTreeMap<(u64, u64), Job>,
     queued: u64,
 }
@@ -80,14 +95,18 @@ impl World {
             end,
             repos: Vec::new(),
             services: Vec::new(),
+            functions: Vec::new(),
             logged: Vec::new(),
             same_second: Vec::new(),
+            tag_asks: Vec::new(),
             same_call: BTreeMap::new(),
+            excluded: Vec::new(),
             queue: BTreeMap::new(),
             queued: 0,
         };
         world.found();
         world.run();
+        world.ask_for_departed_tags();
         world
     }
 
@@ -114,6 +133,7 @@ impl World {
             self.later(delay, Job::Deploy(service));
         }
         self.later(60, Job::Noise);
+        self.found_functions();
     }
 
     fn run(&mut self) {
@@ -135,6 +155,8 @@ impl World {
             Job::Policy(repo) => self.policy_run(repo, now),
             Job::Deploy(service) => self.deploy(service, now),
             Job::ScaleOut(service) => self.scale_out(service, now),
+            Job::Function(number) => self.function(number, now),
+            Job::Configure(number) => self.configure_function(number, now),
             Job::Pull(repo) => self.casual_pull(repo, now),
             Job::Clean(repo) => self.clean(repo, now),
             Job::Admin(repo) => self.admin(repo, now),
@@ -145,7 +167,7 @@ impl World {
     }
 
     /// Queues a job `delay` seconds after the beginning of the world.
-    fn later(&mut self, delay: u64, job: Job) {
+    pub fn later(&mut self, delay: u64, job: Job) {
         self.at(BEGIN + delay, job);
     }
 

@@ -1,0 +1,185 @@
+//! `tagfall lake check DIR`, `tagfall lake repair DIR [SOURCE…]`: whether a lake is as it was written, and what to do if not.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Subcommand;
+
+use super::gather::{budget, watched};
+use super::ingest::cannot_write;
+use super::options::{Jobs, S3, Sources};
+use super::{Ending, after_help, interrupt, sources, values};
+use crate::decode::Wanted;
+use crate::failure::Failure;
+use crate::lake::{self, Ingest, LakeError, Limits};
+use crate::model::Filter;
+use crate::pipeline;
+use crate::ui;
+use crate::ui::coverage::describe;
+use crate::ui::output::Destination;
+use crate::ui::quantity::{counted, elapsed};
+use crate::ui::talk::Talk;
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  tagfall lake check ./lake
+  tagfall lake check ./lake --format json";
+
+const REPAIR_EXAMPLES: &str = "\
+Examples:
+  tagfall lake repair ./lake s3://my-trail/AWSLogs/     what is damaged is read again from there
+  tagfall lake repair ./lake                            without an archive: the manifest from its copy, checksums for old files";
+
+/// How many failures are said.
+const FAILURES_SAID_MAX: usize = 3;
+/// As for `ingest`: the part of the memory that objects in flight may take.
+const AHEAD_SHARE: u64 = 8;
+
+/// Look after a lake: is it as it was written, and what is damaged read again
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Check(Check),
+    Repair(Repair),
+}
+
+/// Read every file of a lake and compare it with its checksums
+///
+/// Exit code 3: something is damaged, missing or lost; each is named. Nothing is changed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = after_help(CHECK_EXAMPLES))]
+struct Check {
+    /// Folder of the lake
+    #[arg(value_name = "DIR")]
+    lake: PathBuf,
+
+    /// How to write what was found
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    format: ui::lake::Format,
+
+    /// No notes: stderr only says why the exit code is 2 or 3
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Read again from the archives what is damaged in a lake, or missing
+///
+/// The objects that filled a damaged file are read again, whatever their names and times say; nothing new is added. What could
+/// not be repaired is said, stays noted in the lake, and is looked for again in the next repair. Without a SOURCE, the manifest
+/// is mended from its copy, and files of earlier versions, which have no checksums, get them.
+#[derive(Debug, clap::Args)]
+#[command(after_help = after_help(REPAIR_EXAMPLES))]
+struct Repair {
+    /// Folder of the lake
+    #[arg(value_name = "DIR")]
+    lake: PathBuf,
+
+    /// Archives that the lake was made from: `s3://bucket/prefix`, a folder or a file, named as they were for `ingest`
+    #[arg(value_name = "SOURCE")]
+    sources: Vec<String>,
+
+    /// No progress, no notes: stderr only says why the exit code is 2 or 3
+    #[arg(short, long)]
+    quiet: bool,
+
+    #[command(flatten)]
+    jobs: Jobs,
+
+    /// Memory for the whole run, about
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = values::memory, help_heading = "Limits")]
+    max_memory: u64,
+
+    #[command(flatten)]
+    s3: S3,
+}
+
+impl Args {
+    pub const fn quiet(&self) -> bool {
+        match &self.verb {
+            Verb::Check(check) => check.quiet,
+            Verb::Repair(repair) => repair.quiet,
+        }
+    }
+
+    pub const fn writes_to_stdout(&self) -> bool {
+        matches!(self.verb, Verb::Check(_))
+    }
+
+    pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
+        match &self.verb {
+            Verb::Check(check) => check.run(talk),
+            Verb::Repair(repair) => repair.run(talk),
+        }
+    }
+}
+
+impl Check {
+    fn run(&self, talk: &Talk) -> Result<Ending, Failure> {
+        let started = Instant::now();
+        let report = lake::check(&self.lake).map_err(|error| cannot_read(&self.lake, &error))?;
+        Destination::Stdout.write(|out| ui::lake::write(out, self.format, &report))?;
+        talk.note(&format!("{} checked in {}", counted(report.files, "file", "files"), elapsed(started.elapsed())));
+        if report.without_checksums > 0 {
+            let files = counted(report.without_checksums, "file", "files");
+            talk.note(&format!("{files} of an earlier version have no checksums: tagfall lake repair {} writes them anew", self.lake.display()));
+        }
+        if !report.damaged.is_empty() {
+            let advice = format!("tagfall lake repair {} SOURCE… reads again from the archives what is damaged", self.lake.display());
+            talk.warn(&format!("{} damaged or lost: {advice}", counted(report.damaged.len() as u64, "file is", "files are")));
+        }
+        Ok(Ending { alarming: false, incomplete: !report.damaged.is_empty() })
+    }
+}
+
+impl Repair {
+    fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
+        let started = Instant::now();
+        let cancelled = interrupt::flag(talk);
+        let archives = !self.sources.is_empty();
+        let limits = Limits::within(self.max_memory);
+        let (ingest, report) = Ingest::open_to_repair(&self.lake, limits, archives).map_err(|error| cannot_write(&self.lake, &error))?;
+        report.damaged.iter().for_each(|damage| talk.note(&format!("{}: {}", damage.file, damage.reason)));
+        let mut options = sources::options(self.asked());
+        options.known = Some(ingest.known());
+        let feeds = sources::open_with(&self.sources, &options, &Filter::default())?;
+        let selected = ingest.selected();
+        let selected: Vec<&str> = selected.iter().map(String::as_str).collect();
+        let wanted = if selected.is_empty() { Wanted::All } else { Wanted::Sources(&selected) };
+        let (mut coverage, _) = watched(talk, &feeds, &cancelled, budget(self.asked()), |run| pipeline::scan(run, wanted, || ingest.collector()));
+        let ended_early = sources::check(&feeds, &mut coverage);
+        // What was not looked for in this run is still to be had.
+        let summary = ingest.finish(false).map_err(|error| cannot_write(&self.lake, &error))?;
+        if let Some(failure) = ended_early? {
+            talk.failure(&failure);
+        }
+        coverage.failures.iter().take(FAILURES_SAID_MAX).for_each(|failure| talk.warn(&describe(failure)));
+        summary.repaired.iter().for_each(|file| talk.note(&format!("repaired: {file}")));
+        summary.damaged.iter().for_each(|damage| talk.warn(&format!("not repaired: {}: {}", damage.file, damage.reason)));
+        let (again, left) = (summary.repaired.len() as u64, summary.damaged.len() as u64);
+        let read = counted(summary.objects_read, "object", "objects");
+        talk.note(&format!("read {read} again, repaired {}, {left} left in {}", counted(again, "file", "files"), elapsed(started.elapsed())));
+        if left > 0 && !archives {
+            talk.warn("name the archives that the lake was made from: tagfall lake repair LAKE SOURCE…");
+        }
+        Ok(Ending { alarming: false, incomplete: left > 0 || !coverage.is_complete() })
+    }
+
+    fn asked(&self) -> Sources<'_> {
+        Sources { specs: &self.sources, s3: &self.s3, max_memory: self.max_memory / AHEAD_SHARE * 2, jobs: self.jobs.count() }
+    }
+}
+
+fn cannot_read(lake: &std::path::Path, error: &LakeError) -> Failure {
+    let failure = Failure::new(format!("cannot read the lake {}", lake.display())).because(error);
+    match error {
+        LakeError::Version { .. } => failure.advise("use the tagfall that wrote it"),
+        LakeError::NotALake { .. } => failure.advise("name a folder that tagfall ingest has made"),
+        _ => failure.advise("without its manifest a lake cannot be read: move it away, and ingest its logs anew"),
+    }
+}

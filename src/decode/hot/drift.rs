@@ -1,0 +1,32 @@
+//! Whether a record that is wanted may be written in another form than CloudTrail's, told by a glance at its text.
+
+use memchr::memmem::Finder;
+
+use super::Piece;
+use crate::decode::fields::Fields;
+
+/// What gives such records away. Names and times in another form are noticed when the record is cut.
+pub(super) struct Drift {
+    /// The end of `requestParameters`, `responseElements`, `serviceEventDetails` and `resources` before a text.
+    plural: Finder<'static>,
+    others: [Finder<'static>; 4],
+}
+
+const NAMES: [&[u8]; 4] = [b"\"requestParameters", b"\"responseElements", b"\"serviceEventDetails", b"\"resources"];
+const OTHERS: [&[u8]; 4] = [b"\"errorCode\":\"", b"\"sharedEventID\":\"", b"\"userIdentity\":\"", b"\"additionalEventData\":\""];
+
+impl Default for Drift {
+    fn default() -> Self {
+        Self { plural: Finder::new(b"s\":\""), others: OTHERS.map(Finder::new) }
+    }
+}
+
+impl Drift {
+    /// Whether the record is in another form; a glance mostly tells that it is not.
+    pub(super) fn is_in(&self, text: &[u8], piece: &Piece) -> bool {
+        let Some(record) = text.get(piece.start..piece.end) else { return false };
+        let named = |at: usize| record.get(..=at).is_some_and(|before| NAMES.iter().any(|name| before.ends_with(name)));
+        let suspected = self.plural.find_iter(record).any(named) || self.others.iter().any(|other| other.find(record).is_some());
+        suspected && Fields::read(record, 0).is_ok_and(|(fields, _)| fields.has_drifted())
+    }
+}

@@ -1,0 +1,168 @@
+//! The names at the top of a record, what kind of value CloudTrail writes there, and the names that other tools make of them.
+
+use super::fields::Key;
+
+/// What CloudTrail writes under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Anything: it stays as it stands.
+    Any,
+    /// An object or a list.
+    Json,
+    /// The same; a text that holds none cannot be understood.
+    Payload,
+    /// A text which no word for "nothing" can be.
+    Word,
+    /// `true` or `false`.
+    Flag,
+    /// Twelve digits, as text.
+    Account,
+    Time,
+}
+
+/// Names that CloudTrail writes at the top of a record.
+pub(super) fn named(name: &[u8]) -> Option<(Kind, Option<Key>)> {
+    use Kind::{Account, Any, Flag, Json, Payload, Time, Word};
+    Some(match name {
+        b"eventVersion" => (Any, Some(Key::EventVersion)),
+        b"userIdentity" => (Json, None),
+        b"eventTime" => (Time, Some(Key::EventTime)),
+        b"eventSource" => (Any, Some(Key::EventSource)),
+        b"eventName" => (Any, Some(Key::EventName)),
+        b"awsRegion" => (Word, Some(Key::AwsRegion)),
+        b"sourceIPAddress" | b"userAgent" | b"eventContext" => (Any, None),
+        b"errorCode"
+        | b"errorMessage"
+        | b"requestID"
+        | b"apiVersion"
+        | b"sharedEventID"
+        | b"vpcEndpointId"
+        | b"vpcEndpointAccountId"
+        | b"sessionCredentialFromConsole" => (Word, None),
+        b"requestParameters" | b"responseElements" | b"serviceEventDetails" => (Payload, None),
+        b"additionalEventData" | b"resources" | b"addendum" | b"tlsDetails" | b"edgeDeviceDetails" | b"insightDetails" => (Json, None),
+        b"eventID" => (Any, Some(Key::EventId)),
+        b"eventType" => (Word, Some(Key::EventType)),
+        b"eventCategory" => (Word, Some(Key::EventCategory)),
+        b"readOnly" | b"managementEvent" => (Flag, None),
+        b"recipientAccountId" => (Account, Some(Key::RecipientAccount)),
+        _ => return None,
+    })
+}
+
+/// All of them.
+const NAMES: [&str; 31] = [
+    "eventVersion",
+    "userIdentity",
+    "eventTime",
+    "eventSource",
+    "eventName",
+    "awsRegion",
+    "sourceIPAddress",
+    "userAgent",
+    "errorCode",
+    "errorMessage",
+    "requestID",
+    "apiVersion",
+    "sharedEventID",
+    "vpcEndpointId",
+    "vpcEndpointAccountId",
+    "sessionCredentialFromConsole",
+    "requestParameters",
+    "responseElements",
+    "serviceEventDetails",
+    "additionalEventData",
+    "resources",
+    "addendum",
+    "tlsDetails",
+    "edgeDeviceDetails",
+    "eventID",
+    "eventType",
+    "eventCategory",
+    "readOnly",
+    "managementEvent",
+    "recipientAccountId",
+    "eventContext",
+];
+
+/// Names inside `userIdentity`, `resources`, `addendum` and `tlsDetails`; tables have them in lower case.
+const NESTED: [&str; 29] = [
+    "principalId",
+    "accountId",
+    "invokedBy",
+    "accessKeyId",
+    "userName",
+    "identityProvider",
+    "credentialId",
+    "onBehalfOf",
+    "userId",
+    "identityStoreArn",
+    "sessionContext",
+    "mfaAuthenticated",
+    "creationDate",
+    "sessionIssuer",
+    "ec2RoleDelivery",
+    "sourceIdentity",
+    "assumedRoot",
+    "webIdFederationData",
+    "federatedProvider",
+    "updatedFields",
+    "originalRequestID",
+    "originalEventID",
+    "tlsVersion",
+    "cipherSuite",
+    "clientProvidedHostHeader",
+    "type",
+    "arn",
+    "attributes",
+    "reason",
+];
+
+/// The name that CloudTrail has for what another tool calls `eventname`, `EventName`, `event_name` or `event-name`.
+pub(super) fn respelled(name: &[u8]) -> Option<&'static str> {
+    alike(&NAMES, name)
+}
+
+/// The same inside of objects.
+pub(super) fn respelled_inside(name: &[u8]) -> Option<&'static str> {
+    alike(&NESTED, name)
+}
+
+fn alike(known: &[&'static str], name: &[u8]) -> Option<&'static str> {
+    // What makes no difference between two spellings.
+    let letters = |text: &'_ [u8]| text.iter().filter(|byte| !matches!(byte, b'_' | b'-' | b' ')).map(u8::to_ascii_lowercase).collect::<Vec<u8>>();
+    if !(3..=40).contains(&name.len()) || !name.is_ascii() {
+        return None;
+    }
+    let name = letters(name);
+    known.iter().copied().find(|known| known.len() == name.len() && known.as_bytes().eq_ignore_ascii_case(&name))
+}
+
+/// Words that tools write for what is not there.
+pub(super) fn is_null_word(text: &[u8]) -> bool {
+    const WORDS: [&[u8]; 12] = [b"", b"null", b"none", b"nil", b"nan", b"<na>", b"n/a", b"nat", b"(null)", b"undefined", b"-", b"\\N"];
+    text.len() <= 9 && WORDS.iter().any(|word| word.eq_ignore_ascii_case(text.trim_ascii()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_known_and_found_under_its_other_spellings() {
+        for name in NAMES {
+            assert!(named(name.as_bytes()).is_some(), "{name}");
+            let snake: String = name.chars().flat_map(|c| if c.is_ascii_uppercase() { vec!['_', c.to_ascii_lowercase()] } else { vec![c] }).collect();
+            for other in [name.to_lowercase(), name.to_uppercase(), snake] {
+                assert_eq!(respelled(other.as_bytes()), Some(name), "{other}");
+            }
+        }
+        assert_eq!((respelled(b"EventId"), respelled(b"Event Name"), respelled(b"eventNames")), (Some("eventID"), Some("eventName"), None));
+    }
+
+    #[test]
+    fn words_for_nothing() {
+        assert!(["None", "null", "NULL", "nan", "NaN", "-", "", " ", "N/A", "<NA>"].iter().all(|word| is_null_word(word.as_bytes())));
+        assert!(!["AccessDenied", "--", "nope", "NoneSuch"].iter().any(|word| is_null_word(word.as_bytes())));
+    }
+}

@@ -1,0 +1,276 @@
+//! Records that another tool has written in another form are brought back to CloudTrail's, so that everybody behind reads one
+//! form: payloads that are JSON as text (Athena, Spark, spreadsheets), words for what is absent (pandas, Splunk), times as
+//! exporters write them, names in another case. What was done is counted; what cannot be understood fails, and says why.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::fields::{excerpt, exported, plain};
+use super::json::{Members, skip_space, skip_value};
+use super::names::{Kind, is_null_word, named, respelled, respelled_inside};
+use crate::model::Repairs;
+
+/// How often a text may hold JSON as text that holds JSON as text.
+const ENCODED_MAX: usize = 3;
+
+/// A record as CloudTrail would have written it.
+pub(super) struct Repaired {
+    pub json: String,
+    /// What was done: 1 for each kind.
+    pub repairs: Repairs,
+}
+
+/// Repairs the record that is `json`; `None` if there is nothing to do.
+///
+/// # Errors
+/// A payload is a text that is no JSON.
+pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
+    let whole = whole_characters(json);
+    let mut repairs = Repairs { character: u64::from(matches!(whole, Cow::Owned(_))), ..Repairs::default() };
+    let text = whole.as_bytes();
+    // Of two members with one name the last one counts.
+    let mut members: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
+    let mut walk = Members::of(text, skip_space(text, 0));
+    while let Some(member) = walk.next()? {
+        let end = skip_value(text, member.value)?;
+        let raw = whole.get(member.value..end).unwrap_or_default();
+        let written = whole.get(member.key).unwrap_or_default();
+        let read = plain(written.as_bytes());
+        let name = match (named(&read), respelled(&read)) {
+            (None, Some(name)) => {
+                repairs.key = 1;
+                Cow::Borrowed(name)
+            }
+            _ => Cow::Borrowed(written),
+        };
+        let kind = named(&plain(name.as_bytes())).map_or(Kind::Any, |(kind, _)| kind);
+        let value = value(&name, kind, raw, &mut repairs)?;
+        match members.iter_mut().find(|(known, _)| *known == name) {
+            Some(known) => known.1 = value,
+            None => members.push((name, value)),
+        }
+        walk.go_on(end);
+    }
+    if repairs == Repairs::default() {
+        return Ok(None);
+    }
+    if repairs.key == 1 {
+        members.iter_mut().filter(|(name, _)| named(name.as_bytes()).is_some_and(|(kind, _)| kind == Kind::Json)).for_each(|(_, value)| {
+            *value = Cow::Owned(with_names(value));
+        });
+    }
+    repairs.records = 1;
+    let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    Ok(Some(Repaired { json: format!("{{{}}}", members.join(",")), repairs }))
+}
+
+/// One value as it should be.
+fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Result<Cow<'r, str>, String> {
+    let text = string(raw);
+    let said = text.as_deref();
+    Ok(match (kind, said) {
+        (Kind::Any, _) => Cow::Borrowed(raw),
+        (Kind::Word | Kind::Account | Kind::Flag, Some(said)) if is_null_word(said.as_bytes()) && !said.is_empty() => {
+            repairs.null_word = 1;
+            Cow::Borrowed("null")
+        }
+        (Kind::Json | Kind::Payload, Some(said)) => match embedded(said) {
+            Some(json) if json == "null" => {
+                repairs.null_word = 1;
+                Cow::Borrowed("null")
+            }
+            Some(json) => {
+                repairs.json_text = 1;
+                Cow::Owned(json)
+            }
+            None if kind == Kind::Payload => return Err(format!("{name} is text, and no JSON: {}", excerpt(said.as_bytes()))),
+            None => Cow::Borrowed(raw),
+        },
+        (Kind::Flag, said) => match said.unwrap_or(raw).trim().to_ascii_lowercase().as_str() {
+            _ if matches!(raw, "true" | "false" | "null" | "\"true\"" | "\"false\"") => Cow::Borrowed(raw),
+            truth @ ("true" | "false" | "1" | "0" | "1.0" | "0.0") => {
+                repairs.value = 1;
+                Cow::Borrowed(if truth.starts_with(['t', '1']) { "true" } else { "false" })
+            }
+            _ => Cow::Borrowed(raw),
+        },
+        (Kind::Account, None) => match account(raw) {
+            Some(account) => {
+                repairs.value = 1;
+                Cow::Owned(account)
+            }
+            None => Cow::Borrowed(raw),
+        },
+        (Kind::Time, _) => time(raw, repairs),
+        (Kind::Word | Kind::Account, _) | (Kind::Json | Kind::Payload, None) => Cow::Borrowed(raw),
+    })
+}
+
+fn time<'r>(raw: &'r str, repairs: &mut Repairs) -> Cow<'r, str> {
+    let Some(read) = exported(raw.as_bytes()) else { return Cow::Borrowed(raw) };
+    if super::fields::drifts(Kind::Time, raw.as_bytes()) {
+        repairs.time = 1;
+        repairs.time_without_zone = u64::from(read.without_zone);
+        return Cow::Owned(format!("\"{}\"", read.time));
+    }
+    Cow::Borrowed(raw)
+}
+
+/// Twelve digits: a table of numbers has lost the zeros in front, or has made a fraction of them.
+fn account(raw: &str) -> Option<String> {
+    let digits = raw.strip_suffix(".0").unwrap_or(raw);
+    (digits.len() <= 12 && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| format!("\"{digits:0>12}\""))
+}
+
+/// What a JSON string says.
+fn string(raw: &str) -> Option<String> {
+    let said = plain(raw.strip_prefix('"')?.strip_suffix('"')?.as_bytes()).into_owned();
+    String::from_utf8(said).ok()
+}
+
+/// The JSON that a text is, or that a text inside it is; `null` for words that mean it. `None` for any other text.
+fn embedded(text: &str) -> Option<String> {
+    let mut text = Cow::Borrowed(text);
+    for _ in 0..ENCODED_MAX {
+        let said = text.trim();
+        if is_null_word(said.as_bytes()) {
+            return Some("null".to_owned());
+        }
+        let bytes = said.as_bytes();
+        let is_one = skip_value(bytes, 0).is_ok_and(|end| end == bytes.len());
+        match bytes.first() {
+            Some(b'{' | b'[') if is_one => return Some(said.to_owned()),
+            Some(b'{' | b'[') => return super::literal::json(said),
+            Some(b'"') if is_one => text = Cow::Owned(string(said)?),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// The same value with CloudTrail's names inside of it.
+fn with_names(value: &str) -> String {
+    let (text, mut out, mut copied) = (value.as_bytes(), String::with_capacity(value.len()), 0);
+    for key in keys(text) {
+        let Some(name) = value.get(key.clone()).and_then(|key| respelled_inside(key.as_bytes())) else { continue };
+        out.push_str(value.get(copied..key.start).unwrap_or_default());
+        out.push_str(name);
+        copied = key.end;
+    }
+    out.push_str(value.get(copied..).unwrap_or_default());
+    out
+}
+
+/// Where the names of all members stand, however deep.
+fn keys(text: &[u8]) -> Vec<Range<usize>> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    while at < text.len() {
+        if text.get(at) != Some(&b'"') {
+            at += 1;
+            continue;
+        }
+        let end = super::json::skip_string(text, at).unwrap_or(text.len());
+        if text.get(skip_space(text, end)) == Some(&b':') {
+            found.push(at + 1..end - 1);
+        }
+        at = end;
+    }
+    found
+}
+
+/// Whether a text may have half a surrogate pair in it: what remains when a service cuts a message in the middle of a character.
+pub(super) fn may_have_half_a_character(text: &[u8]) -> bool {
+    memchr::memmem::find_iter(text, b"\\u").any(|at| matches!(text.get(at + 2), Some(b'd' | b'D')))
+}
+
+/// The text with `\ufffd` for each half of a surrogate pair whose other half is not there.
+fn whole_characters(text: &str) -> Cow<'_, str> {
+    if !may_have_half_a_character(text.as_bytes()) {
+        return Cow::Borrowed(text);
+    }
+    let unit = |at: usize| text.get(at..at + 6).and_then(|escape| escape.strip_prefix("\\u")).and_then(|digits| u16::from_str_radix(digits, 16).ok());
+    let (mut whole, mut kept, mut at) = (String::new(), 0, 0);
+    while let Some(found) = memchr::memchr(b'\\', text.as_bytes().get(at..).unwrap_or_default()) {
+        at += found;
+        match (unit(at), unit(at + 6)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => at += 12,
+            (Some(0xD800..=0xDFFF), _) => {
+                whole.push_str(text.get(kept..at).unwrap_or_default());
+                whole.push_str("\\ufffd");
+                at += 6;
+                kept = at;
+            }
+            (Some(_), _) => at += 6,
+            (None, _) => at += 2,
+        }
+    }
+    if kept == 0 {
+        return Cow::Borrowed(text);
+    }
+    whole.push_str(text.get(kept..).unwrap_or_default());
+    Cow::Owned(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repaired(json: &str) -> (String, Repairs) {
+        repair(json).unwrap().map(|repaired| (repaired.json, repaired.repairs)).unwrap()
+    }
+
+    #[test]
+    fn json_as_text_becomes_json_however_often_it_was_encoded() {
+        let object = r#"{"a":"b \"c\""}"#;
+        let mut text = serde_json::to_string(object).unwrap();
+        for _ in 0..3 {
+            let (json, repairs) = repaired(&format!(r#"{{"eventName":"x","requestParameters": {text}}}"#));
+            assert_eq!(json, format!(r#"{{"eventName":"x","requestParameters":{object}}}"#));
+            assert_eq!(repairs, Repairs { records: 1, json_text: 1, ..Repairs::default() });
+            text = serde_json::to_string(&text).unwrap();
+        }
+        assert_eq!(repaired(r#"{"responseElements":"null"}"#).0, r#"{"responseElements":null}"#);
+        assert_eq!(
+            repaired(r#"{"requestParameters":"{'a': None, 'b': [True, \"it's\"]}"}"#).0,
+            r#"{"requestParameters":{"a": null, "b": [true, "it's"]}}"#
+        );
+        assert!(repair(r#"{"requestParameters":"{\"a\":"}"#).is_err_and(|reason| reason.contains("requestParameters is text, and no JSON")));
+        assert!(repair(r#"{"additionalEventData":"words","requestParameters":{}}"#).is_ok_and(|repaired| repaired.is_none()));
+    }
+
+    #[test]
+    fn words_for_nothing_are_nothing_where_they_can_mean_nothing_else() {
+        let (json, repairs) = repaired(
+            r#"{"errorCode":"None","sharedEventID":"-","userAgent":"-","readOnly":"NaN","recipientAccountId":"nan","requestParameters":"None"}"#,
+        );
+        assert_eq!(
+            json,
+            r#"{"errorCode":null,"sharedEventID":null,"userAgent":"-","readOnly":null,"recipientAccountId":null,"requestParameters":null}"#
+        );
+        assert_eq!(repairs, Repairs { records: 1, null_word: 1, ..Repairs::default() });
+    }
+
+    #[test]
+    fn names_times_numbers_and_half_characters() {
+        let (json, repairs) = repaired(
+            r#"{"event_time":"2025-06-02 09:00:00","EventName":"x","useridentity":{"accountid":"1","sessionContext":{"sessionissuer":{}}},"RecipientAccountId":12345678901,"readonly":"True","userAgent":"so\ud83d \ud83d\ude80"}"#,
+        );
+        assert_eq!(
+            json,
+            r#"{"eventTime":"2025-06-02T09:00:00Z","eventName":"x","userIdentity":{"accountId":"1","sessionContext":{"sessionIssuer":{}}},"recipientAccountId":"012345678901","readOnly":true,"userAgent":"so\ufffd \ud83d\ude80"}"#
+        );
+        let expected = Repairs { records: 1, key: 1, time: 1, time_without_zone: 1, value: 1, character: 1, ..Repairs::default() };
+        assert_eq!(repairs, expected);
+    }
+
+    #[test]
+    fn of_two_members_with_one_name_the_last_one_counts() {
+        assert_eq!(repaired(r#"{"eventID":"a","eventid":"b","x":1,"x":2}"#).0, r#"{"eventID":"b","x":2}"#);
+    }
+
+    #[test]
+    fn an_ordinary_record_is_left_alone() {
+        let json = r#"{"eventTime":"2026-03-02T10:00:00Z","errorCode":"","readOnly":true,"recipientAccountId":"1","requestParameters":null,"resources":[],"userIdentity":{"a":"None"}}"#;
+        assert!(repair(json).is_ok_and(|repaired| repaired.is_none()));
+    }
+}

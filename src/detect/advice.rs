@@ -1,0 +1,236 @@
+//! What to do: chosen by how the image went, who needs it and by which name, and what is left of it.
+//!
+//! Never advised is what cannot work: a forced deployment of what names the digest itself, a deployment of a tag that is gone,
+//! raising a limit that was raised. Commands name the cluster, service, function and repository that they are about.
+
+mod again;
+mod gather;
+mod shell;
+#[cfg(test)]
+mod tests;
+mod who;
+
+pub use gather::{About, of_displaced, of_loss, of_loss_with, of_question};
+pub use shell::{Shell, quoted};
+pub use who::{Who, partition_region};
+
+use crate::model::Digest;
+
+/// How an image went, or is about to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// Its tag moved to another image, and a rule took it.
+    TagMoved,
+    /// Its tag moved, and it is still there.
+    AtRisk,
+    /// A rule took it with its tags.
+    Tagged(Measure),
+    /// A rule took it: it never had a tag here.
+    Untagged,
+    /// A call deleted it, or its last tag.
+    Deleted,
+    RepositoryDeleted,
+    Archived(Restore),
+    /// A copy by replication, taken by the copy's own policy.
+    Replica,
+    /// A copy of a pull-through cache.
+    CacheCopy,
+    /// It is listed by an index that is gone.
+    Child,
+}
+
+/// What a rule goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    Count,
+    Age,
+    Unknown,
+}
+
+/// How far the way out of the archive is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restore {
+    NotAsked,
+    UnderWay,
+}
+
+/// The name by which somebody asks for the image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pin {
+    /// The digest itself, as its definition has it.
+    Digest,
+    /// By the digest, which may come from a definition that names a tag.
+    Unknown,
+    Tag(String),
+}
+
+/// Somebody needs it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Needed {
+    pub who: Who,
+    pub pin: Pin,
+}
+
+/// What has a tag now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TagNow {
+    Gone,
+    /// It is on another image, which is there.
+    On(Digest),
+}
+
+/// Everything that advice depends on.
+#[derive(Debug, Clone)]
+pub struct Situation {
+    pub registry_id: String,
+    pub region: String,
+    pub repository: String,
+    pub digest: Digest,
+    pub lost: Lost,
+    pub needed: Vec<Needed>,
+    /// What became of its tags, and of others that somebody names; the one that matters most first.
+    pub tags: Vec<(String, TagNow)>,
+    /// It is there again.
+    pub is_back: bool,
+    /// Another repository that has the same digest.
+    pub copy: Option<(String, String, String)>,
+    /// Two pipelines pushed the tag, not one.
+    pub two_pushers: bool,
+    pub policy: PolicySince,
+}
+
+/// What became of the lifecycle policy after the loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PolicySince {
+    Same,
+    /// Changed, and what was lost would be at the mercy of a rule again.
+    Changed,
+    /// Changed: a rule of its own speaks of these tags now.
+    Protects,
+}
+
+/// What to do first, then what keeps it from happening again.
+pub fn advice(situation: &Situation) -> Vec<String> {
+    [advice_for_now(situation), situation.prevention()].concat()
+}
+
+/// What to do first.
+fn advice_for_now(situation: &Situation) -> Vec<String> {
+    if situation.is_back { vec!["The image came back later: it can be pulled now.".to_owned()] } else { situation.first_aid() }
+}
+
+impl Situation {
+    /// `111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api`.
+    fn uri(&self) -> String {
+        uri(&self.registry_id, &self.region, &self.repository)
+    }
+
+    fn ecr(&self, call: &str) -> Shell {
+        let shell = Shell::new(&format!("aws ecr {call}")).option("region", &self.region);
+        shell.option("registry-id", &self.registry_id).option("repository-name", &self.repository)
+    }
+
+    /// The image that has a tag of it now, and the tag.
+    fn successor(&self) -> Option<(&str, Digest)> {
+        self.tags.iter().find_map(|(tag, now)| if let TagNow::On(digest) = now { Some((tag.as_str(), *digest)) } else { None })
+    }
+
+    fn first_aid(&self) -> Vec<String> {
+        match self.lost {
+            Lost::Archived(Restore::NotAsked) => vec![format!("Restore it (up to about 20 minutes): `{}`.", self.restore())],
+            Lost::Archived(Restore::UnderWay) => {
+                vec!["A restore was asked for and is not done by the end of the logs: wait for it, up to about 20 minutes (ImageActivationEvent tells).".to_owned()]
+            }
+            Lost::AtRisk => self.keep().into_iter().chain(self.deploy_anew()).collect(),
+            _ if self.needed.is_empty() => Vec::new(),
+            _ => {
+                let anew = self.deploy_anew();
+                // To push its tag again was said already, to those who ask for that.
+                let is_said = |command: &str| anew.iter().any(|sentence| sentence.contains(command));
+                let back = self.bring_back();
+                let back = Some(back).filter(|back| !back.split('`').nth(1).is_some_and(is_said));
+                anew.into_iter().chain(back).collect()
+            }
+        }
+    }
+
+    fn restore(&self) -> String {
+        let id = format!("imageDigest={}", self.digest);
+        self.ecr("update-image-storage-class").option("image-id", &id).option("target-storage-class", "STANDARD").to_text()
+    }
+
+    /// A tag keeps an image from rules for untagged ones.
+    fn keep(&self) -> Vec<String> {
+        let ids = format!("imageDigest={}", self.digest);
+        let manifest = self.ecr("batch-get-image").option("image-ids", &ids).raw("--query 'images[0].imageManifest' --output text").to_text();
+        let tag = format!("keep-{}", &self.digest.short()["sha256:".len()..]);
+        let put = self.ecr("put-image").option("image-tag", &tag).option("image-digest", &self.digest.to_string());
+        let put = put.raw(&format!("--image-manifest \"$({manifest})\"")).to_text();
+        vec![format!("Give it a tag now, before the next lifecycle run, if anything refers to it: `{put}`.")]
+    }
+
+    /// How the very same image comes back.
+    fn bring_back(&self) -> String {
+        let target = match self.tags.first() {
+            Some((tag, TagNow::Gone)) => format!("{}:{tag}", self.uri()),
+            _ => format!("{}:restored-{}", self.uri(), &self.digest.short()["sha256:".len()..]),
+        };
+        if let Some((registry, region, repository)) = &self.copy {
+            let source = format!("docker://{}@{}", uri(registry, region, repository), self.digest);
+            let copy = Shell::new("skopeo copy --all --preserve-digests").argument(&source).argument(&format!("docker://{target}"));
+            return format!("The same digest is in {repository} ({registry}, {region}): copy it back with `{}`.", copy.to_text());
+        }
+        match self.lost {
+            Lost::RepositoryDeleted => {
+                let create = Shell::new("aws ecr create-repository").option("region", &self.region).option("repository-name", &self.repository);
+                format!("Create the repository again (`{}`), and push what is deployed from it, from a build or a copy elsewhere.", create.to_text())
+            }
+            Lost::CacheCopy => {
+                format!("Pull it again through the cache, which fetches it anew: `{}`.", Shell::new("docker pull").argument(&target).to_text())
+            }
+            Lost::Replica => {
+                "Copy it again from its source registry (or push a new tag there: replication copies what is pushed, and nothing older).".to_owned()
+            }
+            Lost::Child => "Push the multi-architecture image again, as a whole.".to_owned(),
+            _ => format!(
+                "Or push the very same image again, where a host or a build cache still has it (a new build has another digest): `{}`.",
+                Shell::new("docker push").argument(&target).to_text()
+            ),
+        }
+    }
+
+    /// What keeps it from happening again.
+    fn prevention(&self) -> Vec<String> {
+        let mut list: Vec<String> = Vec::new();
+        if self.policy != PolicySince::Same && matches!(self.lost, Lost::Tagged(_) | Lost::Untagged | Lost::TagMoved) {
+            list.push("The lifecycle policy was changed after the loss: that brings nothing back.".to_owned());
+        }
+        match self.lost {
+            Lost::TagMoved | Lost::AtRisk if self.two_pushers => {
+                list.push("Let one pipeline push a tag, or give every build a tag of its own.".to_owned())
+            }
+            Lost::TagMoved | Lost::AtRisk => list.push("Give every build a tag of its own.".to_owned()),
+            Lost::Tagged(_) if self.policy == PolicySince::Protects => {}
+            Lost::Tagged(Measure::Count) => {
+                list.push("Give each service a repository, or a rule with a prefix, of its own, so that another's pushes do not count against it; or protect what is deployed by a rule of higher priority that matches its tags.".to_owned());
+            }
+            Lost::Tagged(_) => {
+                list.push("Protect tags that are deployed or promoted by a rule of their own, of higher priority: age counts from the first push, and a new tag does not refresh it.".to_owned());
+            }
+            Lost::Untagged => {
+                list.push("Give what is deployed by its digest a tag of its own, or exempt it from rules for untagged images.".to_owned())
+            }
+            Lost::Deleted => list.push("Find out what deleted it, and let clean-up jobs ask what is deployed before they delete.".to_owned()),
+            Lost::RepositoryDeleted => list.push("Deny ecr:DeleteRepository where images are deployed from.".to_owned()),
+            Lost::Replica => list.push("Let the copy's lifecycle policy keep what is deployed from it: policies are not replicated.".to_owned()),
+            Lost::Archived(_) | Lost::CacheCopy | Lost::Child => {}
+        }
+        list
+    }
+}
+
+/// How a client names a repository.
+fn uri(registry_id: &str, region: &str, repository: &str) -> String {
+    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    format!("{registry_id}.dkr.ecr.{region}.{suffix}/{repository}")
+}

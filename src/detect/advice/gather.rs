@@ -1,0 +1,204 @@
+//! From what the timeline knows to the situation that advice depends on.
+
+use std::collections::BTreeSet;
+
+use super::{Lost, Measure, Needed, Pin, PolicySince, Restore, Situation, TagNow, Who, advice, advice_for_now};
+use crate::detect::usage::{Harm, usage_of_loss};
+use crate::detect::{Subject, rule_of};
+use crate::model::{ImageState, Principal, PushOrigin, StepKind};
+use crate::policy::{Count, Rule, Tags};
+use crate::timeline::{Displacement, End, EventNo, History, Image, KnownFrom, Loss, PolicyInForce, RepositoryHistory, Sym, Use, UseKind};
+
+/// The image that advice is about.
+#[derive(Clone, Copy)]
+pub struct About<'h> {
+    pub history: &'h History,
+    pub repository: &'h RepositoryHistory,
+    pub image: &'h Image,
+}
+
+impl<'h> From<Subject<'h>> for About<'h> {
+    fn from(subject: Subject<'h>) -> Self {
+        Self { history: subject.history, repository: subject.repository, image: subject.image }
+    }
+}
+
+/// What to do about an image that is gone or archived.
+pub fn of_loss(subject: Subject<'_>, loss: &Loss, harm: &Harm) -> Vec<String> {
+    advice(&of_end(subject.into(), loss, harm))
+}
+
+/// The same, with other words on what keeps it from happening again.
+pub fn of_loss_with(subject: Subject<'_>, loss: &Loss, harm: &Harm, prevention: Vec<String>) -> Vec<String> {
+    let situation = of_end(subject.into(), loss, harm);
+    [advice_for_now(&situation), prevention].concat()
+}
+
+/// The same for somebody who asks why a reference does not resolve, and is one who needs it.
+///
+/// `prevention`: words on what keeps it from happening again that fit better than the usual ones; may be empty.
+pub fn of_question(about: About<'_>, loss: &Loss, tag: Option<&str>, prevention: &[String]) -> Vec<String> {
+    let is_child = about.repository.parents.contains_key(&about.image.digest);
+    let mut situation = of_end(about, loss, &usage_of_loss(about.history, about.image, loss, is_child));
+    if let Some(tag) = tag.filter(|tag| !situation.tags.iter().any(|(known, _)| known == tag)) {
+        situation.tags.insert(0, (tag.to_owned(), now(about, tag)));
+    }
+    if situation.needed.is_empty() {
+        // Of a text that names both, the tag is what somebody wrote, and the digest what it was resolved to.
+        situation.needed.push(Needed { who: Who::Other, pin: tag.map_or(Pin::Digest, |tag| Pin::Tag(tag.to_owned())) });
+        situation.copy = copy(about);
+    }
+    if prevention.is_empty() { advice(&situation) } else { [advice_for_now(&situation), prevention.to_vec()].concat() }
+}
+
+fn of_end(about: About<'_>, loss: &Loss, harm: &Harm) -> Situation {
+    let tags: Vec<Sym> = loss.displaced.iter().map(|displaced| displaced.tag).chain(loss.tags.iter().map(|(tag, _)| *tag)).collect();
+    Situation {
+        is_back: loss.back_at.is_some(),
+        two_pushers: loss.displaced.as_deref().is_some_and(|displaced| two_pushers(about, displaced)),
+        policy: policy_since(about, loss),
+        ..situation(about, lost(about, loss), &tags, harm)
+    }
+}
+
+/// A run states the policy that was in force before it: only one that was put is a change.
+fn policy_since(about: About<'_>, loss: &Loss) -> PolicySince {
+    let put_later = |policy: &PolicyInForce| policy.known_from == KnownFrom::Put && about.history.noted(policy.since).time > loss.at;
+    let Some(put) = about.repository.policy.filter(put_later) else { return PolicySince::Same };
+    let named = |rule: &Rule| match &rule.tags {
+        Tags::Tagged { prefixes, patterns } if prefixes.is_empty() && patterns.is_empty() => false,
+        tags => loss.tags.iter().any(|(tag, _)| tags.speaks_of(about.history.text(*tag))),
+    };
+    if about.history.policy(put.policy).rules().iter().any(named) { PolicySince::Protects } else { PolicySince::Changed }
+}
+
+/// What to do about an image that lost its tag and is still there.
+pub fn of_displaced(subject: Subject<'_>, displaced: &Displacement, harm: &Harm) -> Vec<String> {
+    let about = About::from(subject);
+    advice(&Situation { two_pushers: two_pushers(about, displaced), ..situation(about, Lost::AtRisk, &[displaced.tag], harm) })
+}
+
+fn situation(about: About<'_>, lost: Lost, tags: &[Sym], harm: &Harm) -> Situation {
+    let repository = about.history.repository(about.repository);
+    let mut needed: Vec<Needed> = harm.needs.iter().filter_map(|found| needed(about, found, &harm.needs)).collect();
+    needed.extend(pullers(about, harm, &needed));
+    needed.sort();
+    needed.dedup();
+    let text = |tag: &Sym| about.history.text(*tag).to_owned();
+    let mut of_interest: Vec<String> = tags.iter().map(text).collect();
+    // What somebody names comes first: that is what failed.
+    let named: BTreeSet<&str> = needed.iter().filter_map(|needed| if let Pin::Tag(tag) = &needed.pin { Some(tag.as_str()) } else { None }).collect();
+    of_interest.sort_by_key(|tag| !named.contains(tag.as_str()));
+    for tag in named {
+        if !of_interest.iter().any(|known| known == tag) {
+            of_interest.push(tag.to_owned());
+        }
+    }
+    Situation {
+        registry_id: repository.registry_id.raw().to_owned(),
+        region: repository.region.raw().to_owned(),
+        repository: repository.name.raw().to_owned(),
+        digest: about.history.digest_or_zero(about.image.digest),
+        lost,
+        copy: if needed.is_empty() { None } else { copy(about) },
+        needed,
+        tags: of_interest.into_iter().map(|tag| (now(about, &tag), tag)).map(|(now, tag)| (tag, now)).collect(),
+        is_back: false,
+        two_pushers: false,
+        policy: PolicySince::Same,
+    }
+}
+
+/// What a tag is on at the end of the logs.
+fn now(about: About<'_>, tag: &str) -> TagNow {
+    let holder = about.history.find_string(tag).and_then(|tag| about.repository.holder(tag));
+    let holder = holder.filter(|holder| holder.is_alive() && holder.digest != about.image.digest);
+    holder.and_then(|holder| about.history.digest(holder.digest)).map_or(TagNow::Gone, TagNow::On)
+}
+
+fn lost(about: About<'_>, loss: &Loss) -> Lost {
+    let tagged = loss.run.as_ref().is_some_and(|run| !run.tags.is_empty()) || !loss.tags.is_empty();
+    match (loss.end, about.image.origin) {
+        (End::Archived, _) => Lost::Archived(restore(about.image)),
+        (End::RepositoryDeleted, _) => Lost::RepositoryDeleted,
+        (End::DeletedByDigest | End::DeletedByLastTag, _) => Lost::Deleted,
+        (End::Expired, PushOrigin::PullThroughCache) => Lost::CacheCopy,
+        (End::Expired, _) if loss.displaced.is_some() => Lost::TagMoved,
+        (End::Expired, PushOrigin::Replication) => Lost::Replica,
+        (End::Expired, _) if tagged => Lost::Tagged(measure(about, loss)),
+        (End::Expired, _) if about.repository.parents.contains_key(&about.image.digest) => Lost::Child,
+        (End::Expired, _) => Lost::Untagged,
+    }
+}
+
+/// Whether somebody asked for it to come out of the archive.
+fn restore(image: &Image) -> Restore {
+    let since_archived = image.steps.iter().rev().take_while(|step| step.kind != StepKind::Archive);
+    if since_archived.into_iter().any(|step| step.kind == StepKind::RestoreRequested) { Restore::UnderWay } else { Restore::NotAsked }
+}
+
+/// Whether the rule that took it counts or ages.
+fn measure(about: About<'_>, loss: &Loss) -> Measure {
+    match rule_of(about.history, loss).map(|rule| rule.count) {
+        Some(Count::MoreThan(_)) => Measure::Count,
+        Some(Count::Since(..)) => Measure::Age,
+        Some(Count::Unknown) | None => Measure::Unknown,
+    }
+}
+
+/// Whether two principals pushed the tag, of which sessions are told apart only where the role is the same.
+fn two_pushers(about: About<'_>, displaced: &Displacement) -> bool {
+    let who = |event: EventNo| about.history.text(about.history.noted(event).actor);
+    displaced.first_push.some().is_some_and(|first| Principal::of(who(first)) != Principal::of(who(displaced.second_push)))
+}
+
+/// Another repository that has the very same image.
+fn copy(about: About<'_>) -> Option<(String, String, String)> {
+    let others = about.history.repositories().iter().filter(|other| other.repository != about.repository.repository);
+    let has = |other: &&RepositoryHistory| {
+        other.image(about.image.digest).is_some_and(|image| matches!(image.state, ImageState::Tagged | ImageState::Untagged))
+    };
+    let found = about.history.repository(others.into_iter().find(has)?);
+    Some((found.registry_id.raw().to_owned(), found.region.raw().to_owned(), found.name.raw().to_owned()))
+}
+
+fn needed(about: About<'_>, found: &Use, all: &[Use]) -> Option<Needed> {
+    let (history, name) = (about.history, about.history.text(found.by));
+    // A group of tasks is a service that is known by its ARN, too.
+    let same_service = |other: &Use| name.strip_prefix("service:").is_some_and(|name| history.text(other.by).ends_with(&format!("/{name}")));
+    if all.iter().any(same_service) {
+        return None;
+    }
+    let pin = match (found.tag.some(), found.kind) {
+        (Some(tag), kind) if kind != UseKind::DeployedByDigest => Pin::Tag(history.text(tag).to_owned()),
+        // ECS asks by the digest for what a definition names by a tag.
+        (_, UseKind::TaskStopped | UseKind::ResolvedByTask) => Pin::Unknown,
+        _ => Pin::Digest,
+    };
+    Some(Needed { who: Who::of(name, history.text(found.through)), pin })
+}
+
+/// Who is known by pulls alone.
+fn pullers(about: About<'_>, harm: &Harm, known: &[Needed]) -> Vec<Needed> {
+    let mut found = Vec::new();
+    for (actor, tag) in &harm.in_vain {
+        let tag = tag.some().map(|tag| about.history.text(tag).to_owned());
+        let session = about.history.text(*actor).rsplit(['/', ':']).next().unwrap_or_default();
+        let session = session.split(' ').next().unwrap_or_default();
+        let hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if session.len() == 32 && hex(session) {
+            let is_ecs = |needed: &Needed| matches!(needed.who, Who::EcsService { .. } | Who::EcsTask { .. });
+            if !known.iter().any(is_ecs) {
+                found.push(Needed { who: Who::EcsTask { region: String::new() }, pin: tag.map_or(Pin::Unknown, Pin::Tag) });
+            }
+        } else if session.strip_prefix("i-").is_some_and(hex) {
+            let is_ecs = |needed: &Needed| matches!(needed.who, Who::EcsService { .. } | Who::EcsTask { .. });
+            if !known.iter().any(is_ecs) {
+                found.push(Needed { who: Who::Node, pin: tag.map_or(Pin::Digest, Pin::Tag) });
+            }
+        } else if known.is_empty() {
+            found.push(Needed { who: Who::Other, pin: tag.map_or(Pin::Digest, Pin::Tag) });
+        }
+    }
+    found
+}

@@ -1,0 +1,145 @@
+//! An index is still there, and an image that it lists is gone: its tag is broken for one platform.
+
+use super::story::{deleted, evidence, lost, place, rule_in_words};
+use super::untagged::was_untagged;
+use super::usage::{Harm, usage_of_loss};
+use super::{Detector, Subject, id};
+use crate::model::{Finding, FindingKind, KeptImage, Severity, StepKind};
+use crate::timeline::{Displacement, End, EventNo, History, Image, Loss, RepositoryHistory, Sym, UseKind};
+
+/// ECR takes what an index lists only after the index; users tell of runs that did not.
+pub struct ChildLost;
+
+impl Detector for ChildLost {
+    fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
+        for loss in subject.image.losses.iter().filter(|loss| was_untagged(loss)) {
+            let Some(index) = heading(subject.history, subject.repository, subject.image, loss) else { continue };
+            let harm = usage_of_loss(subject.history, subject.image, loss, true);
+            let used = used_since(subject.history, index, loss);
+            let severity = harm.severity.filter(|severity| *severity == Severity::Critical).or(used.map(|_| Severity::High)).or(harm.severity);
+            if let Some(severity) = severity {
+                let mut finding = finding(subject, loss, index, harm, used);
+                finding.severity = severity;
+                found.push(finding);
+            }
+        }
+    }
+}
+
+/// Events of one run follow each other within this time: an index that goes in the same run goes with its children.
+const SAME_RUN_MILLIS: i64 = 10 * 60_000;
+
+/// Indexes that list the image, had a tag when it went, and stayed. One without a tag may have gone by the same rule, in an
+/// event that is not in the logs.
+pub fn living_indexes<'h>(history: &'h History, repository: &'h RepositoryHistory, image: &Image, loss: &'h Loss) -> impl Iterator<Item = &'h Image> {
+    let lives = move |index: &&Image| {
+        let gone = |other: &Loss| other.at <= loss.at + SAME_RUN_MILLIS && loss.at < other.until && other.end != End::Archived;
+        !index.vanished && !index.losses.iter().any(gone) && had_tag(history, index, loss.at)
+    };
+    let listed = repository.parents.get(&image.digest).map(Vec::as_slice).unwrap_or_default();
+    listed.iter().filter_map(|index| repository.image(*index)).filter(lives)
+}
+
+/// Whether the index had a tag at `at`.
+fn had_tag(history: &History, index: &Image, at: i64) -> bool {
+    let given = |(_, event): &(Sym, EventNo)| event.is_none() || history.noted(*event).time <= at;
+    let displaced_later = |displaced: &Option<Box<Displacement>>| displaced.as_ref().is_some_and(|displaced| displaced.at > at);
+    match index.losses.iter().find(|loss| loss.at > at) {
+        Some(end) => end.tags.iter().any(given) || displaced_later(&end.displaced),
+        None => index.tags.iter().any(given) || displaced_later(&index.displaced),
+    }
+}
+
+/// The index that the finding is named after: one that has a tag first, and of those the first by that.
+pub fn heading<'h>(history: &'h History, repository: &'h RepositoryHistory, image: &Image, loss: &'h Loss) -> Option<&'h Image> {
+    living_indexes(history, repository, image, loss).min_by_key(|index| {
+        let tag = tag_of(history, index, loss).map(|tag| history.text(tag));
+        (tag.is_none(), tag, history.digest(index.digest))
+    })
+}
+
+/// A tag of the index: one that somebody pulled it by, else the first.
+pub fn tag_of(history: &History, index: &Image, loss: &Loss) -> Option<Sym> {
+    let lost_later = index.losses.iter().find(|later| later.at > loss.at).map(|later| &later.tags);
+    let tags = if index.tags.is_empty() { lost_later? } else { &index.tags };
+    let pulled = |tag: Sym| index.steps.iter().any(|step| step.kind == StepKind::Pull && step.tag == tag);
+    tags.iter().map(|(tag, _)| *tag).min_by_key(|tag| (!pulled(*tag), history.text(*tag)))
+}
+
+/// What the image is for, as the index says it, and what the others are for that are still there.
+pub fn platforms<'h>(history: &'h History, repository: &RepositoryHistory, index: &Image, image: &Image) -> (Option<&'h str>, Vec<&'h str>) {
+    let named = |at: usize| index.platforms.get(at).map(|name| history.text(*name)).filter(|name| !name.is_empty());
+    let own = index.children.iter().position(|child| *child == image.digest).and_then(named);
+    let works = |child: &crate::timeline::DigestNo| *child != image.digest && repository.image(*child).is_none_or(|other| !other.is_gone());
+    let others = index.children.iter().enumerate().filter(|(_, child)| works(child)).filter_map(|(at, _)| named(at));
+    (own, others.collect())
+}
+
+/// The first sign that the index itself is needed since then: it was pulled, or something is deployed with it.
+fn used_since(history: &History, index: &Image, loss: &Loss) -> Option<EventNo> {
+    let time = |event: EventNo| history.noted(event).time;
+    let pulled = index.steps.iter().find(|step| step.kind == StepKind::Pull && time(step.event) > loss.at).map(|step| step.event);
+    let deploys = |kind: UseKind| matches!(kind, UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask);
+    pulled.or_else(|| index.uses.iter().find(|found| deploys(found.kind) && found.until > loss.at).map(|found| found.event))
+}
+
+/// "linux/amd64 fails, linux/arm64 still works".
+pub fn broken(history: &History, repository: &RepositoryHistory, index: &Image, image: &Image) -> String {
+    let (own, others) = platforms(history, repository, index, image);
+    let own = own.unwrap_or("the platform that the lost image is for");
+    if others.is_empty() { format!("pulls for {own} fail") } else { format!("pulls for {own} fail, {} still works", others.join(", ")) }
+}
+
+fn finding(subject: Subject<'_>, loss: &Loss, index: &Image, harm: Harm, used: Option<EventNo>) -> Finding {
+    let (history, repository) = (subject.history, subject.repository);
+    let deletion = deleted(history, loss);
+    let tag = tag_of(history, index, loss);
+    let push = index.steps.iter().rfind(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate)).map(|step| step.event);
+    let mut events = vec![loss.event];
+    events.extend(push);
+    events.extend(used);
+    events.extend(&harm.evidence);
+    let named = tag.map_or_else(|| history.digest_or_zero(index.digest).short(), |tag| format!("tag {}", history.text(tag)));
+    let asked = match harm.usage.pulls_after_gone {
+        0 => "something still uses it".to_owned(),
+        pulls => format!("{pulls} pull(s) of the lost image after that found nothing"),
+    };
+    Finding {
+        id: id(subject, &history.call_id(loss.event), FindingKind::ChildLost.word()),
+        kind: FindingKind::ChildLost,
+        severity: Severity::High,
+        repository: history.repository(repository),
+        tag: tag.and_then(|tag| history.log_text(tag)),
+        tags: Vec::new(),
+        reasons: Vec::new(),
+        lost: lost(history, subject.image, loss),
+        kept: KeptImage { digest: history.digest(index.digest) },
+        first_push: None,
+        second_push: history.event(loss.event),
+        gap_seconds: None,
+        order: loss.order,
+        exposure_seconds: None,
+        summary: format!(
+            "In {}, {named} is broken: {} took {} although the index lists it and is still there; {}; {asked}.",
+            place(&history.repository(repository)),
+            rule_in_words(history, loss),
+            history.digest_or_zero(subject.image.digest).short(),
+            broken(history, repository, index, subject.image),
+        ),
+        advice: advice(history, tag, loss),
+        evidence: evidence(history, events),
+        deletion: Some(deletion),
+        usage: harm.usage,
+    }
+}
+
+pub fn advice(history: &History, tag: Option<Sym>, loss: &Loss) -> Vec<String> {
+    if loss.back_at.is_some() {
+        return vec!["The image came back later: it can be pulled now.".to_owned()];
+    }
+    let what = tag.map_or_else(|| "the index".to_owned(), |tag| format!("tag {}", history.text(tag)));
+    vec![
+        format!("Push {what} again as a whole: a push of the index is refused until all its images are there."),
+        "ECR documents that a rule takes no image that a living index lists: show AWS the event if it did.".to_owned(),
+    ]
+}

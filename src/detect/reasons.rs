@@ -1,0 +1,126 @@
+//! Why it was this image: what outnumbered it, from when its age counts, which of its tags the rule selects, which rule was to
+//! protect it, who put the policy, and what was changed too late. Worked out here, and shown by everything that tells of a loss.
+
+mod age;
+mod count;
+mod policy;
+mod presumed;
+mod tags;
+#[cfg(test)]
+mod tests;
+
+use super::story::{evidence, rule_of};
+use crate::model::{IamPrincipal, Reason, ReasonKind};
+use crate::policy::{Policy, Rule};
+use crate::timeline::{EventNo, History, Image, Loss, RepositoryHistory, Step, Sym};
+
+/// The reasons for a loss, and what to do about them.
+#[derive(Debug, Clone, Default)]
+pub struct Why {
+    pub reasons: Vec<Reason>,
+    /// What would have kept the image, for the reasons that say so; never what was done already.
+    pub advice: Vec<String>,
+}
+
+impl Why {
+    fn say(&mut self, told: Option<Told>) {
+        if let Some(Told { reason, advice }) = told {
+            self.reasons.push(reason);
+            self.advice.extend(advice);
+        }
+    }
+
+    pub fn of_kind(&self, kind: ReasonKind) -> Option<&Reason> {
+        self.reasons.iter().find(|reason| reason.kind == kind)
+    }
+}
+
+/// A reason, and what follows from it.
+struct Told {
+    reason: Reason,
+    advice: Option<String>,
+}
+
+/// One loss, and the rule that is behind it.
+#[derive(Clone, Copy)]
+struct Subject<'h> {
+    history: &'h History,
+    repository: &'h RepositoryHistory,
+    image: &'h Image,
+    loss: &'h Loss,
+    rule: &'h Rule,
+    policy: &'h Policy,
+}
+
+/// Why a rule took the image. Of what a call ended there is nothing to say here.
+pub fn why(history: &History, repository: &RepositoryHistory, image: &Image, loss: &Loss) -> Why {
+    if let Some(because) = loss.presumed {
+        return presumed::why(history, repository, image, loss, because);
+    }
+    let mut why = Why::default();
+    let (Some(rule), Some(run)) = (rule_of(history, loss), loss.run.as_ref()) else { return why };
+    let subject = Subject { history, repository, image, loss, rule, policy: history.policy(run.policy) };
+    why.say(tags::matched(subject));
+    why.say(count::outnumbered(subject));
+    why.say(age::since_push(subject));
+    why.say(age::since_pull(subject));
+    why.say(tags::unprotected(subject));
+    why.say(policy::put(subject));
+    why.say(policy::changed(subject));
+    if why.of_kind(ReasonKind::ChangedSince).is_some() {
+        // What was done already is no advice: the rule is not what it was.
+        why.advice.retain(|advice| !advice.starts_with(count::KEEP_MORE));
+    }
+    why
+}
+
+impl<'h> Subject<'h> {
+    fn told(self, kind: ReasonKind, text: String, events: Vec<EventNo>) -> Told {
+        Told { reason: Reason { kind, text, evidence: evidence(self.history, events) }, advice: None }
+    }
+
+    /// The tags with which it went, as the run lists them.
+    fn tags(self) -> Vec<&'h str> {
+        let listed = self.loss.run.as_ref().map(|run| &*run.tags).unwrap_or_default();
+        let known = || self.loss.tags.iter().map(|(tag, _)| *tag).collect();
+        let tags: Vec<Sym> = if listed.is_empty() { known() } else { listed.to_vec() };
+        let mut tags: Vec<&str> = tags.into_iter().map(|tag| self.history.text(tag)).collect();
+        tags.sort_unstable();
+        tags
+    }
+
+    /// The steps of the life that the loss ended.
+    fn life(self) -> &'h [Step] {
+        self.image.steps.get(self.loss.first_step as usize..=self.loss.end_step as usize).unwrap_or_default()
+    }
+
+    fn time(self, event: EventNo) -> i64 {
+        self.history.noted(event).time
+    }
+}
+
+/// `role/session` of a session, the name of a user, else the caller as the record has it.
+pub fn caller(history: &History, event: EventNo) -> String {
+    let actor = history.text(history.noted(event).actor);
+    match IamPrincipal::of(actor) {
+        Some(_) if actor.contains(":assumed-role/") => actor.split_once(":assumed-role/").map_or(actor, |(_, session)| session).to_owned(),
+        Some(principal) => principal.name.to_owned(),
+        None if actor.is_empty() => "somebody".to_owned(),
+        None => actor.to_owned(),
+    }
+}
+
+/// The role or user behind a caller: its sessions are one.
+fn principal(history: &History, event: EventNo) -> String {
+    let actor = history.text(history.noted(event).actor);
+    IamPrincipal::of(actor).map_or_else(|| caller(history, event), |principal| principal.name.to_owned())
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub fn listed(words: &[impl AsRef<str>]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.as_ref().to_owned(),
+        [first @ .., last] => format!("{} and {}", first.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", "), last.as_ref()),
+    }
+}

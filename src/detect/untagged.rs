@@ -1,0 +1,166 @@
+//! Taken by an untagged rule, and no push in these logs took its tag: it never had one here, or nothing says how it lost it.
+
+use super::reasons;
+use super::story::{add_reasons, deleted, evidence, lost, place, rule_in_words};
+use super::usage::{Harm, usage_of_loss};
+use super::{Detector, Subject, child, id};
+use crate::model::{Finding, FindingKind, KeptImage, PushOrigin, UntaggedBy};
+use crate::timeline::{End, EventNo, Image, Loss, RepositoryHistory, Sym, TagSpan};
+
+/// An untagged rule took an image that somebody needed. What an index keeps is another matter: [`child::ChildLost`].
+pub struct ExpiredUntagged;
+
+impl Detector for ExpiredUntagged {
+    fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
+        for loss in subject.image.losses.iter().filter(|loss| was_untagged(loss)) {
+            if child::living_indexes(subject.history, subject.repository, subject.image, loss).next().is_some() {
+                continue;
+            }
+            let harm = usage_of_loss(subject.history, subject.image, loss, subject.is_child());
+            if harm.severity.is_some() {
+                found.push(finding(subject, loss, harm));
+            }
+        }
+    }
+}
+
+/// Expired without a tag, and no push is known to have taken the last one.
+pub(super) fn was_untagged(loss: &Loss) -> bool {
+    loss.presumed.is_none() && loss.end == End::Expired && loss.displaced.is_none() && loss.tags.is_empty()
+}
+
+/// Why an image without a tag had none.
+#[derive(Clone, Copy)]
+pub enum Untagged<'h> {
+    /// Pushed by its digest.
+    ByDigest(EventNo),
+    /// Replication brought it without the tag that it has at the source, because another image has that tag here, and tags
+    /// cannot be moved here. With the span of that tag, where the logs have it.
+    ReplicaWithoutTag { push: EventNo, taken: Option<(Sym, &'h TagSpan)> },
+    /// A call took its tag.
+    Removed(EventNo),
+    /// It happened before the logs begin, or was not logged.
+    NotKnown,
+}
+
+/// How it came that `loss` found the image without a tag.
+pub fn why<'h>(subject: Subject<'h>, loss: &Loss) -> Untagged<'h> {
+    let (history, image, repository) = (subject.history, subject.image, subject.repository);
+    let life = image.steps.get(loss.first_step as usize..=loss.end_step as usize).unwrap_or_default();
+    if let Some(removed) = life.iter().rfind(|step| step.kind == crate::model::StepKind::Untag) {
+        return Untagged::Removed(removed.event);
+    }
+    let push = life.iter().find(|step| matches!(step.kind, crate::model::StepKind::Push | crate::model::StepKind::Replicate));
+    let Some(push) = push.filter(|_| loss.untagged_by == Some(UntaggedBy::PushedUntagged)).map(|step| step.event) else {
+        return Untagged::NotKnown;
+    };
+    let immutable = history.text(repository.mutability.setting).starts_with("IMMUTABLE");
+    if image.origin == PushOrigin::Replication && immutable {
+        return Untagged::ReplicaWithoutTag { push, taken: taken_tag(subject, image, push) };
+    }
+    Untagged::ByDigest(push)
+}
+
+/// The tag that the image has where it comes from, and that another image has here: told by the tags of the same digest in
+/// other repositories of that name.
+fn taken_tag<'h>(subject: Subject<'h>, image: &Image, push: EventNo) -> Option<(Sym, &'h TagSpan)> {
+    let history = subject.history;
+    let name = history.repository(subject.repository).name;
+    let source = |other: &&RepositoryHistory| !std::ptr::eq(*other, subject.repository) && history.repository(other).name == name;
+    let at = history.noted(push).time;
+    let of_source = history.repositories().iter().filter(source).flat_map(|other| &other.tag_lives);
+    let mut tags: Vec<Sym> =
+        of_source.filter(|(_, life)| life.spans.iter().any(|span| span.digest == image.digest && span.from <= at)).map(|(tag, _)| *tag).collect();
+    if tags.is_empty() {
+        // Without the source's own logs: tags that were taken here when it came. One alone is what it must have been.
+        tags = subject.repository.tag_lives.iter().filter(|(_, life)| life.at(at).is_some()).map(|(tag, _)| *tag).collect();
+        tags = if tags.len() == 1 { tags } else { Vec::new() };
+    }
+    tags.sort_unstable_by_key(|tag| history.text(*tag));
+    tags.into_iter().find_map(|tag| Some((tag, subject.repository.tag_lives.get(&tag)?.at(at).filter(|span| span.digest != image.digest)?)))
+}
+
+/// "it never had a tag: …", for the sentence that says why a rule could take it, and the events that say so.
+pub fn reason(subject: Subject<'_>, loss: &Loss) -> (String, Vec<EventNo>) {
+    let history = subject.history;
+    let who = |event: EventNo| history.event(event).actor.map_or_else(|| "somebody".to_owned(), |actor| actor.raw().to_owned());
+    match why(subject, loss) {
+        Untagged::ByDigest(push) => {
+            let how = if subject.image.origin == PushOrigin::Replication { "replication brought it" } else { "pushed it by its digest" };
+            let by = if subject.image.origin == PushOrigin::Replication { how.to_owned() } else { format!("{} {how}", who(push)) };
+            (format!("it never had a tag: {by} at {}, without one", history.time(push)), vec![push])
+        }
+        Untagged::ReplicaWithoutTag { push, taken } => {
+            let mut events = vec![push];
+            events.extend(taken.and_then(|(_, span)| span.since.some()));
+            events.extend(subject.repository.mutability_set_by);
+            let because = match taken {
+                Some((tag, span)) => format!(
+                    "tag {} was on {} here, and the repository's tags are immutable",
+                    history.text(tag),
+                    history.digest_or_zero(span.digest).short()
+                ),
+                None => "the repository's tags are immutable, and a tag that is taken is not moved".to_owned(),
+            };
+            (format!("replication brought it without its tag at {}: {because}", history.time(push)), events)
+        }
+        Untagged::Removed(call) => (format!("{} took its tag off at {}", who(call), history.time(call)), vec![call]),
+        Untagged::NotKnown => {
+            ("it had no tag; how it lost it, or that it never had one, happened before the logs begin or was not logged".to_owned(), Vec::new())
+        }
+    }
+}
+
+fn finding(subject: Subject<'_>, loss: &Loss, harm: Harm) -> Finding {
+    let history = subject.history;
+    let deletion = deleted(history, loss);
+    let (reason, said_by) = reason(subject, loss);
+    let mut events = vec![loss.event];
+    events.extend(&said_by);
+    events.extend(&harm.evidence);
+    let reasons = reasons::why(history, subject.repository, subject.image, loss);
+    let mut evidence = evidence(history, events);
+    add_reasons(&mut evidence, &reasons);
+    let digest = history.digest_or_zero(subject.image.digest);
+    Finding {
+        id: id(subject, &history.call_id(loss.event), FindingKind::ExpiredUntagged.word()),
+        kind: FindingKind::ExpiredUntagged,
+        severity: harm.severity.unwrap_or(crate::model::Severity::High),
+        repository: history.repository(subject.repository),
+        tag: None,
+        tags: Vec::new(),
+        lost: lost(history, subject.image, loss),
+        kept: KeptImage { digest: None },
+        first_push: None,
+        second_push: history.event(loss.event),
+        gap_seconds: None,
+        order: loss.order,
+        exposure_seconds: loss.untagged_at.map(|untagged| (loss.at - untagged).div_euclid(1000)),
+        summary: format!(
+            "In {}, {} took {}; {reason}; {}.",
+            place(&history.repository(subject.repository)),
+            rule_in_words(history, loss),
+            digest.short(),
+            harm.need()
+        ),
+        advice: advice(subject, loss, &harm),
+        evidence,
+        reasons: reasons.reasons,
+        deletion: Some(deletion),
+        usage: harm.usage,
+    }
+}
+
+/// What to do about an image without a tag that somebody needs.
+fn advice(subject: Subject<'_>, loss: &Loss, harm: &Harm) -> Vec<String> {
+    let prevention = match why(subject, loss) {
+        Untagged::ReplicaWithoutTag { taken, .. } => {
+            let tag = taken.map_or("the tag", |(tag, _)| subject.history.text(tag));
+            format!(
+                "Make the destination's tags mutable, or exempt {tag} from immutability there, or keep untagged images there longer; then replicate or push it again."
+            )
+        }
+        _ => "Give what is deployed by digest a tag of its own, or exempt it from the untagged rule.".to_owned(),
+    };
+    super::advice::of_loss_with(subject, loss, harm, vec![prevention])
+}

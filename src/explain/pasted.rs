@@ -1,0 +1,213 @@
+//! Texts as people paste them: what image they are about, as far as the text alone tells.
+//!
+//! A text may be read in more than one way: a line that a console wrapped, a full stop behind a tag. All readings are given,
+//! the likeliest first; which one is right, the logs know.
+
+mod clean;
+mod fields;
+pub(super) mod host;
+mod name;
+mod words;
+mod wrapped;
+
+use self::host::Registry;
+use self::name::Name;
+use self::wrapped::{Joined, without_breaks};
+use crate::model::{Digest, ImageReference};
+
+use super::question::About;
+
+/// Line breaks that one name may be wrapped at: 500 characters in a narrow console.
+const BREAKS_MAX: usize = 16;
+/// How far behind the beginning of a host a name may end. Longer than any, wraps included.
+const NAME_REACH: usize = 2_000;
+/// How far around a name the words of a failure are looked for, in its line.
+const LINE_REACH: usize = 4_000;
+/// Longest text that is looked at; an error is seldom longer than a page.
+const TEXT_MAX: usize = 1 << 20;
+/// References that are looked at: a build log repeats its own.
+const REFERENCES_MAX: usize = 200;
+
+/// Words of a failure.
+const FAILURES: [&str; 15] = [
+    "not found",
+    "notfound",
+    "unknown",
+    "fail",
+    "error",
+    "cannot",
+    "denied",
+    "forbidden",
+    " 403",
+    " 404",
+    "not exist",
+    "unable",
+    "backoff",
+    "not valid",
+    "no such",
+];
+
+/// One way to understand a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reading {
+    pub registry: Registry,
+    pub about: About,
+    pub cut: Option<String>,
+    /// The text is about a repository, and about no image in it.
+    pub repository_only: bool,
+    /// It counts only where the logs know it.
+    pub only_if_known: bool,
+    /// The text names a layer, and by it no image.
+    pub layer: Option<Digest>,
+}
+
+/// What a text is about, and whatever else it names.
+pub(super) struct Pasted {
+    /// Never empty. All of them read the same words.
+    pub readings: Vec<Reading>,
+    pub others: Vec<Digest>,
+}
+
+/// Understands `text`; `None` where no image, repository or digest is in it.
+pub(super) fn read(text: &str) -> Option<Pasted> {
+    let text = clean::cleaned(text.get(..text.floor_char_boundary(TEXT_MAX))?);
+    let joined = Joined::new(&text);
+    let found = found(&text, &joined);
+    let readings = found
+        .of_ecr
+        .or_else(|| fields::read(&text).map(|name| vec![name]))
+        .or(found.elsewhere)
+        .or_else(|| words::with_digest(&text, &joined.text))
+        .or_else(|| words::digest(&text, &joined.text))
+        .or_else(|| words::in_a_sentence(&text, &joined.text))?;
+    let asked: Vec<Digest> = readings.iter().filter_map(|reading| reading.about.digest()).collect();
+    let mut others: Vec<Digest> = Vec::new();
+    for digest in words::digests_of_images(&joined.text) {
+        if !asked.contains(&digest) && !others.contains(&digest) {
+            others.push(digest);
+        }
+    }
+    Some(Pasted { readings, others })
+}
+
+/// Names behind hosts.
+struct Found {
+    /// Behind hosts of ECR's private registries.
+    of_ecr: Option<Vec<Reading>>,
+    /// Behind what stands for a host, and behind other hosts that a digest can be looked up without.
+    elsewhere: Option<Vec<Reading>>,
+}
+
+/// A name behind a host: all ways to read it, and whether it stands where something failed.
+struct Candidate {
+    readings: Vec<Reading>,
+    failed: bool,
+}
+
+fn found(text: &str, joined: &Joined) -> Found {
+    let lower = joined.text.to_ascii_lowercase();
+    let ecr = host::ecr_hosts(&lower).take(REFERENCES_MAX).filter_map(|at| {
+        let registry_id = host::account(&joined.text[..at]);
+        let place = joined.place(at);
+        let take = |text: &str| {
+            let (region, length) = host::behind_account(text)?;
+            Some((Registry::Ecr { registry_id: registry_id.clone(), region }, length, name::take(&text[length..])?))
+        };
+        candidate(text, place, take)
+    });
+    let of_ecr = chosen(ecr.collect(), text);
+    let elsewhere = if of_ecr.is_some() { None } else { chosen(words::behind_hosts(text, joined).take(REFERENCES_MAX).collect(), text) };
+    Found { of_ecr, elsewhere }
+}
+
+/// Reads the name that begins at `place`, also across line breaks as far as it goes on behind them.
+fn candidate(text: &str, place: usize, take: impl Fn(&str) -> Option<(Registry, usize, Name)>) -> Option<Candidate> {
+    let reach = &text[place..text.floor_char_boundary(place + NAME_REACH)];
+    let mut readings: Vec<Reading> = Vec::new();
+    for breaks in 0..=BREAKS_MAX {
+        let Some((part, next_break)) = without_breaks(reach, breaks) else { break };
+        let taken = take(&part);
+        let end = taken.as_ref().map_or(0, |(_, length, name)| length + name.length);
+        if let Some((registry, _, name)) = taken {
+            let name = fields::completed(name, &text[..place]);
+            let more = of_name(registry, &name, &part[end..]);
+            // Behind a break, only a name that became longer is another one.
+            readings.extend(more.into_iter().filter(|reading| !readings.contains(reading)).collect::<Vec<_>>());
+        }
+        // It goes on behind the break only where it ends at it, or at a sign that something must follow.
+        if next_break.is_none_or(|next| end != 0 && end < next && !matches!(&part[end..next], ":" | "@" | "/")) {
+            break;
+        }
+    }
+    // A whole digest is no accident.
+    readings.sort_by_key(|reading| reading.about.digest().is_none());
+    (!readings.is_empty()).then(|| Candidate { failed: stands_in_a_failure(text, place), readings })
+}
+
+fn stands_in_a_failure(text: &str, place: usize) -> bool {
+    let begin = text[..place].rfind('\n').map_or(0, |at| at + 1);
+    let end = text[place..].find('\n').map_or(text.len(), |at| place + at);
+    let near = |at: usize| text.floor_char_boundary(at.min(text.len()));
+    let (begin, end) = (near(begin.max(place.saturating_sub(LINE_REACH))), near(end.min(place + LINE_REACH)));
+    let line = text[begin..end].to_ascii_lowercase();
+    FAILURES.iter().any(|word| line.contains(word))
+}
+
+/// The one that says most, of those that stand where something failed. A layer's address names no image where another name does.
+fn chosen(mut candidates: Vec<Candidate>, text: &str) -> Option<Vec<Reading>> {
+    if candidates.iter().any(|candidate| candidate.failed) {
+        candidates.retain(|candidate| candidate.failed);
+    }
+    let says = |candidate: &Candidate| {
+        let first = candidate.readings.first()?;
+        Some(match (first.about.digest().is_some() && !first.only_if_known, first.cut.is_some(), first.about.tag().is_some()) {
+            _ if first.layer.is_some() => 0,
+            (true, ..) => 4,
+            (_, true, _) => 3,
+            (_, _, true) => 2,
+            _ => 1,
+        })
+    };
+    let best = candidates.iter().map(says).max()?;
+    let mut readings = candidates.into_iter().find(|candidate| says(candidate) == best)?.readings;
+    let no_repository = fields::says_no_repository(text);
+    readings.iter_mut().for_each(|reading| reading.repository_only |= no_repository && reading.names_no_image());
+    Some(readings)
+}
+
+/// The ways to read a name; `behind` is the text that follows it.
+fn of_name(registry: Registry, name: &Name, behind: &str) -> Vec<Reading> {
+    let reading = |tag: Option<String>, digest: Option<Digest>| Reading {
+        about: about(&registry, name.repository.clone(), tag, digest),
+        registry: registry.clone(),
+        cut: if digest.is_none() { name.cut.clone() } else { None },
+        repository_only: name.layer.is_some(),
+        only_if_known: false,
+        layer: name.layer,
+    };
+    let mut readings = vec![reading(name.tag.clone(), name.digest)];
+    // A digest that is asked for as a layer is an image's where a runtime tries both addresses.
+    readings.extend(name.layer.map(|digest| Reading { only_if_known: true, repository_only: false, layer: None, ..reading(None, Some(digest)) }));
+    if let (Some(tag), None, None) = (&name.tag, name.digest, &name.cut) {
+        let stops = name::run(behind, |byte| byte == b'.');
+        readings.extend((stops > 0).then(|| reading(Some(format!("{tag}{}", &behind[..stops])), None)));
+        let inner = tag.trim_end_matches(['_', '-', '.']);
+        readings.extend((!inner.is_empty() && inner != tag).then(|| reading(Some(inner.to_owned()), None)));
+    }
+    readings
+}
+
+fn about(registry: &Registry, repository: String, tag: Option<String>, digest: Option<Digest>) -> About {
+    match registry {
+        Registry::Ecr { registry_id: Some(registry_id), region: Some(region) } => {
+            About::Reference(ImageReference { registry_id: registry_id.clone(), region: region.clone(), repository, tag, digest })
+        }
+        _ => About::Name { repository, tag, digest },
+    }
+}
+
+impl Reading {
+    fn names_no_image(&self) -> bool {
+        self.about.tag().is_none() && self.about.digest().is_none() && self.cut.is_none()
+    }
+}

@@ -1,0 +1,122 @@
+//! Whether a lake is as it was written: every byte of every file that counts is read and compared with its checksum.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::LakeError;
+use super::disk::{Disk, LocalDisk, Lock, read};
+use super::guard::guarded;
+use super::layout::{self, MANIFESTS, OBJECTS, READERS};
+use super::manifest::{Damage, FileEntry, Loaded, Manifest, Segment, VERSION};
+use super::objects;
+use super::parquet::Reader;
+use super::read::is_lake;
+use super::rebuild::Records;
+
+/// What a check has found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Commits so far.
+    pub generation: u64,
+    /// Files of events, how many events are in them, and how large they are.
+    pub files: u64,
+    pub events: u64,
+    pub bytes: u64,
+    /// Files without checksums, written by an earlier version: what can be told of these is that they can be read.
+    pub without_checksums: u64,
+    /// What is not as it was written, or not there.
+    pub damaged: Vec<Damage>,
+    /// Files that look like the lake's own, and do not count: `tagfall` does not read them, other tools may.
+    pub strays: Vec<String>,
+}
+
+/// The same, with what a repair needs.
+pub(super) struct Examined {
+    pub report: Report,
+    pub files: Vec<FileEntry>,
+    /// Those that are sound, and have no checksums.
+    pub unsealed: Vec<FileEntry>,
+    pub segments: Vec<Segment>,
+}
+
+/// Reads all of the lake at `lake`.
+///
+/// # Errors
+/// There is no lake, or none of its manifests can be read.
+pub fn check(lake: &Path) -> Result<Report, LakeError> {
+    if !is_lake(lake) {
+        return Err(LakeError::NotALake { folder: lake.to_path_buf() });
+    }
+    let disk = LocalDisk::open(lake).map_err(|error| LakeError::io(lake, error))?;
+    let _reading = disk.lock(READERS.as_ref(), Lock::Shared).ok().flatten();
+    let Loaded { manifest, damage } = Manifest::load(&disk)?;
+    let mut report = examine(&disk, &manifest).report;
+    report.damaged.splice(0..0, damage);
+    report.damaged.extend(manifest.lost.iter().map(super::manifest::Lost::damage));
+    Ok(report)
+}
+
+pub(super) fn examine(disk: &dyn Disk, manifest: &Manifest) -> Examined {
+    let looked: Vec<Result<bool, LakeError>> = manifest.files.par_iter().map(|entry| look(disk, entry)).collect();
+    let rows = manifest.files.iter().filter(|entry| !entry.partition.native).map(|entry| entry.rows).sum();
+    let mut report = Report {
+        generation: manifest.generation,
+        files: manifest.files.len() as u64,
+        events: rows,
+        bytes: manifest.files.iter().map(|entry| entry.bytes).sum(),
+        strays: strays(disk, manifest),
+        ..Report::default()
+    };
+    let (mut files, mut unsealed) = (Vec::new(), Vec::new());
+    for (entry, looked) in manifest.files.iter().zip(looked) {
+        match looked {
+            Ok(true) => {}
+            Ok(false) => unsealed.push(entry.clone()),
+            Err(error) => {
+                report.damaged.push(Damage { file: entry.path().to_string_lossy().into_owned(), reason: error.reason() });
+                files.push(entry.clone());
+            }
+        }
+    }
+    let (sound, damaged) = objects::sound(disk, &manifest.segments);
+    report.damaged.extend(damaged);
+    report.damaged.extend(copies(disk, manifest));
+    report.without_checksums = unsealed.len() as u64;
+    let segments = manifest.segments.iter().filter(|segment| !sound.contains(segment)).cloned().collect();
+    Examined { report, files, unsealed, segments }
+}
+
+/// Whether a file is sound: by its checksums, or, where it has none, by all of it being readable.
+fn look(disk: &dyn Disk, entry: &FileEntry) -> Result<bool, LakeError> {
+    let reader = Reader::of(disk, entry)?;
+    if reader.check()? {
+        return Ok(true);
+    }
+    for group in reader.groups() {
+        let rows = reader.read(group, None, None)?;
+        guarded(&entry.path(), || Records::of(&rows).map(drop).map_err(|error| reader.error(error)))?;
+    }
+    Ok(false)
+}
+
+/// What is wrong with the manifests that stand by.
+fn copies(disk: &dyn Disk, manifest: &Manifest) -> Vec<Damage> {
+    let [_, others @ ..] = MANIFESTS;
+    let damaged = |name: &&str| read(disk, (*name).as_ref()).is_ok() && Manifest::at(disk, name).is_err();
+    let others = others.iter().filter(|_| manifest.version >= VERSION).filter(|name| damaged(name));
+    others.map(|name| Damage { file: (*name).to_owned(), reason: "damaged: the next commit writes it anew".to_owned() }).collect()
+}
+
+/// Files under names as the lake gives them, in folders that it uses, which its manifest does not name.
+fn strays(disk: &dyn Disk, manifest: &Manifest) -> Vec<String> {
+    let named: BTreeSet<_> =
+        manifest.files.iter().map(FileEntry::path).chain(manifest.segments.iter().map(|one| layout::objects(&one.name))).collect();
+    let folders: BTreeSet<_> = manifest.files.iter().map(|entry| entry.partition.folder()).chain([OBJECTS.into()]).collect();
+    let inside = |folder: &std::path::PathBuf| {
+        let names = disk.names(folder).unwrap_or_default().into_iter().filter(|name| layout::is_rows(name) || layout::is_segment(name));
+        names.map(|name| folder.join(name)).collect::<Vec<_>>()
+    };
+    folders.iter().flat_map(inside).filter(|path| !named.contains(path)).map(|path| path.to_string_lossy().into_owned()).collect()
+}

@@ -1,0 +1,199 @@
+//! Commits over a disk that loses, tears, reorders and refuses: whatever happens, the lake opens, holds the last commit, and
+//! goes on.
+//!
+//! `SEED=7 cargo test --lib lake::commit` plays one seed again, `SEEDS=100000` plays more of them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+
+use super::*;
+use crate::lake::disk::sim::{Fault, Random, SimDisk};
+use crate::lake::manifest::{Loaded, Seal, Tail};
+use crate::lake::objects::open_kept;
+
+/// A file's path and what is in it.
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+/// What a lake is to hold.
+#[derive(Debug, Clone, Default)]
+struct Model {
+    manifest: Manifest,
+    files: Files,
+}
+
+fn partition(day: u64) -> Partition {
+    Partition { native: day == 3, account: Some("1".to_owned()), region: None, date: Some(format!("2026-03-{:02}", day + 1)) }
+}
+
+fn put(disk: &SimDisk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = disk.create(path)?;
+    // In two pieces, so that there is something to tear.
+    let (one, other) = bytes.split_at(bytes.len() / 2);
+    file.write_all(one)?;
+    file.write_all(other)
+}
+
+/// A next commit: some files more, some replaced, a segment, now and then all segments merged.
+fn next(disk: &SimDisk, model: &Model, random: &mut Random) -> io::Result<Model> {
+    let mut next = model.clone();
+    next.manifest.generation += 1;
+    let generation = next.manifest.generation;
+    for _ in 0..random.below(3) {
+        if !next.manifest.files.is_empty() {
+            let at = usize::try_from(random.below(next.manifest.files.len() as u64)).unwrap();
+            next.files.remove(&next.manifest.files.remove(at).path());
+        }
+    }
+    for number in 0..=random.below(3) {
+        let partition = partition(random.below(4));
+        let bytes: Vec<u8> = (0..8 + random.below(60)).map(|_| u8::try_from(random.below(256)).unwrap()).collect();
+        let mut name = format!("{generation:06}-{number:05}.{}", partition.extension());
+        if disk.has(&partition.folder().join(&name)) {
+            name = format!("{generation:06}-9{number:04}.{}", partition.extension());
+        }
+        put(disk, &layout::staged(&name), &bytes)?;
+        let tail = Some(Tail { bytes: bytes.len() as u64, checksum: Sum::of(&bytes) });
+        let entry = FileEntry { name, partition, rows: 1, bytes: bytes.len() as u64, row_bytes: 1, first: 0, last: 0, tail };
+        next.files.insert(entry.path(), bytes);
+        next.manifest.files.push(entry);
+    }
+    let (name, bytes) = (format!("{generation:06}.ndjson.gz"), generation.to_le_bytes());
+    put(disk, &layout::staged(&name), &bytes)?;
+    if random.below(5) == 0 {
+        next.manifest.segments.drain(..).for_each(|segment| drop(next.files.remove(&layout::objects(&segment.name))));
+    }
+    next.files.insert(layout::objects(&name), bytes.to_vec());
+    next.manifest.segments.push(Segment { name, seal: Some(Seal { bytes: 8, objects: 1, fresh: None, checksum: Sum::of(&bytes) }) });
+    Ok(next)
+}
+
+/// All files of the manifest are there, as they were written, for one who reads and has no lock.
+fn holds(disk: &SimDisk, model: &Model, kept: bool, what: &str) {
+    let Loaded { manifest, damage } = Manifest::load(disk).unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert_eq!(damage, None, "{what}");
+    assert_eq!(manifest.generation, model.manifest.generation, "{what}");
+    assert_eq!((&manifest.files, &manifest.segments), (&model.manifest.files, &model.manifest.segments), "{what}");
+    for (path, bytes) in &model.files {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let file = if kept { open_kept(disk, path, name) } else { disk.open(path) };
+        let file = file.unwrap_or_else(|error| panic!("{what}: {}: {error}", path.display()));
+        let mut there = vec![0; usize::try_from(file.size()).unwrap()];
+        file.read_at(0, &mut there).unwrap();
+        assert_eq!(&there, bytes, "{what}: {}", path.display());
+    }
+}
+
+/// Nothing lies where other tools look that does not count, and nothing is under work.
+fn is_tidy(disk: &SimDisk, model: &Model, what: &str) {
+    let folders = (0..4).map(|day| partition(day).folder()).chain([layout::OBJECTS.into(), STAGING.into()]);
+    for folder in folders {
+        for name in disk.names(&folder).unwrap() {
+            assert!(model.files.contains_key(&folder.join(&name)), "{what}: {} is left over", folder.join(name).display());
+        }
+    }
+}
+
+fn open(disk: &SimDisk) -> Result<Manifest, LakeError> {
+    let manifest = Manifest::load(disk)?.manifest;
+    recover(disk, &manifest)?;
+    Ok(manifest)
+}
+
+/// One life of a lake: commits, one of which is stopped or fails, and what comes after.
+fn live(seed: u64) {
+    let (mut random, disk) = (Random(seed), SimDisk::default());
+    let mut model = Model { manifest: Manifest::new(), files: Files::new() };
+    for round in 0..4 {
+        let what = format!("SEED={seed}, round {round}");
+        let kinds = [io::ErrorKind::StorageFull, io::ErrorKind::Other];
+        let fault = if random.below(2) == 0 { Fault::Stop } else { Fault::Once(kinds[usize::try_from(random.below(2)).unwrap()]) };
+        disk.fail_after(random.below(130), fault);
+        let mut tried = None;
+        // As a run does: open, commit, and end with the first error.
+        let done = open(&disk).map_err(|error| error.to_string()).and_then(|_| {
+            for _ in 0..1 + random.below(3) {
+                let next = next(&disk, &model, &mut random).map_err(|error| error.to_string())?;
+                tried = Some(next.clone());
+                publish(&disk, &model.manifest, &next.manifest).map_err(|error| error.to_string())?;
+                model = next;
+                tried = None;
+            }
+            Ok(())
+        });
+        if done.is_ok() || fault == Fault::Stop || random.below(2) == 0 {
+            disk.crash(&mut random);
+        } else {
+            disk.fail_after(u64::MAX, Fault::Stop);
+        }
+        // A commit that failed on its way may be there or not, until somebody opens the lake and settles it.
+        let which = || {
+            let found = Manifest::load(&disk).unwrap_or_else(|error| panic!("{what}: {error}")).manifest;
+            tried.clone().filter(|tried| tried.manifest.generation == found.generation).unwrap_or_else(|| model.clone())
+        };
+        holds(&disk, &which(), true, &what);
+        // The one who opens it next may be stopped, too, and more than once.
+        for _ in 0..random.below(3) {
+            disk.fail_after(random.below(20), Fault::Stop);
+            let _ = open(&disk);
+            disk.crash(&mut random);
+            holds(&disk, &which(), true, &what);
+        }
+        model = which();
+        open(&disk).unwrap_or_else(|error| panic!("{what}: {error}"));
+        holds(&disk, &model, false, &what);
+        is_tidy(&disk, &model, &what);
+    }
+    let last = next(&disk, &model, &mut random).unwrap();
+    publish(&disk, &model.manifest, &last.manifest).unwrap();
+    holds(&disk, &last, false, &format!("SEED={seed}, goes on"));
+}
+
+#[test]
+fn whatever_a_disk_does_the_lake_holds_its_last_commit_and_goes_on() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    match number("SEED") {
+        Some(seed) => live(seed),
+        None => (0..number("SEEDS").unwrap_or(1_500)).for_each(live),
+    }
+}
+
+/// Stopped at each call of one commit in turn.
+#[test]
+fn stopped_at_any_call_a_commit_is_there_as_a_whole_or_not_at_all() {
+    let begin = || {
+        let (mut random, disk) = (Random(3), SimDisk::default());
+        let mut model = Model { manifest: Manifest::new(), files: Files::new() };
+        for _ in 0..3 {
+            let next = next(&disk, &model, &mut random).unwrap();
+            publish(&disk, &model.manifest, &next.manifest).unwrap();
+            model = next;
+        }
+        let new = next(&disk, &model, &mut random).unwrap();
+        (disk, model, new)
+    };
+    let (disk, old, new) = begin();
+    let before = disk.calls();
+    publish(&disk, &old.manifest, &new.manifest).unwrap();
+    let calls = disk.calls() - before;
+    assert!(calls > 20);
+    let (mut kept_old, mut kept_new) = (0, 0);
+    for at in 0..=calls {
+        for crash in 0..20 {
+            let (disk, old, new) = begin();
+            disk.fail_after(at, Fault::Stop);
+            let done = publish(&disk, &old.manifest, &new.manifest);
+            disk.crash(&mut Random(crash));
+            let what = format!("stopped at call {at}, crash {crash}");
+            let generation = Manifest::load(&disk).unwrap().manifest.generation;
+            let there = if generation == new.manifest.generation { &new } else { &old };
+            assert!(done.is_err() || generation == new.manifest.generation, "{what}: a commit that was told is lost");
+            holds(&disk, there, true, &what);
+            open(&disk).unwrap();
+            holds(&disk, there, false, &what);
+            is_tidy(&disk, there, &what);
+            if generation == new.manifest.generation { kept_new += 1 } else { kept_old += 1 }
+        }
+    }
+    assert!(kept_old > 100 && kept_new > 100, "{kept_old} before, {kept_new} after");
+}

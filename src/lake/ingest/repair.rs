@@ -1,0 +1,176 @@
+//! A lake is repaired: what is damaged or missing is read again from the archives that it came from.
+//!
+//! A damaged file is taken out, its sound row groups come in again as new rows, and all objects that may have filled it count as
+//! not known. How many events came in where it lay tells whether all is there again. A file for which nothing came stays as it
+//! is; what could not be had again is noted in the manifest, and told by every reader, until another repair finds it.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+
+use super::publish::State;
+use super::{Ingest, Limits};
+use crate::lake::LakeError;
+use crate::lake::check::{Examined, Report, examine};
+use crate::lake::disk::{Disk, LocalDisk};
+use crate::lake::manifest::{Damage, FileEntry, Lost, Manifest, Segment};
+use crate::lake::merge::{Present, read_group};
+use crate::lake::objects::{self, KnownObjects, ObjectState};
+use crate::lake::parquet::Reader;
+use crate::lake::partition::Partition;
+use crate::lake::read::is_lake;
+
+/// What a repair is about.
+#[derive(Default)]
+pub(super) struct Broken {
+    /// Files that were taken out: damaged, or without checksums.
+    files: Vec<FileEntry>,
+    segments: Vec<Segment>,
+    lost: Vec<Lost>,
+    /// Objects that stand in segments that are sound.
+    pub known: KnownObjects,
+}
+
+impl Ingest {
+    /// Opens the lake at `lake` to be repaired, and looks at all of it. With `archives`, objects are to be read again: then
+    /// [`Self::known`] knows all but those that are needed.
+    ///
+    /// # Errors
+    /// There is no lake, another run has it open, or none of its manifests can be read.
+    pub fn open_to_repair(lake: &Path, limits: Limits, archives: bool) -> Result<(Self, Report), LakeError> {
+        if !is_lake(lake) {
+            return Err(LakeError::NotALake { folder: lake.to_path_buf() });
+        }
+        let disk = LocalDisk::open(lake).map_err(|error| LakeError::io(lake, error))?;
+        // One commit: until all is there, the damaged files count.
+        let limits = Limits { commit_bytes: u64::MAX, commit_objects: usize::MAX, ..limits };
+        let mut ingest = Self::open_on(Arc::new(disk), lake, None, limits)?;
+        let disk = Arc::clone(&ingest.disk);
+        let state = ingest.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Examined { mut report, files, unsealed, segments } = examine(&*disk, &state.manifest);
+        state.summary.damaged.retain(|damage| !report.damaged.contains(damage));
+        report.damaged.splice(0..0, std::mem::take(&mut state.summary.damaged));
+        report.damaged.extend(state.manifest.lost.iter().map(Lost::damage));
+        // Files that are sound and have no checksums are written anew whether or not there are archives.
+        let taken: Vec<FileEntry> = unsealed.iter().chain(files.iter().filter(|_| archives)).cloned().collect();
+        for entry in &taken {
+            state.take_out(&*disk, entry, limits)?;
+        }
+        let (sound, _) = objects::sound(&*disk, &state.manifest.segments);
+        let mut known = KnownObjects::load(&*disk, &sound)?;
+        let before = KnownObjects::load(&*disk, &sound)?;
+        let mut needed = HashSet::new();
+        objects::for_each_object(&*disk, &state.manifest, |object| {
+            let damaged = files.iter().any(|file| may_have_filled(&object, file.first, file.last));
+            if damaged || state.manifest.lost.iter().any(|lost| may_have_filled(&object, lost.first, lost.last)) {
+                known.forget(&object);
+                needed.insert(object.key());
+            }
+        });
+        // Where it is not known what became of some objects, all that are not known are read.
+        let some_unknown = !segments.is_empty() || state.manifest.lost.iter().any(|lost| lost.partition.is_none());
+        known.only = if some_unknown { None } else { Some(needed) };
+        let lost = state.manifest.lost.clone();
+        let left_in = files.into_iter().filter(|_| !archives).map(|file| file.path().to_string_lossy().into_owned()).collect::<HashSet<_>>();
+        let left = report.damaged.iter().filter(|damage| left_in.contains(&damage.file)).cloned().collect();
+        state.summary.damaged = left;
+        state.to_be_stored |= report.damaged.iter().any(|damage| damage.file.starts_with("_tagfall/manifest"));
+        state.broken = Some(Broken { files: taken, segments, lost, known: before });
+        ingest.known = Arc::new(known);
+        Ok((ingest, report))
+    }
+}
+
+/// Whether events between these times may have come from an object. What says nothing is never left out.
+fn may_have_filled(object: &ObjectState, first: i64, last: i64) -> bool {
+    object.first.is_none_or(|time| time <= last) && object.last.is_none_or(|time| first <= time)
+}
+
+impl State {
+    /// Takes a file out of its partition; its rows, as far as they can be read, come in again.
+    fn take_out(&mut self, disk: &dyn Disk, entry: &FileEntry, limits: Limits) -> Result<(), LakeError> {
+        if let Some(files) = self.files.get_mut(&entry.partition) {
+            files.retain(|present| present.entry.name != entry.name);
+        }
+        let Ok(reader) = Reader::of(disk, entry) else { return Ok(()) };
+        for group in reader.groups() {
+            let Ok(mut piece) = read_group(&reader, group, entry.partition.native) else { continue };
+            self.since_commit += piece.bytes().len() as u64;
+            self.buffers.add(&entry.partition, &mut piece);
+            self.buffers.spill(limits.buffer_bytes, disk)?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is something to be noted however little was read.
+    pub(super) fn is_repair(&self) -> bool {
+        self.broken.as_ref().is_some_and(|broken| !broken.files.is_empty() || !broken.segments.is_empty())
+    }
+
+    /// Says of everything that was broken whether it is there again, and brings `manifest` up to that; called when all rows
+    /// are in their files.
+    pub(super) fn judge(&mut self, manifest: &mut Manifest) {
+        let Some(broken) = self.broken.take() else { return };
+        let mut came: HashMap<Partition, u64> = std::mem::take(&mut self.added);
+        let mut take = |partition: &Partition, most: u64| {
+            let left = came.entry(partition.clone()).or_default();
+            let taken = most.min(*left);
+            *left -= taken;
+            taken
+        };
+        manifest.lost.clear();
+        for entry in broken.files {
+            let file = entry.path().to_string_lossy().into_owned();
+            match take(&entry.partition, entry.rows) {
+                all if all == entry.rows => self.summary.repaired.push(file),
+                0 => {
+                    let reason = "damaged, and nothing of it could be had again".to_owned();
+                    self.summary.damaged.push(Damage { file, reason });
+                    self.files.entry(entry.partition.clone()).or_default().push(Present { entry, staged: false });
+                }
+                some => {
+                    let (first, last) = (entry.first, entry.last);
+                    let count = entry.rows - some;
+                    manifest.lost.push(Lost { file, partition: Some(entry.partition), count, first, last });
+                }
+            }
+        }
+        let fresh = self.judge_segments(manifest, &broken.segments, &broken.known);
+        for lost in broken.lost {
+            let again = match &lost.partition {
+                Some(partition) => take(partition, lost.count),
+                None => fresh.min(lost.count),
+            };
+            if again < lost.count {
+                manifest.lost.push(Lost { count: lost.count - again, ..lost });
+            } else {
+                self.summary.repaired.push(lost.file);
+            }
+        }
+        self.summary.damaged.extend(manifest.lost.iter().map(Lost::damage));
+    }
+
+    /// The same for what became of objects; how many are known again.
+    fn judge_segments(&mut self, manifest: &mut Manifest, damaged: &[Segment], known: &KnownObjects) -> u64 {
+        let read_now: HashSet<u128> = self.objects.iter().map(ObjectState::key).collect();
+        let fresh = read_now.iter().filter(|key| !known.contains(**key)).count() as u64;
+        let files = damaged.iter().map(|segment| crate::lake::layout::objects(&segment.name).to_string_lossy().into_owned());
+        if fresh == 0 {
+            let reason = "damaged, and none of its objects could be had again".to_owned();
+            self.summary.damaged.extend(files.map(|file| Damage { file, reason: reason.clone() }));
+            return 0;
+        }
+        // As many objects as all segments together had; those that are there now.
+        let expected: u64 = self.manifest.segments.iter().filter_map(|segment| segment.seal?.fresh).sum();
+        let lost = expected.saturating_sub(known.len() + fresh);
+        manifest.segments.retain(|segment| damaged.iter().all(|other| other.name != segment.name));
+        for file in files {
+            if lost > 0 && manifest.lost.iter().all(|lost| lost.partition.is_some()) {
+                manifest.lost.push(Lost { file, partition: None, count: lost, first: i64::MAX, last: i64::MIN });
+            } else {
+                self.summary.repaired.push(file);
+            }
+        }
+        fresh
+    }
+}

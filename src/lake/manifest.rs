@@ -1,0 +1,286 @@
+//! The manifest: what counts in a lake.
+//!
+//! It is replaced as a whole, and its last member is the checksum of all that stands before it. A copy lies beside it, and the
+//! manifest that counted before: where the first one is damaged, the lake is read by the best of the others, and that is said.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::LakeError;
+use super::checksum::Sum;
+use super::disk::{Disk, read};
+use super::layout::{self, MANIFESTS};
+use super::objects::ObjectState;
+use super::partition::Partition;
+
+/// The version of the layout that this code writes, and the latest that it reads. Version 1 has no checksums.
+pub(super) const VERSION: u32 = 2;
+
+/// What stands before the checksum, which is followed by `"}` alone.
+const MARK: &str = ",\"checksum\":\"";
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    pub version: u32,
+    /// Commits so far.
+    pub generation: u64,
+    /// `eventSource`s that are kept, sorted; empty for all.
+    pub select: Vec<String>,
+    /// Second copies that were left out.
+    pub records_duplicate: u64,
+    /// Events that share their `eventID` with another event that was read in the same run.
+    #[serde(default)]
+    pub events_sharing_an_id: u64,
+    /// Files, folders and keys that the last run left out by name.
+    #[serde(default)]
+    pub objects_left_out: u64,
+    /// Whether an event with `readOnly: true` is among the events.
+    #[serde(default)]
+    pub read_only: bool,
+    pub files: Vec<FileEntry>,
+    /// The objects' segments, oldest first.
+    pub segments: Vec<Segment>,
+    /// Objects that could not be had in the last run; they are tried again in the next one.
+    pub unread: Vec<ObjectState>,
+    /// What was damaged and could not be read again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<Lost>,
+}
+
+/// A file that counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FileEntry {
+    pub name: String,
+    #[serde(flatten)]
+    pub partition: Partition,
+    pub rows: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// Size of its rows before they became columns. Lakes know it under the name that it had when rows were JSON.
+    #[serde(rename = "json_bytes")]
+    pub row_bytes: u64,
+    /// Times of its first and last row, in milliseconds since the epoch.
+    pub first: i64,
+    pub last: i64,
+    /// Its end, where checksums of the rest stand; files of version 1 have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<Tail>,
+}
+
+/// What stands behind the last column chunk of a file: how many bytes, and their checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Tail {
+    pub bytes: u64,
+    pub checksum: Sum,
+}
+
+impl FileEntry {
+    /// Relative to the lake.
+    pub(super) fn path(&self) -> PathBuf {
+        self.partition.folder().join(&self.name)
+    }
+}
+
+/// A file of what became of objects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written")]
+pub(super) struct Segment {
+    pub name: String,
+    #[serde(flatten)]
+    pub seal: Option<Seal>,
+}
+
+/// What a segment is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Seal {
+    pub bytes: u64,
+    pub objects: u64,
+    /// How many of these stand in no segment before it; not told where one of those was damaged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh: Option<u64>,
+    pub checksum: Sum,
+}
+
+/// In version 1 a segment was its name.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Name(String),
+    Entry {
+        name: String,
+        #[serde(flatten)]
+        seal: Option<Seal>,
+    },
+}
+
+impl From<Written> for Segment {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Name(name) => Self { name, seal: None },
+            Written::Entry { name, seal } => Self { name, seal },
+        }
+    }
+}
+
+/// A part of a lake that was damaged, and that no archive had any more when it was repaired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Lost {
+    /// The file that had it, relative to the lake.
+    pub file: String,
+    /// The partition of a file of events; `None` for what became of objects.
+    pub partition: Option<Partition>,
+    /// How many events, or objects.
+    pub count: u64,
+    /// Times of the file's first and last event, in milliseconds since the epoch.
+    pub first: i64,
+    pub last: i64,
+}
+
+impl Lost {
+    pub(super) fn damage(&self) -> Damage {
+        let what = if self.partition.is_some() { "events" } else { "objects" };
+        let reason =
+            format!("damaged, and {} {what} of it could not be had again: run tagfall lake repair with an archive that has them", self.count);
+        Damage { file: self.file.clone(), reason }
+    }
+}
+
+/// A manifest, and what is wrong with the one that should have been read.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub manifest: Manifest,
+    pub damage: Option<Damage>,
+}
+
+/// Which file is damaged, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// Relative to the lake.
+    pub file: String,
+    pub reason: String,
+}
+
+/// Why a manifest does not count.
+pub(super) enum Unusable {
+    Missing,
+    Later(u32),
+    Damaged(String),
+}
+
+impl Manifest {
+    pub(super) fn new() -> Self {
+        Self { version: VERSION, ..Self::default() }
+    }
+
+    /// The manifest of a lake; an empty one where nothing was committed yet.
+    pub(super) fn load(disk: &dyn Disk) -> Result<Loaded, LakeError> {
+        let [first, others @ ..] = MANIFESTS;
+        let reason = match Self::at(disk, first) {
+            Ok(manifest) => return Ok(Loaded { manifest, damage: None }),
+            Err(Unusable::Later(found)) => return Err(LakeError::Version { found }),
+            Err(Unusable::Missing) => None,
+            Err(Unusable::Damaged(reason)) => Some(reason),
+        };
+        let best = others.iter().filter_map(|name| Some((Self::at(disk, name).ok()?, *name))).max_by_key(|(manifest, _)| manifest.generation);
+        let why = reason.as_deref().unwrap_or("it is missing");
+        match (best, &reason) {
+            (Some((manifest, name)), _) => {
+                let reason = format!("{why}; the lake is read as of its commit {} ({name}): run tagfall lake repair", manifest.generation);
+                Ok(Loaded { manifest, damage: Some(Damage { file: first.to_owned(), reason }) })
+            }
+            (None, Some(reason)) => Err(LakeError::io(first.as_ref(), reason)),
+            (None, None) => Ok(Loaded { manifest: Self::new(), damage: None }),
+        }
+    }
+
+    pub(super) fn at(disk: &dyn Disk, name: &str) -> Result<Self, Unusable> {
+        match read(disk, name.as_ref()) {
+            Ok(bytes) => Self::parse(&bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Unusable::Missing),
+            Err(error) => Err(Unusable::Damaged(error.to_string())),
+        }
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, Unusable> {
+        let damaged = |reason: &str| Unusable::Damaged(reason.to_owned());
+        let text = std::str::from_utf8(bytes).map_err(|_| damaged("the manifest is damaged: it is no text"))?;
+        let sealed = sealed(text);
+        if let Some((content, sum)) = sealed
+            && Sum::of(content.as_bytes()) != sum
+        {
+            return Err(damaged("the manifest is damaged: its checksum does not fit"));
+        }
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        match serde_json::from_str::<Version>(text) {
+            Ok(Version { version }) if version > VERSION => return Err(Unusable::Later(version)),
+            Ok(Version { version }) if version > 1 && sealed.is_none() => return Err(damaged("the manifest is damaged: it was changed by somebody")),
+            Ok(_) => {}
+            Err(error) => return Err(Unusable::Damaged(format!("the manifest is damaged: {error}"))),
+        }
+        let manifest: Self = serde_json::from_str(text).map_err(|error| Unusable::Damaged(format!("the manifest is damaged: {error}")))?;
+        manifest.names_are_ours().then_some(manifest).ok_or_else(|| damaged("the manifest names files that are none of a lake's"))
+    }
+
+    /// Whether every name that it gives is one that a lake gives: such a name leads nowhere else.
+    fn names_are_ours(&self) -> bool {
+        self.files.iter().all(|file| layout::is_rows(&file.name)) && self.segments.iter().all(|segment| layout::is_segment(&segment.name))
+    }
+
+    /// Its text, to be written.
+    pub(super) fn text(&self) -> Result<String, serde_json::Error> {
+        let mut text = serde_json::to_string(&Self { version: VERSION, ..self.clone() })?;
+        text.pop();
+        let sum = Sum::of(text.as_bytes());
+        Ok(format!("{text}{MARK}{sum}\"}}"))
+    }
+}
+
+/// The text before the checksum, and the checksum; `None` where it does not end in one.
+fn sealed(text: &str) -> Option<(&str, Sum)> {
+    let rest = text.trim_end().strip_suffix("\"}")?;
+    let (before, digits) = rest.split_at_checked(rest.len().checked_sub(Sum::DIGITS)?)?;
+    Some((before.strip_suffix(MARK)?, Sum::parse(digits)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        let partition = Partition::new(false, Some("111122223333"), Some("eu-central-1"), None);
+        let tail = Some(Tail { bytes: 7, checksum: Sum::of(b"x") });
+        let file = FileEntry { name: "000001-00001.parquet".to_owned(), partition, rows: 3, bytes: 900, row_bytes: 1000, first: -5, last: 7, tail };
+        let seal = Some(Seal { bytes: 5, objects: 2, fresh: Some(1), checksum: Sum::of(b"y") });
+        Manifest { generation: 4, files: vec![file], segments: vec![Segment { name: "000004.ndjson.gz".to_owned(), seal }], ..Manifest::new() }
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed_and_what_is_whole_comes_back() {
+        let text = manifest().text().unwrap();
+        assert!(Manifest::parse(text.as_bytes()).is_ok_and(|read| read == manifest()));
+        for bit in 0..text.len() * 8 {
+            let mut bytes = text.clone().into_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(matches!(Manifest::parse(&bytes), Err(Unusable::Damaged(_))), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn an_edited_manifest_is_damaged_one_of_version_1_is_read_and_a_later_one_refused() {
+        let mut value: serde_json::Value = serde_json::from_str(&manifest().text().unwrap()).unwrap();
+        value["files"] = serde_json::json!([]);
+        assert!(matches!(Manifest::parse(value.to_string().as_bytes()), Err(Unusable::Damaged(_))));
+        value["version"] = 9.into();
+        assert!(matches!(Manifest::parse(value.to_string().as_bytes()), Err(Unusable::Later(9))));
+        let old = r#"{"version":1,"generation":1,"select":[],"records_duplicate":0,"files":[{"name":"NAME","native":false,"account":"1","region":null,"date":"2026-03-02","rows":1,"bytes":2,"json_bytes":3,"first":4,"last":5}],"segments":["000001.ndjson.gz"],"unread":[]}"#;
+        let read = Manifest::parse(old.replace("NAME", "000001-00001.parquet").as_bytes()).unwrap_or_default();
+        assert_eq!((read.files.len(), read.files[0].tail, read.segments[0].seal), (1, None, None));
+        for name in ["../../../../victim/000001-00001.parquet", "x.parquet", ""] {
+            assert!(matches!(Manifest::parse(old.replace("NAME", name).as_bytes()), Err(Unusable::Damaged(_))), "{name}");
+        }
+    }
+}

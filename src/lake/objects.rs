@@ -1,0 +1,291 @@
+//! What became of every object that was read: lines in segments, one segment for each commit, which are merged when there are
+//! many. Of an object that was read again the last line counts.
+//!
+//! A segment is checked before its lines are believed. One that is damaged is told, and left out.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::bufread::MultiGzDecoder;
+use flate2::write::GzEncoder;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::LakeError;
+use super::checksum::{Cuts, Summing};
+use super::disk::{Disk, Stored};
+use super::layout;
+use super::manifest::{Damage, Manifest, Seal, Segment};
+use crate::model::Repairs;
+use crate::source::{Known, Origin};
+
+/// More segments than this are merged into one.
+const SEGMENTS_MAX: usize = 32;
+
+/// How reading an object ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Ending {
+    Read,
+    Skipped,
+    Failed,
+}
+
+/// What became of one object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ObjectState {
+    /// Its name as evidence gives it.
+    pub object: String,
+    pub address: Option<String>,
+    pub stamp: Option<String>,
+    pub ending: Ending,
+    pub reason: Option<String>,
+    pub bytes_compressed: u64,
+    pub bytes_decompressed: u64,
+    pub records: u64,
+    /// What was beside them, and what had another form than CloudTrail's; lakes made before say nothing of it.
+    #[serde(default)]
+    pub records_skipped: u64,
+    #[serde(default)]
+    pub lines_skipped: u64,
+    #[serde(default)]
+    pub repaired: Repairs,
+    /// Records that could not be understood: index and reason.
+    pub failed: Vec<(u64, String)>,
+    /// How many there are, listed or not.
+    pub failed_total: u64,
+    pub first: Option<i64>,
+    pub last: Option<i64>,
+}
+
+impl ObjectState {
+    /// The same for two readings of one object.
+    pub(super) fn key(&self) -> u128 {
+        xxh3_128(self.address.as_deref().unwrap_or(&self.object).as_bytes())
+    }
+
+    fn version(&self) -> u128 {
+        xxh3_128(self.stamp.as_deref().unwrap_or_default().as_bytes())
+    }
+}
+
+/// Writes `objects` as a new segment into the staging folder; the segments that count with it, those of `manifest` merged where
+/// there are many. `name`: of the new one; `fresh`: how many stand in no other one.
+pub(super) fn add(
+    disk: &dyn Disk,
+    manifest: &Manifest,
+    name: String,
+    objects: &[ObjectState],
+    fresh: Option<u64>,
+) -> Result<Vec<Segment>, LakeError> {
+    let mut segments = manifest.segments.clone();
+    if objects.is_empty() {
+        return Ok(segments);
+    }
+    let last = if segments.len() < SEGMENTS_MAX { None } else { latest(disk, &segments) };
+    let mut seal = match &last {
+        None => write_segment(disk, &name, |add| objects.iter().try_for_each(add))?,
+        Some(last) => {
+            let fresh: HashSet<u128> = objects.iter().map(ObjectState::key).collect();
+            let stands = |at: u64, object: &ObjectState| last.get(&object.key()) == Some(&at) && !fresh.contains(&object.key());
+            write_segment(disk, &name, |add| {
+                each_line(disk, &segments, &mut |at, object| if stands(at, &object) { add(&object) } else { Ok(()) })?;
+                objects.iter().try_for_each(add)
+            })?
+        }
+    };
+    seal.fresh = if last.is_some() { Some(seal.objects) } else { fresh };
+    if last.is_some() {
+        segments.clear();
+    }
+    segments.push(Segment { name, seal: Some(seal) });
+    Ok(segments)
+}
+
+type Add<'a> = dyn FnMut(&ObjectState) -> Result<(), LakeError> + 'a;
+
+fn write_segment(disk: &dyn Disk, name: &str, fill: impl FnOnce(&mut Add<'_>) -> Result<(), LakeError>) -> Result<Seal, LakeError> {
+    let path = layout::staged(name);
+    let io = |error: io::Error| LakeError::io(&path, error);
+    let (cuts, mut objects) = (Cuts::default(), 0);
+    let mut out = GzEncoder::new(Summing::new(disk.create(&path).map_err(io)?, &cuts), Compression::fast());
+    fill(&mut |object| {
+        objects += 1;
+        serde_json::to_writer(&mut out, object).map_err(|error| LakeError::io(&path, error))?;
+        out.write_all(b"\n").map_err(io)
+    })?;
+    out.finish().and_then(|mut file| file.flush()).map_err(io)?;
+    cuts.cut();
+    let whole = cuts.take().pop().ok_or_else(|| LakeError::io(&path, "nothing was written"))?;
+    Ok(Seal { bytes: whole.bytes, objects, fresh: None, checksum: whole.sum })
+}
+
+/// Opens a segment that is as it was written.
+fn open(disk: &dyn Disk, segment: &Segment) -> Result<Box<dyn Stored>, LakeError> {
+    let path = layout::objects(&segment.name);
+    let failed = |reason: &dyn std::fmt::Display| LakeError::io(&path, reason);
+    let file = open_kept(disk, &path, &segment.name).map_err(|error| failed(&error))?;
+    let Some(seal) = segment.seal else { return Ok(file) };
+    if file.size() != seal.bytes {
+        return Err(failed(&format!("damaged: it has {} bytes, and had {}", file.size(), seal.bytes)));
+    }
+    let cuts = Cuts::default();
+    io::copy(&mut Reading { file: &*file, at: 0 }, &mut Summing::new(io::sink(), &cuts)).map_err(|error| failed(&error))?;
+    cuts.cut();
+    if cuts.take().first().is_some_and(|stretch| stretch.sum == seal.checksum) {
+        Ok(file)
+    } else {
+        Err(failed(&"damaged: its checksum does not fit"))
+    }
+}
+
+/// A file in its place or, where a commit has replaced it meanwhile, where it waits for readers like us.
+pub(super) fn open_kept(disk: &dyn Disk, path: &Path, name: &str) -> io::Result<Box<dyn Stored>> {
+    match disk.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => disk.open(&layout::replaced(name)).map_err(|_| error),
+        opened => opened,
+    }
+}
+
+/// A file from its beginning to its end.
+struct Reading<'f> {
+    file: &'f dyn Stored,
+    at: u64,
+}
+
+impl Read for Reading<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.file.size() - self.at).unwrap_or(usize::MAX).min(bytes.len());
+        let bytes = bytes.get_mut(..left).unwrap_or_default();
+        self.file.read_at(self.at, bytes)?;
+        self.at += left as u64;
+        Ok(left)
+    }
+}
+
+/// Every line of a segment.
+pub(super) fn lines(disk: &dyn Disk, segment: &Segment, each: &mut dyn FnMut(ObjectState) -> Result<(), LakeError>) -> Result<(), LakeError> {
+    let path = layout::objects(&segment.name);
+    let file = open(disk, segment)?;
+    let reading = BufReader::with_capacity(1 << 16, Reading { file: &*file, at: 0 });
+    for line in BufReader::new(MultiGzDecoder::new(reading)).lines() {
+        let line = line.map_err(|error| LakeError::io(&path, error))?;
+        each(serde_json::from_str(&line).map_err(|error| LakeError::io(&path, error))?)?;
+    }
+    Ok(())
+}
+
+/// Every line of every segment, numbered from 0.
+fn each_line(disk: &dyn Disk, segments: &[Segment], each: &mut dyn FnMut(u64, ObjectState) -> Result<(), LakeError>) -> Result<(), LakeError> {
+    let mut at = 0;
+    segments.iter().try_for_each(|segment| {
+        lines(disk, segment, &mut |object| {
+            at += 1;
+            each(at - 1, object)
+        })
+    })
+}
+
+/// The number of the last line of each object; `None` where a segment is damaged.
+fn latest(disk: &dyn Disk, segments: &[Segment]) -> Option<HashMap<u128, u64>> {
+    let mut last = HashMap::new();
+    let read = each_line(disk, segments, &mut |at, object| {
+        last.insert(object.key(), at);
+        Ok(())
+    });
+    read.is_ok().then_some(last)
+}
+
+/// The segments that are as they were written, and what is wrong with the others.
+pub(super) fn sound(disk: &dyn Disk, segments: &[Segment]) -> (Vec<Segment>, Vec<Damage>) {
+    let (mut sound, mut damaged) = (Vec::new(), Vec::new());
+    for segment in segments {
+        // Those without a checksum are gone through.
+        let read = if segment.seal.is_some() { open(disk, segment).map(drop) } else { lines(disk, segment, &mut |_| Ok(())) };
+        match read {
+            Ok(()) => sound.push(segment.clone()),
+            Err(error) => damaged.push(Damage { file: layout::objects(&segment.name).to_string_lossy().into_owned(), reason: error.reason() }),
+        }
+    }
+    (sound, damaged)
+}
+
+/// Every object once: as it was read last, or as one that could not be had, where its present version could not. What is wrong
+/// with the segments that are damaged.
+pub(super) fn for_each_object(disk: &dyn Disk, manifest: &Manifest, mut each: impl FnMut(ObjectState)) -> Vec<Damage> {
+    let (sound, mut damaged) = sound(disk, &manifest.segments);
+    let unread: HashSet<u128> = manifest.unread.iter().map(ObjectState::key).collect();
+    let last = latest(disk, &sound).unwrap_or_default();
+    let read = each_line(disk, &sound, &mut |at, object| {
+        let key = object.key();
+        if last.get(&key) == Some(&at) && !unread.contains(&key) {
+            each(object);
+        }
+        Ok(())
+    });
+    if let Err(error) = read {
+        damaged.push(Damage { file: layout::OBJECTS.to_owned(), reason: error.reason() });
+    }
+    manifest.unread.iter().cloned().for_each(each);
+    damaged
+}
+
+/// Versions of objects that are in the lake.
+#[derive(Debug, Default)]
+pub(super) struct KnownObjects {
+    /// Object → version, as fingerprints: 32 bytes an object.
+    versions: HashMap<u128, u128>,
+    failed: HashSet<u128>,
+    /// All others than these need not be read, whether known or not.
+    pub only: Option<HashSet<u128>>,
+}
+
+impl KnownObjects {
+    /// Those of the segments that are sound.
+    pub(super) fn load(disk: &dyn Disk, sound: &[Segment]) -> Result<Self, LakeError> {
+        let mut known = Self::default();
+        each_line(disk, sound, &mut |_, object| {
+            known.versions.insert(object.key(), object.version());
+            if object.ending == Ending::Failed {
+                known.failed.insert(object.key())
+            } else {
+                known.failed.remove(&object.key())
+            };
+            Ok(())
+        })?;
+        Ok(known)
+    }
+
+    /// Whether the object could not be read to its end.
+    pub(super) fn has_failed(&self, origin: &Origin) -> bool {
+        self.failed.contains(&xxh3_128(origin.address.as_bytes()))
+    }
+
+    /// Whether there is anything about this object already, in this version.
+    pub(super) fn has(&self, object: &ObjectState) -> bool {
+        self.versions.get(&object.key()) == Some(&object.version())
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.versions.len() as u64
+    }
+
+    pub(super) fn contains(&self, key: u128) -> bool {
+        self.versions.contains_key(&key)
+    }
+
+    /// Forgets an object: it is read again where it is met.
+    pub(super) fn forget(&mut self, object: &ObjectState) {
+        self.versions.remove(&object.key());
+    }
+}
+
+impl Known for KnownObjects {
+    fn knows(&self, origin: &Origin) -> bool {
+        let key = xxh3_128(origin.address.as_bytes());
+        let is_needed = self.only.as_ref().is_none_or(|only| only.contains(&key));
+        !is_needed || self.versions.get(&key) == Some(&xxh3_128(origin.stamp.as_bytes()))
+    }
+}

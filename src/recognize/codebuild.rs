@@ -1,0 +1,56 @@
+//! CodeBuild projects pull the image of their environment at each build; a build may name another.
+
+use std::borrow::Cow;
+
+use crate::model::{Action, Need, NeedKind};
+
+use super::image::task_image;
+use super::record::Record;
+use super::{Meaning, names};
+
+/// The `eventName`s that mean something.
+pub(super) const EVENTS: &[&str] =
+    &["CreateProject", "UpdateProject", "DeleteProject", "StartBuild", "StartBuildBatch", "RetryBuild", "RetryBuildBatch"];
+
+pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
+    if record.failed() {
+        return None;
+    }
+    let need = match record.name {
+        "CreateProject" | "UpdateProject" => project(record)?,
+        "DeleteProject" => Need::new(NeedKind::Ends, named(record, record.request.text("name")?)?, Vec::new()),
+        "StartBuild" | "StartBuildBatch" | "RetryBuild" | "RetryBuildBatch" => build(record)?,
+        _ => return None,
+    };
+    Some((None, Action::Needs(vec![need])))
+}
+
+fn named<'r>(record: &Record<'r>, name: &'r str) -> Option<Cow<'r, str>> {
+    names::arn(record, "codebuild", "project/", name)
+}
+
+/// `None` for an update that leaves the environment as it is.
+fn project<'r>(record: &Record<'r>) -> Option<Need<'r>> {
+    let (request, answered) = (record.request, record.response.get("project"));
+    let environment = request.get("environment");
+    if !environment.is_object() {
+        return None;
+    }
+    let who = answered.text("arn").map(Cow::Borrowed).or_else(|| named(record, request.text("name")?))?;
+    let images: Vec<_> = task_image(None, environment.text("image"), None).into_iter().collect();
+    let kind = if images.is_empty() { NeedKind::Ends } else { NeedKind::Asks };
+    Some(Need::new(kind, who, images))
+}
+
+/// A build pulls what it names itself, else what its project names.
+fn build<'r>(record: &Record<'r>) -> Option<Need<'r>> {
+    let (request, response) = (record.request, record.response);
+    let answered = if response.get("build").is_object() { response.get("build") } else { response.get("buildBatch") };
+    let project = request.text("projectName").or_else(|| answered.text("projectName")).and_then(|name| named(record, name));
+    let who = answered.text("arn").map(Cow::Borrowed).or_else(|| project.clone())?;
+    let given = request.text("imageOverride").or_else(|| answered.get("environment").text("image"));
+    let images: Vec<_> = task_image(None, given, None).into_iter().collect();
+    // An image of another registry in the place of the project's.
+    let through = project.filter(|_| images.is_empty() && given.is_none());
+    Some(Need::new(NeedKind::Once, who, images).through(through))
+}

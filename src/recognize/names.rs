@@ -1,0 +1,16 @@
+//! ARNs put together where a record names something by its name alone, so that one thing has one name whichever call speaks of it.
+
+use std::borrow::Cow;
+
+use crate::model::partition;
+
+use super::record::Record;
+
+/// `arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE`; a name that is an ARN already stays. `None`: the record tells no region or account.
+pub(super) fn arn<'r>(record: &Record<'r>, service: &str, kind: &str, name: &'r str) -> Option<Cow<'r, str>> {
+    if name.starts_with("arn:") {
+        return Some(Cow::Borrowed(name));
+    }
+    let (region, account) = (record.region?, record.recipient_account?);
+    Some(Cow::Owned(format!("arn:{}:{service}:{region}:{account}:{kind}{name}", partition(region))))
+}

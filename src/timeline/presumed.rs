@@ -1,0 +1,203 @@
+//! Images that are most likely gone, and whose end is in no log: a reference artifact goes within a day of the image that it
+//! is about, and the copy of an image goes with its source where the replication rule replicates deletions (ECR User Guide).
+//!
+//! How either is logged is not documented, so no event of their own is waited for. What shows the image to be there later
+//! (a push, a tag, a run that speaks of it) shows that it did not go; a pull shows nothing.
+
+use super::fact::Noted;
+use super::image::{End, Image, Loss, Step};
+use super::names::{DigestNo, EventNo, Map, Names, RepositoryNo, Sym};
+use super::registry::Registries;
+use super::replay::{RepositoryHistory, TagState};
+use super::tags::{Ask, AskKind};
+use crate::model::{ImageState, StepKind, TagEnd};
+use crate::policy::DAY_MILLIS;
+
+/// What the end of an image is concluded from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Because {
+    /// The image that it is about went.
+    Subject(DigestNo),
+    /// The image of the same digest went in the repository that this one is a copy of, and that replicates deletions since `set_up`.
+    Source { repository: RepositoryNo, set_up: EventNo },
+}
+
+/// Signatures of signatures of signatures: what is nested deeper is not followed.
+const NESTED_MAX: usize = 4;
+
+/// Concludes the ends that no log has.
+pub(super) fn presume(repositories: &mut [RepositoryHistory], registries: &Registries, events: &[Noted], names: &Names) {
+    if registries.deletes_any_copies() {
+        for removal in removals(repositories, registries, events, names) {
+            removal.apply(&mut repositories[removal.repository], events);
+        }
+        for (repository, at, loss) in copies(repositories, registries, events, names) {
+            end(&mut repositories[repository], at, loss, events);
+        }
+    }
+    for repository in repositories.iter_mut().filter(|repository| !repository.artifacts.is_empty()) {
+        for _ in 0..NESTED_MAX {
+            let ends = artifacts(repository, events);
+            if ends.is_empty() {
+                break;
+            }
+            ends.into_iter().for_each(|(at, loss)| end(repository, at, loss, events));
+        }
+    }
+}
+
+/// A tag that a call took off at the source, and that goes from the copy, too.
+struct Removal {
+    /// Numbers of the copy's repository and image.
+    repository: usize,
+    image: usize,
+    tag: Sym,
+    call: EventNo,
+    at: i64,
+}
+
+/// Tags of copies whose sources lost them by a call, and stayed themselves.
+fn removals(repositories: &[RepositoryHistory], registries: &Registries, events: &[Noted], names: &Names) -> Vec<Removal> {
+    let places = places(repositories, names);
+    let mut found = Vec::new();
+    for source in repositories {
+        let Some(name) = names.repository_key(source.repository).map(|key| key.name) else { continue };
+        let taken = |image: &Image, step: &Step| {
+            step.kind == StepKind::Untag && step.tag.is_some() && !image.losses.iter().any(|loss| loss.event == step.event)
+        };
+        for (image, step) in
+            source.images.iter().flat_map(|image| image.steps.iter().filter(move |step| taken(image, step)).map(move |step| (image, step)))
+        {
+            let at = events[step.event.index()].time;
+            let destinations = registries.deletes_copies(source.repository, at, names).map(|(_, places)| places).unwrap_or_default();
+            for (registry, region) in destinations {
+                let Some(&number) = places.get(&(registry, region, name)) else { continue };
+                let Some(&copy) = repositories[number].by_digest.get(&image.digest) else { continue };
+                let before = |given: EventNo| given.some().is_none_or(|given| events[given.index()].time <= at);
+                let tags = &repositories[number].images[copy].tags;
+                let had = tags.len() > 1 && tags.iter().any(|(tag, given)| *tag == step.tag && before(*given));
+                if had && repositories[number].repository != source.repository {
+                    found.push(Removal { repository: number, image: copy, tag: step.tag, call: step.event, at });
+                }
+            }
+        }
+    }
+    found
+}
+
+impl Removal {
+    /// Who asked for the tag after that asked in vain.
+    fn apply(&self, repository: &mut RepositoryHistory, events: &[Noted]) {
+        let image = &mut repository.images[self.image];
+        image.tags.retain(|(tag, _)| *tag != self.tag);
+        repository.tags.insert(self.tag, TagState { holder: None, last_holder: None });
+        let life = repository.tag_lives.entry(self.tag).or_default();
+        life.close(image.digest, self.at, self.call, TagEnd::Removed, DigestNo::NONE);
+        let asks =
+            |step: &&Step| step.tag == self.tag && step.kind == StepKind::Pull && step.caller.needs() && events[step.event.index()].time > self.at;
+        for step in image.steps.iter().filter(asks) {
+            life.ask(Ask { event: step.event, kind: AskKind::Pull, by: Sym::NONE, in_vain: true });
+        }
+    }
+}
+
+/// Number of each repository, by registry, region and name.
+fn places(repositories: &[RepositoryHistory], names: &Names) -> Map<(Sym, Sym, Sym), usize> {
+    let keys = repositories.iter().enumerate().map(|(number, repository)| (number, names.repository_key(repository.repository)));
+    keys.filter_map(|(number, key)| key.map(|key| ((key.registry_id, key.region, key.name), number))).collect()
+}
+
+/// Copies of what went: number of the repository, of the image, and its end.
+fn copies(repositories: &[RepositoryHistory], registries: &Registries, events: &[Noted], names: &Names) -> Vec<(usize, usize, Loss)> {
+    let places = places(repositories, names);
+    let mut ends = Vec::new();
+    for source in repositories {
+        let Some(name) = names.repository_key(source.repository).map(|key| key.name) else { continue };
+        let by_rule_or_call = |loss: &&Loss| matches!(loss.end, End::Expired | End::DeletedByDigest | End::DeletedByLastTag);
+        for (image, loss) in source.images.iter().flat_map(|image| image.losses.iter().filter(by_rule_or_call).map(move |loss| (image, loss))) {
+            let Some((set_up, destinations)) = registries.deletes_copies(source.repository, loss.at, names) else { continue };
+            for (registry, region) in destinations {
+                let Some(&number) = places.get(&(registry, region, name)) else { continue };
+                let copy = repositories[number].by_digest.get(&image.digest).copied();
+                let Some(at) = copy.filter(|_| repositories[number].repository != source.repository) else { continue };
+                if is_there_and_silent(&repositories[number].images[at], loss.at, events) {
+                    let because = Because::Source { repository: source.repository, set_up };
+                    ends.push((number, at, presumed(&repositories[number].images[at], loss, loss.at, because)));
+                }
+            }
+        }
+    }
+    // Of several sources the first that went counts.
+    ends.sort_by_key(|(number, at, loss)| (*number, *at, loss.at));
+    ends.dedup_by_key(|(number, at, _)| (*number, *at));
+    ends
+}
+
+/// Artifacts whose subject went.
+fn artifacts(repository: &RepositoryHistory, events: &[Noted]) -> Vec<(usize, Loss)> {
+    let subject = |image: &Image| image.subject.some().and_then(|subject| repository.image(subject)).and_then(|subject| subject.losses.last());
+    let mut ends = Vec::new();
+    for (at, image) in repository.images.iter().enumerate() {
+        let Some(loss) = subject(image).filter(|loss| loss.back_at.is_none() && loss.end != End::RepositoryDeleted) else { continue };
+        if is_there_and_silent(image, loss.at, events) {
+            ends.push((at, presumed(image, loss, loss.at.saturating_add(DAY_MILLIS), Because::Subject(image.subject))));
+        }
+    }
+    ends
+}
+
+/// Whether it was there at that moment, and nothing has shown it since.
+fn is_there_and_silent(image: &Image, at: i64, events: &[Noted]) -> bool {
+    let shows = |kind: StepKind| {
+        !matches!(
+            kind,
+            StepKind::Pull | StepKind::PullFailed | StepKind::Referenced | StepKind::TaskStopped | StepKind::PushFailed | StepKind::DeleteFailed
+        )
+    };
+    let there = matches!(image.state, ImageState::Tagged | ImageState::Untagged) && image.pushed_at.is_none_or(|pushed| pushed <= at);
+    there && !image.steps.iter().any(|step| shows(step.kind) && events[step.event.index()].time > at)
+}
+
+fn presumed(image: &Image, by: &Loss, at: i64, because: Because) -> Loss {
+    Loss {
+        end: by.end,
+        event: by.event,
+        at,
+        order: by.order,
+        tags: image.tags.clone(),
+        displaced: image.displaced.clone(),
+        run: None,
+        presumed: Some(because),
+        pushed_at: image.pushed_at,
+        untagged_at: image.untagged_at,
+        untagged_by: image.untagged_by,
+        open_start: image.open_start && image.lives == 1,
+        first_step: image.life_start,
+        end_step: 0,
+        next_life_step: u32::MAX,
+        until: i64::MAX,
+        asked_later: Vec::new(),
+        back_at: None,
+    }
+}
+
+/// It is not known to be there any more.
+fn end(repository: &mut RepositoryHistory, at: usize, mut loss: Loss, events: &[Noted]) {
+    for (tag, _) in &loss.tags {
+        if let Some(state) = repository.tags.get_mut(tag)
+            && state.holder == Some(at)
+        {
+            *state = TagState { holder: None, last_holder: Some(at) };
+            let life = repository.tag_lives.entry(*tag).or_default();
+            life.close(repository.images[at].digest, loss.at, loss.event, TagEnd::LostWithImage, DigestNo::NONE);
+        }
+    }
+    let image = &mut repository.images[at];
+    let before = image.steps.iter().take_while(|step| events[step.event.index()].time <= loss.at).count();
+    loss.end_step = u32::try_from(before.saturating_sub(1)).unwrap_or(u32::MAX);
+    image.gone_at = Some(loss.at);
+    image.state = ImageState::Unknown;
+    image.is_there = false;
+    image.displaced = None;
+    image.losses.push(loss);
+}

@@ -1,0 +1,265 @@
+//! What is set for whole registries, over time: whose pulls do not count, where images are copied to, and what ECR gives to
+//! the repositories that it makes itself.
+//!
+//! Settings hold for one registry in one region. A log window is finite: what was set before it shows only when it changes.
+
+use std::collections::BTreeMap;
+
+use super::fact::{Fact, Noted, What};
+use super::names::{EventNo, Map, Names, PolicyNo, RepositoryNo, Sym};
+use crate::model::{IamPrincipal, PushOrigin};
+
+/// One change, as the fold keeps it.
+#[derive(Debug, Clone)]
+pub enum RegistryFact {
+    Exclusion { principal: Sym, excluded: bool },
+    Replication(Box<[CopyRule]>),
+    Template(TemplateFact),
+    TemplateDeleted { prefix: Sym },
+}
+
+/// A rule of a replication configuration.
+#[derive(Debug, Clone)]
+pub struct CopyRule {
+    /// Region and registry.
+    pub destinations: Box<[(Sym, Sym)]>,
+    /// With none, the rule is for all repositories.
+    pub prefixes: Box<[Sym]>,
+    pub deletes: bool,
+}
+
+/// A repository creation template, or a change of one: what is `None` stays as it was, unless the template is whole.
+#[derive(Debug, Clone)]
+pub struct TemplateFact {
+    pub prefix: Sym,
+    pub whole: bool,
+    pub applied_for: Option<Box<[Sym]>>,
+    /// [`PolicyNo::NONE`] for a template that brings no policy.
+    pub policy: Option<PolicyNo>,
+    pub mutability: Option<Sym>,
+    pub exclusions: Option<Box<[Sym]>>,
+}
+
+/// A registry in a region.
+type Place = (Sym, Sym);
+
+/// All of them, in order of time.
+#[derive(Debug, Default)]
+pub struct Registries {
+    exclusions: Vec<Exclusion>,
+    /// Callers whose principal is on a list at some time, each with the exclusions that speak of it.
+    excluded_callers: Map<Sym, Vec<usize>>,
+    replication: Map<Place, Vec<Configuration>>,
+    templates: Map<Place, Vec<Template>>,
+}
+
+/// A replication configuration: since when, and the event that put it.
+type Configuration = (i64, EventNo, Box<[CopyRule]>);
+
+/// When each principal was put on the list of a registry, and taken off.
+type Listed<'n> = BTreeMap<(Place, IamPrincipal<'n>), Vec<(i64, EventNo, bool)>>;
+
+/// A principal on the list, from when until when (exclusive), in milliseconds.
+#[derive(Debug)]
+struct Exclusion {
+    place: Place,
+    from: i64,
+    until: i64,
+    /// The event that put it there; where that lies before the logs, the one that took it off.
+    event: EventNo,
+}
+
+/// A template as it was for a time.
+#[derive(Debug)]
+pub struct Template {
+    prefix: Sym,
+    from: i64,
+    until: i64,
+    /// The event that made it what it is.
+    pub event: EventNo,
+    applied_for: Box<[Sym]>,
+    pub policy: PolicyNo,
+    pub mutability: Sym,
+    pub exclusions: Box<[Sym]>,
+}
+
+impl Registries {
+    /// Reads `facts`, sorted by time.
+    pub fn of(facts: &[Fact], events: &[Noted], names: &Names) -> Self {
+        let mut registries = Self::default();
+        let mut listed = Listed::new();
+        for fact in facts {
+            let What::Registry(change) = &fact.what else { continue };
+            let noted = &events[fact.event.index()];
+            let place = (noted.recipient, noted.region);
+            match &**change {
+                RegistryFact::Exclusion { principal, excluded } => {
+                    let Some(principal) = IamPrincipal::of(names.text(*principal)) else { continue };
+                    listed.entry((place, principal)).or_default().push((noted.time, fact.event, *excluded));
+                }
+                RegistryFact::Replication(rules) => registries.replication.entry(place).or_default().push((noted.time, fact.event, rules.clone())),
+                RegistryFact::Template(template) => registries.put_template(place, template, noted.time, fact.event),
+                RegistryFact::TemplateDeleted { prefix } => registries.end_template(place, *prefix, noted.time),
+            }
+        }
+        registries.exclude(listed, events, names);
+        registries
+    }
+
+    fn exclude(&mut self, listed: Listed<'_>, events: &[Noted], names: &Names) {
+        let mut by_principal: BTreeMap<IamPrincipal<'_>, Vec<usize>> = BTreeMap::new();
+        for ((place, principal), changes) in listed {
+            let mut since = changes.first().filter(|(.., excluded)| !excluded).map(|(_, event, _)| (i64::MIN, *event));
+            let mut spans = Vec::new();
+            for (time, event, excluded) in changes {
+                match (since, excluded) {
+                    (None, true) => since = Some((time, event)),
+                    (Some((from, by)), false) => {
+                        spans.push((from, time, by));
+                        since = None;
+                    }
+                    _ => {}
+                }
+            }
+            spans.extend(since.map(|(from, by)| (from, i64::MAX, by)));
+            for (from, until, event) in spans {
+                by_principal.entry(principal).or_default().push(self.exclusions.len());
+                self.exclusions.push(Exclusion { place, from, until, event });
+            }
+        }
+        if by_principal.is_empty() {
+            return;
+        }
+        for caller in events.iter().map(|event| event.actor) {
+            if let Some(known) = IamPrincipal::of(names.text(caller)).and_then(|principal| by_principal.get(&principal)) {
+                self.excluded_callers.entry(caller).or_insert_with(|| known.clone());
+            }
+        }
+    }
+
+    fn put_template(&mut self, place: Place, fact: &TemplateFact, now: i64, event: EventNo) {
+        let before = self.end_template_at(place, fact.prefix, now);
+        let list = self.templates.entry(place).or_default();
+        let kept = before.and_then(|index| list.get(index)).filter(|_| !fact.whole);
+        let template = Template {
+            prefix: fact.prefix,
+            from: now,
+            until: i64::MAX,
+            event,
+            applied_for: fact.applied_for.clone().or_else(|| Some(kept?.applied_for.clone())).unwrap_or_default(),
+            policy: fact.policy.or_else(|| Some(kept?.policy)).unwrap_or(PolicyNo::NONE),
+            mutability: fact.mutability.or_else(|| Some(kept?.mutability)).unwrap_or(Sym::NONE),
+            exclusions: fact.exclusions.clone().or_else(|| Some(kept?.exclusions.clone())).unwrap_or_default(),
+        };
+        list.push(template);
+    }
+
+    fn end_template(&mut self, place: Place, prefix: Sym, now: i64) {
+        self.end_template_at(place, prefix, now);
+    }
+
+    /// Ends the template that holds, and says which that was.
+    fn end_template_at(&mut self, place: Place, prefix: Sym, now: i64) -> Option<usize> {
+        let list = self.templates.entry(place).or_default();
+        let index = list.iter().rposition(|template| template.prefix == prefix && template.until == i64::MAX)?;
+        list[index].until = now;
+        Some(index)
+    }
+
+    /// Why a pull by `caller` did not count in that repository: the event that put its principal on the list.
+    pub fn exclusion(&self, repository: RepositoryNo, caller: Sym, at: i64, names: &Names) -> Option<EventNo> {
+        let known = self.excluded_callers.get(&caller)?;
+        let place = place(repository, names)?;
+        let holds = |exclusion: &&Exclusion| exclusion.place == place && exclusion.from <= at && at < exclusion.until;
+        known.iter().filter_map(|index| self.exclusions.get(*index)).find(holds).map(|exclusion| exclusion.event)
+    }
+
+    /// The template for a repository that ECR makes at that time: the one with the longest prefix that fits.
+    pub fn template(&self, repository: RepositoryNo, made: PushOrigin, at: i64, names: &Names) -> Option<&Template> {
+        let name = names.text(names.repository_key(repository)?.name);
+        let scenario = match made {
+            PushOrigin::Client => "CREATE_ON_PUSH",
+            PushOrigin::Replication => "REPLICATION",
+            PushOrigin::PullThroughCache => "PULL_THROUGH_CACHE",
+        };
+        let length = |template: &Template| match names.text(template.prefix) {
+            "ROOT" => Some(0),
+            prefix => {
+                let rest = name.strip_prefix(prefix.trim_end_matches('/'))?;
+                rest.starts_with('/').then_some(prefix.trim_end_matches('/').len())
+            }
+        };
+        let holds = |template: &&Template| {
+            template.from <= at && at < template.until && template.applied_for.iter().any(|word| names.text(*word) == scenario)
+        };
+        let fitting = self.templates.get(&place(repository, names)?)?.iter().filter(holds);
+        fitting.filter_map(|template| Some((length(template)?, template))).max_by_key(|(length, _)| *length).map(|(_, template)| template)
+    }
+
+    /// The replication configuration of a registry at that time, and the event that put it.
+    fn replication(&self, place: Place, at: i64) -> Option<(EventNo, &[CopyRule])> {
+        let list = self.replication.get(&place)?;
+        list.iter().rev().find(|(time, ..)| *time <= at).map(|(_, event, rules)| (*event, &**rules))
+    }
+
+    /// Whether the copies of a repository lose what it loses at that time: where they are, and the event that set it up.
+    pub fn deletes_copies(&self, source: RepositoryNo, at: i64, names: &Names) -> Option<(EventNo, Vec<Place>)> {
+        let (event, rules) = self.replication(place(source, names)?, at)?;
+        let name = names.text(names.repository_key(source)?.name);
+        let fits =
+            |rule: &&CopyRule| rule.deletes && (rule.prefixes.is_empty() || rule.prefixes.iter().any(|prefix| name.starts_with(names.text(*prefix))));
+        // A place is registry and region here, and a destination region and registry there.
+        let places: Vec<Place> =
+            rules.iter().filter(fits).flat_map(|rule| rule.destinations.iter().map(|(region, registry)| (*registry, *region))).collect();
+        (!places.is_empty()).then_some((event, places))
+    }
+
+    /// The event that set up that deletions elsewhere reach this repository, if they do at that time.
+    pub fn deletions_reach(&self, copy: RepositoryNo, at: i64, names: &Names) -> Option<EventNo> {
+        let (own, name) = (place(copy, names)?, names.text(names.repository_key(copy)?.name));
+        let reaches = |rule: &CopyRule| {
+            let fits = rule.prefixes.is_empty() || rule.prefixes.iter().any(|prefix| name.starts_with(names.text(*prefix)));
+            rule.deletes && fits && rule.destinations.iter().any(|(region, registry)| (*registry, *region) == own)
+        };
+        let of = |place: &Place| self.replication(*place, at).filter(|(_, rules)| rules.iter().any(reaches)).map(|(event, _)| (*place, event));
+        // Of several sources any will do, and always the same.
+        let sources = self.replication.keys().filter_map(of);
+        sources.min_by_key(|((registry, region), _)| (names.text(*registry), names.text(*region))).map(|(_, event)| event)
+    }
+
+    /// Whether any rule, at any time, replicates deletions.
+    pub fn deletes_any_copies(&self) -> bool {
+        self.replication.values().flatten().any(|(.., rules)| rules.iter().any(|rule| rule.deletes))
+    }
+}
+
+/// Registry and region.
+fn place(repository: RepositoryNo, names: &Names) -> Option<Place> {
+    names.repository_key(repository).map(|key| (key.registry_id, key.region))
+}
+
+impl RegistryFact {
+    pub(super) fn translate(&mut self, table: &super::names::Translation) {
+        let string = |sym: &mut Sym| *sym = sym.translated(&table.strings);
+        match self {
+            Self::Exclusion { principal: sym, .. } | Self::TemplateDeleted { prefix: sym } => string(sym),
+            Self::Replication(rules) => {
+                for rule in rules {
+                    rule.prefixes.iter_mut().for_each(string);
+                    for (region, registry) in &mut rule.destinations {
+                        string(region);
+                        string(registry);
+                    }
+                }
+            }
+            Self::Template(template) => {
+                string(&mut template.prefix);
+                template.mutability.iter_mut().for_each(string);
+                template.applied_for.iter_mut().chain(&mut template.exclusions).flat_map(|list| list.iter_mut()).for_each(string);
+                if let Some(policy) = &mut template.policy {
+                    *policy = policy.translated(&table.policies);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What becomes of tags, and of those who ask for one that nothing has.
+
+use super::Replay;
+use crate::model::{Order, TagEnd};
+use crate::timeline::names::{DigestNo, EventNo, Sym};
+use crate::timeline::tags::{Ask, AskKind, TagSpan};
+
+impl Replay<'_> {
+    /// The image at `at` has `tag`: since the event `since`, or, where that is none, since before `seen` showed it.
+    pub(super) fn begin_span(&mut self, at: usize, tag: Sym, since: EventNo, seen: EventNo, order: Order) {
+        let now = self.time(seen);
+        let (digest, pushed_at) = (self.state.images[at].digest, self.state.images[at].pushed_at);
+        let life = self.state.tag_lives.entry(tag).or_default();
+        let is_first = life.spans.is_empty();
+        let from = if since.is_none() && is_first { i64::MIN } else { now };
+        life.begin(TagSpan::new(digest, since, from, pushed_at, order));
+        if from == i64::MIN {
+            // What asked for it until now was answered, for all the logs say.
+            life.asks.retain(|ask| ask.in_vain);
+        }
+    }
+
+    pub(super) fn close_span(&mut self, at: usize, tag: Sym, event: EventNo, end: TagEnd, moved_to: DigestNo) {
+        let (now, digest) = (self.time(event), self.state.images[at].digest);
+        self.state.tag_lives.entry(tag).or_default().close(digest, now, event, end, moved_to);
+    }
+
+    /// The image that a tag went with, while that is gone.
+    pub(super) fn went_with(&self, tag: Sym) -> Option<usize> {
+        self.state.tags.get(&tag)?.last_holder.filter(|at| self.state.images[*at].is_gone())
+    }
+
+    /// A pull by a tag that something has.
+    pub(super) fn pulled_by_tag(&mut self, tag: Sym, event: EventNo) {
+        if let Some(life) = self.state.tag_lives.get_mut(&tag) {
+            life.pulled(event);
+        }
+    }
+
+    /// Somebody asks for a tag that nothing has. Answers with the image that it went with, while that is gone.
+    pub(super) fn ask_in_vain(&mut self, tag: Sym, event: EventNo, kind: AskKind, by: Sym) -> Option<usize> {
+        let state = &mut self.state;
+        let life = state.tag_lives.entry(tag).or_default();
+        let last = life.spans.last().copied();
+        // Where a tag is that left its image without an event, nobody knows.
+        let went = last.filter(|last| last.end != Some(TagEnd::NotLogged));
+        let sure = went.is_some() || matches!(kind, AskKind::Failed | AskKind::Stopped) || (last.is_none() && !state.creations.is_empty());
+        let in_vain = sure && kind != AskKind::StoppedOtherwise;
+        life.ask(Ask { event, kind, by, in_vain });
+        let last = went?;
+        let at = *state.by_digest.get(&last.digest)?;
+        let image = &mut state.images[at];
+        if image.is_gone() && image.losses.last().is_some_and(|loss| loss.event == last.ended_by) {
+            return Some(at);
+        }
+        // The image is back, and the tag is not: it is still that end which is felt.
+        if let Some(loss) = image.losses.iter_mut().rfind(|loss| loss.event == last.ended_by) {
+            loss.asked_later.push((event, kind));
+        }
+        None
+    }
+}

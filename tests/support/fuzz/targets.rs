@@ -1,0 +1,196 @@
+//! Entry points for bytes of strangers, each with what must hold whatever the bytes: not only that nothing panics.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
+
+use tagfall::decode::{Decoder, Limits, Outcome, RawRecord, RecordSink, Wanted};
+use tagfall::detect::{self, Settings};
+use tagfall::explain::{Question, explain};
+use tagfall::model::Filter;
+use tagfall::pipeline::{self, Budget, Evidence, Progress, Run};
+use tagfall::policy;
+use tagfall::recognize::{Recognizer, SOURCES};
+use tagfall::source::{Delivery, Feed, Fetched, Listed};
+
+/// Most bytes that an object may inflate to here.
+const OBJECT_BYTES_MAX: u64 = 8 << 20;
+
+/// Keeps every record: position, whether it is a native event, and text.
+#[derive(Default, PartialEq, Eq, Debug)]
+struct Kept(Vec<(u64, bool, String)>);
+
+impl RecordSink for Kept {
+    fn record(&mut self, record: RawRecord<'_>) -> Result<(), String> {
+        // As every sink does: whoever asked for it reads it, and says what cannot be read. What nobody asks for, nobody checks.
+        serde_json::from_str::<&serde_json::value::RawValue>(record.json).map_err(|error| error.to_string())?;
+        self.0.push((record.index, record.native, record.json.to_owned()));
+        Ok(())
+    }
+}
+
+/// What became of an object.
+#[derive(PartialEq, Eq, Debug)]
+struct Decoded {
+    records: u64,
+    /// It says that something in it could not be read.
+    damaged: bool,
+    kept: Kept,
+}
+
+fn decoded(bytes: &[u8], wanted: Wanted<'_>) -> Decoded {
+    let mut kept = Kept::default();
+    let limits = Limits { object_bytes_max: OBJECT_BYTES_MAX, ..Limits::default() };
+    let report = Decoder::new().object(bytes, wanted, limits, &mut kept);
+    let damaged = report.failed_total > 0 || matches!(report.outcome, Outcome::Failed(_));
+    Decoded { records: report.records, damaged, kept }
+}
+
+/// The source of a record, where serde_json and everybody else must agree on it.
+fn source(json: &str) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_str(json).ok()?;
+    let twice = json.matches("eventSource").count() != 1 || json.contains("\\u00");
+    value["eventSource"].as_str().filter(|_| !twice).map(str::to_owned)
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
+}
+
+/// Every container, packed and plain, whole and damaged: the fast path and the full one agree, and so do a scan for everything
+/// and a scan for what is wanted.
+pub fn containers(bytes: &[u8]) {
+    let all = decoded(bytes, Wanted::All);
+    assert_eq!(all, decoded(bytes, Wanted::All), "the same bytes twice");
+    let wanted = decoded(bytes, Wanted::Sources(SOURCES));
+    assert_eq!(wanted.records, all.records, "what nobody wants is counted all the same");
+    let position = |(index, native, _): &(u64, bool, String)| (*index, *native);
+    let everything: BTreeMap<_, _> = all.kept.0.iter().map(|kept| (position(kept), &kept.2)).collect();
+    for kept in &wanted.kept.0 {
+        assert_eq!(everything.get(&position(kept)), Some(&&kept.2), "what is wanted is a part of everything");
+    }
+    let wanted: BTreeSet<_> = wanted.kept.0.iter().map(position).collect();
+    for kept in &all.kept.0 {
+        if let Some(source) = source(&kept.2) {
+            assert_eq!(wanted.contains(&position(kept)), kept.1 || SOURCES.contains(&source.as_str()), "{}", kept.2);
+        }
+    }
+    if !bytes.starts_with(b"\x1f\x8b") && bytes.len() < 1 << 20 {
+        // Around damage the two may keep different parts; neither may be silent about it.
+        let packed = decoded(&gzip(bytes), Wanted::All);
+        assert!(packed == all || packed.damaged && all.damaged, "packed, it is the same: {packed:?} and {all:?}");
+    }
+}
+
+/// Every record that a container hands out, understood twice the same.
+pub fn recogniser(bytes: &[u8]) {
+    let Decoded { kept, .. } = decoded(bytes, Wanted::All);
+    let (mut one, mut other) = (Recognizer::default(), Recognizer::default());
+    for (index, native, json) in &kept.0 {
+        let record = RawRecord { index: *index, json, native: *native };
+        let told = one.recognize(record, |recognized| format!("{recognized:?}"));
+        assert_eq!(told, other.recognize(record, |recognized| format!("{recognized:?}")));
+    }
+}
+
+/// Lifecycle policies, as files and as texts in the logs.
+pub fn policies(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let read = policy::Policy::from_text(&text);
+    assert!(read.is_same_as(&policy::Policy::from_text(&text)));
+    let _ = (policy::from_file(&text), policy::Policy::from_rules(&text));
+}
+
+/// Texts that people paste: an answer in three steps, or none.
+pub fn pasted(bytes: &[u8]) {
+    static WORLD: OnceLock<Evidence> = OnceLock::new();
+    let world = WORLD.get_or_init(|| read(&super::seeds::records()[..8], 1));
+    let text = String::from_utf8_lossy(bytes);
+    let Some(question) = Question::parse(&text) else { return };
+    let verdict = explain(&question, &world.history, &[], &world.coverage);
+    assert_eq!(verdict.narrative.len(), 3, "{text}");
+    assert!(verdict.narrative.iter().all(|sentence| !sentence.text.is_empty()));
+    assert_eq!(Question::parse(&text).as_ref(), Some(&question));
+}
+
+/// A whole run over damaged archives: the coverage balances, and one thread and four see the same.
+pub fn archives(objects: &[Vec<u8>]) {
+    let told = |evidence: &Evidence| {
+        let findings = detect::findings(&evidence.history, Settings { race_window_seconds: 600 });
+        let timelines: Vec<_> = evidence.history.timelines().collect();
+        serde_json::to_string(&(&evidence.coverage, findings, timelines)).unwrap()
+    };
+    let one = read(objects, 1);
+    assert!(one.coverage.balances(), "{:?}", one.coverage);
+    assert_eq!(one.coverage.objects_listed, objects.len() as u64);
+    assert_eq!(told(&one), told(&read(objects, 4)), "one thread and four");
+}
+
+#[cfg(feature = "sql")]
+pub fn sql(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let now = tagfall::model::Timestamp::from_millis(1_772_445_600_000);
+    let one = tagfall::sql::Query::parse(&text, &[], now).map(|query| format!("{:?}", query.params()));
+    let other = tagfall::sql::Query::parse(&text, &[], now).map(|query| format!("{:?}", query.params()));
+    assert_eq!(one.is_ok(), other.is_ok());
+}
+
+/// A lake of which one file was changed: told, or the same; never a panic. `lake` is the folder.
+#[cfg(feature = "sql")]
+pub fn lake(lake: &std::path::Path) {
+    let filter = Filter::default();
+    let Ok(feed) = tagfall::lake::LakeFeed::open(lake, &filter) else { return };
+    let feeds: Vec<Box<dyn Feed>> = vec![Box::new(feed)];
+    let budget = Budget { jobs: 1.try_into().unwrap(), object_bytes_max: OBJECT_BYTES_MAX };
+    let evidence = pipeline::read(Run { feeds: &feeds, budget, progress: &Progress::default(), cancelled: &AtomicBool::new(false) }, &filter);
+    assert!(evidence.coverage.balances(), "{:?}", evidence.coverage);
+}
+
+/// Texts of listings: one that was cut is never whole.
+#[cfg(feature = "s3")]
+pub fn listings(bytes: &[u8]) {
+    if tagfall::source::is_whole_listing(bytes) {
+        let text = std::str::from_utf8(bytes).expect("a whole listing is text").trim_end();
+        let cut = text.len() - 1 - text.chars().next_back().map_or(0, |last| last.len_utf8() - 1);
+        assert!(!tagfall::source::is_whole_listing(&text.as_bytes()[..cut]), "{text}");
+    }
+}
+
+/// Objects in memory.
+struct Memory {
+    objects: Vec<Vec<u8>>,
+    next: AtomicUsize,
+    one_at_a_time: Mutex<()>,
+}
+
+impl Feed for Memory {
+    fn next(&self, buffer: &mut Vec<u8>) -> Option<Delivery> {
+        let _lock = self.one_at_a_time.lock().unwrap();
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let bytes = self.objects.get(number)?;
+        buffer.clear();
+        buffer.extend_from_slice(bytes);
+        Some(Delivery {
+            object: format!("{number:03}").as_str().into(),
+            size: bytes.len() as u64,
+            outcome: Fetched::Whole,
+            origin: None,
+            signed: None,
+        })
+    }
+
+    fn listed(&self) -> Listed {
+        Listed { objects: self.objects.len() as u64, complete: true, ..Listed::default() }
+    }
+
+    fn stop(&self) {}
+}
+
+fn read(objects: &[Vec<u8>], jobs: usize) -> Evidence {
+    let feeds: Vec<Box<dyn Feed>> = vec![Box::new(Memory { objects: objects.to_vec(), next: AtomicUsize::new(0), one_at_a_time: Mutex::new(()) })];
+    let budget = Budget { jobs: jobs.try_into().unwrap(), object_bytes_max: OBJECT_BYTES_MAX };
+    pipeline::read(Run { feeds: &feeds, budget, progress: &Progress::default(), cancelled: &AtomicBool::new(false) }, &Filter::default())
+}
