@@ -269,6 +269,7 @@ fn exported(query: &Query, filter: &Filter, jobs: usize) -> Option<Vec<Vec<Strin
     let count = export.each(
         &open(),
         jobs,
+        &AtomicBool::new(false),
         |part| Ok(cells(part)),
         |part| {
             rows.extend(part);

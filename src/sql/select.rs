@@ -208,10 +208,10 @@ fn calls(select: &Select, orders: &[(Expr, OrderByOptions)]) -> Calls {
 
 /// Window functions, the `SELECT` list, DISTINCT and ORDER BY.
 fn project(scope: &Scope<'_>, select: &Select, calls: &Calls, orders: &[(Expr, OrderByOptions)], wanted: First) -> Result<Relation> {
-    let mut known = scope.known.to_vec();
+    let (mut known, mut windows) = (scope.known.to_vec(), window::Windows::default());
     for call in &calls.windows {
         let scope = Scope { known: &known, ..*scope };
-        let values = window::evaluate(&scope, aggregate::as_call(call)?).map_err(|error| error.at(call))?;
+        let values = window::evaluate(&scope, aggregate::as_call(call)?, &mut windows).map_err(|error| error.at(call))?;
         known.push((call.clone(), values));
     }
     let Projected { rows, keys } = shown(&Scope { known: &known, ..*scope }, select, orders)?;

@@ -34,6 +34,12 @@ enum Way {
     Rows,
 }
 
+/// Rows that go out as they come, and where they come from.
+struct Outgoing {
+    export: Box<Export>,
+    feeds: Vec<Box<dyn Feed>>,
+}
+
 /// What was read for a query.
 struct Reading {
     catalog: Catalog,
@@ -41,7 +47,9 @@ struct Reading {
     /// Places that were left out by their key.
     pruned: usize,
     /// What goes out as it comes, and from where.
-    export: Option<(Box<Export>, Vec<Box<dyn Feed>>)>,
+    export: Option<Outgoing>,
+    /// Turns true when the user interrupts what follows the reading.
+    cancelled: Arc<AtomicBool>,
 }
 
 impl Args {
@@ -51,9 +59,9 @@ impl Args {
         let query = Query::parse(&self.text()?, &self.params, now).map_err(|error| not_understood(&error))?;
         let asked = self.common.filter()?;
         let destination = destination::prepare(&self.common.show, self.common.inputs())?;
-        let Reading { catalog, mut coverage, pruned, export } = self.read(talk, &query, &asked)?;
-        if let Some((export, feeds)) = export {
-            let rows = self.export(&export, &feeds, &destination, &mut coverage)?;
+        let Reading { catalog, mut coverage, pruned, export, cancelled } = self.read(talk, &query, &asked)?;
+        if let Some(Outgoing { export, feeds }) = export {
+            let rows = self.export(&export, &feeds, &destination, &mut coverage, &cancelled)?;
             if let Some(rows) = rows {
                 talk.note(&format!("{}, {} in {}", read_text(&coverage), counted(rows, "row", "rows"), elapsed(started.elapsed())));
             }
@@ -74,16 +82,24 @@ impl Args {
     }
 
     /// Writes rows as they come; how many there were, or `None` when the reader of stdout closed it early.
-    fn export(&self, export: &Export, feeds: &[Box<dyn Feed>], destination: &Destination, coverage: &mut Coverage) -> Result<Option<u64>, Failure> {
+    fn export(
+        &self,
+        export: &Export,
+        feeds: &[Box<dyn Feed>],
+        destination: &Destination,
+        coverage: &mut Coverage,
+        cancelled: &AtomicBool,
+    ) -> Result<Option<u64>, Failure> {
         let shelf = feeds.first().and_then(|feed| feed.shelf()).ok_or_else(|| Failure::new("the lake is not open"))?;
         let lake = (shelf as &dyn Any).downcast_ref::<LakeFeed>().ok_or_else(|| Failure::new("the lake is not open"))?;
-        let parts = Parts { export, lake, jobs: self.common.sources().jobs.get(), failure: None.into() };
+        let parts = Parts { export, lake, jobs: self.common.sources().jobs.get(), cancelled, failure: None.into() };
         let before = shelf.coverage().objects_failed;
         let look = look(&self.common.show, destination);
         let written = destination.write(|out| parts.write(out, look, self.rows));
         if let Some(error) = parts.failure.take() {
             return Err(not_answered(&error));
         }
+        coverage.partial |= cancelled.load(Ordering::Relaxed);
         // Files that could be looked through and then not read.
         let after = shelf.coverage();
         let more = after.objects_failed.saturating_sub(before);
@@ -112,7 +128,7 @@ impl Args {
             return Err(failure.advise("save it to a file and name that, or ask cloudtrail_logs and the engine's tables apart"));
         }
         let memory_bytes_max = Some(self.common.limits.max_memory);
-        let mut reading = Reading { catalog: Catalog::default(), coverage: Coverage::default(), pruned: 0, export: None };
+        let mut reading = Reading { catalog: Catalog::default(), coverage: Coverage::default(), pruned: 0, export: None, cancelled: Arc::default() };
         if wants_engine {
             self.read_engine(talk, asked, &cancelled, &mut reading)?;
         }
@@ -120,8 +136,10 @@ impl Args {
             self.read_events(talk, query, asked, &cancelled, &mut reading)?;
         }
         // Who interrupts the reading wants what has been read; who interrupts what follows wants no answer.
-        let cancelled = (!cancelled.load(Ordering::Relaxed)).then_some(cancelled);
-        reading.catalog.limit(Limits { memory_bytes_max, cancelled });
+        if !cancelled.load(Ordering::Relaxed) {
+            reading.cancelled = cancelled;
+        }
+        reading.catalog.limit(Limits { memory_bytes_max, cancelled: Some(Arc::clone(&reading.cancelled)) });
         Ok(reading)
     }
 
@@ -180,7 +198,7 @@ impl Args {
         let gathered = gathered.map_err(|error| not_answered(&error))?;
         reading.coverage = coverage;
         match gathered {
-            Gathered::Surveyed(export) => reading.export = Some((export, feeds)),
+            Gathered::Surveyed(export) => reading.export = Some(Outgoing { export, feeds }),
             gathered => reading.catalog.insert_gathered(query, gathered).map_err(|error| not_answered(&error))?,
         }
         Ok(())

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use foldhash::fast::RandomState;
@@ -126,7 +126,8 @@ impl Export {
     }
 
     /// Works out all rows on `jobs` threads: `render` is called with some of them at a time, in any order, `take` with what that
-    /// gave, in order. How many rows there were. What cannot be read is noted in the lake's coverage.
+    /// gave, in order; it ends early when `cancelled` turns true. How many rows there were. What cannot be read is noted in the lake's
+    /// coverage.
     ///
     /// # Errors
     /// A value cannot be worked with, or there is no room; what `render` or `take` cannot do.
@@ -134,6 +135,7 @@ impl Export {
         &self,
         lake: &LakeFeed,
         jobs: usize,
+        cancelled: &AtomicBool,
         render: impl Fn(&Answer) -> io::Result<T> + Sync,
         mut take: impl FnMut(T) -> io::Result<()>,
     ) -> std::result::Result<u64, Interrupted> {
@@ -150,6 +152,9 @@ impl Export {
             }
             let mut rows = 0;
             let done = (0..self.stretches.len()).try_for_each(|at| {
+                if cancelled.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
                 let (more, rendered) = line.take(at)?;
                 rows += more;
                 take(rendered).map_err(Interrupted::from)

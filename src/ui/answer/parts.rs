@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use polars_io::parquet::write::{ParquetCompression, ParquetWriter};
 
@@ -22,6 +22,8 @@ pub struct Parts<'a> {
     pub lake: &'a LakeFeed,
     /// Threads.
     pub jobs: usize,
+    /// Turns true when nobody wants more.
+    pub cancelled: &'a AtomicBool,
     /// What is wrong with a value, if something is.
     pub failure: Cell<Option<SqlError>>,
 }
@@ -61,7 +63,7 @@ impl Parts<'_> {
     }
 
     fn each<T: Send>(&self, render: impl Fn(&Answer) -> io::Result<T> + Sync, take: impl FnMut(T) -> io::Result<()>) -> io::Result<u64> {
-        self.export.each(self.lake, self.jobs, render, take).map_err(|interrupted| match interrupted {
+        self.export.each(self.lake, self.jobs, self.cancelled, render, take).map_err(|interrupted| match interrupted {
             Interrupted::Output(error) => error,
             Interrupted::Query(error) => {
                 self.failure.set(Some(error));
