@@ -17,6 +17,7 @@ mod ingest;
 mod interrupt;
 #[cfg(feature = "sql")]
 mod lake;
+mod machine;
 mod man;
 mod nothing;
 mod options;
@@ -32,6 +33,8 @@ mod whatif;
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
+use std::num::NonZeroUsize;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -100,6 +103,25 @@ impl Command {
             Self::Lake(args) => args.quiet(),
             Self::Verify(args) => args.quiet(),
             Self::Completions(_) | Self::Man(_) => false,
+        }
+    }
+
+    /// How many workers it will have.
+    fn jobs(&self) -> NonZeroUsize {
+        match self {
+            Self::Detect(args) => args.common.jobs(),
+            Self::Explain(args) => args.common.jobs(),
+            Self::Timeline(args) => args.common.jobs(),
+            Self::Forecast(args) => args.common.jobs(),
+            Self::Whatif(args) => args.common.jobs(),
+            Self::Report(args) => args.common.jobs(),
+            Self::Query(args) => args.common.jobs(),
+            #[cfg(feature = "sql")]
+            Self::Ingest(args) => args.jobs(),
+            Self::Verify(args) => args.jobs(),
+            #[cfg(feature = "sql")]
+            Self::Lake(_) => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            Self::Queries(_) | Self::Completions(_) | Self::Man(_) => NonZeroUsize::MIN,
         }
     }
 
@@ -175,19 +197,30 @@ pub fn main(stdout: Stdout) -> ExitCode {
     let talk = Arc::new(Talk::new(cli.command.quiet()));
     #[cfg(feature = "sql")]
     tell_no_guarded_panics();
-    let ended = match stdout {
+    // A panic is a fault of the program's, or of a library's, and no reason to end in another way than any other failure.
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| match stdout {
         Stdout::Closed if cli.command.writes_to_stdout() => {
             Err(Failure::new("cannot write to stdout").because("it is closed").advise("name a file with -o, or give it a place to write to"))
         }
-        _ => cli.command.run(&talk),
-    };
-    match ended {
+        _ => {
+            machine::prepare(cli.command.jobs())?;
+            cli.command.run(&talk)
+        }
+    }));
+    match ended.unwrap_or_else(|_| Err(fault())) {
         Ok(ending) => ExitCode::from(ending.code()),
         Err(failure) => {
             talk.failure(&failure);
             ExitCode::from(Failure::EXIT_CODE)
         }
     }
+}
+
+/// What a panic means for whoever reads it.
+fn fault() -> Failure {
+    Failure::new("tagfall failed: a fault of its own, or no memory and no threads to be had")
+        .because("what is said above of a panic")
+        .advise("give it more memory, or fewer --jobs; if it fails again, report it with the text above")
 }
 
 /// What a lake makes a failure of a file is told as that, and not as a panic, too.

@@ -5,7 +5,11 @@
 //! The full path (`walk`, `lines`) takes every other container and everything that is odd or damaged: it checks
 //! the grammar of the whole text, keeps what stands before damage, and lets one bad element cost only itself. Both give the
 //! same answer on every object that both can read.
+//!
+//! An object that is larger than a worker's share of the memory (`room`), or packed in something else than gzip (`layers`), is
+//! read piece by piece (`stream`); each piece takes the full path.
 
+mod archive;
 mod blocks;
 mod fields;
 mod foreign;
@@ -14,24 +18,39 @@ mod hot;
 pub mod identity;
 mod inflate;
 pub(crate) mod json;
+mod layers;
 mod lines;
 mod literal;
 mod names;
+mod ocsf;
+mod packing;
 mod repair;
+mod room;
+mod stream;
+mod table;
 mod tally;
 mod unescape;
 mod walk;
+mod wrapping;
 
 pub mod seen;
 
 pub use gunzip::{Gunzip, Incomplete};
 pub use identity::fingerprint;
+pub(crate) use packing::unzipped;
+pub use room::Room;
 pub(crate) use unescape::unescape_string;
+
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::sync::Arc;
 
 use crate::model::{Identity, Repairs, Timestamp};
 
+use archive::Ask;
 use gunzip::Unpacked;
 use hot::HotPath;
+use packing::Packing;
 use tally::Tally;
 use walk::Walk;
 
@@ -84,6 +103,53 @@ pub struct RawRecord<'b> {
 /// it is counted and reported with its index, and decoding goes on.
 pub trait RecordSink {
     fn record(&mut self, record: RawRecord<'_>) -> Result<(), String>;
+
+    /// A part of a long text was read: the identities of its records, as in [`Decoder::identities`], and how many bytes it has.
+    /// Says whether to go on with the next one.
+    fn part(&mut self, _identities: &[Identity], _bytes: u64) -> Next {
+        Next::GoOn
+    }
+
+    /// A member of an archive begins: `name` is its path in it. Whether to read it.
+    fn begin_member(&mut self, _name: &str) -> Member {
+        Member::Read
+    }
+
+    /// The member was read; it has `bytes` in the archive. Says whether to go on with the next one.
+    fn end_member(&mut self, _report: ObjectReport, _bytes: u64) -> Next {
+        Next::GoOn
+    }
+}
+
+/// What is done with a member of an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Member {
+    Read,
+    LeftOut,
+}
+
+/// Whether the rest of a long text is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    GoOn,
+    /// No: what was asked for is there.
+    Enough,
+    /// No: somebody stopped the run, and the object was not read to its end.
+    Stop,
+}
+
+/// An object as it is stored: its bytes, or the first of them and where the others come from.
+pub struct Stored<'a> {
+    pub bytes: &'a [u8],
+    pub rest: Option<Rest<'a>>,
+}
+
+/// What follows the first bytes of an object.
+pub enum Rest<'a> {
+    /// From here on, and once.
+    Stream(&'a mut dyn Read),
+    /// The whole object, read as far as its first bytes go.
+    File(&'a mut File),
 }
 
 /// Objects that hold no events of the kind we read.
@@ -124,21 +190,20 @@ pub struct ObjectReport {
     /// Over all records that have a time, wanted or not.
     pub first_event_time: Option<Timestamp>,
     pub last_event_time: Option<Timestamp>,
+    /// A table with CloudTrail's columns: what they leave out of a record is not known.
+    pub lossy: bool,
 }
 
 /// Bounds on what one object may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Largest text that is taken from one object, in bytes. What an object inflates to beyond that is left, and the object
-    /// has failed.
-    pub object_bytes_max: u64,
     /// Most failed records of one object that are listed one by one; more are only counted.
     pub failures_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { object_bytes_max: 1 << 30, failures_max: 1000 }
+        Self { failures_max: 1000 }
     }
 }
 
@@ -150,25 +215,98 @@ pub struct Decoder {
     hot: HotPath,
     /// Looked for until it was found once.
     read_only: bool,
+    room: Arc<Room>,
+    /// The member of an archive that is being read, or its first bytes.
+    member: Vec<u8>,
 }
 
 impl Decoder {
-    /// A decoder with empty buffers.
+    /// A decoder with empty buffers, and 1 GiB to itself.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// One of several that share `room`.
+    pub fn sharing(room: Arc<Room>) -> Self {
+        Self { room, ..Self::default() }
     }
 
     /// Reads one object: `stored` bytes as they lie in the bucket or folder, compressed or not. Hands the `wanted` records to
     /// `sink`, in order; what could not be read is in the report. Never panics, whatever the bytes.
     pub fn object<S: RecordSink + ?Sized>(&mut self, stored: &[u8], wanted: Wanted<'_>, limits: Limits, sink: &mut S) -> ObjectReport {
-        let tally = Tally::new(limits, &mut self.identities);
-        let walk = Walk { wanted, sink, tally };
-        let (report, text) = match self.gunzip.unpack(stored, limits.object_bytes_max) {
-            Some(Unpacked { text, damage, .. }) => (inflated(text, damage, &mut self.hot, walk), text),
-            None => (plain(stored, walk, limits), stored),
+        self.object_of(Stored { bytes: stored, rest: None }, wanted, limits, sink)
+    }
+
+    /// The same for an object of any length.
+    pub fn object_of<S: RecordSink + ?Sized>(&mut self, stored: Stored<'_>, wanted: Wanted<'_>, limits: Limits, sink: &mut S) -> ObjectReport {
+        self.object_in(stored, &mut Ask { wanted, limits, sink, prefix: "", nesting: 0 })
+    }
+
+    /// The same inside an archive, or not.
+    fn object_in<S: RecordSink + ?Sized>(&mut self, stored: Stored<'_>, ask: &mut Ask<'_, S>) -> ObjectReport {
+        let Stored { bytes, rest } = stored;
+        if rest.is_none()
+            && let Some(report) = self.whole(bytes, ask.wanted, ask.limits, ask.sink)
+        {
+            return report;
+        }
+        let is_zip = ask.nesting < archive::NESTING_MAX && Packing::of(bytes) == Some(Packing::Zip);
+        let reader: Box<dyn Read + '_> = match rest {
+            None if is_zip => return self.zip(Cursor::new(bytes), ask),
+            Some(Rest::File(file)) if is_zip => return self.zip(file, ask),
+            None => Box::new(bytes),
+            Some(Rest::Stream(rest)) => Box::new(bytes.chain(rest)),
+            Some(Rest::File(rest)) => Box::new(bytes.chain(rest)),
+        };
+        self.in_parts(reader, bytes.len() as u64, ask)
+    }
+
+    /// Reads an object whose text can be held as a whole; `None` for any other. Nothing was handed out then.
+    fn whole<S: RecordSink + ?Sized>(&mut self, stored: &[u8], wanted: Wanted<'_>, limits: Limits, sink: &mut S) -> Option<ObjectReport> {
+        let share = self.room.share_bytes();
+        let (report, text) = if inflate::is_gzip(stored) {
+            let said = inflate::length_said(stored);
+            let _taken = self.room.whole(said)?;
+            let Unpacked { text, damage, longest } = self.gunzip.unpack(stored, said.max(share))?;
+            if longest as u64 >= said.max(share) && damage.is_some() || Packing::of(text).is_some() {
+                self.gunzip.keep(share);
+                return None;
+            }
+            let walk = Walk { wanted, sink, tally: Tally::new(limits, &mut self.identities) };
+            (inflated(text, damage, &mut self.hot, walk), text)
+        } else if stored.len() as u64 > share || Packing::of(stored).is_some() {
+            return None;
+        } else {
+            let walk = Walk { wanted, sink, tally: Tally::new(limits, &mut self.identities) };
+            // A text that no checksum vouches for: never the hot path.
+            (full(stored, None, walk), stored)
         };
         self.read_only = self.read_only || says_read_only(text);
-        report
+        self.gunzip.keep(share);
+        Some(report)
+    }
+
+    /// Reads an object piece by piece, whatever it is packed in.
+    fn in_parts<S: RecordSink + ?Sized>(&mut self, reader: Box<dyn Read + '_>, held_bytes: u64, ask: &mut Ask<'_, S>) -> ObjectReport {
+        self.identities.clear();
+        let (mut text, lossy) = match packing::unpacked(reader, &self.room) {
+            Ok(packing::Unpacked::Text(text)) => (text, false),
+            Ok(packing::Unpacked::Table(rows)) => match table::records(rows) {
+                Ok(table) => (table.records, table.lossy),
+                Err(reason) => return archive::failed(reason),
+            },
+            Ok(_) if ask.nesting >= archive::NESTING_MAX => {
+                return archive::failed("an archive inside an archive inside an archive: unpack it first".to_owned());
+            }
+            Ok(packing::Unpacked::Zip(reader)) => return self.zip_in_memory(reader, ask),
+            Ok(packing::Unpacked::Tar(reader)) => return self.tar(reader, held_bytes, ask),
+            Err(reason) => return archive::failed(reason),
+        };
+        let mut walk = Walk { wanted: ask.wanted, sink: &mut *ask.sink, tally: Tally::new(ask.limits, &mut self.identities) };
+        let streamed = stream::run(&mut *text, &self.room, &mut walk);
+        self.read_only = self.read_only || streamed.read_only;
+        let report = walk.tally.finish(streamed.damage, streamed.bytes);
+        ObjectReport { lossy: lossy || report.lossy, ..report }
     }
 
     /// Whether any object so far says `"readOnly":true`, in a wanted record or not. A trail of write events alone never does.
@@ -189,13 +327,6 @@ fn says_read_only(text: &[u8]) -> bool {
         let value = behind.iter().position(|byte| !matches!(byte, b'"' | b'\\' | b':' | b' ' | b'\t' | b'\n' | b'\r'));
         value.and_then(|start| behind.get(start..)).is_some_and(|value| value.starts_with(b"true"))
     })
-}
-
-/// A text that no checksum vouches for: never the hot path.
-fn plain<S: RecordSink + ?Sized>(stored: &[u8], walk: Walk<'_, '_, S>, limits: Limits) -> ObjectReport {
-    let length = usize::try_from(limits.object_bytes_max).map_or(stored.len(), |max| max.min(stored.len()));
-    let damage = (length < stored.len()).then(|| format!("larger than --max-memory allows for the text of one object ({length} bytes)"));
-    full(stored.get(..length).unwrap_or(stored), damage, walk)
 }
 
 /// A text that came out of gzip.
@@ -234,7 +365,7 @@ fn read<S: RecordSink + ?Sized>(text: &[u8], walk: &mut Walk<'_, '_, S>) -> Resu
     }
     let Err(fault) = walk.documents(text) else { return Ok(()) };
     let reason = describe(fault, walk.tally.records());
-    if !walk.tally.is_recognised() && (walk.salvage_lines(text) || walk.salvage_inside(text, fault)) {
+    if !walk.tally.is_recognised() && !walk.tally.is_behind_others() && (walk.salvage_lines(text) || walk.salvage_inside(text, fault)) {
         return Ok(());
     }
     Err(reason)

@@ -9,15 +9,16 @@ mod tally;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
 use crate::decode::seen::SeenEvents;
-use crate::decode::{Decoder, Limits, ObjectReport, RawRecord, RecordSink, Wanted};
-use crate::model::{Coverage, Filter, LogText, Recognized, Seen, Timestamp};
+use crate::decode::{Decoder, Limits, Member, Next, ObjectReport, RawRecord, RecordSink, Rest, Room, Stored, Wanted};
+use crate::model::{Coverage, Filter, Identity, LogText, Recognized, Seen, Timestamp};
 use crate::recognize::{BUSY, Recognizer, SOURCES};
-use crate::source::{Delivery, Feed, Fetched, Shelf, Shelved};
+use crate::source::{self, Delivery, Feed, Fetched, MemberIs, Origin, Shelf, Shelved};
 use crate::timeline::{Fold, History, Supposed, Supposition};
 use suspects::Suspects;
 use tally::Tally;
@@ -30,8 +31,15 @@ const IDS_TOGETHER: usize = 256;
 pub struct Budget {
     /// Worker threads.
     pub jobs: NonZeroUsize,
-    /// Largest size that one object may inflate to, in bytes.
+    /// What the texts of objects may take, all workers' together, in bytes. A longer text is read piece by piece.
     pub object_bytes_max: u64,
+}
+
+impl Budget {
+    /// What the workers share.
+    pub fn room(self) -> Room {
+        Room::new(self.object_bytes_max, self.jobs.get())
+    }
 }
 
 /// Counters that a progress display may read while a run goes on.
@@ -129,11 +137,12 @@ pub fn scan<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C
 
 /// The same, and whether a read-only event of any service was among the records.
 fn gather<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C + Sync) -> (Coverage, bool, Vec<C>) {
-    let seen = SeenEvents::default();
+    let (seen, room) = (SeenEvents::default(), Arc::new(run.budget.room()));
+    let work = || work(Worker { run, wanted, seen: &seen, decoder: Decoder::sharing(Arc::clone(&room)) }, make());
     let done: Vec<(Tally, C)> = match rayon::ThreadPoolBuilder::new().num_threads(run.budget.jobs.get()).build() {
-        Ok(pool) => pool.broadcast(|_| work(run, wanted, &seen, make())),
+        Ok(pool) => pool.broadcast(|_| work()),
         // No threads to be had: the work is the same with one.
-        Err(_) => vec![work(run, wanted, &seen, make())],
+        Err(_) => vec![work()],
     };
     let (mut tallies, collectors): (Vec<Tally>, Vec<C>) = done.into_iter().unzip();
     tallies.extend(run.feeds.iter().filter_map(|feed| feed.shelf()).map(|shelf| Tally::of(shelf.coverage(), shelf.has_seen_read_only())));
@@ -167,32 +176,33 @@ fn empty<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, shelf: &dyn Shelf, tall
     }
 }
 
+/// What one worker has in hand beside its collector.
+struct Worker<'r> {
+    run: Run<'r>,
+    wanted: Wanted<'r>,
+    seen: &'r SeenEvents,
+    decoder: Decoder,
+}
+
 /// One worker: object after object, until the feeds are empty.
-fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenEvents, mut collector: C) -> (Tally, C) {
-    let (mut tally, mut decoder, mut stored) = (Tally::default(), Decoder::default(), Vec::new());
-    let mut ids = Vec::new();
-    let limits = Limits { object_bytes_max: run.budget.object_bytes_max, ..Limits::default() };
+fn work<C: Collector>(mut worker: Worker<'_>, mut collector: C) -> (Tally, C) {
+    let Worker { run, wanted, seen, .. } = worker;
+    let (mut tally, mut stored, mut ids) = (Tally::default(), Vec::new(), Vec::new());
     for feed in run.feeds {
         if let Some(shelf) = feed.shelf() {
             empty(run, wanted, shelf, &mut tally, &mut collector);
             continue;
         }
         while !run.cancelled.load(Ordering::Relaxed) && !collector.is_full() {
-            let Some(delivery) = feed.next(&mut stored) else { break };
-            let object = delivery.object.raw();
-            let report = match &delivery.outcome {
-                Fetched::OtherKind | Fetched::Known => None,
-                Fetched::Failed(_) if stored.is_empty() => None,
-                _ => Some(decoder.object(&stored, wanted, limits, &mut Sink { collector: &mut collector, object })),
-            };
-            if let Some(report) = &report {
+            let Some(mut delivery) = feed.next(&mut stored) else { break };
+            let report = worker.decode(&**feed, &mut delivery, &stored, &mut tally, &mut collector);
+            if report.is_some() {
                 // Those of small objects together: each is a miss in a large table, and many misses can be under way at once.
-                ids.extend_from_slice(decoder.identities());
+                ids.extend_from_slice(worker.decoder.identities());
                 if ids.len() >= IDS_TOGETHER {
                     seen.insert_all(&ids);
                     ids.clear();
                 }
-                run.progress.decoded(report);
             }
             collector.finished(&delivery, report.as_ref());
             run.progress.delivered(&delivery);
@@ -200,19 +210,129 @@ fn work<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, seen: &SeenEvents, mut c
         }
     }
     seen.insert_all(&ids);
-    tally.read_only = decoder.has_seen_read_only();
+    tally.read_only = worker.decoder.has_seen_read_only();
     (tally, collector)
+}
+
+impl Worker<'_> {
+    /// Reads what was delivered, the first bytes of which are in `stored`; `None` if there is nothing to be read.
+    fn decode<C: Collector>(
+        &mut self,
+        feed: &dyn Feed,
+        delivery: &mut Delivery,
+        stored: &[u8],
+        tally: &mut Tally,
+        collector: &mut C,
+    ) -> Option<ObjectReport> {
+        match &delivery.outcome {
+            Fetched::OtherKind | Fetched::Known => return None,
+            Fetched::Failed(_) if stored.is_empty() => return None,
+            _ => {}
+        }
+        let name = delivery.object.clone();
+        let mut sink = Sink {
+            run: self.run,
+            feed,
+            seen: self.seen,
+            tally,
+            collector,
+            object: name.raw(),
+            origin: delivery.origin.clone(),
+            member: None,
+            noted: 0,
+            noted_bytes: 0,
+        };
+        // What is in a zip archive is told at its end: it is read from any place of the file.
+        let mut file = delivery.rest.as_ref().filter(|_| stored.starts_with(b"PK")).and_then(source::Rest::file);
+        let rest = match (&mut file, &mut delivery.rest) {
+            (Some(file), _) => Some(Rest::File(file)),
+            (None, Some(rest)) => Some(Rest::Stream(rest)),
+            (None, None) => None,
+        };
+        let report = self.decoder.object_of(Stored { bytes: stored, rest }, self.wanted, Limits::default(), &mut sink);
+        let (records, bytes) = (report.records.saturating_sub(sink.noted), report.bytes_decompressed.saturating_sub(sink.noted_bytes));
+        self.run.progress.decoded(records, bytes);
+        if let Some(mut rest) = delivery.rest.take() {
+            delivery.size = file.and_then(|file| file.metadata().ok()).map_or(delivery.size + rest.bytes(), |metadata| metadata.len());
+            if let Some(reason) = rest.take_failure() {
+                delivery.outcome = Fetched::Failed(reason);
+            }
+        }
+        Some(report)
+    }
 }
 
 /// Gives the collector the object's name along with each of its records.
 struct Sink<'a, C> {
+    run: Run<'a>,
+    feed: &'a dyn Feed,
+    seen: &'a SeenEvents,
+    tally: &'a mut Tally,
     collector: &'a mut C,
     object: &'a str,
+    origin: Option<Origin>,
+    /// The member of an archive that is being read, by its whole name.
+    member: Option<String>,
+    /// What the progress line knows of the object already.
+    noted: u64,
+    noted_bytes: u64,
 }
 
 impl<C: Collector> RecordSink for Sink<'_, C> {
     fn record(&mut self, record: RawRecord<'_>) -> Result<(), String> {
-        self.collector.record(self.object, record)
+        self.collector.record(self.member.as_deref().unwrap_or(self.object), record)
+    }
+
+    fn part(&mut self, identities: &[Identity], bytes: u64) -> Next {
+        self.seen.insert_all(identities);
+        let records = identities.len() as u64;
+        self.run.progress.decoded(records, bytes);
+        self.noted += records;
+        self.noted_bytes += bytes;
+        self.next()
+    }
+
+    fn begin_member(&mut self, name: &str) -> Member {
+        match self.feed.member(name) {
+            MemberIs::Asked => {
+                self.member = Some(format!("{}!{name}", self.object));
+                Member::Read
+            }
+            MemberIs::OtherKind => {
+                self.member = Some(format!("{}!{name}", self.object));
+                self.count_member(Fetched::OtherKind, None, 0);
+                Member::LeftOut
+            }
+            MemberIs::LeftOut => Member::LeftOut,
+        }
+    }
+
+    fn end_member(&mut self, report: ObjectReport, bytes: u64) -> Next {
+        self.count_member(Fetched::Whole, Some(report), bytes);
+        self.next()
+    }
+}
+
+impl<C: Collector> Sink<'_, C> {
+    fn next(&self) -> Next {
+        match () {
+            () if self.run.cancelled.load(Ordering::Relaxed) => Next::Stop,
+            () if self.collector.is_full() => Next::Enough,
+            () => Next::GoOn,
+        }
+    }
+
+    /// A member is an object like any other. The version that it is of is its archive's.
+    fn count_member(&mut self, outcome: Fetched, report: Option<ObjectReport>, bytes: u64) {
+        let Some(name) = self.member.take() else { return };
+        let inner = name.get(self.object.len()..).unwrap_or_default();
+        let origin = self.origin.as_ref().map(|origin| Origin { address: format!("{}{inner}", origin.address), stamp: origin.stamp.clone() });
+        // The archive's own size counts for all of its members.
+        let _ = bytes;
+        let delivery = Delivery { object: name.into(), size: 0, outcome, origin, signed: None, rest: None };
+        self.collector.finished(&delivery, report.as_ref());
+        self.tally.add(delivery, report);
+        (self.noted, self.noted_bytes) = (0, 0);
     }
 }
 
@@ -279,8 +399,8 @@ impl Progress {
         self.bytes_compressed.fetch_add(delivery.size, Ordering::Relaxed);
     }
 
-    fn decoded(&self, report: &ObjectReport) {
-        self.bytes_decompressed.fetch_add(report.bytes_decompressed, Ordering::Relaxed);
-        self.records.fetch_add(report.records, Ordering::Relaxed);
+    fn decoded(&self, records: u64, bytes: u64) {
+        self.bytes_decompressed.fetch_add(bytes, Ordering::Relaxed);
+        self.records.fetch_add(records, Ordering::Relaxed);
     }
 }

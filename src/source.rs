@@ -11,6 +11,7 @@ pub mod layout;
 mod local;
 mod options;
 mod plan;
+mod rest;
 pub mod retry;
 #[cfg(feature = "s3")]
 mod s3;
@@ -20,6 +21,7 @@ mod walk;
 pub use fatal::{FatalError, FatalKind};
 pub use options::{Credentials, MEMORY_BYTES_DEFAULT, OpenError, Options, Patience, open, public_keys};
 pub use plan::{GET_USD_PER_1000, LIST_USD_PER_1000, PRICES_AS_OF, Plan, PlanError, plan};
+pub use rest::Rest;
 
 #[cfg(feature = "s3")]
 #[doc(hidden)]
@@ -52,6 +54,11 @@ pub trait Feed: Sync {
         Pruned::default()
     }
 
+    /// What a member of an archive is by its path in it. A feed that prunes by name prunes members as it does objects, and counts them.
+    fn member(&self, name: &str) -> MemberIs {
+        if layout::is_member(name) { MemberIs::Asked } else { MemberIs::LeftOut }
+    }
+
     /// The records of a source that has no objects to hand out.
     fn shelf(&self) -> Option<&dyn Shelf> {
         None
@@ -64,8 +71,18 @@ pub fn could_not_run(feed: &dyn Feed) -> Option<FatalError> {
     feed.fatal().filter(|error| !error.kind.comes_up_on_the_way() || feed.listed().objects == 0)
 }
 
+/// What is known of a member of an archive before it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemberIs {
+    Asked,
+    /// A log digest file, Insight events …
+    OtherKind,
+    /// The filters leave it out, or it is no evidence.
+    LeftOut,
+}
+
 /// One object, or the reason why it could not be had.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Delivery {
     /// Name for evidence: the full key (S3), the path relative to the folder, the path as given (file), `-` (stdin). With
     /// several sources, the source stands before it: `s3://bucket/key`, `folder/path`.
@@ -77,6 +94,8 @@ pub struct Delivery {
     pub origin: Option<Origin>,
     /// How it is signed, where the place keeps that beside its bytes (S3): CloudTrail signs its log digest files.
     pub signed: Option<Box<Signed>>,
+    /// What follows the bytes in the buffer; only where [`Options::part_bytes`] asks. `size` does not count it.
+    pub rest: Option<Rest>,
 }
 
 /// What stands in the metadata of a log digest file. A copy on disk has lost it.

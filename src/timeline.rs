@@ -4,6 +4,7 @@
 //! `eventID`, and replays each repository by itself, in parallel: [`History`].
 
 mod calls;
+mod copies;
 mod fact;
 mod fold;
 mod history;

@@ -79,7 +79,7 @@ static LAKE: LazyLock<TempDir> = LazyLock::new(|| {
                 collector.record(&name, RawRecord { index, json: &record(object * RECORDS + index), native: false }).unwrap();
             }
             let origin = Some(Origin { address: name.clone(), stamp: "1".to_owned() });
-            let delivery = Delivery { object: name.as_str().into(), size: 1, outcome: Fetched::Whole, origin, signed: None };
+            let delivery = Delivery { object: name.as_str().into(), size: 1, outcome: Fetched::Whole, origin, signed: None, rest: None };
             let report = ObjectReport {
                 outcome: Outcome::Read,
                 bytes_decompressed: 1,
@@ -91,6 +91,10 @@ static LAKE: LazyLock<TempDir> = LazyLock::new(|| {
                 failed_total: 0,
                 first_event_time: None,
                 last_event_time: None,
+                lossy: false,
+                records_skipped: 0,
+                lines_skipped: 0,
+                repaired: Default::default(),
             };
             collector.finished(&delivery, Some(&report));
         }

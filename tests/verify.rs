@@ -29,7 +29,7 @@ impl Feed for Shelf {
         *buffer = stored.bytes;
         let signed = stored.metadata.get("signature").map(|signature| Box::new(Signed { signature: signature.clone(), generated: None }));
         let outcome = stored.metadata.get("cannot").map_or(Fetched::Whole, |reason| Fetched::Failed(reason.clone()));
-        Some(Delivery { object: key.into(), size: buffer.len() as u64, outcome, origin: None, signed })
+        Some(Delivery { object: key.into(), size: buffer.len() as u64, outcome, origin: None, signed, rest: None })
     }
 
     fn listed(&self) -> Listed {

@@ -169,7 +169,8 @@ pub fn watched<T>(talk: &Talk, feeds: &[Box<dyn Feed>], cancelled: &AtomicBool, 
     let (finished, done) = mpsc::channel();
     thread::scope(|scope| {
         let watch = Watch { talk, feeds, progress: &progress, cancelled };
-        scope.spawn(move || watch.run(&done));
+        // Nobody has to watch.
+        let _ = thread::Builder::new().spawn_scoped(scope, move || watch.run(&done));
         let result = read(pipeline::Run { feeds, budget, progress: &progress, cancelled });
         drop(finished);
         result

@@ -1,12 +1,13 @@
 //! `tagfall ingest SOURCE… --lake DIR`: every event into Parquet, for the second question.
 
+use std::num::NonZeroUsize;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::gather::{budget, watched};
 use super::options::{Jobs, S3, Sources, Window};
-use super::{Ending, after_help, interrupt, nothing, sources, values};
+use super::{Ending, after_help, interrupt, machine, nothing, sources, values};
 use crate::decode::Wanted;
 use crate::failure::Failure;
 use crate::lake::{Ingest, LakeError, Limits, Summary};
@@ -75,18 +76,23 @@ impl Args {
         self.quiet
     }
 
+    pub fn jobs(&self) -> NonZeroUsize {
+        self.jobs.count()
+    }
+
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         let started = Instant::now();
         let filter = self.window.filter(&[])?;
         self.check_sources()?;
         let cancelled = interrupt::flag(talk);
-        let ingest = Ingest::open(&self.lake, &self.select, Limits::within(self.max_memory)).map_err(|error| self.failure(&error))?;
+        let ingest =
+            Ingest::open(&self.lake, &self.select, Limits::within(machine::memory(self.max_memory))).map_err(|error| self.failure(&error))?;
         let mut options = sources::options(self.asked());
         options.known = Some(ingest.known());
         let feeds = sources::open_with(&self.sources, &options, &filter)?;
         let selected: Vec<&str> = self.select.iter().map(String::as_str).collect();
         let wanted = if selected.is_empty() { Wanted::All } else { Wanted::Sources(&selected) };
-        let budget = budget(Sources { max_memory: self.max_memory, ..self.asked() });
+        let budget = budget(Sources { max_memory: machine::memory(self.max_memory), ..self.asked() });
         let (mut coverage, _) = watched(talk, &feeds, &cancelled, budget, |run| pipeline::scan(run, wanted, || ingest.collector()));
         let ended_early = sources::check(&feeds, &mut coverage);
         ingest.note(&coverage);
@@ -106,7 +112,7 @@ impl Args {
 
     fn asked(&self) -> Sources<'_> {
         // Half of what a source is told is fetched ahead, and one stored object may take all of it.
-        let max_memory = self.max_memory / AHEAD_SHARE * 2;
+        let max_memory = machine::memory(self.max_memory) / AHEAD_SHARE * 2;
         Sources { specs: &self.sources, s3: &self.s3, max_memory, jobs: self.jobs.count() }
     }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use wildmatch::WildMatch;
 
+use super::machine;
 use super::values::{self, When};
 use crate::detect::Settings;
 use crate::failure::Failure;
@@ -19,8 +20,8 @@ const JOBS_MAX: usize = 1_024;
 pub struct Common {
     /// Where the logs are: `s3://bucket/prefix`, a folder, a file, or `-` for stdin; any mix of them
     ///
-    /// Files are recognised by content: CloudTrail objects, JSON arrays, JSON lines, `aws cloudtrail lookup-events` output
-    /// and EventBridge envelopes, each plain or gzip.
+    /// Files are recognised by content: CloudTrail objects, JSON lines, `aws cloudtrail lookup-events` output, EventBridge
+    /// envelopes, exports of other tools, OCSF and CSV; plain, gzip, zstd, or in zip and tar archives. Any size will do.
     #[arg(value_name = "SOURCE", required = true)]
     pub sources: Vec<String>,
 
@@ -123,7 +124,7 @@ pub struct Limits {
     #[command(flatten)]
     jobs: Jobs,
 
-    /// Memory for objects in flight: 512MiB, 2GiB
+    /// Memory for all objects in flight: 512MiB, 2GiB
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = values::memory)]
     pub max_memory: u64,
 }
@@ -208,7 +209,7 @@ impl Common {
         Settings { race_window_seconds: self.judge.race_window }
     }
 
-    /// Worker threads: as asked for, else one per processor.
+    /// Worker threads: as asked for, else one per processor; fewer where the machine allows no more.
     pub fn jobs(&self) -> NonZeroUsize {
         self.limits.jobs()
     }
@@ -232,7 +233,7 @@ impl Common {
 
     /// How to open the sources.
     pub fn sources(&self) -> Sources<'_> {
-        Sources { specs: &self.sources, s3: &self.s3, max_memory: self.limits.max_memory, jobs: self.jobs() }
+        Sources { specs: &self.sources, s3: &self.s3, max_memory: machine::memory(self.limits.max_memory), jobs: self.jobs() }
     }
 }
 
@@ -246,16 +247,16 @@ pub struct Sources<'a> {
 }
 
 impl Limits {
-    /// Worker threads: as asked for, else one per processor.
+    /// Worker threads: as asked for, else one per processor; fewer where the machine allows no more.
     pub fn jobs(&self) -> NonZeroUsize {
         self.jobs.count()
     }
 }
 
 impl Jobs {
-    /// Worker threads: as asked for, else one per processor.
+    /// Worker threads: as asked for, else one per processor; fewer where the machine allows no more.
     pub fn count(&self) -> NonZeroUsize {
-        self.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+        machine::workers(self.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN))
     }
 }
 

@@ -1,6 +1,7 @@
 //! From the SOURCE arguments to feeds: the one place that knows how sources are opened, and what people read when they
 //! cannot be.
 
+use super::gather::budget;
 use super::options::{Common, Sources};
 use crate::failure::Failure;
 use crate::model::{Coverage, Filter};
@@ -63,6 +64,7 @@ pub fn options(sources: Sources<'_>) -> Options {
         no_sign_request: sources.s3.no_sign_request,
         request_payer: sources.s3.request_payer(),
         memory_bytes_max: sources.max_memory,
+        part_bytes: Some(budget(sources).room().share_bytes()),
         jobs: sources.jobs,
         many: sources.specs.len() > 1,
         ..Options::default()

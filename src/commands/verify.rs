@@ -1,12 +1,14 @@
 //! `tagfall verify SOURCE…`: is this what CloudTrail delivered, and all of it?
 
+use std::io::Read as _;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::gather::{self, watched};
 use super::options::{FailOn, Limits, S3, Show, Sources, Window};
-use super::{Ending, destination, interrupt, nothing, sources, values};
+use super::{Ending, destination, interrupt, machine, nothing, sources, values};
 use crate::failure::Failure;
 use crate::integrity::{self, Gathered, Keys, Root, Scope};
 use crate::model::{Coverage, Filter, Standing, Verification};
@@ -73,6 +75,10 @@ pub struct Args {
 }
 
 impl Args {
+    pub fn jobs(&self) -> NonZeroUsize {
+        self.limits.jobs()
+    }
+
     pub fn writes_to_stdout(&self) -> bool {
         self.show.writes_to_stdout()
     }
@@ -88,7 +94,7 @@ impl Args {
         let destination = destination::prepare(&self.show, self.public_keys.iter().map(PathBuf::as_path).chain(self.sources.iter().map(Path::new)))?;
         let mut keys = keys(&self.public_keys)?;
         let cancelled = interrupt::flag(talk);
-        let asked = Sources { specs: &self.sources, s3: &self.s3, max_memory: self.limits.max_memory, jobs: self.limits.jobs() };
+        let asked = Sources { specs: &self.sources, s3: &self.s3, max_memory: machine::memory(self.limits.max_memory), jobs: self.limits.jobs() };
         if let Some(lake) = self.sources.iter().find(|spec| sources::is_lake(spec)) {
             let failure = Failure::new(format!("cannot verify {lake}")).because("it is a lake: it holds events, and not the objects they came in");
             return Err(failure.advise("name the logs that it was made from"));
@@ -189,6 +195,9 @@ fn root(spec: &str) -> Option<Root> {
     })
 }
 
+/// Far beyond the keys of all regions and years: one has half a KiB.
+const KEYS_BYTES_MAX: u64 = 4 << 20;
+
 fn keys(files: &[PathBuf]) -> Result<Keys, Failure> {
     let mut keys = Keys::default();
     for file in files {
@@ -201,7 +210,11 @@ fn keys(files: &[PathBuf]) -> Result<Keys, Failure> {
                 .because("this tagfall was built without them")
                 .advise("build it with the feature `signatures`"));
         }
-        let json = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
+        let mut json = Vec::new();
+        let read = std::fs::File::open(file).and_then(|file| file.take(KEYS_BYTES_MAX + 1).read_to_end(&mut json));
+        if read.map_err(|error| failed(error.to_string()))? as u64 > KEYS_BYTES_MAX {
+            return Err(failed(format!("it is larger than any list of keys ({KEYS_BYTES_MAX} bytes)")));
+        }
         let added = keys.add(&json).map_err(failed)?;
         if added == 0 {
             return Err(failed("there is not one key in it: AWS lists none for that time, or for that region".to_owned()));

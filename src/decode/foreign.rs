@@ -3,9 +3,6 @@
 /// Why `text` cannot hold records; `None` if it may. An empty text is handled elsewhere.
 pub(super) fn refusal(text: &[u8]) -> Option<String> {
     let known: &[(&[u8], &str)] = &[
-        (b"PK\x03\x04", "a zip archive: unpack it first"),
-        (b"PK\x05\x06", "an empty zip archive"),
-        (b"\x28\xb5\x2f\xfd", "zstd data: decompress it first"),
         (b"BZh", "bzip2 data: decompress it first"),
         (b"\xfd7zXZ\0", "xz data: decompress it first"),
         (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it first"),
@@ -17,9 +14,6 @@ pub(super) fn refusal(text: &[u8]) -> Option<String> {
     if let Some((_, reason)) = known.iter().find(|(magic, _)| text.starts_with(magic)) {
         return Some((*reason).to_owned());
     }
-    if text.get(257..262) == Some(b"ustar") {
-        return Some("a tar archive: unpack it first".to_owned());
-    }
     let head = text.get(..text.len().min(512)).unwrap_or(text);
     if memchr::memchr(0, head).is_some() {
         let utf16 = head.len() > 3 && (head[0] == 0 && head[2] == 0 || head[1] == 0 && head[3] == 0);
@@ -29,7 +23,7 @@ pub(super) fn refusal(text: &[u8]) -> Option<String> {
 }
 
 /// CSV exports of the same events: their header line gives them away.
-fn csv(text: &[u8]) -> Option<String> {
+pub(super) fn csv(text: &[u8]) -> Option<String> {
     let line = text.split(|&byte| byte == b'\n').next()?;
     let header = String::from_utf8_lossy(line.get(..line.len().min(4096))?).to_lowercase();
     if text.starts_with(b"{") || text.starts_with(b"[") || header.matches(',').count() < 2 {

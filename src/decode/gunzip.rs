@@ -24,7 +24,7 @@ pub(super) struct Unpacked<'a> {
     /// Why that is not all.
     pub damage: Option<String>,
     /// Length of the longest text on the way there.
-    longest: usize,
+    pub longest: usize,
 }
 
 impl Gunzip {
@@ -41,6 +41,12 @@ impl Gunzip {
         let inner = self.inner.inflate(text, bytes_max);
         let (damage, longest) = (outer.damage.or(inner.damage), inner.length.max(outer.length));
         Some(Unpacked { text: self.inner.text(inner.length), damage, longest })
+    }
+
+    /// Gives back buffers that have grown beyond `bytes`.
+    pub(super) fn keep(&mut self, bytes: u64) {
+        self.outer.keep(bytes);
+        self.inner.keep(bytes);
     }
 
     /// The content of an object, whatever it is packed in (nothing, gzip of any number of members, gzip inside gzip), as far

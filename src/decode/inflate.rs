@@ -12,10 +12,10 @@ const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 0x08];
 const MEMBER_BYTES_MIN: usize = 20;
 /// Deflate cannot do better than 1032 : 1. A size that claims more is a lie.
 const RATIO_MAX: u64 = 1032;
-/// A buffer that has grown beyond this is given back after the object that needed it.
-const BUFFER_BYTES_KEPT: usize = 64 << 20;
+/// Buffers of less are made a quarter larger than they need to be.
+const ROUNDED_BELOW: usize = 16 << 20;
 /// How much text is inflated at a time in a stream: at a damaged byte, what was inflated in the same step is lost.
-const STEP_BYTES: usize = 1 << 10;
+pub(super) const STEP_BYTES: usize = 1 << 10;
 
 pub(super) fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&GZIP_MAGIC)
@@ -50,9 +50,6 @@ impl Inflater {
 
     /// Inflates `stored`, which [`is_gzip`].
     pub(super) fn inflate(&mut self, stored: &[u8], bytes_max: u64) -> Inflated {
-        if self.buffer.len() > BUFFER_BYTES_KEPT {
-            self.buffer = Vec::new();
-        }
         match self.whole(stored, bytes_max) {
             Some(length) => Inflated { length, damage: None },
             None => self.stream(stored, bytes_max),
@@ -83,11 +80,19 @@ impl Inflater {
         (sound && memchr::memmem::find(stored.get(header..stored.len() - 1)?, trailer).is_none()).then_some(length)
     }
 
+    /// Gives back a buffer that has grown beyond `bytes`.
+    pub(super) fn keep(&mut self, bytes: u64) {
+        if self.buffer.len() as u64 > bytes {
+            self.buffer = Vec::new();
+        }
+    }
+
     /// A fresh buffer rather than a grown one: nothing is copied, and the system hands out zeroed pages lazily.
     fn make_room(&mut self, length: usize) {
         if self.buffer.len() < length {
             self.buffer = Vec::new();
-            self.buffer = vec![0; length + length / 4];
+            // Room for the next ones, which are about as long; a large one is alone with its size.
+            self.buffer = vec![0; if length < ROUNDED_BELOW { length + length / 4 } else { length }];
         }
     }
 
@@ -122,7 +127,7 @@ impl Inflater {
             let read = match self.buffer.get_mut(*length..room).map(|free| member.read(free)) {
                 Some(Ok(read)) => read,
                 Some(Err(error)) if error.kind() == ErrorKind::Interrupted => continue,
-                Some(Err(error)) => return Err(stream_damage(&error, *length)),
+                Some(Err(error)) => return Err(stream_damage(&error, *length as u64)),
                 None => 0,
             };
             *length += read;
@@ -137,11 +142,18 @@ impl Inflater {
     }
 }
 
-fn stream_damage(error: &std::io::Error, length: usize) -> String {
+pub(super) fn stream_damage(error: &std::io::Error, length: u64) -> String {
     match error.kind() {
         ErrorKind::UnexpectedEof => format!("the gzip data is cut off after {length} bytes of text"),
         _ => format!("damaged gzip data after {length} bytes of text: {error}"),
     }
+}
+
+/// How long the text is, by the last member's trailer: more than one member makes it a lie, and so does damage.
+pub(super) fn length_said(stored: &[u8]) -> u64 {
+    let said = stored.last_chunk::<4>().map_or(0, |size| u64::from(u32::from_le_bytes(*size)));
+    // What is no less than 4 GiB is said modulo that.
+    if said > (stored.len() as u64).saturating_mul(RATIO_MAX) { 0 } else { said }
 }
 
 /// The length of a member's header: 10 bytes and what its flags announce. `None` if it is cut or not gzip.

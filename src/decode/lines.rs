@@ -12,8 +12,8 @@ const BRACES_MAX: usize = 4;
 
 /// Where the JSON of a line begins.
 #[derive(Debug, Clone, Copy)]
-struct Start {
-    at: usize,
+pub(super) struct Start {
+    pub at: usize,
     /// Something else stands before it. What stands behind it is of the same kind, then.
     prefixed: bool,
 }
@@ -30,7 +30,7 @@ pub(super) fn is_lines(text: &[u8]) -> bool {
 }
 
 /// Where the JSON of a line begins, behind white space and whatever a tool writes before it.
-fn json_start(line: &[u8]) -> Option<Start> {
+pub(super) fn json_start(line: &[u8]) -> Option<Start> {
     let at = skip_between(line, 0);
     let is_json = match line.get(at)? {
         b'{' => true,

@@ -24,10 +24,16 @@ pub(super) struct Tally<'d> {
     listed: bool,
     /// The first thing that does not belong to CloudTrail.
     foreign: Option<String>,
+    /// Where the part of the text that is being read begins; 0 if it is read as a whole.
+    part: u64,
+    /// How many elements were seen before that part.
+    before: u64,
     /// The same, if it looks like CloudTrail all the same.
     notification: Option<&'static str>,
     /// The first damage that reading went on behind.
     damage: Option<String>,
+    /// Records were made of another schema, which may leave something out.
+    lossy: bool,
 }
 
 impl<'d> Tally<'d> {
@@ -49,9 +55,30 @@ impl<'d> Tally<'d> {
             recognised: false,
             listed: false,
             foreign: None,
+            part: 0,
+            before: 0,
             notification: None,
             damage: None,
+            lossy: false,
         }
+    }
+
+    /// A text that is read in parts: the next one begins at byte `at`.
+    pub(super) const fn begin_part(&mut self, at: u64) {
+        self.part = at;
+        self.before = self.index;
+    }
+
+    /// Whether elements were counted in parts before this one: then it cannot be begun anew.
+    pub(super) const fn is_behind_others(&self) -> bool {
+        self.before > 0
+    }
+
+    /// Hands over the identities of the part that was read.
+    pub(super) fn end_part<T>(&mut self, take: impl FnOnce(&[Identity]) -> T) -> T {
+        let taken = take(self.identities);
+        self.identities.clear();
+        taken
     }
 
     /// Forgets everything: a reading turned out to be the wrong one.
@@ -111,7 +138,8 @@ impl<'d> Tally<'d> {
     pub(super) fn fail_counted(&mut self, index: u64, reason: String) {
         self.failed_total += 1;
         if self.failed.len() < self.limits.failures_max {
-            self.failed.push((index, reason));
+            let place = if self.part == 0 { String::new() } else { format!(" (in the part from byte {} on)", self.part) };
+            self.failed.push((index, reason + &place));
         }
     }
 
@@ -126,6 +154,11 @@ impl<'d> Tally<'d> {
     /// Counts what was repaired in the last record.
     pub(super) const fn repaired(&mut self, repairs: &Repairs) {
         self.repaired.add(repairs);
+    }
+
+    /// A record was made of what another schema has of it.
+    pub(super) const fn lossy(&mut self) {
+        self.lossy = true;
     }
 
     /// Damage that reading goes on behind.
@@ -183,6 +216,7 @@ impl<'d> Tally<'d> {
             failed_total: self.failed_total,
             first_event_time: self.first,
             last_event_time: self.last,
+            lossy: self.lossy,
         }
     }
 

@@ -158,7 +158,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     }
 
     /// Something that is an event, or an event in wrapping paper.
-    fn event(&mut self, text: &[u8], span: Range<usize>, fields: &Fields, wraps: u8) {
+    pub(super) fn event(&mut self, text: &[u8], span: Range<usize>, fields: &Fields, wraps: u8) {
         match fields.shape(text) {
             Shape::Record => self.record(text, span, fields),
             Shape::Other(kind) => self.tally.skip(kind),
@@ -167,6 +167,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             Shape::LogLine => self.embedded(&fields.text(text, Key::Message).unwrap_or_default(), wraps),
             Shape::Notification(what) => self.tally.refuse(what),
             Shape::Foreign if is_bulk_action(text, span.start) => self.tally.pass_over("an action line of a bulk file".to_owned()),
+            Shape::Foreign if self.unwrap(text, span.clone(), wraps) => {}
             Shape::Foreign => self.tally.fail_foreign(describe(text, span.start)),
         }
     }
@@ -271,7 +272,7 @@ fn goes_on(text: &[u8], end: usize) -> bool {
 }
 
 /// Whether this member is the list of a container.
-fn is_container(text: &[u8], key: &Range<usize>, value: usize) -> bool {
+pub(super) fn is_container(text: &[u8], key: &Range<usize>, value: usize) -> bool {
     let key = plain(text.get(key.clone()).unwrap_or_default());
     matches!(&*key, b"Records" | b"records" | b"Events" | b"events" | b"logEvents") && text.get(value) == Some(&b'[')
 }

@@ -1,6 +1,7 @@
 //! One pass over all objects, in whatever order they come: a hash of each log file, what each log digest file says, and
 //! nothing else is kept.
 
+use std::io;
 use std::sync::atomic::Ordering;
 
 use rayon::ThreadPool;
@@ -8,10 +9,10 @@ use sha2::Digest as _;
 
 use super::file::LogDigestFile;
 use super::name::{self, Trail};
-use crate::decode::{Gunzip, Incomplete};
+use crate::decode::{Gunzip, Incomplete, Room, unzipped};
 use crate::model::{Coverage, LogText, Sha256, Timestamp};
 use crate::pipeline::Run;
-use crate::source::{Delivery, Fetched};
+use crate::source::{self, Delivery, Fetched};
 
 /// All that was read.
 #[derive(Default)]
@@ -49,10 +50,11 @@ pub enum Content {
 
 /// Reads everything.
 pub fn read(run: Run<'_>, pool: Option<&ThreadPool>) -> (Coverage, Read) {
+    let room = run.budget.room();
     let parts = match pool {
-        Some(pool) => pool.broadcast(|_| work(run)),
+        Some(pool) => pool.broadcast(|_| work(run, &room)),
         // No threads to be had: the work is the same with one.
-        None => vec![work(run)],
+        None => vec![work(run, &room)],
     };
     let (mut coverage, mut all) = (Coverage { partial: run.cancelled.load(Ordering::Relaxed), ..Coverage::default() }, Read::default());
     all.others.reserve_exact(parts.iter().map(|part| part.read.others.len()).sum());
@@ -73,29 +75,41 @@ struct Part {
 }
 
 /// One worker: object after object, until the feeds are empty.
-fn work(run: Run<'_>) -> Part {
+fn work(run: Run<'_>, room: &Room) -> Part {
     let (mut part, mut gunzip, mut stored) = (Part::default(), Gunzip::default(), Vec::new());
     for feed in run.feeds {
         while !run.cancelled.load(Ordering::Relaxed) {
             let Some(delivery) = feed.next(&mut stored) else { break };
             run.progress.delivered(&delivery);
-            part.object(run, &mut gunzip, delivery, &stored);
+            part.object(run, room, &mut gunzip, delivery, &stored);
         }
     }
     part
 }
 
 impl Part {
-    fn object(&mut self, run: Run<'_>, gunzip: &mut Gunzip, delivery: Delivery, stored: &[u8]) {
+    fn object(&mut self, run: Run<'_>, room: &Room, gunzip: &mut Gunzip, delivery: Delivery, stored: &[u8]) {
         self.coverage.objects_listed += 1;
         self.coverage.bytes_compressed += delivery.size;
-        let Delivery { object, outcome, signed, .. } = delivery;
+        let Delivery { object, outcome, signed, mut rest, .. } = delivery;
         if let Fetched::Failed(reason) = outcome {
             return self.fail(object, reason);
         }
-        let (content, incomplete) = gunzip.content(stored, run.budget.object_bytes_max);
-        self.coverage.bytes_decompressed += content.len() as u64;
-        run.progress.bytes_decompressed.fetch_add(content.len() as u64, Ordering::Relaxed);
+        let named = Trail::of(name::file_name(object.raw())).is_some();
+        let mut large = Vec::new();
+        let (length, sha256, content, incomplete) = match gunzip.content(stored, room.share_bytes()) {
+            (_, Some(Incomplete::TooLarge(_))) => streamed(stored, &mut rest, room, named, &mut large),
+            _ if rest.is_some() => streamed(stored, &mut rest, room, named, &mut large),
+            (content, incomplete) => (content.len() as u64, Sha256(sha2::Sha256::digest(content).into()), content, incomplete),
+        };
+        let rest_bytes = rest.as_ref().map_or(0, source::Rest::bytes);
+        self.coverage.bytes_compressed += rest_bytes;
+        self.coverage.bytes_decompressed += length;
+        run.progress.bytes_compressed.fetch_add(rest_bytes, Ordering::Relaxed);
+        run.progress.bytes_decompressed.fetch_add(length, Ordering::Relaxed);
+        if let Some(reason) = rest.as_mut().and_then(source::Rest::take_failure) {
+            return self.fail(object, reason);
+        }
         match incomplete {
             None => self.coverage.objects_read += 1,
             Some(Incomplete::TooLarge(reason)) => return self.fail(object, reason),
@@ -104,8 +118,6 @@ impl Part {
                 return self.read.others.push(Other { object, content: Content::Damaged(reason.into()) });
             }
         }
-        let sha256 = Sha256(sha2::Sha256::digest(content).into());
-        let named = Trail::of(name::file_name(object.raw())).is_some();
         if !named && !LogDigestFile::looks_like(content) {
             return self.read.others.push(Other { object, content: Content::Hash(sha256) });
         }
@@ -124,4 +136,46 @@ impl Part {
         self.coverage.fail(object.clone(), reason.clone());
         self.read.others.push(Other { object, content: Content::Unreadable(reason.into()) });
     }
+}
+
+/// How many bytes are hashed at a time.
+const STEP_BYTES: usize = 128 << 10;
+
+/// The content of an object that is too large to be held by every worker: its length, its hash, and why that is not all. What
+/// may be a log digest file is held all the same, in `large`, by one worker at a time.
+fn streamed<'l>(
+    stored: &[u8],
+    rest: &mut Option<source::Rest>,
+    room: &Room,
+    named: bool,
+    large: &'l mut Vec<u8>,
+) -> (u64, Sha256, &'l [u8], Option<Incomplete>) {
+    let reader: Box<dyn io::Read + '_> = match rest {
+        None => Box::new(stored),
+        Some(rest) => Box::new(io::Read::chain(stored, rest)),
+    };
+    let mut content = unzipped(reader);
+    let (mut hasher, mut length, mut step) = (sha2::Sha256::new(), 0_u64, vec![0; STEP_BYTES]);
+    let mut turn = None;
+    let incomplete = loop {
+        let piece = match content.read(&mut step) {
+            Ok(0) => break None,
+            Ok(read) => step.get(..read).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => break Some(Incomplete::Damaged(error.to_string())),
+        };
+        if length == 0 && (named || LogDigestFile::looks_like(piece)) {
+            turn = Some(room.large());
+        }
+        hasher.update(piece);
+        length += piece.len() as u64;
+        if turn.is_some() && length > room.record_bytes() {
+            let limit = room.record_bytes();
+            break Some(Incomplete::TooLarge(format!("a log digest file that is larger than --max-memory allows ({limit} bytes): give more")));
+        }
+        if turn.is_some() {
+            large.extend_from_slice(piece);
+        }
+    };
+    (length, Sha256(hasher.finalize().into()), large, incomplete)
 }

@@ -266,7 +266,7 @@ fn sync_all<P: AsRef<Path> + Sync>(paths: &[P], together: usize, sync: impl Fn(&
         return work();
     }
     std::thread::scope(|scope| {
-        let others: Vec<_> = (1..together).map(|_| scope.spawn(work)).collect();
+        let others: Vec<_> = (1..together).map_while(|_| std::thread::Builder::new().spawn_scoped(scope, work).ok()).collect();
         let lost = || Err(LakeError::io(Path::new("the disk"), "a thread that was to bring files down to it ended"));
         others.into_iter().map(|other| other.join().unwrap_or_else(|_| lost())).fold(work(), Result::and)
     })

@@ -209,7 +209,7 @@ fn deliver(collector: &mut super::ingest::Collector<'_>, (name, records): &Objec
         collector.record(name, RawRecord { index: index as u64, json: &event(id, *hour), native: false }).unwrap();
     }
     let origin = Some(Origin { address: name.clone(), stamp: "1".to_owned() });
-    let delivery = Delivery { object: name.as_str().into(), size: 1, outcome: Fetched::Whole, origin, signed: None };
+    let delivery = Delivery { object: name.as_str().into(), size: 1, outcome: Fetched::Whole, origin, signed: None, rest: None };
     let report = ObjectReport {
         outcome: Outcome::Read,
         bytes_decompressed: 1,
@@ -221,6 +221,7 @@ fn deliver(collector: &mut super::ingest::Collector<'_>, (name, records): &Objec
         failed_total: 0,
         first_event_time: None,
         last_event_time: None,
+        lossy: false,
     };
     collector.finished(&delivery, Some(&report));
 }
@@ -403,7 +404,7 @@ fn stopped_anywhere_a_run_leaves_a_lake_and_the_next_ends_as_an_undisturbed_one(
 /// An object that could not be had this time.
 fn lose(collector: &mut super::ingest::Collector<'_>, name: &str) {
     let origin = Some(Origin { address: name.to_owned(), stamp: "2".to_owned() });
-    let delivery = Delivery { object: name.into(), size: 0, outcome: Fetched::Failed("timed out".to_owned()), origin, signed: None };
+    let delivery = Delivery { object: name.into(), size: 0, outcome: Fetched::Failed("timed out".to_owned()), origin, signed: None, rest: None };
     collector.finished(&delivery, None);
 }
 

@@ -15,6 +15,8 @@ pub struct Tally {
     coverage: Coverage,
     /// Failed records that their object's report only counts.
     failures_unlisted: u64,
+    /// Objects whose form may leave out parts of a record.
+    lossy: u64,
     /// A read-only event of any service was seen.
     pub read_only: bool,
 }
@@ -46,6 +48,7 @@ impl Tally {
             coverage.lines_skipped += report.lines_skipped;
             coverage.records_repaired.add(&report.repaired);
             self.failures_unlisted += report.failed_total - report.failed.len() as u64;
+            self.lossy += u64::from(report.lossy);
             coverage.widen(report.first_event_time);
             coverage.widen(report.last_event_time);
             for (record, reason) in report.failed {
@@ -126,9 +129,10 @@ impl Coverage {
 /// All workers' counts in one, in an order that does not depend on who read what; and whether anything was read-only.
 pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenEvents, partial: bool) -> (Coverage, bool) {
     let mut coverage = Coverage { partial, records_relevant: relevant, ..Coverage::default() };
-    let (mut left_out, mut read_only) = (0, false);
+    let (mut left_out, mut lossy, mut read_only) = (0, 0, false);
     for tally in tallies {
         left_out += tally.failures_unlisted;
+        lossy += tally.lossy;
         read_only |= tally.read_only;
         coverage.merge(tally.coverage);
     }
@@ -139,6 +143,11 @@ pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenEvents, partial: 
             "More records than the set of events can hold: records_duplicate is not known. No event counts twice for an image all the same."
                 .to_owned(),
         ),
+    }
+    if lossy > 0 {
+        coverage.warnings.push(format!(
+            "{lossy} object(s) hold records in another schema (OCSF, a table with CloudTrail's columns): what it has no place for is lost, and how much that is cannot be told."
+        ));
     }
     coverage.events_sharing_an_id += seen.sharing_an_id();
     coverage.warn_of_odd_records();

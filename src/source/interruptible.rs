@@ -2,6 +2,7 @@
 //! reading is done by a thread of its own, and whoever waits for it can be told to stop.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
@@ -17,16 +18,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub(super) const STOPPED: &str = "not read to its end: the run was stopped";
 
 /// Gives the bytes of `open`'s source until it ends, fails, or `stopped` turns true.
-pub(super) struct Interruptible<'s> {
-    stopped: &'s AtomicBool,
+pub(super) struct Interruptible {
+    stopped: Arc<AtomicBool>,
     blocks: Receiver<io::Result<Vec<u8>>>,
     block: Vec<u8>,
     given: usize,
 }
 
-impl<'s> Interruptible<'s> {
+impl Interruptible {
     /// Opening waits, too: a named pipe opens when somebody writes to it.
-    pub(super) fn read<R: Read>(open: impl FnOnce() -> io::Result<R> + Send + 'static, stopped: &'s AtomicBool) -> io::Result<Self> {
+    pub(super) fn read<R: Read>(open: impl FnOnce() -> io::Result<R> + Send + 'static, stopped: Arc<AtomicBool>) -> io::Result<Self> {
         let (sender, blocks) = sync_channel(BLOCKS_MAX);
         let read = move || {
             let mut source = match open() {
@@ -71,7 +72,7 @@ impl<'s> Interruptible<'s> {
     }
 }
 
-impl Read for Interruptible<'_> {
+impl Read for Interruptible {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.given == self.block.len() {
             (self.block, self.given) = (self.next_block()?, 0);
@@ -103,8 +104,8 @@ mod tests {
 
     #[test]
     fn a_read_that_never_returns_is_left_alone_and_the_good_part_kept() {
-        let stopped = AtomicBool::new(false);
-        let mut source = Interruptible::read(|| Ok(Silent(false)), &stopped).unwrap();
+        let stopped = Arc::new(AtomicBool::new(false));
+        let mut source = Interruptible::read(|| Ok(Silent(false)), Arc::clone(&stopped)).unwrap();
         let mut buffer = Vec::new();
         let error = thread::scope(|scope| {
             scope.spawn(|| {
@@ -119,11 +120,11 @@ mod tests {
     #[test]
     fn everything_comes_through_and_so_does_an_error() {
         let bytes: Vec<u8> = (0..3 * BLOCK_BYTES + 5).map(|at| (at % 251) as u8).collect();
-        let (stopped, copy, mut read) = (AtomicBool::new(false), bytes.clone(), Vec::new());
-        Interruptible::read(move || Ok(io::Cursor::new(copy)), &stopped).unwrap().read_to_end(&mut read).unwrap();
+        let (stopped, copy, mut read) = (Arc::new(AtomicBool::new(false)), bytes.clone(), Vec::new());
+        Interruptible::read(move || Ok(io::Cursor::new(copy)), Arc::clone(&stopped)).unwrap().read_to_end(&mut read).unwrap();
         assert_eq!(read, bytes);
         let gone = || Err::<io::Empty, _>(io::Error::from(io::ErrorKind::NotFound));
-        let error = Interruptible::read(gone, &stopped).unwrap().read_to_end(&mut read).unwrap_err();
+        let error = Interruptible::read(gone, Arc::clone(&stopped)).unwrap().read_to_end(&mut read).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }

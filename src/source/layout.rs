@@ -17,6 +17,8 @@ use chrono::{Datelike, NaiveDate};
 use super::Pruned;
 use crate::model::{Filter, Timestamp};
 
+use super::MemberIs;
+
 /// Days after the day of `--until` whose deliveries are still read. CloudTrail delivers within minutes (5 on average, 10 are
 /// rare), so one whole day is ample for everything but redelivery after trouble with the bucket, which AWS tries for up to 30
 /// days. Reading a month more on every run for that would undo pruning; whoever needs it asks for a later `--until`.
@@ -225,6 +227,13 @@ pub(super) fn is_evidence_by_name(file: &[u8]) -> bool {
     !file.is_empty() && !documentation && !file.starts_with(b".")
 }
 
+/// Whether a member of an archive can be evidence, by its path in it. What macOS puts beside every file is not.
+pub fn is_member(path: &str) -> bool {
+    // An archive in an archive is a folder, too.
+    let path = path.replace('!', "/");
+    is_evidence(&path) && !path.split('/').any(|part| part == "__MACOSX")
+}
+
 /// What the filters let through by key.
 #[derive(Debug, Clone)]
 pub struct Selection {
@@ -263,6 +272,22 @@ impl Selection {
             && place.account.is_none_or(|account| self.filter.admits_account(account))
             && place.region.is_none_or(|region| self.filter.admits_region(region))
             && place.days.is_none_or(|days| self.admits_days(days))
+    }
+
+    /// What a member of an archive is; what is left out is counted in `seen`.
+    pub(super) fn member(&self, name: &str, seen: &mut Seen) -> MemberIs {
+        // Behind the names of archives that it is in.
+        let inner = name.rsplit('!').next().unwrap_or(name);
+        if !is_member(name) {
+            seen.pass_over();
+            return MemberIs::LeftOut;
+        }
+        let place = Place::of(inner);
+        if !self.admits(&place) {
+            seen.add(&place);
+            return MemberIs::LeftOut;
+        }
+        if self.leaves_unread(&place) { MemberIs::OtherKind } else { MemberIs::Asked }
     }
 
     fn admits_days(&self, days: Days) -> bool {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::folder::Folder;
 use super::layout::{Seen, Selection};
 use super::options::cannot_open;
-use super::{Delivery, Feed, Fetched, Known, Listed, OpenError, Options, Origin, Pruned};
+use super::{Delivery, Feed, Fetched, Known, Listed, MemberIs, OpenError, Options, Origin, Pruned, Rest};
 
 /// How far the walk may run ahead. Most archives fit, so that the total is known early; the others stay in bounded memory.
 const WALK_AHEAD_MAX: usize = 65_536;
@@ -36,7 +36,8 @@ pub(super) struct Local {
     root: PathBuf,
     /// Stands before every name, when several sources were given: `folder/`.
     label: String,
-    object_bytes_max: u64,
+    sizes: Sizes,
+    selection: Selection,
     known: Option<Arc<dyn Known>>,
     /// `root` for [`Origin`].
     absolute: PathBuf,
@@ -66,14 +67,14 @@ impl Local {
         std::fs::read_dir(spec).map_err(|error| cannot_open(spec, &error))?;
         let root = PathBuf::from(spec);
         let shared = Arc::new(Shared::default());
-        let walker = Walker { root: root.clone(), selection, shared: Arc::clone(&shared) };
+        let walker = Walker { root: root.clone(), selection: selection.clone(), shared: Arc::clone(&shared) };
         std::thread::Builder::new()
             .name("walk".to_owned())
             .spawn(move || walker.run())
-            .map_err(|error| OpenError::Start { address: spec.to_owned(), reason: error.to_string() })?;
+            .map_err(|error| OpenError::Start { address: spec.to_owned(), reason: format!("no thread can be started: {error}") })?;
         let label = if options.many { format!("{}/", spec.trim_end_matches('/')) } else { String::new() };
         let absolute = root.canonicalize().unwrap_or_else(|_| root.clone());
-        Ok(Self { root, label, object_bytes_max: options.memory_bytes_max, known: options.known.clone(), absolute, shared })
+        Ok(Self { root, label, sizes: Sizes::of(options), selection, known: options.known.clone(), absolute, shared })
     }
 
     fn name(&self, path: &Path) -> String {
@@ -84,18 +85,18 @@ impl Local {
 impl Feed for Local {
     fn next(&self, buffer: &mut Vec<u8>) -> Option<Delivery> {
         prepare(buffer);
-        let (path, outcome, origin) = match self.shared.take()? {
-            Found::OtherKind(path) => (path, Fetched::OtherKind, None),
-            Found::Unreadable(path, reason) => (path, Fetched::Failed(reason), None),
+        let (path, Opened { outcome, origin, rest }) = match self.shared.take()? {
+            Found::OtherKind(path) => (path, Fetched::OtherKind.into()),
+            Found::Unreadable(path, reason) => (path, Fetched::Failed(reason).into()),
             Found::File(path, folder) => {
                 let absolute = || self.absolute.join(path.strip_prefix(&self.root).unwrap_or(&path));
-                let (outcome, origin) = read_unless_known(folder.file(&path), absolute, self.known.as_deref(), buffer, self.object_bytes_max);
-                (path, outcome, origin)
+                let opened = read_unless_known(folder.file(&path), absolute, self.known.as_deref(), buffer, self.sizes);
+                (path, opened)
             }
         };
         let size = buffer.len() as u64;
         self.shared.bytes_read.fetch_add(size, Ordering::Relaxed);
-        Some(Delivery { object: self.name(&path).into(), size, outcome, origin, signed: None })
+        Some(Delivery { object: self.name(&path).into(), size, outcome, origin, signed: None, rest })
     }
 
     fn listed(&self) -> Listed {
@@ -110,6 +111,10 @@ impl Feed for Local {
 
     fn pruned(&self) -> Pruned {
         lock(&self.shared.seen).pruned()
+    }
+
+    fn member(&self, name: &str) -> MemberIs {
+        self.selection.member(name, &mut lock(&self.shared.seen))
     }
 }
 
@@ -174,6 +179,8 @@ struct Walker {
 
 impl Walker {
     fn run(self) {
+        // Whatever ends the walk: nobody waits for more of it.
+        let _ended = Ended(&self.shared);
         let mut batch = Vec::with_capacity(BATCH);
         for found in super::walk::Walk::new(&self.root, &self.selection, &self.shared.seen) {
             batch.push(found);
@@ -182,7 +189,14 @@ impl Walker {
             }
         }
         self.shared.put(&mut batch);
-        self.shared.finish();
+    }
+}
+
+struct Ended<'s>(&'s Shared);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.finish();
     }
 }
 
@@ -208,32 +222,65 @@ pub(super) fn prepare(buffer: &mut Vec<u8>) {
     buffer.shrink_to(BUFFER_KEPT_BYTES_MAX);
 }
 
-/// Reads a file. Its size is not asked for: most objects fit into the buffer as it is, and a question per file is what makes
-/// many small files slow.
-pub(super) fn read_file(file: File, buffer: &mut Vec<u8>, bytes_max: u64) -> Fetched {
-    read_whole(file, buffer, bytes_max)
+/// How much of an object is held.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    pub bytes_max: u64,
+    pub part_bytes: Option<u64>,
+}
+
+impl Sizes {
+    pub(super) fn of(options: &Options) -> Self {
+        Self { bytes_max: options.memory_bytes_max, part_bytes: options.part_bytes }
+    }
+}
+
+/// An object whose beginning is in the buffer.
+pub(super) struct Opened {
+    pub outcome: Fetched,
+    pub origin: Option<Origin>,
+    pub rest: Option<Rest>,
+}
+
+impl From<Fetched> for Opened {
+    fn from(outcome: Fetched) -> Self {
+        Self { outcome, origin: None, rest: None }
+    }
 }
 
 /// Reads a file that was opened, unless `known` has this version of it. The version is asked for before the file is read: what
-/// changes meanwhile has a newer one, and is read again next time.
+/// changes meanwhile has a newer one, and is read again next time. Its size is not asked for: most objects fit into the buffer as
+/// it is, and a question per file is what makes many small files slow.
 pub(super) fn read_unless_known(
     opened: io::Result<File>,
     absolute: impl FnOnce() -> PathBuf,
     known: Option<&dyn Known>,
     buffer: &mut Vec<u8>,
-    bytes_max: u64,
-) -> (Fetched, Option<Origin>) {
-    let file = match opened {
+    sizes: Sizes,
+) -> Opened {
+    let mut file = match opened {
         Ok(file) => file,
-        Err(error) => return (failed(error), None),
+        Err(error) => return failed(error).into(),
     };
     let origin = known.and_then(|_| Some(Origin { address: address(&absolute()), stamp: stamp(&file)? }));
     if let (Some(known), Some(origin)) = (known, &origin)
         && known.knows(origin)
     {
-        return (Fetched::Known, Some(origin.clone()));
+        return Opened { outcome: Fetched::Known, origin: Some(origin.clone()), rest: None };
     }
-    (read_file(file, buffer, bytes_max), origin)
+    let Some(part_bytes) = sizes.part_bytes else {
+        return Opened { outcome: read_whole(file, buffer, sizes.bytes_max), origin, rest: None };
+    };
+    let (outcome, more) = read_part(&mut file, buffer, part_bytes);
+    Opened { outcome, origin, rest: more.then(|| Rest::of_file(file)) }
+}
+
+/// Reads the first `bytes`, and says whether there may be more.
+pub(super) fn read_part(source: &mut impl Read, buffer: &mut Vec<u8>, bytes: u64) -> (Fetched, bool) {
+    match source.take(bytes).read_to_end(buffer) {
+        Err(error) => (failed(error), false),
+        Ok(read) => (Fetched::Whole, read as u64 == bytes),
+    }
 }
 
 /// A path as text, so that no two paths have the same one: what is no Unicode is written in `%XX`, behind a mark that no absolute

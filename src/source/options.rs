@@ -27,6 +27,9 @@ pub struct Options {
     pub request_payer: bool,
     /// For the whole process. A feed keeps at most half of it in flight; one object may take all of it, and no more.
     pub memory_bytes_max: u64,
+    /// So many bytes of an object are handed out at once, and what follows them as [`super::Delivery::rest`]. `None`: objects are
+    /// handed out whole, and those larger than the memory fail.
+    pub part_bytes: Option<u64>,
     /// Worker threads that will call [`Feed::next`].
     pub jobs: NonZeroUsize,
     /// More than one source was given: the source stands before each object's name.
@@ -51,6 +54,7 @@ impl Default for Options {
             no_sign_request: false,
             request_payer: false,
             memory_bytes_max: MEMORY_BYTES_DEFAULT,
+            part_bytes: None,
             jobs: NonZeroUsize::MIN,
             many: false,
             other_kinds: false,
@@ -134,7 +138,7 @@ impl std::error::Error for OpenError {}
 pub fn open(spec: &str, options: &Options, filter: &Filter) -> Result<Box<dyn Feed>, OpenError> {
     let selection = Selection::new(filter).with_other_kinds(options.other_kinds);
     if spec == "-" {
-        return Ok(Box::new(single::Single::stdin(options)));
+        return Ok(Box::new(single::Single::stdin(options, selection)));
     }
     if let Some(rest) = strip_s3(spec) {
         return open_s3(spec, rest, options, selection);
@@ -148,7 +152,7 @@ pub fn open(spec: &str, options: &Options, filter: &Filter) -> Result<Box<dyn Fe
     if metadata.is_file() {
         std::fs::File::open(path).map_err(|error| cannot_open(spec, &error))?;
     }
-    Ok(Box::new(single::Single::file(spec, &metadata, options)))
+    Ok(Box::new(single::Single::file(spec, &metadata, options, selection)))
 }
 
 /// Asks CloudTrail for public keys; the answers as they came, in JSON, or why there are none.

@@ -37,7 +37,7 @@ use self::list::{Found, Lister};
 use self::session::Session;
 use super::layout::{Seen, Selection};
 use super::local::{lock, prepare};
-use super::{Delivery, FatalError, Feed, Listed, OpenError, Options, Plan, PlanError, Pruned};
+use super::{Delivery, FatalError, FatalKind, Feed, Listed, OpenError, Options, Plan, PlanError, Pruned};
 
 /// Pages of keys between listing and fetching. With the 1,000 keys of a page, listing runs at most this far ahead.
 const PAGES_AHEAD_MAX: usize = 16;
@@ -131,14 +131,36 @@ impl S3 {
     }
 }
 
+/// How long the threads of a trial live: until all of them are there.
+const THREAD_TRIAL: std::time::Duration = std::time::Duration::from_millis(1);
+
 /// Signing, TLS and XML are work, too: as many threads for them as for the workers, within reason.
 fn runtime(options: &Options) -> std::io::Result<Runtime> {
     let threads = options.jobs.get().min(RUNTIME_THREADS_MAX);
+    // The library panics where it cannot have a thread, and what it began waits for ever.
+    let trial = (0..=threads).map(|_| std::thread::Builder::new().spawn(|| std::thread::sleep(THREAD_TRIAL))).collect::<std::io::Result<Vec<_>>>()?;
+    trial.into_iter().for_each(|thread| drop(thread.join()));
     tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("s3").enable_all().build()
+}
+
+struct Closed(Arc<Shared>);
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(FatalError {
+                kind: FatalKind::Local,
+                origin: self.0.origin.clone(),
+                detail: "the part that lists and fetches panicked".to_owned(),
+            });
+        }
+    }
 }
 
 /// Lists and fetches until there is no more, something fatal happens, or the feed is stopped.
 async fn run(shared: Arc<Shared>, selection: Selection) {
+    // Whatever ends this: nobody waits for more of it.
+    let _closed = Closed(Arc::clone(&shared));
     tokio::select! {
         result = list_and_fetch(&shared, selection) => match result {
             Ok(()) => shared.arrivals.close_after_last(),

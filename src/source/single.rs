@@ -3,12 +3,13 @@
 use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::interruptible::Interruptible;
-use super::local::{failed, read_as_far_as_it_goes, read_unless_known};
-use super::{Delivery, Feed, Fetched, Known, Listed, Options};
+use super::layout::{Seen, Selection};
+use super::local::{Opened, Sizes, failed, lock, read_as_far_as_it_goes, read_part, read_unless_known};
+use super::{Delivery, Feed, Known, Listed, MemberIs, Options, Pruned, Rest};
 
 pub(super) struct Single {
     place: Place,
@@ -16,9 +17,12 @@ pub(super) struct Single {
     bytes: AtomicU64,
     taken: AtomicBool,
     /// Nobody waits for more.
-    stopped: AtomicBool,
-    object_bytes_max: u64,
+    stopped: Arc<AtomicBool>,
+    sizes: Sizes,
     known: Option<Arc<dyn Known>>,
+    /// For the members of an archive: a file that is named is read whatever it is called.
+    selection: Selection,
+    seen: Mutex<Seen>,
 }
 
 enum Place {
@@ -29,33 +33,42 @@ enum Place {
 }
 
 impl Single {
-    pub(super) fn stdin(options: &Options) -> Self {
-        Self::new(Place::Stdin, "-", 0, options)
+    pub(super) fn stdin(options: &Options, selection: Selection) -> Self {
+        Self::new(Place::Stdin, "-", 0, options, selection)
     }
 
-    pub(super) fn file(path: &str, metadata: &Metadata, options: &Options) -> Self {
+    pub(super) fn file(path: &str, metadata: &Metadata, options: &Options, selection: Selection) -> Self {
         let place = if metadata.is_file() { Place::File } else { Place::Special };
-        Self::new(place(PathBuf::from(path)), path, metadata.len(), options)
+        Self::new(place(PathBuf::from(path)), path, metadata.len(), options, selection)
     }
 
-    fn new(place: Place, name: &str, bytes: u64, options: &Options) -> Self {
+    fn new(place: Place, name: &str, bytes: u64, options: &Options, selection: Selection) -> Self {
         Self {
             place,
             name: name.to_owned(),
             bytes: AtomicU64::new(bytes),
             taken: AtomicBool::new(false),
-            stopped: AtomicBool::new(false),
-            object_bytes_max: options.memory_bytes_max,
+            stopped: Arc::default(),
+            sizes: Sizes::of(options),
             known: options.known.clone(),
+            selection,
+            seen: Mutex::default(),
         }
     }
 }
 
 impl Single {
     /// Reads what somebody else is still writing, until there is no more or nobody wants it.
-    fn wait_for<R: Read>(&self, open: impl FnOnce() -> std::io::Result<R> + Send + 'static, buffer: &mut Vec<u8>) -> Fetched {
-        let source = Interruptible::read(open, &self.stopped);
-        source.map_or_else(failed, |source| read_as_far_as_it_goes(source, buffer, self.object_bytes_max))
+    fn wait_for<R: Read>(&self, open: impl FnOnce() -> std::io::Result<R> + Send + 'static, buffer: &mut Vec<u8>) -> Opened {
+        let mut source = match Interruptible::read(open, Arc::clone(&self.stopped)) {
+            Ok(source) => source,
+            Err(error) => return failed(error).into(),
+        };
+        let Some(part_bytes) = self.sizes.part_bytes else {
+            return read_as_far_as_it_goes(source, buffer, self.sizes.bytes_max).into();
+        };
+        let (outcome, more) = read_part(&mut source, buffer, part_bytes);
+        Opened { outcome, origin: None, rest: more.then(|| Rest::of_stream(source)) }
     }
 }
 
@@ -65,24 +78,32 @@ impl Feed for Single {
         if self.taken.swap(true, Ordering::AcqRel) {
             return None;
         }
-        let (outcome, origin) = match &self.place {
-            Place::Stdin => (self.wait_for(|| Ok(std::io::stdin()), buffer), None),
+        let Opened { outcome, origin, rest } = match &self.place {
+            Place::Stdin => self.wait_for(|| Ok(std::io::stdin()), buffer),
             Place::Special(path) => {
                 let path = path.clone();
-                (self.wait_for(move || File::open(path), buffer), None)
+                self.wait_for(move || File::open(path), buffer)
             }
             Place::File(path) => {
                 let absolute = || path.canonicalize().unwrap_or_else(|_| path.clone());
-                read_unless_known(File::open(path), absolute, self.known.as_deref(), buffer, self.object_bytes_max)
+                read_unless_known(File::open(path), absolute, self.known.as_deref(), buffer, self.sizes)
             }
         };
         let size = buffer.len() as u64;
         self.bytes.fetch_max(size, Ordering::Relaxed);
-        Some(Delivery { object: self.name.as_str().into(), size, outcome, origin, signed: None })
+        Some(Delivery { object: self.name.as_str().into(), size, outcome, origin, signed: None, rest })
     }
 
     fn listed(&self) -> Listed {
         Listed { objects: 1, bytes: self.bytes.load(Ordering::Relaxed), sized: matches!(self.place, Place::File(_)), complete: true, retries: 0 }
+    }
+
+    fn pruned(&self) -> Pruned {
+        lock(&self.seen).pruned()
+    }
+
+    fn member(&self, name: &str) -> MemberIs {
+        self.selection.member(name, &mut lock(&self.seen))
     }
 
     fn stop(&self) {
@@ -95,6 +116,7 @@ impl Feed for Single {
 mod tests {
     use super::super::local::too_large;
     use super::*;
+    use crate::source::Fetched;
 
     /// `zcat logs/*.gz | tagfall detect -` of more than the memory lost all of it, the good part too.
     #[test]

@@ -5,7 +5,7 @@ use super::registry::RegistryFact;
 use crate::model::{Caller, Identity, KeyChange, LifecycleAction, NeedKind, PushOrigin, StorageClass};
 
 /// One record, as far as evidence needs it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Noted {
     pub id: EventId,
     /// Records with the same key are one call.
@@ -57,7 +57,7 @@ pub struct Fact {
     pub what: What,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub enum What {
     Push {
         image: Named,
@@ -128,7 +128,7 @@ pub enum What {
 }
 
 /// Something was done to a KMS key.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct KeyFact {
     pub key: Sym,
     pub change: KeyChange,
@@ -137,7 +137,7 @@ pub struct KeyFact {
 }
 
 /// Somebody other than ECS needs images, or needs them no more.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Need {
     pub who: Sym,
     pub kind: NeedKind,
@@ -191,7 +191,7 @@ impl Default for Mutability {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Manifest {
     pub media_type: Sym,
     pub is_index: bool,
@@ -204,7 +204,7 @@ pub struct Manifest {
     pub layers: Box<[u64]>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Deleted {
     /// What went. `by_digest`: the image and all its tags; else the tag alone.
     pub removed: Box<[(Named, bool)]>,
@@ -212,7 +212,7 @@ pub struct Deleted {
 }
 
 /// A lifecycle run, or a part of one.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Run {
     /// The policy in force, as the run states it.
     pub policy: PolicyNo,
@@ -222,7 +222,7 @@ pub struct Run {
     pub evaluated_before: i64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct RunImage {
     pub digest: DigestNo,
     pub action: LifecycleAction,
@@ -256,7 +256,7 @@ pub struct Reference {
     pub cut: Sym,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Task {
     pub task: Sym,
     pub group: Sym,
@@ -308,6 +308,16 @@ impl Noted {
             CallKey::Corrected(original) if self.addendum => original,
             _ => self.id,
         }
+    }
+
+    /// Whether `other` says the same in every word, wherever it stands.
+    pub fn is_copy_of(&self, other: &Self) -> bool {
+        let comparable = |event: &Self| {
+            let Self { id, key, identity, time, name, actor, source_ip, user_agent, recipient, region, shared, .. } = *event;
+            let Self { addendum, corrects_time, read_only, .. } = *event;
+            (id, key, identity, time, [name, actor, source_ip, user_agent, recipient, region, shared], [addendum, corrects_time, read_only])
+        };
+        comparable(self) == comparable(other)
     }
 
     pub fn translate(&mut self, table: &Translation) {

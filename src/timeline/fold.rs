@@ -24,11 +24,14 @@ pub struct Fold {
     pub(super) names: Names,
     pub(super) events: Vec<Noted>,
     pub(super) facts: Vec<Fact>,
+    /// How many were left when copies were dropped last.
+    pub(super) events_without_copies: usize,
 }
 
 impl Fold {
     /// Keeps what `recognized` says; `object` and `record` say where it stands.
     pub fn absorb(&mut self, recognized: &Recognized<'_>, object: &str, record: u64) {
+        self.drop_copies_if_due();
         let event = self.note(&recognized.event, object, record);
         let repository = self.names.optional_repository(recognized.repository.as_ref());
         let keep = |fold: &mut Self, what| fold.facts.push(Fact { event, repository, what });
@@ -74,6 +77,7 @@ impl Fold {
                 facts.append(&mut other.facts);
             },
         );
+        self.drop_copies_if_due();
     }
 
     fn note(&mut self, event: &Event<'_>, object: &str, record: u64) -> EventNo {

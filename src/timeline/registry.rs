@@ -10,7 +10,7 @@ use super::names::{EventNo, Map, Names, PolicyNo, RepositoryNo, Sym};
 use crate::model::{IamPrincipal, PushOrigin};
 
 /// One change, as the fold keeps it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum RegistryFact {
     Exclusion { principal: Sym, excluded: bool },
     Replication(Box<[CopyRule]>),
@@ -19,7 +19,7 @@ pub enum RegistryFact {
 }
 
 /// A rule of a replication configuration.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CopyRule {
     /// Region and registry.
     pub destinations: Box<[(Sym, Sym)]>,
@@ -29,7 +29,7 @@ pub struct CopyRule {
 }
 
 /// A repository creation template, or a change of one: what is `None` stays as it was, unless the template is whole.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TemplateFact {
     pub prefix: Sym,
     pub whole: bool,
@@ -70,7 +70,7 @@ struct Exclusion {
 }
 
 /// A template as it was for a time.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Template {
     prefix: Sym,
     from: i64,

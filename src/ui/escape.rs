@@ -19,7 +19,8 @@ pub trait Escape {
     /// No control characters, nothing invisible, nothing that reorders; of bounded length.
     fn for_terminal(&self) -> Cow<'_, str>;
 
-    /// Nothing that a spreadsheet takes for a formula; control characters spelled out. Quoting is the CSV writer's.
+    /// Nothing that a spreadsheet takes for a formula: an apostrophe stands before what might be one. Line ends and tabs stay as
+    /// they are, other control characters are spelled out. Quoting is the CSV writer's.
     fn for_csv(&self) -> Cow<'_, str>;
 
     /// As for a terminal, and nothing that HTML takes for markup, between tags or inside a quoted attribute.
@@ -49,7 +50,7 @@ impl Escape for str {
     }
 
     fn for_csv(&self) -> Cow<'_, str> {
-        let text = spell_out(self);
+        let text = spell_out_but(self, |character| matches!(character, '\n' | '\r' | '\t'));
         if is_formula(self) { Cow::Owned(format!("'{text}")) } else { text }
     }
 }
@@ -79,18 +80,44 @@ fn is_formula(text: &str) -> bool {
 
 /// Replaces every character that is not plainly visible by `\u{…}`.
 fn spell_out(text: &str) -> Cow<'_, str> {
-    if text.chars().all(is_visible) {
+    spell_out_but(text, |_| false)
+}
+
+/// The same, but for those that `stays` lets through.
+fn spell_out_but(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
+    let stands = |character: char| is_visible(character) || stays(character);
+    if text.chars().all(stands) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 16);
     for character in text.chars() {
-        if is_visible(character) {
+        if stands(character) {
             safe.push(character);
         } else {
             safe.extend(character.escape_unicode());
         }
     }
     Cow::Owned(safe)
+}
+
+/// CSV on its way to a terminal, where a carriage return would write over what stands before it.
+pub struct TerminalText<W>(pub W);
+
+impl<W: Write> Write for TerminalText<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for piece in bytes.split_inclusive(|byte| matches!(byte, b'\r' | b'\t')) {
+            match piece.split_last() {
+                Some((b'\r', text)) => self.0.write_all(text).and_then(|()| self.0.write_all(b"\\u{d}"))?,
+                Some((b'\t', text)) => self.0.write_all(text).and_then(|()| self.0.write_all(b"\\u{9}"))?,
+                _ => self.0.write_all(piece)?,
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// JSON text on its way out: what is not plainly visible becomes JSON's own `\\uXXXX`, which every parser reads back as the
@@ -173,13 +200,23 @@ mod tests {
         assert_eq!(long.for_csv(), long.raw());
     }
 
+    /// A JSON text with line ends was no JSON any more once it had been written as CSV.
+    #[test]
+    fn line_ends_and_tabs_stay_in_a_cell_and_are_spelled_out_on_a_terminal() {
+        let text = "first\nsecond\tthird\r\n{\n}\u{1b}";
+        assert_eq!(text.for_csv(), "first\nsecond\tthird\r\n{\n}\\u{1b}");
+        let mut shown = TerminalText(Vec::new());
+        shown.write_all(b"a,\"b\tc\rd\ne\"\n").unwrap();
+        assert_eq!(shown.0, b"a,\"b\\u{9}c\\u{d}d\ne\"\n");
+    }
+
     #[test]
     fn no_cell_is_a_formula() {
         for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1"] {
             assert!(text.for_csv().starts_with('\''), "{text:?} became {:?}", text.for_csv());
         }
         assert_eq!("v1=2".for_csv(), "v1=2");
-        assert_eq!("\t=1".for_csv(), "'\\u{9}=1");
+        assert_eq!("\t=1".for_csv(), "'\t=1");
         assert_eq!("a\u{1b}b".for_csv(), "a\\u{1b}b");
     }
 }

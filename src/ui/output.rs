@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use super::escape::TerminalText;
 use crate::failure::Failure;
 
 /// Bytes gathered before they are written.
@@ -72,8 +73,14 @@ fn followed(path: &Path) -> PathBuf {
 }
 
 fn to_stdout<T>(render: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> Result<Option<T>, Failure> {
-    match buffered(io::stdout().lock(), render) {
-        Ok((written, _)) => Ok(Some(written)),
+    let stdout = io::stdout().lock();
+    let written = if stdout.is_terminal() {
+        buffered(TerminalText(stdout), render).map(|(written, _)| written)
+    } else {
+        buffered(stdout, render).map(|(written, _)| written)
+    };
+    match written {
+        Ok(written) => Ok(Some(written)),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(None),
         Err(error) => Err(Failure::new("cannot write to stdout").because(error)),
     }

@@ -10,6 +10,7 @@ use std::time::Instant;
 use super::Args;
 use crate::commands::gather::look;
 use crate::commands::gather::{budget, watched};
+use crate::commands::machine;
 use crate::commands::{Ending, destination, interrupt, nothing, sources, values};
 use crate::decode::Wanted;
 use crate::detect;
@@ -127,7 +128,7 @@ impl Args {
             let failure = Failure::new("this query reads its sources twice, and standard input can be read once");
             return Err(failure.advise("save it to a file and name that, or ask cloudtrail_logs and the engine's tables apart"));
         }
-        let memory_bytes_max = Some(self.common.limits.max_memory);
+        let memory_bytes_max = Some(machine::memory(self.common.limits.max_memory));
         let mut reading = Reading { catalog: Catalog::default(), coverage: Coverage::default(), pruned: 0, export: None, cancelled: Arc::default() };
         if wants_engine {
             self.read_engine(talk, asked, &cancelled, &mut reading)?;
@@ -171,7 +172,7 @@ impl Args {
             let feeds = self.open(talk, &narrowed)?;
             // A lake has no second copies; several sources may hold the same events.
             let distinct = matches!(feeds.as_slice(), [feed] if feed.shelf().is_some());
-            let gathering = Gathering::new(query, asked, distinct, self.common.limits.max_memory);
+            let gathering = Gathering::new(query, asked, distinct, machine::memory(self.common.limits.max_memory));
             let gathering = match way {
                 Way::Best if parts::can_be(self.common.show.format) && !self.explain => gathering.exporting(),
                 Way::Best => gathering,

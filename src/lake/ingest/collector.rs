@@ -73,6 +73,16 @@ impl<'i> Collector<'i> {
     }
 }
 
+impl Drop for Collector<'_> {
+    /// A worker that panics leaves its object: the commit does not wait for it, and the object is read again next time.
+    fn drop(&mut self) {
+        if std::mem::take(&mut self.inside) {
+            self.ingest.failed.store(true, Ordering::Relaxed);
+            self.ingest.leave(None, true);
+        }
+    }
+}
+
 impl pipeline::Collector for Collector<'_> {
     fn record(&mut self, object: &str, record: RawRecord<'_>) -> Result<(), String> {
         let split = Split::of(record.json, record.native)?;

@@ -1,5 +1,6 @@
 //! Whose turn it is: objects that are half in, partitions that are being written, and the commit that waits for both.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{MutexGuard, PoisonError};
 
@@ -112,7 +113,9 @@ impl Ingest {
         let waiting = state.buffers.take(partition);
         let present = state.files.get(partition).cloned().unwrap_or_default();
         drop(state);
-        let done = self.merge(partition, waiting, present);
+        // A panic must not leave the others waiting for this turn's end.
+        let done = std::panic::catch_unwind(AssertUnwindSafe(|| self.merge(partition, waiting, present)))
+            .unwrap_or_else(|_| Err(LakeError::io(&partition.folder(), "a file of it could not be made: the writer panicked")));
         let mut state = self.lock_state();
         state.writing -= 1;
         state.writing_bytes -= bytes;
@@ -152,7 +155,8 @@ impl Ingest {
             }
         };
         std::thread::scope(|scope| {
-            (1..self.limits.writers.min(partitions.len())).for_each(|_| drop(scope.spawn(work)));
+            // Where there are no more threads, those that are there do it.
+            (1..self.limits.writers.min(partitions.len())).for_each(|_| drop(std::thread::Builder::new().spawn_scoped(scope, work)));
             work();
         });
         let mut state = self.lock_state();

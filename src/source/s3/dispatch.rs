@@ -142,7 +142,7 @@ impl Dispatch {
 
     async fn arrived_unread(&self, key: &str, outcome: Fetched, origin: Option<Origin>) {
         let permits = self.permits(0).await;
-        let delivery = Delivery { object: self.session.shared.name(key).into(), size: 0, outcome, origin, signed: None };
+        let delivery = Delivery { object: self.session.shared.name(key).into(), size: 0, outcome, origin, signed: None, rest: None };
         self.session.shared.arrivals.put(Parcel { delivery, bytes: Vec::new(), _permits: permits });
     }
 
@@ -164,7 +164,7 @@ impl Dispatch {
                 Fetched::Failed(defeat.reason())
             }
         };
-        let delivery = Delivery { object: self.session.shared.name(&key).into(), size: bytes.len() as u64, outcome, origin, signed };
+        let delivery = Delivery { object: self.session.shared.name(&key).into(), size: bytes.len() as u64, outcome, origin, signed, rest: None };
         self.session.shared.arrivals.put(Parcel { delivery, bytes, _permits: permits });
         Ok(())
     }

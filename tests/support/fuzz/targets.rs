@@ -40,7 +40,7 @@ struct Decoded {
 
 fn decoded(bytes: &[u8], wanted: Wanted<'_>) -> Decoded {
     let mut kept = Kept::default();
-    let limits = Limits { object_bytes_max: OBJECT_BYTES_MAX, ..Limits::default() };
+    let limits = Limits::default();
     let report = Decoder::new().object(bytes, wanted, limits, &mut kept);
     let damaged = report.failed_total > 0 || matches!(report.outcome, Outcome::Failed(_));
     Decoded { records: report.records, damaged, kept }
@@ -179,6 +179,7 @@ impl Feed for Memory {
             outcome: Fetched::Whole,
             origin: None,
             signed: None,
+            rest: None,
         })
     }
 

@@ -1,0 +1,101 @@
+//! OCSF: events of CloudTrail as Amazon Security Lake and other collectors write them.
+//!
+//! The schema has a place for most of a record; the rest stands in `unmapped`, flat, with points in its keys. What was left out on
+//! the way is not known, so whoever reads a record made of it is told.
+
+use serde_json::{Map, Value};
+
+/// A record in CloudTrail's own form, if `json` is an OCSF event that was one.
+pub(super) fn record(json: &[u8]) -> Option<String> {
+    // Told without a parse: what is no OCSF at all is the common case.
+    for key in [&b"\"class_uid\""[..], b"\"metadata\"", b"\"api\""] {
+        memchr::memmem::find(json, key)?;
+    }
+    let event: Value = serde_json::from_slice(json).ok()?;
+    let said = |pointer: &str| event.pointer(pointer).filter(|value| !value.is_null());
+    if let Some(raw) = said("/raw_data").and_then(Value::as_str).filter(|raw| raw.contains("\"eventName\"")) {
+        return Some(raw.to_owned());
+    }
+    let first = |pointers: &[&str]| pointers.iter().find_map(|pointer| said(pointer)).cloned();
+    let mut record = Map::new();
+    let mut put = |key: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            record.insert(key.to_owned(), value);
+        }
+    };
+    put("eventVersion", first(&["/metadata/product/version"]));
+    put("eventTime", first(&["/time_dt", "/time"]));
+    put("eventSource", Some(first(&["/api/service/name"])?));
+    put("eventName", Some(first(&["/api/operation"])?));
+    put("awsRegion", first(&["/cloud/region"]));
+    put("sourceIPAddress", first(&["/src_endpoint/ip", "/src_endpoint/domain"]));
+    put("userAgent", first(&["/http_request/user_agent"]));
+    put("errorCode", first(&["/api/response/error"]));
+    put("errorMessage", first(&["/api/response/message", "/api/response/error_message"]));
+    put("requestID", first(&["/api/request/uid"]));
+    put("eventID", first(&["/metadata/uid", "/metadata/original_event_uid"]));
+    put("eventType", first(&["/metadata/event_code"]));
+    put("recipientAccountId", first(&["/cloud/account/uid", "/cloud/account_uid"]));
+    put("requestParameters", first(&["/api/request/data"]).map(parsed));
+    put("responseElements", first(&["/api/response/data"]).map(parsed));
+    put("userIdentity", identity(&event));
+    if let Some(Value::Object(unmapped)) = said("/unmapped") {
+        for (key, value) in unmapped.iter().filter(|(_, value)| !value.is_null()) {
+            unflatten(&mut record, key, parsed(value.clone()));
+        }
+    }
+    serde_json::to_string(&Value::Object(record)).ok()
+}
+
+fn identity(event: &Value) -> Option<Value> {
+    let user = event.pointer("/actor/user")?;
+    let mut identity = Map::new();
+    let members: [(&str, &[&str]); 6] = [
+        ("type", &["/type"]),
+        ("principalId", &["/uid_alt", "/credential_uid"]),
+        ("arn", &["/uid"]),
+        ("accountId", &["/account/uid", "/account_uid", "/org_uid"]),
+        ("userName", &["/name"]),
+        ("accessKeyId", &["/credential_uid"]),
+    ];
+    for (key, pointers) in members {
+        if let Some(value) = pointers.iter().find_map(|pointer| user.pointer(pointer)).filter(|value| !value.is_null()) {
+            identity.insert(key.to_owned(), value.clone());
+        }
+    }
+    if let Some(by) = event.pointer("/actor/invoked_by").filter(|value| !value.is_null()) {
+        identity.insert("invokedBy".to_owned(), by.clone());
+    }
+    if let Some(issuer) = event.pointer("/actor/session/issuer").filter(|value| !value.is_null()) {
+        identity.insert("sessionContext".to_owned(), serde_json::json!({ "sessionIssuer": { "arn": issuer } }));
+    }
+    (!identity.is_empty()).then_some(Value::Object(identity))
+}
+
+/// What a text says, if it is JSON: maps of the schema hold text alone.
+fn parsed(value: Value) -> Value {
+    match &value {
+        Value::String(text) if matches!(text.as_str(), "true" | "false" | "null") || text.starts_with(['{', '[']) => {
+            serde_json::from_str(text).unwrap_or(value)
+        }
+        _ => value,
+    }
+}
+
+/// Puts `requestParameters.repositoryName` where it was. What the schema has a place for stays as it is.
+fn unflatten(record: &mut Map<String, Value>, key: &str, value: Value) {
+    const PARTS_MAX: usize = 8;
+    let mut parts = key.splitn(PARTS_MAX, '.');
+    let Some(first) = parts.next() else { return };
+    let mut place = record.entry(first).or_insert(Value::Null);
+    for part in parts {
+        if !place.is_object() {
+            *place = Value::Object(Map::new());
+        }
+        let Value::Object(inner) = place else { return };
+        place = inner.entry(part).or_insert(Value::Null);
+    }
+    if place.is_null() {
+        *place = value;
+    }
+}

@@ -1,0 +1,83 @@
+//! What an object is packed in, told by its first bytes, and its text, one packing taken off after another.
+
+use std::io::Read;
+
+use super::inflate::is_gzip;
+use super::layers::{gunzipped, head, unzstd, utf16};
+use super::room::Room;
+use super::table;
+
+/// How many packings are taken off one object: gzip inside gzip, as upload tools make it, and an encoding.
+const PACKINGS_MAX: usize = 3;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Packing {
+    Gzip,
+    Zstd,
+    /// `true`: the higher byte comes first.
+    Utf16(bool),
+    Zip,
+    Tar,
+    /// Rows of comma-separated values.
+    Table,
+}
+
+/// What is in an object.
+pub(super) enum Unpacked<'r> {
+    Text(Box<dyn Read + 'r>),
+    Table(Box<dyn Read + 'r>),
+    Zip(Box<dyn Read + 'r>),
+    Tar(Box<dyn Read + 'r>),
+}
+
+impl Packing {
+    /// The packing of what begins with `head`; `None` for a text, and for what cannot be read.
+    pub(super) fn of(head: &[u8]) -> Option<Self> {
+        match head {
+            // Most texts, by their first byte.
+            [b'{' | b'[', ..] => None,
+            [0x1f, ..] if is_gzip(head) => Some(Self::Gzip),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
+            // UTF-32 begins like UTF-16.
+            [0xff, 0xfe, 0, 0, ..] => None,
+            [0xff, 0xfe, ..] => Some(Self::Utf16(false)),
+            [0xfe, 0xff, ..] => Some(Self::Utf16(true)),
+            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Self::Zip),
+            _ if head.get(257..262) == Some(b"ustar") => Some(Self::Tar),
+            _ if table::is_table(head) => Some(Self::Table),
+            _ => None,
+        }
+    }
+}
+
+/// What `reader` holds in whatever packing.
+///
+/// # Errors
+/// It is packed too often, or a library cannot begin.
+pub(super) fn unpacked<'r>(mut reader: Box<dyn Read + 'r>, room: &Room) -> Result<Unpacked<'r>, String> {
+    for _ in 0..=PACKINGS_MAX {
+        let (head, whole) = head(reader);
+        reader = match Packing::of(&head) {
+            None => return Ok(Unpacked::Text(whole)),
+            Some(Packing::Table) => return Ok(Unpacked::Table(whole)),
+            Some(Packing::Zip) => return Ok(Unpacked::Zip(whole)),
+            Some(Packing::Tar) => return Ok(Unpacked::Tar(whole)),
+            Some(Packing::Gzip) => gunzipped(whole),
+            Some(Packing::Zstd) => unzstd(whole, room.share_bytes()).map_err(|error| error.to_string())?,
+            Some(Packing::Utf16(big)) => utf16(whole, big),
+        };
+    }
+    Err(format!("packed more than {PACKINGS_MAX} times: unpack it first"))
+}
+
+/// What `reader` holds, gzip and gzip inside gzip taken off and nothing else: what CloudTrail's hashes are of.
+pub(crate) fn unzipped<'r>(mut reader: Box<dyn Read + 'r>) -> Box<dyn Read + 'r> {
+    for _ in 0..2 {
+        let (head, whole) = head(reader);
+        if !is_gzip(&head) {
+            return whole;
+        }
+        reader = gunzipped(whole);
+    }
+    reader
+}

@@ -1,0 +1,144 @@
+//! How much memory all workers together may take for the texts that they hold.
+//!
+//! A worker has a share of its own, whatever the others do: most objects fit into that. A larger text that is read as a whole
+//! takes its size out of a pool that all share, and waits until there is enough. A text that is larger still is read piece by
+//! piece, and only one worker at a time may hold a record that outgrows its share. Nobody who waits holds anything that
+//! another one waits for.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// A worker's share is never less than this, nor more than that.
+const SHARE_BYTES_MIN: u64 = 128 << 10;
+const SHARE_BYTES_MAX: u64 = 64 << 20;
+/// Texts are cut into pieces no longer than this.
+const PIECE_BYTES_MAX: u64 = 4 << 20;
+
+/// The limits, and what is left of the pool.
+#[derive(Debug)]
+pub struct Room {
+    share_bytes: u64,
+    pool_bytes: u64,
+    record_bytes: u64,
+    free: Mutex<u64>,
+    given_back: Condvar,
+    large: Mutex<()>,
+}
+
+/// A part of the pool, given back when it is dropped, in whatever way.
+#[derive(Debug)]
+pub(super) struct Taken<'r> {
+    room: &'r Room,
+    bytes: u64,
+}
+
+impl Default for Room {
+    /// For one worker with 1 GiB.
+    fn default() -> Self {
+        Self::new(1 << 30, 1)
+    }
+}
+
+impl Room {
+    /// For `workers` that may hold `bytes` of text together.
+    pub fn new(bytes: u64, workers: usize) -> Self {
+        let share = (bytes / 8 / workers.max(1) as u64).clamp(SHARE_BYTES_MIN, SHARE_BYTES_MAX);
+        Self::of(share, bytes / 4, (bytes / 4).max(SHARE_BYTES_MIN))
+    }
+
+    /// A worker's share, the pool, and the largest record, in bytes.
+    pub fn of(share_bytes: u64, pool_bytes: u64, record_bytes: u64) -> Self {
+        Self { share_bytes, pool_bytes, record_bytes, free: Mutex::new(pool_bytes), given_back: Condvar::new(), large: Mutex::new(()) }
+    }
+
+    /// What a worker may hold of an object's stored bytes, and of its text, without asking.
+    pub const fn share_bytes(&self) -> u64 {
+        self.share_bytes
+    }
+
+    /// The largest record, or other part of a text that only makes sense as a whole.
+    pub const fn record_bytes(&self) -> u64 {
+        self.record_bytes
+    }
+
+    /// How long the pieces are that a long text is read in.
+    pub(super) fn piece_bytes(&self) -> usize {
+        usize::try_from(self.share_bytes.min(PIECE_BYTES_MAX)).unwrap_or(usize::MAX)
+    }
+
+    /// Room for a text of `bytes` as a whole: nothing of the pool if a share is enough, `None` if it must be read in pieces.
+    pub(super) fn whole(&self, bytes: u64) -> Option<Taken<'_>> {
+        if bytes <= self.share_bytes {
+            return Some(Taken { room: self, bytes: 0 });
+        }
+        // Half of the pool, so that no single object makes all others wait.
+        (bytes <= self.pool_bytes / 2).then(|| self.take(bytes))
+    }
+
+    fn take(&self, bytes: u64) -> Taken<'_> {
+        let mut free = lock(&self.free);
+        while *free < bytes {
+            free = self.given_back.wait(free).unwrap_or_else(PoisonError::into_inner);
+        }
+        *free -= bytes;
+        Taken { room: self, bytes }
+    }
+
+    /// The right to hold a record that is larger than a share: one worker at a time has it.
+    pub(crate) fn large(&self) -> MutexGuard<'_, ()> {
+        lock(&self.large)
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if self.bytes > 0 {
+            *lock(&self.room.free) += self.bytes;
+            self.room.given_back.notify_all();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn the_pool_is_never_overdrawn_and_everybody_gets_a_turn() {
+        let room = Room::of(10, 100, 100);
+        let (held, most) = (AtomicU64::new(0), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            for worker in 0..8 {
+                let (room, held, most) = (&room, &held, &most);
+                scope.spawn(move || {
+                    for turn in 0..200 {
+                        let bytes = 11 + (worker * 7 + turn) % 40;
+                        let taken = room.whole(bytes).unwrap();
+                        most.fetch_max(held.fetch_add(bytes, Ordering::SeqCst) + bytes, Ordering::SeqCst);
+                        held.fetch_sub(bytes, Ordering::SeqCst);
+                        drop(taken);
+                    }
+                });
+            }
+        });
+        assert!(most.into_inner() <= 100);
+        assert!(room.whole(51).is_none(), "too large for the pool");
+    }
+
+    #[test]
+    fn what_all_workers_may_hold_does_not_grow_with_their_number() {
+        for bytes in [64_u64 << 20, 512 << 20, 8 << 30] {
+            for workers in [1_usize, 2, 8, 64] {
+                let room = Room::new(bytes, workers);
+                // Stored bytes, two texts on the way, a piece; the pool; one large record that is being grown.
+                let all = workers as u64 * 3 * room.share_bytes() + room.pool_bytes + 2 * room.record_bytes();
+                assert!(all <= bytes + bytes / 4, "{workers} workers may take {all} of {bytes}");
+            }
+        }
+    }
+}

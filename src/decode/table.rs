@@ -1,0 +1,373 @@
+//! Comma-separated values: what CloudTrail Lake, Athena, CloudWatch Logs Insights and Splunk export.
+//!
+//! A table that has whole records in one of its columns is read as the texts in that column. One that has CloudTrail's own
+//! columns is read as records made of these; what such a table leaves out of a record is not known, and the report says so.
+
+use std::io::{self, BufReader, Read};
+
+use csv::{ByteRecord, Reader, ReaderBuilder};
+
+use super::foreign;
+use super::json::{skip_space, skip_value};
+
+/// Longest heading that is believed, in bytes.
+const HEADING_BYTES_MAX: usize = 4_000;
+/// Rows are made so many bytes of text at a time, about.
+const STEP_BYTES: usize = 64 << 10;
+
+/// Columns by CloudTrail's own names for them. The tables write them in lower case, some with underscores.
+const COLUMNS: &[(&str, Kind)] = &[
+    ("eventVersion", Kind::Text),
+    ("userIdentity", Kind::Struct),
+    ("eventTime", Kind::Text),
+    ("eventSource", Kind::Text),
+    ("eventName", Kind::Text),
+    ("awsRegion", Kind::Text),
+    ("sourceIPAddress", Kind::Text),
+    ("userAgent", Kind::Text),
+    ("errorCode", Kind::Text),
+    ("errorMessage", Kind::Text),
+    ("requestParameters", Kind::Struct),
+    ("responseElements", Kind::Struct),
+    ("additionalEventData", Kind::Struct),
+    ("requestID", Kind::Text),
+    ("eventID", Kind::Text),
+    ("readOnly", Kind::Flag),
+    ("resources", Kind::Struct),
+    ("eventType", Kind::Text),
+    ("apiVersion", Kind::Text),
+    ("managementEvent", Kind::Flag),
+    ("recipientAccountId", Kind::Text),
+    ("sharedEventID", Kind::Text),
+    ("vpcEndpointId", Kind::Text),
+    ("eventCategory", Kind::Text),
+    ("serviceEventDetails", Kind::Struct),
+    ("addendum", Kind::Struct),
+    ("sessionCredentialFromConsole", Kind::Text),
+    ("tlsDetails", Kind::Struct),
+];
+
+/// Keys inside of structs, whose upper case the tables have lost.
+const INNER: &[&str] = &[
+    "type",
+    "principalId",
+    "arn",
+    "accountId",
+    "invokedBy",
+    "accessKeyId",
+    "userName",
+    "sessionContext",
+    "sessionIssuer",
+    "attributes",
+    "creationDate",
+    "mfaAuthenticated",
+    "identityProvider",
+    "ARN",
+    "webIdFederationData",
+    "federatedProvider",
+    "reason",
+    "updatedFields",
+    "originalRequestID",
+    "originalEventID",
+    "onBehalfOf",
+    "identityStoreArn",
+    "userId",
+    "credentialId",
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Flag,
+    /// JSON, or Athena's way to write a struct: `{type=Root, arn=…}`.
+    Struct,
+}
+
+/// What a column is to us.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    column: usize,
+    name: &'static str,
+    kind: Kind,
+}
+
+/// The records of a table.
+pub(super) struct Table<'r> {
+    /// As JSON lines.
+    pub records: Box<dyn Read + 'r>,
+    pub lossy: bool,
+}
+
+/// Whether `head` begins with the heading of a table that may hold records.
+pub(super) fn is_table(head: &[u8]) -> bool {
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let Some(length) = memchr::memchr(b'\n', text.get(..HEADING_BYTES_MAX).unwrap_or(text)) else { return false };
+    let line = text.get(..length).unwrap_or_default().trim_ascii_end();
+    if !line.first().is_some_and(|first| first.is_ascii_alphabetic() || matches!(first, b'"' | b'_' | b'@')) {
+        return false;
+    }
+    let names = heading(line);
+    let wordlike =
+        |name: &String| (1..=80).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" _@.-:/()#".contains(&byte));
+    if names.is_empty() || !names.iter().all(wordlike) {
+        return false;
+    }
+    let behind = text.get(length..).unwrap_or_default().trim_ascii_start();
+    let holds_json = behind.starts_with(b"{") || memchr::memmem::find(behind.get(..1000).unwrap_or(behind), b"\"{").is_some();
+    known(&names).len() >= 3 || holds_json
+}
+
+fn heading(line: &[u8]) -> Vec<String> {
+    let mut reader = ReaderBuilder::new().delimiter(delimiter(line)).has_headers(false).flexible(true).from_reader(line);
+    let first = reader.byte_records().next().and_then(Result::ok).unwrap_or_default();
+    first.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect()
+}
+
+fn delimiter(line: &[u8]) -> u8 {
+    let count = |byte: u8| memchr::memchr_iter(byte, line).count();
+    [b',', b'\t', b';', b'|'].into_iter().max_by_key(|&byte| (count(byte), byte == b',')).filter(|&byte| count(byte) > 0).unwrap_or(b',')
+}
+
+fn known(names: &[String]) -> Vec<Known> {
+    let plain = |name: &str| name.rsplit('.').next().unwrap_or(name).replace('_', "").to_ascii_lowercase();
+    let find = |(column, name): (usize, &String)| {
+        let name = plain(name);
+        let (name, kind) = COLUMNS.iter().find(|(known, _)| known.to_ascii_lowercase() == name)?;
+        Some(Known { column, name, kind: *kind })
+    };
+    names.iter().enumerate().filter_map(find).collect()
+}
+
+/// Reads a heading and makes records of the rows behind it.
+///
+/// # Errors
+/// The columns are no records, and why.
+pub(super) fn records<'r>(reader: Box<dyn Read + 'r>) -> Result<Table<'r>, String> {
+    let (head, reader) = super::layers::head(reader);
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
+    let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let mut rows = ReaderBuilder::new().delimiter(delimiter(line)).has_headers(true).flexible(true).from_reader(BufReader::new(reader));
+    let names: Vec<String> = rows
+        .byte_headers()
+        .map_err(|error| reason(&error))?
+        .iter()
+        .map(|name| String::from_utf8_lossy(name).trim_start_matches('\u{feff}').trim().to_owned())
+        .collect();
+    let known = known(&names);
+    let mut row = ByteRecord::new();
+    let first = rows.read_byte_record(&mut row).map_err(|error| reason(&error))?.then_some(row);
+    let whole = first.as_ref().and_then(|row| row.iter().position(holds_record));
+    if whole.is_none() && !["eventTime", "eventSource", "eventName"].iter().all(|name| known.iter().any(|known| known.name == *name)) {
+        return Err(foreign::csv(text).unwrap_or_else(|| {
+            format!("CSV with the columns {}, and none of them holds records: export whole records, as JSON", super::fields::excerpt(line))
+        }));
+    }
+    if whole.is_none() && !known.iter().any(|known| known.name == "requestParameters") {
+        return Err("CSV (CloudTrail Lake or Athena) without a column requestparameters, so that no image can be told: select that column, too, or \
+                    export whole records"
+            .to_owned());
+    }
+    let made = Made { rows, known, whole, next: first, out: Vec::new(), at: 0 };
+    Ok(Table { records: Box::new(made), lossy: whole.is_none() })
+}
+
+/// Whether a cell holds an event as JSON.
+fn holds_record(cell: &[u8]) -> bool {
+    let cell = cell.trim_ascii();
+    cell.starts_with(b"{")
+        && [&b"\"eventName\""[..], b"\"eventVersion\"", b"\"detail-type\"", b"\"Records\""]
+            .iter()
+            .any(|key| memchr::memmem::find(cell, key).is_some())
+}
+
+fn reason(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::Io(error) => error.to_string(),
+        _ => format!("the CSV is damaged: {error}"),
+    }
+}
+
+/// JSON lines that are made of rows as they are asked for.
+struct Made<R> {
+    rows: Reader<R>,
+    known: Vec<Known>,
+    whole: Option<usize>,
+    next: Option<ByteRecord>,
+    out: Vec<u8>,
+    at: usize,
+}
+
+impl<R: Read> Made<R> {
+    fn refill(&mut self) -> io::Result<()> {
+        self.out.clear();
+        self.at = 0;
+        while self.out.len() < STEP_BYTES {
+            let Some(row) = self.next.take() else { break };
+            self.write(&row);
+            let mut row = row;
+            match self.rows.read_byte_record(&mut row) {
+                Ok(true) => self.next = Some(row),
+                Ok(false) => {}
+                Err(error) if self.out.is_empty() => return Err(io::Error::other(reason(&error))),
+                // What came before is given first; then the reader tells the same again, or goes on.
+                Err(_) => self.next = Some(ByteRecord::new()),
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, row: &ByteRecord) {
+        let Some(whole) = self.whole else {
+            if !row.is_empty() {
+                write_record(&mut self.out, row, &self.known);
+            }
+            return;
+        };
+        // Inside strings line ends are escaped; between the others they mean nothing.
+        let cell = row.get(whole).unwrap_or_default();
+        self.out.extend(cell.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
+        self.out.push(b'\n');
+    }
+}
+
+impl<R: Read> Read for Made<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.out.len() {
+            self.refill()?;
+        }
+        let rest = self.out.get(self.at..).unwrap_or_default();
+        let taken = rest.len().min(out.len());
+        out[..taken].copy_from_slice(&rest[..taken]);
+        self.at += taken;
+        Ok(taken)
+    }
+}
+
+/// A record made of a row's cells.
+fn write_record(out: &mut Vec<u8>, row: &ByteRecord, known: &[Known]) {
+    out.push(b'{');
+    let mut first = true;
+    for Known { column, name, kind } in known {
+        let cell = row.get(*column).unwrap_or_default().trim_ascii();
+        // Nothing, and the words for it.
+        if cell.is_empty() || [&b"null"[..], b"NULL", b"-", b"None"].contains(&cell) {
+            continue;
+        }
+        if !first {
+            out.push(b',');
+        }
+        first = false;
+        out.extend_from_slice(format!("\"{name}\":").as_bytes());
+        match kind {
+            Kind::Flag if cell.eq_ignore_ascii_case(b"true") => out.extend_from_slice(b"true"),
+            Kind::Flag if cell.eq_ignore_ascii_case(b"false") => out.extend_from_slice(b"false"),
+            Kind::Struct if is_json(cell) => out.extend(cell.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte })),
+            Kind::Struct if matches!(cell, [b'{', .., b'}'] | [b'[', .., b']']) => {
+                let text = String::from_utf8_lossy(cell);
+                write_struct(out, &text, 0);
+            }
+            _ => write_text(out, &String::from_utf8_lossy(cell)),
+        }
+    }
+    out.extend_from_slice(b"}\n");
+}
+
+fn is_json(cell: &[u8]) -> bool {
+    matches!(cell.first(), Some(b'{' | b'[')) && skip_value(cell, 0).is_ok_and(|end| skip_space(cell, end) == cell.len())
+}
+
+fn write_text(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
+}
+
+/// Athena's way to write a struct, `{type=Root, sessioncontext={…}}`, or an array, as JSON.
+fn write_struct(out: &mut Vec<u8>, text: &str, depth: u8) {
+    const DEPTH_MAX: u8 = 8;
+    let inside = text.get(1..text.len() - 1).unwrap_or_default();
+    let is_list = text.starts_with('[');
+    out.push(if is_list { b'[' } else { b'{' });
+    let mut first = true;
+    for part in parts(inside) {
+        let (key, value) = match part.split_once('=') {
+            Some((key, value)) if !is_list => (Some(key.trim()), value.trim()),
+            _ => (None, part.trim()),
+        };
+        if value.is_empty() || value == "null" || key.is_none() && !is_list {
+            continue;
+        }
+        if !first {
+            out.push(b',');
+        }
+        first = false;
+        if let Some(key) = key {
+            let known = INNER.iter().find(|known| known.eq_ignore_ascii_case(key)).copied().unwrap_or(key);
+            write_text(out, known);
+            out.push(b':');
+        }
+        let nested = value.len() >= 2 && (value.starts_with('{') && value.ends_with('}') || value.starts_with('[') && value.ends_with(']'));
+        if nested && depth < DEPTH_MAX { write_struct(out, value, depth + 1) } else { write_text(out, value) }
+    }
+    out.push(if is_list { b']' } else { b'}' });
+}
+
+/// The parts between commas that stand in no inner brackets.
+fn parts(text: &str) -> Vec<&str> {
+    let (mut depth, mut start, mut parts) = (0_i32, 0, Vec::new());
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            b',' if depth == 0 => {
+                parts.push(text.get(start..at).unwrap_or_default());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(text.get(start..).unwrap_or_default());
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(csv: &str) -> Result<String, String> {
+        let mut out = String::new();
+        records(Box::new(csv.as_bytes())).map(|mut table| table.records.read_to_string(&mut out).unwrap()).map(|_| out)
+    }
+
+    #[test]
+    fn a_column_with_whole_records_is_the_table() {
+        let csv =
+            "timestamp,@message,n\n1,\"{\"\"eventVersion\"\":\"\"1\"\",\n \"\"a\"\":\"\"b, c\"\"}\",x\n2,\"{\"\"eventVersion\"\":\"\"2\"\"}\",y\n";
+        assert!(is_table(csv.as_bytes()));
+        assert_eq!(lines(csv).unwrap(), "{\"eventVersion\":\"1\",  \"a\":\"b, c\"}\n{\"eventVersion\":\"2\"}\n");
+    }
+
+    #[test]
+    fn cloudtrails_columns_make_a_record() {
+        let csv = "eventtime,eventsource,eventname,useridentity,requestparameters,readonly,errorcode\n\
+                   2026-03-02T10:00:00Z,ecr.amazonaws.com,PutImage,\"{type=AssumedRole, arn=arn:aws:x, sessioncontext={attributes={mfaauthenticated=false}}}\",\"{\"\"a\"\":1}\",false,\n";
+        assert!(is_table(csv.as_bytes()));
+        let value: serde_json::Value = serde_json::from_str(&lines(csv).unwrap()).unwrap();
+        assert_eq!(value["userIdentity"]["sessionContext"]["attributes"]["mfaAuthenticated"], "false");
+        assert_eq!((&value["requestParameters"]["a"], &value["readOnly"]), (&serde_json::json!(1), &serde_json::json!(false)));
+        assert!(value.get("errorCode").is_none());
+    }
+
+    #[test]
+    fn no_table_and_no_records() {
+        for text in [
+            "{\"a\":1}\n",
+            "79a5 bucket [02/Jun/2025:09:00:00 +0000] 198\n",
+            "2026-03-02T10:00:00Z {\"eventVersion\":1}\n",
+            "hello\nworld\n",
+            "a,b\n1,2\n",
+        ] {
+            assert!(!is_table(text.as_bytes()), "{text}");
+        }
+        assert!(lines("eventname,calls,eventid\nPutImage,2,x\n").unwrap_err().contains("CSV"));
+        assert!(lines("eventtime,eventname,eventsource\na,b,c\n").unwrap_err().contains("requestparameters"));
+    }
+}

@@ -1,0 +1,135 @@
+//! Second copies of one event are dropped while reading goes on, so that they take no memory.
+//!
+//! Which of the records of one call stands for it is decided at the end (`calls`). Of two that say the same in every word that
+//! is the one whose object comes first, so the other one is not needed for that.
+
+use std::collections::hash_map::Entry;
+
+use super::fact::{Fact, Noted};
+use super::fold::Fold;
+use super::names::{EventNo, Map, Names};
+use crate::model::Identity;
+
+/// Fewer events are not worth looking for copies.
+const EVENTS_MIN: usize = 1 << 16;
+
+impl Fold {
+    /// Drops copies each time there are twice as many events as the last time something was left.
+    pub(super) fn drop_copies_if_due(&mut self) {
+        if self.events.len() >= EVENTS_MIN.max(2 * self.events_without_copies) {
+            self.drop_copies();
+            self.events_without_copies = self.events.len();
+        }
+    }
+
+    /// Of events that say the same the one that comes first by object and record stays.
+    pub(super) fn drop_copies(&mut self) {
+        let facts_of = facts_by_event(&self.facts, self.events.len());
+        let same_facts = |one: usize, other: usize| {
+            let facts = |event: usize| self.facts.get(facts_of[event]..facts_of[event + 1]).unwrap_or_default();
+            let alike = |(one, other): (&Fact, &Fact)| one.repository == other.repository && one.what == other.what;
+            facts(one).len() == facts(other).len() && facts(one).iter().zip(facts(other)).all(alike)
+        };
+        let mut first: Map<Identity, usize> = Map::default();
+        first.reserve(self.events.len() / 2);
+        let mut kept = vec![true; self.events.len()];
+        for (index, kept) in kept.iter_mut().enumerate() {
+            let known = match first.entry(self.events[index].identity) {
+                Entry::Vacant(place) => {
+                    place.insert(index);
+                    continue;
+                }
+                Entry::Occupied(known) => *known.get(),
+            };
+            if self.events[index].is_copy_of(&self.events[known]) && same_facts(index, known) {
+                *kept = false;
+                if stands_before(&self.events[index], &self.events[known], &self.names) {
+                    let Noted { object, record, .. } = self.events[index];
+                    self.events[known] = Noted { object, record, ..self.events[known] };
+                }
+            }
+        }
+        if kept.contains(&false) {
+            self.keep(&kept);
+        }
+    }
+
+    /// Leaves out events and what they say.
+    fn keep(&mut self, kept: &[bool]) {
+        let mut numbers = Vec::with_capacity(kept.len());
+        let mut next = 0;
+        for &keep in kept {
+            numbers.push(EventNo::from_index(next));
+            next += usize::from(keep);
+        }
+        self.facts.retain_mut(|fact| {
+            let index = fact.event.index();
+            fact.event = numbers[index];
+            kept[index]
+        });
+        let mut each = kept.iter();
+        self.events.retain(|_| each.next() == Some(&true));
+        self.facts.shrink_to(self.facts.len() * 2);
+        self.events.shrink_to(self.events.len() * 2);
+    }
+}
+
+/// Where the facts of each event begin. They stand in the order of their events.
+fn facts_by_event(facts: &[Fact], events: usize) -> Vec<usize> {
+    let mut starts = vec![0; events + 1];
+    for fact in facts {
+        starts[fact.event.index() + 1] += 1;
+    }
+    for event in 0..events {
+        starts[event + 1] += starts[event];
+    }
+    starts
+}
+
+fn stands_before(one: &Noted, other: &Noted, names: &Names) -> bool {
+    (names.text(one.object), one.record) < (names.text(other.object), other.record)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::Filter;
+    use crate::timeline::tests::log::Log;
+
+    use super::*;
+
+    fn fold(log: &Log, objects: &[&str]) -> Fold {
+        let mut fold = Fold::default();
+        for object in objects {
+            for (record, recognized) in (0..).zip(&log.events) {
+                fold.absorb(recognized, object, record);
+            }
+        }
+        fold
+    }
+
+    #[test]
+    fn copies_go_and_the_history_stays_the_same() {
+        let mut log = Log::default();
+        log.push(1, "v1").push(2, "v1").push_image(3, None, &[]).at(90_000).expire(1, &[]).expire(3, &[]).expire(2, &["v1"]);
+        let mut compact = fold(&log, &["c", "a", "b", "a"]);
+        let all = compact.events.len();
+        compact.drop_copies();
+        assert_eq!(compact.events.len(), all / 4);
+        assert!(compact.facts.iter().all(|fact| fact.event.index() < compact.events.len()));
+        let told = |fold: Fold| serde_json::to_string(&fold.finish(&Filter::default()).timelines().collect::<Vec<_>>()).unwrap();
+        assert_eq!(told(compact), told(fold(&log, &["c", "a", "b", "a"])));
+    }
+
+    #[test]
+    fn what_is_told_otherwise_under_the_same_id_is_no_copy() {
+        let mut log = Log::default();
+        log.push(1, "v1").push(1, "v1");
+        let (first, second) = log.events.split_at_mut(1);
+        second[0].event.identity = first[0].event.identity;
+        second[0].event.id = first[0].event.id.clone();
+        second[0].event.user_agent = Some("another".into());
+        let mut fold = fold(&log, &["a", "b"]);
+        fold.drop_copies();
+        assert_eq!(fold.events.len(), 3, "of the second only the first is compared");
+    }
+}

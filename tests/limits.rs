@@ -1,0 +1,133 @@
+//! Limits that hold: memory whatever the number of workers and the size of an object, and no way to hang.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+fn tagfall() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_tagfall"))
+}
+
+fn input(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/inputs").join(name)
+}
+
+/// Exit code, what was written, and the most memory that it took, in MiB, where the system tells.
+fn run(command: &mut Command, stdin: Option<&[u8]>) -> (i32, Vec<u8>, Option<u64>) {
+    let stdin_of = if stdin.is_some() { Stdio::piped() } else { Stdio::null() };
+    let mut child = command.stdin(stdin_of).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let (mut peak, input) = (None, child.stdin.take());
+    std::thread::scope(|scope| {
+        if let (Some(bytes), Some(mut input)) = (stdin, input) {
+            scope.spawn(move || drop(input.write_all(bytes)));
+        }
+        let mut stdout = child.stdout.take().unwrap();
+        let reading = scope.spawn(move || {
+            let mut out = Vec::new();
+            std::io::Read::read_to_end(&mut stdout, &mut out).map(|_| out).unwrap()
+        });
+        let code = loop {
+            let high = fs::read_to_string(&status).ok().and_then(|text| {
+                let line = text.lines().find(|line| line.starts_with("VmHWM:"))?.to_owned();
+                line.split_whitespace().nth(1)?.parse::<u64>().ok()
+            });
+            peak = peak.max(high.map(|kib| kib >> 10));
+            if let Some(status) = child.try_wait().unwrap() {
+                break status.code().unwrap_or(-1);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        };
+        (code, reading.join().unwrap(), peak)
+    })
+}
+
+/// `zcat logs/*.json.gz | tagfall detect -` read as much as the memory holds, and nothing of what followed.
+#[test]
+fn one_large_export_is_read_to_its_end_whatever_way_it_comes() {
+    const OTHERS: usize = 60_000;
+    let small = fs::read_to_string(input("one-large-export/input.jsonl")).unwrap();
+    let first: Value = serde_json::from_str(small.lines().next().unwrap()).unwrap();
+    let mut text = String::new();
+    for number in 0..OTHERS {
+        let mut other = first.clone();
+        other["eventID"] = format!("{number:08}-0000-4000-8000-000000000000").into();
+        text.push_str(&other.to_string());
+        text.push('\n');
+    }
+    text.push_str(&small);
+    let folder = tempfile::tempdir().unwrap();
+    let (plain, packed) = (folder.path().join("a.jsonl"), folder.path().join("a.jsonl.gz"));
+    fs::write(&plain, &text).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(fs::File::create(&packed).unwrap(), flate2::Compression::fast());
+    gzip.write_all(text.as_bytes()).unwrap();
+    gzip.finish().unwrap();
+    let list = folder.path().join("list.json");
+    fs::write(&list, format!("{{\"Records\":[{}]}}", text.lines().collect::<Vec<_>>().join(","))).unwrap();
+    assert!(text.len() > 40 << 20, "more than half of the memory");
+    for (source, stdin) in [(plain.as_path(), None), (&packed, None), (&list, None), (Path::new("-"), Some(text.as_bytes()))] {
+        let (code, out, peak) = run(tagfall().arg("detect").arg(source).args(["--max-memory", "64MiB", "--format", "json", "-q"]), stdin);
+        let document: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!((code, &document["coverage"]["records"]), (0, &Value::from(OTHERS + small.lines().count())), "{source:?}");
+        assert_eq!(document["findings"].as_array().map(Vec::len), Some(1), "{source:?}");
+        assert!(peak.is_none_or(|peak| peak < 100), "{source:?} took {peak:?} MiB");
+    }
+}
+
+/// Eight workers took eight times the memory.
+#[test]
+fn memory_does_not_grow_with_the_number_of_workers() {
+    let folder = tempfile::tempdir().unwrap();
+    let blanks = [b"{\"Records\":[".to_vec(), vec![b' '; 20 << 20], b"]}".to_vec()].concat();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&blanks).unwrap();
+    let stored = gzip.finish().unwrap();
+    (0..8).for_each(|number| fs::write(folder.path().join(format!("{number}.json.gz")), &stored).unwrap());
+    for (verb, code_expected) in [("detect", 0), ("verify", 2)] {
+        for jobs in ["1", "8"] {
+            let (code, _, peak) = run(tagfall().arg(verb).arg(folder.path()).args(["--max-memory", "64MiB", "-q", "--jobs", jobs]), None);
+            assert_eq!(code, code_expected, "{verb}");
+            assert!(peak.is_none_or(|peak| peak < 100), "{verb} took {peak:?} MiB with {jobs} workers");
+        }
+    }
+}
+
+/// `--public-keys /dev/zero` was read until the kernel ended the process.
+#[cfg(all(unix, feature = "signatures"))]
+#[test]
+fn a_list_of_keys_without_an_end_is_refused() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/incident");
+    let (code, _, peak) = run(tagfall().arg("verify").arg(fixtures).args(["--public-keys", "/dev/zero"]), None);
+    assert_eq!(code, 2);
+    assert!(peak.is_none_or(|peak| peak < 100), "{peak:?} MiB");
+}
+
+/// Workers that could not allocate left the others waiting, or the process was aborted.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_address_space_that_is_too_small_is_said_at_once() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/incident");
+    for (kib, expected) in [(90_000, 2), (200_000, 2), (4_000_000, 0)] {
+        for jobs in ["1", "2", "8"] {
+            let script = format!("ulimit -v {kib}; exec \"$0\" detect \"$1\" --jobs {jobs} -q");
+            let (code, _, _) = run(Command::new("sh").arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_tagfall")).arg(&fixtures), None);
+            assert_eq!(code, expected, "{kib} KiB, {jobs} workers");
+        }
+    }
+}
+
+/// JSON with line ends was no JSON any more once it had been written as CSV.
+#[cfg(feature = "sql")]
+#[test]
+fn csv_control_characters_come_back_as_they_were() {
+    let sql = "SELECT errormessage, requestparameters FROM cloudtrail_logs";
+    let (code, out, _) = run(tagfall().args(["query", sql]).arg(input("csv-control-characters/input.json")).args(["--format", "csv", "-q"]), None);
+    assert_eq!(code, 0);
+    let mut rows = csv::Reader::from_reader(out.as_slice());
+    let row = rows.records().next().unwrap().unwrap();
+    assert_eq!(&row[0], "first\nsecond\tthird");
+    serde_json::from_str::<Value>(&row[1]).unwrap();
+}
