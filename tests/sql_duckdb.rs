@@ -21,7 +21,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tagfall");
-const QUERIES: usize = 120;
+const QUERIES: usize = 60;
 const ORACLE: &str = r#"
 import duckdb, json, sys
 files = f"read_parquet('{sys.argv[1]}/**/*.parquet', hive_partitioning = true)"
