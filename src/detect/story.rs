@@ -1,7 +1,7 @@
 //! What a finding says in words, and the parts that all findings are made of.
 
 use super::reasons::{Why, caller};
-use crate::model::{Deleted, EventRef, LogText, LostImage, Order, Repository, StepKind, Timestamp, Usage};
+use crate::model::{Deleted, EventRef, LogText, LostImage, Order, Repository, StepKind, Timestamp, Usage, plural};
 use crate::policy::{Rule, fits};
 use crate::timeline::{Ask, AskKind, EventNo, History, Image, Loss, RepositoryHistory, Step, Sym};
 
@@ -141,13 +141,13 @@ pub fn asked(ask: &Ask) -> bool {
     ask.in_vain && matches!(ask.kind, AskKind::Pull | AskKind::Failed | AskKind::Stopped)
 }
 
-/// "2 pull(s) and 1 task(s)".
+/// "2 pulls and 1 task".
 pub fn counted_asks(asks: &[&Ask]) -> String {
     let stops = asks.iter().filter(|ask| ask.kind == AskKind::Stopped).count();
     match (asks.len() - stops, stops) {
-        (pulls, 0) => format!("{pulls} pull(s)"),
-        (0, stops) => format!("{stops} task(s)"),
-        (pulls, stops) => format!("{pulls} pull(s) and {stops} task(s)"),
+        (pulls, 0) => plural(pulls, "pull"),
+        (0, stops) => plural(stops, "task"),
+        (pulls, stops) => format!("{} and {}", plural(pulls, "pull"), plural(stops, "task")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A question about a repository, and about no image in it: `RepositoryNotFoundException`, a policy that denies.
 
 use super::{About, Case, Registry, sentence, there};
-use crate::model::{Cause, EventRef, Gone, StepKind, Timestamp, Verdict};
+use crate::model::{Cause, EventRef, Gone, StepKind, Timestamp, Verdict, plural_verb};
 use crate::timeline::RepositoryHistory;
 
 pub(super) fn verdict(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
@@ -33,7 +33,10 @@ pub(super) fn verdict(case: Case<'_>, repository: &RepositoryHistory) -> Verdict
             let evidence: Vec<_> = last.map(|event| case.history.event(event)).into_iter().collect();
             verdict.narrative = vec![
                 sentence(
-                    format!("Repository {name} exists, as far as these logs go: {there} image(s) of it are there, and no deletion of it was logged."),
+                    format!(
+                        "Repository {name} exists, as far as these logs go: {} there, and no deletion of it was logged.",
+                        plural_verb(there, "image", ["of it is", "of it are"])
+                    ),
                     evidence,
                 ),
                 there::no_event(case, repository),

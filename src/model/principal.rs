@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::plural;
+
 /// A caller without its session: what several sessions have in common. Ordered by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Principal<'t> {
@@ -100,7 +102,6 @@ fn sessions_in_words(sessions: &BTreeSet<&str>) -> String {
             kind => *kinds.entry(kind).or_default() += 1,
         }
     }
-    let plural = |number: usize, one: &str| if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") };
     let mut parts: Vec<String> = kinds
         .into_iter()
         .map(|(kind, number)| match kind {
