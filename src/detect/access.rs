@@ -3,7 +3,7 @@
 use super::advice::{Shell, partition_region};
 use super::story::{evidence, place};
 use super::{Detector, Subject, id};
-use crate::model::{Finding, FindingKind, KeptImage, KeyChange, LostImage, Order, Severity, StepKind, Timestamp, Usage};
+use crate::model::{Finding, FindingKind, KeptImage, KeyChange, LostImage, Order, Severity, StepKind, Timestamp, Usage, plural};
 use crate::timeline::{EventNo, History, KeyStep, RepositoryHistory, Step};
 
 /// Every image that somebody asked for while the key of its repository could not be used.
@@ -146,10 +146,10 @@ fn finding(subject: Subject<'_>, locked: &KeyStep, until: i64, asked: &[&Step]) 
             ..Usage::default()
         },
         summary: format!(
-            "In {}, {} is there, and {} pull(s) of it cannot have worked: the KMS key that encrypts the repository {} at {} by {who}{again}.",
+            "In {}, {} is there, and {} of it cannot have worked: the KMS key that encrypts the repository {} at {} by {who}{again}.",
             place(&repository),
             digest.short(),
-            asked.len(),
+            plural(asked.len(), "pull"),
             keys_in_words(locked.change).unwrap_or_default(),
             event.event_time,
         ),

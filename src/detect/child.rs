@@ -4,7 +4,7 @@ use super::story::{deleted, evidence, lost, place, rule_in_words};
 use super::untagged::was_untagged;
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
-use crate::model::{Finding, FindingKind, KeptImage, Severity, StepKind};
+use crate::model::{Finding, FindingKind, KeptImage, Severity, StepKind, plural};
 use crate::timeline::{Displacement, End, EventNo, History, Image, Loss, RepositoryHistory, Sym, UseKind};
 
 /// ECR takes what an index lists only after the index; users tell of runs that did not.
@@ -102,7 +102,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, index: &Image, harm: Harm, used: O
     let named = tag.map_or_else(|| history.digest_or_zero(index.digest).short(), |tag| format!("tag {}", history.text(tag)));
     let asked = match harm.usage.pulls_after_gone {
         0 => "something still uses it".to_owned(),
-        pulls => format!("{pulls} pull(s) of the lost image after that found nothing"),
+        pulls => format!("{} of the lost image after that found nothing", plural(pulls, "pull")),
     };
     Finding {
         id: id(subject, &history.call_id(loss.event), FindingKind::ChildLost.word()),

@@ -4,7 +4,7 @@ use super::cause::of_loss;
 use super::moment::{is_push, the_pull};
 use super::removed::lower;
 use super::there::{capital, exists, tagged};
-use super::{Case, Known, against, sentence, used_by};
+use super::{Case, Known, access, against, sentence, used_by};
 use crate::detect::{
     self, Subject, Why, advice, broken, came_back, heading, reason_without_tag, restore_under_way, rule_in_words, span, tag_of, why,
 };
@@ -27,12 +27,21 @@ pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
     verdict.not_this = against::other_causes(case, known, Some(loss), cause);
     verdict.used_by = used_by::sentences(case, known, Some(loss));
     if !loss.asked_later.is_empty() {
-        verdict.used_by.extend(used_by::of_tag(case, case.asked_tag().and_then(|tag| known.repository.tag_lives.get(&tag))));
+        let life = case.asked_tag().and_then(|tag| known.repository.tag_lives.get(&tag));
+        verdict.used_by.extend(used_by::of_tag_since(case, life, loss.until));
     }
     verdict.advice = what_to_do(case, known, loss, &verdict, &why);
     verdict.reasons = why.reasons;
     if loss.open_start {
         verdict.unknown.push("The image was pushed before the logs begin: widen --since to see who pushed it, and under which tags.".to_owned());
+    }
+    if let Some(access) = access::besides(case, known.repository, known.image) {
+        let last = verdict.narrative.len() - 1;
+        let step = &mut verdict.narrative[last];
+        step.text = format!("{} {}", step.text, access.text);
+        step.evidence.extend(access.evidence);
+        verdict.not_this.retain(|sentence| !sentence.text.starts_with(&format!("Not {}:", Cause::AccessTaken.word())));
+        verdict.advice.push(access::GIVE_BACK.to_owned());
     }
     if let Some(displaced) = &loss.displaced
         && displaced.order == Order::Ambiguous
@@ -104,7 +113,11 @@ fn is_gone(case: Case<'_>, known: Known<'_>, loss: &Loss) -> String {
     let exists = case.exists(known, Some(false));
     let tag = case.question.about.tag().unwrap_or_default();
     match (exists.tag_exists, exists.tag_points_to) {
-        (Some(true), Some(other)) if other != digest => format!("Tag {tag} exists, and points to {other}; {digest} itself does not exist any more."),
+        (Some(true), Some(other)) if other != digest => {
+            let since = case.asked_tag().and_then(|tag| known.repository.tag_lives.get(&tag)?.open()).and_then(|span| span.since.some());
+            let since = since.map(|event| format!(" since {}", case.history.time(event))).unwrap_or_default();
+            format!("Tag {tag} exists, and points to {other}{since}; {digest} itself does not exist any more.")
+        }
         _ if loss.end == End::Archived && known.image.state == crate::model::ImageState::Archived => {
             format!("{digest} exists, and it is archived: a pull gets \"not found\", as if it did not.")
         }
@@ -124,7 +137,14 @@ fn end(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
             format!("It was archived at {at} by {}: it cannot be pulled until it is restored.", rule_in_words(case.history, loss))
         }
         End::Archived => format!("It was archived at {at} by {who} ({}): it cannot be pulled until it is restored.", event.event_name.raw()),
-        End::DeletedByDigest => format!("It went at {at}: {who} deleted it by digest ({}), all its tags with it.", event.event_name.raw()),
+        End::DeletedByDigest => {
+            let tags = match loss.tags.len() {
+                0 => "",
+                1 => ", its tag with it",
+                _ => ", all its tags with it",
+            };
+            format!("It went at {at}: {who} deleted it by digest ({}){tags}.", event.event_name.raw())
+        }
         End::DeletedByLastTag => {
             format!("It went at {at}: {who} deleted its last tag ({}), and ECR removes an image with its last tag.", event.event_name.raw())
         }
