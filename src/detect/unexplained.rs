@@ -142,7 +142,7 @@ fn missing(history: &History, repository: &RepositoryHistory, what: &str, first:
     } else if let Some(gap) = gap.filter(|_| known == Known::There) {
         (
             format!(
-                "of {} at {} they lack the content, which CloudTrail leaves out above 100 KB: it may have taken it",
+                "the content of {} at {} is not in them (CloudTrail leaves it out above 100 KB), and that may have taken the image",
                 history.event(gap).event_name.raw(),
                 history.time(gap)
             ),

@@ -77,13 +77,15 @@ pub fn besides(case: Case<'_>, repository: &RepositoryHistory, image: &Image) ->
     let time = |event: EventNo| case.history.noted(event).time;
     let change = repository.access_changes.iter().copied().rfind(|event| time(*event) <= case.when.at)?;
     let refused = image.steps.iter().rfind(|step| step.kind == StepKind::PullFailed && step.denied && time(step.event) >= time(change));
-    if refused.is_none() && !case.question.denied {
+    // A pull that was answered later shows that the refusal was over.
+    let answered = |since: EventNo| image.steps.iter().any(|step| step.kind == StepKind::Pull && time(step.event) > time(since));
+    if !case.question.denied && refused.is_none_or(|step| answered(step.event)) {
         return None;
     }
     let (name, at) = (case.history.event(change).event_name, case.history.time(change));
     let seen = refused.map(|step| format!(", as one was at {}", case.history.time(step.event))).unwrap_or_default();
     let text = format!(
-        "There is a second cause: {} changed who may pull at {at} ({}). What tells them apart: a pull that the policy refuses is logged with an error (AccessDenied){seen}, and one of an image that is gone looks like any other.",
+        "There may be a second cause: {} changed who may pull at {at} ({}). What tells them apart: a pull that the policy refuses is logged with an error (AccessDenied){seen}, and one of an image that is gone looks like any other.",
         crate::detect::who(case.history, change),
         name.raw()
     );

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{Case, Known, sentence};
 use crate::detect::asked as asked_in_vain;
 use crate::model::{Caller, Principal, Sentence, StepKind, folded, plural, times};
-use crate::timeline::{EventNo, Loss, Sym, TagLife, UseKind};
+use crate::timeline::{EventNo, Loss, Sym, TagLife, Use, UseKind};
 
 /// A login counts for the pulls within so many milliseconds after it: an authorization token lives 12 hours.
 const TOKEN_MILLIS: i64 = 12 * 3_600_000;
@@ -22,14 +22,19 @@ pub fn sentences(case: Case<'_>, known: Known<'_>, loss: Option<&Loss>) -> Vec<S
 
 /// One sentence for each that refers to it and how, in order of the first time: a service that cannot start tries for ever.
 fn uses(case: Case<'_>, known: Known<'_>) -> Vec<Sentence> {
+    let gone = known.image.gone_at.unwrap_or(i64::MAX);
     let mut said: Vec<(Sym, UseKind, bool, Vec<EventNo>)> = Vec::new();
     let mut places: HashMap<(Sym, UseKind, bool), usize> = HashMap::new();
     for found in &known.image.uses {
-        let replaced = found.until != i64::MAX;
-        let place = *places.entry((found.by, found.kind, replaced)).or_insert(said.len());
+        let again = |other: &Use| other.by == found.by && other.until == i64::MAX && other.kind.pins();
+        let replaced = found.until != i64::MAX && !known.image.uses.iter().any(again);
+        // What was to be deployed with an image that was gone by then has no copy of it.
+        let kind = if found.kind == UseKind::Kept && found.from > gone { UseKind::Started } else { found.kind };
+        let place = *places.entry((found.by, kind, replaced)).or_insert(said.len());
         match said.get_mut(place) {
+            Some((.., events)) if events.last() == Some(&found.event) => {}
             Some((.., events)) => events.push(found.event),
-            None => said.push((found.by, found.kind, replaced, vec![found.event])),
+            None => said.push((found.by, kind, replaced, vec![found.event])),
         }
     }
     said.into_iter().map(|(by, kind, replaced, events)| used(case, by, kind, replaced, &events)).collect()
