@@ -45,7 +45,7 @@ pub use identity::Identity;
 pub use key::{KeyChange, KeyEvent};
 pub use need::{Need, NeedKind};
 pub use plural::{plural, plural_verb, times};
-pub use principal::{Principal, folded};
+pub use principal::{Principal, caller_in_words, folded};
 pub use reason::{Reason, ReasonKind};
 pub use reference::ImageReference;
 pub use repository::{Repository, RepositoryRef, partition};

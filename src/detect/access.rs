@@ -113,7 +113,7 @@ fn finding(subject: Subject<'_>, locked: &KeyStep, until: i64, asked: &[&Step]) 
     let mut tags: Vec<_> = image.tags.iter().filter_map(|(tag, _)| history.log_text(*tag)).collect();
     tags.sort_unstable();
     let asked_tag = asked.iter().find_map(|step| history.log_text(step.tag));
-    let who = event.actor.as_ref().map_or("somebody", |actor| actor.raw()).to_owned();
+    let who = super::story::who(history, locked.event);
     let again = if until == i64::MAX { String::new() } else { format!(", until {}", Timestamp::from_millis(until)) };
     let advice = if until == i64::MAX {
         vec![key_advice(history, subject.repository, locked)]

@@ -6,7 +6,7 @@ use super::reasons::{Why, why};
 use super::story::{add_reasons, deleted, evidence, lost, place, rule_in_words, tags_by_need};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
-use crate::model::{EventRef, Finding, FindingKind, KeptImage, plural};
+use crate::model::{Finding, FindingKind, KeptImage, plural};
 use crate::timeline::{Because, End, History, Image, Loss, RepositoryHistory, Sym};
 
 /// A count or age rule took an image that had a tag.
@@ -104,7 +104,7 @@ fn finding(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: Harm) -> 
         gap_seconds: None,
         order: loss.order,
         exposure_seconds: loss.untagged_at.map(|untagged| (loss.at - untagged).div_euclid(1000)),
-        summary: summary(subject, kind, loss, &event, &harm),
+        summary: summary(subject, kind, loss, &harm),
         advice: what_to_do(subject, loss, &harm, &why),
         evidence,
         reasons: why.reasons,
@@ -114,10 +114,10 @@ fn finding(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: Harm) -> 
     }
 }
 
-fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, event: &EventRef, harm: &Harm) -> String {
+fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: &Harm) -> String {
     let history = subject.history;
     let digest = history.digest_or_zero(subject.image.digest).short();
-    let who = event.actor.as_ref().map_or("somebody", |actor| actor.raw());
+    let who = super::story::who(history, loss.event);
     let what = match kind {
         _ if loss.presumed.is_some() => presumed(subject, loss, &digest),
         FindingKind::ExpiredWhileTagged => format!("{} took {digest} while it had {}", rule_in_words(history, loss), plural(loss.tags.len(), "tag")),

@@ -1,7 +1,7 @@
 //! What a finding says in words, and the parts that all findings are made of.
 
 use super::reasons::{Why, caller};
-use crate::model::{Deleted, EventRef, LogText, LostImage, Order, Repository, StepKind, Timestamp, Usage, plural};
+use crate::model::{Deleted, EventRef, LogText, LostImage, Order, Repository, StepKind, Timestamp, Usage, caller_in_words, plural};
 use crate::policy::{Rule, fits};
 use crate::timeline::{Ask, AskKind, EventNo, History, Image, Loss, RepositoryHistory, Step, Sym};
 
@@ -168,9 +168,9 @@ pub fn usage_of_asks(history: &History, asks: &[&Ask]) -> Usage {
     usage
 }
 
-/// Who made the call, as an ARN where the record has one.
+/// Who made the call, without what an ARN says beside; the events themselves have the whole ARN.
 pub fn who(history: &History, event: EventNo) -> String {
-    event.some().and_then(|event| history.log_text(history.noted(event).actor)).map_or_else(|| "somebody".to_owned(), |actor| actor.raw().to_owned())
+    caller_in_words(event.some().map(|event| history.text(history.noted(event).actor)).unwrap_or_default())
 }
 
 /// The role behind an assumed-role session, so that the runs of one pipeline are one: everything but the session's name.

@@ -29,9 +29,10 @@ fn finding(subject: TagSubject<'_>, index: usize, span: &TagSpan, image: Option<
     let call = history.event(span.ended_by);
     let tag = history.text(subject.tag);
     let digest = history.digest_or_zero(span.digest);
-    let who = call.actor.as_ref().map_or("somebody", |actor| actor.raw());
+    let who = super::story::who(history, span.ended_by);
     let others = image.map(|image| other_tags(subject, image)).unwrap_or_default();
     let source = source(subject, span);
+    let (place_of, found) = (place(&history.repository(repository)), super::story::counted_asks(asks));
     let left = match image {
         Some(image) if image.is_gone() => "is gone by now, too".to_owned(),
         _ if others.is_empty() => "may still be there".to_owned(),
@@ -58,13 +59,14 @@ fn finding(subject: TagSubject<'_>, index: usize, span: &TagSpan, image: Option<
         gap_seconds: None,
         order: Order::Observed,
         exposure_seconds: None,
-        summary: format!(
-            "In {}, {who} took tag {tag} off {}{}, which {left}; {} after that found nothing.",
-            place(&history.repository(repository)),
-            digest.short(),
-            source.map(|source| format!(" in {}, {GOES_ALONG}", place(&history.repository(source)))).unwrap_or_default(),
-            super::story::counted_asks(asks),
-        ),
+        summary: match source {
+            None => format!("In {place_of}, {who} took tag {tag} off {}, which {left}; {found} after that found nothing.", digest.short()),
+            Some(source) => format!(
+                "In {place_of}, {} {left} and most likely lost tag {tag} soon after {who} took it off in {}, from where deletions are replicated; {found} after that found nothing.",
+                digest.short(),
+                place(&history.repository(source)),
+            ),
+        },
         advice: match back {
             Some(back) => vec![format!("The tag came back at {}: it can be pulled now; start anew what stopped.", Timestamp::from_millis(back.from))],
             None => advice(subject, image, &others),

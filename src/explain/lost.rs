@@ -8,7 +8,7 @@ use super::{Case, Known, access, against, sentence, used_by};
 use crate::detect::{
     self, Subject, Why, advice, broken, came_back, heading, reason_without_tag, restore_under_way, rule_in_words, span, tag_of, why,
 };
-use crate::model::{Cause, EventRef, Gone, Order, Reason, ReasonKind, Sentence, StepKind, Timestamp, Verdict};
+use crate::model::{Cause, EventRef, Gone, Order, Reason, ReasonKind, Sentence, StepKind, Timestamp, Verdict, caller_in_words};
 use crate::timeline::{End, EventNo, Loss};
 
 pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
@@ -130,7 +130,7 @@ fn is_gone(case: Case<'_>, known: Known<'_>, loss: &Loss) -> String {
 fn end(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
     let event = case.history.event(loss.event);
     let at = Timestamp::from_millis(loss.at);
-    let who = event.actor.as_ref().map_or("somebody", |actor| actor.raw()).to_owned();
+    let who = detect::who(case.history, loss.event);
     let text = match loss.end {
         End::Expired => format!("It went at {at}: {} expired it.", rule_in_words(case.history, loss)),
         End::Archived if loss.run.is_some() => {
@@ -243,7 +243,7 @@ fn without_tag(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
     if let Some(displaced) = &loss.displaced {
         let by = case.history.digest_or_zero(displaced.by);
         let second = case.history.event(displaced.second_push);
-        let who = |event: &crate::model::EventRef| event.actor.as_ref().map_or_else(|| "somebody".to_owned(), |actor| actor.raw().to_owned());
+        let who = |event: &crate::model::EventRef| caller_in_words(event.actor.as_ref().map_or("", |actor| actor.raw()));
         let tag = case.history.text(displaced.tag);
         let first = displaced.first_push.some().map(|event| case.history.event(event));
         let pair = first.as_ref().map_or_else(

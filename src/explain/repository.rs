@@ -1,7 +1,7 @@
 //! A question about a repository, and about no image in it: `RepositoryNotFoundException`, a policy that denies.
 
 use super::{About, Case, Registry, sentence, there};
-use crate::model::{Cause, EventRef, Gone, StepKind, Timestamp, Verdict, plural_verb};
+use crate::model::{Cause, EventRef, Gone, StepKind, Timestamp, Verdict, caller_in_words, plural_verb};
 use crate::timeline::RepositoryHistory;
 
 pub(super) fn verdict(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
@@ -88,6 +88,6 @@ fn denied(case: Case<'_>, repository: &RepositoryHistory, verdict: &mut Verdict)
     verdict.advice = vec!["Compare the caller's policies and the repository's policy with the action that was refused.".to_owned()];
 }
 
-fn by(event: &EventRef) -> &str {
-    event.actor.as_ref().map_or("somebody who is not named", |actor| actor.raw())
+fn by(event: &EventRef) -> String {
+    caller_in_words(event.actor.as_ref().map_or("", |actor| actor.raw()))
 }

@@ -82,6 +82,18 @@ fn session(name: &str) -> Session<'_> {
     }
 }
 
+/// Who made one call: `deployer/build-7 of 111122223333`, `alice of 111122223333`, `somebody` for a text without a name.
+pub fn caller_in_words(actor: &str) -> String {
+    if actor.is_empty() {
+        return "somebody".to_owned();
+    }
+    let (Principal { name, account }, session) = parts(actor);
+    let session = session.map(|session| format!("/{session}")).unwrap_or_default();
+    let named = Principal { name: &format!("{name}{session}"), account }.in_words();
+    // An account by itself is told once.
+    if session.is_empty() { Principal { name, account }.in_words() } else { named }
+}
+
 /// Each principal once, with what its sessions are: `checkout-task-execution of 111122223333, 9 tasks`.
 pub fn folded<'t>(actors: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     let mut all: BTreeMap<Principal<'t>, BTreeSet<&'t str>> = BTreeMap::new();

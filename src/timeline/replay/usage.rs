@@ -267,5 +267,7 @@ impl Replay<'_> {
 
 fn made_of(mention: &Mention, kind: UseKind, from: i64) -> Use {
     let Mention { by, through, event, until, .. } = *mention;
-    Use { by, through, tag: mention.image.tag, kind, event, from, until }
+    // A tag beside a digest is not what is asked for.
+    let tag = if mention.image.digest.is_some() { Sym::NONE } else { mention.image.tag };
+    Use { by, through, tag, kind, event, from, until }
 }
