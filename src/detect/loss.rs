@@ -149,7 +149,8 @@ pub fn came_back(history: &History, repository: &RepositoryHistory, image: &Imag
     let (place, digest) = (history.repository(repository), history.digest_or_zero(image.digest));
     let place = [place.registry_id.raw(), place.region.raw(), place.name.raw()];
     let commands: Vec<String> = tags.iter().take(TAGS_MAX).map(|tag| format!("`{}`", advice::retag(place, digest, tag))).collect();
-    vec![format!("The image came back later, and tag {} did not: tag it so again, {}.", tags.join(", "), commands.join("; "))]
+    let list = tags.join(", ");
+    vec![format!("The image came back later, and tag {list} did not: tag {} {list} again, {}.", digest.short(), commands.join("; "))]
 }
 
 /// What most likely took it, and by when.

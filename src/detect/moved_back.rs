@@ -136,6 +136,6 @@ fn forward(subject: TagSubject<'_>, back: MoveBack<'_>) -> Option<String> {
             Timestamp::from_millis(loss.at),
             history.text(subject.tag)
         ),
-        None => format!("To have the newer image, {digest}, under the tag again: `{}`.", super::tag_removed::retag_command(subject, image)),
+        None => format!("To have the newer image, {digest}, again, move the tag forward: `{}`.", super::tag_removed::retag_command(subject, image)),
     })
 }

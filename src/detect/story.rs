@@ -170,7 +170,9 @@ pub fn usage_of_asks(history: &History, asks: &[&Ask]) -> Usage {
 
 /// Who made the call, without what an ARN says beside; the events themselves have the whole ARN.
 pub fn who(history: &History, event: EventNo) -> String {
-    caller_in_words(event.some().map(|event| history.text(history.noted(event).actor)).unwrap_or_default())
+    let Some(event) = event.some() else { return caller_in_words("", "") };
+    let noted = history.noted(event);
+    caller_in_words(history.text(noted.actor), history.text(noted.recipient))
 }
 
 /// The role behind an assumed-role session, so that the runs of one pipeline are one: everything but the session's name.

@@ -5,7 +5,7 @@
 
 use super::{Case, sentence};
 use crate::detect::{key_locked, keys_in_words};
-use crate::model::{Cause, EventRef, KeyChange, Sentence, StepKind, Verdict, caller_in_words, plural};
+use crate::model::{Cause, EventRef, KeyChange, Sentence, StepKind, Verdict, plural};
 use crate::timeline::{EventNo, Image, KeyStep, RepositoryHistory};
 
 /// What took it.
@@ -148,7 +148,7 @@ impl Taken {
     /// What explains the failure, with its evidence.
     pub fn sentence(self, case: Case<'_>, repository: &RepositoryHistory, image: Option<&Image>) -> Sentence {
         let event = case.history.event(self.event());
-        let by = |event: &EventRef| caller_in_words(event.actor.as_ref().map_or("", |actor| actor.raw()));
+        let by = |_: &EventRef| crate::detect::who(case.history, self.event());
         let happened = |step: &KeyStep| {
             let what = keys_in_words(step.change).unwrap_or("was changed");
             format!("The KMS key that encrypts the repository ({}) {what} at {} by {}", case.history.text(step.key), event.event_time, by(&event))

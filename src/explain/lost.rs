@@ -8,7 +8,7 @@ use super::{Case, Known, access, against, sentence, used_by};
 use crate::detect::{
     self, Subject, Why, advice, broken, came_back, heading, reason_without_tag, restore_under_way, rule_in_words, span, tag_of, why,
 };
-use crate::model::{Cause, EventRef, Gone, Order, Reason, ReasonKind, Sentence, StepKind, Timestamp, Verdict, caller_in_words};
+use crate::model::{Cause, EventRef, Gone, Order, Reason, ReasonKind, Sentence, StepKind, Timestamp, Verdict};
 use crate::timeline::{End, EventNo, Loss};
 
 pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
@@ -243,14 +243,14 @@ fn without_tag(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
     if let Some(displaced) = &loss.displaced {
         let by = case.history.digest_or_zero(displaced.by);
         let second = case.history.event(displaced.second_push);
-        let who = |event: &crate::model::EventRef| caller_in_words(event.actor.as_ref().map_or("", |actor| actor.raw()));
+        let who = |event: EventNo| detect::who(case.history, event);
         let tag = case.history.text(displaced.tag);
         let first = displaced.first_push.some().map(|event| case.history.event(event));
         let pair = first.as_ref().map_or_else(
             || {
                 format!(
                     "{} pushed {by} under tag {tag} at {}, and took it from this image, whose own push is not in the logs",
-                    who(&second),
+                    who(displaced.second_push),
                     second.event_time
                 )
             },
@@ -258,9 +258,9 @@ fn without_tag(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
                 let gap = span(second.event_time.seconds_since(first.event_time));
                 format!(
                     "{} pushed it under tag {tag} at {}, and {gap} later {} pushed {by} under the same tag, which left this image untagged",
-                    who(first),
+                    who(displaced.first_push),
                     first.event_time,
-                    who(&second)
+                    who(displaced.second_push)
                 )
             },
         );

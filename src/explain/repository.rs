@@ -19,7 +19,7 @@ pub(super) fn verdict(case: Case<'_>, repository: &RepositoryHistory) -> Verdict
             let gone = case.history.event(event);
             verdict.narrative = vec![
                 sentence(format!("Repository {name} was there, and is not any more."), Vec::new()),
-                sentence(format!("It was deleted at {}, by {}.", gone.event_time, by(&gone)), vec![gone.clone()]),
+                sentence(format!("It was deleted at {}, by {}.", gone.event_time, by(case, repository, &gone)), vec![gone.clone()]),
                 sentence("All of its images went with it.", Vec::new()),
             ];
             verdict.gone =
@@ -74,7 +74,12 @@ fn denied(case: Case<'_>, repository: &RepositoryHistory, verdict: &mut Verdict)
     let third = match change {
         Some(event) => {
             let change = case.history.event(event);
-            let text = format!("Who may use it was changed last at {}, by {}: {}.", change.event_time, by(&change), change.event_name.raw());
+            let text = format!(
+                "Who may use it was changed last at {}, by {}: {}.",
+                change.event_time,
+                by(case, repository, &change),
+                change.event_name.raw()
+            );
             sentence(text, vec![change])
         }
         None => sentence(
@@ -88,6 +93,7 @@ fn denied(case: Case<'_>, repository: &RepositoryHistory, verdict: &mut Verdict)
     verdict.advice = vec!["Compare the caller's policies and the repository's policy with the action that was refused.".to_owned()];
 }
 
-fn by(event: &EventRef) -> String {
-    caller_in_words(event.actor.as_ref().map_or("", |actor| actor.raw()))
+fn by(case: Case<'_>, repository: &RepositoryHistory, event: &EventRef) -> String {
+    let owner = case.history.repository(repository).registry_id;
+    caller_in_words(event.actor.as_ref().map_or("", |actor| actor.raw()), owner.raw())
 }

@@ -82,16 +82,15 @@ fn session(name: &str) -> Session<'_> {
     }
 }
 
-/// Who made one call: `deployer/build-7 of 111122223333`, `alice of 111122223333`, `somebody` for a text without a name.
-pub fn caller_in_words(actor: &str) -> String {
+/// Who made one call that is in the trail of `recipient`: `deployer/build-7`, `alice`, of another account with that,
+/// `deployer/build-7 of 444455556666`; `somebody` for a text without a name.
+pub fn caller_in_words(actor: &str, recipient: &str) -> String {
     if actor.is_empty() {
         return "somebody".to_owned();
     }
     let (Principal { name, account }, session) = parts(actor);
-    let session = session.map(|session| format!("/{session}")).unwrap_or_default();
-    let named = Principal { name: &format!("{name}{session}"), account }.in_words();
-    // An account by itself is told once.
-    if session.is_empty() { Principal { name, account }.in_words() } else { named }
+    let name = session.map_or_else(|| name.to_owned(), |session| format!("{name}/{session}"));
+    Principal { name: &name, account: account.filter(|account| *account != recipient) }.in_words()
 }
 
 /// Each principal once, with what its sessions are: `checkout-task-execution of 111122223333, 9 tasks`.
