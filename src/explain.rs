@@ -22,6 +22,8 @@ mod tag_story;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_kinds;
+#[cfg(test)]
 mod tests_tags;
 mod there;
 mod used_by;
