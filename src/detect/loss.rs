@@ -50,7 +50,8 @@ impl Detector for ExpiredWhileTagged {
 
 impl Detector for DeletedByCall {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        let called = |loss: &Loss| loss.presumed.is_none() && matches!(loss.end, End::DeletedByDigest | End::DeletedByLastTag);
+        let told = |loss: &Loss| super::child::is_told(subject.history, subject.repository, subject.image, loss);
+        let called = |loss: &Loss| loss.presumed.is_none() && matches!(loss.end, End::DeletedByDigest | End::DeletedByLastTag) && !told(loss);
         report(subject, FindingKind::DeletedByCall, called, found);
     }
 }

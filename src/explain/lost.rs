@@ -9,7 +9,7 @@ use crate::detect::{
     self, Subject, Why, advice, broken, came_back, heading, reason_without_tag, restore_under_way, rule_in_words, span, tag_of, why,
 };
 use crate::model::{Cause, EventRef, Gone, Order, Reason, ReasonKind, Sentence, StepKind, Timestamp, Verdict};
-use crate::timeline::{End, EventNo, Loss};
+use crate::timeline::{End, EventNo, Image, Loss};
 
 pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
     let cause = of_loss(case, known, loss);
@@ -284,6 +284,10 @@ fn without_tag(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
         }
         _ => "No rule had a part in it: it was a call, and whoever may make it can repeat it.".to_owned(),
     };
+    let text = match heading(case.history, known.repository, known.image, loss) {
+        Some(index) => format!("{text} {}", of_index(case, known, loss, index)),
+        None => text,
+    };
     sentence(text, case.event(loss.event))
 }
 
@@ -303,6 +307,14 @@ fn by_reasons(case: Case<'_>, loss: &Loss, why: &Why) -> Option<Sentence> {
     evidence.sort_by(|a, b| (a.event_time, &a.event_id).cmp(&(b.event_time, &b.event_id)));
     evidence.dedup_by(|a, b| a.event_id == b.event_id);
     Some(sentence(format!("{although} {}", texts.join(" ")), evidence))
+}
+
+/// What the end of a child does to its index, which is still there.
+fn of_index(case: Case<'_>, known: Known<'_>, loss: &Loss, index: &Image) -> String {
+    let digest = case.history.digest_or_zero(index.digest).short();
+    let tagged = tag_of(case.history, index, loss).map(|tag| format!(", tagged {},", case.history.text(tag))).unwrap_or_default();
+    let broken = broken(case.history, known.repository, index, known.image);
+    format!("The index {digest}{tagged} lists it and is still there: {broken}.")
 }
 
 /// What an index lists goes with the index; sometimes it goes before.

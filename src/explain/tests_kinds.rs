@@ -166,3 +166,17 @@ fn an_image_that_came_back_and_went_again_cannot_be_pulled() {
     log.push(1, "v1").at(DAY).expire(1, &["v1"]).at(DAY + 9).pull(None, Some("v1")).push(1, "v1").at(3 * DAY).expire(1, &["v1"]);
     assert!(!advice(&log).contains("it can be pulled now"), "{}", advice(&log));
 }
+
+#[test]
+fn a_child_that_a_call_took_is_told_with_its_index() {
+    let mut log = Log::default();
+    log.push_image(1, None, &[]).push_image(2, None, &[]).push_image(3, Some("multi"), &[1, 2]).at(DAY);
+    log.delete((Some(2), None), &[(2, None)]).at(DAY + 9).pull(None, Some("multi")).pull(Some(2), None);
+    assert_eq!(kinds(&log), [FindingKind::ChildLost]);
+    let finding = &found(&log)[0];
+    assert_eq!((finding.severity, finding.tag.as_ref().map(|tag| tag.raw())), (Severity::Critical, Some("multi")));
+    assert!(finding.summary.contains("ci/build took") && finding.summary.contains("linux/arm64"), "{}", finding.summary);
+    assert!(!advice(&log).contains("ECR documents"), "{}", advice(&log));
+    let told = said(&ask(&log, &failed(&format!("@{}", digest(2)))));
+    assert!(told.contains("tagged multi, lists it and is still there") && !told.contains("all its tags with it"), "{told}");
+}
