@@ -7,6 +7,7 @@ mod child;
 mod loss;
 mod moved_back;
 mod reasons;
+mod refused;
 mod same_tag;
 mod story;
 mod tag_removed;
@@ -88,6 +89,7 @@ pub const ALL: &[&dyn Detector] = &[
     &loss::WentWithSubject,
     &unexplained::Unexplained,
     &access::KeyLocked,
+    &refused::AccessRefused,
 ];
 
 /// One tag, in its repository, in the whole history.

@@ -34,7 +34,10 @@ fn finding(subject: TagSubject<'_>, index: usize, span: &TagSpan, image: Option<
     let source = source(subject, span);
     let (place_of, found) = (place(&history.repository(repository)), super::story::counted_asks(asks));
     let left = match image {
-        Some(image) if image.is_gone() => "is gone by now, too".to_owned(),
+        Some(image) if image.is_gone() => match image.losses.last() {
+            Some(loss) => format!("is gone since {}, too ({})", Timestamp::from_millis(loss.at), history.event(loss.event).event_name.raw()),
+            None => "is gone by now, too".to_owned(),
+        },
         _ if others.is_empty() => "may still be there".to_owned(),
         _ => format!("is still there under {}", others.join(", ")),
     };

@@ -66,7 +66,15 @@ fn existence(case: Case<'_>, known: Known<'_>, span: &TagSpan, tag: &str, back: 
     };
     let others = other_tags(case, known);
     let image = match there::exists(known.image) {
-        Some(false) => "is gone by now, too".to_owned(),
+        Some(false) => match known.image.losses.last() {
+            Some(loss) => format!(
+                "is gone since {}, too ({}, by {})",
+                Timestamp::from_millis(loss.at),
+                super::cause::of_loss(case, known, loss).word(),
+                crate::detect::who(case.history, loss.event)
+            ),
+            None => "is gone by now, too".to_owned(),
+        },
         None => "may still be there".to_owned(),
         Some(true) if others.is_empty() => "is still there".to_owned(),
         Some(true) => format!("is still there under {}", others.join(", ")),

@@ -180,3 +180,37 @@ fn a_child_that_a_call_took_is_told_with_its_index() {
     let told = said(&ask(&log, &failed(&format!("@{}", digest(2)))));
     assert!(told.contains("tagged multi, lists it and is still there") && !told.contains("all its tags with it"), "{told}");
 }
+
+#[test]
+fn who_could_pull_before_a_change_of_the_policy_is_hurt_by_it() {
+    let refuse = |log: &mut Log| {
+        log.add("BatchGetImage", Action::Pull { images: vec![ImageId { digest: None, tag: Some("v1".into()) }], failed: true });
+        log.events.last_mut().unwrap().event.error_code = Some("AccessDenied".into());
+    };
+    let mut log = Log::default();
+    log.push(1, "v1").pull(None, Some("v1")).at(100).add("SetRepositoryPolicy", Action::AccessChanged).at(200);
+    refuse(&mut log);
+    let findings = found(&log);
+    assert_eq!((kinds(&log), findings[0].severity), (vec![FindingKind::AccessTaken], Severity::Critical));
+    assert!(findings[0].summary.contains("1 pull of it was refused since ci/build"), "{}", findings[0].summary);
+    let verdict = ask(&log, &format!("{}: 403 Forbidden", failed(":v1")));
+    assert_eq!((verdict.cause, verdict.why.as_ref()), (Cause::AccessTaken, Some(&findings[0].id)));
+    // It can pull again: nobody is hurt any more.
+    log.at(300).pull(None, Some("v1"));
+    assert_eq!(kinds(&log), []);
+    // Who never could is not hurt by a change.
+    let mut stranger = Log::default();
+    stranger.push(1, "v1").at(100).add("SetRepositoryPolicy", Action::AccessChanged).at(200);
+    refuse(&mut stranger);
+    assert_eq!(kinds(&stranger), []);
+}
+
+#[test]
+fn a_tag_and_later_its_image_were_taken_by_two_calls() {
+    let mut log = Log::default();
+    log.push(1, "v1").push(1, "v1b").at(100).delete((None, Some("v1")), &[(1, Some("v1"))]);
+    log.at(200).delete((None, Some("v1b")), &[(1, Some("v1b"))]).at(300).pull(None, Some("v1"));
+    let verdict = ask(&log, &failed(":v1"));
+    assert_eq!(verdict.cause, Cause::TagRemoved);
+    assert!(said(&verdict).contains("(deleted-by-last-tag, by ci/build)"), "{}", said(&verdict));
+}

@@ -56,7 +56,7 @@ fn signatures_count_and_what_a_rule_does_not_count_is_left_out() {
     let mut log = Log::default();
     log.at(0).push(1, "v1").push(2, "v2").push(3, "sha256-0123.sig").at(DAY);
     let finding = lost(&mut log, vec![rule(1, ("Any", &[]), (COUNT, 2))], &["v1"]);
-    holds(&told(&finding, ReasonKind::Outnumbered), &["v2 and sha256-0123.sig", "1 of them say something about other images"]);
+    holds(&told(&finding, ReasonKind::Outnumbered), &["v2 and sha256-0123.sig", "1 of them says something about other images"]);
     assert!(finding.advice.iter().any(|advice| advice.starts_with("Keep more images")), "{:?}", finding.advice);
 }
 
