@@ -147,7 +147,10 @@ fn few_threads_are_enough_or_it_is_said() {
         for verb in ["detect logs", "query 'SELECT count(*) FROM events' logs", "ingest logs --lake lake"] {
             let _ = fs::remove_dir_all(folder.path().join("lake"));
             let somebody = if root { format!("setpriv --reuid={} --clear-groups", 64_900 + threads) } else { String::new() };
-            let script = format!("cd {} && exec {somebody} sh -c \"ulimit -u {threads}; exec timeout -s KILL 60 ./tagfall {verb} -q\"", folder.path().display());
+            let script = format!(
+                "cd {} && exec {somebody} sh -c \"ulimit -u {threads}; exec timeout -s KILL 60 ./tagfall {verb} -q\"",
+                folder.path().display()
+            );
             let (code, _, _) = run(Command::new("sh").arg("-c").arg(&script), None);
             assert!(matches!(code, 0 | 2), "{threads} threads, {verb}: {code}");
         }
@@ -160,7 +163,7 @@ fn few_threads_are_enough_or_it_is_said() {
 fn events_that_do_not_fit_into_memory_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut gzip = flate2::write::GzEncoder::new(fs::File::create(folder.path().join("a.json.gz")).unwrap(), flate2::Compression::fast());
-    for number in 0..300_000 {
+    for number in 0..200_000 {
         let names = format!(r#""registryId":"111122223333","repositoryName":"team/app{number}""#);
         writeln!(
             gzip,
