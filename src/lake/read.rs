@@ -171,6 +171,17 @@ impl LakeFeed {
         }
     }
 
+    /// A file without checksums may be damaged, and nobody could tell.
+    fn warning(&self) -> Option<String> {
+        let unsealed = self.files.iter().filter(|file| file.tail.is_none()).count();
+        (unsealed > 0).then(|| {
+            format!(
+                "{unsealed} file(s) of a lake were written by an earlier version and have no checksums: damage in them cannot be told. Ingest the \
+                 archives into a new lake, or, where you trust these files, let `tagfall lake repair` write them anew."
+            )
+        })
+    }
+
     fn fail(&self, file: &FileEntry, error: &LakeError) {
         let failure = failure(Damage { file: file.path().to_string_lossy().into_owned(), reason: error.reason() });
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
@@ -259,6 +270,7 @@ impl Shelf for LakeFeed {
             coverage.objects_failed += 1;
             coverage.failures.push(failure);
         }
+        coverage.warnings.extend(self.warning());
         coverage
     }
 }

@@ -94,6 +94,7 @@ impl Coverage {
         self.widen(other.first_event_time);
         self.widen(other.last_event_time);
         self.failures.extend(other.failures);
+        self.warnings.extend(other.warnings);
     }
 
     /// Says what was odd about the records, and how it was taken.
