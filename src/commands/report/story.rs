@@ -2,7 +2,7 @@
 
 use crate::detect::rule_in_words;
 use crate::model::{Finding, FindingKind, KeyChange, Repository, StepKind, Timestamp};
-use crate::timeline::{EventNo, History, Image, KeyStep, Loss, RepositoryHistory};
+use crate::timeline::{EventNo, History, Image, KeyStep, Loss, RepositoryHistory, Step};
 use crate::ui::report::{Ask, Holder, Story};
 
 /// Looks up what the finding names in the history it was made from.
@@ -19,7 +19,7 @@ pub fn story(history: &History, finding: &Finding) -> Story {
         back_at: loss.and_then(|loss| loss.back_at).map(Timestamp::from_millis),
         runs: repository.runs.iter().map(|(event, _)| history.time(*event)).collect(),
         policies: repository.policies.iter().map(|change| history.time(change.event)).collect(),
-        locked: locked(history, &repository.key_steps),
+        locked: if is_about_a_policy(finding) { Vec::new() } else { locked(history, &repository.key_steps) },
         ..Story::default()
     };
     if let Some(kept) = finding.kept.digest.and_then(|digest| repository.image(history.find_digest(&digest)?)) {
@@ -71,6 +71,7 @@ fn asks_of_image(history: &History, image: &Image, loss: Option<&Loss>, finding:
         let shut = || locked.iter().any(|(from, until)| at > *from && until.is_none_or(|until| at < until));
         let failed = matches!(step.kind, StepKind::PullFailed | StepKind::TaskStopped) && !step.denied;
         let in_vain = match finding.kind {
+            FindingKind::AccessTaken if is_about_a_policy(finding) => refused(history, step, finding),
             FindingKind::AccessTaken => shut(),
             FindingKind::Unexplained => failed && at >= finding.second_push.event_time,
             _ => index > end && (failed || step.kind == StepKind::Pull),
@@ -90,6 +91,19 @@ fn asks_of_image(history: &History, image: &Image, loss: Option<&Loss>, finding:
     let later = loss.map(|loss| loss.asked_later.as_slice()).unwrap_or_default();
     asks.extend(later.iter().map(|(event, kind)| ask(history, *event, kind.is_a_task())));
     asks
+}
+
+/// A change of the repository's policy took access from some, and not the key from all.
+fn is_about_a_policy(finding: &Finding) -> bool {
+    let name = &finding.second_push.event_name;
+    finding.kind == FindingKind::AccessTaken && (*name == "SetRepositoryPolicy" || *name == "DeleteRepositoryPolicy")
+}
+
+/// One of those that the finding names was refused since.
+fn refused(history: &History, step: &Step, finding: &Finding) -> bool {
+    let by = history.log_text(history.noted(step.event).actor);
+    let is_named = by.is_some_and(|by| finding.usage.principals.contains(&by));
+    step.kind == StepKind::PullFailed && step.denied && is_named && history.time(step.event) >= finding.second_push.event_time
 }
 
 fn ask(history: &History, event: EventNo, stopped: bool) -> Ask {

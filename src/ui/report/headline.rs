@@ -43,7 +43,7 @@ fn of_one(finding: &Finding) -> String {
         FindingKind::TagRemoved => format!("{name} lost tag {tag} to a call"),
         FindingKind::TagMovedBack => format!("{name}: tag {tag} went back to an older image"),
         FindingKind::Unexplained => format!("{name}: {tag} could not be had, and these logs do not say why"),
-        FindingKind::AccessTaken => format!("{name}: {tag} could not be read while the repository’s key was disabled"),
+        FindingKind::AccessTaken => format!("{name}: {tag} was there, and could not be pulled"),
     }
 }
 

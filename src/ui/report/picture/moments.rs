@@ -16,6 +16,10 @@ pub fn moments(finding: &Finding, story: &Story, coverage: &Coverage, need: Opti
         add(*from, Sign::Lock, "the repository’s key can no longer be used".to_owned());
         until.map(|until| add(until, Sign::Unlock, "the key can be used again".to_owned()));
     }
+    if finding.kind == FindingKind::AccessTaken && story.locked.is_empty() {
+        let second = &finding.second_push;
+        add(second.event_time, Sign::Lock, format!("the repository’s policy is changed{}", by(second)));
+    }
     if let Some(need) = need {
         if let (Some(at), Some(harm)) = (need.first_failure(), &need.harm) {
             add(at, Sign::Failure, format!("{}: {harm}", need.name));

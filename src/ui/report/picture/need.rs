@@ -53,7 +53,7 @@ pub fn need(finding: &Finding, story: &Story) -> Option<Need> {
         note: note(finding, story, holder),
         held: holder.map(|holder| (holder.from, holder.until)),
         outage,
-        harm: harm(finding, &asks),
+        harm: harm(finding, story, &asks),
         ending,
         asks,
     })
@@ -77,11 +77,12 @@ fn note(finding: &Finding, story: &Story, holder: Option<&Holder>) -> String {
     }
 }
 
-fn harm(finding: &Finding, asks: &[Ask]) -> Option<String> {
+fn harm(finding: &Finding, story: &Story, asks: &[Ask]) -> Option<String> {
     let vain = || asks.iter().filter(|ask| ask.in_vain);
     let stops = vain().filter(|ask| ask.stopped).count() as u64;
     let pulls = vain().count() as u64 - stops;
     let found = match finding.kind {
+        FindingKind::AccessTaken if story.locked.is_empty() => "refused",
         FindingKind::AccessTaken => "cannot have worked",
         FindingKind::Unexplained => "failed",
         _ => "found nothing",
