@@ -5,16 +5,19 @@
 
 #[cfg(feature = "sql")]
 pub mod answer;
+pub mod changes;
 pub mod coverage;
 pub mod escape;
 pub mod findings;
 pub mod forecast;
 mod format;
 mod html;
+pub mod lanes;
 #[cfg(feature = "sql")]
 pub mod lake;
 pub mod output;
 mod page;
+pub mod paint;
 pub mod plan;
 pub mod progress;
 pub mod quantity;
@@ -25,7 +28,6 @@ pub mod timelines;
 pub mod verdict;
 pub mod verification;
 pub mod whatif;
-#[cfg(feature = "sql")]
 mod width;
 
 pub use format::{Format, Look};

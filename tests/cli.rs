@@ -7,6 +7,9 @@ mod world;
 #[path = "cli/endings.rs"]
 mod endings;
 
+#[path = "cli/alerts.rs"]
+mod alerts;
+
 #[path = "cli/fixtures.rs"]
 mod fixtures;
 

@@ -105,7 +105,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, index: &Image, harm: Harm, used: O
         pulls => format!("{pulls} pull(s) of the lost image after that found nothing"),
     };
     Finding {
-        id: id(subject, &history.call_id(loss.event), FindingKind::ChildLost.word()),
+        id: id(subject),
         kind: FindingKind::ChildLost,
         severity: Severity::High,
         repository: history.repository(repository),

@@ -10,7 +10,29 @@ use crate::model::{Coverage, ReadFailure};
 /// How many failures and gaps a page lists; the JSON document has them all.
 const LISTED_MAX: usize = 20;
 
+/// What was read, and what not.
 pub fn write(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
+    write_summary(page, coverage)?;
+    write_lacks(page, coverage)?;
+    page.blank()
+}
+
+/// What was read, for a page on which what was not read stands at the end: it may be long.
+pub fn write_head(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
+    write_summary(page, coverage)?;
+    page.blank()
+}
+
+/// What stands at the end of such a page.
+pub fn write_gaps(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
+    if coverage.failures.is_empty() && coverage.omitted.is_empty() && coverage.warnings.is_empty() {
+        return Ok(());
+    }
+    page.blank()?;
+    write_lacks(page, coverage)
+}
+
+fn write_summary(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     page.item(0, "Read", &objects(coverage))?;
     page.item(0, "", &records(coverage))?;
     for line in [beside(coverage), repaired(coverage)].iter().flatten() {
@@ -20,18 +42,27 @@ pub fn write(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     if coverage.partial {
         page.item(0, "Partial", "the run ended before its time; what follows is true, and not all")?;
     }
-    for failure in coverage.failures.iter().take(LISTED_MAX) {
-        page.item(0, "Not read", &describe(failure))?;
+    Ok(())
+}
+
+fn write_lacks(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
+    let objects: Vec<&[ReadFailure]> = coverage.failures.chunk_by(|one, other| one.object == other.object).collect();
+    for failures in objects.iter().take(LISTED_MAX) {
+        let Some(first) = failures.first() else { continue };
+        let more = match failures.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {} in it)", counted(more as u64, "failure more", "failures more")),
+        };
+        page.item(0, "Not read", &format!("{}{more}", describe(first)))?;
     }
-    more(page, coverage.failures.len())?;
+    more(page, objects.len())?;
     for gap in coverage.omitted.iter().take(LISTED_MAX) {
         let name = gap.repository.name.for_terminal();
         let records = counted(gap.records, "record", "records");
         page.item(0, "Left out", &format!("{records} of {name}: CloudTrail left out what they say (over 100 KB)"))?;
     }
     more(page, coverage.omitted.len())?;
-    coverage.warnings.iter().try_for_each(|warning| page.item(0, "Note", warning))?;
-    page.blank()
+    coverage.warnings.iter().try_for_each(|warning| page.item(0, "Note", warning))
 }
 
 /// An object that could not be read, or a record of it, and why.

@@ -26,7 +26,7 @@ fn views(format: Format, hostile_world: bool) -> [String; 3] {
     let (coverage, finding, timeline, verdict) = if hostile_world { hostile() } else { (coverage(), finding(), timeline(), verdict()) };
     [
         shown(|out| findings::write(out, look(format), &coverage, &[finding])),
-        shown(|out| timelines::write(out, look(format), &coverage, [timeline].into_iter(), std::iter::empty()).map(drop)),
+        shown(|out| timelines::write(out, look(format), crate::ui::paint::Style::default(), &coverage, [timeline].into_iter(), std::iter::empty()).map(drop)),
         shown(|out| verdicts::write(out, look(format), &coverage, &verdict)),
     ]
 }
