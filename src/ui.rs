@@ -12,9 +12,9 @@ pub mod findings;
 pub mod forecast;
 mod format;
 mod html;
-pub mod lanes;
 #[cfg(feature = "sql")]
 pub mod lake;
+pub mod lanes;
 pub mod output;
 mod page;
 pub mod paint;

@@ -89,7 +89,8 @@ fn an_acceptance_ends_with_its_day_or_when_it_gets_worse() {
 
 #[test]
 fn of_several_ends_the_last_counts_and_of_one_the_worst() {
-    let several = joined([loss(Severity::Critical, Some(3)), loss(Severity::Low, Some(9)), loss(Severity::Medium, Some(9)), loss(Severity::Critical, Some(4))]);
+    let several =
+        joined([loss(Severity::Critical, Some(3)), loss(Severity::Low, Some(9)), loss(Severity::Medium, Some(9)), loss(Severity::Critical, Some(4))]);
     let only = several.values().next().unwrap();
     assert_eq!((several.len(), only.severity, only.gone_at), (1, Severity::Medium, Some(time(9))));
 }
@@ -97,8 +98,18 @@ fn of_several_ends_the_last_counts_and_of_one_the_worst() {
 #[test]
 fn two_results_are_compared_by_what_was_lost() {
     let other = |id: &str, severity, gone| Loss { id: id.into(), ..loss(severity, gone) };
-    let old = vec![other("a", Severity::Low, None), other("b", Severity::High, Some(3)), other("c", Severity::High, Some(3)), other("e", Severity::Low, None)];
-    let new = vec![other("a", Severity::Low, Some(4)), other("b", Severity::Low, Some(3)), other("d", Severity::High, Some(3)), other("e", Severity::Low, None)];
+    let old = vec![
+        other("a", Severity::Low, None),
+        other("b", Severity::High, Some(3)),
+        other("c", Severity::High, Some(3)),
+        other("e", Severity::Low, None),
+    ];
+    let new = vec![
+        other("a", Severity::Low, Some(4)),
+        other("b", Severity::Low, Some(3)),
+        other("d", Severity::High, Some(3)),
+        other("e", Severity::Low, None),
+    ];
     let diff = diff(old, new);
     let ids = |losses: &[Loss]| losses.iter().map(|loss| loss.id.clone()).collect::<Vec<_>>();
     assert_eq!((ids(&diff.new), ids(&diff.gone), diff.same), (vec!["d".to_owned()], vec!["c".to_owned()], 1));

@@ -8,10 +8,10 @@ use super::options::Common;
 use super::{Ending, after_help, destination, nothing, sources};
 use crate::failure::Failure;
 use crate::model::{Finding, Severity};
-use crate::ui::quantity::counted;
 use crate::timeline::History;
 use crate::ui::findings::Telling;
 use crate::ui::lanes::Picture;
+use crate::ui::quantity::counted;
 use crate::ui::talk::Talk;
 use crate::{detect, ui};
 

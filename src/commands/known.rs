@@ -117,8 +117,11 @@ impl Told {
     pub fn in_words(&self) -> Option<String> {
         let number = |wanted: News| self.news.values().filter(|news| **news == wanted).count() as u64;
         let words = [(News::New, "new"), (News::Worse, "worse"), (News::Known, "known"), (News::Accepted, "accepted")];
-        let told: Vec<String> =
-            words.iter().filter(|(news, _)| number(*news) > 0).map(|(news, word)| format!("{} {word}", crate::ui::quantity::count(number(*news)))).collect();
+        let told: Vec<String> = words
+            .iter()
+            .filter(|(news, _)| number(*news) > 0)
+            .map(|(news, word)| format!("{} {word}", crate::ui::quantity::count(number(*news))))
+            .collect();
         (!told.is_empty()).then(|| told.join(", "))
     }
 

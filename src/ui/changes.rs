@@ -74,7 +74,8 @@ fn write_page(page: &mut Page<'_>, diff: &Diff) -> io::Result<()> {
     page.line(&format!("{}, {} the same", words.join(", "), count(diff.same)))
 }
 
-const COLUMNS: &[&str] = &["change", "id", "kind", "severity", "severity_before", "registry_id", "region", "repository", "tag", "lost_digest", "lost_gone_at"];
+const COLUMNS: &[&str] =
+    &["change", "id", "kind", "severity", "severity_before", "registry_id", "region", "repository", "tag", "lost_digest", "lost_gone_at"];
 
 fn cells(line: &Line<'_>) -> Vec<Cell> {
     let Line { change, severity_before, loss } = line;

@@ -13,23 +13,16 @@ const LISTED_MAX: usize = 20;
 /// What was read, and what not.
 pub fn write(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     write_summary(page, coverage)?;
-    write_lacks(page, coverage)?;
+    write_failures(page, coverage)?;
+    write_notes(page, coverage)?;
     page.blank()
 }
 
-/// What was read, for a page on which what was not read stands at the end: it may be long.
+/// The same without the objects that could not be read, for a page on which they stand at the end: there may be many.
 pub fn write_head(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     write_summary(page, coverage)?;
+    write_notes(page, coverage)?;
     page.blank()
-}
-
-/// What stands at the end of such a page.
-pub fn write_gaps(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
-    if coverage.failures.is_empty() && coverage.omitted.is_empty() && coverage.warnings.is_empty() {
-        return Ok(());
-    }
-    page.blank()?;
-    write_lacks(page, coverage)
 }
 
 fn write_summary(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
@@ -45,7 +38,8 @@ fn write_summary(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     Ok(())
 }
 
-fn write_lacks(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
+/// Objects that could not be read, a line each.
+pub fn write_failures(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     let objects: Vec<&[ReadFailure]> = coverage.failures.chunk_by(|one, other| one.object == other.object).collect();
     for failures in objects.iter().take(LISTED_MAX) {
         let Some(first) = failures.first() else { continue };
@@ -55,7 +49,11 @@ fn write_lacks(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
         };
         page.item(0, "Not read", &format!("{}{more}", describe(first)))?;
     }
-    more(page, objects.len())?;
+    more(page, objects.len())
+}
+
+/// What holds for everything below: contents that are not in the logs, and what the logs cannot show.
+fn write_notes(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     for gap in coverage.omitted.iter().take(LISTED_MAX) {
         let name = gap.repository.name.for_terminal();
         let records = counted(gap.records, "record", "records");

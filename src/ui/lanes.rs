@@ -117,7 +117,10 @@ impl Picture {
         let from = timeline.pushed_at.into_iter().chain(timeline.steps.first().map(|step| step.time)).min()?;
         let life = Life::of(timeline, from);
         let until = life.last();
-        (until > from).then(|| Self::on_scale(vec![life.lane(LaneKind::Lost, until)], from, until))
+        let lane = life.lane(LaneKind::Lost, until);
+        // Of an image that was there all the time, a bar would say no more than its headline.
+        let changes = lane.spans.iter().filter(|span| span.state != State::Absent).count() > 1;
+        changes.then(|| Self::on_scale(vec![lane], from, until))
     }
 
     fn on_scale(lanes: Vec<Lane>, from: Timestamp, until: Timestamp) -> Self {

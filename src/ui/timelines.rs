@@ -64,7 +64,7 @@ fn write_page(
     if repository.is_none() {
         page.line("No timelines.")?;
     }
-    coverage::write_gaps(page, coverage)
+    coverage::write_failures(page, coverage)
 }
 
 /// Each under the heading of its repository.

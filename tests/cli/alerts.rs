@@ -28,7 +28,7 @@ fn a_loss_is_told_once() {
     assert!(page.contains("Not told again: 1 known before.") && !page.contains("CRITICAL"), "{page}");
     // The pulls in vain come after this moment: it has become worse since.
     std::fs::remove_file(world.path("known.json")).unwrap();
-    let early = ["detect", "incident", "--known", "known.json", "--until", "2026-03-20"];
+    let early = ["detect", "incident", "--known", "known.json", "--until", "2026-03-05"];
     assert_eq!([world.code(&early), world.code(&early), world.code(&run), world.code(&run)], [Some(1), Some(0), Some(1), Some(0)]);
     assert_eq!(json(&world, "known.json")["known"][0]["severity"], "critical");
 }
@@ -75,7 +75,9 @@ fn after_a_run_that_could_not_be_done_no_result_of_yesterday_is_left() {
     let failed = run("no/such/folder");
     assert_eq!(failed.status.code(), Some(2));
     assert!(!world.path("findings.json").exists(), "{failed:?}");
-    assert!(String::from_utf8_lossy(&failed.stderr).contains("it was not of this run") || String::from_utf8_lossy(&failed.stderr).contains("earlier run"));
+    assert!(
+        String::from_utf8_lossy(&failed.stderr).contains("it was not of this run") || String::from_utf8_lossy(&failed.stderr).contains("earlier run")
+    );
     // What it may not write to, it may not remove either.
     world.file("logs.json", br#"{"Records":[{"eventVersion":"1.11","eventID":"00000000-0000-4000-8000-000000000001","eventTime":"2026-03-02T10:00:00Z","eventSource":"ecr.amazonaws.com","eventName":"DescribeImages","awsRegion":"eu-central-1","recipientAccountId":"111122223333"}]}"#);
     assert_eq!(world.code(&["detect", "no/such/folder", "-o", "logs.json"]), Some(2));
@@ -85,7 +87,7 @@ fn after_a_run_that_could_not_be_done_no_result_of_yesterday_is_left() {
 #[test]
 fn two_results_are_compared() {
     let world = world();
-    for (name, until) in [("early.json", "2026-03-20"), ("late.json", "2026-04-01")] {
+    for (name, until) in [("early.json", "2026-03-05"), ("late.json", "2026-04-01")] {
         world.run(&["detect", "incident", "--until", until, "--format", "json", "-o", name]);
     }
     let output = world.run(&["diff", "early.json", "late.json", "--fail-on", "HIGH", "--format", "json"]);

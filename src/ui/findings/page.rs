@@ -15,7 +15,7 @@ use crate::ui::quantity::{count, counted, span};
 /// Above so many, each has one line.
 const TOLD_IN_FULL_MAX: usize = 10;
 
-/// What was read, the findings, and what could not be read: in this order, for the last one may be long.
+/// What was read, the findings, and the objects that could not be read: these may be many.
 pub fn write(page: &mut Page<'_>, coverage: &Coverage, findings: &[Finding], telling: Telling<'_>) -> io::Result<()> {
     coverage::write_head(page, coverage)?;
     let speaks = |finding: &&Finding| telling.news.get(id_of_loss(&finding.id)).is_none_or(|news| news.speaks());
@@ -33,7 +33,10 @@ pub fn write(page: &mut Page<'_>, coverage: &Coverage, findings: &[Finding], tel
             write_finding(page, finding, telling, &mut explained)?;
         }
     }
-    coverage::write_gaps(page, coverage)
+    if !coverage.failures.is_empty() {
+        page.blank()?;
+    }
+    coverage::write_failures(page, coverage)
 }
 
 fn write_total(page: &mut Page<'_>, coverage: &Coverage, findings: &[Finding], told: &[&Finding], telling: Telling<'_>) -> io::Result<()> {
@@ -59,7 +62,11 @@ fn write_line(page: &mut Page<'_>, finding: &Finding, telling: Telling<'_>) -> i
     }
     let severity = finding.severity.word().to_uppercase();
     let lead = format!("{severity:<9} ");
-    page.marked(paint(finding.severity), &lead, &format!("{} {}{} {} ({})", finding.kind.word(), name(finding), said(finding, telling), parts.join(", "), finding.id))
+    page.marked(
+        paint(finding.severity),
+        &lead,
+        &format!("{} {}{} {} ({})", finding.kind.word(), name(finding), said(finding, telling), parts.join(", "), finding.id),
+    )
 }
 
 const fn paint(severity: Severity) -> Paint {
@@ -86,7 +93,11 @@ fn said(finding: &Finding, telling: Telling<'_>) -> &'static str {
 
 fn write_finding(page: &mut Page<'_>, finding: &Finding, telling: Telling<'_>, explained: &mut bool) -> io::Result<()> {
     let severity = finding.severity.word().to_uppercase();
-    page.marked(paint(finding.severity), &format!("{severity}  "), &format!("{}  {}{}  ({})", finding.kind.word(), name(finding), said(finding, telling), finding.id))?;
+    page.marked(
+        paint(finding.severity),
+        &format!("{severity}  "),
+        &format!("{}  {}{}  ({})", finding.kind.word(), name(finding), said(finding, telling), finding.id),
+    )?;
     page.point(2, "", &finding.summary)?;
     if let Some(picture) = (telling.picture)(finding) {
         page.blank()?;

@@ -60,7 +60,8 @@ fn line(picture: &Picture, lane: &Lane, name: usize, columns: usize, style: Styl
     let shown = width::cut_in_the_middle(&shown, name);
     let pad = name.saturating_sub(width::of(&shown)) + 1;
     let mut line = vec![(Paint::Plain, format!("{shown}{:pad$}", ""))];
-    for run in cells.chunk_by(|one, other| one.0 == other.0) {
+    let used = cells.iter().rposition(|cell| cell.1 != ' ').map_or(0, |last| last + 1);
+    for run in cells[..used].chunk_by(|one, other| one.0 == other.0) {
         line.push((run[0].0, run.iter().map(|cell| cell.1).collect()));
     }
     line

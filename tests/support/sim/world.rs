@@ -85,19 +85,9 @@ pub struct World {
 impl World {
     /// Runs the world of a seed to its end.
     pub fn generate(seed: u64) -> Self {
-        Self::generate_over(seed, None)
-    }
-
-    /// The same over so many days, watched from the beginning.
-    pub fn generate_days(seed: u64, days: u64) -> Self {
-        Self::generate_over(seed, Some(days))
-    }
-
-    fn generate_over(seed: u64, days: Option<u64>) -> Self {
         let mut rng = Rng::new(seed);
         let trail_start = if rng.chance(65) { BEGIN } else { BEGIN + DAY + rng.range(0, DAY) };
         let end = BEGIN + rng.range(4, 8) * DAY;
-        let (trail_start, end) = days.map_or((trail_start, end), |days| (BEGIN, BEGIN + days * DAY));
         let mut world = Self {
             seed,
             rng,
