@@ -88,9 +88,6 @@ static LAKE: LazyLock<TempDir> = LazyLock::new(|| {
                 first_event_time: None,
                 last_event_time: None,
                 lossy: false,
-                records_skipped: 0,
-                lines_skipped: 0,
-                repaired: Default::default(),
             };
             collector.finished(&delivery, Some(&report));
         }
