@@ -145,7 +145,9 @@ impl<'a> Run<'a> {
 pub fn ending(fail_on: Option<Severity>, allow_incomplete: bool, coverage: &Coverage, mut severities: impl Iterator<Item = Severity>) -> Ending {
     // Severities are declared from bad to harmless.
     let alarming = fail_on.is_some_and(|limit| severities.any(|severity| severity <= limit));
-    Ending { alarming, incomplete: Ending::lacks(coverage, allow_incomplete) }
+    // Nobody allows for a run to which nothing was left that it could judge.
+    let nothing_judged = coverage.objects_read == 0 || coverage.records_relevant == 0;
+    Ending { alarming, incomplete: Ending::lacks(coverage, allow_incomplete && !nothing_judged) }
 }
 
 /// Takes away an earlier run's result, and says so.
@@ -215,7 +217,7 @@ mod tests {
 
     fn code(options: &[&str], failed: u64, severities: &[Severity]) -> u8 {
         let line = Line::try_parse_from([&["tagfall", "logs"], options].concat()).unwrap();
-        let coverage = Coverage { objects_failed: failed, ..Coverage::default() };
+        let coverage = Coverage { objects_read: 1, records_relevant: 1, objects_failed: failed, ..Coverage::default() };
         ending(line.common.fail_on(), line.common.allow_incomplete(), &coverage, severities.iter().copied()).code()
     }
 

@@ -202,6 +202,9 @@ impl Show {
 
     /// Refuses parquet where it cannot be written, before an hour of reading ends in it. `rows`: the verb has a table of them.
     pub fn can_write(&self, rows: bool) -> Result<(), Failure> {
+        if self.format == Format::Parquet && self.writes_to_stdout() && io::stdout().is_terminal() {
+            return Err(Failure::new("will not write parquet to the terminal").advise("name a file: -o FILE.parquet"));
+        }
         if self.format != Format::Parquet || rows && cfg!(feature = "sql") {
             return Ok(());
         }

@@ -63,6 +63,8 @@ pub(super) fn headline(coverage: &Coverage, findings: &[Finding]) -> String {
     match findings {
         // Of a run that ended before its time, nobody should read the one line that says all is well.
         [] if coverage.partial => return "No findings in what was read until the run ended.".to_owned(),
+        [] if coverage.objects_read == 0 => return "No findings, for nothing could be read.".to_owned(),
+        [] if coverage.records_relevant == 0 => return "No findings, for no record in these logs is about images.".to_owned(),
         [] => return "No findings.".to_owned(),
         _ => {}
     }
