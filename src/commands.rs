@@ -26,6 +26,7 @@ mod options;
 mod queries;
 mod query;
 mod report;
+mod shortage;
 mod sources;
 mod timeline;
 mod values;
@@ -210,6 +211,7 @@ pub fn main(stdout: Stdout) -> ExitCode {
         }
         _ => {
             machine::prepare(cli.command.jobs())?;
+            shortage::watch(&talk);
             cli.command.run(&talk)
         }
     }));

@@ -80,6 +80,11 @@ impl<'w> Rows<'w> {
         Ok(rows)
     }
 
+    /// Rows that stand below others, without a heading.
+    pub fn below(out: &'w mut dyn Write) -> Self {
+        Self(csv::Writer::from_writer(out))
+    }
+
     /// A heading and all of its rows.
     pub fn write(out: &'w mut dyn Write, heading: &[&str], mut cells: impl Iterator<Item = Vec<Cell>>) -> io::Result<()> {
         let mut rows = Self::new(out, heading)?;

@@ -176,6 +176,7 @@ fn many_findings_have_a_line_each() {
     let page = String::from_utf8(world.run(&["detect", "logs.json"]).stdout).unwrap();
     let lines: Vec<&str> = page.lines().filter(|line| line.starts_with("CRITICAL")).collect();
     assert_eq!(lines.len(), 12, "{page}");
+    assert!(lines.iter().all(|line| line.contains(", gone 2026-03-10, 1 in vain") && line.chars().count() <= 100), "{page}");
     assert!(page.trim_end().ends_with("12 findings: 12 critical"), "{page}");
     let worst = String::from_utf8(world.run(&["detect", "logs.json", "--limit", "2", "--ascii"]).stdout).unwrap();
     assert!(worst.is_ascii() && worst.lines().filter(|line| line.starts_with("CRITICAL")).count() == 2, "{worst}");

@@ -10,7 +10,8 @@ use crate::ui::escape::Escape;
 use crate::ui::lanes::draw;
 use crate::ui::page::Page;
 use crate::ui::paint::Paint;
-use crate::ui::quantity::{count, counted, span};
+use crate::ui::quantity::{count, span};
+use crate::ui::width;
 
 /// Above so many, each has one line.
 const TOLD_IN_FULL_MAX: usize = 10;
@@ -53,20 +54,22 @@ fn write_total(page: &mut Page<'_>, coverage: &Coverage, findings: &[Finding], t
     Ok(())
 }
 
-/// `CRITICAL same-tag-race shop/checkout:v7  2d6584fa9333, gone 2026-03-10, 5 pulls in vain  (f6b2…)`.
+/// `CRITICAL  f6b223e5cc655ed7  same-tag-race  shop/checkout:v7, gone 2026-03-10, 5 in vain`, on one line whatever the width: what follows
+/// the name goes first, then the middle of the name.
 fn write_line(page: &mut Page<'_>, finding: &Finding, telling: Telling<'_>) -> io::Result<()> {
-    let mut parts: Vec<String> = finding.lost.digest.iter().map(|digest| digest.short()).collect();
-    parts.extend(finding.lost.gone_at.map(|time| format!("gone {}", time.to_string().chars().take(10).collect::<String>())));
+    let lead = format!("{:<9} ", finding.severity.word().to_uppercase());
+    let head = format!("{}  {}  ", finding.id, finding.kind.word());
+    let mut name = format!("{}{}", name(finding), said(finding, telling));
+    let mut more: Vec<String> =
+        finding.lost.gone_at.iter().map(|time| format!(", gone {}", time.to_string().chars().take(10).collect::<String>())).collect();
     if finding.usage.pulls_after_gone > 0 {
-        parts.push(counted(finding.usage.pulls_after_gone, "pull in vain", "pulls in vain"));
+        more.push(format!(", {} in vain", count(finding.usage.pulls_after_gone)));
     }
-    let severity = finding.severity.word().to_uppercase();
-    let lead = format!("{severity:<9} ");
-    page.marked(
-        paint(finding.severity),
-        &lead,
-        &format!("{} {}{} {} ({})", finding.kind.word(), name(finding), said(finding, telling), parts.join(", "), finding.id),
-    )
+    let room = page.width().saturating_sub(lead.len() + head.len());
+    while width::of(&name) + more.iter().map(String::len).sum::<usize>() > room && more.pop().is_some() {}
+    name = width::cut_in_the_middle(&name, room.max(1));
+    let rest = width::cut_in_the_middle(&format!("{head}{name}{}", more.concat()), page.width().saturating_sub(lead.len()));
+    page.painted(0, &[(paint(finding.severity), lead), (Paint::Plain, rest)])
 }
 
 const fn paint(severity: Severity) -> Paint {

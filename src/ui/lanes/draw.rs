@@ -1,6 +1,6 @@
 //! A picture in characters: box-drawing ones, or those that every terminal has.
 
-use super::{Lane, LaneKind, Picture, Sign, State};
+use super::{Lane, LaneKind, Picture, Sign, Span, State};
 use crate::ui::escape::Escape;
 use crate::ui::paint::{Paint, Style};
 use crate::ui::quantity::span;
@@ -44,7 +44,9 @@ pub fn legend(style: Style) -> String {
 fn line(picture: &Picture, lane: &Lane, name: usize, columns: usize, style: Style) -> Line {
     let column = |time| (picture.scale.place(time) * (columns - 1) as f64).round() as usize;
     let mut cells = vec![(Paint::Plain, ' ', None); columns];
-    for span in &lane.spans {
+    // What was over within a column is drawn last, or nobody would see it.
+    let (wide, narrow): (Vec<&Span>, Vec<&Span>) = lane.spans.iter().partition(|span| column(span.from) < column(span.until));
+    for span in wide.into_iter().chain(narrow.into_iter().filter(|span| span.state != State::Quiet)) {
         // The last column of a span is the first of the next one.
         let (from, until) = (column(span.from), column(span.until));
         let until = if until == columns - 1 { columns } else { until.max(from + 1) };
