@@ -62,6 +62,12 @@ impl Destination {
         }
     }
 
+    /// Takes away what an earlier run left, where this one could not be done: nobody shall take yesterday's result for today's. Says
+    /// whether there was something.
+    pub fn withdraw(&self) -> bool {
+        matches!(self, Self::File(path) if fs::remove_file(path).is_ok())
+    }
+
     /// Columns of the terminal that data goes to, if it goes to one.
     pub fn columns(&self) -> Option<usize> {
         let terminal = *self == Self::Stdout && io::stdout().is_terminal();
