@@ -8,6 +8,7 @@ mod columns;
 mod completions;
 mod destination;
 mod detect;
+mod diff;
 mod ending;
 mod explain;
 mod forecast;
@@ -15,6 +16,7 @@ mod gather;
 #[cfg(feature = "sql")]
 mod ingest;
 mod interrupt;
+mod known;
 #[cfg(feature = "sql")]
 mod lake;
 mod machine;
@@ -62,7 +64,7 @@ fn after_help(examples: &str) -> String {
 /// Tells from CloudTrail logs why a container image vanished from ECR: which push took its tag, which lifecycle run took
 /// the image, and who still needed it
 #[derive(Debug, Parser)]
-#[command(name = "tagfall", version, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(name = "tagfall", version, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -71,6 +73,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Detect(detect::Args),
+    Diff(diff::Args),
     Explain(explain::Args),
     Timeline(timeline::Args),
     Forecast(forecast::Args),
@@ -91,6 +94,7 @@ impl Command {
     fn quiet(&self) -> bool {
         match self {
             Self::Detect(args) => args.common.quiet(),
+            Self::Diff(args) => args.show.quiet(),
             Self::Explain(args) => args.common.quiet(),
             Self::Timeline(args) => args.common.quiet(),
             Self::Forecast(args) => args.common.quiet(),
@@ -122,13 +126,14 @@ impl Command {
             Self::Verify(args) => args.jobs(),
             #[cfg(feature = "sql")]
             Self::Lake(_) => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            Self::Queries(_) | Self::Completions(_) | Self::Man(_) => NonZeroUsize::MIN,
+            Self::Diff(_) | Self::Queries(_) | Self::Completions(_) | Self::Man(_) => NonZeroUsize::MIN,
         }
     }
 
     fn writes_to_stdout(&self) -> bool {
         match self {
             Self::Detect(args) => args.common.show.writes_to_stdout(),
+            Self::Diff(args) => args.show.writes_to_stdout(),
             Self::Explain(args) => args.common.show.writes_to_stdout(),
             Self::Timeline(args) => args.common.show.writes_to_stdout(),
             Self::Forecast(args) => args.common.show.writes_to_stdout(),
@@ -147,6 +152,7 @@ impl Command {
     fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         match self {
             Self::Detect(args) => args.run(talk),
+            Self::Diff(args) => args.run(),
             Self::Explain(args) => args.run(talk),
             Self::Timeline(args) => args.run(talk),
             Self::Forecast(args) => args.run(talk),

@@ -27,6 +27,8 @@ pub use untagged::reason as reason_without_tag;
 pub use usage::{Harm, usage_of_displaced, usage_of_living, usage_of_loss};
 
 use std::cell::OnceCell;
+use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
@@ -121,6 +123,7 @@ pub fn findings(history: &History, settings: Settings) -> Vec<Finding> {
             let subject = TagSubject { history, repository, tag, life };
             ALL_OF_TAGS.iter().for_each(|detector| detector.detect(subject, &mut found));
         }
+        number(&mut found);
         found
     };
     let mut all: Vec<Finding> = history.repositories().par_iter().flat_map_iter(per_repository).collect();
@@ -139,15 +142,33 @@ pub fn worst(findings: &[Finding]) -> Option<Severity> {
     findings.iter().map(|finding| finding.severity).min()
 }
 
-/// Stable name of an incident: the image, and the calls that displaced and took it. A call has the same name whichever of
-/// its twins the filters let through.
-fn id(subject: Subject<'_>, second: &str, deletion: &str) -> String {
-    id_of(subject.history, subject.repository, &subject.history.digest_or_zero(subject.image.digest).to_string(), second, deletion)
+/// Name of what was lost, by registry, region, repository and digest alone. Kind and severity change as more becomes known, and the
+/// events behind them fall out of a window that moves on: neither makes it another loss.
+fn id(subject: Subject<'_>) -> String {
+    id_of(subject.history, subject.repository, &subject.history.digest_or_zero(subject.image.digest).to_string())
 }
 
-/// The same of a tag, or whatever else `what` names.
-fn id_of(history: &History, repository: &RepositoryHistory, what: &str, second: &str, deletion: &str) -> String {
+/// The same of a tag, or whatever else `what` names. No tag can look like a digest: it has no colon.
+fn id_of(history: &History, repository: &RepositoryHistory, what: &str) -> String {
     let repository = history.repository(repository);
-    let text = format!("{}\n{}\n{}\n{what}\n{second}\n{deletion}", repository.registry_id.raw(), repository.region.raw(), repository.name.raw());
+    let text = format!("{}\n{}\n{}\n{what}", repository.registry_id.raw(), repository.region.raw(), repository.name.raw());
     Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What was lost more than once is told more than once: the newest has the plain id, those before it are numbered (`…-2`, `…-3`).
+fn number(found: &mut [Finding]) {
+    let mut by_id: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, finding) in found.iter().enumerate() {
+        by_id.entry(finding.id.clone()).or_default().push(at);
+    }
+    for (id, mut same) in by_id.into_iter().filter(|(_, same)| same.len() > 1) {
+        same.sort_by_cached_key(|at| {
+            let finding = &found[*at];
+            let ended = finding.lost.gone_at.or(finding.lost.untagged_at);
+            (Reverse(ended.max(Some(finding.second_push.event_time))), finding.kind, finding.second_push.event_id.clone())
+        });
+        for (before, at) in same.into_iter().enumerate().skip(1) {
+            found[at].id = format!("{id}-{}", before + 1);
+        }
+    }
 }

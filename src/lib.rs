@@ -17,6 +17,7 @@
 //!
 //! - [`commands`]: one verb per file; `ui`: the only printer; `failure`: what people read when it fails.
 //! - [`lake`], [`sql`], [`tables`]: views on the records.
+//! - [`alerts`]: which findings are news to whoever was told of others before.
 //! - [`forecast`], [`whatif`]: what lifecycle policies will take, and what another one would have taken.
 //! - [`explain`], [`detect`]: what the timelines tell; [`integrity`]: what CloudTrail's signed log digest files tell of the objects.
 //! - [`pipeline`], [`timeline`], [`recognize`], [`policy`], [`decode`], [`source`], [`model`].
@@ -39,6 +40,7 @@ pub mod sql;
 #[cfg(feature = "sql")]
 pub mod tables;
 
+pub mod alerts;
 pub mod detect;
 pub mod explain;
 pub mod forecast;

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "sql")]
 pub mod answer;
+pub mod changes;
 pub mod coverage;
 pub mod escape;
 pub mod findings;
@@ -13,8 +14,10 @@ mod format;
 mod html;
 #[cfg(feature = "sql")]
 pub mod lake;
+pub mod lanes;
 pub mod output;
 mod page;
+pub mod paint;
 pub mod plan;
 pub mod progress;
 pub mod quantity;
@@ -25,7 +28,6 @@ pub mod timelines;
 pub mod verdict;
 pub mod verification;
 pub mod whatif;
-#[cfg(feature = "sql")]
 mod width;
 
 pub use format::{Format, Look};

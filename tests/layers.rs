@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["ui", "failure"],
     &["sql", "lake"],
     &["tables"],
-    &["explain", "whatif"],
+    &["explain", "whatif", "alerts"],
     &["forecast"],
     &["detect", "integrity"],
     &["pipeline"],

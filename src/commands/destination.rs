@@ -8,6 +8,7 @@ use super::options::Show;
 use crate::decode::{Decoder, Limits, Outcome, RawRecord, RecordSink, Wanted};
 use crate::failure::Failure;
 use crate::ui::output::Destination;
+use crate::ui::talk::Talk;
 
 /// How much of a file is looked at to tell whether it holds records, more each time: the first one is enough, and mostly near.
 const LOOKED_AT_BYTES: [u64; 3] = [4 << 20, 64 << 20, 1 << 30];
@@ -32,6 +33,13 @@ pub fn prepare<'i>(show: &Show, inputs: impl IntoIterator<Item = &'i Path>) -> R
         Held::Nothing => return Ok(destination),
     };
     Err(refused)
+}
+
+/// Takes away what an earlier run wrote to the place of `-o`, where this one could not be done; never what may not be written to.
+pub fn withdraw<'i>(show: &Show, inputs: impl IntoIterator<Item = &'i Path>, talk: &Talk) {
+    if prepare(show, inputs).is_ok_and(|destination| destination.withdraw()) {
+        talk.note("removed the file of -o: what it held was of an earlier run");
+    }
 }
 
 /// Whether two paths lead to one file, by whatever names.

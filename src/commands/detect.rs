@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
-use super::gather::{Run, look};
+use super::gather::{Asked, Run, look};
+use super::known::{self, Told};
 use super::options::Common;
 use super::{Ending, after_help, destination, nothing, sources};
 use crate::failure::Failure;
+use crate::model::{Finding, Severity};
+use crate::timeline::History;
+use crate::ui::findings::Telling;
+use crate::ui::lanes::Picture;
 use crate::ui::quantity::counted;
 use crate::ui::talk::Talk;
 use crate::{detect, ui};
@@ -14,7 +19,9 @@ const EXAMPLES: &str = "\
 Examples:
   tagfall detect s3://my-trail/AWSLogs/ --since 14d
   tagfall detect ./logs --repository 'shop/*' --format json -o findings.json
-  zcat logs/*.json.gz | tagfall detect - --fail-on high";
+  zcat logs/*.json.gz | tagfall detect - --fail-on high
+  tagfall detect s3://my-trail/AWSLogs/ --since 30d --known known.json --fail-on high
+  tagfall detect ./logs --known known.json --accept 0123456789abcdef --until 2030-01-31 --reason 'rebuilt, TICKET-12'";
 
 /// Find every image that was lost, who did it, and who was hurt
 ///
@@ -26,6 +33,17 @@ pub struct Args {
     #[command(flatten)]
     pub common: Common,
 
+    #[command(flatten)]
+    known: known::Options,
+
+    /// On the page: every event with its object and record, and each principal
+    #[arg(long, help_heading = "Output")]
+    evidence: bool,
+
+    /// On the page: only so many findings, the worst
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    limit: Option<usize>,
+
     /// Only list: say what would be read (objects, bytes, requests), and fetch nothing
     #[arg(long, help_heading = "Limits")]
     dry_run: bool,
@@ -36,15 +54,41 @@ impl Args {
         if self.dry_run {
             return self.plan();
         }
+        let inputs = || self.common.inputs().chain(self.known.path());
+        self.find(talk).inspect_err(|_| destination::withdraw(&self.common.show, inputs(), talk))
+    }
+
+    fn find(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         self.common.show.can_write(true)?;
-        let run = Run::gather(&self.common, talk)?;
+        let mut known = self.known.open(&self.common)?;
+        let run = Run::gather_for(&self.common, talk, Asked { input: self.known.path(), ..Asked::default() })?;
         let findings = detect::findings(&run.evidence.history, self.common.settings());
-        match self.common.show.format {
+        let told = match &mut known {
+            Some(file) => self.known.judge(file, &self.common, &findings, run.evidence.end)?,
+            None => Told::default(),
+        };
+        let written = match self.common.show.format {
             #[cfg(feature = "sql")]
-            ui::Format::Parquet => super::columns::findings(&run, &findings).map(|_| ())?,
-            _ => run.write(|out, look, coverage| ui::findings::write(out, look, coverage, &findings)).map(|_| ())?,
+            ui::Format::Parquet => super::columns::findings(&run, &findings).map(|_| Some(()))?,
+            _ => {
+                let history = &run.evidence.history;
+                let telling = Telling {
+                    news: &told.news,
+                    evidence: self.evidence,
+                    limit: self.limit,
+                    style: self.common.show.style(),
+                    picture: &|finding| picture(history, finding),
+                };
+                run.write(|out, look, coverage| ui::findings::write_telling(out, look, coverage, &findings, telling))?
+            }
+        };
+        // What nobody read to its end was not told.
+        if let (Some(file), Some(())) = (&known, written) {
+            file.keep()?;
+            told.note(talk);
         }
-        Ok(run.end(&counted(findings.len() as u64, "finding", "findings"), &findings))
+        let limit = self.common.fail_on().or(known.map(|_| Severity::Low));
+        Ok(run.end_at(limit, &counted(findings.len() as u64, "finding", "findings"), told.severities(&findings)))
     }
 
     fn plan(&self) -> Result<Ending, Failure> {
@@ -59,4 +103,11 @@ impl Args {
         destination.write(|out| ui::plan::write(out, look, "detect", &plan))?;
         Ok(Ending::default())
     }
+}
+
+/// The picture of a finding: the lives of the image that was lost and of the one that has its tag.
+fn picture(history: &History, finding: &Finding) -> Option<Picture> {
+    let life = |digest| history.timeline_of(&finding.repository, &digest);
+    let (lost, kept) = (finding.lost.digest.and_then(life), finding.kept.digest.and_then(life));
+    Picture::of(finding, lost.as_ref(), kept.as_ref())
 }

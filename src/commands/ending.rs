@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn a_run_that_was_interrupted_is_never_allowed_for() {
-        let failed = Coverage { objects_failed: 1, ..Coverage::default() };
+        let failed = Coverage { objects_read: 1, records_relevant: 1, objects_failed: 1, ..Coverage::default() };
         let interrupted = Coverage { partial: true, ..Coverage::default() };
         assert_eq!([&failed, &interrupted].map(|coverage| Ending::lacks(coverage, true)), [false, true]);
         assert_eq!([&failed, &interrupted].map(|coverage| Ending::lacks(coverage, false)), [true, true]);

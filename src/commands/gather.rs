@@ -62,8 +62,13 @@ impl<'a> Run<'a> {
     /// The same for a verb that asks for more than the filters.
     pub fn gather_for(common: &'a Common, talk: &'a Arc<Talk>, asked: Asked<'_>) -> Result<Self, Failure> {
         let started = Instant::now();
-        let filter = common.filter_until(asked.at)?;
         let destination = destination::prepare(&common.show, common.inputs().chain(asked.input))?;
+        let gathered = Self::gather_into(destination.clone(), started, common, talk, asked);
+        gathered.inspect_err(|_| withdraw(&destination, talk))
+    }
+
+    fn gather_into(destination: Destination, started: Instant, common: &'a Common, talk: &'a Arc<Talk>, asked: Asked<'_>) -> Result<Self, Failure> {
+        let filter = common.filter_until(asked.at)?;
         let cancelled = interrupt::flag(talk);
         let feeds = sources::open(common, &filter)?;
         if common.sources.iter().any(|spec| spec == "-") && io::stdin().is_terminal() {
@@ -88,7 +93,8 @@ impl<'a> Run<'a> {
     /// Writes the data; `None` when the reader of stdout closed it early.
     pub fn write<T>(&self, render: impl FnOnce(&mut dyn Write, Look, &Coverage) -> io::Result<T>) -> Result<Option<T>, Failure> {
         let look = look(&self.common.show, &self.destination);
-        let written = self.destination.write(|out| render(out, look, &self.evidence.coverage))?;
+        let written = self.destination.write(|out| render(out, look, &self.evidence.coverage));
+        let written = written.inspect_err(|_| withdraw(&self.destination, self.talk))?;
         self.closed.set(written.is_none());
         Ok(written)
     }
@@ -100,12 +106,17 @@ impl<'a> Run<'a> {
 
     /// The same where `--fail-on` judges something else than findings.
     pub fn end_by(&self, summary: &str, severities: impl Iterator<Item = Severity>) -> Ending {
+        self.end_at(self.common.fail_on(), summary, severities)
+    }
+
+    /// The same where the limit is another than `--fail-on` names.
+    pub fn end_at(&self, fail_on: Option<Severity>, summary: &str, severities: impl Iterator<Item = Severity>) -> Ending {
         let coverage = &self.evidence.coverage;
         if !self.closed.get() {
             self.talk.note(&format!("{}{}, {summary} in {}", read_text(coverage), self.retries_text(), elapsed(self.started.elapsed())));
         }
         self.say_what_is_missing(coverage);
-        ending(self.common.fail_on(), self.common.allow_incomplete(), coverage, severities)
+        ending(fail_on, self.common.allow_incomplete(), coverage, severities)
     }
 
     fn retries_text(&self) -> String {
@@ -138,7 +149,16 @@ impl<'a> Run<'a> {
 pub fn ending(fail_on: Option<Severity>, allow_incomplete: bool, coverage: &Coverage, mut severities: impl Iterator<Item = Severity>) -> Ending {
     // Severities are declared from bad to harmless.
     let alarming = fail_on.is_some_and(|limit| severities.any(|severity| severity <= limit));
-    Ending { alarming, incomplete: Ending::lacks(coverage, allow_incomplete) }
+    // Nobody allows for a run to which nothing was left that it could judge.
+    let nothing_judged = coverage.objects_read == 0 || coverage.records_relevant == 0;
+    Ending { alarming, incomplete: Ending::lacks(coverage, allow_incomplete && !nothing_judged) }
+}
+
+/// Takes away an earlier run's result, and says so.
+fn withdraw(destination: &Destination, talk: &Talk) {
+    if destination.withdraw() {
+        talk.note("removed the file of -o: what it held was of an earlier run");
+    }
 }
 
 /// How data is to look where it goes.
@@ -201,7 +221,7 @@ mod tests {
 
     fn code(options: &[&str], failed: u64, severities: &[Severity]) -> u8 {
         let line = Line::try_parse_from([&["tagfall", "logs"], options].concat()).unwrap();
-        let coverage = Coverage { objects_failed: failed, ..Coverage::default() };
+        let coverage = Coverage { objects_read: 1, records_relevant: 1, objects_failed: failed, ..Coverage::default() };
         ending(line.common.fail_on(), line.common.allow_incomplete(), &coverage, severities.iter().copied()).code()
     }
 

@@ -1,9 +1,9 @@
 //! The options that every verb over logs has.
 
+use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use wildmatch::WildMatch;
 
 use super::machine;
@@ -12,6 +12,7 @@ use crate::detect::Settings;
 use crate::failure::Failure;
 use crate::model::{Filter, Severity, Timestamp};
 use crate::ui::Format;
+use crate::ui::paint::Style;
 
 /// Most worker threads that make sense on any machine.
 const JOBS_MAX: usize = 1_024;
@@ -81,7 +82,7 @@ pub struct Judge {
     race_window: i64,
 
     /// Exit with 1 when there are findings of this severity or worse
-    #[arg(long, value_name = "SEVERITY", value_parser = severity())]
+    #[arg(long, value_name = "SEVERITY", value_parser = values::severity(), ignore_case = true)]
     fail_on: Option<Severity>,
 
     /// Exit with 0 where some evidence could not be read (3 otherwise, and always when the run was interrupted)
@@ -94,7 +95,7 @@ pub struct Judge {
 #[command(next_help_heading = "Judgement")]
 pub struct FailOn {
     /// Exit with 1 when there are findings of this severity or worse
-    #[arg(long = "fail-on", value_name = "SEVERITY", value_parser = severity(), default_value = "medium")]
+    #[arg(long = "fail-on", value_name = "SEVERITY", value_parser = values::severity(), ignore_case = true, default_value = "medium")]
     pub severity: Severity,
 
     /// Exit with 0 where some objects could not be read (3 otherwise, and always when the run was interrupted)
@@ -113,9 +114,25 @@ pub struct Show {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
+    /// Colours: where the terminal has them and NO_COLOR is not set, always, or never; CLICOLOR_FORCE asks for them, too
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    color: Color,
+
+    /// Draw with characters that every terminal has (by itself where the locale is not UTF-8)
+    #[arg(long)]
+    ascii: bool,
+
     /// No progress, no notes: stderr only says why the exit code is 2 or 3
     #[arg(short, long)]
     quiet: bool,
+}
+
+/// When there are colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Debug, clap::Args)]
@@ -163,6 +180,21 @@ impl Show {
         self.quiet
     }
 
+    /// How a page may look where it goes. In a file nothing depends on the terminal, nor on its locale.
+    pub fn style(&self) -> Style {
+        let terminal = self.writes_to_stdout() && io::stdout().is_terminal();
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0");
+        let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        let color = match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto if set("NO_COLOR") => false,
+            Color::Auto => forced || terminal && !dumb,
+        };
+        Style { color, ascii: self.ascii || terminal && !has_utf8() }
+    }
+
     /// Whether data goes to stdout.
     pub fn writes_to_stdout(&self) -> bool {
         self.output.as_deref().is_none_or(|path| path == Path::new("-"))
@@ -170,6 +202,9 @@ impl Show {
 
     /// Refuses parquet where it cannot be written, before an hour of reading ends in it. `rows`: the verb has a table of them.
     pub fn can_write(&self, rows: bool) -> Result<(), Failure> {
+        if self.format == Format::Parquet && self.writes_to_stdout() && io::stdout().is_terminal() {
+            return Err(Failure::new("will not write parquet to the terminal").advise("name a file: -o FILE.parquet"));
+        }
         if self.format != Format::Parquet || rows && cfg!(feature = "sql") {
             return Ok(());
         }
@@ -217,6 +252,11 @@ impl Common {
     /// What to look at, relative times resolved by the clock.
     pub fn filter(&self) -> Result<Filter, Failure> {
         self.narrow.window.filter(&self.narrow.repository)
+    }
+
+    /// What `--until` names, by the clock where it needs one.
+    pub fn until(&self) -> Result<Option<Timestamp>, Failure> {
+        self.filter().map(|filter| filter.until)
     }
 
     /// The same for a verb that looks from a moment: what comes after it does not count.
@@ -279,9 +319,13 @@ impl Window {
     }
 }
 
-fn severity() -> impl TypedValueParser<Value = Severity> {
-    let words = PossibleValuesParser::new(Severity::ALL.iter().map(|severity| severity.word()));
-    words.try_map(|word| Severity::from_word(&word).ok_or("not a severity"))
+/// Whether the locale says that the terminal takes UTF-8: the first of the three variables that is set decides.
+fn has_utf8() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
+    locale.is_some_and(|locale| {
+        let locale = locale.to_string_lossy().to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
 }
 
 fn jobs(text: &str) -> Result<NonZeroUsize, String> {

@@ -61,7 +61,7 @@ impl Args {
             ui::Format::Parquet => super::columns::timelines(&run, shown)?,
             _ => {
                 let tags = history.tags().filter(|tag| self.shows_life_of(tag));
-                run.write(|out, look, coverage| ui::timelines::write(out, look, coverage, shown, tags))?
+                run.write(|out, look, coverage| ui::timelines::write(out, look, self.common.show.style(), coverage, shown, tags))?
             }
         };
         if written == Some(0) && self.view.narrows() {

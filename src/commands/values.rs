@@ -1,9 +1,16 @@
 //! What users type, parsed: times, spans, sizes, accounts, regions, globs. An error says what would be understood.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use wildmatch::WildMatch;
 
-use crate::model::Timestamp;
+use crate::model::{Severity, Timestamp};
+
+/// A severity; the argument says whether case matters.
+pub fn severity() -> impl TypedValueParser<Value = Severity> {
+    let words = PossibleValuesParser::new(Severity::ALL.iter().map(|severity| severity.word()));
+    words.try_map(|word| Severity::from_word(&word.to_ascii_lowercase()).ok_or("not a severity"))
+}
 
 /// A point in time as typed; some need the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,7 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   tagfall whatif --policy policy.json ./logs --repository shop/api
   tagfall whatif --policy policy.json s3://my-trail/AWSLogs/ --since 90d --fail-on high --format json -o whatif.json
-  aws ecr get-lifecycle-policy --repository-name shop/web | tagfall whatif --policy - ./logs --repository shop/api
+  aws ecr get-lifecycle-policy --repository-name shop/api | tagfall whatif --policy - ./logs --repository shop/api
   tagfall whatif ./logs";
 
 /// Replay history under another lifecycle policy

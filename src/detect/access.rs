@@ -121,7 +121,7 @@ fn finding(subject: Subject<'_>, locked: &KeyStep, until: i64, asked: &[&Step]) 
         vec!["The key can be used again: pull once more.".to_owned()]
     };
     Finding {
-        id: id(subject, &history.call_id(locked.event), FindingKind::AccessTaken.word()),
+        id: id(subject),
         kind: FindingKind::AccessTaken,
         severity: Severity::Critical,
         tag: asked_tag.or_else(|| tags.into_iter().next()),

@@ -44,7 +44,7 @@ fn finding(subject: Subject<'_>, displaced: &Displacement, policy: PolicyInForce
     };
     let repository = history.repository(subject.repository);
     Finding {
-        id: id(subject, &history.call_id(displaced.second_push), ""),
+        id: id(subject),
         kind: FindingKind::DisplacedAlive,
         severity: severity(&harm, pair),
         tags: history.log_text(displaced.tag).into_iter().collect(),

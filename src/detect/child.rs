@@ -117,7 +117,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, index: &Image, harm: Harm, used: O
         pulls => format!("{} of the lost image after that found nothing", plural(pulls, "pull")),
     };
     Finding {
-        id: id(subject, &history.call_id(loss.event), FindingKind::ChildLost.word()),
+        id: id(subject),
         kind: FindingKind::ChildLost,
         severity: Severity::High,
         repository: history.repository(repository),

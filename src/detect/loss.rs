@@ -93,7 +93,7 @@ fn finding(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: Harm) -> 
     let mut evidence = evidence(history, events);
     add_reasons(&mut evidence, &why);
     Finding {
-        id: id(subject, &history.call_id(loss.event), kind.word()),
+        id: id(subject),
         kind,
         severity: crate::model::Severity::High,
         repository: history.repository(subject.repository),

@@ -66,7 +66,7 @@ fn finding(subject: TagSubject<'_>, back: MoveBack<'_>, went_back: usize) -> Fin
     let again = if went_back > 1 { format!("; it went back {}", times(went_back)) } else { String::new() };
     let by_another = back.by_another(history);
     Finding {
-        id: id_of(history, repository, tag, &history.call_id(to.since), FindingKind::TagMovedBack.word()),
+        id: id_of(history, repository, tag),
         kind: FindingKind::TagMovedBack,
         severity: if by_another { Severity::Medium } else { Severity::Low },
         repository: history.repository(repository),

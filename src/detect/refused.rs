@@ -55,7 +55,7 @@ fn finding(subject: Subject<'_>, change: EventNo, refused: &[&Step]) -> Finding 
     refused.iter().for_each(|step| usage.add_principal(history.log_text(history.noted(step.event).actor)));
     let tag = refused.iter().rev().find_map(|step| history.log_text(step.tag));
     Finding {
-        id: id(subject, &history.call_id(change), FindingKind::AccessTaken.word()),
+        id: id(subject),
         kind: FindingKind::AccessTaken,
         severity: Severity::Critical,
         tag: tag.or_else(|| image.tags.first().and_then(|(tag, _)| history.log_text(*tag))),

@@ -62,7 +62,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
     add_reasons(&mut evidence, &why);
     let tag = history.log_text(displaced.tag);
     Finding {
-        id: id(subject, &history.call_id(displaced.second_push), &history.call_id(loss.event)),
+        id: id(subject),
         kind,
         severity: severity(&harm, kind),
         repository: history.repository(subject.repository),

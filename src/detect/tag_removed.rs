@@ -48,7 +48,7 @@ fn finding(subject: TagSubject<'_>, index: usize, span: &TagSpan, image: Option<
     let given = span.since.some().map(|event| history.event(event));
     let back = subject.life.spans.get(index + 1);
     Finding {
-        id: id_of(history, repository, tag, &history.call_id(span.ended_by), FindingKind::TagRemoved.word()),
+        id: id_of(history, repository, tag),
         kind: FindingKind::TagRemoved,
         severity: Severity::Critical,
         repository: history.repository(repository),

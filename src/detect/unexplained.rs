@@ -181,7 +181,7 @@ fn of_image(subject: Subject<'_>, open: &[&Step]) -> Finding {
         .filter(|step| step.kind == StepKind::PullFailed)
         .for_each(|step| usage.add_principal(history.log_text(history.noted(step.event).actor)));
     Finding {
-        id: id(subject, &history.call_id(first), FindingKind::Unexplained.word()),
+        id: id(subject),
         lost: LostImage { digest: Some(digest), pushed_at: image.pushed_at.map(Timestamp::from_millis), untagged_at: None, gone_at: None },
         tag: tag.and_then(|tag| history.log_text(tag)),
         evidence: evidence(history, shown(open.iter().map(|step| step.event))),
@@ -208,7 +208,7 @@ fn of_tag(subject: TagSubject<'_>, open: &[&Ask]) -> Finding {
     );
     let last = subject.life.spans.last().and_then(|span| history.digest(span.digest));
     Finding {
-        id: id_of(history, repository, tag, &history.call_id(first), FindingKind::Unexplained.word()),
+        id: id_of(history, repository, tag),
         lost: LostImage { digest: last, pushed_at: None, untagged_at: None, gone_at: None },
         tag: history.log_text(subject.tag),
         evidence: evidence(history, shown(open.iter().map(|ask| ask.event))),

@@ -123,7 +123,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, harm: Harm) -> Finding {
     add_reasons(&mut evidence, &reasons);
     let digest = history.digest_or_zero(subject.image.digest);
     Finding {
-        id: id(subject, &history.call_id(loss.event), FindingKind::ExpiredUntagged.word()),
+        id: id(subject),
         kind: FindingKind::ExpiredUntagged,
         severity: harm.severity.unwrap_or(crate::model::Severity::High),
         repository: history.repository(subject.repository),

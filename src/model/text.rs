@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A string that came out of a log. It has no `Display` on purpose: it must be shown through the printer, which escapes
 /// for the place it is shown in (terminal, CSV, HTML). In JSON it stands as it is, escaped by JSON's own rules.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LogText(Arc<str>);
 

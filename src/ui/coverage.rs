@@ -10,7 +10,22 @@ use crate::model::{Coverage, ReadFailure};
 /// How many failures and gaps a page lists; the JSON document has them all.
 const LISTED_MAX: usize = 20;
 
+/// What was read, and what not.
 pub fn write(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
+    write_summary(page, coverage)?;
+    write_failures(page, coverage)?;
+    write_notes(page, coverage)?;
+    page.blank()
+}
+
+/// The same without the objects that could not be read, for a page on which they stand at the end: there may be many.
+pub fn write_head(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
+    write_summary(page, coverage)?;
+    write_notes(page, coverage)?;
+    page.blank()
+}
+
+fn write_summary(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     page.item(0, "Read", &objects(coverage))?;
     page.item(0, "", &records(coverage))?;
     for line in [beside(coverage), repaired(coverage)].iter().flatten() {
@@ -20,18 +35,32 @@ pub fn write(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     if coverage.partial {
         page.item(0, "Partial", "the run ended before its time; what follows is true, and not all")?;
     }
-    for failure in coverage.failures.iter().take(LISTED_MAX) {
-        page.item(0, "Not read", &describe(failure))?;
+    Ok(())
+}
+
+/// Objects that could not be read, a line each.
+pub fn write_failures(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
+    let objects: Vec<&[ReadFailure]> = coverage.failures.chunk_by(|one, other| one.object == other.object).collect();
+    for failures in objects.iter().take(LISTED_MAX) {
+        let Some(first) = failures.first() else { continue };
+        let more = match failures.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {} in it)", counted(more as u64, "failure more", "failures more")),
+        };
+        page.item(0, "Not read", &format!("{}{more}", describe(first)))?;
     }
-    more(page, coverage.failures.len())?;
+    more(page, objects.len())
+}
+
+/// What holds for everything below: contents that are not in the logs, and what the logs cannot show.
+fn write_notes(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     for gap in coverage.omitted.iter().take(LISTED_MAX) {
         let name = gap.repository.name.for_terminal();
         let records = counted(gap.records, "record", "records");
         page.item(0, "Left out", &format!("{records} of {name}: CloudTrail left out what they say (over 100 KB)"))?;
     }
     more(page, coverage.omitted.len())?;
-    coverage.warnings.iter().try_for_each(|warning| page.item(0, "Note", warning))?;
-    page.blank()
+    coverage.warnings.iter().try_for_each(|warning| page.item(0, "Note", warning))
 }
 
 /// An object that could not be read, or a record of it, and why.

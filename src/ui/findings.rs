@@ -1,24 +1,49 @@
 //! What `detect` shows.
 
+mod page;
+
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::coverage;
 use super::escape::Escape;
 use super::format::{Cell, Format, Look, Rows, no_columns, write_document, write_line};
+use super::lanes::Picture;
 use super::page::Page;
+use super::paint::Style;
 use super::quantity::{count, counted, span};
-use crate::model::{Coverage, Deleted, EventRef, Finding, FindingKind, LogText, Order, Severity, Usage, folded};
+use crate::alerts::News;
+use crate::model::{Coverage, Deleted, EventRef, Finding, FindingKind, LogText, Order, Severity, folded};
 
 /// How many principals and references a page lists for one finding.
 const NAMES_MAX: usize = 8;
 
+/// What a page of findings is to show of them.
+#[derive(Clone, Copy)]
+pub struct Telling<'a> {
+    /// What each loss is to whoever was told of others; empty where nobody asked.
+    pub news: &'a BTreeMap<String, News>,
+    /// Every event with its object, and each principal.
+    pub evidence: bool,
+    /// Only so many, the worst.
+    pub limit: Option<usize>,
+    pub style: Style,
+    pub picture: &'a dyn Fn(&Finding) -> Option<Picture>,
+}
+
 /// Writes findings, in the order given.
+#[cfg(test)]
 pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, findings: &[Finding]) -> io::Result<()> {
+    let telling = Telling { news: &BTreeMap::new(), evidence: true, limit: None, style: Style::default(), picture: &|_| None };
+    write_telling(out, look, coverage, findings, telling)
+}
+
+/// The same as somebody wants to be told of them.
+pub fn write_telling(out: &mut dyn Write, look: Look, coverage: &Coverage, findings: &[Finding], telling: Telling<'_>) -> io::Result<()> {
     match look.format {
-        Format::Table => write_page(&mut Page::new(out, look.columns), coverage, findings),
-        Format::Json => write_document(out, "detect", coverage, Body { findings }),
+        Format::Table => page::write(&mut Page::new(out, look.columns).styled(telling.style), coverage, findings, telling),
+        Format::Json => write_document(out, "detect", coverage, Body { news: telling.news, findings }),
         Format::Ndjson => findings.iter().try_for_each(|finding| write_line(out, finding)),
         Format::Csv => Rows::write(out, COLUMNS, findings.iter().map(cells)),
         Format::Parquet => Err(no_columns()),
@@ -27,17 +52,10 @@ pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, findings: &[F
 
 #[derive(Serialize)]
 struct Body<'a> {
+    /// Where it was asked for: what each loss is, by its id.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    news: &'a BTreeMap<String, News>,
     findings: &'a [Finding],
-}
-
-fn write_page(page: &mut Page<'_>, coverage: &Coverage, findings: &[Finding]) -> io::Result<()> {
-    coverage::write(page, coverage)?;
-    page.line(&headline(coverage, findings))?;
-    for finding in findings {
-        page.blank()?;
-        write_finding(page, finding)?;
-    }
-    Ok(())
 }
 
 /// `3 findings: 1 critical, 2 low`.
@@ -45,6 +63,8 @@ pub(super) fn headline(coverage: &Coverage, findings: &[Finding]) -> String {
     match findings {
         // Of a run that ended before its time, nobody should read the one line that says all is well.
         [] if coverage.partial => return "No findings in what was read until the run ended.".to_owned(),
+        [] if coverage.objects_read == 0 => return "No findings, for nothing could be read.".to_owned(),
+        [] if coverage.records_relevant == 0 => return "No findings, for no record in these logs is about images.".to_owned(),
         [] => return "No findings.".to_owned(),
         _ => {}
     }
@@ -52,23 +72,6 @@ pub(super) fn headline(coverage: &Coverage, findings: &[Finding]) -> String {
     let each: Vec<String> =
         Severity::ALL.iter().filter(|severity| of(**severity) > 0).map(|severity| format!("{} {}", count(of(*severity)), severity.word())).collect();
     format!("{}: {}", counted(findings.len() as u64, "finding", "findings"), each.join(", "))
-}
-
-fn write_finding(page: &mut Page<'_>, finding: &Finding) -> io::Result<()> {
-    let severity = finding.severity.word().to_uppercase();
-    let tags: Vec<String> = finding.tags.iter().map(|tag| tag.for_terminal().to_string()).collect();
-    let tag = if tags.is_empty() { String::new() } else { format!(":{}", tags.join(", ")) };
-    page.line(&format!("{severity}  {}  {}{tag}  ({})", finding.kind.word(), finding.repository.name.for_terminal(), finding.id))?;
-    page.point(2, "", &finding.summary)?;
-    page.item(2, "registry", &format!("{}, {}", finding.repository.registry_id.for_terminal(), finding.repository.region.for_terminal()))?;
-    page.item(2, subject(finding.kind), &lost(finding))?;
-    if let Some(kept) = finding.kept.digest {
-        page.item(2, "kept", &kept.short())?;
-    }
-    write_events(page, finding)?;
-    finding.reasons.iter().try_for_each(|reason| page.item(2, "why", &reason.text))?;
-    write_usage(page, &finding.usage)?;
-    finding.advice.iter().try_for_each(|advice| page.item(2, "do", advice))
 }
 
 /// What the finding's image is: some are still there.
@@ -95,25 +98,6 @@ fn lost(finding: &Finding) -> String {
     parts.join(", ") + &exposure
 }
 
-fn write_events(page: &mut Page<'_>, finding: &Finding) -> io::Result<()> {
-    let displaced = is_move(finding.kind);
-    match &finding.first_push {
-        Some(event) => page.item(2, "first push", &event_text(event))?,
-        None if displaced => page.item(2, "first push", "before the logs")?,
-        None => {}
-    }
-    if displaced {
-        let gap = finding.gap_seconds.map(|seconds| format!("{} later: ", span(seconds))).unwrap_or_default();
-        page.item(2, "second push", &format!("{gap}{}{}", event_text(&finding.second_push), order(finding.order)))?;
-    }
-    match &finding.deletion {
-        Some(deletion) => page.item(2, "taken", &taken_by(deletion)),
-        None if displaced => Ok(()),
-        None if finding.kind == FindingKind::Unexplained => page.item(2, "failed", &event_text(&finding.second_push)),
-        None => page.item(2, "taken", &event_text(&finding.second_push)),
-    }
-}
-
 /// `by rule 1: 2026-03-05T02:00:00Z PolicyExecutionEvent in KEY#3`.
 pub(super) fn taken_by(deletion: &Deleted) -> String {
     let rule = deletion.rule_priority.map(|priority| format!("by rule {priority}: ")).unwrap_or_default();
@@ -126,21 +110,6 @@ pub(super) const fn order(order: Order) -> &'static str {
         Order::Inferred => " (same second; the order follows from later events)",
         Order::Ambiguous => " (same second; the logs do not tell which came first)",
     }
-}
-
-fn write_usage(page: &mut Page<'_>, usage: &Usage) -> io::Result<()> {
-    let Usage { pulls_before, pulls_while_untagged, pulls_after_gone, scanner_pulls, last_pull, principals, references } = usage;
-    let pulls =
-        format!("{} before, {} while untagged, {} after it was gone", count(*pulls_before), count(*pulls_while_untagged), count(*pulls_after_gone));
-    page.item(2, "pulls", &pulls)?;
-    if *scanner_pulls > 0 {
-        page.item(2, "scanners", &format!("{} more by scanners, which need nothing", count(*scanner_pulls)))?;
-    }
-    if let Some(last) = last_pull {
-        page.item(2, "last pull", &event_text(last))?;
-    }
-    write_principals(page, principals)?;
-    write_names(page, "needed by", references)
 }
 
 /// Roles and users that pulled, sessions told together; the machine's formats have each ARN.

@@ -62,6 +62,12 @@ impl Destination {
         }
     }
 
+    /// Takes away what an earlier run left, where this one could not be done: nobody shall take yesterday's result for today's. Says
+    /// whether there was something.
+    pub fn withdraw(&self) -> bool {
+        matches!(self, Self::File(path) if fs::remove_file(path).is_ok())
+    }
+
     /// Columns of the terminal that data goes to, if it goes to one.
     pub fn columns(&self) -> Option<usize> {
         let terminal = *self == Self::Stdout && io::stdout().is_terminal();
@@ -154,6 +160,7 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     let failure = Failure::new(format!("cannot write to {}", path.display())).because(error.kind());
     match error.kind() {
         io::ErrorKind::NotFound => failure.advise("create the folder first, or name another file with -o"),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => failure.advise("make room there, or name a file on another disk with -o"),
         io::ErrorKind::IsADirectory => failure.advise("name a file in it: -o FOLDER/findings.json"),
         _ => failure.advise("name a file in a folder that you may write to"),
     }

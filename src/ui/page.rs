@@ -3,11 +3,13 @@
 use std::io::{self, Write};
 
 use super::escape::Escape;
+use super::paint::{Paint, Style};
+use super::width;
 
 /// Width of a page that does not go to a terminal: fixed, so that the same evidence gives the same bytes.
 pub const WIDTH_DEFAULT: usize = 100;
-const WIDTH_MIN: usize = 80;
-const WIDTH_MAX: usize = 120;
+const WIDTH_MIN: usize = 40;
+const WIDTH_MAX: usize = 200;
 
 /// Width of the column of labels.
 const LABEL: usize = 13;
@@ -17,12 +19,36 @@ const LABEL: usize = 13;
 pub struct Page<'w> {
     out: &'w mut dyn Write,
     width: usize,
+    /// Whether it goes to a terminal, which would break words at its edge.
+    terminal: bool,
+    style: Style,
 }
 
 impl<'w> Page<'w> {
     /// A page as wide as a terminal of `columns`, within reason.
     pub fn new(out: &'w mut dyn Write, columns: Option<usize>) -> Self {
-        Self { out, width: columns.map_or(WIDTH_DEFAULT, |columns| columns.clamp(WIDTH_MIN, WIDTH_MAX)) }
+        let width = columns.map_or(WIDTH_DEFAULT, |columns| columns.clamp(WIDTH_MIN, WIDTH_MAX));
+        Self { out, width, terminal: columns.is_some(), style: Style::default() }
+    }
+
+    /// The same in a style of its own.
+    pub const fn styled(self, style: Style) -> Self {
+        Self { style, ..self }
+    }
+
+    pub const fn style(&self) -> Style {
+        self.style
+    }
+
+    pub const fn width(&self) -> usize {
+        self.width
+    }
+
+    /// One line of pieces, each in its colour; cut where the line ends.
+    pub fn painted(&mut self, indent: usize, pieces: &[(Paint, String)]) -> io::Result<()> {
+        write!(self.out, "{:indent$}", "")?;
+        pieces.iter().try_for_each(|(paint, text)| self.piece(*paint, &text.for_terminal()))?;
+        writeln!(self.out)
     }
 
     pub fn blank(&mut self) -> io::Result<()> {
@@ -32,6 +58,11 @@ impl<'w> Page<'w> {
     /// One line, as it is: not wrapped.
     pub fn line(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.out, "{}", text.for_terminal())
+    }
+
+    /// A word in its colour, and the text behind it, wrapped two columns in.
+    pub fn marked(&mut self, paint: Paint, word: &str, text: &str) -> io::Result<()> {
+        self.flow(paint, &word.for_terminal(), 2, text)
     }
 
     /// A label in its own column, and the text beside it, wrapped under itself.
@@ -46,15 +77,32 @@ impl<'w> Page<'w> {
         self.wrapped(&lead, text)
     }
 
-    /// Words longer than the line (ARNs, object keys) are never broken: people copy them.
     fn wrapped(&mut self, lead: &str, text: &str) -> io::Result<()> {
         let lead = lead.for_terminal();
-        let hanging = lead.chars().count();
-        let mut column = hanging;
-        write!(self.out, "{lead}")?;
+        self.flow(Paint::Plain, &lead, width::of(&lead), text)
+    }
+
+    /// A piece that is escaped already, in its colour.
+    fn piece(&mut self, paint: Paint, text: &str) -> io::Result<()> {
+        match paint.code().filter(|_| self.style.color) {
+            Some(code) => write!(self.out, "\u{1b}[{code}m{text}\u{1b}[0m"),
+            None => write!(self.out, "{text}"),
+        }
+    }
+
+    /// Words longer than the line (ARNs, object keys) are never broken: people copy them. On a terminal, which would break them, what is
+    /// no part of a command is cut in the middle.
+    fn flow(&mut self, paint: Paint, lead: &str, hanging: usize, text: &str) -> io::Result<()> {
+        let mut column = width::of(lead);
+        self.piece(paint, lead)?;
         let mut first = true;
+        let mut in_command = false;
         for word in text.for_terminal().split(' ').filter(|word| !word.is_empty()) {
-            let length = word.chars().count();
+            let is_command = in_command || word.contains('`');
+            in_command ^= word.matches('`').count() % 2 == 1;
+            let room = self.width.saturating_sub(hanging).max(LABEL);
+            let word = if self.terminal && !is_command { width::cut_in_the_middle(word, room) } else { word.to_owned() };
+            let length = width::of(&word);
             if !first && column + 1 + length > self.width {
                 write!(self.out, "\n{:hanging$}", "")?;
                 column = hanging;
@@ -76,7 +124,7 @@ mod tests {
 
     fn page(write: impl FnOnce(&mut Page<'_>) -> io::Result<()>) -> String {
         let mut out = Vec::new();
-        write(&mut Page::new(&mut out, Some(10))).unwrap();
+        write(&mut Page { width: 80, ..Page::new(&mut out, None) }).unwrap();
         String::from_utf8(out).unwrap()
     }
 

@@ -26,7 +26,9 @@ fn views(format: Format, hostile_world: bool) -> [String; 3] {
     let (coverage, finding, timeline, verdict) = if hostile_world { hostile() } else { (coverage(), finding(), timeline(), verdict()) };
     [
         shown(|out| findings::write(out, look(format), &coverage, &[finding])),
-        shown(|out| timelines::write(out, look(format), &coverage, [timeline].into_iter(), std::iter::empty()).map(drop)),
+        shown(|out| {
+            timelines::write(out, look(format), crate::ui::paint::Style::default(), &coverage, [timeline].into_iter(), std::iter::empty()).map(drop)
+        }),
         shown(|out| verdicts::write(out, look(format), &coverage, &verdict)),
     ]
 }
@@ -41,13 +43,12 @@ Read         1,211 of 1,213 objects, 1 of another kind skipped, 1 failed, 2 more
              beside them 2 events of another kind, 4 lines that are no events
              5 of them not as CloudTrail writes them: 3 JSON as text, 2 words for nothing
 Period       2026-03-01T00:00:01Z to 2026-03-09T23:59:58Z
-Not read     a/b.json.gz#7: not an object
 Left out     2 records of shop/api: CloudTrail left out what they say (over 100 KB)
 Note         there is no read-only event in these logs: pulls and lifecycle runs cannot be seen
 
 1 finding: 1 critical
 
-CRITICAL  same-tag-race  shop/api:v7  (f-0123456789abcdef)
+CRITICAL  same-tag-race shop/api:v7 (f-0123456789abcdef)
   v7 was pushed twice within 9 s; the first image lost the tag, a lifecycle rule took it, and it was
   pulled 4 times since.
   registry     111122223333, eu-central-1
@@ -64,10 +65,20 @@ CRITICAL  same-tag-race  shop/api:v7  (f-0123456789abcdef)
   pulls        2 before, 1 while untagged, 4 after it was gone
   last pull    2026-03-06T08:30:00Z BatchGetImage by arn:aws:sts::111122223333:assumed-role/task/9
                in AWSLogs/111122223333/CloudTrail/eu-central-1/2026/03/02/a.json.gz#3
-  pulled by    task of 111122223333, session 9
+  pulled by    arn:aws:sts::111122223333:assumed-role/task/9
   needed by    service:shop
   do           Push the image again by its digest, or deploy the one that v7 points to.
   do           Make the repository's tags immutable.
+  evidence     2026-03-02T10:00:00Z PutImage by arn:aws:sts::111122223333:assumed-role/build-a/1 in
+               AWSLogs/111122223333/CloudTrail/eu-central-1/2026/03/02/a.json.gz#3
+  evidence     2026-03-02T10:00:09Z PutImage by arn:aws:sts::111122223333:assumed-role/build-b/2 in
+               AWSLogs/111122223333/CloudTrail/eu-central-1/2026/03/02/a.json.gz#3
+  evidence     2026-03-05T02:00:00Z PolicyExecutionEvent by ecr.amazonaws.com in
+               AWSLogs/111122223333/CloudTrail/eu-central-1/2026/03/02/a.json.gz#3
+  evidence     2026-03-06T08:30:00Z BatchGetImage by arn:aws:sts::111122223333:assumed-role/task/9
+               in AWSLogs/111122223333/CloudTrail/eu-central-1/2026/03/02/a.json.gz#3
+
+Not read     a/b.json.gz#7: not an object
 ";
     assert_eq!(page, expected);
 }
@@ -83,6 +94,9 @@ shop/api in 111122223333, eu-central-1
   sha256:a1a1a1a1a1a1 expired, without a tag, pushed 2026-03-02T10:00:00Z, untagged
   2026-03-02T10:00:09Z, gone 2026-03-05T02:00:00Z, displaced
     child of     sha256:c3c3c3c3c3c3
+    a1a1a1a1a1a1        ███████░░░░░░░░░░░░░░░░░▲░░░░░░░░░░░░░░░░░▲░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░✂
+                          9 s                1 d 21 h                            18 h
+                        2026-03-02                                                        2026-03-05
     2026-03-02T10:00:00Z push v7 by arn:aws:sts::111122223333:assumed-role/build-a/1 in
     {object}
     2026-03-02T10:00:09Z tag_lost v7 to sha256:b2b2b2b2b2b2 by
@@ -93,6 +107,7 @@ shop/api in 111122223333, eu-central-1
     2026-03-05T02:00:00Z expire by ecr.amazonaws.com in
     {object}
 
+Not read     a/b.json.gz#7: not an object
 "
     );
     assert_eq!(page.split_once("\n\n").unwrap().1, expected);
@@ -153,10 +168,12 @@ fn documents_have_the_promised_shape() {
 #[test]
 fn an_empty_list_is_a_document_too() {
     let coverage = coverage();
-    let empty = shown(|out| timelines::write(out, look(Format::Json), &coverage, std::iter::empty(), std::iter::empty()).map(drop));
+    let empty = shown(|out| {
+        timelines::write(out, look(Format::Json), crate::ui::paint::Style::default(), &coverage, std::iter::empty(), std::iter::empty()).map(drop)
+    });
     assert_eq!(serde_json::from_str::<Value>(&empty).unwrap()["timelines"], Value::Array(Vec::new()));
     assert_eq!(shown(|out| findings::write(out, look(Format::Ndjson), &coverage, &[])), "");
-    assert!(shown(|out| findings::write(out, look(Format::Table), &coverage, &[])).ends_with("\n\nNo findings.\n"));
+    assert!(shown(|out| findings::write(out, look(Format::Table), &coverage, &[])).contains("\n\nNo findings.\n"));
     assert_eq!(shown(|out| findings::write(out, look(Format::Csv), &coverage, &[])).lines().count(), 1);
 }
 
@@ -177,7 +194,9 @@ fn every_timeline_is_counted_and_written_once() {
     let coverage = coverage();
     for format in ALL {
         let mut out = Vec::new();
-        let written = timelines::write(&mut out, look(format), &coverage, (0..3).map(|_| timeline()), std::iter::empty()).unwrap();
+        let written =
+            timelines::write(&mut out, look(format), crate::ui::paint::Style::default(), &coverage, (0..3).map(|_| timeline()), std::iter::empty())
+                .unwrap();
         assert_eq!(written, 3, "{format:?}");
     }
 }

@@ -8,7 +8,9 @@ use serde::Serialize;
 use super::coverage;
 use super::escape::Escape;
 use super::format::{Cell, Format, Look, Rows, Streamed, no_columns, write_document, write_line};
+use super::lanes::{Picture, draw};
 use super::page::Page;
+use super::paint::Style;
 use super::quantity::{count, counted};
 use crate::model::{Coverage, Digest, LogText, Order, Repository, StepKind, TagTimeline, Timeline, TimelineStep};
 
@@ -17,6 +19,7 @@ use crate::model::{Coverage, Digest, LogText, Order, Repository, StepKind, TagTi
 pub fn write(
     out: &mut dyn Write,
     look: Look,
+    style: Style,
     coverage: &Coverage,
     timelines: impl Iterator<Item = Timeline>,
     tags: impl Iterator<Item = TagTimeline>,
@@ -24,7 +27,7 @@ pub fn write(
     let mut written = 0;
     let counted = timelines.inspect(|_| written += 1);
     match look.format {
-        Format::Table => write_page(&mut Page::new(out, look.columns), coverage, counted, tags)?,
+        Format::Table => write_page(&mut Page::new(out, look.columns).styled(style), coverage, counted, tags)?,
         Format::Json => {
             let (timelines, tags) = (Streamed(Slot::new(Some(counted))), Streamed(Slot::new(Some(tags))));
             write_document(out, "timeline", coverage, Body { timelines, tags })?;
@@ -48,7 +51,7 @@ fn write_page(
     timelines: impl Iterator<Item = Timeline>,
     tags: impl Iterator<Item = TagTimeline>,
 ) -> io::Result<()> {
-    coverage::write(page, coverage)?;
+    coverage::write_head(page, coverage)?;
     write_tags(page, tags)?;
     let mut repository: Option<Repository> = None;
     for timeline in timelines {
@@ -61,7 +64,7 @@ fn write_page(
     if repository.is_none() {
         page.line("No timelines.")?;
     }
-    Ok(())
+    coverage::write_failures(page, coverage)
 }
 
 /// Each under the heading of its repository.
@@ -87,6 +90,10 @@ fn write_timeline(page: &mut Page<'_>, timeline: &Timeline) -> io::Result<()> {
     page.point(2, "", &headline(timeline))?;
     write_relatives(page, "child of", &timeline.parents)?;
     write_relatives(page, "holds", &timeline.children)?;
+    if let Some(picture) = Picture::of_life(timeline) {
+        let drawn = draw::lines(&picture, page.width() - 4, page.style());
+        drawn.iter().try_for_each(|line| page.painted(4, line))?;
+    }
     for run in runs_of_steps(&timeline.steps) {
         run.first().map_or(Ok(()), |step| page.point(4, "", &step_text(step, run)))?;
     }

@@ -8,7 +8,26 @@ pub fn of(text: &str) -> usize {
     text.width()
 }
 
+/// `text`, or its beginning and its end with `…` between them: of an ARN or a key, both say what it is.
+pub fn cut_in_the_middle(text: &str, width: usize) -> String {
+    if of(text) <= width {
+        return text.to_owned();
+    }
+    let fits = |room: usize| {
+        let mut used = 0;
+        move |char: &char| {
+            used += char.width().unwrap_or(0);
+            used <= room
+        }
+    };
+    let room = width.saturating_sub(1);
+    let start: String = text.chars().take_while(fits(room / 2)).collect();
+    let end: Vec<char> = text.chars().rev().take_while(fits(room - room / 2)).collect();
+    format!("{start}…{}", end.into_iter().rev().collect::<String>())
+}
+
 /// `text`, or as much of it as fits into `width` columns with `…` after it.
+#[cfg(feature = "sql")]
 pub fn cut(text: &str, width: usize) -> String {
     if of(text) <= width {
         return text.to_owned();
@@ -29,6 +48,11 @@ mod tests {
     #[test]
     fn columns() {
         assert_eq!((of("abc"), of("東京"), of("한글"), of("e\u{301}"), of("Zürich"), of("🚀"), of("Ｗ")), (3, 4, 4, 1, 6, 2, 2));
+        assert_eq!(
+            (cut_in_the_middle("abcdefgh", 5), cut_in_the_middle("abc", 3), cut_in_the_middle("東京都東京都", 6)),
+            ("ab…gh".into(), "abc".into(), "東…都".into())
+        );
+        #[cfg(feature = "sql")]
         assert_eq!(
             (cut("東京都", 6), cut("東京都", 5), cut("東京都", 4), cut("abc", 2)),
             ("東京都".into(), "東京…".into(), "東…".into(), "a…".into())

@@ -1,0 +1,146 @@
+//! `--known` and `--accept`: what was told before, kept in a file between one run and the next.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use super::options::Common;
+use super::values;
+use crate::alerts::{self, Acceptance, Known, Loss, News};
+use crate::failure::Failure;
+use crate::model::{Finding, Severity, Timestamp};
+use crate::ui::output::Destination;
+use crate::ui::talk::Talk;
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Alerts")]
+pub struct Options {
+    /// Tell only what is new or has become worse since the last run with this file, and keep in it what is told now
+    ///
+    /// The file (JSON, made if it is not there) is read before the run and replaced at its end. The exit code is 1 where something new or worse is
+    /// at or above --fail-on (low, unless it is given). The page tells what is known in a line; the other formats have everything.
+    #[arg(long, value_name = "FILE")]
+    known: Option<PathBuf>,
+
+    /// Accept the loss with this id, in the file of --known: it is not told until the day that --until names, unless it becomes worse
+    #[arg(long, value_name = "ID", requires_all = ["known", "until", "reason"])]
+    accept: Option<String>,
+
+    /// Why it is accepted, for whoever reads the file
+    #[arg(long, value_name = "TEXT", requires = "accept")]
+    reason: Option<String>,
+}
+
+/// The file of `--known`, read and known to be writable.
+pub struct KnownFile {
+    known: Known,
+    destination: Destination,
+}
+
+/// What a run's findings are to whoever reads them.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// By id of the loss; nothing where nobody asked for news.
+    pub news: BTreeMap<String, News>,
+}
+
+impl Options {
+    /// Where the file lies: nothing else may be written there.
+    pub fn path(&self) -> Option<&Path> {
+        self.known.as_deref()
+    }
+
+    /// Reads the file, before the work starts.
+    pub fn open(&self, common: &Common) -> Result<Option<KnownFile>, Failure> {
+        let Some(path) = &self.known else { return Ok(None) };
+        if common.show.output.as_deref() == Some(path) {
+            return Err(Failure::new("--known and -o name the same file").advise("give each a file of its own"));
+        }
+        if self.accept.is_some() && common.until()?.is_none_or(|until| until <= values::now()) {
+            let failure = Failure::new("an acceptance ends on a day to come").because("--until names a moment that has passed");
+            return Err(failure.advise("name a day such as --until 2030-01-31"));
+        }
+        let known = read(path)?;
+        let destination = Destination::prepare(Some(path))?;
+        if !matches!(destination, Destination::File(_)) {
+            return Err(Failure::new(format!("cannot keep what is known in {}", path.display())).because("it is no regular file"));
+        }
+        Ok(Some(KnownFile { known, destination }))
+    }
+
+    /// Takes in the acceptance that the user asked for.
+    fn accept(&self, known: &mut Known, losses: &BTreeMap<String, Loss>, until: Option<Timestamp>) -> Result<(), Failure> {
+        let (Some(id), Some(reason), Some(until)) = (&self.accept, &self.reason, until) else { return Ok(()) };
+        let loss = alerts::id_of_loss(id);
+        let as_of = losses.get(loss).or_else(|| known.told(loss)).cloned();
+        if as_of.is_none() {
+            let failure = Failure::new(format!("there is no loss with the id {id}")).because("neither this run nor the file of --known tells of it");
+            return Err(failure.advise("take the id from the page, where it stands in parentheses, or from the JSON document"));
+        }
+        known.accept(Acceptance { id: loss.to_owned(), until, reason: reason.clone(), as_of });
+        Ok(())
+    }
+
+    /// Says what each loss is, and gives the file as it is to be kept.
+    pub fn judge(&self, file: &mut KnownFile, common: &Common, findings: &[Finding], end: Option<Timestamp>) -> Result<Told, Failure> {
+        let losses = alerts::losses(findings);
+        let until = if self.accept.is_some() { common.until()? } else { None };
+        self.accept(&mut file.known, &losses, until)?;
+        Ok(Told { news: file.known.take(&losses, end, values::now()) })
+    }
+}
+
+impl KnownFile {
+    /// Replaces the file, whole or not at all.
+    pub fn keep(&self) -> Result<(), Failure> {
+        let write = |out: &mut dyn Write| {
+            serde_json::to_writer_pretty(&mut *out, &self.known)?;
+            writeln!(out)
+        };
+        self.destination.write(write).map(|_| ())
+    }
+}
+
+impl Told {
+    /// What a finding is.
+    pub fn of(&self, finding: &Finding) -> Option<News> {
+        self.news.get(alerts::id_of_loss(&finding.id)).copied()
+    }
+
+    /// The severities that the exit code is made of.
+    pub fn severities<'a>(&'a self, findings: &'a [Finding]) -> impl Iterator<Item = Severity> + 'a {
+        findings.iter().filter(|finding| self.of(finding).is_none_or(News::speaks)).map(|finding| finding.severity)
+    }
+
+    /// `3 new, 1 worse, 12 known`.
+    pub fn in_words(&self) -> Option<String> {
+        let number = |wanted: News| self.news.values().filter(|news| **news == wanted).count() as u64;
+        let words = [(News::New, "new"), (News::Worse, "worse"), (News::Known, "known"), (News::Accepted, "accepted")];
+        let told: Vec<String> = words
+            .iter()
+            .filter(|(news, _)| number(*news) > 0)
+            .map(|(news, word)| format!("{} {word}", crate::ui::quantity::count(number(*news))))
+            .collect();
+        (!told.is_empty()).then(|| told.join(", "))
+    }
+
+    /// Says on stderr which acceptances hold no longer, and how many losses are of which kind.
+    pub fn note(&self, talk: &Talk) {
+        if let Some(words) = self.in_words() {
+            talk.note(&format!("of the losses, {words}"));
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Known, Failure> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Known::default()),
+        Err(error) => return Err(Failure::new(format!("cannot read {}", path.display())).because(error)),
+    };
+    Known::parse(&text).map_err(|why| {
+        let failure = Failure::new(format!("{} is no file of known losses", path.display())).because(why);
+        failure.advise("name the file that an earlier run with --known wrote, or one that is not there yet")
+    })
+}

@@ -1,0 +1,191 @@
+//! The picture of a loss, before anybody draws it: lanes, what each was in at which time, marks, and a scale of time on which nine
+//! seconds and fourteen days can both be seen. It knows no characters, colours or pixels.
+
+pub mod draw;
+mod life;
+mod scale;
+
+use crate::model::{Finding, LogText, StepKind, Timeline, Timestamp};
+use life::Life;
+pub use scale::Scale;
+
+/// The lanes of one loss, on one scale.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Picture {
+    pub scale: Scale,
+    /// From top to bottom: the tag, the image that lost it, the image that has it now, who needed it.
+    pub lanes: Vec<Lane>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lane {
+    pub kind: LaneKind,
+    pub name: LogText,
+    /// In order of time, without overlap.
+    pub spans: Vec<Span>,
+    pub marks: Vec<Mark>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LaneKind {
+    Tag,
+    Lost,
+    Kept,
+    Service,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    pub from: Timestamp,
+    pub until: Timestamp,
+    pub state: State,
+}
+
+/// What a lane is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// The tag is on the image that lost it.
+    Held,
+    /// It is there, with a tag.
+    Tagged,
+    /// It is there, without a tag.
+    Untagged,
+    /// It is there, and cannot be pulled before it is restored.
+    Archived,
+    Gone,
+    /// Not pushed yet.
+    Absent,
+    /// The logs do not say whether it is there.
+    Unknown,
+    /// Nothing is known to be wrong with the service.
+    Quiet,
+    /// Its tasks stop for want of the image.
+    Down,
+}
+
+/// Something that happened at one moment. Declared from what may be hidden by others to what may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sign {
+    Pull,
+    Push,
+    /// The tag arrives from the lane above.
+    Arrives,
+    /// The tag leaves for a lane below.
+    Drops,
+    /// The tag ends, and no other image gets it.
+    Ends,
+    /// A pull that found nothing.
+    InVain,
+    /// The image was taken: by a rule or a call.
+    Taken,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    pub at: Timestamp,
+    pub sign: Sign,
+}
+
+impl Picture {
+    /// The picture of a finding, from the lives of the image that was lost and of the one that has its tag. `None` where nothing is
+    /// known of the first: there is nothing to draw.
+    pub fn of(finding: &Finding, lost: Option<&Timeline>, kept: Option<&Timeline>) -> Option<Self> {
+        let lost_timeline = lost.filter(|timeline| !timeline.steps.is_empty())?;
+        let from = finding.lost.pushed_at.into_iter().chain(finding.first_push.as_ref().map(|push| push.event_time)).min();
+        let from = from.unwrap_or(lost_timeline.steps[0].time);
+        let lost = Life::of(lost_timeline, from);
+        let last = lost.last().max(finding.second_push.event_time).max(finding.lost.gone_at.unwrap_or(from));
+        let kept = kept.map(|timeline| Life::of(timeline, from));
+        // What the other image is used for after the last failure shows when it was over.
+        let over = kept.as_ref().and_then(|kept| kept.pulls.iter().copied().find(|pull| *pull > last));
+        let until = over.unwrap_or(last);
+        let mut lanes = Vec::new();
+        lanes.extend(finding.tag.as_ref().and_then(|tag| tag_lane(tag, lost_timeline, from, until)));
+        let dropped = lanes.iter().flat_map(|lane: &Lane| &lane.marks).find(|mark| mark.sign == Sign::Drops).map(|mark| mark.at);
+        lanes.push(lost.lane(LaneKind::Lost, until));
+        if let Some(kept) = &kept {
+            let mut lane = kept.lane(LaneKind::Kept, until);
+            lane.marks.extend(dropped.map(|at| Mark { at, sign: Sign::Arrives }));
+            lanes.push(lane);
+        }
+        lanes.extend(service_lane(finding, lost_timeline, from, until, over));
+        Some(Self::on_scale(lanes, from, until))
+    }
+
+    /// The life of one image, alone.
+    pub fn of_life(timeline: &Timeline) -> Option<Self> {
+        let from = timeline.pushed_at.into_iter().chain(timeline.steps.first().map(|step| step.time)).min()?;
+        let life = Life::of(timeline, from);
+        let until = life.last();
+        let lane = life.lane(LaneKind::Lost, until);
+        // Of an image that was there all the time, a bar would say no more than its headline.
+        let changes = lane.spans.iter().filter(|span| span.state != State::Absent).count() > 1;
+        changes.then(|| Self::on_scale(vec![lane], from, until))
+    }
+
+    fn on_scale(lanes: Vec<Lane>, from: Timestamp, until: Timestamp) -> Self {
+        let mut moments = vec![from, until];
+        for lane in &lanes {
+            moments.extend(lane.spans.iter().map(|span| span.from));
+            let of = |sign| lane.marks.iter().filter(move |mark| mark.sign == sign).map(|mark| mark.at);
+            moments.extend(of(Sign::Pull).next_back());
+            for sign in [Sign::InVain, Sign::Drops, Sign::Taken] {
+                moments.extend(of(sign).next().into_iter().chain(of(sign).next_back()));
+            }
+        }
+        Self { scale: Scale::over(moments), lanes }
+    }
+}
+
+/// The tag, while the image had it, and how that ended.
+fn tag_lane(tag: &LogText, lost: &Timeline, from: Timestamp, until: Timestamp) -> Option<Lane> {
+    let mut spans = Vec::new();
+    let mut marks = Vec::new();
+    let mut since: Option<Timestamp> = None;
+    for step in &lost.steps {
+        let of_tag = step.tag.as_ref() == Some(tag);
+        let ends = match step.kind {
+            StepKind::Push | StepKind::Replicate if of_tag && since.is_none() => {
+                since = Some(step.time.max(from));
+                marks.push(Mark { at: step.time.max(from), sign: Sign::Push });
+                None
+            }
+            StepKind::TagLost if of_tag => Some(Sign::Drops),
+            StepKind::Untag if of_tag => Some(Sign::Ends),
+            StepKind::Delete | StepKind::Expire | StepKind::RepositoryDeleted => Some(Sign::Ends),
+            _ => None,
+        };
+        let Some(sign) = ends.filter(|_| since.is_some() || of_tag) else { continue };
+        // Where it was given the tag before the logs, it had it from their beginning.
+        let held = since.take().unwrap_or(from);
+        if step.time >= from {
+            spans.push(Span { from: held, until: step.time, state: State::Held });
+            marks.push(Mark { at: step.time, sign });
+        }
+    }
+    spans.extend(since.map(|since| Span { from: since, until, state: State::Held }));
+    marks.retain(|mark| mark.at >= from && mark.at <= until);
+    (!spans.is_empty()).then(|| Lane { kind: LaneKind::Tag, name: tag.clone(), spans, marks })
+}
+
+/// Who could not start, from the first task that stopped to the first pull of the other image, else to the last that stopped.
+fn service_lane(finding: &Finding, lost: &Timeline, from: Timestamp, until: Timestamp, over: Option<Timestamp>) -> Option<Lane> {
+    let mut stops = lost.steps.iter().filter(|step| step.kind == StepKind::TaskStopped).map(|step| step.time).filter(|time| *time >= from);
+    let first = stops.next()?;
+    let last = stops.next_back().unwrap_or(first);
+    let services = finding.usage.references.iter().filter_map(|reference| service_name(reference.raw()));
+    let name = services.min().unwrap_or_else(|| "tasks".to_owned());
+    let ended = over.unwrap_or(last);
+    let mut spans = vec![Span { from, until: first, state: State::Quiet }, Span { from: first, until: ended, state: State::Down }];
+    spans.push(Span { from: ended, until, state: State::Quiet });
+    Some(Lane { kind: LaneKind::Service, name: name.into(), spans, marks: Vec::new() })
+}
+
+/// `svc checkout` of a service's ARN or of `service:checkout`.
+fn service_name(reference: &str) -> Option<String> {
+    let name = reference.strip_prefix("service:").or_else(|| reference.split_once(":service/").map(|(_, name)| name))?;
+    name.rsplit('/').next().map(|name| format!("svc {name}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! Time as it is drawn: each gap between two moments is as wide as the logarithm of its length.
+
+use crate::model::Timestamp;
+
+/// Most moments that a scale has of its own: what lies between two of them is spread evenly.
+const MOMENTS_MAX: usize = 24;
+
+/// Moments in order, and where each stands between 0 and 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scale {
+    moments: Vec<(Timestamp, f64)>,
+}
+
+/// The time between two moments of a scale.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Gap {
+    pub from: f64,
+    pub until: f64,
+    pub seconds: i64,
+}
+
+impl Scale {
+    /// A scale over these moments. Of very many, some in the middle have no place of their own.
+    pub fn over(mut moments: Vec<Timestamp>) -> Self {
+        moments.sort_unstable();
+        moments.dedup();
+        if moments.len() > MOMENTS_MAX {
+            let last = moments.len() - 1;
+            moments = (0..MOMENTS_MAX).map(|at| moments[at * last / (MOMENTS_MAX - 1)]).collect();
+        }
+        // A second is as wide as one, a day eleven times that.
+        let weight = |pair: &[Timestamp]| (2 + pair[1].seconds_since(pair[0]).max(0)) as f64;
+        let weights: Vec<f64> = moments.windows(2).map(|pair| weight(pair).ln()).collect();
+        let total: f64 = weights.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+        let mut at = 0.0;
+        let mut placed = Vec::with_capacity(moments.len());
+        for (index, moment) in moments.into_iter().enumerate() {
+            placed.push((moment, at / total));
+            at += weights.get(index).copied().unwrap_or(0.0);
+        }
+        Self { moments: placed }
+    }
+
+    /// Where a moment stands, from 0 to 1.
+    pub fn place(&self, time: Timestamp) -> f64 {
+        let after = self.moments.partition_point(|(moment, _)| *moment <= time);
+        let Some((before, start)) = after.checked_sub(1).and_then(|at| self.moments.get(at)) else { return 0.0 };
+        let Some((next, end)) = self.moments.get(after) else { return *start };
+        let share = (time.millis() - before.millis()) as f64 / (next.millis() - before.millis()).max(1) as f64;
+        start + (end - start) * share
+    }
+
+    pub fn first(&self) -> Option<Timestamp> {
+        self.moments.first().map(|(moment, _)| *moment)
+    }
+
+    pub fn last(&self) -> Option<Timestamp> {
+        self.moments.last().map(|(moment, _)| *moment)
+    }
+
+    /// What lies between the moments.
+    pub fn gaps(&self) -> impl Iterator<Item = Gap> + '_ {
+        self.moments.windows(2).map(|pair| Gap { from: pair[0].1, until: pair[1].1, seconds: pair[1].0.seconds_since(pair[0].0) })
+    }
+}
