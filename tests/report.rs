@@ -175,6 +175,31 @@ fn the_script_that_was_asked_for_searches_and_sorts() {
     assert_eq!(browser.requests(&page).len(), 1);
 }
 
+/// In both colour schemes, with everything open. TAGFALL_AXE names axe-core's `axe.min.js`.
+#[test]
+fn nobody_is_kept_out() {
+    let Some(axe) = std::env::var_os("TAGFALL_AXE") else {
+        eprintln!("SKIPPED: nobody_is_kept_out: TAGFALL_AXE names no axe.min.js (`npm pack axe-core` has it)");
+        return;
+    };
+    let source = fs::read_to_string(axe).unwrap();
+    for dark in [false, true] {
+        let Some(browser) = Browser::start_in("nobody_is_kept_out", dark) else { return };
+        let (folder, plain) = report(&incident());
+        let interactive = folder.path().join("interactive.html");
+        let output = Command::new(env!("CARGO_BIN_EXE_tagfall")).args(["report", "--interactive", "-o"]).arg(&interactive).arg(incident()).output();
+        assert_eq!(output.unwrap().status.code(), Some(0));
+        for page in [plain, interactive] {
+            browser.open(&page);
+            assert_eq!(browser.ask("matchMedia('(prefers-color-scheme: dark)').matches"), dark);
+            browser.ask("document.querySelectorAll('details').forEach(fold => fold.open = true)");
+            browser.ask(&format!("(() => {{ {source}\n }})()"));
+            let found = "axe.run().then(found => found.violations.map(one => one.id + ': ' + one.nodes.map(node => node.html).join(' ')))";
+            assert_eq!(browser.ask(found), serde_json::json!([]), "{}", page.display());
+        }
+    }
+}
+
 /// Who calls AWS writes user agents, session names and tags.
 #[test]
 fn no_text_of_a_log_becomes_markup() {

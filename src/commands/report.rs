@@ -36,7 +36,7 @@ pub struct Args {
     pub common: Common,
 
     /// Add one script that searches, sorts, zooms and copies: named by its hash, and the only thing that may run
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub interactive: bool,
 }
 

@@ -160,6 +160,7 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     let failure = Failure::new(format!("cannot write to {}", path.display())).because(error.kind());
     match error.kind() {
         io::ErrorKind::NotFound => failure.advise("create the folder first, or name another file with -o"),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => failure.advise("make room there, or name a file on another disk with -o"),
         io::ErrorKind::IsADirectory => failure.advise("name a file in it: -o FOLDER/findings.json"),
         _ => failure.advise("name a file in a folder that you may write to"),
     }

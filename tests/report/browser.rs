@@ -34,6 +34,11 @@ pub struct Browser {
 impl Browser {
     /// `None`, and a word about it, where there is no ChromeDriver.
     pub fn start(test: &str) -> Option<Self> {
+        Self::start_in(test, false)
+    }
+
+    /// The same, in the dark if that is asked for.
+    pub fn start_in(test: &str, dark: bool) -> Option<Self> {
         let named = std::env::var("TAGFALL_CHROMEDRIVER").ok();
         let program = named.clone().unwrap_or_else(|| "chromedriver".to_owned());
         let spawned = Command::new(&program).arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
@@ -52,7 +57,8 @@ impl Browser {
         let profile = tempfile::tempdir().unwrap();
         let mut browser = Self { driver, port: port.expect("ChromeDriver names its port"), session: String::new(), _profile: profile };
         let profile = format!("--user-data-dir={}", browser._profile.path().display());
-        let arguments: Vec<&str> = ARGUMENTS.iter().copied().chain([profile.as_str()]).collect();
+        let scheme = dark.then_some("--blink-settings=preferredColorScheme=0");
+        let arguments: Vec<&str> = ARGUMENTS.iter().copied().chain([profile.as_str()]).chain(scheme).collect();
         let wanted = json!({"goog:chromeOptions": {"args": arguments}, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}});
         let session = browser.call("POST", "", &json!({"capabilities": {"alwaysMatch": wanted}}));
         browser.session = session["sessionId"].as_str().unwrap().to_owned();

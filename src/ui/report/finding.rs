@@ -35,8 +35,8 @@ pub fn write(html: &mut Html<'_>, finding: &Finding, report: &Report<'_>) -> io:
     html.raw("<dl>\n")?;
     write_facts(html, finding)?;
     html.raw("</dl>\n")?;
-    html.list("<h4>Why it was this image</h4>\n<ul class=\"reasons\">\n", &finding.reasons, |html, reason| html.text(&reason.text).map(|_| ()))?;
-    html.list("<h4>What to do</h4>\n<ul class=\"advice\">\n", &finding.advice, |html, advice| html.text(advice).map(|_| ()))?;
+    html.list("<h3>Why it was this image</h3>\n<ul class=\"reasons\">\n", &finding.reasons, |html, reason| html.text(&reason.text).map(|_| ()))?;
+    html.list("<h3>What to do</h3>\n<ul class=\"advice\">\n", &finding.advice, |html, advice| html.text(advice).map(|_| ()))?;
     write_evidence(html, &finding.evidence)?;
     if let Some(life) = &story.life {
         write_steps(html, &life.steps)?;
@@ -102,7 +102,7 @@ fn write_names(html: &mut Html<'_>, label: &'static str, names: &[LogText]) -> i
 fn write_evidence(html: &mut Html<'_>, evidence: &[EventRef]) -> io::Result<()> {
     html.raw("<details class=\"more\"><summary>Evidence: ")?
         .text(&counted(evidence.len() as u64, "event", "events"))?
-        .raw("</summary>\n<div class=\"wide\"><table>\n")?;
+        .raw("</summary>\n<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"wide, can be scrolled\"><table>\n")?;
     html.raw("<thead><tr><th scope=\"col\">time</th><th scope=\"col\">event</th><th scope=\"col\">by</th><th scope=\"col\">from</th>")?;
     html.raw("<th scope=\"col\">eventID, and object # record</th></tr></thead>\n<tbody>\n")?;
     for event in evidence {
@@ -132,7 +132,7 @@ fn write_maybe(html: &mut Html<'_>, text: Option<&LogText>) -> io::Result<()> {
 fn write_steps(html: &mut Html<'_>, steps: &[TimelineStep]) -> io::Result<()> {
     let runs = runs_of_steps(steps);
     html.raw("<details class=\"more\"><summary>The life of the image: ")?.text(&counted(steps.len() as u64, "step", "steps"))?.raw("</summary>\n")?;
-    html.raw("<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">time</th><th scope=\"col\">step</th><th scope=\"col\">tag</th>")?;
+    html.raw("<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"wide, can be scrolled\"><table>\n<thead><tr><th scope=\"col\">time</th><th scope=\"col\">step</th><th scope=\"col\">tag</th>")?;
     html.raw("<th scope=\"col\">other image</th><th scope=\"col\">by</th><th scope=\"col\">object # record</th></tr></thead>\n<tbody>\n")?;
     let left_out = runs.len().saturating_sub(STEPS_MAX);
     for (n, run) in runs.iter().enumerate() {
@@ -177,7 +177,7 @@ fn write_record(html: &mut Html<'_>, event: &EventRef) -> io::Result<()> {
 /// Findings that are not told in full.
 pub fn write_rows(html: &mut Html<'_>, findings: &[Finding], all: &[Finding]) -> io::Result<()> {
     let numbers = Numbers::of(all);
-    html.raw("<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">severity</th><th scope=\"col\">kind</th><th scope=\"col\">image</th>")?;
+    html.raw("<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"wide, can be scrolled\"><table>\n<thead><tr><th scope=\"col\">severity</th><th scope=\"col\">kind</th><th scope=\"col\">image</th>")?;
     html.raw("<th scope=\"col\">lost digest</th><th scope=\"col\">gone</th><th scope=\"col\">finding</th></tr></thead>\n<tbody>\n")?;
     for finding in findings {
         html.raw("<tr class=\"finding of ")?.raw(finding.severity.word())?;

@@ -63,7 +63,7 @@ fn write_row(html: &mut Html<'_>, row: &Row<'_>, shared: &Shared) -> io::Result<
     html.raw(finding.severity.word())?.raw("\">")?.raw(finding.severity.word())?.raw("</span> <code class=\"what\">")?;
     match (&finding.tag, finding.lost.digest) {
         (Some(tag), _) => html.log(tag)?,
-        (None, Some(digest)) => html.text(&digest.short())?,
+        (None, Some(digest)) => html.text(digest.short().trim_start_matches("sha256:"))?,
         (None, None) => html.raw("–")?,
     };
     html.raw("</code> ")?;

@@ -25,7 +25,7 @@ pub struct Next {
 pub fn write(html: &mut Html<'_>, next: &Next) -> io::Result<()> {
     html.raw("<details class=\"part\"><summary><h2>Who is next</h2></summary>\n<section id=\"next\">\n<p>")?.text(&told(next))?.raw("</p>\n")?;
     if !next.rows.is_empty() {
-        html.raw("<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">from</th><th scope=\"col\">image</th><th scope=\"col\">digest</th>")?;
+        html.raw("<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"wide, can be scrolled\"><table>\n<thead><tr><th scope=\"col\">from</th><th scope=\"col\">image</th><th scope=\"col\">digest</th>")?;
         html.raw("<th scope=\"col\">taken by</th><th scope=\"col\">needed by</th></tr></thead>\n<tbody>\n")?;
         next.rows.iter().try_for_each(|forecast| write_row(html, next.as_of, forecast))?;
         html.raw("</tbody></table></div>\n")?;

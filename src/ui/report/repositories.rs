@@ -37,7 +37,7 @@ pub enum PolicyKnown {
 }
 
 pub fn write(html: &mut Html<'_>, lines: &[RepositoryLine]) -> io::Result<()> {
-    html.raw("<details class=\"part\"><summary><h2>Repositories</h2></summary>\n<section id=\"repositories\">\n<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">repository</th>")?;
+    html.raw("<details class=\"part\"><summary><h2>Repositories</h2></summary>\n<section id=\"repositories\">\n<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"wide, can be scrolled\"><table>\n<thead><tr><th scope=\"col\">repository</th>")?;
     for &state in ImageState::ALL {
         html.raw("<th scope=\"col\" class=\"number\">")?.raw(state.word())?.raw("</th>")?;
     }

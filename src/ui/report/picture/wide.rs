@@ -28,7 +28,10 @@ struct Wide<'s> {
 
 pub fn write(html: &mut Html<'_>, scene: &Scene, told: &str) -> io::Result<()> {
     let wide = Wide { scene, axis: Axis::new(&scene.times(), LEFT + 12, RIGHT, GAP) };
-    html.raw("<div class=\"wide\"><svg class=\"picture across\" viewBox=\"0 0 ")?.value(WIDTH)?.raw(" ")?.value(wide.height())?;
+    html.raw("<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"wide, can be scrolled\"><svg class=\"picture across\" viewBox=\"0 0 ")?
+        .value(WIDTH)?
+        .raw(" ")?
+        .value(wide.height())?;
     html.raw("\" role=\"img\" aria-label=\"")?.text(told)?.raw("\">\n")?;
     let svg = &mut Svg(html);
     wide.write_lines(svg)?;
@@ -177,7 +180,7 @@ impl Wide<'_> {
         let mut last = [i64::MIN; 2];
         for ask in need.asks.iter().filter(|ask| ask.in_vain) {
             let x = self.axis.place(ask.at);
-            if x.saturating_sub(last[usize::from(ask.stopped)]) <= 4 {
+            if x.saturating_sub(last[usize::from(ask.stopped)]) <= 2 {
                 continue;
             }
             last[usize::from(ask.stopped)] = x;
