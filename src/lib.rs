@@ -36,7 +36,6 @@ mod ui;
 pub mod lake;
 #[cfg(feature = "sql")]
 pub mod sql;
-#[cfg(feature = "sql")]
 pub mod tables;
 
 pub mod detect;

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "sql")]
 pub mod answer;
+mod columns;
 pub mod coverage;
 pub mod escape;
 pub mod findings;

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::{Serialize, Serializer};
 
 use super::escape::{Escape, JsonText};
-use crate::model::{Coverage, EventRef, LogText};
+use crate::model::{Coverage, LogText};
 
 /// Version of the JSON documents. Fields may be added under one version; a change of meaning needs another.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -80,13 +80,6 @@ impl<'w> Rows<'w> {
         Ok(rows)
     }
 
-    /// A heading and all of its rows.
-    pub fn write(out: &'w mut dyn Write, heading: &[&str], mut cells: impl Iterator<Item = Vec<Cell>>) -> io::Result<()> {
-        let mut rows = Self::new(out, heading)?;
-        cells.try_for_each(|cells| rows.row(cells))?;
-        rows.finish()
-    }
-
     pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) -> io::Result<()> {
         let cells: Vec<String> = cells.into_iter().map(|cell| cell.0).collect();
         self.0.write_record(&cells).map_err(io_error)
@@ -130,14 +123,5 @@ impl Cell {
     /// Several texts in one cell, separated by `; `.
     pub fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         Self::text(texts.into_iter().collect::<Vec<_>>().join("; "))
-    }
-
-    /// Time, id and actor of an event: the three columns that stand for it.
-    pub fn event(event: Option<&EventRef>) -> [Self; 3] {
-        [
-            Self::maybe(event, |event| Self::plain(event.event_time)),
-            Self::maybe(event, |event| Self::log(&event.event_id)),
-            Self::maybe(event.and_then(|event| event.actor.as_ref()), Self::log),
-        ]
     }
 }
