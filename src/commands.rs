@@ -24,6 +24,7 @@ mod options;
 mod queries;
 mod query;
 mod report;
+mod shortage;
 mod sources;
 mod timeline;
 mod values;
@@ -204,6 +205,7 @@ pub fn main(stdout: Stdout) -> ExitCode {
         }
         _ => {
             machine::prepare(cli.command.jobs())?;
+            shortage::watch(&talk);
             cli.command.run(&talk)
         }
     }));

@@ -7,6 +7,7 @@ mod child;
 mod loss;
 mod moved_back;
 mod reasons;
+mod refused;
 mod same_tag;
 mod story;
 mod tag_removed;
@@ -17,11 +18,11 @@ mod usage;
 pub use access::{key_advice, key_locked, keys_in_words};
 pub use child::{broken, heading, tag_of};
 pub use loss::came_back;
-pub use moved_back::{advice as advice_on_moves, moves_back};
+pub use moved_back::{MoveBack, advice as advice_on_moves, moved_on, moves_back};
 pub use reasons::{Why, caller, why};
 pub use same_tag::push_index_again;
 pub use story::{add_reasons, asked, deleted, evidence, place, restore, restore_under_way, rule_in_words, rule_of, span, tags_by_need, who};
-pub use tag_removed::advice as advice_on_removed_tag;
+pub use tag_removed::{GOES_ALONG, advice as advice_on_removed_tag, source as source_of_removal};
 pub use untagged::reason as reason_without_tag;
 pub use usage::{Harm, usage_of_displaced, usage_of_living, usage_of_loss};
 
@@ -88,6 +89,7 @@ pub const ALL: &[&dyn Detector] = &[
     &loss::WentWithSubject,
     &unexplained::Unexplained,
     &access::KeyLocked,
+    &refused::AccessRefused,
 ];
 
 /// One tag, in its repository, in the whole history.

@@ -22,13 +22,15 @@ mod tag_story;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_kinds;
+#[cfg(test)]
 mod tests_tags;
 mod there;
 mod used_by;
 
 pub use question::{About, Question, Registry};
 
-use crate::model::{Basis, Cause, Coverage, Digest, EventRef, Exists, Finding, FindingKind, LogText, Moment, Sentence, Timestamp, Verdict};
+use crate::model::{Basis, Cause, Coverage, Digest, EventRef, Exists, Finding, FindingKind, LogText, Moment, Sentence, Timestamp, Verdict, plural};
 use crate::timeline::{EventNo, History, Image, Loss, RepositoryHistory, Sym};
 
 use moment::{Presence, When};
@@ -255,8 +257,9 @@ fn limits(case: Case<'_>) -> Vec<String> {
     let mut limits = coverage.warnings.clone();
     if coverage.objects_failed > 0 || coverage.records_failed > 0 {
         limits.push(format!(
-            "{} object(s) and {} record(s) could not be read: see coverage.failures.",
-            coverage.objects_failed, coverage.records_failed
+            "{} and {} could not be read: see coverage.failures.",
+            plural(coverage.objects_failed, "object"),
+            plural(coverage.records_failed, "record")
         ));
     }
     if coverage.partial {

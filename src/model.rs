@@ -16,6 +16,7 @@ mod forecast;
 mod identity;
 mod key;
 mod need;
+mod plural;
 mod principal;
 mod reason;
 mod reference;
@@ -43,7 +44,8 @@ pub use forecast::{Forecast, KnownPolicy, LifecycleAction, Outcome, Outlook, Run
 pub use identity::Identity;
 pub use key::{KeyChange, KeyEvent};
 pub use need::{Need, NeedKind};
-pub use principal::{Principal, folded};
+pub use plural::{plural, plural_verb, times};
+pub use principal::{Principal, caller_in_words, folded};
 pub use reason::{Reason, ReasonKind};
 pub use reference::ImageReference;
 pub use repository::{Repository, RepositoryRef, partition};

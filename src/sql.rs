@@ -11,7 +11,8 @@
 //! Why an evaluator of our own, and not polars' SQL: Trino's three-valued logic, `UNNEST`, lambdas, correlated subqueries
 //! and JSON paths have no counterpart there, and an error has to name the function and its place in the text.
 //!
-//! A query that only counts groups goes without the third stage where it asks a lake: `tally` counts while it is read.
+//! A query over a lake goes without the third stage where it can: `tally` counts groups by numbers while the lake is read, `flow` works
+//! out piece by piece what each event makes by itself, and lets rows go out as they come.
 //!
 //! Two promises keep the stages honest. The scan only ever leaves out rows that the query would drop: every condition is
 //! applied again. And a query is run over empty tables before anything is read, so that a mistake in it costs no time.
@@ -33,6 +34,7 @@ mod dialect;
 mod error;
 mod eval;
 mod fields;
+mod flow;
 mod from;
 mod functions;
 mod glance;
@@ -70,8 +72,9 @@ mod window;
 mod zone;
 
 pub use answer::Answer;
-pub use collect::{Collector, Gathered, Gathering};
+pub use collect::{Collector, Gathered, Gathering, Worked};
 pub use error::{Place, SqlError};
+pub use flow::export::{Export, Interrupted};
 pub use memory::Limits;
 pub use query::{Catalog, Query};
 pub use scan::Scan;

@@ -283,3 +283,32 @@ fn a_tag_has_a_timeline() {
     assert_eq!((&tag["points_to"], &span["end"], &span["until"]), (&Value::Null, &Value::from("removed"), &Value::from("2026-02-01T12:00:00Z")));
     assert_eq!(tag["asked_in_vain"][0]["record"], 3);
 }
+
+#[test]
+fn tag_removed_at_the_source() {
+    let case = Case::new("tag-removed-at-the-source");
+    let verdict = case.explain("111122223333.dkr.ecr.eu-west-1.amazonaws.com/t/b:live: not found");
+    assert_eq!(verdict.cause(), "tag-removed");
+    assert!(verdict.step(2).contains("janitor/job took tag live off in t/b (111122223333, eu-central-1)"), "{}", verdict.step(2));
+    assert!(verdict.step(2).contains("most likely"), "{}", verdict.step(2));
+    verdict.says(&["where it is replicated from", "--region eu-central-1"]);
+    let finding = case.one();
+    assert!(text(&finding, "summary").contains("most likely"), "{finding}");
+    // The one pull came after the tag went.
+    assert_eq!((&finding["usage"]["pulls_before"], &finding["usage"]["pulls_after_gone"]), (&Value::from(0), &Value::from(1)));
+}
+
+#[test]
+fn a_key_that_can_be_used_again_is_not_to_be_enabled() {
+    let verdict = Case::new("key-usable-again").explain(&format!("{HOST}/v/s:v1: 403 Forbidden"));
+    assert_eq!(verdict.cause(), "access-taken");
+    verdict.says(&["admin/bob", "can be used again since 2026-02-01T10:00:00Z"]);
+    verdict.never_says(&["kms enable-key"]);
+}
+
+#[test]
+fn a_key_and_a_policy_are_two_causes() {
+    let verdict = Case::new("key-and-policy").explain(&format!("{HOST}/v/s:v1: 403 Forbidden"));
+    assert_eq!(verdict.cause(), "access-taken");
+    verdict.says(&["was disabled at 2026-02-01T08:00:00Z", "second cause", "2026-02-01T07:00:00Z by sec/bob", "none of it is logged so"]);
+}

@@ -110,13 +110,73 @@ fn a_list_of_keys_without_an_end_is_refused() {
 #[test]
 fn an_address_space_that_is_too_small_is_said_at_once() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/incident");
-    for (kib, expected) in [(90_000, 2), (200_000, 2), (4_000_000, 0)] {
+    // A build with everything in it and nothing optimized is larger than the smallest of these.
+    let program = fs::metadata(env!("CARGO_BIN_EXE_tagfall")).unwrap().len() >> 10;
+    for (kib, expected) in [(90_000.max(program + 50_000), 2), (program + 150_000, 2), (4_000_000, 0)] {
         for jobs in ["1", "2", "8"] {
             let script = format!("ulimit -v {kib}; exec \"$0\" detect \"$1\" --jobs {jobs} -q");
             let (code, _, _) = run(Command::new("sh").arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_tagfall")).arg(&fixtures), None);
             assert_eq!(code, expected, "{kib} KiB, {jobs} workers");
         }
     }
+}
+
+/// A user who may have few threads: `ingest` waited for a pool whose only thread waited for it.
+#[cfg(all(target_os = "linux", feature = "sql"))]
+#[test]
+fn few_threads_are_enough_or_it_is_said() {
+    use std::os::unix::fs::PermissionsExt;
+    // The limit is none for root, who can be somebody else.
+    let root = fs::read_to_string("/proc/self/status").unwrap().lines().any(|line| line.starts_with("Uid:\t0\t"));
+    let folder = tempfile::tempdir_in("/tmp").unwrap();
+    let all = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+    all(folder.path());
+    let program = folder.path().join("tagfall");
+    fs::copy(env!("CARGO_BIN_EXE_tagfall"), &program).unwrap();
+    all(&program);
+    let logs = folder.path().join("logs");
+    fs::create_dir(&logs).unwrap();
+    all(&logs);
+    for day in 1..=9 {
+        let record = format!(
+            r#"{{"eventVersion":"1.11","eventID":"0000000{day}-0000-4000-8000-000000000000","eventTime":"2026-03-0{day}T10:00:00Z","eventSource":"ecr.amazonaws.com","eventName":"DescribeImages","awsRegion":"eu-central-1","recipientAccountId":"111122223333"}}"#
+        );
+        fs::write(logs.join(format!("{day}.json")), record).unwrap();
+    }
+    for threads in [3, 4, 6, 8, 10, 14] {
+        for verb in ["detect logs", "query 'SELECT count(*) FROM events' logs", "ingest logs --lake lake"] {
+            let _ = fs::remove_dir_all(folder.path().join("lake"));
+            let somebody = if root { format!("setpriv --reuid={} --clear-groups", 64_900 + threads) } else { String::new() };
+            let script = format!(
+                "cd {} && exec {somebody} sh -c \"ulimit -u {threads}; exec timeout -s KILL 60 ./tagfall {verb} -q\"",
+                folder.path().display()
+            );
+            let (code, _, _) = run(Command::new("sh").arg("-c").arg(&script), None);
+            assert!(matches!(code, 0 | 2), "{threads} threads, {verb}: {code}");
+        }
+    }
+}
+
+/// What is kept of the events about images has no limit of its own: where memory runs out the process was aborted or killed.
+#[cfg(target_os = "linux")]
+#[test]
+fn events_that_do_not_fit_into_memory_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(fs::File::create(folder.path().join("a.json.gz")).unwrap(), flate2::Compression::fast());
+    for number in 0..200_000 {
+        let names = format!(r#""registryId":"111122223333","repositoryName":"team/app{number}""#);
+        writeln!(
+            gzip,
+            r#"{{"eventVersion":"1.11","eventID":"{number:08x}-0000-4000-8000-000000000000","eventTime":"2026-03-02T10:00:00Z","eventSource":"ecr.amazonaws.com","eventName":"PutImage","awsRegion":"eu-central-1","recipientAccountId":"111122223333","requestParameters":{{{names},"imageTag":"t{number}"}},"responseElements":{{{names},"image":{{{names},"imageId":{{"imageTag":"t{number}","imageDigest":"sha256:{number:064x}"}}}}}}}}"#
+        )
+        .unwrap();
+    }
+    gzip.finish().unwrap();
+    let script = "ulimit -v 800000; exec \"$0\" detect \"$1\" --max-memory 64MiB --jobs 2 -q 2>&1";
+    let (code, said, _) = run(Command::new("sh").arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_tagfall")).arg(folder.path()), None);
+    let said = String::from_utf8_lossy(&said);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("the memory does not suffice") && said.contains("--since"), "{said}");
 }
 
 /// JSON with line ends was no JSON any more once it had been written as CSV.

@@ -250,3 +250,115 @@ fn a_key_of_groups_is_known_with_its_table_and_without() {
     let other = "SELECT upper(b.eventname) FROM events a JOIN events b ON a.eventid = b.eventid GROUP BY upper(a.eventname)";
     assert!(fails(other).contains("must stand in GROUP BY"));
 }
+
+/// Values from Trino's documentation where it has them, and sums that everybody has.
+#[test]
+fn functions_that_public_queries_use() {
+    each(&[
+        ("bit_count(9, 64)", "2"),
+        ("bit_count(9, 8)", "2"),
+        ("bit_count(-7, 64)", "62"),
+        ("bit_count(-7, 8)", "6"),
+        ("bitwise_left_shift(7, 2)", "28"),
+        ("bitwise_right_shift(-8, 3)", "2305843009213693951"),
+        ("bitwise_right_shift_arithmetic(-8, 3)", "-1"),
+        ("bitwise_left_shift(1, 64)", "0"),
+        ("to_hex(md5(to_utf8('')))", "D41D8CD98F00B204E9800998ECF8427E"),
+        ("to_hex(sha1(to_utf8('abc')))", "A9993E364706816ABA3E25717850C26C9CD0D89D"),
+        ("crc32(to_utf8('123456789'))", "3421780262"),
+        ("to_hex(xxhash64(to_utf8('hello')))", "26C7827D889F6DA3"),
+        ("sin(0)", "0.0"),
+        ("cos(0)", "1.0"),
+        ("atan2(0, 1)", "0.0"),
+        ("round(tanh(1), 4)", "0.7616"),
+        ("ngrams(ARRAY['foo', 'bar', 'baz', 'foo'], 2)", r#"[["foo","bar"],["bar","baz"],["baz","foo"]]"#),
+        ("ngrams(ARRAY['foo', 'bar'], 5)", r#"[["foo","bar"]]"#),
+        ("combinations(ARRAY['foo', 'bar', 'baz'], 2)", r#"[["foo","bar"],["foo","baz"],["bar","baz"]]"#),
+        ("combinations(ARRAY[1, 2, 2], 2)", "[[1,2],[1,2],[2,2]]"),
+        ("combinations(ARRAY[1, 2], 3)", "[]"),
+        ("combinations(ARRAY[1, 2], 0)", "[[]]"),
+        ("trim_array(ARRAY[1, 2, 3, 4], 2)", "[1,2]"),
+        ("array_sort(ARRAY[3, 2, 5, 1, 2], (x, y) -> IF(x < y, 1, IF(x = y, 0, -1)))", "[5,3,2,2,1]"),
+        ("array_sort(ARRAY['bc', 'ab', 'dc'], (x, y) -> IF(x < y, 1, IF(x = y, 0, -1)))", r#"["dc","bc","ab"]"#),
+        ("array_sort(CAST(NULL AS array(bigint)), (x, y) -> 0)", "NULL"),
+        (r"regexp_replace('new york', '(\w)(\w*)', x -> upper(x[1]) || lower(x[2]))", "New York"),
+        (r"regexp_replace('1a 2b 14m', '\d+', x -> 'n')", "na nb nm"),
+        ("1 < ALL (VALUES 2, 3)", "true"),
+        ("3 <= ALL (VALUES 2, 3)", "false"),
+        ("2 >= ANY (VALUES 2, 3)", "true"),
+        ("1 > ANY (VALUES 2, NULL)", "NULL"),
+        ("3 > ANY (VALUES 2, NULL)", "true"),
+        ("1 > ALL (VALUES 2, NULL)", "false"),
+        ("3 > ALL (VALUES 2, NULL)", "NULL"),
+        ("1 <> ANY (VALUES 1, 2)", "true"),
+        ("1 <> ANY (VALUES 1, 1)", "false"),
+        ("1 = ALL (VALUES 1, 1)", "true"),
+        ("1 = ALL (VALUES 1, 2)", "false"),
+        ("1 > ALL (SELECT 2 WHERE false)", "true"),
+        ("1 > ANY (SELECT 2 WHERE false)", "false"),
+    ]);
+    refused(&[
+        ("bit_count(200, 8)", "more than 8 bits"),
+        ("array_sort(ARRAY[1, 2], (x, y) -> NULL)", "NULL"),
+        ("combinations(ARRAY[1, 2], 6)", "0 to 5"),
+        ("lpad('x', 2000000)", "more than 1048576 letters"),
+    ]);
+    assert!(fails("SELECT array_sort(ARRAY[1, 2], (x, y) -> 'a')").contains("-1, 0 or 1"));
+}
+
+#[test]
+fn aggregates_that_public_queries_use() {
+    let pairs = "FROM (VALUES (1, 2.0), (2, 4.0), (3, 6.0), (NULL, 1.0), (4, NULL)) AS t(x, y)";
+    queries(&[
+        (
+            &format!("SELECT corr(y, x), covar_pop(y, x), covar_samp(y, x), regr_slope(y, x), regr_intercept(y, x) {pairs}"),
+            "1.0,1.3333333333333333,2.0,2.0,0.0",
+        ),
+        ("SELECT corr(y, x), covar_pop(y, x) FROM (VALUES (1, 2)) AS t(x, y)", "NULL,0.0"),
+        ("SELECT bitwise_and_agg(x), bitwise_or_agg(x), bitwise_xor_agg(x) FROM (VALUES 12, 10, NULL) AS t(x)", "8,14,6"),
+        (
+            "SELECT id, reduce_agg(value, 0, (a, b) -> a + b, (a, b) -> a + b) FROM (VALUES (1, 3), (1, 4), (1, 5), (2, 6), (2, 7), (3, NULL)) AS t(id, value) GROUP BY id ORDER BY 1",
+            "1,12;2,13;3,NULL",
+        ),
+        ("SELECT map_union(m) FROM (VALUES map(ARRAY['a', 'b'], ARRAY[1, 2]), map(ARRAY['b', 'c'], ARRAY[3, 4])) AS t(m)", r#"{"a":1,"b":2,"c":4}"#),
+        ("SELECT numeric_histogram(2, x) FROM (VALUES 1, 2, 10, NULL) AS t(x)", r#"{"1.5":2.0,"10.0":1.0}"#),
+        ("SELECT max(a), min(a) FROM (VALUES ARRAY[1, 2], ARRAY[1, 10], ARRAY[0, 99]) AS t(a)", "[1,10],[0,99]"),
+        ("SELECT x FROM (VALUES 1, 1, 2, 3) AS t(x) ORDER BY x FETCH FIRST 1 ROW WITH TIES", "1;1"),
+        ("SELECT x FROM (VALUES 1, 1, 2, 2, 3) AS t(x) ORDER BY x DESC OFFSET 1 FETCH FIRST 1 ROW WITH TIES", "2;2"),
+        ("SELECT x FROM (VALUES 1, 2) AS t(x) ORDER BY x FETCH FIRST 5 ROWS WITH TIES", "1;2"),
+        ("SELECT count(*) FROM (VALUES 1, 2, 3) AS t(x) TABLESAMPLE BERNOULLI (100)", "3"),
+        ("SELECT count(*) FROM (VALUES 1, 2, 3) AS t(x) TABLESAMPLE SYSTEM (0)", "0"),
+    ]);
+}
+
+/// Correlated subqueries meet their rows once; what they give is what they gave one by one.
+#[test]
+fn correlated_subqueries_have_no_cap() {
+    let many = "(SELECT n % 20000 AS k, n FROM UNNEST(sequence(1, 40000)) AS u(n)) AS t";
+    queries(&[
+        (
+            &format!(
+                "SELECT count(*), sum(c) FROM (SELECT (SELECT count(*) FROM {many} WHERE t.k = o.x) AS c FROM UNNEST(sequence(0, 29999)) AS o(x))"
+            ),
+            "30000,40000",
+        ),
+        (&format!("SELECT count(*) FROM UNNEST(sequence(0, 29999)) AS o(x) WHERE x IN (SELECT n FROM {many} WHERE t.k = o.x)"), "19999"),
+        (
+            &format!("SELECT count(*) FROM UNNEST(sequence(0, 29999)) AS o(x) WHERE NOT EXISTS (SELECT 1 FROM {many} WHERE t.k = o.x AND t.n > o.x)"),
+            "10000",
+        ),
+        (
+            "SELECT x, (SELECT max(b) FROM (VALUES (1, 5), (1, 7), (NULL, 9)) AS t(a, b) WHERE t.a = o.x) FROM (VALUES 1, 2, NULL) AS o(x)",
+            "1,7;2,NULL;NULL,NULL",
+        ),
+        ("SELECT x, (SELECT count(b) + 1 FROM (VALUES (1, 5), (1, NULL)) AS t(a, b) WHERE t.a = o.x) FROM (VALUES 1, 2) AS o(x)", "1,2;2,1"),
+        (
+            "SELECT x, x IN (SELECT b FROM (VALUES (1, 1), (1, NULL), (2, 9)) AS t(a, b) WHERE t.a = o.x) FROM (VALUES 1, 2, 3) AS o(x)",
+            "1,true;2,false;3,false",
+        ),
+        (
+            "SELECT x, y IN (SELECT b FROM (VALUES (1, 5), (1, NULL), (2, 9)) AS t(a, b) WHERE t.a = o.x) FROM (VALUES (1, 1), (2, NULL), (3, NULL)) AS o(x, y)",
+            "1,NULL;2,NULL;3,false",
+        ),
+    ]);
+}

@@ -381,7 +381,7 @@ fn what_is_too_new_is_no_finding_and_what_is_long_overdue_is_said() {
     let low: Vec<&str> =
         verification.objects.iter().filter(|object| object.severity == Some(Severity::Low)).map(|object| object.object.raw()).collect();
     assert_eq!(low, [before.as_str(), late.as_str()]);
-    assert!(verification.summary.warnings[0].starts_with("1 log file(s) were delivered long after"));
+    assert!(verification.summary.warnings[0].starts_with("1 log file was delivered long after"));
 }
 
 /// A second trail that writes to the same bucket under another prefix, without validation, is not accused.

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
@@ -70,6 +70,10 @@ impl<'a> Run<'a> {
             talk.note("reading standard input from the terminal; Ctrl-D ends it");
         }
         let mut evidence = read(common, talk, &feeds, &filter, asked.supposition, &cancelled);
+        // Who interrupts the reading wants what has been read; who interrupts what follows wants no answer.
+        if cancelled.load(Ordering::Relaxed) && !evidence.coverage.partial {
+            interrupt::stop();
+        }
         if let Some(failure) = sources::check(&feeds, &mut evidence.coverage)? {
             talk.failure(&failure);
         }

@@ -1,17 +1,20 @@
-//! Ctrl-C: the first finishes what is in flight, the second stops at once.
+//! Ctrl-C: while logs are read the first finishes what is in flight, and the second stops at once. Once the answer is being
+//! written there is nothing left to finish, and the first one stops.
 
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use crate::ui::output;
 use crate::ui::talk::Talk;
 
 /// Exit code of a process that was interrupted, by the shell's convention (128 + SIGINT).
 const INTERRUPTED: i32 = 130;
 
-/// Signals that come together are one: `timeout` and some terminals send theirs to the process and to its group.
-const TOGETHER: Duration = Duration::from_millis(300);
+/// Signals that come together are one: `timeout` and some terminals send theirs to the process and to its group, within
+/// microseconds. Nobody presses a key twice in this time.
+const TOGETHER: Duration = Duration::from_millis(50);
 
 /// The flag that the first Ctrl-C (or SIGTERM, SIGHUP) sets; the run looks at it between objects.
 pub fn flag(talk: &Arc<Talk>) -> Arc<AtomicBool> {
@@ -20,15 +23,25 @@ pub fn flag(talk: &Arc<Talk>) -> Arc<AtomicBool> {
     let first = OnceLock::new();
     let handler = move || {
         if flag.swap(true, Ordering::Relaxed) {
-            if first.get().is_some_and(|first: &Instant| first.elapsed() > TOGETHER) {
-                process::exit(INTERRUPTED);
+            if first.get().is_some_and(|answered: &Instant| answered.elapsed() > TOGETHER) {
+                stop();
             }
             return;
         }
-        let _ = first.set(Instant::now());
+        if output::is_writing() {
+            stop();
+        }
         talk.warn("interrupted: finishing what is in flight, then reporting what was read; once more stops at once");
+        // Signals are handled one after the other: what came with the first has waited while it was answered.
+        let _ = first.set(Instant::now());
     };
     // Without a handler Ctrl-C stops the process, which is what the second one does anyway.
     let _ = ctrlc::set_handler(handler);
     cancelled
+}
+
+/// Ends the process; of a file that was not written to its end nothing stays behind.
+pub fn stop() -> ! {
+    output::discard();
+    process::exit(INTERRUPTED);
 }

@@ -1,5 +1,7 @@
 //! `tagfall report SOURCE… -o FILE`.
 
+mod story;
+
 use std::collections::HashMap;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -19,17 +21,23 @@ use crate::{detect, ui};
 const EXAMPLES: &str = "\
 Examples:
   tagfall report s3://my-trail/AWSLogs/ --since 90d -o lost-images.html
-  tagfall report ./logs --repository 'shop/*' -o shop.html";
+  tagfall report ./logs --repository 'shop/*' -o shop.html
+  tagfall report ./logs --interactive -o lost-images.html";
 
 /// Write everything on one self-contained HTML page
 ///
 /// For a ticket, a mail or an archive: findings with their evidence, the life of each lost image, repositories, what was read and
-/// what these logs cannot show. It loads nothing and runs nothing.
+/// what these logs cannot show. It loads nothing, and runs nothing
+/// unless --interactive asks for it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.hide(true)))]
 pub struct Args {
     #[command(flatten)]
     pub common: Common,
+
+    /// Add one script that searches, sorts, zooms and copies: named by its hash, and the only thing that may run
+    #[arg(long)]
+    pub interactive: bool,
 }
 
 impl Args {
@@ -41,8 +49,9 @@ impl Args {
         let repositories = repositories(history, &findings);
         let next = run.evidence.end.map(|end| next(history, end));
         run.write(|out, _, coverage| {
-            let life = |finding: &Finding| history.timeline_of(&finding.repository, &finding.lost.digest?);
-            write(out, &Report { coverage, findings: &findings, next: next.as_ref(), repositories: &repositories, life: &life })
+            let story = |finding: &Finding| story::story(history, finding);
+            let (next, interactive) = (next.as_ref(), self.interactive);
+            write(out, &Report { coverage, findings: &findings, next, repositories: &repositories, story: &story, interactive })
         })?;
         Ok(run.end(&counted(findings.len() as u64, "finding", "findings"), &findings))
     }

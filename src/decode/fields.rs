@@ -41,9 +41,11 @@ pub(super) enum Key {
     Region,
     Account,
     LogFiles,
+    /// Logstash moves the time of an event into a field of its own.
+    Timestamp,
 }
 
-const KEYS: usize = Key::LogFiles as usize + 1;
+const KEYS: usize = Key::Timestamp as usize + 1;
 
 impl Key {
     /// Keys that are not a record's own.
@@ -64,6 +66,7 @@ impl Key {
             b"region" => Self::Region,
             b"account" => Self::Account,
             b"logFiles" => Self::LogFiles,
+            b"@timestamp" => Self::Timestamp,
             _ => return None,
         })
     }
@@ -133,8 +136,13 @@ impl Fields {
     }
 
     /// Whether the record is to be brought into CloudTrail's own form.
-    pub(super) const fn has_drifted(&self) -> bool {
-        self.drifted
+    pub(super) fn has_drifted(&self) -> bool {
+        self.drifted || (self.span(Key::EventTime).is_none() && self.span(Key::Timestamp).is_some())
+    }
+
+    /// The time of a record, under its own name or under Logstash's.
+    fn time_key(&self) -> Key {
+        if self.span(Key::EventTime).is_some() { Key::EventTime } else { Key::Timestamp }
     }
 
     /// Where the value of `key` stands.
@@ -181,13 +189,14 @@ impl Fields {
             None if self.is(text, Key::EventType, b"AwsCloudTrailInsight") => return Shape::Other(OtherKind::Insight),
             _ => {}
         }
-        if has(Key::EventTime) && has(Key::EventSource) && has(Key::EventName) {
+        let has_time = has(self.time_key());
+        if has_time && has(Key::EventSource) && has(Key::EventName) {
             Shape::Record
         } else if has(Key::AggregateId) && (has(Key::TimeWindow) || has(Key::Summary)) {
             Shape::Other(OtherKind::Aggregated)
         } else if has(Key::LogFiles) && (has(Key::DigestObject) || has(Key::DigestStart)) {
             Shape::Other(OtherKind::LogDigestFile)
-        } else if has(Key::EventVersion) || has(Key::EventName) && (has(Key::EventTime) || has(Key::EventSource)) {
+        } else if has(Key::EventVersion) || has(Key::EventName) && (has_time || has(Key::EventSource)) {
             Shape::Record
         } else {
             self.wrapping(text)
@@ -226,7 +235,7 @@ impl Fields {
 
     /// A time in any of the forms that exporters have for it.
     fn time(&self, text: &[u8]) -> Result<Timestamp, String> {
-        let Some(raw) = self.raw(text, Key::EventTime) else { return Err("no eventTime".to_owned()) };
+        let Some(raw) = self.raw(text, self.time_key()) else { return Err("no eventTime".to_owned()) };
         exported(raw).map(|read| read.time).ok_or_else(|| format!("eventTime is no time: {}", excerpt(raw)))
     }
 

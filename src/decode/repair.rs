@@ -51,6 +51,7 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
         }
         walk.go_on(end);
     }
+    take_timestamp(&mut members, &mut repairs);
     if repairs == Repairs::default() {
         return Ok(None);
     }
@@ -62,6 +63,22 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
     repairs.records = 1;
     let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
     Ok(Some(Repaired { json: format!("{{{}}}", members.join(",")), repairs }))
+}
+
+/// Logstash takes the time of an event out of it, and writes it as a field of its own.
+fn take_timestamp<'r>(members: &mut [(Cow<'r, str>, Cow<'r, str>)], repairs: &mut Repairs) {
+    if members.iter().any(|(name, _)| name == "eventTime") {
+        return;
+    }
+    if let Some((name, value)) = members.iter_mut().find(|(name, _)| name == "@timestamp") {
+        *name = Cow::Borrowed("eventTime");
+        repairs.key = 1;
+        if let Some(read) = exported(value.as_bytes()) {
+            repairs.time = 1;
+            repairs.time_without_zone = u64::from(read.without_zone);
+            *value = Cow::Owned(format!("\"{}\"", read.time));
+        }
+    }
 }
 
 /// One value as it should be.
@@ -261,6 +278,15 @@ mod tests {
         );
         let expected = Repairs { records: 1, key: 1, time: 1, time_without_zone: 1, value: 1, character: 1, ..Repairs::default() };
         assert_eq!(repairs, expected);
+    }
+
+    #[test]
+    fn the_time_that_logstash_takes_out_is_put_back() {
+        let (json, repairs) = repaired(r#"{"eventName":"PutImage","@timestamp":"2020-09-14T00:41:22.000Z","@version":"1"}"#);
+        assert_eq!(json, r#"{"eventName":"PutImage","eventTime":"2020-09-14T00:41:22Z","@version":"1"}"#);
+        assert_eq!((repairs.key, repairs.time), (1, 1));
+        // Elastic's shippers add one of theirs beside the record's own.
+        assert!(repair(r#"{"eventTime":"2020-09-14T00:41:22Z","@timestamp":"2020-09-14T00:45:00.000Z"}"#).unwrap().is_none());
     }
 
     #[test]

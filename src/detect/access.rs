@@ -3,7 +3,7 @@
 use super::advice::{Shell, partition_region};
 use super::story::{evidence, place};
 use super::{Detector, Subject, id};
-use crate::model::{Finding, FindingKind, KeptImage, KeyChange, LostImage, Order, Severity, StepKind, Timestamp, Usage};
+use crate::model::{Finding, FindingKind, KeptImage, KeyChange, LostImage, Order, Severity, StepKind, Timestamp, Usage, plural};
 use crate::timeline::{EventNo, History, KeyStep, RepositoryHistory, Step};
 
 /// Every image that somebody asked for while the key of its repository could not be used.
@@ -113,7 +113,7 @@ fn finding(subject: Subject<'_>, locked: &KeyStep, until: i64, asked: &[&Step]) 
     let mut tags: Vec<_> = image.tags.iter().filter_map(|(tag, _)| history.log_text(*tag)).collect();
     tags.sort_unstable();
     let asked_tag = asked.iter().find_map(|step| history.log_text(step.tag));
-    let who = event.actor.as_ref().map_or("somebody", |actor| actor.raw()).to_owned();
+    let who = super::story::who(history, locked.event);
     let again = if until == i64::MAX { String::new() } else { format!(", until {}", Timestamp::from_millis(until)) };
     let advice = if until == i64::MAX {
         vec![key_advice(history, subject.repository, locked)]
@@ -146,10 +146,10 @@ fn finding(subject: Subject<'_>, locked: &KeyStep, until: i64, asked: &[&Step]) 
             ..Usage::default()
         },
         summary: format!(
-            "In {}, {} is there, and {} pull(s) of it cannot have worked: the KMS key that encrypts the repository {} at {} by {who}{again}.",
+            "In {}, {} is there, and {} of it cannot have worked: the KMS key that encrypts the repository {} at {} by {who}{again}.",
             place(&repository),
             digest.short(),
-            asked.len(),
+            plural(asked.len(), "pull"),
             keys_in_words(locked.change).unwrap_or_default(),
             event.event_time,
         ),

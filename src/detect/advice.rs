@@ -92,6 +92,10 @@ pub struct Situation {
     pub tags: Vec<(String, TagNow)>,
     /// It is there again.
     pub is_back: bool,
+    /// The repository was deleted, and created anew.
+    pub recreated: bool,
+    /// What those did already who needed it, in sentences.
+    pub done: Vec<String>,
     /// Another repository that has the same digest.
     pub copy: Option<(String, String, String)>,
     /// Two pipelines pushed the tag, not one.
@@ -142,9 +146,12 @@ impl Situation {
                 vec!["A restore was asked for and is not done by the end of the logs: wait for it, up to about 20 minutes (ImageActivationEvent tells).".to_owned()]
             }
             Lost::AtRisk => self.keep().into_iter().chain(self.deploy_anew()).collect(),
-            _ if self.needed.is_empty() => Vec::new(),
+            _ if self.needed.is_empty() => self.done.clone(),
             _ => {
-                let anew = self.deploy_anew();
+                let anew = [self.done.clone(), self.deploy_anew()].concat();
+                if self.all_resolve() {
+                    return anew;
+                }
                 // To push its tag again was said already, to those who ask for that.
                 let is_said = |command: &str| anew.iter().any(|sentence| sentence.contains(command));
                 let back = self.bring_back();
@@ -161,11 +168,8 @@ impl Situation {
 
     /// A tag keeps an image from rules for untagged ones.
     fn keep(&self) -> Vec<String> {
-        let ids = format!("imageDigest={}", self.digest);
-        let manifest = self.ecr("batch-get-image").option("image-ids", &ids).raw("--query 'images[0].imageManifest' --output text").to_text();
         let tag = format!("keep-{}", &self.digest.short()["sha256:".len()..]);
-        let put = self.ecr("put-image").option("image-tag", &tag).option("image-digest", &self.digest.to_string());
-        let put = put.raw(&format!("--image-manifest \"$({manifest})\"")).to_text();
+        let put = retag([&self.registry_id, &self.region, &self.repository], self.digest, &tag);
         vec![format!("Give it a tag now, before the next lifecycle run, if anything refers to it: `{put}`.")]
     }
 
@@ -181,6 +185,10 @@ impl Situation {
             return format!("The same digest is in {repository} ({registry}, {region}): copy it back with `{}`.", copy.to_text());
         }
         match self.lost {
+            Lost::RepositoryDeleted if self.recreated => {
+                "The repository was created anew, and was empty then: push what is deployed from it again, from a build or a copy elsewhere."
+                    .to_owned()
+            }
             Lost::RepositoryDeleted => {
                 let create = Shell::new("aws ecr create-repository").option("region", &self.region).option("repository-name", &self.repository);
                 format!("Create the repository again (`{}`), and push what is deployed from it, from a build or a copy elsewhere.", create.to_text())
@@ -227,6 +235,17 @@ impl Situation {
         }
         list
     }
+}
+
+/// The command that gives a tag to an image that is there. `$(…)` drops the line's end, which would make another manifest of it.
+pub fn retag([registry_id, region, repository]: [&str; 3], digest: Digest, tag: &str) -> String {
+    let ecr = |call: &str| {
+        Shell::new(&format!("aws ecr {call}")).option("region", region).option("registry-id", registry_id).option("repository-name", repository)
+    };
+    let manifest = ecr("batch-get-image").option("image-ids", &format!("imageDigest={digest}"));
+    let manifest = manifest.raw("--query 'images[0].imageManifest' --output text").to_text();
+    let put = ecr("put-image").option("image-tag", tag).option("image-digest", &digest.to_string());
+    put.raw(&format!("--image-manifest \"$({manifest})\"")).to_text()
 }
 
 /// How a client names a repository.

@@ -4,7 +4,7 @@ use super::story::{deleted, evidence, lost, place, rule_in_words};
 use super::untagged::was_untagged;
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
-use crate::model::{Finding, FindingKind, KeptImage, Severity, StepKind};
+use crate::model::{Finding, FindingKind, KeptImage, Severity, StepKind, plural};
 use crate::timeline::{Displacement, End, EventNo, History, Image, Loss, RepositoryHistory, Sym, UseKind};
 
 /// ECR takes what an index lists only after the index; users tell of runs that did not.
@@ -12,7 +12,7 @@ pub struct ChildLost;
 
 impl Detector for ChildLost {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        for loss in subject.image.losses.iter().filter(|loss| was_untagged(loss)) {
+        for loss in subject.image.losses.iter().filter(|loss| was_untagged(loss) || was_deleted(loss)) {
             let Some(index) = heading(subject.history, subject.repository, subject.image, loss) else { continue };
             let harm = usage_of_loss(subject.history, subject.image, loss, true);
             let used = used_since(subject.history, index, loss);
@@ -24,6 +24,18 @@ impl Detector for ChildLost {
             }
         }
     }
+}
+
+/// A call took an image without a tag of its own. ECR refuses that while an index lists the image, and an index that came after it
+/// is refused, so that this is rare.
+fn was_deleted(loss: &Loss) -> bool {
+    let by_call = matches!(loss.end, End::DeletedByDigest | End::DeletedByLastTag);
+    loss.presumed.is_none() && by_call && loss.tags.is_empty() && loss.displaced.is_none()
+}
+
+/// Whether the end of an image is told as that of a child of an index that is still there.
+pub fn is_told(history: &History, repository: &RepositoryHistory, image: &Image, loss: &Loss) -> bool {
+    was_deleted(loss) && heading(history, repository, image, loss).is_some()
 }
 
 /// Events of one run follow each other within this time: an index that goes in the same run goes with its children.
@@ -102,7 +114,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, index: &Image, harm: Harm, used: O
     let named = tag.map_or_else(|| history.digest_or_zero(index.digest).short(), |tag| format!("tag {}", history.text(tag)));
     let asked = match harm.usage.pulls_after_gone {
         0 => "something still uses it".to_owned(),
-        pulls => format!("{pulls} pull(s) of the lost image after that found nothing"),
+        pulls => format!("{} of the lost image after that found nothing", plural(pulls, "pull")),
     };
     Finding {
         id: id(subject, &history.call_id(loss.event), FindingKind::ChildLost.word()),
@@ -122,7 +134,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, index: &Image, harm: Harm, used: O
         summary: format!(
             "In {}, {named} is broken: {} took {} although the index lists it and is still there; {}; {asked}.",
             place(&history.repository(repository)),
-            rule_in_words(history, loss),
+            if was_deleted(loss) { format!("a call of {}", super::story::who(history, loss.event)) } else { rule_in_words(history, loss) },
             history.digest_or_zero(subject.image.digest).short(),
             broken(history, repository, index, subject.image),
         ),
@@ -138,8 +150,9 @@ pub fn advice(history: &History, tag: Option<Sym>, loss: &Loss) -> Vec<String> {
         return vec!["The image came back later: it can be pulled now.".to_owned()];
     }
     let what = tag.map_or_else(|| "the index".to_owned(), |tag| format!("tag {}", history.text(tag)));
-    vec![
-        format!("Push {what} again as a whole: a push of the index is refused until all its images are there."),
-        "ECR documents that a rule takes no image that a living index lists: show AWS the event if it did.".to_owned(),
-    ]
+    let again = format!("Push {what} again as a whole: a push of the index is refused until all its images are there.");
+    if was_deleted(loss) {
+        return vec![again, "Let jobs that clean up leave alone what an index lists: such images have no tag of their own.".to_owned()];
+    }
+    vec![again, "ECR documents that a rule takes no image that a living index lists: show AWS the event if it did.".to_owned()]
 }

@@ -6,7 +6,7 @@ use super::reasons::{Why, why};
 use super::story::{add_reasons, deleted, evidence, lost, place, rule_in_words, tags_by_need};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
-use crate::model::{EventRef, Finding, FindingKind, KeptImage};
+use crate::model::{Finding, FindingKind, KeptImage, plural};
 use crate::timeline::{Because, End, History, Image, Loss, RepositoryHistory, Sym};
 
 /// A count or age rule took an image that had a tag.
@@ -50,7 +50,8 @@ impl Detector for ExpiredWhileTagged {
 
 impl Detector for DeletedByCall {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        let called = |loss: &Loss| loss.presumed.is_none() && matches!(loss.end, End::DeletedByDigest | End::DeletedByLastTag);
+        let told = |loss: &Loss| super::child::is_told(subject.history, subject.repository, subject.image, loss);
+        let called = |loss: &Loss| loss.presumed.is_none() && matches!(loss.end, End::DeletedByDigest | End::DeletedByLastTag) && !told(loss);
         report(subject, FindingKind::DeletedByCall, called, found);
     }
 }
@@ -104,7 +105,7 @@ fn finding(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: Harm) -> 
         gap_seconds: None,
         order: loss.order,
         exposure_seconds: loss.untagged_at.map(|untagged| (loss.at - untagged).div_euclid(1000)),
-        summary: summary(subject, kind, loss, &event, &harm),
+        summary: summary(subject, kind, loss, &harm),
         advice: what_to_do(subject, loss, &harm, &why),
         evidence,
         reasons: why.reasons,
@@ -114,13 +115,13 @@ fn finding(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: Harm) -> 
     }
 }
 
-fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, event: &EventRef, harm: &Harm) -> String {
+fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: &Harm) -> String {
     let history = subject.history;
     let digest = history.digest_or_zero(subject.image.digest).short();
-    let who = event.actor.as_ref().map_or("somebody", |actor| actor.raw());
+    let who = super::story::who(history, loss.event);
     let what = match kind {
         _ if loss.presumed.is_some() => presumed(subject, loss, &digest),
-        FindingKind::ExpiredWhileTagged => format!("{} took {digest} while it had {} tag(s)", rule_in_words(history, loss), loss.tags.len()),
+        FindingKind::ExpiredWhileTagged => format!("{} took {digest} while it had {}", rule_in_words(history, loss), plural(loss.tags.len(), "tag")),
         FindingKind::RepositoryDeleted => format!("{who} deleted the repository, and {digest} with it"),
         FindingKind::Archived if loss.run.is_some() => format!("{} archived {digest}", rule_in_words(history, loss)),
         FindingKind::Archived => format!("{who} archived {digest}"),
@@ -131,21 +132,26 @@ fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, event: &EventRe
     format!("In {}, {what}; {needed}.", place(&history.repository(subject.repository)))
 }
 
+/// Commands for more tags than these are like the others.
+const TAGS_MAX: usize = 2;
+
 /// What came back, and what did not: a push brings back the tags that it names, and no others.
 pub fn came_back(history: &History, repository: &RepositoryHistory, image: &Image, loss: &Loss) -> Vec<String> {
     let missing = |tag: Sym| repository.tags.get(&tag).is_none_or(|state| state.holder.is_none());
     let mut tags: Vec<&str> = loss.tags.iter().filter(|(tag, _)| missing(*tag)).map(|(tag, _)| history.text(*tag)).collect();
     tags.sort_unstable();
-    if tags.is_empty() || image.is_gone() {
+    if image.is_gone() {
+        let again = image.losses.last().map(|last| crate::model::Timestamp::from_millis(last.at).to_string()).unwrap_or_default();
+        return vec![format!("The image came back later, and went again at {again}: see what took it then.")];
+    }
+    if tags.is_empty() {
         return vec!["The image came back later: it can be pulled now; start anew what stopped.".to_owned()];
     }
-    let (name, digest) = (history.repository(repository).name, history.digest_or_zero(image.digest));
+    let (place, digest) = (history.repository(repository), history.digest_or_zero(image.digest));
+    let place = [place.registry_id.raw(), place.region.raw(), place.name.raw()];
+    let commands: Vec<String> = tags.iter().take(TAGS_MAX).map(|tag| format!("`{}`", advice::retag(place, digest, tag))).collect();
     let list = tags.join(", ");
-    vec![format!(
-        "The image came back later, and tag {list} did not: tag {digest} {list} again (`aws ecr put-image --repository-name {} --image-tag {} --image-manifest …` with its manifest).",
-        name.raw(),
-        tags[0]
-    )]
+    vec![format!("The image came back later, and tag {list} did not: tag {} {list} again, {}.", digest.short(), commands.join("; "))]
 }
 
 /// What most likely took it, and by when.

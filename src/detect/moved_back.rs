@@ -2,7 +2,7 @@
 
 use super::story::{evidence, place, role};
 use super::{TagDetector, TagSubject, id_of};
-use crate::model::{Finding, FindingKind, KeptImage, LostImage, Order, Severity, TagEnd, Timestamp, Usage};
+use crate::model::{Finding, FindingKind, KeptImage, LostImage, Order, Severity, TagEnd, Timestamp, Usage, times};
 use crate::timeline::{History, RepositoryHistory, TagLife, TagSpan};
 
 /// One finding a tag, about the last time that it went back, if somebody pulled it before or after that.
@@ -52,7 +52,7 @@ fn related(repository: &RepositoryHistory, a: &TagSpan, b: &TagSpan) -> bool {
     parents(a).contains(&b.digest) || parents(b).contains(&a.digest) || parents(a).iter().any(|parent| parents(b).contains(parent))
 }
 
-fn finding(subject: TagSubject<'_>, back: MoveBack<'_>, times: usize) -> Finding {
+fn finding(subject: TagSubject<'_>, back: MoveBack<'_>, went_back: usize) -> Finding {
     let TagSubject { history, repository, .. } = subject;
     let MoveBack { from, to } = back;
     let tag = history.text(subject.tag);
@@ -63,7 +63,7 @@ fn finding(subject: TagSubject<'_>, back: MoveBack<'_>, times: usize) -> Finding
     for pull in [from.first_pull, from.last_pull, to.first_pull, to.last_pull].into_iter().filter(|event| event.is_some()) {
         usage.add_principal(history.log_text(history.noted(pull).actor));
     }
-    let again = if times > 1 { format!("; it went back {times} times") } else { String::new() };
+    let again = if went_back > 1 { format!("; it went back {}", times(went_back)) } else { String::new() };
     let by_another = back.by_another(history);
     Finding {
         id: id_of(history, repository, tag, &history.call_id(to.since), FindingKind::TagMovedBack.word()),
@@ -82,7 +82,7 @@ fn finding(subject: TagSubject<'_>, back: MoveBack<'_>, times: usize) -> Finding
         deletion: None,
         exposure_seconds: None,
         summary: format!(
-            "In {}, {} moved tag {tag} back from {} (pushed {}, tagged by {}) to {}, which was pushed {}{again}; it was pulled {} time(s) around that.",
+            "In {}, {} moved tag {tag} back from {} (pushed {}, tagged by {}) to {}, which was pushed {}{}{again}; it was pulled {} around that.",
             place(&history.repository(repository)),
             super::story::who(history, to.since),
             newer.short(),
@@ -90,24 +90,52 @@ fn finding(subject: TagSubject<'_>, back: MoveBack<'_>, times: usize) -> Finding
             super::story::who(history, from.since),
             older.short(),
             time(to.pushed_at),
-            u64::from(from.pulls) + u64::from(to.pulls),
+            moved_on(history, to).map(|moved| format!(", until {moved}")).unwrap_or_default(),
+            times(u64::from(from.pulls) + u64::from(to.pulls)),
         ),
-        advice: advice(tag, &newer.short(), by_another),
+        advice: advice(subject, back),
         evidence: evidence(history, vec![from.since, to.since, from.first_pull, from.last_pull, to.first_pull, to.last_pull]),
         usage,
     }
 }
 
-/// What to do about a tag that points to an older image than it did.
-pub fn advice(tag: &str, newer: &str, by_another: bool) -> Vec<String> {
-    let order = if by_another {
+/// "ARN moved it on at …", where it did not stay on the older image.
+pub fn moved_on(history: &History, to: &TagSpan) -> Option<String> {
+    let by = || super::story::who(history, to.ended_by);
+    (to.end == Some(TagEnd::Moved)).then(|| format!("{} moved it on at {}", by(), Timestamp::from_millis(to.until)))
+}
+
+/// What to do about a tag that went back to an older image.
+pub fn advice(subject: TagSubject<'_>, back: MoveBack<'_>) -> Vec<String> {
+    let tag = subject.history.text(subject.tag);
+    let order = if back.by_another(subject.history) {
         format!("Order the pipelines that push tag {tag}, so that an older build does not come last, or let one of them alone move it.")
     } else {
         format!("If it was no rollback on purpose, let the pipeline move tag {tag} forward only.")
     };
-    vec![
-        order,
-        format!("To have the newer image again, move the tag forward: push {newer} under {tag}."),
-        "What pulled the tag in between runs another image than what pulls it now: pin digests, or give every build a tag of its own.".to_owned(),
-    ]
+    let pin = match back.to.is_open() {
+        true => "What pulled the tag in between runs another image than what pulls it now: pin digests, or give every build a tag of its own.",
+        false => {
+            "What pulled the tag while it was on the older image may still run that: start it anew, and pin digests or give every build a tag of its own."
+        }
+    };
+    [order].into_iter().chain(forward(subject, back)).chain([pin.to_owned()]).collect()
+}
+
+/// How to have the newer image under the tag, where it is not there by now.
+fn forward(subject: TagSubject<'_>, back: MoveBack<'_>) -> Option<String> {
+    if !back.to.is_open() {
+        return None;
+    }
+    let (history, digest) = (subject.history, subject.history.digest_or_zero(back.from.digest).short());
+    let image = subject.repository.image(back.from.digest)?;
+    let gone = image.losses.last().filter(|_| image.is_gone());
+    Some(match gone {
+        Some(loss) => format!(
+            "The newer image, {digest}, went at {}: build it again and push it under {}, if that is what is wanted.",
+            Timestamp::from_millis(loss.at),
+            history.text(subject.tag)
+        ),
+        None => format!("To have the newer image, {digest}, again, move the tag forward: `{}`.", super::tag_removed::retag_command(subject, image)),
+    })
 }

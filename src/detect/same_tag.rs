@@ -5,7 +5,7 @@ use super::reasons::why;
 use super::story::{add_reasons, deleted, evidence, immutability, lost, order_of, place, role, rule_in_words, settled, span, who};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
-use crate::model::{Finding, FindingKind, KeptImage, Order, PushOrigin, Severity};
+use crate::model::{Finding, FindingKind, KeptImage, Order, PushOrigin, Severity, plural};
 use crate::timeline::{Displacement, End, Image, Loss};
 
 /// Every image that was expired while untagged because another push took its last tag.
@@ -102,8 +102,8 @@ fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, kind: Fi
     };
     let hurt = match (harm.usage.pulls_after_gone, harm.pinned.len()) {
         (0, 0) => String::new(),
-        (0, pinned) => format!("; {pinned} deployment(s) still needed it"),
-        (pulls, _) => format!("; {pulls} pull(s) after that found nothing"),
+        (0, pinned) => format!("; {} still needed it", plural(pinned, "deployment")),
+        (pulls, _) => format!("; {} after that found nothing", plural(pulls, "pull")),
     };
     if displaced.by_child {
         let (place, told) = (place(&history.repository(subject.repository)), lost_to_child(subject, displaced));

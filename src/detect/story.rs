@@ -1,7 +1,7 @@
 //! What a finding says in words, and the parts that all findings are made of.
 
 use super::reasons::{Why, caller};
-use crate::model::{Deleted, EventRef, LogText, LostImage, Order, Repository, StepKind, Timestamp, Usage};
+use crate::model::{Deleted, EventRef, LogText, LostImage, Order, Repository, StepKind, Timestamp, Usage, caller_in_words, plural};
 use crate::policy::{Rule, fits};
 use crate::timeline::{Ask, AskKind, EventNo, History, Image, Loss, RepositoryHistory, Step, Sym};
 
@@ -141,13 +141,13 @@ pub fn asked(ask: &Ask) -> bool {
     ask.in_vain && matches!(ask.kind, AskKind::Pull | AskKind::Failed | AskKind::Stopped)
 }
 
-/// "2 pull(s) and 1 task(s)".
+/// "2 pulls and 1 task".
 pub fn counted_asks(asks: &[&Ask]) -> String {
     let stops = asks.iter().filter(|ask| ask.kind == AskKind::Stopped).count();
     match (asks.len() - stops, stops) {
-        (pulls, 0) => format!("{pulls} pull(s)"),
-        (0, stops) => format!("{stops} task(s)"),
-        (pulls, stops) => format!("{pulls} pull(s) and {stops} task(s)"),
+        (pulls, 0) => plural(pulls, "pull"),
+        (0, stops) => plural(stops, "task"),
+        (pulls, stops) => format!("{} and {}", plural(pulls, "pull"), plural(stops, "task")),
     }
 }
 
@@ -168,9 +168,11 @@ pub fn usage_of_asks(history: &History, asks: &[&Ask]) -> Usage {
     usage
 }
 
-/// Who made the call, as an ARN where the record has one.
+/// Who made the call, without what an ARN says beside; the events themselves have the whole ARN.
 pub fn who(history: &History, event: EventNo) -> String {
-    event.some().and_then(|event| history.log_text(history.noted(event).actor)).map_or_else(|| "somebody".to_owned(), |actor| actor.raw().to_owned())
+    let Some(event) = event.some() else { return caller_in_words("", "") };
+    let noted = history.noted(event);
+    caller_in_words(history.text(noted.actor), history.text(noted.recipient))
 }
 
 /// The role behind an assumed-role session, so that the runs of one pipeline are one: everything but the session's name.

@@ -2,8 +2,8 @@
 
 use super::story::{asked, evidence, place};
 use super::{TagDetector, TagSubject, id_of};
-use crate::model::{Deleted, Finding, FindingKind, KeptImage, LostImage, Order, Severity, TagEnd, Timestamp};
-use crate::timeline::{Ask, Image, TagSpan};
+use crate::model::{Deleted, Finding, FindingKind, KeptImage, LostImage, Order, Severity, StepKind, TagEnd, Timestamp};
+use crate::timeline::{Ask, Image, RepositoryHistory, TagSpan};
 
 /// `BatchDeleteImage` by tag. Where that was the image's last tag, the image went with it: `deleted-by-call` tells that.
 pub struct TagRemoved;
@@ -29,10 +29,15 @@ fn finding(subject: TagSubject<'_>, index: usize, span: &TagSpan, image: Option<
     let call = history.event(span.ended_by);
     let tag = history.text(subject.tag);
     let digest = history.digest_or_zero(span.digest);
-    let who = call.actor.as_ref().map_or("somebody", |actor| actor.raw());
+    let who = super::story::who(history, span.ended_by);
     let others = image.map(|image| other_tags(subject, image)).unwrap_or_default();
+    let source = source(subject, span);
+    let (place_of, found) = (place(&history.repository(repository)), super::story::counted_asks(asks));
     let left = match image {
-        Some(image) if image.is_gone() => "is gone by now, too".to_owned(),
+        Some(image) if image.is_gone() => match image.losses.last() {
+            Some(loss) => format!("is gone since {}, too ({})", Timestamp::from_millis(loss.at), history.event(loss.event).event_name.raw()),
+            None => "is gone by now, too".to_owned(),
+        },
         _ if others.is_empty() => "may still be there".to_owned(),
         _ => format!("is still there under {}", others.join(", ")),
     };
@@ -57,12 +62,14 @@ fn finding(subject: TagSubject<'_>, index: usize, span: &TagSpan, image: Option<
         gap_seconds: None,
         order: Order::Observed,
         exposure_seconds: None,
-        summary: format!(
-            "In {}, {who} took tag {tag} off {}, which {left}; {} after that found nothing.",
-            place(&history.repository(repository)),
-            digest.short(),
-            super::story::counted_asks(asks),
-        ),
+        summary: match source {
+            None => format!("In {place_of}, {who} took tag {tag} off {}, which {left}; {found} after that found nothing.", digest.short()),
+            Some(source) => format!(
+                "In {place_of}, {} {left} and most likely lost tag {tag} soon after {who} took it off in {}, from where deletions are replicated; {found} after that found nothing.",
+                digest.short(),
+                place(&history.repository(source)),
+            ),
+        },
         advice: match back {
             Some(back) => vec![format!("The tag came back at {}: it can be pulled now; start anew what stopped.", Timestamp::from_millis(back.from))],
             None => advice(subject, image, &others),
@@ -93,7 +100,14 @@ pub fn advice(subject: TagSubject<'_>, image: Option<&Image>, others: &[&str]) -
         return vec![format!("The image that had tag {tag} is gone by now, too: push {tag} again.")];
     }
     let mut advice = Vec::new();
-    if let Some(image) = image {
+    let removed = subject.life.spans.iter().rfind(|span| span.end == Some(TagEnd::Removed));
+    let source = removed.and_then(|span| source(subject, span));
+    if let Some(source) = source {
+        let at_source = TagSubject { repository: source, ..subject };
+        let command = image.map(|image| retag_command(at_source, image)).unwrap_or_default();
+        let name = place(&subject.history.repository(source));
+        advice.push(format!("Put tag {tag} back where it is replicated from, {name}: `{command}`. To keep tags of copies longer, switch deleteReplication off in that rule."));
+    } else if let Some(image) = image {
         advice.push(put_back(subject, image));
     }
     if !others.is_empty() {
@@ -103,11 +117,28 @@ pub fn advice(subject: TagSubject<'_>, image: Option<&Image>, others: &[&str]) -
     advice
 }
 
-/// The commands that give the tag to the image again.
-pub fn put_back(subject: TagSubject<'_>, image: &Image) -> String {
-    let (history, name) = (subject.history, subject.history.repository(subject.repository).name);
-    let (name, tag, digest) = (name.raw(), history.text(subject.tag), history.digest_or_zero(image.digest));
-    format!(
-        "Put tag {tag} back on that digest: `aws ecr batch-get-image --repository-name {name} --image-ids imageDigest={digest} --query 'images[0].imageManifest' --output text > manifest.json`, then `aws ecr put-image --repository-name {name} --image-tag {tag} --image-manifest file://manifest.json`."
-    )
+/// Why a call elsewhere takes a tag here.
+pub const GOES_ALONG: &str = "from where deletions are replicated, so that it most likely went here soon after";
+
+/// The repository that this one is a copy of, where the tag was taken off there, and goes here for that.
+pub fn source<'h>(subject: TagSubject<'h>, span: &TagSpan) -> Option<&'h RepositoryHistory> {
+    let has = |repository: &&RepositoryHistory| {
+        repository.image(span.digest).is_some_and(|image| image.steps.iter().any(|step| step.kind == StepKind::Untag && step.event == span.ended_by))
+    };
+    if has(&subject.repository) {
+        return None;
+    }
+    subject.history.repositories().iter().find(has)
+}
+
+/// How the tag is given to the image again.
+fn put_back(subject: TagSubject<'_>, image: &Image) -> String {
+    format!("Put tag {} back on that digest: `{}`.", subject.history.text(subject.tag), retag_command(subject, image))
+}
+
+/// The command that gives the tag to an image that is there.
+pub fn retag_command(subject: TagSubject<'_>, image: &Image) -> String {
+    let (history, place) = (subject.history, subject.history.repository(subject.repository));
+    let place = [place.registry_id.raw(), place.region.raw(), place.name.raw()];
+    super::advice::retag(place, history.digest_or_zero(image.digest), history.text(subject.tag))
 }

@@ -123,6 +123,7 @@ struct Missing {
 fn missing(history: &History, repository: &RepositoryHistory, what: &str, first: EventNo, by: &str, times: usize, known: Known) -> Missing {
     let place_of = place(&history.repository(repository));
     let own = history.repository(repository);
+    let gap = repository.gaps.iter().copied().rfind(|event| history.noted(*event).time <= history.noted(first).time);
     let again = if times > 1 { format!(", {times} times from {} on", history.time(first)) } else { format!(" at {}", history.time(first)) };
     let (lacking, advice) = if !history.has_owners_trail(repository) {
         (
@@ -137,6 +138,15 @@ fn missing(history: &History, repository: &RepositoryHistory, what: &str, first:
         (
             "what took the tag off its image, and where it was then, is not in them".to_owned(),
             "Read the other events of the repository: CloudTrail leaves out what is too large, and objects may be missing (see coverage).".to_owned(),
+        )
+    } else if let Some(gap) = gap.filter(|_| known == Known::There) {
+        (
+            format!(
+                "the content of {} at {} is not in them (CloudTrail leaves it out above 100 KB), and that may have taken the image",
+                history.event(gap).event_name.raw(),
+                history.time(gap)
+            ),
+            "Ask the registry whether the image is there (`aws ecr describe-images`): if it is not, that event took it most likely; if it is, look at access and at the puller's network at that time.".to_owned(),
         )
     } else if known == Known::There {
         (

@@ -83,7 +83,7 @@ fn taken_tag<'h>(subject: Subject<'h>, image: &Image, push: EventNo) -> Option<(
 /// "it never had a tag: …", for the sentence that says why a rule could take it, and the events that say so.
 pub fn reason(subject: Subject<'_>, loss: &Loss) -> (String, Vec<EventNo>) {
     let history = subject.history;
-    let who = |event: EventNo| history.event(event).actor.map_or_else(|| "somebody".to_owned(), |actor| actor.raw().to_owned());
+    let who = |event: EventNo| super::story::who(history, event);
     match why(subject, loss) {
         Untagged::ByDigest(push) => {
             let how = if subject.image.origin == PushOrigin::Replication { "replication brought it" } else { "pushed it by its digest" };

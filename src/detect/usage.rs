@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{LogText, Severity, StepKind, UntaggedBy, Usage};
+use crate::model::{LogText, Severity, StepKind, UntaggedBy, Usage, plural, times};
 use crate::timeline::{AskKind, EventNo, History, Image, Loss, Step, Sym, Use, UseKind};
 
 /// What a loss did to those who use the image.
@@ -159,17 +159,22 @@ fn references(history: &History, image: &Image, stretch: Stretch, gone: i64, bac
 }
 
 impl Harm {
-    /// "2 pull(s) after that found nothing", or that something else needs it.
+    /// "2 pulls after that found nothing", or that something else needs it.
     pub fn need(&self) -> String {
         match self.usage.pulls_after_gone {
             0 => self.who_needs_it(),
-            pulls => format!("{pulls} pull(s) after that found nothing"),
+            pulls => format!("{} after that found nothing", plural(pulls, "pull")),
         }
     }
 
     /// "function:orders failed for want of it", "service/prod/web and 2 more still need it".
     fn who_needs_it(&self) -> String {
-        let Some(first) = self.pinned.first() else { return "something deployed still needs it".to_owned() };
+        let Some(first) = self.pinned.first() else {
+            return match self.usage.pulls_while_untagged {
+                0 => "something deployed still needs it".to_owned(),
+                pulls => format!("it was pulled {} by its digest while it had no tag", times(pulls)),
+            };
+        };
         // Behind `arn:PARTITION:SERVICE:REGION:ACCOUNT:`.
         let name = first.raw().splitn(6, ':').nth(5).filter(|_| first.raw().starts_with("arn:")).unwrap_or(first.raw());
         let more = if self.pinned.len() > 1 { format!(" and {} more", self.pinned.len() - 1) } else { String::new() };

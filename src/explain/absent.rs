@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::moment::failures;
 use super::pasted::host::owner;
 use super::{About, Case, Registry, against, sentence, there};
-use crate::model::{Cause, Digest, EventRef, ImageReference, Repository, Sentence, StepKind, Verdict};
+use crate::model::{Cause, Digest, EventRef, ImageReference, Repository, Sentence, StepKind, Verdict, plural, plural_verb, times};
 use crate::timeline::{RepositoryHistory, Step};
 
 /// How many places are named that a digest was pushed to, and how many tags of a repository.
@@ -175,7 +175,7 @@ pub fn covered(case: Case<'_>) -> String {
     let coverage = case.coverage;
     match (coverage.first_event_time, coverage.last_event_time) {
         (Some(first), Some(last)) => {
-            format!("The logs read cover {first} to {last}, {} records in {} objects.", coverage.records, coverage.objects_read)
+            format!("The logs read cover {first} to {last}, {} in {}.", plural(coverage.records, "record"), plural(coverage.objects_read, "object"))
         }
         _ => "The logs read hold no events.".to_owned(),
     }
@@ -200,8 +200,8 @@ pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
     verdict.repository = Some(case.history.repository(repository));
     if !repository.gaps.is_empty() {
         let gap = format!(
-            "{} event(s) of this repository do not say what was done (CloudTrail leaves content out above 100 KB): its push or its end may be among them.",
-            repository.gaps.len()
+            "{} not say what was done (CloudTrail leaves content out above 100 KB): its push or its end may be among them.",
+            plural_verb(repository.gaps.len(), "event of this repository", ["does", "do"])
         );
         verdict.unknown.push(gap);
     }
@@ -235,7 +235,7 @@ fn not_known(case: Case<'_>, repository: &RepositoryHistory) -> Sentence {
     let pulled = if asks.is_empty() {
         "no push, pull, expiry or deletion of it was logged there".to_owned()
     } else {
-        format!("it was asked for {} time(s), and no push, expiry or deletion of it was logged there", asks.len())
+        format!("it was asked for {}, and no push, expiry or deletion of it was logged there", times(asks.len()))
     };
     let mut text = format!("The logs know repository {} and not {what}: {pulled}.", own.name.raw());
     if case.question.latest {

@@ -5,7 +5,7 @@
 
 use super::{Case, sentence};
 use crate::detect::{key_locked, keys_in_words};
-use crate::model::{Cause, EventRef, KeyChange, Sentence, StepKind, Verdict};
+use crate::model::{Cause, EventRef, KeyChange, Sentence, StepKind, Verdict, plural};
 use crate::timeline::{EventNo, Image, KeyStep, RepositoryHistory};
 
 /// What took it.
@@ -62,13 +62,82 @@ pub fn explain_absence(case: Case<'_>, repository: &RepositoryHistory, verdict: 
     let open = matches!(verdict.cause, Cause::Unknown | Cause::NeverPushedHere) && case.question.denied;
     if let Some(taken) = taken(case, repository, None).filter(|_| open) {
         verdict.cause = Cause::AccessTaken;
-        verdict.narrative.push(taken.sentence(case));
+        verdict.narrative.push(taken.sentence(case, repository, None));
         verdict.advice.insert(0, taken.advice(case, repository));
         verdict.not_this.retain(|sentence| !sentence.text.starts_with(&format!("Not {}", Cause::AccessTaken.word())));
     }
 }
 
+/// What gives access back, where that is to be done beside something else.
+pub const GIVE_BACK: &str =
+    "Look at the repository policy as well: without ecr:BatchGetImage and ecr:GetDownloadUrlForLayer the image is refused when it is there again.";
+
+/// The image is gone, and access to it was taken as well: what would tell the two causes apart.
+pub fn besides(case: Case<'_>, repository: &RepositoryHistory, image: &Image) -> Option<Sentence> {
+    let time = |event: EventNo| case.history.noted(event).time;
+    let change = repository.access_changes.iter().copied().rfind(|event| time(*event) <= case.when.at)?;
+    let refused = image.steps.iter().rfind(|step| step.kind == StepKind::PullFailed && step.denied && time(step.event) >= time(change));
+    // A pull that was answered later shows that the refusal was over.
+    let answered = |since: EventNo| image.steps.iter().any(|step| step.kind == StepKind::Pull && time(step.event) > time(since));
+    if !case.question.denied && refused.is_none_or(|step| answered(step.event)) {
+        return None;
+    }
+    let (name, at) = (case.history.event(change).event_name, case.history.time(change));
+    let seen = refused.map(|step| format!(", as one was at {}", case.history.time(step.event))).unwrap_or_default();
+    let text = format!(
+        "There may be a second cause: {} changed who may pull at {at} ({}). What tells them apart: a pull that the policy refuses is logged with an error (AccessDenied){seen}, and one of an image that is gone looks like any other.",
+        crate::detect::who(case.history, change),
+        name.raw()
+    );
+    Some(sentence(text, [change].into_iter().chain(refused.map(|step| step.event)).flat_map(|event| case.event(event)).collect()))
+}
+
 impl Taken {
+    /// The other thing that was done to access before the failure, and what would tell which of the two it was.
+    fn or_else(self, case: Case<'_>, repository: &RepositoryHistory, image: Option<&Image>) -> Option<(String, EventNo)> {
+        let time = |event: EventNo| case.history.noted(event).time;
+        let told = |what: String, event: EventNo| format!("{what} at {} by {}", case.history.time(event), crate::detect::who(case.history, event));
+        match self {
+            Self::Key(step) | Self::KeyOnce(step, _) => {
+                let before = |event: &EventNo| time(*event) <= case.when.at;
+                let change = repository.access_changes.iter().copied().rfind(before)?;
+                let refused = image.into_iter().flat_map(|image| &image.steps);
+                let refused = refused.filter(|step| step.kind == StepKind::PullFailed && step.denied && time(step.event) >= time(change)).count();
+                let seen = match refused {
+                    0 => "and none of it is logged so, which speaks for the key".to_owned(),
+                    refused => format!(
+                        "and {} of it {} logged so, which speaks for the policy, too",
+                        plural(refused, "pull"),
+                        if refused == 1 { "is" } else { "are" }
+                    ),
+                };
+                let _ = step;
+                Some((
+                    format!(
+                        "There may be a second cause: {}. A pull that the policy refuses is logged with an error (AccessDenied), {seen}.",
+                        told("who may pull was changed".to_owned(), change)
+                    ),
+                    change,
+                ))
+            }
+            Self::Policy(event) => {
+                let key = repository
+                    .key_steps
+                    .iter()
+                    .rfind(|step| step.event != event && keys_in_words(step.change).is_some() && time(step.event) <= case.when.at)?;
+                let what = keys_in_words(key.change).unwrap_or_default().trim_end_matches(',');
+                Some((
+                    format!(
+                        "There may be a second cause: {}. A pull that the policy refuses is logged with an error (AccessDenied); one that the key stops looks like any other, and its message names KMS.",
+                        told(format!("the KMS key of the repository {what}"), key.event)
+                    ),
+                    key.event,
+                ))
+            }
+            Self::Refused(..) => None,
+        }
+    }
+
     fn event(self) -> EventNo {
         match self {
             Self::Policy(event) | Self::Refused(event, _) => event,
@@ -77,16 +146,21 @@ impl Taken {
     }
 
     /// What explains the failure, with its evidence.
-    pub fn sentence(self, case: Case<'_>) -> Sentence {
+    pub fn sentence(self, case: Case<'_>, repository: &RepositoryHistory, image: Option<&Image>) -> Sentence {
         let event = case.history.event(self.event());
-        let by = |event: &EventRef| event.actor.as_ref().map_or_else(|| "somebody".to_owned(), |actor| actor.raw().to_owned());
+        let by = |_: &EventRef| crate::detect::who(case.history, self.event());
         let happened = |step: &KeyStep| {
             let what = keys_in_words(step.change).unwrap_or("was changed");
             format!("The KMS key that encrypts the repository ({}) {what} at {} by {}", case.history.text(step.key), event.event_time, by(&event))
         };
         let text = match self {
             Self::Policy(_) => {
-                "Who may pull from this repository was changed before the failure: the image is there, and access to it was taken.".to_owned()
+                format!(
+                    "{} changed who may pull from this repository at {} ({}), before the failure: the image is there, and access to it was taken.",
+                    by(&event),
+                    event.event_time,
+                    event.event_name.raw()
+                )
             }
             Self::Refused(_, true) => {
                 "KMS refused a pull of it: the image is there, and the key that encrypts the repository could not be used for it.".to_owned()
@@ -111,14 +185,18 @@ impl Taken {
         if let Self::KeyOnce(_, until) = self {
             evidence.push(case.history.event(until));
         }
-        sentence(text, evidence)
+        let other = self.or_else(case, repository, image);
+        evidence.extend(other.iter().flat_map(|(_, event)| case.event(*event)));
+        let other = other.map(|(text, _)| format!(" {text}")).unwrap_or_default();
+        sentence(format!("{text}{other}"), evidence)
     }
 
     /// What to do about it.
     pub fn advice(self, case: Case<'_>, repository: &RepositoryHistory) -> String {
         match self {
             Self::Policy(_) => "Compare the repository policy before and after that call, and give back what the puller needs (ecr:BatchGetImage, ecr:GetDownloadUrlForLayer).".to_owned(),
-            Self::Key(step) | Self::KeyOnce(step, _) => crate::detect::key_advice(case.history, repository, &step),
+            Self::Key(step) => crate::detect::key_advice(case.history, repository, &step),
+            Self::KeyOnce(_, until) => format!("The key can be used again since {}: start anew what stopped.", case.history.time(until)),
             Self::Refused(_, true) => "Look at the state of the repository's KMS key, its policy and its grants (`aws ecr describe-repositories` names the key, `aws kms describe-key` tells its state).".to_owned(),
             Self::Refused(_, false) => {
                 "Compare what the puller may do (its role, the repository policy, a VPC endpoint's policy) with what a pull needs: ecr:BatchGetImage and ecr:GetDownloadUrlForLayer on the repository, ecr:GetAuthorizationToken.".to_owned()

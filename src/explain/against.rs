@@ -1,7 +1,7 @@
 //! "Not this, because …": the other causes, each with the evidence against it.
 
 use super::{Case, Known, sentence};
-use crate::model::{Cause, EventRef, PushOrigin, Sentence, StepKind, Timestamp};
+use crate::model::{Cause, EventRef, PushOrigin, Sentence, StepKind, Timestamp, plural_verb};
 use crate::timeline::{End, EventNo, Image, Loss, RepositoryHistory, TagSpan};
 
 /// Why each cause other than `cause` is not it. A cause that the logs cannot exclude is not listed.
@@ -115,7 +115,10 @@ impl<'h> Facts<'h> {
         }
         let &(run, _) = self.repository.runs.last()?;
         let runs = self.repository.runs.len();
-        Some((format!("{runs} lifecycle run(s) of the repository were logged, and none of them expired it."), self.case.event(run)))
+        Some((
+            format!("{} logged, and none of them expired it.", plural_verb(runs, "lifecycle run of the repository", ["was", "were"])),
+            self.case.event(run),
+        ))
     }
 
     fn no_deletion(self, instead: End, otherwise: &str) -> Option<Reason> {

@@ -4,12 +4,12 @@ use super::cause::of_loss;
 use super::moment::{is_push, the_pull};
 use super::removed::lower;
 use super::there::{capital, exists, tagged};
-use super::{Case, Known, against, sentence, used_by};
+use super::{Case, Known, access, against, sentence, used_by};
 use crate::detect::{
     self, Subject, Why, advice, broken, came_back, heading, reason_without_tag, restore_under_way, rule_in_words, span, tag_of, why,
 };
 use crate::model::{Cause, EventRef, Gone, Order, Reason, ReasonKind, Sentence, StepKind, Timestamp, Verdict};
-use crate::timeline::{End, EventNo, Loss};
+use crate::timeline::{End, EventNo, Image, Loss};
 
 pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
     let cause = of_loss(case, known, loss);
@@ -27,12 +27,21 @@ pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
     verdict.not_this = against::other_causes(case, known, Some(loss), cause);
     verdict.used_by = used_by::sentences(case, known, Some(loss));
     if !loss.asked_later.is_empty() {
-        verdict.used_by.extend(used_by::of_tag(case, case.asked_tag().and_then(|tag| known.repository.tag_lives.get(&tag))));
+        let life = case.asked_tag().and_then(|tag| known.repository.tag_lives.get(&tag));
+        verdict.used_by.extend(used_by::of_tag_since(case, life, loss.until));
     }
     verdict.advice = what_to_do(case, known, loss, &verdict, &why);
     verdict.reasons = why.reasons;
     if loss.open_start {
         verdict.unknown.push("The image was pushed before the logs begin: widen --since to see who pushed it, and under which tags.".to_owned());
+    }
+    if let Some(access) = access::besides(case, known.repository, known.image) {
+        let last = verdict.narrative.len() - 1;
+        let step = &mut verdict.narrative[last];
+        step.text = format!("{} {}", step.text, access.text);
+        step.evidence.extend(access.evidence);
+        verdict.not_this.retain(|sentence| !sentence.text.starts_with(&format!("Not {}:", Cause::AccessTaken.word())));
+        verdict.advice.push(access::GIVE_BACK.to_owned());
     }
     if let Some(displaced) = &loss.displaced
         && displaced.order == Order::Ambiguous
@@ -104,7 +113,11 @@ fn is_gone(case: Case<'_>, known: Known<'_>, loss: &Loss) -> String {
     let exists = case.exists(known, Some(false));
     let tag = case.question.about.tag().unwrap_or_default();
     match (exists.tag_exists, exists.tag_points_to) {
-        (Some(true), Some(other)) if other != digest => format!("Tag {tag} exists, and points to {other}; {digest} itself does not exist any more."),
+        (Some(true), Some(other)) if other != digest => {
+            let since = case.asked_tag().and_then(|tag| known.repository.tag_lives.get(&tag)?.open()).and_then(|span| span.since.some());
+            let since = since.map(|event| format!(" since {}", case.history.time(event))).unwrap_or_default();
+            format!("Tag {tag} exists, and points to {other}{since}; {digest} itself does not exist any more.")
+        }
         _ if loss.end == End::Archived && known.image.state == crate::model::ImageState::Archived => {
             format!("{digest} exists, and it is archived: a pull gets \"not found\", as if it did not.")
         }
@@ -117,14 +130,21 @@ fn is_gone(case: Case<'_>, known: Known<'_>, loss: &Loss) -> String {
 fn end(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
     let event = case.history.event(loss.event);
     let at = Timestamp::from_millis(loss.at);
-    let who = event.actor.as_ref().map_or("somebody", |actor| actor.raw()).to_owned();
+    let who = detect::who(case.history, loss.event);
     let text = match loss.end {
         End::Expired => format!("It went at {at}: {} expired it.", rule_in_words(case.history, loss)),
         End::Archived if loss.run.is_some() => {
             format!("It was archived at {at} by {}: it cannot be pulled until it is restored.", rule_in_words(case.history, loss))
         }
         End::Archived => format!("It was archived at {at} by {who} ({}): it cannot be pulled until it is restored.", event.event_name.raw()),
-        End::DeletedByDigest => format!("It went at {at}: {who} deleted it by digest ({}), all its tags with it.", event.event_name.raw()),
+        End::DeletedByDigest => {
+            let tags = match loss.tags.len() {
+                0 => "",
+                1 => ", its tag with it",
+                _ => ", all its tags with it",
+            };
+            format!("It went at {at}: {who} deleted it by digest ({}){tags}.", event.event_name.raw())
+        }
         End::DeletedByLastTag => {
             format!("It went at {at}: {who} deleted its last tag ({}), and ECR removes an image with its last tag.", event.event_name.raw())
         }
@@ -223,14 +243,14 @@ fn without_tag(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
     if let Some(displaced) = &loss.displaced {
         let by = case.history.digest_or_zero(displaced.by);
         let second = case.history.event(displaced.second_push);
-        let who = |event: &crate::model::EventRef| event.actor.as_ref().map_or_else(|| "somebody".to_owned(), |actor| actor.raw().to_owned());
+        let who = |event: EventNo| detect::who(case.history, event);
         let tag = case.history.text(displaced.tag);
         let first = displaced.first_push.some().map(|event| case.history.event(event));
         let pair = first.as_ref().map_or_else(
             || {
                 format!(
                     "{} pushed {by} under tag {tag} at {}, and took it from this image, whose own push is not in the logs",
-                    who(&second),
+                    who(displaced.second_push),
                     second.event_time
                 )
             },
@@ -238,9 +258,9 @@ fn without_tag(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
                 let gap = span(second.event_time.seconds_since(first.event_time));
                 format!(
                     "{} pushed it under tag {tag} at {}, and {gap} later {} pushed {by} under the same tag, which left this image untagged",
-                    who(first),
+                    who(displaced.first_push),
                     first.event_time,
-                    who(&second)
+                    who(displaced.second_push)
                 )
             },
         );
@@ -264,6 +284,10 @@ fn without_tag(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
         }
         _ => "No rule had a part in it: it was a call, and whoever may make it can repeat it.".to_owned(),
     };
+    let text = match heading(case.history, known.repository, known.image, loss) {
+        Some(index) => format!("{text} {}", of_index(case, known, loss, index)),
+        None => text,
+    };
     sentence(text, case.event(loss.event))
 }
 
@@ -283,6 +307,14 @@ fn by_reasons(case: Case<'_>, loss: &Loss, why: &Why) -> Option<Sentence> {
     evidence.sort_by(|a, b| (a.event_time, &a.event_id).cmp(&(b.event_time, &b.event_id)));
     evidence.dedup_by(|a, b| a.event_id == b.event_id);
     Some(sentence(format!("{although} {}", texts.join(" ")), evidence))
+}
+
+/// What the end of a child does to its index, which is still there.
+fn of_index(case: Case<'_>, known: Known<'_>, loss: &Loss, index: &Image) -> String {
+    let digest = case.history.digest_or_zero(index.digest).short();
+    let tagged = tag_of(case.history, index, loss).map(|tag| format!(", tagged {},", case.history.text(tag))).unwrap_or_default();
+    let broken = broken(case.history, known.repository, index, known.image);
+    format!("The index {digest}{tagged} lists it and is still there: {broken}.")
 }
 
 /// What an index lists goes with the index; sometimes it goes before.

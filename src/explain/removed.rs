@@ -2,9 +2,9 @@
 
 use super::moment::the_pull;
 use super::{Case, Known, against, sentence, there, used_by};
-use crate::detect::{TagSubject, advice_on_removed_tag};
+use crate::detect::{GOES_ALONG, TagSubject, advice_on_removed_tag, source_of_removal};
 use crate::model::{Cause, FindingKind, Gone, Sentence, TagEnd, Timestamp, Verdict};
-use crate::timeline::{EventNo, TagLife, TagSpan};
+use crate::timeline::{EventNo, Sym, TagLife, TagSpan};
 
 /// A tag that left its image behind.
 pub fn verdict(case: Case<'_>, known: Known<'_>, span: &TagSpan) -> Verdict {
@@ -25,6 +25,7 @@ pub fn verdict(case: Case<'_>, known: Known<'_>, span: &TagSpan) -> Verdict {
     let call = span.ended_by.some().map(|event| case.history.call_id(event));
     let same = |finding: &&crate::model::Finding| {
         finding.kind == FindingKind::TagRemoved
+            && Some(&finding.repository) == verdict.repository.as_ref()
             && finding.second_push.event_id == case.history.event(span.ended_by).event_id
             && finding.tag.as_ref().is_some_and(|of| of.raw() == tag)
     };
@@ -33,12 +34,12 @@ pub fn verdict(case: Case<'_>, known: Known<'_>, span: &TagSpan) -> Verdict {
     verdict.not_this = against::of_removed_tag(case, known, span, cause);
     verdict.used_by = used_by::of_tag(case, life);
     verdict.advice = match (back, case.asked_tag().zip(life)) {
-        (Some(_), _) => vec!["The tag is back: it can be pulled now; start anew what stopped.".to_owned()],
-        (None, Some((tag, life))) => {
+        (Some(_), Some((_, life))) if life.open().is_some() => vec!["The tag is back: it can be pulled now; start anew what stopped.".to_owned()],
+        (_, Some((tag, life))) => {
             let subject = TagSubject { history: case.history, repository: known.repository, tag, life };
             advice_on_removed_tag(subject, Some(known.image), &other_tags(case, known))
         }
-        (None, None) => vec![format!("Push tag {tag} again.")],
+        (_, None) => vec![format!("Push tag {tag} again.")],
     };
     if !removed {
         verdict.unknown.push(format!("What took tag {tag} off: its call is not in these logs."));
@@ -56,13 +57,24 @@ fn other_tags<'h>(case: Case<'h>, known: Known<'h>) -> Vec<&'h str> {
 fn existence(case: Case<'_>, known: Known<'_>, span: &TagSpan, tag: &str, back: Option<&TagSpan>) -> Sentence {
     let digest = case.digest(known);
     let now = match back {
-        Some(back) => format!("Tag {tag} is there again since {}", Timestamp::from_millis(back.from)),
+        Some(back) if known.repository.tags.get(&case.asked_tag().unwrap_or(Sym::NONE)).is_some_and(|tag| tag.holder.is_some()) => {
+            format!("Tag {tag} is there again since {}", Timestamp::from_millis(back.from))
+        }
+        Some(back) => format!("Tag {tag} came back at {}, and does not exist at the end of the logs", Timestamp::from_millis(back.from)),
         None if span.end == Some(TagEnd::NotLogged) => format!("Whether tag {tag} exists at the end of the logs is not known"),
         None => format!("Tag {tag} does not exist at the end of the logs"),
     };
     let others = other_tags(case, known);
     let image = match there::exists(known.image) {
-        Some(false) => "is gone by now, too".to_owned(),
+        Some(false) => match known.image.losses.last() {
+            Some(loss) => format!(
+                "is gone since {}, too ({}, by {})",
+                Timestamp::from_millis(loss.at),
+                super::cause::of_loss(case, known, loss).word(),
+                crate::detect::who(case.history, loss.event)
+            ),
+            None => "is gone by now, too".to_owned(),
+        },
         None => "may still be there".to_owned(),
         Some(true) if others.is_empty() => "is still there".to_owned(),
         Some(true) => format!("is still there under {}", others.join(", ")),
@@ -78,7 +90,16 @@ fn end(case: Case<'_>, known: Known<'_>, span: &TagSpan, tag: &str) -> Sentence 
         }
         None => String::new(),
     };
-    let text = if span.end == Some(TagEnd::Removed) {
+    let subject = case.asked_tag().and_then(|tag| {
+        let life = known.repository.tag_lives.get(&tag)?;
+        Some(TagSubject { history: case.history, repository: known.repository, tag, life })
+    });
+    let source = subject.filter(|_| span.end == Some(TagEnd::Removed)).and_then(|subject| source_of_removal(subject, span));
+    let text = if let Some(source) = source {
+        let place = crate::detect::place(&case.history.repository(source));
+        let by = crate::detect::who(case.history, event);
+        format!("{since}{by} took tag {tag} off in {place} at {at}, {GOES_ALONG}; no event of that is documented for the copy.")
+    } else if span.end == Some(TagEnd::Removed) {
         format!(
             "{since}{} took tag {tag} off at {at} ({} by tag).",
             crate::detect::who(case.history, event),

@@ -1,7 +1,7 @@
 //! A question about a repository, and about no image in it: `RepositoryNotFoundException`, a policy that denies.
 
 use super::{About, Case, Registry, sentence, there};
-use crate::model::{Cause, EventRef, Gone, StepKind, Timestamp, Verdict};
+use crate::model::{Cause, EventRef, Gone, StepKind, Timestamp, Verdict, caller_in_words, plural_verb};
 use crate::timeline::RepositoryHistory;
 
 pub(super) fn verdict(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
@@ -19,7 +19,7 @@ pub(super) fn verdict(case: Case<'_>, repository: &RepositoryHistory) -> Verdict
             let gone = case.history.event(event);
             verdict.narrative = vec![
                 sentence(format!("Repository {name} was there, and is not any more."), Vec::new()),
-                sentence(format!("It was deleted at {}, by {}.", gone.event_time, by(&gone)), vec![gone.clone()]),
+                sentence(format!("It was deleted at {}, by {}.", gone.event_time, by(case, repository, &gone)), vec![gone.clone()]),
                 sentence("All of its images went with it.", Vec::new()),
             ];
             verdict.gone =
@@ -33,7 +33,10 @@ pub(super) fn verdict(case: Case<'_>, repository: &RepositoryHistory) -> Verdict
             let evidence: Vec<_> = last.map(|event| case.history.event(event)).into_iter().collect();
             verdict.narrative = vec![
                 sentence(
-                    format!("Repository {name} exists, as far as these logs go: {there} image(s) of it are there, and no deletion of it was logged."),
+                    format!(
+                        "Repository {name} exists, as far as these logs go: {} there, and no deletion of it was logged.",
+                        plural_verb(there, "image", ["of it is", "of it are"])
+                    ),
                     evidence,
                 ),
                 there::no_event(case, repository),
@@ -71,7 +74,12 @@ fn denied(case: Case<'_>, repository: &RepositoryHistory, verdict: &mut Verdict)
     let third = match change {
         Some(event) => {
             let change = case.history.event(event);
-            let text = format!("Who may use it was changed last at {}, by {}: {}.", change.event_time, by(&change), change.event_name.raw());
+            let text = format!(
+                "Who may use it was changed last at {}, by {}: {}.",
+                change.event_time,
+                by(case, repository, &change),
+                change.event_name.raw()
+            );
             sentence(text, vec![change])
         }
         None => sentence(
@@ -85,6 +93,7 @@ fn denied(case: Case<'_>, repository: &RepositoryHistory, verdict: &mut Verdict)
     verdict.advice = vec!["Compare the caller's policies and the repository's policy with the action that was refused.".to_owned()];
 }
 
-fn by(event: &EventRef) -> &str {
-    event.actor.as_ref().map_or("somebody who is not named", |actor| actor.raw())
+fn by(case: Case<'_>, repository: &RepositoryHistory, event: &EventRef) -> String {
+    let owner = case.history.repository(repository).registry_id;
+    caller_in_words(event.actor.as_ref().map_or("", |actor| actor.raw()), owner.raw())
 }

@@ -1,8 +1,8 @@
 //! What a tag points to, since when and by whom, and what it pointed to before.
 
 use super::{Case, Known, sentence};
-use crate::detect::{advice_on_moves, moves_back, who};
-use crate::model::{Sentence, TagEnd, Timestamp, Verdict};
+use crate::detect::{MoveBack, TagSubject, advice_on_moves, moved_on, moves_back, who};
+use crate::model::{Sentence, TagEnd, Timestamp, Verdict, plural, times};
 use crate::timeline::{EventNo, Image, RepositoryHistory, TagLife, TagSpan};
 
 /// How many earlier images are told of.
@@ -13,9 +13,9 @@ pub fn narrate(case: Case<'_>, known: Known<'_>, life: &TagLife, span: &TagSpan,
     let tag = case.question.about.tag().unwrap_or_default();
     let earlier: Vec<&TagSpan> = life.spans.iter().filter(|other| other.until <= span.from).collect();
     verdict.narrative = vec![points_to(case, known, span, tag), before(case, &earlier, tag), comparison(case, known, life, span, &earlier, tag)];
-    let back = moves_back(known.repository, life).into_iter().rfind(|back| std::ptr::eq(back.to, span));
-    verdict.advice = match back {
-        Some(back) => advice_on_moves(tag, &case.history.digest_or_zero(back.from.digest).short(), back.by_another(case.history)),
+    let back = moves_back(known.repository, life).into_iter().rfind(|back| back.to.from <= span.from);
+    verdict.advice = match back.zip(case.asked_tag()) {
+        Some((back, tag)) => advice_on_moves(TagSubject { history: case.history, repository: known.repository, tag, life }, back),
         None => vec!["If a pull of it failed, ask with the whole error line, or with --at and the time of the failure.".to_owned()],
     };
 }
@@ -43,7 +43,7 @@ fn before(case: Case<'_>, earlier: &[&TagSpan], tag: &str) -> Sentence {
     }
     let told: Vec<String> = earlier.iter().rev().take(SPANS_MAX).map(|span| one(case, span)).collect();
     let more = earlier.len().saturating_sub(SPANS_MAX);
-    let more = if more > 0 { format!("; and to {more} image(s) before that") } else { String::new() };
+    let more = if more > 0 { format!("; and to {} before that", plural(more, "image")) } else { String::new() };
     let evidence = earlier.iter().rev().take(SPANS_MAX).flat_map(|span| [span.since, span.ended_by]).filter(|event| event.is_some());
     let mut events: Vec<EventNo> = evidence.collect();
     events.dedup();
@@ -76,7 +76,7 @@ fn comparison(case: Case<'_>, known: Known<'_>, life: &TagLife, span: &TagSpan, 
     let all = moves_back(known.repository, life);
     let pulls = |span: &TagSpan| match span.pulls {
         0 => "No pull by the tag is in the logs since then".to_owned(),
-        pulls => format!("It was pulled by the tag {pulls} time(s) since then"),
+        pulls => format!("It was pulled by the tag {} since then", times(pulls)),
     };
     if let Some(back) = all.iter().rfind(|back| std::ptr::eq(back.to, span)) {
         let (newer, older) = (case.history.digest_or_zero(back.from.digest).short(), case.history.digest_or_zero(back.to.digest).short());
@@ -88,18 +88,41 @@ fn comparison(case: Case<'_>, known: Known<'_>, life: &TagLife, span: &TagSpan, 
         let evidence = [back.from.since, back.to.since].into_iter().flat_map(|event| case.event(event)).collect();
         return sentence(format!("The tag went back to an older image: {pushers}, which was pushed before it.{times} {}.", pulls(span)), evidence);
     }
+    if let Some(back) = all.iter().rfind(|back| back.to.from <= span.from) {
+        return went_back(case, *back, earlier, all.len(), &pulls(span));
+    }
     if let Some(pinned) = super::pinned::before(case, known) {
         return sentence(format!("{} {}.", pinned.text, pulls(span)), pinned.evidence);
     }
     let moves = earlier.iter().filter(|span| span.end == Some(TagEnd::Moved)).count();
-    let moved = if moves > 0 {
-        format!("It was moved {moves} time(s), each time to a newer image or as these logs cannot tell")
-    } else {
-        format!("Tag {tag} was not moved in these logs")
+    let moved = match moves {
+        0 => format!("Tag {tag} was not moved in these logs"),
+        _ if known_ages(life) => format!("It was moved {}, each time to a newer image", times(moves)),
+        _ => format!("It was moved {}, each time to a newer image or as these logs cannot tell", times(moves)),
     };
-    let moved =
-        if moves > 0 && all.is_empty() && known_ages(life) { format!("It was moved {moves} time(s), each time to a newer image") } else { moved };
     sentence(format!("{moved}. {}.", pulls(span)), case.event(span.last_pull))
+}
+
+/// It was on an older image for a while, and is not any more.
+fn went_back(case: Case<'_>, back: MoveBack<'_>, earlier: &[&TagSpan], went_back: usize, pulls: &str) -> Sentence {
+    let digest = |span: &TagSpan| case.history.digest_or_zero(span.digest).short();
+    let moves = earlier.iter().filter(|span| span.end == Some(TagEnd::Moved)).count();
+    let last = if went_back > 1 { ", the last time" } else { "" };
+    let until = moved_on(case.history, back.to).map(|moved| format!(", until {moved}")).unwrap_or_default();
+    let meanwhile = match back.to.pulls {
+        0 => String::new(),
+        pulls => format!(" It was pulled {} in between, which gave the older image.", times(pulls)),
+    };
+    let text = format!(
+        "It was moved {}, and {} of these moves went back to an older image{last} at {}, when {} moved it from {} to {}{until}.{meanwhile} {pulls}.",
+        times(moves),
+        went_back,
+        Timestamp::from_millis(back.to.from),
+        who(case.history, back.to.since),
+        digest(back.from),
+        digest(back.to),
+    );
+    sentence(text, [back.from.since, back.to.since, back.to.ended_by].into_iter().flat_map(|event| case.event(event)).collect())
 }
 
 fn known_ages(life: &TagLife) -> bool {

@@ -8,11 +8,11 @@ use crate::timeline::tests::log::{Log, START, digest};
 const HOST: &str = "111122223333.dkr.ecr.eu-central-1.amazonaws.com";
 const DAY: i64 = 86_400;
 
-fn found(log: &Log) -> Vec<Finding> {
+pub(super) fn found(log: &Log) -> Vec<Finding> {
     findings(&log.history(), Settings { race_window_seconds: 600 })
 }
 
-fn ask(log: &Log, text: &str) -> Verdict {
+pub(super) fn ask(log: &Log, text: &str) -> Verdict {
     explain(&Question::parse(text).unwrap(), &log.history(), &found(log), &Coverage::default())
 }
 
@@ -22,16 +22,16 @@ fn ask_at(log: &Log, text: &str, second: i64) -> Verdict {
     explain(&question, &log.history(), &found(log), &Coverage::default())
 }
 
-fn failed(image: &str) -> String {
+pub(super) fn failed(image: &str) -> String {
     format!("failed to resolve ref {HOST}/shop/api{image}: not found")
 }
 
-fn said(verdict: &Verdict) -> String {
+pub(super) fn said(verdict: &Verdict) -> String {
     let sentences = verdict.narrative.iter().chain(&verdict.not_this).chain(&verdict.used_by).map(|sentence| sentence.text.as_str());
     sentences.chain(verdict.advice.iter().map(String::as_str)).collect::<Vec<_>>().join("\n")
 }
 
-fn kinds(log: &Log) -> Vec<FindingKind> {
+pub(super) fn kinds(log: &Log) -> Vec<FindingKind> {
     let mut kinds: Vec<FindingKind> = found(log).iter().map(|finding| finding.kind).collect();
     kinds.sort_unstable();
     kinds
@@ -178,7 +178,7 @@ fn what_is_named_by_a_tag_that_nothing_ever_had() {
     assert_eq!((finding.kind, finding.severity, finding.lost.digest), (FindingKind::Unexplained, Severity::Critical, None));
     assert_eq!(finding.usage.references.iter().map(crate::model::LogText::raw).collect::<Vec<_>>(), ["service:shop"]);
     let verdict = ask(&log, &failed(":v2"));
-    assert!(verdict.narrative[0].text.contains("asked for 1 time(s)"), "{}", verdict.narrative[0].text);
+    assert!(verdict.narrative[0].text.contains("asked for once"), "{}", verdict.narrative[0].text);
     // It came afterwards: that explains it.
     log.at(200).push(2, "v2");
     assert_eq!(kinds(&log), []);

@@ -3,7 +3,7 @@
 use super::cause::of_loss;
 use super::{Case, Known, access, against, pinned, sentence, tag_story, used_by};
 use crate::detect::broken;
-use crate::model::{Basis, Cause, EventRef, ImageState, Sentence, StepKind, Timestamp, Verdict};
+use crate::model::{Basis, Cause, EventRef, ImageState, Order, Sentence, StepKind, Timestamp, Verdict, plural_verb};
 use crate::timeline::{DigestNo, EventNo, Image, RepositoryHistory, TagLife, TagSpan};
 
 pub fn verdict(case: Case<'_>, known: Known<'_>) -> Verdict {
@@ -107,6 +107,8 @@ fn cause(case: Case<'_>, known: Known<'_>) -> Cause {
         ImageState::Unknown if only_refused(image) => Cause::NeverPushedHere,
         ImageState::Unknown => Cause::Unknown,
         ImageState::Untagged if image.displaced.is_some() => Cause::TagMovedStillThere,
+        // What nobody can read may have taken it.
+        _ if case.question.failed && unread_since(case, known).is_some() => Cause::Unknown,
         _ => Cause::StillThere,
     }
 }
@@ -140,7 +142,7 @@ fn narrate(case: Case<'_>, known: Known<'_>, verdict: &mut Verdict) {
     verdict.narrative.push(sentence(first, case.event(push)));
     verdict.narrative.push(endings(case, known));
     if let Some(taken) = access::taken(case, known.repository, Some(image)).filter(|_| verdict.cause == Cause::AccessTaken) {
-        verdict.narrative.push(taken.sentence(case));
+        verdict.narrative.push(taken.sentence(case, known.repository, Some(image)));
         verdict.advice.push(taken.advice(case, known.repository));
         return;
     }
@@ -152,6 +154,15 @@ fn narrate(case: Case<'_>, known: Known<'_>, verdict: &mut Verdict) {
 /// The second step: what took it, for a while or not at all.
 fn endings(case: Case<'_>, known: Known<'_>) -> Sentence {
     let upto = case.when.at;
+    if let Some(gap) = unread_since(case, known) {
+        let event = case.history.event(gap);
+        let text = format!(
+            "No event that can be read took it; one of {} ({}) lacks its content, for CloudTrail leaves it out above 100 KB.",
+            event.event_time,
+            event.event_name.raw()
+        );
+        return sentence(text, vec![event]);
+    }
     if let Some(loss) = known.image.losses.iter().find(|loss| loss.at > upto) {
         let cause = of_loss(case, known, loss).word();
         return sentence(format!("It went only later, at {} ({cause}).", Timestamp::from_millis(loss.at)), case.event(loss.event));
@@ -169,16 +180,39 @@ fn endings(case: Case<'_>, known: Known<'_>) -> Sentence {
     no_event(case, known.repository)
 }
 
+/// The last event of the repository before the moment in question that does not say what it did, since the last sign of the image.
+fn unread_since(case: Case<'_>, known: Known<'_>) -> Option<EventNo> {
+    let shows = |kind: StepKind| {
+        !matches!(
+            kind,
+            StepKind::Pull | StepKind::PullFailed | StepKind::Referenced | StepKind::TaskStopped | StepKind::PushFailed | StepKind::DeleteFailed
+        )
+    };
+    let seen = known.image.steps.iter().filter(|step| shows(step.kind)).map(|step| case.time(step.event)).filter(|at| *at <= case.when.at).max();
+    let open = |event: &EventNo| case.time(*event) <= case.when.at && seen.is_none_or(|seen| case.time(*event) >= seen);
+    known.repository.gaps.iter().copied().rfind(open)
+}
+
 /// That nothing took the image, and how much that is worth.
 pub fn no_event(case: Case<'_>, repository: &RepositoryHistory) -> Sentence {
     match repository.runs.last() {
         Some(&(run, _)) => {
             let runs = repository.runs.len();
             sentence(
-                format!("No event took it: {runs} lifecycle run(s) were logged for this repository, and none lists it as taken."),
+                format!(
+                    "No event took it: {} logged for this repository, and none lists it as taken.",
+                    plural_verb(runs, "lifecycle run", ["was", "were"])
+                ),
                 case.event(run),
             )
         }
+        None if !repository.gaps.is_empty() => sentence(
+            format!(
+                "No event that can be read took it; {} content.",
+                plural_verb(repository.gaps.len(), "event", ["of this repository lacks its", "of this repository lack their"])
+            ),
+            repository.gaps.last().into_iter().flat_map(|event| case.event(*event)).collect(),
+        ),
         None => sentence("No event took it; no lifecycle run of this repository is in the logs.", Vec::new()),
     }
 }
@@ -206,7 +240,15 @@ fn third(case: Case<'_>, known: Known<'_>, cause: Cause) -> (String, Vec<EventRe
             let event = displaced.map_or(EventNo::NONE, |displaced| displaced.second_push);
             let tag = displaced.map_or("", |displaced| case.history.text(displaced.tag));
             (
-                format!("It has lost its tag {tag} to another push: it can be pulled by digest today, and is the next victim of an untagged rule."),
+                match displaced.map(|displaced| displaced.order) {
+                    Some(Order::Ambiguous) => format!(
+                        "It and {} were pushed under tag {tag} in the same second, and nothing in the logs tells which came last: one has the tag, and the other is the next victim of an untagged rule. `aws ecr describe-images` tells which; both can be pulled by digest today.",
+                        displaced.map_or_else(String::new, |displaced| case.history.digest_or_zero(displaced.by).short())
+                    ),
+                    _ => format!(
+                        "It has lost its tag {tag} to another push: it can be pulled by digest today, and is the next victim of an untagged rule."
+                    ),
+                },
                 case.event(event),
                 "Give it a tag (`aws ecr put-image` with its manifest and a new tag) before the next lifecycle run, or deploy anew.",
             )
@@ -214,9 +256,9 @@ fn third(case: Case<'_>, known: Known<'_>, cause: Cause) -> (String, Vec<EventRe
         Cause::NeverPushedHere => {
             let refused = image.steps.iter().find(|step| step.kind == StepKind::PushFailed).map_or(EventNo::NONE, |step| step.event);
             (
-                "Every push of it to this repository was refused.".to_owned(),
+                refusal(case, known, refused),
                 case.event(refused),
-                "Look at why the push was refused (errorCode), and push again.",
+                "If the tag was taken in a repository with immutable tags, push under a tag of its own, and deploy that; else look at errorCode of the refused push.",
             )
         }
         Cause::StillThere if let Some(pinned) = pinned::before(case, known) => (
@@ -239,11 +281,39 @@ fn third(case: Case<'_>, known: Known<'_>, cause: Cause) -> (String, Vec<EventRe
             Vec::new(),
             "Look at access (repository policy, endpoint policy, KMS key), at the puller's network, and at events after the end of these logs.",
         ),
+        Cause::Unknown if let Some(gap) = unread_since(case, known).filter(|_| exists(image).is_some()) => (
+            format!(
+                "{} by {} may have taken the image or its tag: what it did is not in the logs, and nothing else in them explains a failed pull. If the image is still there, look at access and at the puller's network instead.",
+                case.history.event(gap).event_name.raw(),
+                crate::detect::who(case.history, gap)
+            ),
+            case.event(gap),
+            "Ask the registry whether the image is there: `aws ecr describe-images` with its digest tells the two apart.",
+        ),
         _ => (
             "It may have been pushed before the logs begin, or elsewhere.".to_owned(),
             Vec::new(),
             "Widen --since, and read the logs of the account and region that own the repository.",
         ),
+    }
+}
+
+/// That every push was refused; and, where its tag is on another image and cannot be moved, most likely why.
+fn refusal(case: Case<'_>, known: Known<'_>, refused: EventNo) -> String {
+    let (history, repository) = (case.history, known.repository);
+    let pushed = known.image.steps.iter().find(|step| step.event == refused);
+    let tag = pushed.and_then(|step| step.tag.some());
+    let immutable = history.text(repository.mutability.setting).starts_with("IMMUTABLE");
+    let by = crate::detect::who(history, refused);
+    let tried = format!("Every push of it to this repository was refused: {by} tried at {}", history.time(refused));
+    let holder = tag.and_then(|tag| Some((tag, repository.tag_lives.get(&tag)?.at(case.time(refused))?)));
+    match holder {
+        Some((tag, span)) if immutable => format!(
+            "{tried}, under tag {}, which was on {}, and the repository's tags are immutable.",
+            history.text(tag),
+            history.digest_or_zero(span.digest).short()
+        ),
+        _ => format!("{tried}."),
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{Case, Known, sentence};
 use crate::detect::asked as asked_in_vain;
-use crate::model::{Caller, Principal, Sentence, StepKind, folded};
-use crate::timeline::{EventNo, Loss, Sym, TagLife, UseKind};
+use crate::model::{Caller, Principal, Sentence, StepKind, folded, plural, times};
+use crate::timeline::{EventNo, Loss, Sym, TagLife, Use, UseKind};
 
 /// A login counts for the pulls within so many milliseconds after it: an authorization token lives 12 hours.
 const TOKEN_MILLIS: i64 = 12 * 3_600_000;
@@ -22,14 +22,19 @@ pub fn sentences(case: Case<'_>, known: Known<'_>, loss: Option<&Loss>) -> Vec<S
 
 /// One sentence for each that refers to it and how, in order of the first time: a service that cannot start tries for ever.
 fn uses(case: Case<'_>, known: Known<'_>) -> Vec<Sentence> {
+    let gone = known.image.gone_at.unwrap_or(i64::MAX);
     let mut said: Vec<(Sym, UseKind, bool, Vec<EventNo>)> = Vec::new();
     let mut places: HashMap<(Sym, UseKind, bool), usize> = HashMap::new();
     for found in &known.image.uses {
-        let replaced = found.until != i64::MAX;
-        let place = *places.entry((found.by, found.kind, replaced)).or_insert(said.len());
+        let again = |other: &Use| other.by == found.by && other.until == i64::MAX && other.kind.pins();
+        let replaced = found.until != i64::MAX && !known.image.uses.iter().any(again);
+        // What was to be deployed with an image that was gone by then has no copy of it.
+        let kind = if found.kind == UseKind::Kept && found.from > gone { UseKind::Started } else { found.kind };
+        let place = *places.entry((found.by, kind, replaced)).or_insert(said.len());
         match said.get_mut(place) {
+            Some((.., events)) if events.last() == Some(&found.event) => {}
             Some((.., events)) => events.push(found.event),
-            None => said.push((found.by, found.kind, replaced, vec![found.event])),
+            None => said.push((found.by, kind, replaced, vec![found.event])),
         }
     }
     said.into_iter().map(|(by, kind, replaced, events)| used(case, by, kind, replaced, &events)).collect()
@@ -42,8 +47,9 @@ fn used(case: Case<'_>, by: Sym, kind: UseKind, replaced: bool, events: &[EventN
         UseKind::DeployedByTag => "was deployed when its tag pointed to it",
         UseKind::DeployedByDigest => "is deployed with its digest",
         UseKind::ResolvedByTask => "resolved its tag to it",
+        UseKind::TaskStopped if case.history.text(by).contains(":lambda:") => "could not be updated or called for want of it",
         UseKind::TaskStopped => "could not start because of it",
-        UseKind::Kept => "keeps it: its reference meant this image",
+        UseKind::Kept => "runs a copy of it: its reference meant this image when it was deployed",
         UseKind::Asked => "asks for its tag whenever it runs",
         UseKind::Offered => "names it, and nothing is known to run it",
         UseKind::Started => "ran it, or was to",
@@ -80,9 +86,12 @@ fn pulls(case: Case<'_>, known: Known<'_>, loss: Option<&Loss>) -> Vec<Sentence>
     let principals = by_principal.len();
     let times: u64 = by_principal.values().skip(PRINCIPALS_MAX).map(|pulls| pulls.times).sum();
     let shown = by_principal.into_iter().take(PRINCIPALS_MAX);
-    let mut list: Vec<Sentence> = shown.map(|((_, standing), pulls)| asked(case, &pulls, after, standing)).collect();
+    let mut list: Vec<Sentence> = shown.map(|((_, standing), pulls)| asked(case, &pulls, after, standing, "it")).collect();
     if let Some(more) = principals.checked_sub(PRINCIPALS_MAX).filter(|more| *more > 0) {
-        list.push(sentence(format!("{more} more principals asked for it {times} time(s){after}: `tagfall timeline` names them all."), Vec::new()));
+        list.push(sentence(
+            format!("{} more asked for it {}{after}: `tagfall timeline` names them all.", plural(more, "principal"), plural(times, "time")),
+            Vec::new(),
+        ));
     }
     list
 }
@@ -98,30 +107,43 @@ fn standing(caller: Caller) -> &'static str {
 
 /// Who asked for a tag while nothing had it.
 pub fn of_tag(case: Case<'_>, life: Option<&TagLife>) -> Vec<Sentence> {
-    let mut by: BTreeMap<(bool, &str), (u64, EventNo)> = BTreeMap::new();
-    for ask in life.into_iter().flat_map(|life| &life.asks).filter(|ask| asked_in_vain(ask)) {
-        let is_task = ask.kind.is_a_task();
-        let name = if is_task { ask.by } else { case.history.noted(ask.event).actor };
-        let entry = by.entry((is_task, case.history.text(name))).or_insert((0, ask.event));
+    of_tag_since(case, life, i64::MIN)
+}
+
+/// The same, of those who asked at `from` or later, in milliseconds.
+pub fn of_tag_since(case: Case<'_>, life: Option<&TagLife>, from: i64) -> Vec<Sentence> {
+    let asks = || life.into_iter().flat_map(|life| &life.asks).filter(move |ask| asked_in_vain(ask) && case.time(ask.event) >= from);
+    let mut tasks: BTreeMap<&str, (u64, EventNo)> = BTreeMap::new();
+    for ask in asks().filter(|ask| ask.kind.is_a_task()) {
+        let entry = tasks.entry(case.history.text(ask.by)).or_insert((0, ask.event));
         (entry.0, entry.1) = (entry.0 + 1, ask.event);
     }
-    let say = |((is_task, name), (count, last)): ((bool, &str), (u64, EventNo))| {
+    let mut pulls: BTreeMap<Principal<'_>, Pulls<'_>> = BTreeMap::new();
+    for ask in asks().filter(|ask| !ask.kind.is_a_task()) {
+        let actor = case.history.text(case.history.noted(ask.event).actor);
+        let pulls = pulls.entry(Principal::of(actor)).or_default();
+        pulls.times += 1;
+        pulls.sessions.insert(actor, ask.event);
+        pulls.last = Some(ask.event);
+    }
+    let task = |(name, (count, last)): (&str, (u64, EventNo))| {
         let name = if name.is_empty() { "Somebody" } else { name };
-        let what = if is_task { "could not start a task because of it" } else { "asked for the tag in vain" };
-        sentence(format!("{name} {what}, {count} time(s)."), case.event(last))
+        sentence(format!("{name} could not start a task because of it, {}.", times(count)), case.event(last))
     };
-    by.into_iter().take(PRINCIPALS_MAX).map(say).collect()
+    let mut list: Vec<Sentence> = pulls.into_values().take(PRINCIPALS_MAX).map(|pulls| asked(case, &pulls, " in vain", "", "the tag")).collect();
+    list.extend(tasks.into_iter().take(PRINCIPALS_MAX).map(task));
+    list
 }
 
 /// With the last event of each session, the last of all at the end.
-fn asked(case: Case<'_>, pulls: &Pulls<'_>, after: &str, standing: &str) -> Sentence {
+fn asked(case: Case<'_>, pulls: &Pulls<'_>, after: &str, standing: &str, what: &str) -> Sentence {
     let last = pulls.last.unwrap_or(EventNo::NONE);
     let from = origin(case, last).map_or_else(String::new, |address| format!(", from {address}"));
     let who = folded(pulls.sessions.keys().copied().filter(|actor| !actor.is_empty())).pop().unwrap_or_else(|| "Somebody".to_owned());
     let mut events: Vec<EventNo> = pulls.sessions.values().copied().filter(|event| *event != last).collect();
     events.sort_by_key(|event| case.history.noted(*event).time);
     let shown = events.iter().rev().take(EVENTS_MAX - 1).rev().chain(&pulls.last);
-    let text = format!("{who} asked for it {} time(s){after}{from}{standing}.", pulls.times);
+    let text = format!("{who} asked for {what} {}{after}{from}{standing}.", times(pulls.times));
     sentence(text, shown.flat_map(|event| case.event(*event)).collect())
 }
 

@@ -2,7 +2,7 @@
 
 use super::Subject;
 use crate::detect::{Harm, place, span};
-use crate::model::{ImageState, LifecycleAction, Outlook, Timestamp};
+use crate::model::{ImageState, LifecycleAction, Outlook, Timestamp, plural, plural_verb, times};
 use crate::timeline::{Prospects, RepositoryHistory};
 
 /// What is not known about the policy of a repository.
@@ -22,10 +22,10 @@ pub fn unknown(repository: &RepositoryHistory, prospects: Option<&Prospects>) ->
 pub fn why(harm: &Harm) -> Vec<String> {
     let mut why: Vec<String> = harm.pinned.iter().map(|name| format!("{} is deployed with it, or could not start without it.", name.raw())).collect();
     if harm.usage.pulls_after_gone > 0 {
-        why.push(format!("It was asked for {} time(s) since it is in the archive.", harm.usage.pulls_after_gone));
+        why.push(format!("It was asked for {} since it is in the archive.", times(harm.usage.pulls_after_gone)));
     }
     if harm.severity.is_some() && harm.usage.pulls_while_untagged > 0 {
-        why.push(format!("It was pulled {} time(s) since it has no tag.", harm.usage.pulls_while_untagged));
+        why.push(format!("It was pulled {} since it has no tag.", times(harm.usage.pulls_while_untagged)));
     }
     why
 }
@@ -35,9 +35,9 @@ pub fn summary(subject: &Subject<'_>, outlook: Outlook, harm: &Harm) -> String {
     let repository = place(&subject.history.repository(subject.repository));
     let needed = match (harm.pinned.len(), harm.usage.pulls_after_gone) {
         _ if harm.severity.is_none() => String::new(),
-        (0, 0) => format!("; it was pulled {} time(s) without a tag", harm.usage.pulls_while_untagged),
-        (0, pulls) => format!("; it was asked for {pulls} time(s) since"),
-        (names, _) => format!("; {names} deployment(s) still need it"),
+        (0, 0) => format!("; it was pulled {} without a tag", times(harm.usage.pulls_while_untagged)),
+        (0, pulls) => format!("; it was asked for {} since", times(pulls)),
+        (names, _) => format!("; {} it", plural_verb(names, "deployment", ["still needs", "still need"])),
     };
     let more = if subject.image.tags_known { "" } else { "; it may have tags that the logs do not tell" };
     format!("In {repository}, {digest}{} {}{needed}{more}.", looks(subject), will(subject, outlook))
@@ -49,7 +49,7 @@ fn looks(subject: &Subject<'_>) -> String {
         (Some(displaced), _) => {
             format!(", which lost tag {} to {},", subject.history.text(displaced.tag), subject.history.digest_or_zero(displaced.by).short())
         }
-        (None, ImageState::Tagged) => format!(" with {} tag(s)", subject.image.tags.len()),
+        (None, ImageState::Tagged) => format!(" with {}", plural(subject.image.tags.len(), "tag")),
         (None, ImageState::Archived) => " in the archive".to_owned(),
         (None, _) => " without a tag".to_owned(),
     }
@@ -74,7 +74,7 @@ fn will(subject: &Subject<'_>, outlook: Outlook) -> String {
         }
         Outlook::Counted => {
             let survives = subject.prospect().and_then(|prospect| prospect.survives).unwrap_or_default();
-            format!("is kept by {words} as things stand: it survives {survives} more image(s) that the rule counts")
+            format!("is kept by {words} as things stand: it survives {} that the rule counts", plural(survives, "more image"))
         }
         Outlook::Held => format!("stays while an index lists it, although {words} speaks of it"),
         Outlook::Safe => "is in no danger by policy: no rule speaks of it".to_owned(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::chain::Node;
 use super::keys::Keys;
 use super::read::Found;
-use crate::model::{Chain, CheckedKind, CheckedObject, GapCause, LogText, Standing, Timestamp};
+use crate::model::{Chain, CheckedKind, CheckedObject, GapCause, LogText, Standing, Timestamp, plural_verb, times};
 use crate::source::KeyRequest;
 use crate::source::layout::is_region;
 
@@ -23,7 +23,8 @@ pub fn all(found: &[Found], nodes: &[Node], chains: &[Chain], objects: &[Checked
     warnings.extend(unknown_keys(found, nodes));
     if overdue > 0 {
         warnings.push(format!(
-            "{overdue} log file(s) were delivered long after the last log digest file: validation was turned off, or the newest log digest files were removed."
+            "{} delivered long after the last log digest file: validation was turned off, or the newest log digest files were removed.",
+            plural_verb(overdue, "log file", ["was", "were"])
         ));
     }
     warnings.extend(anew(chains));
@@ -76,8 +77,8 @@ fn unknown_keys(found: &[Found], nodes: &[Node]) -> Option<String> {
     let unknown: Vec<&Found> = found.iter().zip(nodes).filter(|(_, node)| node.standing == Standing::UnknownKey).map(|(found, _)| found).collect();
     let first = unknown.first()?;
     Some(format!(
-        "{} log digest file(s) name a public key that is not among those given, such as {}. If AWS does not list it either, they were forged: {}",
-        unknown.len(),
+        "{} a public key that is not among those given, such as {}. If AWS does not list it either, they were forged: {}",
+        plural_verb(unknown.len(), "log digest file", ["names", "name"]),
         first.file.fingerprint,
         commands(&unknown)
     ))
@@ -90,8 +91,8 @@ fn anew(chains: &[Chain]) -> Option<String> {
     (!gaps.is_empty()).then(|| {
         let names: Vec<&str> = trails.into_iter().take(NAMES_MAX).collect();
         format!(
-            "{} time(s) a chain begins anew ({}): validation or logging was off in between. Events named StopLogging, UpdateTrail and DeleteTrail tell who did that; if there are none, log digest files were removed.",
-            gaps.len(),
+            "A chain begins anew {} ({}): validation or logging was off in between. Events named StopLogging, UpdateTrail and DeleteTrail tell who did that; if there are none, log digest files were removed.",
+            times(gaps.len()),
             names.join(", ")
         )
     })

@@ -9,6 +9,7 @@ use polars::prelude::{Column, DataFrame, Series};
 use polars_arrow::bitmap::Bitmap;
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
 use polars_error::{PolarsError, PolarsResult, polars_err};
+use polars_parquet::parquet::statistics::{BinaryStatistics, Statistics};
 use polars_parquet::read::{
     BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, PhysicalType, column_iter_to_arrays, infer_schema, read_metadata,
 };
@@ -163,6 +164,17 @@ impl Reader {
             DataFrame::new(mask.map_or(height, Bitmap::set_bits), columns)
         };
         guarded(&self.path, || frame().map_err(|error| self.error(error)))
+    }
+
+    /// Whether a column of texts may have one of `texts` in a row group, as far as its least and greatest ones tell.
+    pub(super) fn may_have(&self, group: usize, column: &str, texts: &[String]) -> bool {
+        let chunk = self.metadata.row_groups.get(group).and_then(|group| group.columns_under_root_iter(column)).and_then(|mut chunks| chunks.next());
+        let chunk = chunk.filter(|chunk| chunk.descriptor().path_in_schema.len() == 1);
+        let statistics = chunk.and_then(|chunk| chunk.statistics(&self.metadata.footer_buf));
+        let Some(Ok(Statistics::Binary(BinaryStatistics { min_value: Some(least), max_value: Some(greatest), .. }))) = statistics else {
+            return true;
+        };
+        texts.iter().any(|text| least.as_slice() <= text.as_bytes() && text.as_bytes() <= greatest.as_slice())
     }
 
     /// How many rows a row group has.

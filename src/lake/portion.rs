@@ -1,25 +1,39 @@
 //! A row group of a lake, of which nothing is read before it is asked for.
 
 use polars::prelude::Int64Chunked;
+use polars_arrow::bitmap::Bitmap;
 
 use super::LakeError;
 use super::codes::{Codes, Texts};
 use super::manifest::FileEntry;
-use super::parquet::Reader;
-use super::read::is_within;
+use super::parquet::{Reader, Wanted};
+use super::read::{is_within, table_rows};
 use crate::model::Filter;
 use crate::tables::cloudtrail::{ORIGINS, Origin};
+use crate::tables::{Asked, Rows};
 
 /// Rows of `cloudtrail_logs`, some of which may lie outside of the times that are asked for.
 pub struct Portion<'p> {
     reader: &'p Reader,
     group: usize,
     file: &'p FileEntry,
+    address: Address,
+}
+
+/// Where a portion is found again, while its lake is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Address {
+    pub(super) file: usize,
+    pub(super) group: usize,
 }
 
 impl<'p> Portion<'p> {
-    pub(super) fn new(reader: &'p Reader, group: usize, file: &'p FileEntry) -> Self {
-        Self { reader, group, file }
+    pub(super) fn new(reader: &'p Reader, file: &'p FileEntry, address: Address) -> Self {
+        Self { reader, group: address.group, file, address }
+    }
+
+    pub fn address(&self) -> Address {
+        self.address
     }
 
     /// How many rows.
@@ -30,6 +44,12 @@ impl<'p> Portion<'p> {
     /// Whether all of them lie within the times of `filter`.
     pub fn is_within(&self, filter: &Filter) -> bool {
         is_within(filter, self.file)
+    }
+
+    /// Whether a column may have one of `texts`: false only where the least and the greatest text of the portion say so.
+    pub fn may_have(&self, column: &str, texts: &[String]) -> bool {
+        let is_text = |(name, origin): &(&str, Origin)| *name == column && matches!(origin, Origin::Field(_));
+        !ORIGINS.iter().any(is_text) || self.reader.may_have(self.group, column, texts)
     }
 
     /// The texts of a column, or of a field inside it, in these rows (`None`: all); `None` if no texts are there.
@@ -43,6 +63,20 @@ impl<'p> Portion<'p> {
         let texts = Texts::single(self.file.partition.value(column).as_deref());
         // The one text has the number 0; where there is none, that is NULL's.
         Ok(Some(Codes { of_row: vec![0; rows.map_or_else(|| self.height(), <[u32]>::len)], texts }))
+    }
+
+    /// Columns of these rows (`None`: all of them), with those of their partition. Of row columns, the fields that are asked for.
+    ///
+    /// # Errors
+    /// The file is damaged, or has no such column.
+    pub fn rows(&self, columns: &[Asked], rows: Option<&[bool]>) -> Result<Rows, LakeError> {
+        let asked = |name: &str| columns.iter().any(|column| column.name == name);
+        let in_file = ORIGINS.iter().filter(|(name, origin)| asked(name) && *origin != Origin::Partition);
+        let fields = |name: &str| columns.iter().find(|column| column.name == name).map_or(&[][..], |column| &column.fields);
+        let wanted = in_file.map(|(name, _)| Wanted { name, fields: fields(name).iter().map(Vec::as_slice).collect() });
+        let mask = rows.map(|rows| rows.iter().copied().collect::<Bitmap>());
+        let frame = self.reader.read(self.group, Some(&wanted.collect::<Vec<_>>()), mask.as_ref())?;
+        table_rows(&frame, &self.file.partition, asked).map_err(|error| self.reader.error(error))
     }
 
     /// Where each row stood in its object.

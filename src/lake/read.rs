@@ -21,7 +21,7 @@ use super::manifest::{Damage, FileEntry, Loaded, Manifest};
 use super::objects::{self, Ending, ObjectState};
 use super::parquet::{Reader, Wanted};
 use super::partition::Partition;
-use super::portion::Portion;
+use super::portion::{Address, Portion};
 use super::rebuild::Records;
 use crate::model::{Coverage, Filter, ReadFailure, Timestamp};
 use crate::source::layout::{Days, Level, Place, Seen, Selection};
@@ -82,10 +82,15 @@ impl LakeFeed {
     }
 
     fn take(&self) -> Option<&FileEntry> {
+        self.take_numbered().map(|(_, file)| file)
+    }
+
+    fn take_numbered(&self) -> Option<(usize, &FileEntry)> {
         if self.stopped.load(Ordering::Relaxed) {
             return None;
         }
-        self.files.get(self.next.fetch_add(1, Ordering::Relaxed))
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.files.get(number).map(|file| (number, file))
     }
 
     fn read(&self, file: &FileEntry, sources: Option<&[&str]>, give: &mut dyn FnMut(Shelved<'_>)) -> Result<(), LakeError> {
@@ -144,10 +149,10 @@ impl LakeFeed {
 
     /// The same rows in a raw state: the row groups of the next file, until `take` wants no more of it.
     pub fn next_portions(&self, take: &mut dyn FnMut(&Portion<'_>) -> Result<(), LakeError>) -> bool {
-        let Some(file) = self.take() else { return false };
+        let Some((number, file)) = self.take_numbered() else { return false };
         let read = |take: &mut dyn FnMut(&Portion<'_>) -> Result<(), LakeError>| {
             let reader = Reader::of(&*self.disk, file)?;
-            reader.groups().try_for_each(|group| take(&Portion::new(&reader, group, file)))
+            reader.groups().try_for_each(|group| take(&Portion::new(&reader, file, Address { file: number, group })))
         };
         if !file.partition.native
             && let Err(error) = read(take)
@@ -155,6 +160,26 @@ impl LakeFeed {
             self.fail(file, &error);
         }
         true
+    }
+
+    /// Gives a portion again that has been given before. What cannot be read stands in the coverage.
+    pub fn at(&self, address: Address, take: &mut dyn FnMut(&Portion<'_>) -> Result<(), LakeError>) {
+        let Some(file) = self.files.get(address.file) else { return };
+        let read = || take(&Portion::new(&Reader::of(&*self.disk, file)?, file, address));
+        if let Err(error) = { read }() {
+            self.fail(file, &error);
+        }
+    }
+
+    /// A file without checksums may be damaged, and nobody could tell.
+    fn warning(&self) -> Option<String> {
+        let unsealed = self.files.iter().filter(|file| file.tail.is_none()).count();
+        (unsealed > 0).then(|| {
+            format!(
+                "{unsealed} file(s) of a lake were written by an earlier version and have no checksums: damage in them cannot be told. Ingest the \
+                 archives into a new lake, or, where you trust these files, let `tagfall lake repair` write them anew."
+            )
+        })
     }
 
     fn fail(&self, file: &FileEntry, error: &LakeError) {
@@ -197,7 +222,7 @@ fn within(rows: &DataFrame, filter: &Filter) -> PolarsResult<DataFrame> {
 }
 
 /// The same rows with the columns of their partition, under the names of `cloudtrail_logs`, in its order.
-fn table_rows(rows: &DataFrame, partition: &Partition, asked: impl Fn(&str) -> bool) -> PolarsResult<Rows> {
+pub(super) fn table_rows(rows: &DataFrame, partition: &Partition, asked: impl Fn(&str) -> bool) -> PolarsResult<Rows> {
     let height = rows.height();
     let mut columns = Vec::new();
     for (name, origin) in ORIGINS.iter().filter(|(name, _)| asked(name)) {
@@ -245,6 +270,7 @@ impl Shelf for LakeFeed {
             coverage.objects_failed += 1;
             coverage.failures.push(failure);
         }
+        coverage.warnings.extend(self.warning());
         coverage
     }
 }

@@ -294,6 +294,8 @@ pub struct TaskImage<'r> {
     /// The digest the task resolved, when it says so.
     pub digest: Option<Digest>,
     pub container: Option<Cow<'r, str>>,
+    /// Its container gives a reason of its own for not running.
+    pub failed: bool,
 }
 
 impl RepositoryRef<'_> {

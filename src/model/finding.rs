@@ -115,7 +115,8 @@ words! {
         TagMovedBack = "tag-moved-back",
         /// A stop reason or a failed call names an image, and nothing in the evidence says why.
         Unexplained = "unexplained",
-        /// The image is there, and somebody asked for it while the KMS key of its repository could not be used.
+        /// The image is there, and somebody asked for it while the KMS key of its repository could not be used, or is refused since the
+        /// repository's policy was changed.
         AccessTaken = "access-taken",
     }
 }
@@ -141,7 +142,9 @@ impl FindingKind {
             Self::TagRemoved => "somebody asked for a tag that a call had removed; the image may live",
             Self::TagMovedBack => "a tag moved to an image that was pushed before the one it had, and somebody pulled it around that time",
             Self::Unexplained => "a task's stop reason or a failed call names an image, and nothing in these logs says why",
-            Self::AccessTaken => "the image is there, and was asked for while the KMS key of its repository was disabled",
+            Self::AccessTaken => {
+                "the image is there, and was asked for while the KMS key of its repository could not be used, or is refused since the repository policy was changed"
+            }
         }
     }
 }

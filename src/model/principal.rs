@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::plural;
+
 /// A caller without its session: what several sessions have in common. Ordered by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Principal<'t> {
@@ -80,6 +82,17 @@ fn session(name: &str) -> Session<'_> {
     }
 }
 
+/// Who made one call that is in the trail of `recipient`: `deployer/build-7`, `alice`, of another account with that,
+/// `deployer/build-7 of 444455556666`; `somebody` for a text without a name.
+pub fn caller_in_words(actor: &str, recipient: &str) -> String {
+    if actor.is_empty() {
+        return "somebody".to_owned();
+    }
+    let (Principal { name, account }, session) = parts(actor);
+    let name = session.map_or_else(|| name.to_owned(), |session| format!("{name}/{session}"));
+    Principal { name: &name, account: account.filter(|account| *account != recipient) }.in_words()
+}
+
 /// Each principal once, with what its sessions are: `checkout-task-execution of 111122223333, 9 tasks`.
 pub fn folded<'t>(actors: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     let mut all: BTreeMap<Principal<'t>, BTreeSet<&'t str>> = BTreeMap::new();
@@ -100,7 +113,6 @@ fn sessions_in_words(sessions: &BTreeSet<&str>) -> String {
             kind => *kinds.entry(kind).or_default() += 1,
         }
     }
-    let plural = |number: usize, one: &str| if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") };
     let mut parts: Vec<String> = kinds
         .into_iter()
         .map(|(kind, number)| match kind {

@@ -2,7 +2,7 @@
 
 use crate::decode::seen::SeenEvents;
 use crate::decode::{ObjectReport, Outcome};
-use crate::model::{Coverage, LogText, ReadFailure, Timestamp};
+use crate::model::{Coverage, LogText, ReadFailure, Timestamp, plural, plural_verb};
 use crate::source::{Delivery, Fetched};
 use crate::timeline::History;
 
@@ -94,6 +94,7 @@ impl Coverage {
         self.widen(other.first_event_time);
         self.widen(other.last_event_time);
         self.failures.extend(other.failures);
+        self.warnings.extend(other.warnings);
     }
 
     /// Says what was odd about the records, and how it was taken.
@@ -106,12 +107,15 @@ impl Coverage {
         }
         if self.records_repaired.event_id > 0 {
             self.warnings.push(format!(
-                "{} record(s) have no eventID of their own: a second copy of one is told by its whole text.",
-                self.records_repaired.event_id
+                "{} no eventID of their own: a second copy of one is told by its whole text.",
+                plural_verb(self.records_repaired.event_id, "record", ["has", "have"])
             ));
         }
         if self.records_repaired.time_without_zone > 0 {
-            self.warnings.push(format!("{} record(s) say no time zone: their times were taken as UTC.", self.records_repaired.time_without_zone));
+            self.warnings.push(format!(
+                "{} no time zone, and UTC was taken.",
+                plural_verb(self.records_repaired.time_without_zone, "record", ["says", "say"])
+            ));
         }
     }
 
@@ -146,7 +150,8 @@ pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenEvents, partial: 
     }
     if lossy > 0 {
         coverage.warnings.push(format!(
-            "{lossy} object(s) hold records in another schema (OCSF, a table with CloudTrail's columns): what it has no place for is lost, and how much that is cannot be told."
+            "{} records in another schema (OCSF, a table with CloudTrail's columns): what it has no place for is lost, and how much that is cannot be told.",
+            plural_verb(lossy, "object", ["holds", "hold"])
         ));
     }
     coverage.events_sharing_an_id += seen.sharing_an_id();
@@ -160,14 +165,16 @@ pub fn describe(coverage: &mut Coverage, history: &History, read_only: bool) {
     let omitted: u64 = coverage.omitted.iter().map(|gap| gap.records).sum();
     if omitted > 0 {
         coverage.warnings.push(format!(
-            "{omitted} record(s) of {} repositories had their content left out by CloudTrail (over 100 KB): something was done there, and what is unknown.",
-            coverage.omitted.len()
+            "CloudTrail left out the content of {} of {} (over 100 KB): something was done there, and what is unknown.",
+            plural(omitted, "record"),
+            if coverage.omitted.len() == 1 { "1 repository".to_owned() } else { format!("{} repositories", coverage.omitted.len()) }
         ));
     }
     let unclear = history.gaps().iter().map(|gap| gap.records).sum::<u64>() - omitted;
     if unclear > 0 {
         coverage.warnings.push(format!(
-            "{unclear} record(s) do not say what was done in their repositories, as such a call does: they were changed, or are of an early version. Something was done there, and what is unknown."
+            "{} not say what was done in a repository, as such a call does: it was changed, or is of an early version. Something was done there, and what is unknown.",
+            plural_verb(unclear, "record", ["does", "do"])
         ));
     }
     for &push in history.mismatched() {

@@ -20,12 +20,13 @@ pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
         return None;
     }
     let who = service(record)?;
-    let need = match record.name {
-        "DeleteService" => Need::new(NeedKind::Ends, who, Vec::new()),
-        "StartDeployment" => Need::new(NeedKind::Keeps, who.clone(), Vec::new()).through([who]),
-        _ => source(record, who)?,
+    let needs = match record.name {
+        "DeleteService" => vec![Need::new(NeedKind::Ends, who, Vec::new())],
+        // It asks for the image once, and keeps what it gets.
+        "StartDeployment" => [NeedKind::Once, NeedKind::Keeps].map(|kind| Need::new(kind, who.clone(), Vec::new()).through([who.clone()])).into(),
+        _ => vec![source(record, who)?],
     };
-    Some((None, Action::Needs(vec![need])))
+    Some((None, Action::Needs(needs)))
 }
 
 fn service<'r>(record: &Record<'r>) -> Option<Cow<'r, str>> {

@@ -74,7 +74,8 @@ fn define<'r>(record: &Record<'r>) -> Option<Action<'r>> {
 /// An entry of `containerDefinitions[]` or `containers[]`.
 fn container(entry: Json<'_>) -> Option<TaskImage<'_>> {
     let name = entry.text("name").or_else(|| entry.text("containerName"));
-    task_image(name, entry.text("image"), digest(entry, "imageDigest"))
+    let image = task_image(name, entry.text("image"), digest(entry, "imageDigest"))?;
+    Some(TaskImage { failed: entry.text("reason").is_some(), ..image })
 }
 
 /// What makes `UpdateService` start a new deployment, as its API reference says of each parameter.

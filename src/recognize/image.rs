@@ -26,5 +26,5 @@ pub(super) fn image_ids(list: Json<'_>) -> Vec<ImageId<'_>> {
 pub(super) fn task_image<'r>(container: Option<&'r str>, image: Option<&str>, resolved: Option<Digest>) -> Option<TaskImage<'r>> {
     let reference = image.and_then(ImageReference::parse);
     let digest = resolved;
-    (reference.is_some() || digest.is_some()).then_some(TaskImage { reference, digest, container: container.map(Cow::Borrowed) })
+    (reference.is_some() || digest.is_some()).then_some(TaskImage { reference, digest, container: container.map(Cow::Borrowed), failed: false })
 }

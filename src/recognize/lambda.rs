@@ -109,6 +109,6 @@ fn failure<'r>(record: &Record<'r>, function: Cow<'r, str>) -> Option<Vec<Need<'
     if !missing && !record.error_code.is_some_and(|code| code.contains("ImageDeleted")) {
         return None;
     }
-    let image = |reference| TaskImage { reference: Some(reference), digest: None, container: None };
+    let image = |reference| TaskImage { reference: Some(reference), digest: None, container: None, failed: false };
     Some(vec![Need::new(NeedKind::Fails, function, ImageReference::find_all(message).into_iter().map(image).collect())])
 }

@@ -2,7 +2,10 @@
 
 mod chosen;
 mod collected;
+mod folded;
+mod merged;
 mod numbers;
+mod pairs;
 
 use polars::prelude::Series;
 use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments};
@@ -15,6 +18,7 @@ use super::relation::Groups;
 use super::values::{Cell, Values};
 use super::{names, order};
 use crate::tables::Kind;
+pub(super) use merged::{Merge, distinct_list, lengths, merged};
 use numbers::variance;
 
 pub(super) const NAMES: &[&str] = &[
@@ -51,6 +55,19 @@ pub(super) const NAMES: &[&str] = &[
     "first",
     "last",
     "geometric_mean",
+    "corr",
+    "covar_pop",
+    "covar_samp",
+    "regr_slope",
+    "regr_intercept",
+    "skewness",
+    "kurtosis",
+    "bitwise_and_agg",
+    "bitwise_or_agg",
+    "bitwise_xor_agg",
+    "map_union",
+    "numeric_histogram",
+    "reduce_agg",
 ];
 
 pub(super) fn is_aggregate(name: &str) -> bool {
@@ -74,6 +91,9 @@ pub(super) fn evaluate(scope: &Scope<'_>, function: &Function, groups: &Groups) 
 fn run(scope: &Scope<'_>, function: &Function, name: &str, groups: &Groups) -> Result<Values> {
     if function.null_treatment.is_some() {
         return Err(SqlError::new("IGNORE NULLS is for window functions; use FILTER (WHERE … IS NOT NULL)"));
+    }
+    if name == "reduce_agg" {
+        return folded::reduce(scope, function, groups);
     }
     let input = input(scope, function, name, groups)?;
     match (name, input.args.len()) {
@@ -106,6 +126,18 @@ fn run(scope: &Scope<'_>, function: &Function, name: &str, groups: &Groups) -> R
         ("stddev_pop", 1) => input.over_doubles(|values| variance(values, 0).sqrt()),
         ("variance" | "var_samp", 1) => input.over_several(|values| variance(values, 1)),
         ("var_pop", 1) => input.over_doubles(|values| variance(values, 0)),
+        ("corr", 2) => input.over_pairs(2, pairs::corr),
+        ("covar_pop", 2) => input.over_pairs(1, |pairs| pairs::covariance(pairs, 0)),
+        ("covar_samp", 2) => input.over_pairs(2, |pairs| pairs::covariance(pairs, 1)),
+        ("regr_slope", 2) => input.over_pairs(2, pairs::slope),
+        ("regr_intercept", 2) => input.over_pairs(2, pairs::intercept),
+        ("skewness", 1) => input.over_pairs(3, pairs::skewness),
+        ("kurtosis", 1) => input.over_pairs(4, pairs::kurtosis),
+        ("bitwise_and_agg", 1) => input.over_bits(|a, b| a & b),
+        ("bitwise_or_agg", 1) => input.over_bits(|a, b| a | b),
+        ("bitwise_xor_agg", 1) => input.over_bits(|a, b| a ^ b),
+        ("map_union", 1) => input.map_union(),
+        ("numeric_histogram", 2 | 3) => input.numeric_histogram(),
         (_, count) => Err(SqlError::new(format!("does not take {count} arguments"))),
     }
 }
@@ -229,6 +261,10 @@ impl Input<'_> {
         }
         Ok(Values::new(Kind::Boolean, bool::column(results)))
     }
+}
+
+fn predicate_nulls(values: &Values) -> Result<Vec<bool>> {
+    super::predicate::nulls(values)
 }
 
 /// The call inside an expression that is known to be one.

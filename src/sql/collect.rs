@@ -11,8 +11,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::error::{Result, SqlError};
+use super::flow::export::{Export, Survey};
+use super::flow::{self, Flow, Flowed, Worker};
 use super::glance::Glance;
-use super::memory::too_much;
+use super::memory::{Limits, too_much};
+use super::panics;
 use super::query::Query;
 use super::tally::plan::Plan;
 use super::tally::{Counted, Room, Stop, Tally};
@@ -49,7 +52,12 @@ pub struct Gathering<'q> {
     /// What is counted, and nothing else.
     plan: Option<&'q Plan>,
     room: Room,
-    /// Counting was not the way.
+    /// What is worked out piece by piece.
+    flow: Option<&'q Flow>,
+    flow_room: flow::Room,
+    /// Rows are to go out as they come.
+    exports: bool,
+    /// Neither counting nor pieces were the way.
     given_up: AtomicBool,
 }
 
@@ -60,6 +68,10 @@ pub enum Gathered {
     Rows { pieces: Vec<Rows> },
     /// What the query asks for, and no rows.
     Counted(Groups),
+    /// What all pieces left.
+    Flowed(Worked),
+    /// Nothing yet: which rows are to go out.
+    Surveyed(Box<Export>),
     /// Nothing: the same has to be read again, [over rows](Gathering::over_rows).
     GivenUp,
 }
@@ -68,6 +80,10 @@ pub enum Gathered {
 #[derive(Debug)]
 pub struct Groups(pub(super) Counted);
 
+/// What a query leaves of `cloudtrail_logs` that was worked out piece by piece.
+#[derive(Debug)]
+pub struct Worked(pub(super) Flowed);
+
 impl<'q> Gathering<'q> {
     /// Rows for `query`, of events that `filter` admits, in at most `memory_bytes_max`. `distinct`: there are no second copies
     /// among them.
@@ -75,7 +91,10 @@ impl<'q> Gathering<'q> {
         let (kept_bytes, events, full) = (AtomicU64::new(0), Mutex::default(), AtomicBool::new(query.scan().is_nothing()));
         let glance = Glance::at(query.scan().names.as_deref());
         // What a record says of account and region may differ from what its partition says.
-        let plan = query.plan().filter(|_| distinct && has_every_place(filter));
+        let is_lake = distinct && has_every_place(filter);
+        let plan = query.plan().filter(|_| is_lake);
+        let flow = query.flow().filter(|_| is_lake && plan.is_none());
+        let limits = Limits { memory_bytes_max: Some(memory_bytes_max), cancelled: None };
         Self {
             query,
             filter,
@@ -88,13 +107,27 @@ impl<'q> Gathering<'q> {
             full,
             plan,
             room: Room::new(memory_bytes_max),
+            flow,
+            flow_room: flow::Room::new(limits),
+            exports: false,
             given_up: AtomicBool::new(false),
         }
     }
 
+    /// The same, and nothing is counted.
+    pub fn without_counting(self) -> Self {
+        let flow = self.query.flow().filter(|_| self.distinct && has_every_place(self.filter));
+        Self { plan: None, flow, ..self }
+    }
+
+    /// The same, and rows go out as they come where they can.
+    pub fn exporting(self) -> Self {
+        Self { exports: self.flow.is_some_and(Flow::is_export), ..self }
+    }
+
     /// The same, and rows are gathered in any case.
     pub fn over_rows(self) -> Self {
-        Self { plan: None, ..self }
+        Self { plan: None, flow: None, exports: false, ..self }
     }
 
     /// Columns to build; `None` for all.
@@ -108,7 +141,10 @@ impl<'q> Gathering<'q> {
         let columns = self.columns();
         let rows = EventRows::new(columns.as_deref()).within(self.filter.clone());
         let rows = if self.distinct { rows } else { rows.with_identities() };
-        Collector { shared: self, rows, pieces: Vec::new(), tally: self.plan.map(|plan| Tally::new(plan, &self.room)), taken: 0, failure: None }
+        let tally = self.plan.map(|plan| Tally::new(plan, &self.room));
+        let worker = self.flow.map(|flow| Worker::new(flow, &self.flow_room));
+        let survey = self.exports.then(Survey::default);
+        Collector { shared: self, rows, pieces: Vec::new(), tally, worker, survey, taken: 0, failure: None }
     }
 
     /// What all workers have.
@@ -123,6 +159,9 @@ impl<'q> Gathering<'q> {
                 false => Gathered::Counted(Groups(Tally::finish(plan, tallies))),
             });
         }
+        if let Some(flow) = self.flow {
+            return self.flowed(flow, collectors);
+        }
         let mut pieces = Vec::new();
         for mut collector in collectors {
             collector.flush();
@@ -132,6 +171,31 @@ impl<'q> Gathering<'q> {
             }
         }
         Ok(Gathered::Rows { pieces: if self.distinct { pieces } else { copies::first_of_each(pieces)? } })
+    }
+
+    fn flowed(&self, flow: &Flow, collectors: Vec<Collector<'_>>) -> Result<Gathered> {
+        let (mut parts, mut surveys) = (Vec::new(), Vec::new());
+        for collector in collectors {
+            if let Some(failure) = collector.failure {
+                return Err(failure);
+            }
+            parts.extend(collector.worker.into_iter().flat_map(Worker::into_parts));
+            surveys.extend(collector.survey);
+        }
+        if self.given_up.load(Ordering::Relaxed) {
+            return Ok(Gathered::GivenUp);
+        }
+        if self.exports {
+            return Ok(match panics::caught(|| Export::of(flow, surveys, self.flow_room.limits.clone())) {
+                Ok(export) => Gathered::Surveyed(Box::new(export)),
+                Err(_) => Gathered::GivenUp,
+            });
+        }
+        match panics::caught(|| flow.finish(parts, &self.flow_room.limits)) {
+            Ok(flowed) => Ok(Gathered::Flowed(Worked(flowed))),
+            Err(error) if error.of_memory => Err(error),
+            Err(_) => Ok(Gathered::GivenUp),
+        }
     }
 
     fn give_up(&self) {
@@ -150,6 +214,8 @@ pub struct Collector<'g> {
     rows: EventRows,
     pieces: Vec<Rows>,
     tally: Option<Tally<'g>>,
+    worker: Option<Worker<'g>>,
+    survey: Option<Survey>,
     taken: u64,
     failure: Option<SqlError>,
 }
@@ -203,7 +269,7 @@ impl pipeline::Collector for Collector<'_> {
         if self.is_full() {
             return Ok(());
         }
-        if self.tally.is_some() {
+        if self.tally.is_some() || self.worker.is_some() {
             self.shared.give_up();
             return Ok(());
         }
@@ -234,6 +300,27 @@ impl pipeline::Collector for Collector<'_> {
                 }
                 Ok(())
             }));
+        }
+        if let Some(worker) = &mut self.worker {
+            let (mut taken, mut failure) = (0, None);
+            let more = lake.next_portions(&mut |portion| {
+                let added = match &mut self.survey {
+                    Some(survey) => survey.add(worker.flow(), portion, sources, filter),
+                    None => worker.add(portion, sources, filter),
+                };
+                match added {
+                    Ok(rows) => taken += rows,
+                    Err(flow::Stop::Damaged(error)) => return Err(error),
+                    Err(flow::Stop::Refused(error)) => failure = Some(error),
+                    Err(flow::Stop::GivenUp) => self.shared.give_up(),
+                }
+                Ok(())
+            });
+            self.taken += taken;
+            if let Some(failure) = failure {
+                self.stop(failure);
+            }
+            return Some(more);
         }
         let columns = self.shared.columns();
         Some(lake.next_rows(filter, sources, columns.as_deref(), &mut |rows| {

@@ -1,7 +1,11 @@
 //! `FROM`: tables, subqueries, joins, `UNNEST`.
 
+mod sample;
+
 use polars::prelude::StructChunked;
-use sqlparser::ast::{BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, Spanned, TableAlias, TableFactor, TableWithJoins};
+use sqlparser::ast::{
+    BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, Spanned, TableAlias, TableFactor, TableSampleKind, TableWithJoins,
+};
 
 use super::cast::explode;
 use super::error::{Result, SqlError};
@@ -121,11 +125,17 @@ fn either(scope: &Scope<'_>, first: Values, second: Values) -> Result<Values> {
 }
 
 fn factor(like: &Scope<'_>, factor: &TableFactor) -> Result<Relation> {
+    let (TableFactor::Table { sample, .. } | TableFactor::Derived { sample, .. }) = factor else { return whole(like, factor) };
+    let rows = whole(like, factor)?;
+    match sample {
+        Some(TableSampleKind::BeforeTableAlias(sample) | TableSampleKind::AfterTableAlias(sample)) => sample::sampled(like, rows, sample),
+        None => Ok(rows),
+    }
+}
+
+/// The same without regard to TABLESAMPLE.
+fn whole(like: &Scope<'_>, factor: &TableFactor) -> Result<Relation> {
     match factor {
-        TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
-            Err(SqlError::new("TABLESAMPLE is not supported: it would give other rows each time; use LIMIT, or a condition such as record % 10 = 0")
-                .at_span(factor.span()))
-        }
         TableFactor::Table { version: Some(_), .. } => Err(SqlError::new("a log has one version: leave FOR … AS OF out").at_span(factor.span())),
         TableFactor::Table { name, alias, args: None, .. } => {
             let table = names::last(name);

@@ -78,7 +78,7 @@ pub(super) fn call(scope: &Scope<'_>, function: &Function) -> Result<Values> {
     if let Some(values) = special(scope, &name, &args)? {
         return Ok(values);
     }
-    if lambda::NAMES.contains(&name.as_str()) {
+    if lambda::is_meant(&name, &args) {
         return lambda::call(scope, &name, &args);
     }
     plain(scope, &name, &args)

@@ -3,8 +3,10 @@
 //! The body is evaluated once for all elements of all rows: the elements become a relation of their own, and columns of
 //! the surrounding query are looked up through the row that each element came from.
 
-mod fold;
+pub(super) mod fold;
 mod maps;
+mod replaced;
+mod sorted;
 
 use sqlparser::ast::{Expr, LambdaFunction, OneOrManyWithParens};
 
@@ -22,11 +24,18 @@ pub(super) const NAMES: &[&str] =
 pub(super) fn call(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Values> {
     match (name, args) {
         ("reduce", [array, start, step, finish]) => fold::reduce(scope, array, start, step, finish),
+        ("array_sort", [array, compare]) => sorted::sort(scope, array, compare),
+        ("regexp_replace", [text, pattern, with]) => replaced::replace(scope, text, pattern, with),
         ("zip_with", [first, second, body]) => fold::zip_with(scope, first, second, body),
         ("transform_values" | "transform_keys" | "map_filter", [map, body]) => maps::call(scope, name, map, body),
         ("filter" | "transform" | "any_match" | "all_match" | "none_match", [array, body]) => over_elements(scope, name, array, body),
         _ => Err(SqlError::new(format!("{name} does not take {} arguments", args.len()))),
     }
+}
+
+/// Functions that take a lambda where others take a value.
+pub(super) fn is_meant(name: &str, args: &[&Expr]) -> bool {
+    NAMES.contains(&name) || matches!((name, args), ("array_sort", [_, Expr::Lambda(_)]) | ("regexp_replace", [_, _, Expr::Lambda(_)]))
 }
 
 fn over_elements(scope: &Scope<'_>, name: &str, array: &Expr, body: &Expr) -> Result<Values> {

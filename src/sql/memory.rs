@@ -70,3 +70,17 @@ pub(super) fn cell_bytes(column: &Series) -> usize {
         _ => 8,
     }
 }
+
+/// Bytes of a column with all its texts.
+pub(super) fn held_bytes(column: &Series) -> usize {
+    match column.dtype() {
+        DataType::String => {
+            let texts = column.str().map_or(0, |texts| texts.iter().flatten().map(str::len).sum());
+            texts + 16 * column.len()
+        }
+        DataType::List(_) => column.list().map_or(0, |lists| held_bytes(&lists.get_inner())) + 8 * column.len(),
+        DataType::Struct(_) => column.struct_().map_or(0, |rows| rows.fields_as_series().iter().map(held_bytes).sum()),
+        DataType::Boolean => column.len() / 4,
+        _ => 8 * column.len(),
+    }
+}

@@ -90,9 +90,8 @@ pub(super) fn eval(scope: &Scope<'_>, expr: &Expr) -> Result<Values> {
         Expr::InList { expr, list, negated } => in_list(scope, expr, list, *negated),
         Expr::AnyOp { left, compare_op: Op::Eq, right, .. } if as_query(right).is_some() => quantified(scope, left, right, false),
         Expr::AllOp { left, compare_op: Op::NotEq, right } if as_query(right).is_some() => quantified(scope, left, right, true),
-        Expr::AnyOp { .. } | Expr::AllOp { .. } => {
-            Err(SqlError::new("of ANY and ALL, = ANY (SELECT …) and <> ALL (SELECT …) are supported; others can be said with min and max"))
-        }
+        Expr::AnyOp { left, compare_op, right, .. } => compared(scope, left, compare_op, right, true),
+        Expr::AllOp { left, compare_op, right } => compared(scope, left, compare_op, right, false),
         Expr::InUnnest { array_expr, .. } => Err(SqlError::new("IN UNNEST is not supported; use contains(array, value)").at(&**array_expr)),
         other => Err(SqlError::new(format!("this is not supported: {}", shortened(other)))),
     }
@@ -111,6 +110,14 @@ fn quantified(scope: &Scope<'_>, left: &Expr, right: &Expr, negated: bool) -> Re
     match as_query(right) {
         Some(query) => super::subquery::contains(scope, left, query, negated),
         None => Err(SqlError::new("a subquery is needed here").at(right)),
+    }
+}
+
+/// `x > ANY (SELECT …)`, `x <= ALL (SELECT …)`.
+fn compared(scope: &Scope<'_>, left: &Expr, op: &Op, right: &Expr, any: bool) -> Result<Values> {
+    match as_query(right) {
+        Some(query) => super::subquery::quantified(scope, left, op, query, any),
+        None => Err(SqlError::new("ANY and ALL compare with a subquery, as in = ANY (SELECT …)").at(right)),
     }
 }
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use sqlparser::ast;
 
 use super::answer::Answer;
-use super::collect::Gathered;
+use super::collect::{Gathered, Worked};
 use super::error::{Result, SqlError};
 use super::eval::Scope;
+use super::flow::{Flow, Flowed};
 use super::memory::Limits;
 use super::relation::{Field, PLACE, Relation};
 use super::scan::{self, Filters, Scan};
@@ -33,6 +34,8 @@ pub struct Query {
     blind: bool,
     /// How it is answered by counting alone, if it can be.
     plan: Option<Plan>,
+    /// How it is worked out piece by piece, if it can be.
+    flow: Option<Flow>,
 }
 
 /// The tables that a query runs over, by name.
@@ -43,6 +46,8 @@ pub struct Catalog {
     unordered: bool,
     /// What stands in the place of events, where a query has been answered by counting.
     counted: Option<Counted>,
+    /// What stands in the place of all rows but the answer's, where a query has been worked out in pieces.
+    flowed: Option<Relation>,
     limits: Limits,
 }
 
@@ -120,8 +125,20 @@ impl Catalog {
                 self.counted = Some(counted.0);
                 Ok(())
             }
-            Gathered::GivenUp => Err(SqlError::new("the rows have not been read")),
+            Gathered::Flowed(Worked(Flowed::Groups(counted))) => {
+                self.counted = Some(counted);
+                Ok(())
+            }
+            Gathered::Flowed(Worked(Flowed::Rows(rows))) => {
+                self.flowed = Some(rows);
+                Ok(())
+            }
+            Gathered::Surveyed(_) | Gathered::GivenUp => Err(SqlError::new("the rows have not been read")),
         }
+    }
+
+    pub(super) fn insert_relation(&mut self, name: &'static str, rows: Relation) {
+        self.tables.insert(name, Arc::new(rows));
     }
 
     pub(super) fn counted(&self) -> Option<&Counted> {
@@ -143,7 +160,7 @@ impl Catalog {
                 *relation = Arc::new(relation.take(&order)?);
             }
         }
-        Ok(Self { tables, unordered: false, counted: None, limits: self.limits.clone() })
+        Ok(Self { tables, unordered: false, counted: None, flowed: None, limits: self.limits.clone() })
     }
 }
 
@@ -198,7 +215,7 @@ impl Query {
         params::set(&mut tree, params)?;
         let tables = scan::tables(&tree);
         let (lake, blind) = (data_store::is_meant(&tree), blind::is_blind(&tree));
-        let mut query = Self { tree, now, scan: Scan::default(), lake, filters: None, tables, blind, plan: None };
+        let mut query = Self { tree, now, scan: Scan::default(), lake, filters: None, tables, blind, plan: None, flow: None };
         // The dry run finds every mistake that does not depend on values.
         let mut empty = Catalog::trial();
         for table in tables::ALL {
@@ -209,7 +226,12 @@ impl Query {
         if blind && !lake {
             query.plan = Plan::of(&query.tree, &empty, query.scan.columns.as_deref(), now);
         }
+        query.flow = Flow::of(&query.tree, &empty, now, &query.scan, &query.filters);
         Ok(query)
+    }
+
+    pub(super) fn flow(&self) -> Option<&Flow> {
+        self.flow.as_ref()
     }
 
     pub(super) fn plan(&self) -> Option<&Plan> {
@@ -282,6 +304,9 @@ impl Query {
     /// A value cannot be worked with (a cast that fails, a division by zero), or a table is missing.
     pub fn run(&self, catalog: &Catalog) -> std::result::Result<Answer, SqlError> {
         let session = Session { catalog, now: self.now.millis(), dry: false };
+        if let Some(rows) = &catalog.flowed {
+            return Answer::new(select::cut(&session, &self.tree, rows.clone())?);
+        }
         match panics::caught(|| select::query(&session, &Ctes::default(), None, &self.tree)) {
             // Which of several values an error names must not depend on chance.
             Err(_) if catalog.unordered => self.run(&catalog.ordered()?),

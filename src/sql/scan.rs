@@ -208,7 +208,7 @@ fn limit(query: &Query, mentions: &[Mention]) -> Option<u64> {
     let [mention] = mentions else { return None };
     let [table] = select.from.as_slice() else { return None };
     // The only mention of the table is this one, and not in a subquery beside it.
-    let events = matches!(&table.relation, TableFactor::Table { name, .. } if is_events(&names::last(name)));
+    let events = matches!(&table.relation, TableFactor::Table { name, sample: None, .. } if is_events(&names::last(name)));
     let plain = table.joins.is_empty() && events && query.with.is_none() && query.order_by.is_none();
     let ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(exprs, _) if exprs.is_empty());
     let mut calls = walk::Calls::default();
@@ -259,7 +259,7 @@ pub(super) fn is_events(name: &str) -> bool {
 }
 
 /// Whether a condition looks at nothing but columns of this mention of the table.
-fn is_early(condition: &Expr, alias: &str) -> bool {
+pub(super) fn is_early(condition: &Expr, alias: &str) -> bool {
     struct Foreign<'a>(&'a str);
     impl Visitor for Foreign<'_> {
         type Break = ();

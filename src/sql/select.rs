@@ -4,20 +4,48 @@ mod limits;
 mod list;
 mod sets;
 
-use sqlparser::ast::{Distinct, Expr, Ident, OrderBy, OrderByKind, OrderByOptions, Query, Select, SelectItem, SetExpr, Value};
+use sqlparser::ast::{Distinct, Expr, GroupByExpr, Ident, OrderBy, OrderByKind, OrderByOptions, Query, Select, SelectItem, SetExpr, Value};
 
 use super::error::{Result, SqlError};
 use super::eval::{Scope, Via, mask};
 use super::group::{self, Grouping};
 use super::query::{Ctes, Session};
-use super::relation::Relation;
+use super::relation::{Groups, Relation};
 use super::values::Values;
 use super::walk::{Calls, conjuncts};
 use super::{aggregate, from, order, recursive, window};
-use limits::{limited, wanted};
-use list::{list_item, other_names};
+use limits::limited;
+pub(super) use limits::{has_ties, wanted};
+use list::{list_item, other_names, places};
 pub(super) use sets::combine;
 use sets::{groups_of, set};
+
+/// How many rows anybody sees, from the first on.
+#[derive(Debug, Clone, Copy)]
+struct First {
+    rows: usize,
+    /// Rows that are like the last one are seen, too.
+    ties: bool,
+}
+
+impl First {
+    const ALL: Self = Self { rows: usize::MAX, ties: false };
+
+    /// The first rows in order.
+    fn of(self, keys: &[(Values, OrderByOptions)], height: usize) -> Result<Vec<Option<u32>>> {
+        if !self.ties || self.rows == 0 {
+            return order::first_sorted(keys, height, self.rows);
+        }
+        let mut sorted = order::sorted(keys, height)?;
+        let columns = keys.iter().map(|(values, _)| group::key_column(values, height)).collect::<Result<Vec<_>>>()?;
+        let groups = Groups::by(&columns, height)?;
+        let alike = |row: Option<u32>| groups.of_row.get(row? as usize).copied();
+        let last = sorted.get(self.rows - 1).copied().and_then(alike);
+        let more = sorted.iter().skip(self.rows).take_while(|row| last.is_some() && alike(**row) == last).count();
+        sorted.truncate(self.rows.saturating_add(more));
+        Ok(sorted)
+    }
+}
 
 /// The rows of a query. `outer` is the row that a correlated subquery stands at.
 pub(super) fn query(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_>, Via<'_>)>, query: &Query) -> Result<Relation> {
@@ -25,7 +53,10 @@ pub(super) fn query(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_
     let empty = Relation::single_row();
     let like = Scope { outer, ..Scope::new(session, &ctes, &empty) };
     let rows = match &*query.body {
-        SetExpr::Select(select) => return limited(&like, query, self::select(&like, select, query.order_by.as_ref(), wanted(&like, query))?),
+        SetExpr::Select(select) => {
+            let first = First { rows: wanted(&like, query), ties: has_ties(query) };
+            return limited(&like, query, self::select(&like, select, query.order_by.as_ref(), first)?);
+        }
         other => set(&like, other)?,
     };
     let sorted = match &query.order_by {
@@ -33,13 +64,15 @@ pub(super) fn query(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_
         Some(by) => {
             let scope = Scope { relation: &rows, ..like };
             let keys = order_exprs(by)?.iter().map(|(expr, options)| Ok((order_key(&scope, expr, &rows)?, *options))).collect::<Result<Vec<_>>>()?;
-            rows.take(&order::first_sorted(&keys, rows.height, wanted(&like, query))?)?
+            let first = First { rows: wanted(&like, query), ties: has_ties(query) };
+            rows.take(&first.of(&keys, rows.height)?)?
         }
     };
     limited(&like, query, sorted)
 }
 
-fn with(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_>, Via<'_>)>, query: &Query) -> Result<Ctes> {
+/// The tables that `WITH` names, beside those that are known.
+pub(super) fn with(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_>, Via<'_>)>, query: &Query) -> Result<Ctes> {
     let mut ctes = ctes.clone();
     let Some(with) = &query.with else { return Ok(ctes) };
     for table in &with.cte_tables {
@@ -59,10 +92,8 @@ fn with(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_>, Via<'_>)>
 }
 
 /// One `SELECT`, sorted by what its query says, of which the first rows are `wanted`.
-fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, wanted: usize) -> Result<Relation> {
-    refuse_unknown(select)?;
-    let rows = from::from(like, &select.from)?;
-    let rows = filtered(like, rows, select.selection.as_ref())?;
+fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, wanted: First) -> Result<Relation> {
+    let rows = self::rows(like, select)?;
     let scope = Scope { relation: &rows, ..*like };
     let orders = by.map(order_exprs).transpose()?.unwrap_or_default();
     let calls = calls(select, &orders);
@@ -83,6 +114,38 @@ fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, wanted: usize
             after.narrowed(&keep, |after| project(after, select, &calls, &orders, wanted))
         }
     }
+}
+
+/// The rows of FROM for which WHERE is true.
+pub(super) fn rows(like: &Scope<'_>, select: &Select) -> Result<Relation> {
+    refuse_unknown(select)?;
+    filtered(like, from::from(like, &select.from)?, select.selection.as_ref())
+}
+
+/// The rows of a query that has been worked out up to its OFFSET and LIMIT.
+pub(super) fn cut(session: &Session<'_>, query: &Query, rows: Relation) -> Result<Relation> {
+    let (ctes, nothing) = (Ctes::default(), Relation::single_row());
+    limited(&Scope::new(session, &ctes, &nothing), query, rows)
+}
+
+/// Whether a `SELECT` is grouped, and not only shows rows.
+pub(super) fn is_grouped(select: &Select, by: Option<&OrderBy>) -> bool {
+    let calls = calls(select, &by.and_then(|by| order_exprs(by).ok()).unwrap_or_default());
+    let has_keys = !matches!(&select.group_by, GroupByExpr::Expressions(exprs, more) if exprs.is_empty() && more.is_empty());
+    has_keys || !calls.aggregates.is_empty() || select.having.is_some()
+}
+
+/// The columns that a `SELECT` shows of rows, and what sorts them; not in order yet, and equal rows are all there.
+pub(super) struct Projected {
+    pub rows: Relation,
+    pub keys: Vec<(Values, OrderByOptions)>,
+}
+
+/// The rows of a `SELECT` that groups nothing, in the order of FROM.
+pub(super) fn projected(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<Projected> {
+    let rows = rows(like, select)?;
+    let orders = by.map(order_exprs).transpose()?.unwrap_or_default();
+    shown(&Scope { relation: &rows, ..*like }, select, &orders)
 }
 
 /// How a `SELECT` is grouped, and the calls in it and in what sorts it.
@@ -144,22 +207,14 @@ fn calls(select: &Select, orders: &[(Expr, OrderByOptions)]) -> Calls {
 }
 
 /// Window functions, the `SELECT` list, DISTINCT and ORDER BY.
-fn project(scope: &Scope<'_>, select: &Select, calls: &Calls, orders: &[(Expr, OrderByOptions)], wanted: usize) -> Result<Relation> {
-    let mut known = scope.known.to_vec();
+fn project(scope: &Scope<'_>, select: &Select, calls: &Calls, orders: &[(Expr, OrderByOptions)], wanted: First) -> Result<Relation> {
+    let (mut known, mut windows) = (scope.known.to_vec(), window::Windows::default());
     for call in &calls.windows {
         let scope = Scope { known: &known, ..*scope };
-        let values = window::evaluate(&scope, aggregate::as_call(call)?).map_err(|error| error.at(call))?;
+        let values = window::evaluate(&scope, aggregate::as_call(call)?, &mut windows).map_err(|error| error.at(call))?;
         known.push((call.clone(), values));
     }
-    let scope = Scope { known: &known, ..*scope };
-    let mut rows = Relation { height: scope.height(), ..Relation::default() };
-    for item in &select.projection {
-        list_item(&scope, item, &mut rows)?;
-    }
-    for item in &select.projection {
-        other_names(&scope, item, &mut rows);
-    }
-    let keys = orders.iter().map(|(expr, options)| Ok((order_key(&scope, expr, &rows)?, *options))).collect::<Result<Vec<_>>>()?;
+    let Projected { rows, keys } = shown(&Scope { known: &known, ..*scope }, select, orders)?;
     let (rows, keys) = match select.distinct {
         Some(Distinct::Distinct) => {
             let first = groups_of(&rows)?.first;
@@ -168,7 +223,21 @@ fn project(scope: &Scope<'_>, select: &Select, calls: &Calls, orders: &[(Expr, O
         }
         _ => (rows, keys),
     };
-    if keys.is_empty() { Ok(rows) } else { rows.take(&order::first_sorted(&keys, rows.height, wanted)?) }
+    if keys.is_empty() { Ok(rows) } else { rows.take(&wanted.of(&keys, rows.height)?) }
+}
+
+/// The list of a `SELECT`, and what sorts its rows.
+fn shown(scope: &Scope<'_>, select: &Select, orders: &[(Expr, OrderByOptions)]) -> Result<Projected> {
+    let mut rows = Relation { height: scope.height(), ..Relation::default() };
+    for item in &select.projection {
+        list_item(scope, item, &mut rows)?;
+    }
+    for item in &select.projection {
+        other_names(scope, item, &mut rows);
+    }
+    places(scope, &mut rows);
+    let keys = orders.iter().map(|(expr, options)| Ok((order_key(scope, expr, &rows)?, *options))).collect::<Result<Vec<_>>>()?;
+    Ok(Projected { rows, keys })
 }
 
 fn order_exprs(by: &OrderBy) -> Result<Vec<(Expr, OrderByOptions)>> {

@@ -7,7 +7,7 @@ use super::stand_ins::with_tables;
 
 /// The tokens as the parser wants them.
 pub(super) fn respelt(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    with_rows(with_tables(with_angle_brackets(with_addresses(with_numbers(tokens)))))
+    with_queries(with_rows(with_tables(with_angle_brackets(with_addresses(with_numbers(tokens))))))
 }
 
 /// `1_000` as 1000 and `0x1F` as 31; of the latter, the parser makes what it makes of `X'1F'`, but for its length.
@@ -69,6 +69,42 @@ fn with_rows(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             }
         }
         out.extend(in_parentheses(row));
+    }
+    out
+}
+
+/// `> ALL (VALUES 1, 2)` as `> ALL (SELECT * FROM (VALUES 1, 2))`: the parser wants a SELECT there.
+fn with_queries(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for (at, token) in tokens.iter().enumerate() {
+        let mut before = out.iter().rev().filter(|token| is_said(token));
+        let is_open = before.next().is_some_and(|token| token.token == Token::LParen);
+        let is_quantified = matches!(before.next().and_then(keyword_of), Some(Keyword::ALL | Keyword::ANY | Keyword::SOME));
+        if keyword_of(token) != Some(Keyword::VALUES) || !is_open || !is_quantified {
+            out.push(token.clone());
+            continue;
+        }
+        let word = |text: &str| TokenWithSpan::new(Token::make_word(text, None), token.span);
+        let sign = |sign| TokenWithSpan::new(sign, token.span);
+        let space = || TokenWithSpan::new(Token::Whitespace(Whitespace::Space), token.span);
+        out.extend([word("SELECT"), space(), sign(Token::Mul), space(), word("FROM"), space(), sign(Token::LParen)]);
+        let (mut depth, mut end) = (0_usize, tokens.len());
+        for (place, token) in tokens.iter().enumerate().skip(at) {
+            match token.token {
+                Token::LParen => depth += 1,
+                Token::RParen if depth == 0 => {
+                    end = place;
+                    break;
+                }
+                Token::RParen => depth -= 1,
+                _ => {}
+            }
+        }
+        out.extend(tokens.iter().take(end).skip(at).cloned());
+        out.push(sign(Token::RParen));
+        // One of them in a query is what people write; what follows is as it stands.
+        out.extend(with_queries(tokens.get(end..).unwrap_or_default().to_vec()));
+        return out;
     }
     out
 }

@@ -5,11 +5,14 @@
 //! taken apart runs once for each different combination of the values that it looks at.
 
 mod apart;
+mod extremes;
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{Expr, Ident, Query, Visit, Visitor};
+
+pub(super) use extremes::quantified;
 
 use super::compare::common;
 use super::error::{Result, SqlError};

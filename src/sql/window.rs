@@ -4,9 +4,13 @@ mod frame;
 pub(super) mod named;
 mod running;
 
+use std::cell::OnceCell;
+use std::rc::Rc;
+
 use frame::Frame;
+use polars::prelude::Series;
 use running::Frames;
-use sqlparser::ast::{Expr, Function, FunctionArgumentClause, FunctionArguments, NullTreatment, WindowSpec, WindowType};
+use sqlparser::ast::{Expr, Function, FunctionArgumentClause, FunctionArguments, NullTreatment, OrderByExpr, WindowSpec, WindowType};
 
 use super::error::{Result, SqlError};
 use super::eval::Scope;
@@ -24,25 +28,48 @@ pub(super) const NAMES: &[&str] =
 struct Partitions {
     /// For each partition its rows, in order.
     rows: Vec<Vec<u32>>,
-    /// For each row the number of its peers' group; peers are equal in ORDER BY.
-    peers: Vec<u32>,
+    /// What peers are equal in: the keys of ORDER BY.
+    keys: Vec<Series>,
+    /// For each row the number of its peers' group, once somebody asks.
+    peers: OnceCell<Vec<u32>>,
     ordered: bool,
     height: usize,
 }
 
-pub(super) fn evaluate(scope: &Scope<'_>, function: &Function) -> Result<Values> {
+/// Windows that several functions of a `SELECT` look through: their rows are put in order once.
+#[derive(Default)]
+pub(super) struct Windows(Vec<(Vec<Expr>, Vec<OrderByExpr>, Rc<Partitions>)>);
+
+impl Windows {
+    fn of(&mut self, scope: &Scope<'_>, spec: &WindowSpec) -> Result<Rc<Partitions>> {
+        let known = self.0.iter().find(|(by, order, _)| *by == spec.partition_by && *order == spec.order_by);
+        if let Some((_, _, partitions)) = known {
+            return Ok(Rc::clone(partitions));
+        }
+        let partitions = Rc::new(partitions(scope, spec)?);
+        self.0.push((spec.partition_by.clone(), spec.order_by.clone(), Rc::clone(&partitions)));
+        Ok(partitions)
+    }
+}
+
+/// The values of a window function. `windows` are those of the functions before it, over the same rows.
+pub(super) fn evaluate(scope: &Scope<'_>, function: &Function, windows: &mut Windows) -> Result<Values> {
     let name = names::of_function(function);
     let spec = match &function.over {
         Some(WindowType::WindowSpec(spec)) if spec.window_name.is_none() => spec,
         _ => return Err(SqlError::new("there is no window of this name in a WINDOW clause")),
     };
-    let partitions = partitions(scope, spec)?;
+    let partitions = windows.of(scope, spec)?;
+    let is_numbered = matches!(name.as_str(), "row_number" | "lag" | "lead" | "ntile");
+    if !is_numbered && (partitions.ordered || spec.window_frame.is_some()) {
+        partitions.know_peers()?;
+    }
     if aggregate::is_aggregate(&name) {
         return over_frames(scope, function, spec, &partitions);
     }
     let args = arguments(function)?;
     match name.as_str() {
-        "row_number" => partitions.numbers(|at, _, _| at + 1),
+        "row_number" => partitions.positions(),
         "rank" => partitions.numbers(|_, first_peer, _| first_peer + 1),
         "dense_rank" => partitions.numbers(|_, _, peer| peer + 1),
         "percent_rank" | "cume_dist" => partitions.shares(name == "cume_dist"),
@@ -66,12 +93,34 @@ fn partitions(scope: &Scope<'_>, spec: &WindowSpec) -> Result<Partitions> {
             list.push(row);
         }
     }
-    Ok(Partitions { rows, peers: Groups::by(&peers, height)?.of_row, ordered: !keys.is_empty(), height })
+    Ok(Partitions { rows, keys: peers, peers: OnceCell::new(), ordered: !keys.is_empty(), height })
 }
 
 impl Partitions {
+    /// Finds out which rows are peers.
+    fn know_peers(&self) -> Result<()> {
+        if self.peers.get().is_none() {
+            let _ = self.peers.set(Groups::by(&self.keys, self.height)?.of_row);
+        }
+        Ok(())
+    }
+
+    /// The number of a row's peers, which are known; without an order all rows are peers.
     fn peer(&self, row: u32) -> u32 {
-        self.peers.get(row as usize).copied().unwrap_or(0)
+        self.peers.get().and_then(|peers| peers.get(row as usize)).copied().unwrap_or(0)
+    }
+
+    /// 1, 2, 3 … in each partition.
+    fn positions(&self) -> Result<Values> {
+        let mut numbers: Vec<Option<i64>> = vec![None; self.height];
+        for rows in &self.rows {
+            for (at, row) in (1_i64..).zip(rows) {
+                if let Some(slot) = numbers.get_mut(*row as usize) {
+                    *slot = Some(at);
+                }
+            }
+        }
+        Ok(Values::new(Kind::Bigint, i64::column(numbers)))
     }
 
     /// A number for each row from its position, its first peer's position, and its peers' number, all from 0.

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use polars::prelude::{AnyValue, IntoSeries, NamedFrom, Series, StringChunkedBuilder, StructChunked};
+use polars::prelude::{AnyValue, DataType, IntoSeries, ListChunked, NamedFrom, Series, StringChunkedBuilder, StructChunked};
+use polars_arrow::array::ListArray;
+use polars_arrow::offset::OffsetsBuffer;
 use serde::Deserializer as _;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -157,7 +159,26 @@ pub fn lists(name: &str, elements: &Series, element_kind: &Kind, lengths: &[Opti
     if let (true, Ok(one)) = (lengths.is_empty(), elements.implode()) {
         return one.into_series().slice(0, 0).with_name(name.into());
     }
+    let mut ends = vec![0_i64];
+    let mut end = 0_i64;
+    for length in lengths {
+        end += i64::try_from(length.unwrap_or(0)).unwrap_or(i64::MAX);
+        ends.push(end);
+    }
+    let elements = elements.rechunk();
     let dtype = Kind::array(element_kind.clone()).dtype();
+    let whole = || {
+        let values = elements.slice(0, usize::try_from(end).ok()?).chunks().first()?.clone();
+        let there = lengths.contains(&None).then(|| lengths.iter().map(Option::is_some).collect());
+        let arrow = ListArray::<i64>::default_datatype(values.dtype().clone());
+        ListArray::try_new(arrow, OffsetsBuffer::try_from(ends).ok()?, values, there).ok()
+    };
+    let made = whole().map(|lists| ListChunked::with_chunk(name.into(), lists).into_series()).filter(|made| *made.dtype() == dtype);
+    made.unwrap_or_else(|| pieced(name, &elements, lengths, &dtype))
+}
+
+/// The same, list by list, of elements that have to be made of another type.
+fn pieced(name: &str, elements: &Series, lengths: &[Option<usize>], dtype: &DataType) -> Series {
     let mut start = 0_usize;
     let mut pieces = Vec::with_capacity(lengths.len());
     for length in lengths {
@@ -167,7 +188,7 @@ pub fn lists(name: &str, elements: &Series, element_kind: &Kind, lengths: &[Opti
         });
         start += length.unwrap_or(0);
     }
-    Series::from_any_values_and_dtype(name.into(), &pieces, &dtype, false).unwrap_or_else(|_| Series::full_null(name.into(), lengths.len(), &dtype))
+    Series::from_any_values_and_dtype(name.into(), &pieces, dtype, false).unwrap_or_else(|_| Series::full_null(name.into(), lengths.len(), dtype))
 }
 
 /// The text that a JSON value is in a text column: a string without its quotes and escapes, everything else as it stands.

@@ -179,7 +179,7 @@ impl Fold {
                     definition: definition.as_ref().map_or(Sym::NONE, |name| self.definition(name, event)),
                     stopped: status.as_deref() == Some("STOPPED"),
                     images: self.references(images),
-                    missing: self.missing(reason_text),
+                    missing: self.missing(reason_text, images),
                     reason: stop_reason(reason_text),
                 }))
             }
@@ -299,7 +299,8 @@ impl Fold {
 
     /// What a reason says could not be had. A reason is cut at a fixed length, and what it names last with it: of a digest
     /// its first digits may tell the image, but the tag before it does not, for that may be on another image by now.
-    fn missing(&mut self, reason: &str) -> Box<[Reference]> {
+    /// Where it is cut before it names any, the container that gives the reason tells, or the only one that there is.
+    fn missing(&mut self, reason: &str, images: &[TaskImage<'_>]) -> Box<[Reference]> {
         let named = missing_images(reason);
         let whole = |image: &ImageReference, digits: &str| {
             let is_it = |other: &ImageReference| {
@@ -320,6 +321,11 @@ impl Fold {
                     missing.push(reference);
                 }
             }
+        }
+        if missing.is_empty() && tells_of_a_pull(reason) {
+            let failed: Vec<&TaskImage<'_>> = images.iter().filter(|image| image.failed || images.len() == 1).collect();
+            let references = failed.into_iter().map(|image| self.task_image(image));
+            return references.filter(|reference| reference.repository.is_some() && reference.image != Named::NONE).collect();
         }
         missing.into_boxed_slice()
     }
@@ -370,8 +376,14 @@ const CUT_DIGITS_MIN: usize = 6;
 /// References that a reason says could not be had. A reason that speaks of something else (out of memory, a failed
 /// health check) may name an image, too, and says nothing about it.
 fn missing_images(reason: &str) -> Vec<(ImageReference, Option<String>)> {
-    const MARKS: &[&str] = &["CannotPull", "pull image manifest", "failed to resolve ref", "not found", "manifest unknown", "Forbidden", "ImagePull"];
-    if MARKS.iter().any(|mark| reason.contains(mark)) { ImageReference::find_with_cuts(reason) } else { Vec::new() }
+    const MARKS: &[&str] = &["not found", "manifest unknown", "Forbidden"];
+    let speaks = tells_of_a_pull(reason) || MARKS.iter().any(|mark| reason.contains(mark));
+    if speaks { ImageReference::find_with_cuts(reason) } else { Vec::new() }
+}
+
+/// Whether a reason speaks of an image that could not be pulled, whether it names it or not.
+fn tells_of_a_pull(reason: &str) -> bool {
+    ["CannotPull", "pull image manifest", "failed to resolve ref", "ImagePull"].iter().any(|mark| reason.contains(mark))
 }
 
 /// Whether an entry of the response was asked for by digest. An id with digest *and* tag asks for the tag.

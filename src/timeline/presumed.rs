@@ -9,7 +9,7 @@ use super::image::{End, Image, Loss, Step};
 use super::names::{DigestNo, EventNo, Map, Names, RepositoryNo, Sym};
 use super::registry::Registries;
 use super::replay::{RepositoryHistory, TagState};
-use super::tags::{Ask, AskKind};
+use super::tags::{Ask, AskKind, TagLife};
 use crate::model::{ImageState, StepKind, TagEnd};
 use crate::policy::DAY_MILLIS;
 
@@ -93,12 +93,25 @@ impl Removal {
         repository.tags.insert(self.tag, TagState { holder: None, last_holder: None });
         let life = repository.tag_lives.entry(self.tag).or_default();
         life.close(image.digest, self.at, self.call, TagEnd::Removed, DigestNo::NONE);
+        recount(life, self.tag, image, events);
         let asks =
             |step: &&Step| step.tag == self.tag && step.kind == StepKind::Pull && step.caller.needs() && events[step.event.index()].time > self.at;
         for step in image.steps.iter().filter(asks) {
             life.ask(Ask { event: step.event, kind: AskKind::Pull, by: Sym::NONE, in_vain: true });
         }
     }
+}
+
+/// Pulls by the tag in the time of its last span, now that this is over.
+fn recount(life: &mut TagLife, tag: Sym, image: &Image, events: &[Noted]) {
+    let Some(span) = life.spans.last_mut() else { return };
+    let time = |event: EventNo| events[event.index()].time;
+    let counts = |step: &&Step| step.kind == StepKind::Pull && step.tag == tag && step.caller.needs();
+    let (from, until) = (span.from, span.until);
+    let mut pulls = image.steps.iter().filter(counts).map(|step| step.event).filter(|event| (from..=until).contains(&time(*event)));
+    span.first_pull = pulls.next().unwrap_or(EventNo::NONE);
+    let (rest, last) = pulls.fold((0, span.first_pull), |(count, _), event| (count + 1, event));
+    (span.pulls, span.last_pull) = (rest + u32::from(span.first_pull.is_some()), last);
 }
 
 /// Number of each repository, by registry, region and name.
@@ -190,6 +203,7 @@ fn end(repository: &mut RepositoryHistory, at: usize, mut loss: Loss, events: &[
             *state = TagState { holder: None, last_holder: Some(at) };
             let life = repository.tag_lives.entry(*tag).or_default();
             life.close(repository.images[at].digest, loss.at, loss.event, TagEnd::LostWithImage, DigestNo::NONE);
+            recount(life, *tag, &repository.images[at], events);
         }
     }
     let image = &mut repository.images[at];

@@ -1,5 +1,7 @@
 //! What `query` shows: rows of any shape.
 
+pub mod parts;
+
 use std::io::{self, Write};
 
 use polars_io::parquet::write::{ParquetCompression, ParquetWriter};
@@ -26,13 +28,15 @@ pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, answer: &Answ
     match look.format {
         Format::Table => write_table(out, look.columns, answer, rows_max),
         Format::Json => write_document(out, "query", coverage, Body::of(answer)?),
-        Format::Ndjson => {
-            let mut out = super::escape::JsonText(out);
-            (0..answer.height()).try_for_each(|row| writeln!(out, "{}", answer.json(row)))
-        }
+        Format::Ndjson => write_lines(out, answer),
         Format::Csv => write_csv(out, answer),
         Format::Parquet => write_parquet(out, answer),
     }
+}
+
+fn write_lines(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
+    let mut out = super::escape::JsonText(out);
+    (0..answer.height()).try_for_each(|row| writeln!(out, "{}", answer.json(row)))
 }
 
 #[derive(Serialize)]
@@ -57,7 +61,10 @@ impl<'a> Body<'a> {
 
 fn write_csv(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
     let names: Vec<&str> = answer.columns().map(|(name, _)| name).collect();
-    let mut rows = Rows::new(out, &names)?;
+    csv_rows(Rows::new(out, &names)?, answer)
+}
+
+fn csv_rows(mut rows: Rows<'_>, answer: &Answer) -> io::Result<()> {
     for row in 0..answer.height() {
         // NULL is an empty field, as in the files that Athena writes.
         let cells = answer.columns().enumerate().map(|(column, (_, kind))| match answer.text(row, column) {
@@ -122,22 +129,27 @@ impl Write for Remembering<'_> {
 }
 
 fn write_table(out: &mut dyn Write, terminal: Option<usize>, answer: &Answer, rows_max: usize) -> io::Result<()> {
-    let shown = answer.height().min(rows_max);
-    let names: Vec<String> = answer.columns().map(|(name, _)| name.for_terminal().into_owned()).collect();
-    let cells: Vec<Vec<String>> = (0..shown).map(|row| (0..names.len()).map(|column| cell(answer, row, column)).collect()).collect();
-    match widths(&names, &cells, terminal) {
-        Some(widths) => write_grid(out, answer, &names, &cells, &widths)?,
-        None => write_records(out, &names, &cells)?,
+    write_shown(out, terminal, answer, &cells_of(answer, rows_max), answer.height() as u64)
+}
+
+/// The first rows as they are shown.
+fn cells_of(answer: &Answer, rows_max: usize) -> Vec<Vec<String>> {
+    let columns = answer.columns().count();
+    (0..answer.height().min(rows_max)).map(|row| (0..columns).map(|column| cell(answer, row, column)).collect()).collect()
+}
+
+/// A table of the first rows, and how many there are; `columns` says what the columns are.
+fn write_shown(out: &mut dyn Write, terminal: Option<usize>, columns: &Answer, cells: &[Vec<String>], height: u64) -> io::Result<()> {
+    let names: Vec<String> = columns.columns().map(|(name, _)| name.for_terminal().into_owned()).collect();
+    match widths(&names, cells, terminal) {
+        Some(widths) => write_grid(out, columns, &names, cells, &widths)?,
+        None => write_records(out, &names, cells)?,
     }
-    if shown < answer.height() {
-        writeln!(
-            out,
-            "first {} of {} rows shown; --rows N shows more, -o FILE --format csv has all",
-            count(shown as u64),
-            count(answer.height() as u64)
-        )
+    let shown = cells.len() as u64;
+    if shown < height {
+        writeln!(out, "first {} of {} rows shown; --rows N shows more, -o FILE --format csv has all", count(shown), count(height))
     } else {
-        writeln!(out, "{}", counted(shown as u64, "row", "rows"))
+        writeln!(out, "{}", counted(shown, "row", "rows"))
     }
 }
 

@@ -80,6 +80,11 @@ impl<'w> Rows<'w> {
         Ok(rows)
     }
 
+    /// Rows that stand below others, without a heading.
+    pub fn below(out: &'w mut dyn Write) -> Self {
+        Self(csv::Writer::from_writer(out))
+    }
+
     pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) -> io::Result<()> {
         let cells: Vec<String> = cells.into_iter().map(|cell| cell.0).collect();
         self.0.write_record(&cells).map_err(io_error)

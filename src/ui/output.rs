@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::escape::TerminalText;
 use crate::failure::Failure;
@@ -11,6 +13,23 @@ use crate::failure::Failure;
 const BUFFER_BYTES: usize = 64 * 1024;
 /// Links that are followed one after another, as many as Linux follows.
 const LINKS_MAX: usize = 40;
+
+/// Data is on its way out.
+static WRITING: AtomicBool = AtomicBool::new(false);
+/// The file that is not written to its end yet.
+static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// Whether all has been read and worked out, and is being written.
+pub fn is_writing() -> bool {
+    WRITING.load(Ordering::Relaxed)
+}
+
+/// Removes what an unfinished file has so far, for a process that ends in the middle.
+pub fn discard() {
+    if let Some(path) = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let _ = fs::remove_file(path);
+    }
+}
 
 /// A place for data, known to be writable before the work starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +70,13 @@ impl Destination {
 
     /// Lets `render` write. `None`: the reader of stdout has seen enough and closed it (`| head`), which is no error.
     pub fn write<T>(&self, render: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> Result<Option<T>, Failure> {
+        WRITING.store(true, Ordering::Relaxed);
+        let written = self.write_out(render);
+        WRITING.store(false, Ordering::Relaxed);
+        written
+    }
+
+    fn write_out<T>(&self, render: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> Result<Option<T>, Failure> {
         match self {
             Self::Stdout => to_stdout(render),
             Self::File(path) => to_file(path, render).map(Some).map_err(|error| cannot_write(path, &error)),
@@ -88,7 +114,16 @@ fn to_stdout<T>(render: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> Result<
 
 /// Writes beside the file, then takes its name: readers see the old content or the new, never half of it.
 fn to_file<T>(path: &Path, render: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
-    let (written, file) = buffered(temporary(path)?, render)?;
+    let file = temporary(path)?;
+    let unfinished = |path| *UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner) = path;
+    unfinished(Some(file.path().to_path_buf()));
+    let written = finish(path, file, render);
+    unfinished(None);
+    written
+}
+
+fn finish<T>(path: &Path, file: tempfile::NamedTempFile, render: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
+    let (written, file) = buffered(file, render)?;
     if let Ok(old) = fs::metadata(path) {
         fs::set_permissions(file.path(), old.permissions())?;
     }
@@ -132,6 +167,22 @@ mod tests {
         let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn of_a_process_that_ends_in_the_middle_nothing_stays_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("findings.json");
+        let destination = Destination::prepare(Some(&path)).unwrap();
+        let mut there = (0, 1);
+        let _ = destination.write(|out| {
+            out.write_all(b"half")?;
+            there.0 = files(folder.path()).len();
+            discard();
+            there.1 = files(folder.path()).len();
+            Err::<(), _>(io::Error::other("the end"))
+        });
+        assert_eq!(there, (1, 0));
     }
 
     #[test]

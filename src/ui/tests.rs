@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-use super::report::{Next, PolicyKnown, Report, RepositoryLine};
+use super::report::{Next, PolicyKnown, Report, RepositoryLine, Story};
 use super::samples::{HOSTILE, coverage, finding, forecast, hostile, timeline, verdict};
 use super::{Format, Look, findings, report, timelines, verdict as verdicts};
 use crate::model::{Finding, ImageState, Severity, Timestamp};
@@ -269,8 +269,9 @@ fn report_of(findings: &[Finding], hostile_world: bool) -> String {
     }
     let as_of = coverage.last_event_time.unwrap();
     let next = Next { as_of, images: 1_001, needed: 1, unknown: 2, rows: vec![row] };
-    let life = |_: &Finding| Some(timeline.clone());
-    shown(|out| report::write(out, &Report { coverage: &coverage, findings, next: Some(&next), repositories: &repositories, life: &life }))
+    let story = |_: &Finding| Story { life: Some(timeline.clone()), ..Story::default() };
+    let (coverage, next) = (&coverage, Some(&next));
+    shown(|out| report::write(out, &Report { coverage, findings, next, repositories: &repositories, story: &story, interactive: false }))
 }
 
 /// So many findings, a day apart, of all severities in turn.
@@ -290,10 +291,10 @@ fn a_report_tells_what_weakens_it_before_anything_else() {
     let page = report_of(&[finding()], false);
     let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text} is missing"));
     assert!(at("1 finding: 1 critical; somebody asked in vain for 1 image.") < at("What these logs cannot show"));
-    assert!(at("there is no read-only event in these logs") < at("<article class=\"finding critical\" id=\"f-f-0123456789abcdef\">"));
+    assert!(at("there is no read-only event in these logs") < at("<article id=\"f-f-0123456789abcdef\" class=\"critical\">"));
     assert!(at("Some evidence could not be read: 1 object, 1 record.") < at("<article"));
     at("<code>a/b.json.gz#7</code>: not an object");
-    at("pushed 2026-03-02T10:00:00Z → lost its last tag 9 s later → gone 2 d 15 h later → then asked for 4 times");
+    at("2026-03-02T10:00:00Z: pushed by build-a → 9 s later the tag is pushed again by build-b → 2 d 15 h later taken by a lifecycle rule");
     at("pull, 2 times until 2026-03-04T08:00:00Z");
     at("<td class=\"number\">1,234</td>");
     at("stated by the run of 2026-03-02T10:00:00Z");
@@ -309,6 +310,7 @@ fn a_report_without_findings_says_so() {
     let page = report_of(&[], false);
     assert!(page.contains("No image was lost that anything still needed, as far as these logs show."));
     assert!(page.contains("<h2>Findings</h2>\n<p>None.</p>"));
+    assert!(page.contains("<h1>No lost image that anything still needed</h1>"));
     assert!(!page.contains("<article"));
 }
 
@@ -316,10 +318,10 @@ fn a_report_without_findings_says_so() {
 #[test]
 fn a_report_of_very_many_findings_stays_a_page() {
     let page = report_of(&many(10_400), false);
-    assert_eq!(page.matches("<article ").count(), 300);
-    assert!(page.contains("<h3>10,100 more, in short</h3>"));
-    assert_eq!(page.matches("<tr class=\"finding ").count(), 10_000);
-    assert!(page.contains("<strong>100 more findings are not on this page</strong>"));
+    assert_eq!(page.matches("<article ").count(), 500);
+    assert!(page.contains("<h3>9,900 more, in short</h3>"));
+    assert_eq!(page.matches("<tr class=\"finding ").count(), 9_900);
+    assert!(report_of(&many(10_600), false).contains("<strong>100 more findings are not on this page</strong>"));
     // 28 years of losses, a bar a year: worst at the bottom, and every image in one of them.
     let titles: Vec<&str> = page.split("<title>from ").skip(1).filter_map(|rest| rest.split_once(" image")).map(|(title, _)| title).collect();
     assert_eq!(titles.len(), 29);

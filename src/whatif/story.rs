@@ -2,7 +2,7 @@
 
 use super::{Comparison, Pair};
 use crate::detect::{Harm, place};
-use crate::model::{LifecycleAction, Outcome, Repository, Timestamp, WhatIfTotals};
+use crate::model::{LifecycleAction, Outcome, Repository, Timestamp, WhatIfTotals, plural, plural_verb};
 use crate::policy::Rule;
 use crate::timeline::{End, History, Image, Supposition};
 
@@ -29,7 +29,7 @@ pub fn notes(history: &History, supposition: &Supposition, totals: &WhatIfTotals
     }
     let gaps: u64 = history.gaps().iter().map(|gap| gap.records).sum();
     if gaps > 0 {
-        notes.push(format!("{gaps} record(s) lack their content: what they did is not replayed."));
+        notes.push(format!("{} their content: what happened there is not replayed.", plural_verb(gaps, "record", ["lacks", "lack"])));
     }
     notes
 }
@@ -56,7 +56,10 @@ impl Comparison<'_> {
             return "Its push, or some of its tags, lie before the logs.".to_owned();
         }
         if !self.logged.gaps.is_empty() {
-            return format!("{} record(s) of the repository lack their content.", self.logged.gaps.len());
+            return format!(
+                "{} content: CloudTrail left it out.",
+                plural_verb(self.logged.gaps.len(), "record", ["of the repository lacks its", "of the repository lack their"])
+            );
         }
         if self.logged.images.iter().any(|image| image.open_start) {
             return "The repository has images from before the logs, of which not everything is known.".to_owned();
@@ -99,8 +102,8 @@ pub fn summary(history: &History, repository: &Repository, image: &Image, pair: 
     };
     let needed = match (harm.usage.pulls_after_gone, harm.pinned.len()) {
         (0, 0) => String::new(),
-        (0, pinned) => format!("; {pinned} deployment(s) needed it"),
-        (pulls, _) => format!("; {pulls} pull(s) came after that"),
+        (0, pinned) => format!("; {} needed it", plural(pinned, "deployment")),
+        (pulls, _) => format!("; {} came after that", plural(pulls, "pull")),
     };
     format!("In {}, {digest} {what}{really}{needed}.", place(repository))
 }

@@ -2,7 +2,7 @@
 //! move the cursor.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,16 @@ fn finish(mut child: Child) -> Output {
     child.wait_with_output().unwrap()
 }
 
+/// The exit code, without a look at what was written.
+fn ended(child: &mut Child) -> Option<i32> {
+    let begun = Instant::now();
+    while child.try_wait().unwrap().is_none() && begun.elapsed() < SOON {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let _ = child.kill();
+    child.wait().unwrap().code()
+}
+
 fn send(signal: &str, child: &Child) {
     assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
 }
@@ -53,6 +63,57 @@ fn the_first_signal_ends_a_read_that_never_returns() {
         assert_eq!(outcome(&output), (Some(3), true, 1), "{signal}");
         drop(pipe);
     }
+}
+
+/// As many pushes as fill a pipe that nobody empties with what is told of them.
+fn many_pushes() -> String {
+    (0..2_000).map(|number| {
+        let image = format!(r#""repositoryName":"shop/app","registryId":"111122223333","image":{{"imageId":{{"imageDigest":"sha256:{number:064x}"}}}}"#);
+        let record = RECORD.replace("000000000001", &format!("{number:012}")).replace("DescribeImages", "PutImage");
+        let record = record.strip_suffix('}').unwrap();
+        format!("{record},\"requestParameters\":{{\"repositoryName\":\"shop/app\",\"registryId\":\"111122223333\"}},\"responseElements\":{{{image}}}}}\n")
+    }).collect()
+}
+
+/// What the first Ctrl-C waits for: an answer of what was read until then, which nobody takes away. The second does not wait, as
+/// soon as a person can press the keys again.
+#[test]
+fn the_second_interrupt_stops_at_once() {
+    let mut child = tagfall(&["timeline", "-", "--format", "json"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(many_pushes().as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    send("-INT", &child);
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().contains("once more stops at once")));
+    // It begins to write, and cannot end.
+    let mut first = [0];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(child.try_wait().unwrap(), None, "the first interrupt must wait for what is in flight");
+    send("-INT", &child);
+    assert_eq!(ended(&mut child), Some(130));
+}
+
+/// What was read is whole and on its way out: there is nothing to finish.
+#[test]
+fn the_first_interrupt_ends_the_writing() {
+    let folder = tempfile::tempdir().unwrap();
+    let logs = folder.path().join("logs.json");
+    fs::write(&logs, many_pushes()).unwrap();
+    let logs = logs.to_str().unwrap();
+    for signal in ["-TERM", "-INT"] {
+        let mut child = tagfall(&["timeline", logs, "--format", "json"]).spawn().unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        send(signal, &child);
+        assert_eq!(ended(&mut child), Some(130), "to stdout");
+    }
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut child = tagfall(&["timeline", logs, "--format", "json", "-o", pipe.to_str().unwrap()]).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(1_500));
+    send("-TERM", &child);
+    assert_eq!(ended(&mut child), Some(130), "to a pipe without a reader");
 }
 
 /// `timeout` sends its signal to the process and to its group.
@@ -126,5 +187,19 @@ fn a_usage_error_spells_out_what_it_quotes() {
             assert!(said.chars().all(|shown| shown == '\n' || !shown.is_control() && shown.is_ascii()), "{said:?}");
             assert!(said.contains("error"), "{said}");
         }
+    }
+}
+
+/// Neither in an error nor in what is said of the run.
+#[cfg(feature = "s3")]
+#[test]
+fn credentials_are_not_printed() {
+    for extra in [&[][..], &["--dry-run"]] {
+        let mut command = tagfall(&[&["detect", "s3://trail-logs/AWSLogs/", "--endpoint-url", "http://127.0.0.1:1"][..], extra].concat());
+        command.env("AWS_ACCESS_KEY_ID", "AKIAVISIBLENAME12345").env("AWS_SECRET_ACCESS_KEY", "the-secret-itself").env("AWS_REGION", "eu-central-1");
+        let output = command.env("AWS_SESSION_TOKEN", "the-token-itself").output().unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(!said.contains("the-secret-itself") && !said.contains("the-token-itself"), "{said}");
     }
 }

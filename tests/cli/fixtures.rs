@@ -1,12 +1,7 @@
 //! The binary over the archives in `fixtures/`: the whole way from files to findings.
 
 use std::io;
-#[cfg(target_os = "linux")]
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-#[cfg(target_os = "linux")]
-use std::time::Duration;
 
 use crate::world::{World, compare};
 
@@ -179,35 +174,4 @@ fn a_closed_pipe_does_not_hide_what_was_found() {
     drop(reader);
     let output = world.command(&["detect", "incident", "--fail-on", "critical", "--quiet"]).stdout(writer).output().unwrap();
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(1), ""));
-}
-
-/// Standard input that never ends is an object in flight that never finishes: the first Ctrl-C waits for it, the second
-/// does not.
-#[cfg(target_os = "linux")]
-#[test]
-fn the_second_interrupt_stops_at_once() {
-    let Some(world) = world() else { return };
-    let mut child = world.command(&["detect", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    // Whoever waits for a child closes its input first, and then it ends by itself.
-    let _input = child.stdin.take();
-    let interrupt = |id: u32| assert!(std::process::Command::new("kill").args(["-INT", &id.to_string()]).status().unwrap().success());
-    while !handles_interrupts(child.id()) {
-        assert_eq!(child.try_wait().unwrap(), None, "it ended before its input did");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    interrupt(child.id());
-    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
-    assert!(said.any(|line| line.unwrap().contains("once more stops at once")));
-    assert_eq!(child.try_wait().unwrap(), None, "the first interrupt must wait for what is in flight");
-    interrupt(child.id());
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-}
-
-/// Whether a process catches SIGINT yet.
-#[cfg(target_os = "linux")]
-fn handles_interrupts(id: u32) -> bool {
-    const SIGINT: u64 = 1 << 1;
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-    let caught = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigCgt:")?.trim(), 16).ok());
-    caught.is_some_and(|signals| signals & SIGINT != 0)
 }

@@ -1,5 +1,6 @@
 //! Running a query: what to read, reading it, answering, showing.
 
+use std::any::Any;
 use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -14,14 +15,31 @@ use crate::commands::{Ending, destination, interrupt, nothing, sources, values};
 use crate::decode::Wanted;
 use crate::detect;
 use crate::failure::Failure;
+use crate::lake::LakeFeed;
 use crate::model::{Coverage, Filter, Seen};
 use crate::pipeline::{self, Budget};
 use crate::source::Feed;
-use crate::sql::{Answer, Catalog, Gathered, Gathering, Limits, Query, SqlError, named};
+use crate::sql::{Answer, Catalog, Export, Gathered, Gathering, Limits, Query, SqlError, named};
 use crate::tables::{self, rows};
 use crate::ui;
+use crate::ui::answer::parts::{self, Parts};
+use crate::ui::output::Destination;
 use crate::ui::quantity::{bytes, count, counted, elapsed};
 use crate::ui::talk::Talk;
+
+/// How events are gathered; where one is not the way for a query, the next one is tried.
+#[derive(Clone, Copy)]
+enum Way {
+    Best,
+    Uncounted,
+    Rows,
+}
+
+/// Rows that go out as they come, and where they come from.
+struct Outgoing {
+    export: Box<Export>,
+    feeds: Vec<Box<dyn Feed>>,
+}
 
 /// What was read for a query.
 struct Reading {
@@ -29,6 +47,10 @@ struct Reading {
     coverage: Coverage,
     /// Places that were left out by their key.
     pruned: usize,
+    /// What goes out as it comes, and from where.
+    export: Option<Outgoing>,
+    /// Turns true when the user interrupts what follows the reading.
+    cancelled: Arc<AtomicBool>,
 }
 
 impl Args {
@@ -38,7 +60,15 @@ impl Args {
         let query = Query::parse(&self.text()?, &self.params, now).map_err(|error| not_understood(&error))?;
         let asked = self.common.filter()?;
         let destination = destination::prepare(&self.common.show, self.common.inputs())?;
-        let Reading { catalog, coverage, pruned } = self.read(talk, &query, &asked)?;
+        let Reading { catalog, mut coverage, pruned, export, cancelled } = self.read(talk, &query, &asked)?;
+        if let Some(Outgoing { export, feeds }) = export {
+            let rows = self.export(&export, &feeds, &destination, &mut coverage, &cancelled)?;
+            if let Some(rows) = rows {
+                talk.note(&format!("{}, {} in {}", read_text(&coverage), counted(rows, "row", "rows"), elapsed(started.elapsed())));
+            }
+            self.say_what_is_missing(talk, &coverage);
+            return Ok(Ending { alarming: false, incomplete: Ending::lacks(&coverage, self.common.allow_incomplete()) });
+        }
         let answer = query.run(&catalog).map_err(|error| not_answered(&error))?;
         let look = look(&self.common.show, &destination);
         let written = destination.write(|out| match self.explain {
@@ -50,6 +80,35 @@ impl Args {
         }
         self.say_what_is_missing(talk, &coverage);
         Ok(Ending { alarming: false, incomplete: Ending::lacks(&coverage, self.common.allow_incomplete()) })
+    }
+
+    /// Writes rows as they come; how many there were, or `None` when the reader of stdout closed it early.
+    fn export(
+        &self,
+        export: &Export,
+        feeds: &[Box<dyn Feed>],
+        destination: &Destination,
+        coverage: &mut Coverage,
+        cancelled: &AtomicBool,
+    ) -> Result<Option<u64>, Failure> {
+        let shelf = feeds.first().and_then(|feed| feed.shelf()).ok_or_else(|| Failure::new("the lake is not open"))?;
+        let lake = (shelf as &dyn Any).downcast_ref::<LakeFeed>().ok_or_else(|| Failure::new("the lake is not open"))?;
+        let parts = Parts { export, lake, jobs: self.common.sources().jobs.get(), cancelled, failure: None.into() };
+        let before = shelf.coverage().objects_failed;
+        let look = look(&self.common.show, destination);
+        let written = destination.write(|out| parts.write(out, look, self.rows));
+        if let Some(error) = parts.failure.take() {
+            return Err(not_answered(&error));
+        }
+        coverage.partial |= cancelled.load(Ordering::Relaxed);
+        // Files that could be looked through and then not read.
+        let after = shelf.coverage();
+        let more = after.objects_failed.saturating_sub(before);
+        coverage.objects_failed += more;
+        coverage.objects_listed += more;
+        let known = after.failures.len().saturating_sub(usize::try_from(more).unwrap_or(usize::MAX));
+        coverage.failures.extend(after.failures.into_iter().skip(known));
+        written
     }
 
     /// The SQL itself.
@@ -69,8 +128,8 @@ impl Args {
             let failure = Failure::new("this query reads its sources twice, and standard input can be read once");
             return Err(failure.advise("save it to a file and name that, or ask cloudtrail_logs and the engine's tables apart"));
         }
-        let memory_bytes_max = Some(self.common.limits.max_memory);
-        let mut reading = Reading { catalog: Catalog::default(), coverage: Coverage::default(), pruned: 0 };
+        let memory_bytes_max = Some(machine::memory(self.common.limits.max_memory));
+        let mut reading = Reading { catalog: Catalog::default(), coverage: Coverage::default(), pruned: 0, export: None, cancelled: Arc::default() };
         if wants_engine {
             self.read_engine(talk, asked, &cancelled, &mut reading)?;
         }
@@ -78,8 +137,10 @@ impl Args {
             self.read_events(talk, query, asked, &cancelled, &mut reading)?;
         }
         // Who interrupts the reading wants what has been read; who interrupts what follows wants no answer.
-        let cancelled = (!cancelled.load(Ordering::Relaxed)).then_some(cancelled);
-        reading.catalog.limit(Limits { memory_bytes_max, cancelled });
+        if !cancelled.load(Ordering::Relaxed) {
+            reading.cancelled = cancelled;
+        }
+        reading.catalog.limit(Limits { memory_bytes_max, cancelled: Some(Arc::clone(&reading.cancelled)) });
         Ok(reading)
     }
 
@@ -107,29 +168,40 @@ impl Args {
         let sources = query.scan().sources.clone();
         let names: Option<Vec<&str>> = sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());
         let wanted = names.as_deref().map_or(Wanted::All, Wanted::Sources);
-        let gather = |over_rows: bool| {
+        let gather = |way: Way| {
             let feeds = self.open(talk, &narrowed)?;
             // A lake has no second copies; several sources may hold the same events.
             let distinct = matches!(feeds.as_slice(), [feed] if feed.shelf().is_some());
             let gathering = Gathering::new(query, asked, distinct, machine::memory(self.common.limits.max_memory));
-            let gathering = if over_rows { gathering.over_rows() } else { gathering };
+            let gathering = match way {
+                Way::Best if parts::can_be(self.common.show.format) && !self.explain => gathering.exporting(),
+                Way::Best => gathering,
+                Way::Uncounted => gathering.without_counting(),
+                Way::Rows => gathering.over_rows(),
+            };
             let (coverage, collectors) = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| {
                 pipeline::scan(self.paced(run, query), wanted, || gathering.collector())
             });
             let gathered = gathering.finish(collectors);
             Ok((feeds, coverage, gathered))
         };
-        let (feeds, mut coverage, gathered) = match gather(false)? {
-            (.., Ok(Gathered::GivenUp)) => gather(true)?,
-            done => done,
-        };
+        let mut done = gather(Way::Best)?;
+        for way in [Way::Uncounted, Way::Rows] {
+            if matches!(done, (.., Ok(Gathered::GivenUp))) {
+                done = gather(way)?;
+            }
+        }
+        let (feeds, mut coverage, gathered) = done;
         // Where no event can be meant (`eventname = 'a' AND eventname = 'b'`), none is read, and that is no empty folder.
         if !query.scan().is_nothing() {
             self.finish(talk, &feeds, asked, &mut coverage, &Seen::default(), reading)?;
         }
         let gathered = gathered.map_err(|error| not_answered(&error))?;
-        reading.catalog.insert_gathered(query, gathered).map_err(|error| not_answered(&error))?;
         reading.coverage = coverage;
+        match gathered {
+            Gathered::Surveyed(export) => reading.export = Some(Outgoing { export, feeds }),
+            gathered => reading.catalog.insert_gathered(query, gathered).map_err(|error| not_answered(&error))?,
+        }
         Ok(())
     }
 

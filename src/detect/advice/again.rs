@@ -47,6 +47,11 @@ impl Situation {
         }
     }
 
+    /// Whether everybody who needs it asks by a tag that is on another image by now.
+    pub(super) fn all_resolve(&self) -> bool {
+        self.needed.iter().all(|needed| matches!(self.asks(&needed.pin), Asks::Resolves(_)))
+    }
+
     /// What to name in the place of the lost digest.
     fn another(&self) -> String {
         self.successor()
@@ -105,6 +110,11 @@ impl Situation {
                 let first = if let Asks::Dead(tag) = &asks { format!("{}, or ", self.push_tag(tag)) } else { String::new() };
                 format!("Endpoint {name} cannot scale out or be repaired: {first}make a model of an image that is there and a configuration with it, then `{update}`.")
             }
+            Who::EndpointConfig { name, .. } => match asks {
+                Asks::Resolves(tag) => format!("Endpoint configuration {name} has a model of {tag}, which is on another image by now: an endpoint made of it gets that."),
+                Asks::Dead(tag) => format!("Endpoint configuration {name} has a model of {tag}: {}, or make a configuration with a model of another image.", self.push_tag(&tag)),
+                Asks::Digest | Asks::Perhaps(_) => format!("Endpoint configuration {name} has a model of the lost digest: make one with a model of {}.", self.another()),
+            },
             Who::Model { name, .. } => match asks {
                 Asks::Resolves(tag) => format!("Model {name} names {tag}, which is on another image by now: what is made of it gets that."),
                 Asks::Dead(tag) => format!("Model {name} names {tag}: {}, or make a model of another image.", self.push_tag(&tag)),

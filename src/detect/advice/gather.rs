@@ -1,11 +1,11 @@
 //! From what the timeline knows to the situation that advice depends on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Lost, Measure, Needed, Pin, PolicySince, Restore, Situation, TagNow, Who, advice, advice_for_now};
 use crate::detect::usage::{Harm, usage_of_loss};
 use crate::detect::{Subject, rule_of};
-use crate::model::{ImageState, Principal, PushOrigin, StepKind};
+use crate::model::{ImageState, Principal, PushOrigin, StepKind, Timestamp};
 use crate::policy::{Count, Rule, Tags};
 use crate::timeline::{Displacement, End, EventNo, History, Image, KnownFrom, Loss, PolicyInForce, RepositoryHistory, Sym, Use, UseKind};
 
@@ -55,6 +55,7 @@ fn of_end(about: About<'_>, loss: &Loss, harm: &Harm) -> Situation {
     let tags: Vec<Sym> = loss.displaced.iter().map(|displaced| displaced.tag).chain(loss.tags.iter().map(|(tag, _)| *tag)).collect();
     Situation {
         is_back: loss.back_at.is_some(),
+        recreated: loss.end == End::RepositoryDeleted && about.repository.creations.iter().any(|event| about.history.noted(*event).time >= loss.at),
         two_pushers: loss.displaced.as_deref().is_some_and(|displaced| two_pushers(about, displaced)),
         policy: policy_since(about, loss),
         ..situation(about, lost(about, loss), &tags, harm)
@@ -81,7 +82,12 @@ pub fn of_displaced(subject: Subject<'_>, displaced: &Displacement, harm: &Harm)
 fn situation(about: About<'_>, lost: Lost, tags: &[Sym], harm: &Harm) -> Situation {
     let repository = about.history.repository(about.repository);
     let mut needed: Vec<Needed> = harm.needs.iter().filter_map(|found| needed(about, found, &harm.needs)).collect();
-    needed.extend(pullers(about, harm, &needed));
+    let done = done(about, &harm.needs);
+    // Who pulled in vain before those who needed it were given something else is one of them.
+    let last_pull = harm.usage.last_pull.as_ref().map_or(i64::MIN, |pull| pull.event_time.millis());
+    if done.is_empty() || harm.needs.iter().filter(|found| !is_open(found)).all(|found| found.until < last_pull) {
+        needed.extend(pullers(about, harm, &needed));
+    }
     needed.sort();
     needed.dedup();
     let text = |tag: &Sym| about.history.text(*tag).to_owned();
@@ -104,6 +110,8 @@ fn situation(about: About<'_>, lost: Lost, tags: &[Sym], harm: &Harm) -> Situati
         needed,
         tags: of_interest.into_iter().map(|tag| (now(about, &tag), tag)).map(|(now, tag)| (tag, now)).collect(),
         is_back: false,
+        recreated: false,
+        done,
         two_pushers: false,
         policy: PolicySince::Same,
     }
@@ -162,8 +170,31 @@ fn copy(about: About<'_>) -> Option<(String, String, String)> {
     Some((found.registry_id.raw().to_owned(), found.region.raw().to_owned(), found.name.raw().to_owned()))
 }
 
+/// Those who needed it and were given something else since, each once, by the last time.
+fn done(about: About<'_>, uses: &[Use]) -> Vec<String> {
+    let mut ended: BTreeMap<&str, i64> = BTreeMap::new();
+    for found in uses.iter().filter(|found| !is_open(found)) {
+        let until = ended.entry(about.history.text(found.by)).or_insert(found.until);
+        *until = found.until.max(*until);
+    }
+    ended.retain(|name, _| !uses.iter().any(|found| is_open(found) && found.kind.pins() && about.history.text(found.by) == *name));
+    let named = |name: &str| name.splitn(6, ':').nth(5).unwrap_or(name).to_owned();
+    let say = |(name, until): (&str, i64)| {
+        format!("{} was deployed anew, or ended, at {}: it does not need the lost image any more.", named(name), Timestamp::from_millis(until))
+    };
+    ended.into_iter().map(say).collect()
+}
+
+/// Nothing newer has replaced it by the end of the logs.
+fn is_open(found: &Use) -> bool {
+    found.until == i64::MAX
+}
+
 fn needed(about: About<'_>, found: &Use, all: &[Use]) -> Option<Needed> {
     let (history, name) = (about.history, about.history.text(found.by));
+    if !is_open(found) {
+        return None;
+    }
     // A group of tasks is a service that is known by its ARN, too.
     let same_service = |other: &Use| name.strip_prefix("service:").is_some_and(|name| history.text(other.by).ends_with(&format!("/{name}")));
     if all.iter().any(same_service) {

@@ -35,6 +35,7 @@ fn everybody() -> Vec<Who> {
         Who::Batch { region: region(), definition: "etl:3".into() },
         Who::Endpoint { region: region(), name: "e".into() },
         Who::Model { region: region(), name: "m".into() },
+        Who::EndpointConfig { region: region(), name: "c".into() },
         Who::Schedule { name: "rule/nightly (target 1)".into(), definition: Some("etl:3".into()) },
         Who::Node,
         Who::Other,
@@ -51,6 +52,8 @@ fn situation(lost: Lost, needed: Vec<Needed>, now: TagNow) -> Situation {
         needed,
         tags: vec![("v1".into(), now)],
         is_back: false,
+        recreated: false,
+        done: Vec::new(),
         copy: None,
         two_pushers: false,
         policy: PolicySince::Same,
@@ -125,7 +128,7 @@ fn each_gets_the_ways_of_its_own_service() {
         Who::Batch { .. } => command.starts_with("aws batch"),
         Who::Endpoint { .. } => command.starts_with("aws sagemaker"),
         Who::Node => command.starts_with("kubectl"),
-        Who::Model { .. } | Who::Schedule { .. } | Who::Other => false,
+        Who::Model { .. } | Who::EndpointConfig { .. } | Who::Schedule { .. } | Who::Other => false,
     };
     each(|situation, needed, told| {
         for command in told.iter().flat_map(|sentence| commands(sentence)) {

@@ -41,6 +41,11 @@ pub enum Who {
         region: String,
         name: String,
     },
+    /// Of an endpoint: it names models, and cannot be changed.
+    EndpointConfig {
+        region: String,
+        name: String,
+    },
     Model {
         region: String,
         name: String,
@@ -86,6 +91,8 @@ impl Who {
             ("codebuild", _) => Self::CodeBuild { region, project: rest.split(':').next().unwrap_or_default().to_owned() },
             ("batch", "job-definition") => Self::Batch { region, definition: rest },
             ("batch", _) => Self::Batch { region, definition: definition().unwrap_or_default() },
+            // Its models are told by themselves, and an endpoint that runs it, too.
+            ("sagemaker", "endpoint-config") => Self::EndpointConfig { region, name: rest },
             ("sagemaker", "endpoint" | "inference-component") => Self::Endpoint { region, name: rest },
             ("sagemaker", _) => Self::Model { region, name: rest },
             ("events" | "scheduler", _) => Self::Schedule { name: resource.to_owned(), definition: definition() },

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Subject, Told, caller, principal};
 use crate::detect::story::span;
-use crate::model::{Caller, ReasonKind, StepKind, Timestamp};
+use crate::model::{Caller, ReasonKind, StepKind, Timestamp, plural};
 use crate::policy::{Clock, Count, DAY_MILLIS, records_pull};
 use crate::timeline::{EventNo, Step};
 
@@ -73,7 +73,7 @@ fn uncounted<'h>(subject: Subject<'h>, pulls: impl Iterator<Item = &'h Step>, ev
     let (mut text, mut advice) = (String::new(), None);
     for ((name, _), (count, last)) in by_caller {
         events.push(last.event);
-        let times = format!("{count} pull(s) by {name}, the last at {}", subject.history.time(last.event));
+        let times = format!("{} by {name}, the last at {}", plural(count, "pull"), subject.history.time(last.event));
         match last.caller {
             Caller::Excluded => {
                 let listed = subject.history.exclusion(subject.repository, last.event);

@@ -42,18 +42,21 @@ pub fn outnumbered(subject: Subject<'_>) -> Option<Told> {
     let by = if by.is_empty() { String::new() } else { format!(" by {}", listed(&by)) };
     let signatures = newer.iter().filter(|one| is_signature(subject, one)).count();
     let signatures = if signatures > 0 {
-        format!(" {signatures} of them say something about other images (signatures, attestations), and count all the same.")
+        let (say, count) = if signatures == 1 { ("says", "counts") } else { ("say", "count") };
+        format!(" {signatures} of them {say} something about other images (signatures, attestations), and {count} all the same.")
     } else {
         String::new()
     };
     let mine = own.some().map(|own| principal(subject.history, own));
     let other = mine.as_ref().filter(|mine| pushers.keys().any(|who| who != *mine));
     let contrast = other.map(|mine| format!(" This one was pushed by {mine}.")).unwrap_or_default();
+    let newest = if keeps == 1 { "newest".to_owned() } else { format!("{keeps} newest") };
+    let (from, to) = (Timestamp::from_millis(first.pushed_at), Timestamp::from_millis(last.pushed_at));
+    let when = if newer.len() == 1 { format!("at {from}") } else { format!("from {from} to {to}") };
+    let were = if newer.len() == 1 { "was" } else { "were" };
     let text = format!(
-        "The rule keeps the {keeps} newest that it counts, and {}{of} were pushed after this one{by}: {names}, from {} to {}.{signatures}{contrast}",
+        "The rule keeps the {newest} that it counts, and {}{of} {were} pushed after this one{by}: {names}, {when}.{signatures}{contrast}",
         newer.len(),
-        Timestamp::from_millis(first.pushed_at),
-        Timestamp::from_millis(last.pushed_at),
     );
     let shown = newer.iter().rev().take(SHOWN_MAX - 1).chain(newer.first());
     let events = shown.map(|one| one.push).chain([own]).collect();

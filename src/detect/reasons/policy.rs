@@ -2,7 +2,7 @@
 
 use super::{Subject, Told, caller};
 use crate::detect::story::span;
-use crate::model::ReasonKind;
+use crate::model::{ReasonKind, times};
 use crate::timeline::{KnownFrom, PolicyChange};
 
 pub fn put(subject: Subject<'_>) -> Option<Told> {
@@ -20,7 +20,7 @@ pub fn put(subject: Subject<'_>) -> Option<Told> {
     let text = match first.known_from {
         Some(KnownFrom::Put) => {
             let again = before.iter().rev().take_while(|change| same(change) && change.event != first.event).count();
-            let again = if again > 0 { format!(", and again {again} time(s) since") } else { String::new() };
+            let again = if again > 0 { format!(", and again {} since", times(again)) } else { String::new() };
             format!("The policy was put by {} at {when}, {ago} before that{again}.", caller(history, first.event))
         }
         Some(KnownFrom::Template) => format!(

@@ -56,7 +56,7 @@ fn signatures_count_and_what_a_rule_does_not_count_is_left_out() {
     let mut log = Log::default();
     log.at(0).push(1, "v1").push(2, "v2").push(3, "sha256-0123.sig").at(DAY);
     let finding = lost(&mut log, vec![rule(1, ("Any", &[]), (COUNT, 2))], &["v1"]);
-    holds(&told(&finding, ReasonKind::Outnumbered), &["v2 and sha256-0123.sig", "1 of them say something about other images"]);
+    holds(&told(&finding, ReasonKind::Outnumbered), &["v2 and sha256-0123.sig", "1 of them says something about other images"]);
     assert!(finding.advice.iter().any(|advice| advice.starts_with("Keep more images")), "{:?}", finding.advice);
 }
 
@@ -100,7 +100,7 @@ fn who_put_the_policy_is_who_put_it_first_in_these_words() {
     let put = |log: &mut Log| told(&lost(log.at(8 * DAY), run(), &["v1"]), ReasonKind::PolicyPut);
     let mut nightly = Log::default();
     nightly.at(0).policy(&policy(3)).push(1, "v1").at(DAY).policy(&policy(7)).at(2 * DAY).policy(&policy(7));
-    holds(&put(&mut nightly), &["put by ci/build at", "7 d before", "again 1 time(s)"]);
+    holds(&put(&mut nightly), &["put by ci/build at", "7 d before", "again once"]);
     let mut unknown = Log::default();
     unknown.at(0).push(1, "v1");
     holds(&put(&mut unknown), &["before they begin"]);

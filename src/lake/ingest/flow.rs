@@ -154,9 +154,15 @@ impl Ingest {
                 self.write_if(partition, |_| true);
             }
         };
+        // A thread beside the pools asks the global one for help; where that is the first thread alone, which waits here, none comes.
+        let helper = || {
+            if rayon::current_num_threads() > 1 {
+                work()
+            }
+        };
         std::thread::scope(|scope| {
             // Where there are no more threads, those that are there do it.
-            (1..self.limits.writers.min(partitions.len())).for_each(|_| drop(std::thread::Builder::new().spawn_scoped(scope, work)));
+            (1..self.limits.writers.min(partitions.len())).for_each(|_| drop(std::thread::Builder::new().spawn_scoped(scope, helper)));
             work();
         });
         let mut state = self.lock_state();

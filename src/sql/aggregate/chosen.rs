@@ -5,14 +5,15 @@ use std::cmp::Ordering;
 use super::Input;
 use crate::sql::compare::Ordered;
 use crate::sql::error::{Result, SqlError};
-use crate::sql::values::{Texts, Values};
+use crate::sql::nested;
+use crate::sql::values::{Cell, Texts, Values};
 use crate::tables::Kind;
 use crate::tables::builder::lists;
 
 impl Input<'_> {
     /// The value of argument `show` in the row where argument `by` is least or greatest.
     pub(super) fn extreme(&self, by: usize, show: usize, wanted: Ordering) -> Result<Values> {
-        let order = Ordered::of(self.arg(by)?)?;
+        let order = self.ordered(by)?;
         if let Ordered::Texts(texts) = &order {
             return self.arg(show)?.take(&self.extreme_texts(texts, wanted));
         }
@@ -24,6 +25,18 @@ impl Input<'_> {
             }
         }
         self.arg(show)?.take(&best)
+    }
+
+    /// An argument, to be compared row by row; of arrays and rows, their places among all.
+    fn ordered(&self, at: usize) -> Result<Ordered> {
+        let values = self.arg(at)?;
+        match values.kind {
+            Kind::Array(_) | Kind::Row(_) => {
+                let places = nested::places(values, self.groups.of_row.len())?;
+                Ordered::of(&Values::new(Kind::Bigint, i64::column(places)))
+            }
+            _ => Ordered::of(values),
+        }
     }
 
     /// The row of the least or greatest text of each group, which is at hand while the others are compared with it.
@@ -43,7 +56,7 @@ impl Input<'_> {
     pub(super) fn first_in_order(&self, by: usize, greatest: bool) -> Result<Values> {
         let count = self.arg(self.args.len() - 1)?.wholes()?.get(0).unwrap_or(0);
         let count = usize::try_from(count).map_err(|_| SqlError::new("the number of values must not be negative"))?;
-        let order = Ordered::of(self.arg(by)?)?;
+        let order = self.ordered(by)?;
         let mut rows = self.rows_by_group(|row| !order.is_null(row));
         for list in &mut rows {
             list.sort_by(|a, b| {

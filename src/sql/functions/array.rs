@@ -1,6 +1,7 @@
 //! Functions on arrays and maps. Positions count from 1. A position beyond the end gives NULL.
 
 mod made;
+mod parts;
 
 pub(super) use made::concat;
 
@@ -51,6 +52,9 @@ pub(super) const NAMES: &[&str] = &[
     "reverse",
     "zip",
     "repeat",
+    "ngrams",
+    "combinations",
+    "trim_array",
 ];
 
 pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
@@ -82,6 +86,9 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "array" => array_values(&call.args, call.height),
         "zip" => made::zip(call),
         "repeat" => made::repeat(call),
+        "ngrams" => parts::ngrams(call),
+        "combinations" => parts::combinations(call),
+        "trim_array" => parts::trim_array(call),
         "row" => row_values(&call.args, call.height),
         "reverse" => pick(call, |_, rows| rows.rev().collect()),
         _ => return None,

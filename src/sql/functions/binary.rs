@@ -5,15 +5,32 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::general_purpose::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use sha2::{Digest, Sha256, Sha512};
+use md5::{Digest as _, Md5};
+use sha1::Sha1;
+use sha2::{Sha256, Sha512};
+use xxhash_rust::xxh64::xxh64;
 
 use super::super::error::{Result, SqlError};
 use super::super::values::Values;
 use super::Call;
 use crate::tables::Kind;
 
-pub(super) const NAMES: &[&str] =
-    &["to_utf8", "from_utf8", "to_hex", "from_hex", "to_base64", "from_base64", "to_base64url", "from_base64url", "sha256", "sha512"];
+pub(super) const NAMES: &[&str] = &[
+    "to_utf8",
+    "from_utf8",
+    "to_hex",
+    "from_hex",
+    "to_base64",
+    "from_base64",
+    "to_base64url",
+    "from_base64url",
+    "sha256",
+    "sha512",
+    "sha1",
+    "md5",
+    "xxhash64",
+    "crc32",
+];
 
 /// What users paste is cut and joined by hand: the `=` at the end may be missing, and bits of the last letter may be left over.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -28,8 +45,15 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "to_hex" => of_bytes(call, Kind::Varchar, |bytes| hex(bytes).to_uppercase()),
         "to_base64" => of_bytes(call, Kind::Varchar, |bytes| BASE64.encode(bytes)),
         "to_base64url" => of_bytes(call, Kind::Varchar, |bytes| URL_SAFE.encode(bytes)),
-        "sha256" => of_bytes(call, Kind::Binary, |bytes| hex(&Sha256::digest(bytes))),
-        "sha512" => of_bytes(call, Kind::Binary, |bytes| hex(&Sha512::digest(bytes))),
+        "sha256" => of_bytes(call, Kind::Binary, |bytes| hex(&<Sha256 as sha2::Digest>::digest(bytes))),
+        "sha512" => of_bytes(call, Kind::Binary, |bytes| hex(&<Sha512 as sha2::Digest>::digest(bytes))),
+        "sha1" => of_bytes(call, Kind::Binary, |bytes| hex(&Sha1::digest(bytes))),
+        "md5" => of_bytes(call, Kind::Binary, |bytes| hex(&Md5::digest(bytes))),
+        "xxhash64" => of_bytes(call, Kind::Binary, |bytes| hex(&xxh64(bytes, 0).to_be_bytes())),
+        "crc32" => {
+            let sums = of_bytes(call, Kind::Varchar, |bytes| crc32fast::hash(bytes).to_string());
+            sums.and_then(|sums| super::super::cast::cast(&sums, &Kind::Bigint, call.height, false))
+        }
         "from_hex" => to_bytes(call, "hexadecimal", bytes),
         "from_base64" | "from_base64url" => to_bytes(call, "base64", from_base64),
         _ => return None,

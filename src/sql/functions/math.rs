@@ -43,6 +43,20 @@ pub(super) const NAMES: &[&str] = &[
     "bitwise_or",
     "bitwise_xor",
     "bitwise_not",
+    "bitwise_left_shift",
+    "bitwise_right_shift",
+    "bitwise_right_shift_arithmetic",
+    "bit_count",
+    "sin",
+    "cos",
+    "tan",
+    "asin",
+    "acos",
+    "atan",
+    "atan2",
+    "sinh",
+    "cosh",
+    "tanh",
     "width_bucket",
 ];
 
@@ -83,6 +97,20 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "bitwise_or" => bits(call, |a, b| a | b),
         "bitwise_xor" => bits(call, |a, b| a ^ b),
         "bitwise_not" => either(call, |value| !value, |value| value),
+        "bitwise_left_shift" => bits(call, |a, by| shifted(by).map_or(0, |by| a << by)),
+        "bitwise_right_shift" => bits(call, |a, by| shifted(by).map_or(0, |by| ((a as u64) >> by) as i64)),
+        "bitwise_right_shift_arithmetic" => bits(call, |a, by| a >> shifted(by).unwrap_or(63)),
+        "bit_count" => bit_count(call),
+        "sin" => double(call, f64::sin),
+        "cos" => double(call, f64::cos),
+        "tan" => double(call, f64::tan),
+        "asin" => double(call, f64::asin),
+        "acos" => double(call, f64::acos),
+        "atan" => double(call, f64::atan),
+        "atan2" => angle(call),
+        "sinh" => double(call, f64::sinh),
+        "cosh" => double(call, f64::cosh),
+        "tanh" => double(call, f64::tanh),
         "width_bucket" => width_bucket(call),
         "from_base" => from_base(call),
         "to_base" => to_base(call),
@@ -200,6 +228,35 @@ fn bits(call: &Call<'_>, combine: impl Fn(i64, i64) -> i64) -> Result<Values> {
     call.arity(2, 2)?;
     let (left, right) = (call.wholes(0)?, call.wholes(1)?);
     call.build(Kind::Bigint, |row| Ok(left.get(row).zip(right.get(row)).map(|(a, b)| combine(a, b))))
+}
+
+/// By how many bits, if less than all.
+fn shifted(by: i64) -> Option<u32> {
+    u32::try_from(by).ok().filter(|by| *by < 64)
+}
+
+/// Bits that are set in a number of so many bits, of which the first one is its sign.
+fn bit_count(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 2)?;
+    let (numbers, sizes) = (call.wholes(0)?, call.wholes(1)?);
+    call.build(Kind::Bigint, |row| {
+        let Some((number, size)) = numbers.get(row).zip(sizes.get(row)) else { return Ok(None) };
+        let Some(size) = u32::try_from(size).ok().filter(|size| (2..=64).contains(size)) else {
+            return call.refuse(|| "a number has 2 to 64 bits".to_owned());
+        };
+        let mask = if size == 64 { u64::MAX } else { (1 << size) - 1 };
+        let high = number >> (size - 1);
+        if high != 0 && high != -1 {
+            return call.refuse(|| format!("{number} has more than {size} bits"));
+        }
+        Ok(Some(i64::from((number as u64 & mask).count_ones())))
+    })
+}
+
+fn angle(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 2)?;
+    let (y, x) = (call.doubles(0)?, call.doubles(1)?);
+    call.build(Kind::Double, |row| Ok(y.get(row).zip(x.get(row)).map(|(y, x)| y.atan2(x))))
 }
 
 /// In which of `count` equal parts of a range a value lies: 0 below, `count + 1` above.

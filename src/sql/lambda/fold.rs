@@ -13,8 +13,20 @@ use crate::tables::builder::lists;
 
 /// The first elements of all rows are taken in together, then the second ones, and so on.
 pub(super) fn reduce(scope: &Scope<'_>, array: &Expr, start: &Expr, step: &Expr, finish: &Expr) -> Result<Values> {
-    let (step, finish) = (Lambda::of("reduce", step, 2)?, Lambda::of("reduce", finish, 1)?);
-    let (elements, lengths) = explode(&scope.column(array)?)?;
+    let finish = Lambda::of("reduce", finish, 1)?;
+    let array = scope.column(array)?;
+    let state = folded(scope, &array, start, ("reduce", step))?;
+    let (_, lengths) = explode(&array)?;
+    let all: Vec<Option<u32>> = (0_u32..).zip(&lengths).map(|(row, _)| Some(row)).collect();
+    let results = finish.over(scope, &all, &[&state])?;
+    let known: Vec<Option<u32>> = (0_u32..).zip(&lengths).map(|(row, length)| length.map(|_| row)).collect();
+    results.take(&known)
+}
+
+/// What the elements of each array make of the start, one after the other.
+pub(in crate::sql) fn folded(scope: &Scope<'_>, array: &Values, start: &Expr, (name, step): (&str, &Expr)) -> Result<Values> {
+    let step = Lambda::of(name, step, 2)?;
+    let (elements, lengths) = explode(array)?;
     let starts = starts(&lengths);
     let mut state = scope.column(start)?;
     // Once over nothing, so that the type of the state is that of every later one.
@@ -27,10 +39,7 @@ pub(super) fn reduce(scope: &Scope<'_>, array: &Expr, start: &Expr, step: &Expr,
         let next = step.over(scope, &rows, &[&state.take(&rows)?, &elements.take(&places)?])?;
         state = replaced(&state, &next, &rows)?;
     }
-    let all: Vec<Option<u32>> = (0_u32..).zip(&lengths).map(|(row, _)| Some(row)).collect();
-    let results = finish.over(scope, &all, &[&state])?;
-    let known: Vec<Option<u32>> = (0_u32..).zip(&lengths).map(|(row, length)| length.map(|_| row)).collect();
-    results.take(&known)
+    Ok(state)
 }
 
 fn starts(lengths: &[Option<usize>]) -> Vec<usize> {

@@ -9,11 +9,18 @@ use crate::tables::Kind;
 
 pub(super) fn limited(like: &Scope<'_>, query: &Query, rows: Relation) -> Result<Relation> {
     let (offset, count) = limits(like, query)?;
+    // Which of the last ones are alike was seen when they were put in order.
+    let count = if has_ties(query) { usize::MAX } else { count };
     Ok(if offset == 0 && count >= rows.height { rows } else { rows.slice(offset, count) })
 }
 
+/// Whether rows that are like the last one stay, too.
+pub(in crate::sql) fn has_ties(query: &Query) -> bool {
+    query.fetch.as_ref().is_some_and(|fetch| fetch.with_ties)
+}
+
 /// How many rows of a query's, from the first on, anybody sees.
-pub(super) fn wanted(like: &Scope<'_>, query: &Query) -> usize {
+pub(in crate::sql) fn wanted(like: &Scope<'_>, query: &Query) -> usize {
     limits(like, query).map_or(usize::MAX, |(offset, count)| offset.saturating_add(count))
 }
 
@@ -33,8 +40,11 @@ fn limits(like: &Scope<'_>, query: &Query) -> Result<(usize, usize)> {
         Some(other) => return Err(SqlError::new(format!("{other} is not supported"))),
     }
     if let Some(fetch) = &query.fetch {
-        if fetch.percent || fetch.with_ties {
-            return Err(SqlError::new("FETCH … PERCENT and WITH TIES are not supported"));
+        if fetch.percent {
+            return Err(SqlError::new("FETCH … PERCENT is not supported"));
+        }
+        if fetch.with_ties && query.order_by.is_none() {
+            return Err(SqlError::new("WITH TIES needs an ORDER BY: it says which rows are alike"));
         }
         count = fetch.quantity.as_ref().map(|quantity| number(like, quantity)).transpose()?.unwrap_or(1);
     }

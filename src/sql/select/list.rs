@@ -4,8 +4,8 @@ use sqlparser::ast::{Expr, Ident, SelectItem, SelectItemQualifiedWildcardKind};
 
 use crate::sql::error::{Result, SqlError};
 use crate::sql::eval::Scope;
-use crate::sql::names;
 use crate::sql::relation::{Field, Relation};
+use crate::sql::{flow, names};
 use crate::tables::Kind;
 
 pub(super) fn list_item(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relation) -> Result<()> {
@@ -70,6 +70,16 @@ fn fields_of(scope: &Scope<'_>, expr: &Expr, rows: &mut Relation) -> Result<()> 
         rows.push(Field::new(name.clone(), kind.clone()), data);
     }
     Ok(())
+}
+
+/// Where each row's event stood goes along, where that is known.
+pub(super) fn places(scope: &Scope<'_>, rows: &mut Relation) {
+    let is_place = |field: &Field| field.name == flow::OBJECT || field.name == flow::RECORD;
+    if scope.ungrouped.is_none() && !rows.fields.iter().any(is_place) {
+        for (field, column) in scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| is_place(field)) {
+            rows.push(Field { qualifier: None, ..field.clone() }, column.clone());
+        }
+    }
 }
 
 /// `*` takes the columns' other names along, unseen, so that a query around this one can still ask for them.

@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{Expr, SetExpr, SetOperator, SetQuantifier, Values as ValueRows};
 
-use super::{query, select};
+use super::{First, query, select};
 use crate::sql::compare::common;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::eval::Scope;
@@ -14,7 +14,7 @@ use crate::sql::{cast, names};
 
 pub(super) fn set(like: &Scope<'_>, body: &SetExpr) -> Result<Relation> {
     match body {
-        SetExpr::Select(select) => self::select(like, select, None, usize::MAX),
+        SetExpr::Select(select) => self::select(like, select, None, First::ALL),
         SetExpr::Query(inner) => query(like.session, like.ctes, like.outer, inner),
         SetExpr::Values(values) => value_rows(like, values),
         SetExpr::SetOperation { left, op, set_quantifier, right } => {

@@ -59,7 +59,7 @@ impl Plan {
     pub fn of(query: &ast::Query, empty: &Catalog, columns: Option<&[String]>, now: Timestamp) -> Option<Self> {
         let SetExpr::Select(select) = &*query.body else { return None };
         let [table] = select.from.as_slice() else { return None };
-        let TableFactor::Table { name, alias, .. } = &table.relation else { return None };
+        let TableFactor::Table { name, alias, sample: None, .. } = &table.relation else { return None };
         if alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) {
             return None;
         }

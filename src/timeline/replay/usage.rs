@@ -143,7 +143,9 @@ impl Replay<'_> {
         }
         let state_of_tag = self.state.tags.get(&mention.image.tag).copied();
         // Whoever asks for a tag that went with its image asks in vain for that image.
-        let in_vain = asks || matches!(mention.kind, MentionKind::Missing | MentionKind::Started);
+        // A deployment that an earlier definition names is started, and fails afterwards: the call tells nothing of that.
+        let started = mention.kind == MentionKind::Started || (mention.kind == MentionKind::Kept && mention.through.is_some());
+        let in_vain = asks || started || mention.kind == MentionKind::Missing;
         let is_known = state_of_tag.is_some_and(|tag| tag.holder.is_some() || (in_vain && tag.last_holder.is_some()));
         if mention.image.digest.is_none() && !is_known && mention.kind != MentionKind::Missing {
             if !asks {
@@ -265,5 +267,7 @@ impl Replay<'_> {
 
 fn made_of(mention: &Mention, kind: UseKind, from: i64) -> Use {
     let Mention { by, through, event, until, .. } = *mention;
-    Use { by, through, tag: mention.image.tag, kind, event, from, until }
+    // A tag beside a digest is not what is asked for.
+    let tag = if mention.image.digest.is_some() { Sym::NONE } else { mention.image.tag };
+    Use { by, through, tag, kind, event, from, until }
 }

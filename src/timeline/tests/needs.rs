@@ -154,3 +154,20 @@ fn a_rule_that_is_off_runs_none_of_its_targets() {
     need(&mut log, NeedKind::Asks, rule, None, &[rule]);
     assert_eq!(of_target(&log), Some((Severity::High, true)));
 }
+
+#[test]
+fn a_deployment_that_is_started_for_an_image_that_is_gone_fails() {
+    const RUNNER: &str = "arn:aws:apprunner:eu-central-1:111122223333:service/front/1";
+    let mut log = Log::default();
+    log.push(1, "v1");
+    need(&mut log, NeedKind::Keeps, RUNNER, Some("v1"), &[]);
+    log.at(DAY).expire(1, &["v1"]);
+    assert_eq!(told(&log), Some((FindingKind::ExpiredWhileTagged, Severity::High)));
+    // StartDeployment is answered before it fails, and the service goes on to need what it asks for.
+    log.at(2 * DAY);
+    need(&mut log, NeedKind::Once, RUNNER, None, &[RUNNER]);
+    need(&mut log, NeedKind::Keeps, RUNNER, None, &[RUNNER]);
+    assert_eq!(told(&log), Some((FindingKind::ExpiredWhileTagged, Severity::Critical)));
+    let advice = log.findings()[0].advice.join("\n");
+    assert!(advice.contains("aws apprunner start-deployment") && !advice.contains("was deployed anew"), "{advice}");
+}

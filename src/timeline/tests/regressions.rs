@@ -41,7 +41,7 @@ pub(super) fn reference(tag: Option<&str>, image: Option<u8>) -> TaskImage<'stat
         tag: tag.map(str::to_owned),
         digest: image.map(digest),
     };
-    TaskImage { reference: Some(reference), digest: None, container: None }
+    TaskImage { reference: Some(reference), digest: None, container: None, failed: false }
 }
 
 fn deploy(log: &mut Log, image: TaskImage<'static>) {

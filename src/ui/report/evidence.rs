@@ -43,7 +43,7 @@ pub fn write_doubts(html: &mut Html<'_>, coverage: &Coverage) -> io::Result<()> 
 }
 
 pub fn write(html: &mut Html<'_>, coverage: &Coverage) -> io::Result<()> {
-    html.raw("<section id=\"evidence\">\n<h2>What was read</h2>\n<dl>\n")?;
+    html.raw("<details class=\"part\"><summary><h2>What was read</h2></summary>\n<section id=\"evidence\">\n<dl>\n")?;
     html.item("Objects", |html| html.text(&objects(coverage)).map(|_| ()))?;
     html.item("Records", |html| html.text(&records(coverage)).map(|_| ()))?;
     for (name, said) in [("Beside them", beside(coverage)), ("Repaired", repaired(coverage))] {
@@ -70,7 +70,7 @@ pub fn write(html: &mut Html<'_>, coverage: &Coverage) -> io::Result<()> {
         html.raw("<code>")?.log(&gap.repository.name)?.raw("</code>: ")?.text(&counted(gap.records, "record", "records")).map(|_| ())
     })?;
     more(html, coverage.omitted.len())?;
-    html.raw("</section>\n")?;
+    html.raw("</section></details>\n")?;
     Ok(())
 }
 

@@ -1,37 +1,47 @@
-//! One finding: its sentence, the life of the image as a strip, what to do, and the evidence behind a fold.
+//! One finding: its sentence, its picture, why it was this image, what to do, and the evidence behind a fold.
 
 use std::io;
 
-use super::life;
-use crate::model::{Coverage, EventRef, Finding, LogText, Timeline, TimelineStep, folded};
+use super::Report;
+use super::choice::Numbers;
+use super::index::when;
+use super::picture::{self, Scene};
+use crate::model::{EventRef, Finding, LogText, TimelineStep, folded};
 use crate::ui::findings::{order, taken_by};
 use crate::ui::html::Html;
 use crate::ui::quantity::{count, counted, span};
 use crate::ui::timelines::runs_of_steps;
 
 /// How many steps of an image's life a page shows: the first and the last of them.
-const STEPS_MAX: usize = 60;
+const STEPS_MAX: usize = 40;
 /// How many principals and references are named.
 const NAMES_MAX: usize = 20;
 
-pub fn write(html: &mut Html<'_>, finding: &Finding, life: Option<&Timeline>, coverage: &Coverage) -> io::Result<()> {
-    html.raw("<article class=\"finding ")?.raw(finding.severity.word())?.raw("\" id=\"f-")?.text(&finding.id)?.raw("\">\n<h3>")?;
-    html.raw("<span class=\"severity\">")?.raw(finding.severity.word())?.raw("</span> ")?.raw(finding.kind.word())?.raw(" <code>")?;
+pub fn write(html: &mut Html<'_>, finding: &Finding, report: &Report<'_>) -> io::Result<()> {
+    let story = (report.story)(finding);
+    let numbers = Numbers::of(report.findings);
+    html.raw("<details class=\"finding of ")?.raw(finding.severity.word())?;
+    numbers.write(html, &finding.repository)?;
+    // A page about one loss shows it at once.
+    html.raw(if report.findings.len() == 1 { "\" open>" } else { "\">" })?.raw("<summary><span class=\"severity ")?;
+    html.raw(finding.severity.word())?.raw("\">")?.raw(finding.severity.word())?.raw("</span> ")?.raw(finding.kind.word())?.raw(" <code>")?;
     html.log(&finding.repository.name)?;
     if let Some(tag) = &finding.tag {
         html.raw(":")?.log(tag)?;
     }
-    html.raw("</code></h3>\n<p>")?.text(&finding.summary)?.raw("</p>\n")?;
-    life::write(html, finding, life, coverage.last_event_time)?;
+    html.raw("</code> <time>")?.value(when(finding))?.raw("</time></summary>\n<article id=\"f-")?.text(&finding.id)?.raw("\" class=\"")?;
+    html.raw(finding.severity.word())?.raw("\">\n<p>")?.text(&finding.summary)?.raw("</p>\n")?;
+    Scene::of(finding, &story, report.coverage).map_or(Ok(()), |scene| picture::write(html, &scene))?;
     html.raw("<dl>\n")?;
     write_facts(html, finding)?;
     html.raw("</dl>\n")?;
+    html.list("<h4>Why it was this image</h4>\n<ul class=\"reasons\">\n", &finding.reasons, |html, reason| html.text(&reason.text).map(|_| ()))?;
     html.list("<h4>What to do</h4>\n<ul class=\"advice\">\n", &finding.advice, |html, advice| html.text(advice).map(|_| ()))?;
     write_evidence(html, &finding.evidence)?;
-    if let Some(life) = life {
+    if let Some(life) = &story.life {
         write_steps(html, &life.steps)?;
     }
-    html.raw("</article>\n")?;
+    html.raw("</article></details>\n")?;
     Ok(())
 }
 
@@ -90,7 +100,7 @@ fn write_names(html: &mut Html<'_>, label: &'static str, names: &[LogText]) -> i
 }
 
 fn write_evidence(html: &mut Html<'_>, evidence: &[EventRef]) -> io::Result<()> {
-    html.raw("<details open><summary>Evidence: ")?
+    html.raw("<details class=\"more\"><summary>Evidence: ")?
         .text(&counted(evidence.len() as u64, "event", "events"))?
         .raw("</summary>\n<div class=\"wide\"><table>\n")?;
     html.raw("<thead><tr><th scope=\"col\">time</th><th scope=\"col\">event</th><th scope=\"col\">by</th><th scope=\"col\">from</th>")?;
@@ -121,7 +131,7 @@ fn write_maybe(html: &mut Html<'_>, text: Option<&LogText>) -> io::Result<()> {
 /// The life of the image, step by step; repeated pulls are one row.
 fn write_steps(html: &mut Html<'_>, steps: &[TimelineStep]) -> io::Result<()> {
     let runs = runs_of_steps(steps);
-    html.raw("<details><summary>The life of the image: ")?.text(&counted(steps.len() as u64, "step", "steps"))?.raw("</summary>\n")?;
+    html.raw("<details class=\"more\"><summary>The life of the image: ")?.text(&counted(steps.len() as u64, "step", "steps"))?.raw("</summary>\n")?;
     html.raw("<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">time</th><th scope=\"col\">step</th><th scope=\"col\">tag</th>")?;
     html.raw("<th scope=\"col\">other image</th><th scope=\"col\">by</th><th scope=\"col\">object # record</th></tr></thead>\n<tbody>\n")?;
     let left_out = runs.len().saturating_sub(STEPS_MAX);
@@ -165,11 +175,14 @@ fn write_record(html: &mut Html<'_>, event: &EventRef) -> io::Result<()> {
 }
 
 /// Findings that are not told in full.
-pub fn write_rows(html: &mut Html<'_>, findings: &[Finding]) -> io::Result<()> {
+pub fn write_rows(html: &mut Html<'_>, findings: &[Finding], all: &[Finding]) -> io::Result<()> {
+    let numbers = Numbers::of(all);
     html.raw("<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">severity</th><th scope=\"col\">kind</th><th scope=\"col\">image</th>")?;
     html.raw("<th scope=\"col\">lost digest</th><th scope=\"col\">gone</th><th scope=\"col\">finding</th></tr></thead>\n<tbody>\n")?;
     for finding in findings {
-        html.raw("<tr class=\"finding ")?.raw(finding.severity.word())?.raw("\"><td>")?.raw(finding.severity.word())?.raw("</td><td>")?;
+        html.raw("<tr class=\"finding of ")?.raw(finding.severity.word())?;
+        numbers.write(html, &finding.repository)?;
+        html.raw("\"><td>")?.raw(finding.severity.word())?.raw("</td><td>")?;
         html.raw(finding.kind.word())?.raw("</td><td><code>")?.log(&finding.repository.name)?;
         if let Some(tag) = &finding.tag {
             html.raw(":")?.log(tag)?;

@@ -30,7 +30,9 @@ const fn story(kind: FindingKind) -> &'static str {
         FindingKind::TagRemoved => "somebody asked for a tag that a call had removed",
         FindingKind::TagMovedBack => "a tag moved to an older image, or back and forth between two pushers, and somebody pulled in between",
         FindingKind::Unexplained => "a task's stop reason or a failed call names an image, and nothing in these logs says why",
-        FindingKind::AccessTaken => "the image is there, and was asked for while the KMS key of its repository was disabled",
+        FindingKind::AccessTaken => {
+            "the image is there, and was asked for while the KMS key of its repository could not be used, or is refused since the repository policy was changed"
+        }
     }
 }
 
@@ -43,18 +45,22 @@ const fn certainty(order: Order) -> &'static str {
 }
 
 pub fn write(html: &mut Html<'_>) -> io::Result<()> {
-    html.raw("<section id=\"guide\">\n<h2>How to read this</h2>\n<dl>\n")?;
+    html.raw("<details class=\"part\"><summary><h2>How to read this</h2></summary>\n<section id=\"guide\">\n<dl>\n")?;
     for &kind in FindingKind::ALL {
         html.item(kind.word(), |html| html.raw(story(kind)).map(|_| ()))?;
     }
     for &order in Order::ALL {
         html.item(order.word(), |html| html.raw("order of two pushes: ")?.raw(certainty(order)).map(|_| ()))?;
     }
-    html.raw("</dl>\n<p>In a strip, the bar is the image: ")?;
     html.raw(
-        "<span class=\"key tagged\">with a tag</span>, <span class=\"key untagged\">without one</span>, <span class=\"key gone\">gone</span>. ",
+        "</dl>\n<p>In a picture time is not linear: each gap is as wide as the logarithm of its length, and says its length. A bar is an image: ",
     )?;
-    html.raw("The lines above it are pulls; those in the colour of damage came after its end. Every statement rests on the events listed with it: ")?;
-    html.raw("the object is the log file, the number behind # the record in it, from 0.</p>\n</section>\n")?;
+    html.raw("<span class=\"key tagged\">with a tag</span>, <span class=\"key fuse\">without one</span>, <span class=\"key gone\">gone</span>. ")?;
+    html.raw(
+        "The thick thread is the tag. A dotted line is a pull, a red one with a cross a pull that found nothing; a cross on the red block is a ",
+    )?;
+    html.raw("task that stopped. Thin lines through all lanes are lifecycle runs (dotted) and changes of the lifecycle policy (dashed). Every ")?;
+    html.raw("statement rests on the events listed with it: the object is the log file, the number behind # the record in it, from 0.</p>\n")?;
+    html.raw("</section></details>\n")?;
     Ok(())
 }

@@ -23,7 +23,7 @@ pub struct Next {
 }
 
 pub fn write(html: &mut Html<'_>, next: &Next) -> io::Result<()> {
-    html.raw("<section id=\"next\">\n<h2>Who is next</h2>\n<p>")?.text(&told(next))?.raw("</p>\n")?;
+    html.raw("<details class=\"part\"><summary><h2>Who is next</h2></summary>\n<section id=\"next\">\n<p>")?.text(&told(next))?.raw("</p>\n")?;
     if !next.rows.is_empty() {
         html.raw("<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">from</th><th scope=\"col\">image</th><th scope=\"col\">digest</th>")?;
         html.raw("<th scope=\"col\">taken by</th><th scope=\"col\">needed by</th></tr></thead>\n<tbody>\n")?;
@@ -33,7 +33,7 @@ pub fn write(html: &mut Html<'_>, next: &Next) -> io::Result<()> {
     if let Some(rest @ 1..) = next.images.checked_sub(next.rows.len() as u64) {
         html.raw("<p>and ")?.text(&count(rest))?.raw(" more: <code>tagfall forecast</code> lists them all</p>\n")?;
     }
-    html.raw("</section>\n")?;
+    html.raw("</section></details>\n")?;
     Ok(())
 }
 

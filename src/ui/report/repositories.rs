@@ -37,7 +37,7 @@ pub enum PolicyKnown {
 }
 
 pub fn write(html: &mut Html<'_>, lines: &[RepositoryLine]) -> io::Result<()> {
-    html.raw("<section id=\"repositories\">\n<h2>Repositories</h2>\n<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">repository</th>")?;
+    html.raw("<details class=\"part\"><summary><h2>Repositories</h2></summary>\n<section id=\"repositories\">\n<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">repository</th>")?;
     for &state in ImageState::ALL {
         html.raw("<th scope=\"col\" class=\"number\">")?.raw(state.word())?.raw("</th>")?;
     }
@@ -47,7 +47,7 @@ pub fn write(html: &mut Html<'_>, lines: &[RepositoryLine]) -> io::Result<()> {
     if let Some(rest @ 1..) = lines.len().checked_sub(ROWS_MAX) {
         html.raw("<p>and ")?.text(&count(rest as u64))?.raw(" more: <code>tagfall timeline --format csv</code> has the images of all</p>\n")?;
     }
-    html.raw("</section>\n")?;
+    html.raw("</section></details>\n")?;
     Ok(())
 }
 

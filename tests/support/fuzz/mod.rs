@@ -2,6 +2,8 @@
 //! for a moment in every test run and for a night where `FUZZ_SECONDS` says so; `fuzz/` gives the same entry points to cargo-fuzz.
 #![allow(dead_code)]
 
+#[cfg(feature = "sql")]
+pub mod lakes;
 pub mod mutate;
 pub mod seeds;
 pub mod targets;

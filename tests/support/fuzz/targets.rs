@@ -138,15 +138,37 @@ pub fn sql(bytes: &[u8]) {
     assert_eq!(one.is_ok(), other.is_ok());
 }
 
-/// A lake of which one file was changed: told, or the same; never a panic. `lake` is the folder.
+/// A lake of which one file was changed: told, or the same; never a panic. The file is the one that `changed` looks most like, and
+/// has these bytes for as long as they are tried.
 #[cfg(feature = "sql")]
-pub fn lake(lake: &std::path::Path) {
-    let filter = Filter::default();
-    let Ok(feed) = tagfall::lake::LakeFeed::open(lake, &filter) else { return };
-    let feeds: Vec<Box<dyn Feed>> = vec![Box::new(feed)];
-    let budget = Budget { jobs: 1.try_into().unwrap(), object_bytes_max: OBJECT_BYTES_MAX };
-    let evidence = pipeline::read(Run { feeds: &feeds, budget, progress: &Progress::default(), cancelled: &AtomicBool::new(false) }, &filter);
-    assert!(evidence.coverage.balances(), "{:?}", evidence.coverage);
+pub fn lake(changed: &[u8]) {
+    let alike = |whole: &[u8]| whole.iter().zip(changed).take_while(|(one, other)| one == other).count();
+    let files = super::lakes::files();
+    let Some(file) = files.iter().max_by_key(|file| alike(&file.bytes)) else { return };
+    std::fs::write(&file.path, changed).unwrap();
+    let outcome = std::panic::catch_unwind(|| {
+        let Ok(feed) = tagfall::lake::LakeFeed::open(file.lake, &Filter::default()) else { return };
+        let evidence = read_from(vec![Box::new(feed)], 1);
+        assert!(evidence.coverage.balances(), "{:?}", evidence.coverage);
+    });
+    std::fs::write(&file.path, &file.bytes).unwrap();
+    assert!(outcome.is_ok(), "{} with these bytes", file.path.display());
+}
+
+/// What damaged archives tell, the lake that is made of them tells.
+#[cfg(feature = "sql")]
+pub fn lakes_of_archives(objects: &[Vec<u8>]) {
+    let folder = tempfile::tempdir().unwrap();
+    super::lakes::ingest(folder.path(), vec![Box::new(Memory::of(objects))]);
+    let told = |evidence: &Evidence| {
+        let findings = detect::findings(&evidence.history, Settings { race_window_seconds: 600 });
+        let timelines: Vec<_> = evidence.history.timelines().collect();
+        let c = &evidence.coverage;
+        let counts = [c.objects_listed, c.objects_read, c.objects_skipped, c.objects_failed, c.records, c.records_failed, c.records_duplicate];
+        (serde_json::to_string(&(findings, timelines)).unwrap(), counts, c.first_event_time, c.last_event_time)
+    };
+    let lake = tagfall::lake::LakeFeed::open(folder.path(), &Filter::default()).unwrap();
+    assert_eq!(told(&read(objects, 1)), told(&read_from(vec![Box::new(lake)], 1)), "archive and lake");
 }
 
 /// Texts of listings: one that was cut is never whole.
@@ -160,7 +182,7 @@ pub fn listings(bytes: &[u8]) {
 }
 
 /// Objects in memory.
-struct Memory {
+pub struct Memory {
     objects: Vec<Vec<u8>>,
     next: AtomicUsize,
     one_at_a_time: Mutex<()>,
@@ -190,8 +212,21 @@ impl Feed for Memory {
     fn stop(&self) {}
 }
 
+impl Memory {
+    pub fn of(objects: &[Vec<u8>]) -> Self {
+        Self { objects: objects.to_vec(), next: AtomicUsize::new(0), one_at_a_time: Mutex::new(()) }
+    }
+}
+
 fn read(objects: &[Vec<u8>], jobs: usize) -> Evidence {
-    let feeds: Vec<Box<dyn Feed>> = vec![Box::new(Memory { objects: objects.to_vec(), next: AtomicUsize::new(0), one_at_a_time: Mutex::new(()) })];
-    let budget = Budget { jobs: jobs.try_into().unwrap(), object_bytes_max: OBJECT_BYTES_MAX };
-    pipeline::read(Run { feeds: &feeds, budget, progress: &Progress::default(), cancelled: &AtomicBool::new(false) }, &Filter::default())
+    read_from(vec![Box::new(Memory::of(objects))], jobs)
+}
+
+fn read_from(feeds: Vec<Box<dyn Feed>>, jobs: usize) -> Evidence {
+    pipeline::read(run(&feeds, jobs, &Progress::default(), &AtomicBool::new(false)), &Filter::default())
+}
+
+/// A run over feeds that nobody watches.
+pub fn run<'r>(feeds: &'r [Box<dyn Feed>], jobs: usize, progress: &'r Progress, cancelled: &'r AtomicBool) -> Run<'r> {
+    Run { feeds, budget: Budget { jobs: jobs.try_into().unwrap(), object_bytes_max: OBJECT_BYTES_MAX }, progress, cancelled }
 }

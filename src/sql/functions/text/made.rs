@@ -19,8 +19,8 @@ pub(super) fn pad(call: &Call<'_>) -> Result<Values> {
     }
     call.build(Kind::Varchar, |row| {
         let Some((text, size)) = texts.get(row).zip(sizes.get(row)) else { return Ok(None) };
-        let Some(size) = usize::try_from(size).ok().map(|size| size.min(TEXT_LENGTH_MAX)) else {
-            return call.refuse(|| "a text cannot be padded to a negative length".to_owned());
+        let Some(size) = usize::try_from(size).ok().filter(|size| *size <= TEXT_LENGTH_MAX) else {
+            return call.refuse(|| format!("a text cannot be padded to a negative length, nor to more than {TEXT_LENGTH_MAX} letters"));
         };
         let length = text.chars().count();
         if length >= size {

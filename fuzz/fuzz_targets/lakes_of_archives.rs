@@ -1,0 +1,11 @@
+#![no_main]
+
+#[path = "../../tests/support/fuzz/mod.rs"]
+mod fuzz;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let whole = fuzz::seeds::objects().swap_remove(0);
+    fuzz::targets::lakes_of_archives(&[whole, bytes.to_vec(), bytes.to_vec()]);
+});

@@ -1,0 +1,171 @@
+//! Memory that runs out: told with exit code 2 while there is still some, for afterwards the system ends the process without a
+//! word. What is kept of the events about images has no limit of its own.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use crate::failure::Failure;
+use crate::ui::output;
+use crate::ui::quantity::bytes;
+use crate::ui::talk::Talk;
+
+/// How often memory is looked at where there is plenty, and where there is not.
+const CALM: Duration = Duration::from_millis(100);
+const NEAR: Duration = Duration::from_millis(10);
+/// A process that has less than this part of all memory is not what takes it.
+const OWN_PART_MIN: u64 = 8;
+/// What has to be left of the memory: a part of it, within bounds.
+const RESERVE_PART: u64 = 32;
+const RESERVE_MIN: u64 = 8 << 20;
+const RESERVE_MAX: u64 = 512 << 20;
+
+/// One of the limits on memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Limit {
+    what: &'static str,
+    total: u64,
+    left: u64,
+    /// What has to be left.
+    reserve: u64,
+}
+
+impl Limit {
+    /// Of the machine, or of a group of processes.
+    fn of_pages(what: &'static str, total: u64, left: u64) -> Self {
+        Self { what, total, left, reserve: (total / RESERVE_PART).clamp(RESERVE_MIN, RESERVE_MAX) }
+    }
+
+    /// Of the address space: a list that grows stands there twice for a moment.
+    fn of_addresses(total: u64, used: u64, resident: u64) -> Self {
+        Self { what: "the address space (ulimit -v)", total, left: total.saturating_sub(used), reserve: (resident / 3 * 2).max(RESERVE_MAX / 8) }
+    }
+
+    const fn is_near(&self) -> bool {
+        self.left < self.reserve.saturating_mul(3)
+    }
+
+    const fn is_reached(&self, resident: u64) -> bool {
+        self.left < self.reserve && resident > self.total / OWN_PART_MIN
+    }
+}
+
+/// Looks at the memory for as long as the process runs. Where no thread can be had nobody looks.
+pub fn watch(talk: &Arc<Talk>) {
+    let talk = Arc::clone(talk);
+    let look = move || {
+        while let Some((resident, limits)) = system::memory() {
+            if let Some(limit) = limits.iter().find(|limit| limit.is_reached(resident)) {
+                output::discard();
+                talk.failure(&refusal(limit, resident));
+                std::process::exit(i32::from(Failure::EXIT_CODE));
+            }
+            thread::sleep(if limits.iter().any(Limit::is_near) { NEAR } else { CALM });
+        }
+    };
+    let _ = thread::Builder::new().name("memory".into()).spawn(look);
+}
+
+fn refusal(limit: &Limit, resident: u64) -> Failure {
+    let failure = Failure::new("the memory does not suffice");
+    let failure = failure.because(format!("{} of {} are taken, and {} is nearly used up", bytes(resident), bytes(limit.total), limit.what));
+    let failure = failure.advise("narrow what is read: --since, --until, --account, --region");
+    failure.advise("or ingest it into a lake, and ask with query; or use a machine with more memory")
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use rustix::process::{Resource, getrlimit};
+
+    use super::Limit;
+
+    /// What this process has in memory, and how much there is. `None` where the system does not tell.
+    pub(super) fn memory() -> Option<(u64, Vec<Limit>)> {
+        let own = fs::read_to_string("/proc/self/status").ok()?;
+        let (used, resident) = (kib(&own, "VmSize")?, kib(&own, "VmRSS")?);
+        let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| machine(&text));
+        let addresses = getrlimit(Resource::As).current.map(|total| Limit::of_addresses(total, used, resident));
+        let group = fs::read_to_string("/proc/self/cgroup").ok().and_then(|text| group(&text));
+        Some((resident, [machine, addresses, group].into_iter().flatten().collect()))
+    }
+
+    /// A line `NAME:   123 kB`, in bytes.
+    fn kib(text: &str, name: &str) -> Option<u64> {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib << 10)
+    }
+
+    pub(super) fn machine(meminfo: &str) -> Option<Limit> {
+        let left = kib(meminfo, "MemAvailable")? + kib(meminfo, "SwapFree").unwrap_or(0);
+        Some(Limit::of_pages("the memory of this machine", kib(meminfo, "MemTotal")?, left))
+    }
+
+    /// The group with the least that is left. Each of the two hierarchies has its own names.
+    fn group(groups: &str) -> Option<Limit> {
+        let line = |id: &dyn Fn(&str) -> bool| groups.lines().find_map(|line| line.split_once(':')?.1.split_once(':').filter(|(name, _)| id(name)));
+        let unified = line(&|name| name.is_empty()).map(|(_, path)| (Path::new("/sys/fs/cgroup"), path, ["memory.max", "memory.current"]));
+        let memory = line(&|name| name.split(',').any(|name| name == "memory"));
+        let memory = memory.map(|(_, path)| (Path::new("/sys/fs/cgroup/memory"), path, ["memory.limit_in_bytes", "memory.usage_in_bytes"]));
+        let limits = [unified, memory].into_iter().flatten().flat_map(|(root, path, files)| {
+            let folders: Vec<PathBuf> = Path::new(path.trim_start_matches('/')).ancestors().map(|path| root.join(path)).collect();
+            folders.into_iter().filter_map(move |folder| limit(&folder, files))
+        });
+        limits.min_by_key(|limit| limit.left)
+    }
+
+    /// A limit and its use; what the system can give back at any time is none.
+    pub(super) fn limit(folder: &Path, [limit, usage]: [&str; 2]) -> Option<Limit> {
+        let number = |name: &str| fs::read_to_string(folder.join(name)).ok()?.trim().parse::<u64>().ok();
+        // Without a limit it is a word, or a number that no machine has.
+        let total = number(limit).filter(|total| *total < 1 << 50)?;
+        let stat = fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
+        let given_back = |name: &str| stat.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+        let given_back = given_back("total_inactive_file ").or_else(|| given_back("inactive_file ")).unwrap_or(0);
+        Some(Limit::of_pages("the memory of its control group", total, total.saturating_sub(number(usage)?.saturating_sub(given_back))))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    pub(super) const fn memory() -> Option<(u64, Vec<super::Limit>)> {
+        None
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn memory_that_is_nearly_used_up_is_refused_to_whoever_takes_it() {
+        let limit = Limit::of_pages("it", 4096 * MIB, 100 * MIB);
+        assert_eq!((limit.reserve, limit.is_reached(3000 * MIB), limit.is_reached(300 * MIB)), (128 * MIB, true, false));
+        assert!(!Limit::of_pages("it", 4096 * MIB, 200 * MIB).is_reached(3000 * MIB));
+        let small = Limit::of_pages("it", 128 * MIB, 20 * MIB);
+        assert!(!small.is_reached(100 * MIB) && small.is_near());
+        assert!(Limit::of_addresses(1000 * MIB, 700 * MIB, 600 * MIB).is_reached(600 * MIB));
+        assert!(!Limit::of_addresses(1000 * MIB, 500 * MIB, 100 * MIB).is_reached(100 * MIB));
+    }
+
+    #[test]
+    fn what_the_system_says_is_understood() {
+        let machine = system::machine("MemTotal:       1024 kB\nMemFree: 1 kB\nMemAvailable:    512 kB\nSwapFree:  256 kB\n").unwrap();
+        assert_eq!((machine.total, machine.left), (MIB, 768 << 10));
+        assert_eq!(system::machine("MemTotal: 5 kB\n"), None);
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("memory.max", "104857600\n");
+        write("memory.current", "94371840\n");
+        write("memory.stat", "anon 5\ninactive_file 10485760\n");
+        let limit = system::limit(folder.path(), ["memory.max", "memory.current"]).unwrap();
+        assert_eq!((limit.total, limit.left), (100 * MIB, 20 * MIB));
+        write("memory.max", "max\n");
+        assert_eq!(system::limit(folder.path(), ["memory.max", "memory.current"]), None);
+        assert!(system::memory().is_some_and(|(resident, limits)| resident > MIB && !limits.is_empty()));
+    }
+}

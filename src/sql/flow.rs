@@ -1,0 +1,297 @@
+//! Queries that are worked out piece by piece while a lake is read: nothing is held but what each piece leaves.
+//!
+//! A row group is filtered, joined with its own arrays, projected, and then reduced: to its first rows in the order that is
+//! asked for, to its distinct rows, to its groups. Workers do that side by side; what is left of all pieces is put in order, and
+//! reduced once more. Columns are read when they are needed: those of the conditions first, those that sort next, the others for the
+//! rows that are left alone.
+//!
+//! The pieces are run by the same evaluator as whole queries, over a table that has the piece's rows. That is right for a query in
+//! which each event makes its rows by itself, up to the reduction at its top ([`rowwise`] says which those are).
+//!
+//! Every row carries the place of its event, object and record, in columns that nobody can name: what has no other order has that
+//! one, whoever read what.
+
+pub(super) mod export;
+mod partial;
+mod read;
+mod reduce;
+pub(super) mod rowwise;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sqlparser::ast::{OrderByOptions, Query, Select, SetExpr};
+
+use super::error::{Result, SqlError};
+use super::eval::Scope;
+use super::memory::{Limits, too_much};
+use super::place;
+use super::query::{Catalog, Ctes, Session};
+use super::relation::{Field, Relation};
+use super::scan::{Filters, Scan};
+use super::select::{self, Projected};
+use super::values::Values;
+use super::{data_store, tally};
+use crate::lake::{LakeError, Portion};
+use crate::model::{Filter, Timestamp};
+use crate::tables::{Kind, cloudtrail};
+use partial::Partial;
+
+/// Where an event stood. Nobody can write these names.
+pub(super) const OBJECT: &str = "\0object";
+pub(super) const RECORD: &str = "\0record";
+
+/// Rows that a worker gathers before it reduces them.
+const GATHERED_ROWS: usize = 1 << 17;
+
+/// What is done with the rows of all pieces.
+#[derive(Debug, Clone)]
+enum Reduction {
+    /// Put in order; equal ones may go, and all but the first.
+    Rows { distinct: bool },
+    /// Grouped.
+    Groups(Partial),
+}
+
+/// A query that is worked out piece by piece.
+#[derive(Debug, Clone)]
+pub(super) struct Flow {
+    tree: Query,
+    now: Timestamp,
+    scan: Scan,
+    filters: Filters,
+    is_store: bool,
+    reduction: Reduction,
+    /// Rows of the answer, from the first on, that anybody sees.
+    wanted: usize,
+    /// What sorts them can be told from the events' own columns, before others are read.
+    sorted_first: Option<read::SortedFirst>,
+    /// Texts without which a portion has no rows for it, by column.
+    sought: Vec<(&'static str, Vec<String>)>,
+}
+
+/// What came of one piece, or of several.
+#[derive(Debug, Default)]
+pub(super) struct Part {
+    rows: Relation,
+    /// What sorts the rows, one column for each key.
+    keys: Vec<(Values, OrderByOptions)>,
+}
+
+/// Why a piece is not worked out.
+pub(super) enum Stop {
+    Damaged(LakeError),
+    /// No room, or nobody waits.
+    Refused(SqlError),
+    /// This way does not lead there; that over rows does, or has words for what is wrong.
+    GivenUp,
+}
+
+impl From<LakeError> for Stop {
+    fn from(error: LakeError) -> Self {
+        Self::Damaged(error)
+    }
+}
+
+impl From<SqlError> for Stop {
+    fn from(error: SqlError) -> Self {
+        if error.of_memory { Self::Refused(error) } else { Self::GivenUp }
+    }
+}
+
+impl Flow {
+    /// `None` if the query cannot be worked out in pieces. `empty` has the tables without rows.
+    pub fn of(tree: &Query, empty: &Catalog, now: Timestamp, scan: &Scan, filters: &Filters) -> Option<Self> {
+        if !rowwise::is_reduced(tree) || scan.limit.is_some() || select::has_ties(tree) {
+            return None;
+        }
+        let select = top(tree)?;
+        let (session, nothing) = (Session { catalog: empty, now: now.millis(), dry: false }, Relation::single_row());
+        let ctes = select::with(&session, &Ctes::default(), None, tree).ok()?;
+        let like = Scope::new(&session, &ctes, &nothing);
+        let wanted = select::wanted(&like, tree);
+        let reduction = match select::is_grouped(select, tree.order_by.as_ref()) {
+            true => Reduction::Groups(Partial::of(&like, select, tree.order_by.as_ref())?),
+            false => Reduction::Rows { distinct: select.distinct.is_some() },
+        };
+        let is_store = data_store::is_meant(tree);
+        let sorted_first = match reduction {
+            Reduction::Rows { distinct: false } if wanted < usize::MAX && !is_store => read::SortedFirst::of(tree, select),
+            _ => None,
+        };
+        // There, a time is no text.
+        let sought = if is_store { Vec::new() } else { read::sought(filters) };
+        Some(Self { sought, tree: tree.clone(), now, scan: scan.clone(), filters: filters.clone(), is_store, reduction, wanted, sorted_first })
+    }
+
+    /// Whether what is left of the pieces is few rows, mostly.
+    pub fn is_small(&self) -> bool {
+        match &self.reduction {
+            Reduction::Groups(_) => true,
+            Reduction::Rows { distinct } => *distinct || self.wanted < usize::MAX,
+        }
+    }
+
+    /// Whether rows are shown as they come: neither put in another order nor reduced.
+    pub fn is_export(&self) -> bool {
+        matches!(self.reduction, Reduction::Rows { distinct: false }) && self.tree.order_by.is_none() && self.wanted == usize::MAX
+    }
+
+    /// Does `work` over a table of events that has these rows, where the query's common tables are there.
+    fn over<T>(&self, events: Relation, limits: &Limits, work: impl FnOnce(&Scope<'_>, &Select) -> Result<T>) -> Result<T> {
+        let mut catalog = Catalog::default();
+        catalog.limit(limits.clone());
+        catalog.insert_relation(cloudtrail::TABLE.name, events);
+        let (session, nothing) = (Session { catalog: &catalog, now: self.now.millis(), dry: false }, Relation::single_row());
+        let ctes = select::with(&session, &Ctes::default(), None, &self.tree)?;
+        let select = top(&self.tree).ok_or_else(|| SqlError::new("a SELECT is needed here"))?;
+        work(&Scope::new(&session, &ctes, &nothing), select)
+    }
+
+    /// What the rows of a piece leave.
+    fn piece(&self, events: Relation, limits: &Limits) -> Result<Part> {
+        let by = self.tree.order_by.as_ref();
+        let part = self.over(events, limits, |like, select| match &self.reduction {
+            Reduction::Groups(partial) => Ok(Part { rows: partial.of_rows(like, select::rows(like, select)?)?, keys: Vec::new() }),
+            Reduction::Rows { .. } => {
+                let Projected { rows, keys } = select::projected(like, select, by)?;
+                Ok(Part { rows, keys })
+            }
+        })?;
+        self.reduced(part, limits)
+    }
+
+    /// The same rows, as few as are still needed.
+    fn reduced(&self, part: Part, limits: &Limits) -> Result<Part> {
+        match &self.reduction {
+            Reduction::Groups(partial) => Ok(Part { rows: partial.merged(part.rows, limits)?, keys: Vec::new() }),
+            Reduction::Rows { distinct } => {
+                let part = if *distinct { part.distinct()? } else { part };
+                part.first(self.wanted)
+            }
+        }
+    }
+
+    /// The answer to the query, or the groups of which it is made, from what came of all pieces.
+    pub fn finish(&self, mut parts: Vec<Part>, limits: &Limits) -> Result<Flowed> {
+        if parts.is_empty() {
+            parts.push(self.piece(placed(Relation::of_table(&cloudtrail::TABLE, &cloudtrail::TABLE.empty()))?, limits)?);
+        }
+        let part = self.reduced(Part::all(parts)?.in_order()?, limits)?;
+        Ok(match &self.reduction {
+            Reduction::Groups(partial) => Flowed::Groups(partial.finished(part.rows)?),
+            Reduction::Rows { .. } => Flowed::Rows(part.rows.seen()),
+        })
+    }
+}
+
+/// What a flow gives.
+#[derive(Debug, Clone)]
+pub(super) enum Flowed {
+    /// The rows of the answer, before OFFSET and LIMIT.
+    Rows(Relation),
+    Groups(tally::Counted),
+}
+
+/// The `SELECT` whose rows the query gives.
+pub(super) fn top(tree: &Query) -> Option<&Select> {
+    match &*tree.body {
+        SetExpr::Select(select) => Some(select),
+        _ => None,
+    }
+}
+
+/// What all workers hold together.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub limits: Limits,
+    held: AtomicU64,
+}
+
+impl Room {
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, held: AtomicU64::new(0) }
+    }
+
+    fn exchange(&self, before: u64, after: u64) -> Result<()> {
+        self.held.fetch_add(after, Ordering::Relaxed);
+        let held = self.held.fetch_sub(before, Ordering::Relaxed) - before;
+        match self.limits.memory_bytes_max {
+            Some(most) if held > most => Err(too_much(most)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// One worker's parts.
+pub(super) struct Worker<'q> {
+    flow: &'q Flow,
+    room: &'q Room,
+    parts: Vec<Part>,
+    /// Rows in them, and how many there may be before they are reduced.
+    rows: usize,
+    rows_max: usize,
+    bytes: u64,
+}
+
+impl<'q> Worker<'q> {
+    pub fn new(flow: &'q Flow, room: &'q Room) -> Self {
+        Self { flow, room, parts: Vec::new(), rows: 0, rows_max: GATHERED_ROWS, bytes: 0 }
+    }
+
+    /// Works out a portion; how many of its rows are of `sources` and within the times of `filter`.
+    pub fn add(&mut self, portion: &Portion<'_>, sources: Option<&[&str]>, filter: &Filter) -> std::result::Result<u64, Stop> {
+        let (taken, events) = read::events(self.flow, portion, sources, filter)?;
+        if let Some(events) = events {
+            let part = super::panics::caught(|| self.flow.piece(events, &self.room.limits))?;
+            self.gather(part)?;
+        }
+        Ok(taken)
+    }
+
+    fn gather(&mut self, part: Part) -> Result<()> {
+        if part.rows.height == 0 && !self.parts.is_empty() {
+            return Ok(());
+        }
+        let bytes = part.bytes();
+        self.rows += part.rows.height;
+        self.parts.push(part);
+        self.room.exchange(0, bytes)?;
+        self.bytes += bytes;
+        if self.flow.is_small() && self.rows > self.rows_max {
+            let all = Part::all(std::mem::take(&mut self.parts))?.in_order()?;
+            let few = self.flow.reduced(all, &self.room.limits)?;
+            let bytes = few.bytes();
+            self.room.exchange(self.bytes, bytes)?;
+            (self.bytes, self.rows) = (bytes, few.rows.height);
+            self.rows_max = GATHERED_ROWS.max(2 * self.rows);
+            self.parts.push(few);
+        }
+        Ok(())
+    }
+
+    pub fn flow(&self) -> &'q Flow {
+        self.flow
+    }
+
+    pub fn into_parts(self) -> Vec<Part> {
+        self.parts
+    }
+}
+
+/// The columns of an event's place, as fields of a relation.
+pub(super) fn placed(mut events: Relation) -> Result<Relation> {
+    let column = |name: &str| events.fields.iter().position(|field| field.name == name && field.qualifier.is_none());
+    let (Some(object), Some(record)) = (column("object"), column("record")) else { return Err(SqlError::new("a column is missing")) };
+    let (object, record) = (events.values(object)?, events.values(record)?);
+    if let Some(order) = place::order(&object, &record, events.height)? {
+        events = events.take(&order)?;
+        let (object, record) = (object.take(&order)?, record.take(&order)?);
+        events.push(Field { hidden: true, ..Field::new(OBJECT, Kind::Varchar) }, object.data);
+        events.push(Field { hidden: true, ..Field::new(RECORD, Kind::Bigint) }, record.data);
+        return Ok(events);
+    }
+    let height = events.height;
+    events.push(Field { hidden: true, ..Field::new(OBJECT, Kind::Varchar) }, object.spread(height));
+    events.push(Field { hidden: true, ..Field::new(RECORD, Kind::Bigint) }, record.spread(height));
+    Ok(events)
+}

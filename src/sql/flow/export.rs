@@ -1,0 +1,264 @@
+//! Rows that go out as they come: a query that shows rows, and neither sorts nor counts them, holds few of them at a time.
+//!
+//! The lake is gone over twice. The [`Survey`] finds the rows that the conditions leave, and of which object each is. The objects' names
+//! in order are cut into stretches of some thousands of rows; each stretch is then read, worked out and written by itself, on all
+//! workers, and handed on in order. So the order is that of the events' places, as everywhere, and nothing has to be sorted as a
+//! whole.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use foldhash::fast::RandomState;
+
+use super::reduce::under;
+use super::{Flow, Part, Stop, placed, read};
+use crate::lake::portion::Address;
+use crate::lake::{LakeFeed, Portion};
+use crate::model::Filter;
+use crate::sql::answer::Answer;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::memory::Limits;
+use crate::sql::panics::caught;
+use crate::sql::relation::Relation;
+use crate::tables::cloudtrail::TABLE;
+
+/// Rows of a stretch: at most so many, or as many as a sixteenth of the memory holds of long ones.
+const STRETCH_ROWS_MAX: u64 = 16_384;
+const ROW_BYTES: u64 = 4_096;
+/// Stretches that may be ready, for each worker, before those before them are.
+const AHEAD: usize = 2;
+
+/// Rows of one row group that the conditions leave.
+#[derive(Debug)]
+struct Found {
+    address: Address,
+    rows: Vec<u32>,
+    /// For each of them, its object in `names`.
+    objects: Vec<u32>,
+    names: Vec<String>,
+}
+
+/// One worker's findings.
+#[derive(Debug, Default)]
+pub(in crate::sql) struct Survey(Vec<Found>);
+
+impl Survey {
+    /// Looks through a portion; how many of its rows are of `sources` and within the times of `filter`.
+    pub fn add(&mut self, flow: &Flow, portion: &Portion<'_>, sources: Option<&[&str]>, filter: &Filter) -> std::result::Result<u64, Stop> {
+        let (taken, rows) = read::left(flow, portion, sources, filter)?;
+        if rows.is_empty() {
+            return Ok(taken);
+        }
+        let codes = portion.codes("object", &[], Some(&rows))?.ok_or(Stop::GivenUp)?;
+        let (mut names, mut numbers): (Vec<String>, HashMap<u32, u32, RandomState>) = (Vec::new(), HashMap::default());
+        let mut by_name: HashMap<String, u32, RandomState> = HashMap::default();
+        let mut objects = Vec::with_capacity(rows.len());
+        for code in &codes.of_row {
+            let number = *numbers.entry(*code).or_insert_with(|| {
+                let name = codes.texts.get(*code).unwrap_or_default();
+                *by_name.entry(name.to_owned()).or_insert_with(|| {
+                    names.push(name.to_owned());
+                    u32::try_from(names.len() - 1).unwrap_or(u32::MAX)
+                })
+            });
+            objects.push(number);
+        }
+        self.0.push(Found { address: portion.address(), rows, objects, names });
+        Ok(taken)
+    }
+}
+
+/// Rows of one row group in one stretch.
+type Share = (Address, Vec<u32>);
+
+/// All rows that go out, in stretches.
+#[derive(Debug)]
+pub struct Export {
+    flow: Flow,
+    stretches: Vec<Vec<Share>>,
+    limits: Limits,
+    /// The answer without rows.
+    empty: Answer,
+}
+
+impl Export {
+    pub(in crate::sql) fn of(flow: &Flow, surveys: impl IntoIterator<Item = Survey>, limits: Limits) -> Result<Self> {
+        let found: Vec<Found> = surveys.into_iter().flat_map(|survey| survey.0).collect();
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for found in &found {
+            for object in &found.objects {
+                if let Some(name) = found.names.get(*object as usize) {
+                    *counts.entry(name).or_default() += 1;
+                }
+            }
+        }
+        let rows_max = limits.memory_bytes_max.map_or(STRETCH_ROWS_MAX, |bytes| (bytes / 16 / ROW_BYTES).clamp(256, STRETCH_ROWS_MAX));
+        let (mut stretch_of, mut stretch, mut rows): (HashMap<&str, usize, RandomState>, usize, u64) = (HashMap::default(), 0, 0);
+        for (name, count) in counts {
+            if rows > 0 && rows + count > rows_max {
+                (stretch, rows) = (stretch + 1, 0);
+            }
+            rows += count;
+            stretch_of.insert(name, stretch);
+        }
+        let mut stretches: Vec<Vec<Share>> = vec![Vec::new(); if stretch_of.is_empty() { 0 } else { stretch + 1 }];
+        for found in &found {
+            let of_object: Vec<usize> = found.names.iter().map(|name| stretch_of.get(name.as_str()).copied().unwrap_or(0)).collect();
+            let mut shares: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+            for (row, object) in found.rows.iter().zip(&found.objects) {
+                shares.entry(of_object.get(*object as usize).copied().unwrap_or(0)).or_default().push(*row);
+            }
+            for (stretch, rows) in shares {
+                if let Some(stretch) = stretches.get_mut(stretch) {
+                    stretch.push((found.address, rows));
+                }
+            }
+        }
+        let none = flow.piece(placed(Relation::of_table(&TABLE, &TABLE.empty()))?, &limits)?;
+        Ok(Self { flow: flow.clone(), stretches, limits, empty: Answer::new(none.rows.seen())? })
+    }
+
+    /// The answer's columns, without rows.
+    pub fn columns(&self) -> &Answer {
+        &self.empty
+    }
+
+    /// Works out all rows on `jobs` threads: `render` is called with some of them at a time, in any order, `take` with what that
+    /// gave, in order; it ends early when `cancelled` turns true. How many rows there were. What cannot be read is noted in the lake's
+    /// coverage.
+    ///
+    /// # Errors
+    /// A value cannot be worked with, or there is no room; what `render` or `take` cannot do.
+    pub fn each<T: Send>(
+        &self,
+        lake: &LakeFeed,
+        jobs: usize,
+        cancelled: &AtomicBool,
+        render: impl Fn(&Answer) -> io::Result<T> + Sync,
+        mut take: impl FnMut(T) -> io::Result<()>,
+    ) -> std::result::Result<u64, Interrupted> {
+        let line =
+            Line { next: AtomicUsize::new(0), state: Mutex::new(State { taken: 0, ready: BTreeMap::new(), stopped: false }), moved: Condvar::new() };
+        let work = || {
+            while let Some(at) = line.begin(jobs.max(1) * AHEAD, self.stretches.len()) {
+                line.put(at, self.stretch(lake, at).and_then(|answer| Ok((answer.height() as u64, render(&answer)?))));
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..jobs.max(1) {
+                scope.spawn(work);
+            }
+            let mut rows = 0;
+            let done = (0..self.stretches.len()).try_for_each(|at| {
+                if cancelled.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                let (more, rendered) = line.take(at)?;
+                rows += more;
+                take(rendered).map_err(Interrupted::from)
+            });
+            line.stop();
+            done.map(|()| rows)
+        })
+    }
+
+    fn stretch(&self, lake: &LakeFeed, at: usize) -> std::result::Result<Answer, Interrupted> {
+        let asked = read::all_columns(&self.flow);
+        let mut events: Option<Relation> = None;
+        let mut failure = None;
+        for (address, rows) in self.stretches.get(at).into_iter().flatten() {
+            lake.at(*address, &mut |portion| {
+                let mut mask = vec![false; portion.height()];
+                rows.iter().for_each(|row| {
+                    if let Some(slot) = mask.get_mut(*row as usize) {
+                        *slot = true;
+                    }
+                });
+                let more = Relation::of_table(&TABLE, &portion.rows(&asked, Some(&mask))?);
+                match events.take() {
+                    None => events = Some(more),
+                    Some(before) => match under(before, more) {
+                        Ok(both) => events = Some(both),
+                        Err(error) => failure = Some(error),
+                    },
+                }
+                Ok(())
+            });
+        }
+        if let Some(error) = failure {
+            return Err(error.into());
+        }
+        let Some(mut events) = events else { return Ok(self.empty.clone()) };
+        events.columns.iter_mut().for_each(|column| *column = column.rechunk());
+        let part: Part = caught(|| self.flow.piece(placed(events)?, &self.limits))?;
+        Ok(Answer::new(part.rows.seen())?)
+    }
+}
+
+/// Why rows cease to go out.
+#[derive(Debug)]
+pub enum Interrupted {
+    Query(SqlError),
+    Output(io::Error),
+}
+
+impl From<SqlError> for Interrupted {
+    fn from(error: SqlError) -> Self {
+        Self::Query(error)
+    }
+}
+
+impl From<io::Error> for Interrupted {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+/// What is ready stands in line until it is taken, in order.
+struct Line<T> {
+    next: AtomicUsize,
+    state: Mutex<State<T>>,
+    moved: Condvar,
+}
+
+struct State<T> {
+    taken: usize,
+    ready: BTreeMap<usize, std::result::Result<(u64, T), Interrupted>>,
+    stopped: bool,
+}
+
+impl<T> Line<T> {
+    /// The next one to work on, as soon as it is not too far ahead.
+    fn begin(&self, ahead: usize, count: usize) -> Option<usize> {
+        let at = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while at < count && !state.stopped && at >= state.taken + ahead {
+            state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        (at < count && !state.stopped).then_some(at)
+    }
+
+    fn put(&self, at: usize, result: std::result::Result<(u64, T), Interrupted>) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).ready.insert(at, result);
+        self.moved.notify_all();
+    }
+
+    fn take(&self, at: usize) -> std::result::Result<(u64, T), Interrupted> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(result) = state.ready.remove(&at) {
+                state.taken = at + 1;
+                self.moved.notify_all();
+                return result;
+            }
+            state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn stop(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).stopped = true;
+        self.moved.notify_all();
+    }
+}

@@ -1,0 +1,168 @@
+//! Groups of pieces, and groups of those: counts are added up, the least of the least is the least.
+//!
+//! What a piece leaves is a table of its groups: the keys, a column for each aggregate, and the place of each group's first event.
+//! Such tables under each other, in the order of places, are grouped again by the keys.
+
+use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, OrderBy, Select};
+
+use super::{OBJECT, RECORD};
+use crate::sql::aggregate::{self, Merge};
+use crate::sql::error::{Result, SqlError};
+use crate::sql::eval::Scope;
+use crate::sql::group::key_column;
+use crate::sql::memory::Limits;
+use crate::sql::relation::{Field, Groups, Relation};
+use crate::sql::select;
+use crate::sql::tally::Counted;
+use crate::sql::values::Values;
+use crate::sql::{from, names};
+use crate::tables::Kind;
+
+/// A `GROUP BY` whose aggregates can be put together from those of pieces.
+#[derive(Debug, Clone)]
+pub(super) struct Partial {
+    keys: Vec<Expr>,
+    aggregates: Vec<Aggregate>,
+}
+
+#[derive(Debug, Clone)]
+struct Aggregate {
+    call: Expr,
+    merge: Merge,
+    /// Of `count(DISTINCT x)`, the argument: a piece leaves a list of the distinct ones.
+    of_distinct: Option<Expr>,
+}
+
+impl Partial {
+    /// `None` if some aggregate cannot be put together. `like` has the tables without rows.
+    pub fn of(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Option<Self> {
+        let relation = from::from(like, &select.from).ok()?;
+        let scope = Scope { relation: &relation, ..*like };
+        let (grouping, calls) = select::grouping(&scope, select, by).ok()?;
+        if !calls.groupings.is_empty() {
+            return None;
+        }
+        let keys = grouping?.only_keys()?.to_vec();
+        let aggregates = calls.aggregates.iter().map(|call| Aggregate::of(&scope, call)).collect::<Option<Vec<_>>>()?;
+        Some(Self { keys, aggregates })
+    }
+
+    /// The groups of a piece's rows, which are in the order of places.
+    pub fn of_rows(&self, like: &Scope<'_>, rows: Relation) -> Result<Relation> {
+        let scope = Scope { relation: &rows, ..*like };
+        let keys = self.keys.iter().map(|key| scope.column(key)).collect::<Result<Vec<_>>>()?;
+        let columns = keys.iter().map(|values| key_column(values, rows.height)).collect::<Result<Vec<_>>>()?;
+        let groups = Groups::by(&columns, rows.height)?;
+        let mut table = Relation { height: groups.count(), ..Relation::default() };
+        for values in keys {
+            let values = values.take(&groups.first)?;
+            table.push(Field::new("", values.kind), values.data);
+        }
+        for aggregate in &self.aggregates {
+            let call = aggregate::as_call(&aggregate.call)?;
+            let values = match &aggregate.of_distinct {
+                Some(_) => aggregate::distinct_list(&scope, call, &groups)?,
+                None => aggregate::evaluate(&scope, call, &groups)?,
+            };
+            table.push(Field::new("", values.kind), values.data);
+        }
+        for name in [OBJECT, RECORD] {
+            let at = rows.fields.iter().position(|field| field.name == name).ok_or_else(|| SqlError::new("rows have no places"))?;
+            let values = rows.values(at)?.take(&groups.first)?;
+            table.push(Field { hidden: true, ..Field::new(name, values.kind) }, values.data);
+        }
+        Ok(table)
+    }
+
+    /// Groups with equal keys as one. The tables stand under each other in the order of places.
+    pub fn merged(&self, table: Relation, limits: &Limits) -> Result<Relation> {
+        limits.fits(0, 0)?;
+        let columns = (0..self.keys.len()).map(|at| key_column(&table.values(at)?, table.height)).collect::<Result<Vec<_>>>()?;
+        let groups = Groups::by(&columns, table.height)?;
+        if groups.count() == table.height {
+            return Ok(table);
+        }
+        let mut merged = Relation { height: groups.count(), ..Relation::default() };
+        for (at, field) in table.fields.iter().enumerate() {
+            let values = table.values(at)?;
+            let values = match at.checked_sub(self.keys.len()).and_then(|at| self.aggregates.get(at)) {
+                Some(aggregate) => aggregate::merged(&values, aggregate.merge, &groups)?,
+                None => values.take(&groups.first)?,
+            };
+            merged.push(Field { kind: values.kind, ..field.clone() }, values.data);
+        }
+        Ok(merged)
+    }
+
+    /// What is known of each group, as the query wants it.
+    pub fn finished(&self, table: Relation) -> Result<Counted> {
+        // Without keys there is one group, even of no rows: nothing is known of it here.
+        let table = if table.height == 0 { self.of_nothing(table)? } else { table };
+        let mut known = Vec::new();
+        for (at, key) in self.keys.iter().enumerate() {
+            known.push((key.clone(), table.values(at)?));
+        }
+        for (at, aggregate) in self.aggregates.iter().enumerate() {
+            let values = table.values(self.keys.len() + at)?;
+            let values = if aggregate.of_distinct.is_some() { aggregate::lengths(&values)? } else { values };
+            known.push((aggregate.call.clone(), values));
+        }
+        Ok(Counted { count: table.height, known })
+    }
+
+    /// Where no row came: no group, or the one of a query without keys, in which nothing is counted.
+    fn of_nothing(&self, table: Relation) -> Result<Relation> {
+        if !self.keys.is_empty() || table.fields.is_empty() {
+            return Ok(table);
+        }
+        let mut one = table.take(&[None])?;
+        for (at, aggregate) in self.aggregates.iter().enumerate() {
+            if let (Merge::Count, Some(column)) = (aggregate.merge, one.columns.get_mut(at)) {
+                *column = Values::constant(Kind::Bigint, Some(0_i64)).data;
+            }
+        }
+        Ok(one)
+    }
+}
+
+impl Aggregate {
+    fn of(scope: &Scope<'_>, call: &Expr) -> Option<Self> {
+        let function = aggregate::as_call(call).ok()?;
+        let name = names::of_function(function);
+        let (argument, distinct) = argument(function)?;
+        let kind = argument.map(|argument| scope.eval(argument).map(|values| values.kind)).transpose().ok()?;
+        let of = |merge| Some(Self { call: call.clone(), merge, of_distinct: None });
+        match (name.as_str(), argument) {
+            ("count", Some(argument)) if distinct => Some(Self { call: call.clone(), merge: Merge::Lists, of_distinct: Some(argument.clone()) }),
+            ("approx_distinct" | "approx_count_distinct", Some(argument)) => {
+                Some(Self { call: call.clone(), merge: Merge::Lists, of_distinct: Some(argument.clone()) })
+            }
+            ("count", _) => of(Merge::Count),
+            ("count_if", Some(_)) if !distinct => of(Merge::Count),
+            // The digits of added doubles depend on their order.
+            ("sum", Some(_)) if !distinct && matches!(kind, Some(Kind::Bigint | Kind::Decimal { .. })) => of(Merge::Sum),
+            ("min" | "max", Some(_)) if matches!(kind, Some(Kind::Array(_) | Kind::Row(_) | Kind::Map(..))) => None,
+            ("min", Some(_)) => of(Merge::Least),
+            ("max", Some(_)) => of(Merge::Greatest),
+            ("bool_and" | "every", Some(_)) => of(Merge::Every),
+            ("bool_or", Some(_)) => of(Merge::Any),
+            _ => None,
+        }
+    }
+}
+
+/// The argument of a call, if it has one, and whether equal ones count once; `None` where more is said.
+fn argument(function: &Function) -> Option<(Option<&Expr>, bool)> {
+    if function.null_treatment.is_some() || !function.within_group.is_empty() || function.over.is_some() {
+        return None;
+    }
+    let FunctionArguments::List(list) = &function.args else { return None };
+    let distinct = matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct));
+    match list.args.as_slice() {
+        _ if !list.clauses.is_empty() => None,
+        [] if !distinct => Some((None, false)),
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))] => Some((Some(expr), distinct)),
+        [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] if !distinct => Some((None, false)),
+        _ => None,
+    }
+}

@@ -1,0 +1,309 @@
+//! The rows of a portion that a query needs: columns of its conditions are read first, the others for what these leave.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{BinaryOperator, Expr, OrderByKind, OrderByOptions, Query, Select, SelectItem, TableFactor, Value, Visit, Visitor};
+
+use super::{Flow, Stop, placed};
+use crate::lake::Portion;
+use crate::model::{Filter, Timestamp};
+use crate::sql::error::{Result, SqlError};
+use crate::sql::eval::Scope;
+use crate::sql::query::{Catalog, Ctes, Session};
+use crate::sql::relation::Relation;
+use crate::sql::scan::{Filters, column_of, is_early};
+use crate::sql::values::Values;
+use crate::sql::{data_store, names, order, place, walk};
+use crate::tables::cloudtrail::{ORIGINS, TABLE, column_named};
+use crate::tables::{Asked, Rows};
+
+const SOURCE: &str = "eventsource";
+const TIME: &str = "eventtime";
+
+/// `ORDER BY` keys that look at nothing but columns of the one table of events.
+#[derive(Debug, Clone)]
+pub(super) struct SortedFirst {
+    keys: Vec<(Expr, OrderByOptions)>,
+    columns: BTreeSet<&'static str>,
+    alias: String,
+}
+
+impl SortedFirst {
+    /// `None` if the rows of events have to be made to know what sorts them.
+    pub fn of(tree: &Query, select: &Select) -> Option<Self> {
+        let [table] = select.from.as_slice() else { return None };
+        let TableFactor::Table { name, alias, .. } = &table.relation else { return None };
+        if tree.with.is_some() || !table.joins.is_empty() || alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) {
+            return None;
+        }
+        let alias = alias.as_ref().map_or_else(|| names::last(name), |alias| alias.name.value.to_lowercase());
+        // What is tried on events alone must be all that is asked of them.
+        if !select.selection.iter().flat_map(walk::conjuncts).all(|condition| is_early(condition, &alias)) {
+            return None;
+        }
+        let OrderByKind::Expressions(exprs) = &tree.order_by.as_ref()?.kind else { return None };
+        let keys = exprs.iter().map(|key| Some((meant(&key.expr, select)?, key.options))).collect::<Option<Vec<_>>>()?;
+        let mut columns = BTreeSet::new();
+        keys.iter().all(|(key, _)| !walk::has_subquery(key) && add_columns(key, &mut columns)).then_some(Self { keys, columns, alias })
+    }
+}
+
+/// The expression that a key of ORDER BY means; `None` where that takes more than a look at the list.
+fn meant(key: &Expr, select: &Select) -> Option<Expr> {
+    let item = |item: &SelectItem| match item {
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr.clone()),
+        _ => None,
+    };
+    let is_starred = select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+    match key {
+        Expr::Value(value) => match &value.value {
+            Value::Number(text, _) if !is_starred => item(select.projection.get(text.parse::<usize>().ok()?.checked_sub(1)?)?),
+            _ => None,
+        },
+        _ => {
+            let aliases: Vec<String> = select.projection.iter().filter_map(alias_of).collect();
+            let mut names = BTreeSet::new();
+            add_names(key, &mut names);
+            match key {
+                Expr::Identifier(ident) if aliases.contains(&ident.value.to_lowercase()) => {
+                    let is_it = |item: &&SelectItem| alias_of(item).is_some_and(|alias| alias.eq_ignore_ascii_case(&ident.value));
+                    item(select.projection.iter().find(is_it)?)
+                }
+                // An alias inside of a key means what it stands for: left to the evaluator.
+                _ if names.iter().any(|name| aliases.contains(name)) => None,
+                _ => Some(key.clone()),
+            }
+        }
+    }
+}
+
+fn alias_of(item: &SelectItem) -> Option<String> {
+    match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.to_lowercase()),
+        _ => None,
+    }
+}
+
+fn add_names(expr: &Expr, names: &mut BTreeSet<String>) {
+    struct Names<'n>(&'n mut BTreeSet<String>);
+    impl Visitor for Names<'_> {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            match expr {
+                Expr::Identifier(ident) => drop(self.0.insert(ident.value.to_lowercase())),
+                Expr::CompoundIdentifier(parts) => self.0.extend(parts.iter().map(|ident| ident.value.to_lowercase())),
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let _ = expr.visit(&mut Names(names));
+}
+
+/// Adds the columns of events that an expression may look at; false if it may look at something else.
+fn add_columns(expr: &Expr, columns: &mut BTreeSet<&'static str>) -> bool {
+    let mut names = BTreeSet::new();
+    add_names(expr, &mut names);
+    columns.extend(names.iter().filter_map(|name| column_named(name)));
+    !names.is_empty()
+}
+
+/// The columns that the query needs of every event.
+pub(super) fn all_columns(flow: &Flow) -> Vec<Asked> {
+    let asked = flow.scan.asked();
+    let is_needed = |name: &str| asked.as_ref().is_none_or(|asked| asked.iter().any(|column| column.name == name));
+    let names = ORIGINS.iter().map(|(name, _)| *name).filter(|name| is_needed(name) || matches!(*name, "object" | "record"));
+    names.map(|name| column(asked.as_deref(), name)).collect()
+}
+
+/// What is to be read of a column.
+fn column(asked: Option<&[Asked]>, name: &str) -> Asked {
+    asked.into_iter().flatten().find(|column| column.name == name).cloned().unwrap_or_else(|| Asked::whole(name))
+}
+
+/// What the conditions leave of a portion.
+struct Left {
+    /// Rows of `sources` and within the times of the filter.
+    taken: u64,
+    keep: Vec<bool>,
+    /// The columns that were read to know that, of all rows.
+    rows: Rows,
+}
+
+impl Left {
+    fn of(flow: &Flow, portion: &Portion<'_>, sources: Option<&[&str]>, filter: &Filter) -> std::result::Result<Self, Stop> {
+        let (height, filter) = (portion.height(), (!portion.is_within(filter)).then_some(filter));
+        let mut left = Self { taken: height as u64, keep: vec![true; height], rows: Rows { columns: Vec::new(), height } };
+        left.read(flow, portion, sources.map(|_| SOURCE).into_iter().chain(filter.map(|_| TIME)))?;
+        narrow(&left.rows, sources, filter, &mut left.keep)?;
+        left.taken = left.count() as u64;
+        if !flow.sought.iter().all(|(column, texts)| portion.may_have(column, texts)) {
+            left.keep.iter_mut().for_each(|slot| *slot = false);
+        }
+        if left.count() == 0 {
+            return Ok(left);
+        }
+        left.read(flow, portion, first_columns(flow))?;
+        conditions(flow, &left.rows, &mut left.keep)?;
+        best(flow, &left.rows, &mut left.keep)?;
+        Ok(left)
+    }
+
+    /// Reads columns of all rows, as far as they have not been read.
+    fn read(&mut self, flow: &Flow, portion: &Portion<'_>, columns: impl IntoIterator<Item = &'static str>) -> std::result::Result<(), Stop> {
+        let asked = flow.scan.asked();
+        let is_new = |name: &&str| !self.rows.columns.iter().any(|(known, _)| known == name);
+        let columns: Vec<Asked> = columns.into_iter().filter(is_new).map(|name| column(asked.as_deref(), name)).collect();
+        if !columns.is_empty() {
+            self.rows.columns.extend(portion.rows(&columns, None)?.columns);
+        }
+        Ok(())
+    }
+
+    fn count(&self) -> usize {
+        self.keep.iter().filter(|keep| **keep).count()
+    }
+}
+
+/// The rows of a portion that the conditions leave; how many there are before that.
+pub(super) fn left(flow: &Flow, portion: &Portion<'_>, sources: Option<&[&str]>, filter: &Filter) -> std::result::Result<(u64, Vec<u32>), Stop> {
+    let left = Left::of(flow, portion, sources, filter)?;
+    Ok((left.taken, (0_u32..).zip(left.keep).filter(|(_, keep)| *keep).map(|(row, _)| row).collect()))
+}
+
+/// The events of a portion that are of `sources`, within the times of `filter` and may meet the query's conditions, in the order
+/// of their places (`None`: there are none); how many there are before the conditions.
+pub(super) fn events(
+    flow: &Flow,
+    portion: &Portion<'_>,
+    sources: Option<&[&str]>,
+    filter: &Filter,
+) -> std::result::Result<(u64, Option<Relation>), Stop> {
+    let left = Left::of(flow, portion, sources, filter)?;
+    let (kept, Left { taken, keep, mut rows }) = (left.count(), left);
+    if kept == 0 {
+        return Ok((taken, None));
+    }
+    let is_cut = kept < keep.len();
+    if is_cut {
+        let mask = keep.iter().copied().map(Some).collect();
+        for (_, column) in &mut rows.columns {
+            *column = column.filter(&mask).map_err(SqlError::from)?;
+        }
+        rows.height = kept;
+    }
+    let is_there = |name: &str| rows.columns.iter().any(|(known, _)| *known == name);
+    let rest: Vec<Asked> = all_columns(flow).into_iter().filter(|column| !is_there(&column.name)).collect();
+    if !rest.is_empty() {
+        rows.columns.extend(portion.rows(&rest, is_cut.then_some(keep.as_slice()))?.columns);
+    }
+    Ok((taken, Some(placed(Relation::of_table(&TABLE, &rows))?)))
+}
+
+/// The columns by which rows are left out.
+fn first_columns(flow: &Flow) -> BTreeSet<&'static str> {
+    let mut first = BTreeSet::new();
+    for condition in flow.filters.iter().flatten().flat_map(|(_, conditions)| conditions) {
+        add_columns(condition, &mut first);
+    }
+    if let Some(sorted) = &flow.sorted_first {
+        first.extend(&sorted.columns);
+        first.extend(["object", "record"]);
+    }
+    // A day of the month may be a whole date.
+    if first.contains("day") {
+        first.extend(["timestamp", "date"]);
+    }
+    first
+}
+
+/// Columns of texts of which the query wants some alone: `eventid = 'x'`, `requestid IN ('x', 'y')`.
+pub(super) fn sought(filters: &Filters) -> Vec<(&'static str, Vec<String>)> {
+    let Some([(alias, conditions)]) = filters.as_deref() else { return Vec::new() };
+    let text = |expr: &Expr| match expr {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => Some(text.clone()),
+            _ => None,
+        },
+        _ => None,
+    };
+    let sought = |condition: &Expr| match condition {
+        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => match (column_of(left, alias), text(right)) {
+            (Some(column), Some(text)) => Some((column, vec![text])),
+            _ => Some((column_of(right, alias)?, vec![text(left)?])),
+        },
+        Expr::InList { expr, list, negated: false } => Some((column_of(expr, alias)?, list.iter().map(text).collect::<Option<_>>()?)),
+        _ => None,
+    };
+    conditions.iter().filter_map(sought).collect()
+}
+
+/// Keeps the rows of some sources, and within the times of a filter. A row without a time is never left out.
+fn narrow(rows: &Rows, sources: Option<&[&str]>, filter: Option<&Filter>, keep: &mut [bool]) -> Result<()> {
+    let texts = |name: &str| rows.columns.iter().find(|(known, _)| *known == name).map(|(_, column)| column.str());
+    if let (Some(sources), Some(texts)) = (sources, texts(SOURCE)) {
+        let holds = |text: Option<&str>| text.is_some_and(|text| sources.contains(&text));
+        keep.iter_mut().zip(texts?.iter()).for_each(|(slot, text)| *slot = *slot && holds(text));
+    }
+    if let (Some(filter), Some(texts)) = (filter, texts(TIME)) {
+        let holds = |text: Option<&str>| text.and_then(Timestamp::parse).is_none_or(|time| filter.admits_time(time));
+        keep.iter_mut().zip(texts?.iter()).for_each(|(slot, text)| *slot = *slot && holds(text));
+    }
+    Ok(())
+}
+
+/// Keeps the rows that may meet the query's conditions.
+fn conditions(flow: &Flow, rows: &Rows, keep: &mut [bool]) -> Result<()> {
+    let Some(filters) = &flow.filters else { return Ok(()) };
+    let relation = Relation::of_table(&TABLE, rows);
+    let relation = if flow.is_store { data_store::typed(relation)? } else { relation };
+    let catalog = Catalog::default();
+    let (session, ctes) = (Session { catalog: &catalog, now: flow.now.millis(), dry: false }, Ctes::default());
+    let mut meets = vec![false; rows.height];
+    for (alias, conditions) in filters {
+        let relation = relation.clone().renamed(alias, &[]);
+        let scope = Scope::new(&session, &ctes, &relation);
+        if flow.sorted_first.is_none() {
+            scope.mark(conditions, &mut meets)?;
+            continue;
+        }
+        // Nothing tries these rows again: a value at fault is one.
+        let mut all = vec![true; rows.height];
+        for condition in conditions {
+            let truth = scope.truth_among(condition, &all)?;
+            all.iter_mut().zip(truth).for_each(|(slot, holds)| *slot = *slot && holds);
+        }
+        meets = all;
+    }
+    keep.iter_mut().zip(meets).for_each(|(slot, meets)| *slot = *slot && meets);
+    Ok(())
+}
+
+/// Keeps the rows that can be among the first of the answer.
+fn best(flow: &Flow, rows: &Rows, keep: &mut [bool]) -> Result<()> {
+    let Some(sorted) = &flow.sorted_first else { return Ok(()) };
+    let kept: Vec<Option<u32>> = (0_u32..).zip(keep.iter()).filter(|(_, keep)| **keep).map(|(row, _)| Some(row)).collect();
+    if kept.len() <= flow.wanted {
+        return Ok(());
+    }
+    let relation = Relation::of_table(&TABLE, rows).renamed(&sorted.alias, &[]).take(&kept)?;
+    let catalog = Catalog::default();
+    let (session, ctes) = (Session { catalog: &catalog, now: flow.now.millis(), dry: false }, Ctes::default());
+    let scope = Scope::new(&session, &ctes, &relation);
+    let mut keys = sorted.keys.iter().map(|(key, options)| Ok((scope.column(key)?, *options))).collect::<Result<Vec<_>>>()?;
+    let column = |name: &str| relation.fields.iter().position(|field| field.name == name).map(|at| relation.values(at)).transpose();
+    if let (Some(object), Some(record)) = (column("object")?, column("record")?) {
+        let places = Values::new(crate::tables::Kind::Bigint, place::places(&object, &record, relation.height)?);
+        keys.push((places, OrderByOptions { asc: None, nulls_first: None }));
+    }
+    let first = order::first_sorted(&keys, relation.height, flow.wanted)?;
+    keep.iter_mut().for_each(|slot| *slot = false);
+    for row in first.into_iter().flatten().filter_map(|at| kept.get(at as usize).copied().flatten()) {
+        if let Some(slot) = keep.get_mut(row as usize) {
+            *slot = true;
+        }
+    }
+    Ok(())
+}

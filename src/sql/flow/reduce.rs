@@ -1,0 +1,135 @@
+//! Rows of several pieces as one: under each other, in the order of their events, the first ones, the distinct ones.
+
+use polars::prelude::{DataType, IntoSeries, NamedFrom, Series, StructChunked};
+
+use super::{OBJECT, Part, RECORD};
+use crate::sql::cast::explode;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::group::key_column;
+use crate::sql::memory::held_bytes;
+use crate::sql::relation::{Groups, Relation};
+use crate::sql::values::Values;
+use crate::sql::{order, place};
+use crate::tables::Kind;
+use crate::tables::builder::lists;
+
+/// Fewer rows than one in so many, and they are copied: else they would keep in memory what they were taken from.
+const TIGHT: usize = 4;
+
+impl Part {
+    /// The rows of all parts under each other.
+    pub(super) fn all(parts: Vec<Self>) -> Result<Self> {
+        let mut parts = parts.into_iter();
+        let Some(mut whole) = parts.next() else { return Ok(Self::default()) };
+        for part in parts {
+            whole.rows = under(whole.rows, part.rows)?;
+            for ((values, _), (more, _)) in whole.keys.iter_mut().zip(part.keys) {
+                if values.kind != more.kind {
+                    return Err(SqlError::new("pieces of one column are of several types"));
+                }
+                values.data.append_owned(more.data)?;
+            }
+        }
+        whole.rows.columns.iter_mut().for_each(|column| *column = column.rechunk());
+        whole.keys.iter_mut().for_each(|(values, _)| values.data = values.data.rechunk());
+        Ok(whole)
+    }
+
+    /// The rows in the order of their events; those of one event as they came.
+    pub(super) fn in_order(self) -> Result<Self> {
+        match in_order(&self.rows)? {
+            Some(order) => self.take(&order),
+            None => Ok(self),
+        }
+    }
+
+    pub(super) fn distinct(self) -> Result<Self> {
+        let seen = (0..self.rows.fields.len()).filter(|at| self.rows.fields.get(*at).is_some_and(|field| !field.hidden));
+        let keys = seen.map(|at| key_column(&self.rows.values(at)?, self.rows.height)).collect::<Result<Vec<_>>>()?;
+        let groups = Groups::by(&keys, self.rows.height)?;
+        if groups.count() == self.rows.height { Ok(self) } else { self.take(&groups.first) }
+    }
+
+    /// The first rows, put in order if there is one.
+    pub(super) fn first(self, wanted: usize) -> Result<Self> {
+        if self.keys.is_empty() {
+            return if wanted < self.rows.height { self.take(&(0_u32..).take(wanted).map(Some).collect::<Vec<_>>()) } else { Ok(self) };
+        }
+        let height = self.rows.height;
+        let first = order::first_sorted(&self.keys, height, wanted)?;
+        if first.len() == height && first.is_sorted() {
+            return Ok(self);
+        }
+        self.take(&first)
+    }
+
+    fn take(&self, rows: &[Option<u32>]) -> Result<Self> {
+        let is_tight = rows.len() < self.rows.height / TIGHT;
+        let mut taken = self.rows.take(rows)?;
+        let mut keys = self.keys.iter().map(|(values, options)| Ok((values.take(rows)?, *options))).collect::<Result<Vec<_>>>()?;
+        if is_tight {
+            for (field, column) in taken.fields.iter().zip(&mut taken.columns) {
+                *column = tight(&field.kind, column)?;
+            }
+            for (values, _) in &mut keys {
+                values.data = tight(&values.kind, &values.data)?;
+            }
+        }
+        Ok(Self { rows: taken, keys })
+    }
+
+    /// What it holds in memory, about.
+    pub(super) fn bytes(&self) -> u64 {
+        let keys = self.keys.iter().map(|(values, _)| held_bytes(&values.data)).sum::<usize>();
+        (self.rows.columns.iter().map(held_bytes).sum::<usize>() + keys) as u64
+    }
+}
+
+/// Rows of the same columns under each other.
+pub(super) fn under(mut above: Relation, below: Relation) -> Result<Relation> {
+    let is_same = above.fields.iter().map(|field| &field.kind).eq(below.fields.iter().map(|field| &field.kind));
+    if !is_same {
+        return Err(SqlError::new("pieces of one column are of several types"));
+    }
+    for (column, more) in above.columns.iter_mut().zip(below.columns) {
+        column.append_owned(more)?;
+    }
+    above.height += below.height;
+    Ok(above)
+}
+
+/// How rows come into the order of their events; `None`: they are in it.
+pub(super) fn in_order(rows: &Relation) -> Result<Option<Vec<Option<u32>>>> {
+    let column = |name: &str| rows.fields.iter().position(|field| field.name == name).map(|at| rows.values(at)).transpose();
+    match (column(OBJECT)?, column(RECORD)?) {
+        (Some(object), Some(record)) => place::order(&object, &record, rows.height),
+        _ => Err(SqlError::new("rows have no places")),
+    }
+}
+
+/// A copy of a column that shares nothing with what it was taken from.
+fn tight(kind: &Kind, column: &Series) -> Result<Series> {
+    Ok(match column.dtype() {
+        DataType::String => Series::new(column.name().clone(), column.str()?.iter().collect::<Vec<_>>()),
+        DataType::Struct(_) => {
+            let Kind::Row(fields) = kind else { return Ok(column.clone()) };
+            let columns = column.struct_()?.fields_as_series();
+            // A row of which some fields alone were read has those alone.
+            let kind_of = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, kind)| kind);
+            let made = columns.iter().map(|column| kind_of(column.name()).map_or(Ok(column.clone()), |kind| tight(kind, column)));
+            let made = made.collect::<Result<Vec<_>>>()?;
+            if column.has_nulls() {
+                return Ok(column.clone());
+            }
+            StructChunked::from_series(column.name().clone(), column.len(), made.iter())?.into_series()
+        }
+        DataType::List(_) => match kind {
+            Kind::Array(element) => {
+                let (elements, lengths) = explode(&Values::new(kind.clone(), column.clone()))?;
+                lists(column.name(), &tight(element, &elements.data)?, element, &lengths)
+            }
+            _ => column.clone(),
+        },
+        _ => column.clone(),
+    })
+}

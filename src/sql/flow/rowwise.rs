@@ -1,0 +1,90 @@
+//! Which queries can be worked out in pieces: each event makes its rows by itself, whatever the others are.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Expr, GroupByExpr, JoinConstraint, JoinOperator, Query, SelectItem, TableFactor, TableWithJoins, Visit, Visitor};
+
+use super::top;
+use crate::sql::scan::{self, is_events};
+use crate::sql::{mentions, names, walk};
+
+/// Whether a query reduces rows that events make by themselves, at its top and nowhere else.
+pub(super) fn is_reduced(tree: &Query) -> bool {
+    // One mention: where it stands first in FROM, nothing else looks at events.
+    let is_one = mentions::of(tree).is_some_and(|mentions| mentions.found.len() == 1);
+    let is_recursive = tree.with.as_ref().is_some_and(|with| with.recursive);
+    // Tables of the engine are not there for pieces.
+    let is_alone = scan::tables(tree).len() == 1;
+    top(tree).is_some_and(|select| is_one && is_alone && !is_recursive && !has_windows(tree) && Walk(tree).from(&select.from))
+}
+
+fn has_windows(tree: &Query) -> bool {
+    struct Finder;
+    impl Visitor for Finder {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            match expr {
+                Expr::Function(function) if function.over.is_some() => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    tree.visit(&mut Finder).is_break()
+}
+
+struct Walk<'t>(&'t Query);
+
+impl Walk<'_> {
+    /// Whether the rows of a FROM are made by each event: it stands first, and what is joined to it keeps to each row.
+    fn from(&self, from: &[TableWithJoins]) -> bool {
+        let Some(first) = from.first() else { return false };
+        self.factor(&first.relation) && from.iter().flat_map(|table| &table.joins).all(|join| is_outward(&join.join_operator))
+    }
+
+    fn factor(&self, factor: &TableFactor) -> bool {
+        match factor {
+            TableFactor::Table { sample: None, name, .. } => {
+                let table = names::last(name);
+                match self.common(&table).filter(|_| name.0.len() == 1) {
+                    Some(query) => self.query(query),
+                    None => is_events(&table),
+                }
+            }
+            TableFactor::Derived { lateral: false, sample: None, subquery, .. } => self.query(subquery),
+            _ => false,
+        }
+    }
+
+    fn common(&self, name: &str) -> Option<&Query> {
+        let tables = self.0.with.iter().flat_map(|with| &with.cte_tables);
+        tables.into_iter().find(|table| table.alias.name.value.eq_ignore_ascii_case(name)).map(|table| &*table.query)
+    }
+
+    /// Whether each event makes the rows of a query by itself.
+    fn query(&self, query: &Query) -> bool {
+        let is_plain = query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none();
+        let Some(select) = top(query).filter(|_| is_plain) else { return false };
+        let is_ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(exprs, more) if exprs.is_empty() && more.is_empty());
+        let mut calls = walk::Calls::default();
+        for item in &select.projection {
+            if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+                calls.collect(expr);
+            }
+        }
+        select.distinct.is_none() && select.having.is_none() && is_ungrouped && calls.aggregates.is_empty() && self.from(&select.from)
+    }
+}
+
+/// Joins that keep to each row of the left by itself.
+fn is_outward(operator: &JoinOperator) -> bool {
+    use JoinOperator as Op;
+    matches!(
+        operator,
+        Op::CrossJoin(JoinConstraint::None)
+            | Op::Join(JoinConstraint::On(_) | JoinConstraint::None)
+            | Op::Inner(JoinConstraint::On(_) | JoinConstraint::None)
+            | Op::Left(JoinConstraint::On(_))
+            | Op::LeftOuter(JoinConstraint::On(_))
+    )
+}

@@ -1,0 +1,80 @@
+//! An answer that comes in parts: what is written of it is made by the workers, and written in order.
+
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use polars_io::parquet::write::{ParquetCompression, ParquetWriter};
+
+use super::{cells_of, csv_rows, write_csv, write_lines, write_shown};
+use crate::lake::LakeFeed;
+use crate::sql::{Answer, Export, Interrupted, SqlError};
+use crate::ui::format::{Format, Look, Rows};
+
+/// Whether a format can be written in parts. A JSON document begins with what is known at the end.
+pub fn can_be(format: Format) -> bool {
+    format != Format::Json
+}
+
+/// Rows on their way from a lake.
+pub struct Parts<'a> {
+    pub export: &'a Export,
+    pub lake: &'a LakeFeed,
+    /// Threads.
+    pub jobs: usize,
+    /// Turns true when nobody wants more.
+    pub cancelled: &'a AtomicBool,
+    /// What is wrong with a value, if something is.
+    pub failure: Cell<Option<SqlError>>,
+}
+
+impl Parts<'_> {
+    /// Writes all of them; how many there were. A table shows at most `rows_max`.
+    pub fn write(&self, out: &mut dyn Write, look: Look, rows_max: usize) -> io::Result<u64> {
+        let columns = self.export.columns();
+        match look.format {
+            Format::Csv => {
+                write_csv(out, columns)?;
+                self.each(|part| text(part, |out, part| csv_rows(Rows::below(out), part)), |text| out.write_all(&text))
+            }
+            Format::Ndjson => self.each(|part| text(part, write_lines), |text| out.write_all(&text)),
+            Format::Parquet => {
+                let frame = columns.frame().map_err(io::Error::other)?;
+                let writer =
+                    ParquetWriter::new(out).with_compression(ParquetCompression::Zstd(None)).batched(frame.schema()).map_err(io::Error::other);
+                let mut writer = writer?;
+                let frame = |part: &Answer| part.frame().map_err(io::Error::other);
+                let rows = self.each(frame, |frame| writer.write_batch(&frame).map_err(io::Error::other))?;
+                writer.finish().map_err(io::Error::other)?;
+                Ok(rows)
+            }
+            Format::Json | Format::Table => {
+                let (left, mut shown) = (AtomicUsize::new(rows_max), Vec::new());
+                let cells = |part: &Answer| Ok(cells_of(part, left.load(Ordering::Relaxed)));
+                let rows = self.each(cells, |mut cells| {
+                    cells.truncate(rows_max - shown.len());
+                    shown.append(&mut cells);
+                    left.store(rows_max - shown.len(), Ordering::Relaxed);
+                    Ok(())
+                })?;
+                write_shown(out, look.columns, columns, &shown, rows).map(|()| rows)
+            }
+        }
+    }
+
+    fn each<T: Send>(&self, render: impl Fn(&Answer) -> io::Result<T> + Sync, take: impl FnMut(T) -> io::Result<()>) -> io::Result<u64> {
+        self.export.each(self.lake, self.jobs, self.cancelled, render, take).map_err(|interrupted| match interrupted {
+            Interrupted::Output(error) => error,
+            Interrupted::Query(error) => {
+                self.failure.set(Some(error));
+                io::Error::other("the rows end here")
+            }
+        })
+    }
+}
+
+fn text(part: &Answer, write: impl Fn(&mut dyn Write, &Answer) -> io::Result<()>) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    write(&mut text, part)?;
+    Ok(text)
+}

@@ -1,0 +1,57 @@
+//! A finding's picture as small as a line of text, on the time axis of its repository: what stands below another happened at
+//! the same time, and the lines of policy changes and runs go through all of them.
+
+use std::io;
+
+use super::axis::Axis;
+use super::scene::Scene;
+use super::svg::{Svg, lines};
+use crate::model::Timestamp;
+use crate::ui::html::Html;
+
+const WIDTH: i64 = 240;
+const BAR: i64 = 8;
+/// Moments of one axis; beyond that, its first and last are all.
+const MOMENTS_MAX: usize = 60;
+
+/// One axis for the pictures of a repository.
+pub struct Shared {
+    axis: Axis,
+    runs: Vec<Timestamp>,
+    policies: Vec<Timestamp>,
+}
+
+impl Shared {
+    pub fn of<'s>(scenes: impl Iterator<Item = &'s Scene>) -> Self {
+        let (mut moments, mut runs, mut policies) = (Vec::new(), Vec::new(), Vec::new());
+        for scene in scenes {
+            moments.extend(scene.times());
+            runs.extend_from_slice(&scene.runs);
+            policies.extend_from_slice(&scene.policies);
+        }
+        for times in [&mut moments, &mut runs, &mut policies] {
+            times.sort_unstable();
+            times.dedup();
+        }
+        if moments.len() > MOMENTS_MAX {
+            let ends = [moments.first().copied(), moments.last().copied()];
+            moments = ends.into_iter().flatten().collect();
+        }
+        Self { axis: Axis::new(&moments, 2, WIDTH - 2, 2), runs, policies }
+    }
+}
+
+pub fn write(html: &mut Html<'_>, scene: &Scene, shared: &Shared) -> io::Result<()> {
+    html.raw("<svg class=\"mini\" viewBox=\"0 0 240 20\" aria-hidden=\"true\">\n")?;
+    let svg = &mut Svg(html);
+    for (class, times) in [("line-run", &shared.runs), ("line-policy", &shared.policies)] {
+        svg.path(class, &lines(&shared.axis, times, 0, 20))?;
+    }
+    for stretch in scene.lanes.first().iter().flat_map(|lane| &lane.stretches) {
+        let (x, end) = (shared.axis.place(stretch.from), shared.axis.place(stretch.to));
+        svg.rect(stretch.look.word(), (x, 6), ((end - x).max(1), BAR), "")?;
+    }
+    let vain: Vec<Timestamp> = scene.need.iter().flat_map(|need| &need.asks).filter(|ask| ask.in_vain).map(|ask| ask.at).collect();
+    svg.path("vain", &lines(&shared.axis, &vain, 2, 18))?;
+    html.raw("</svg>").map(|_| ())
+}

@@ -1,0 +1,136 @@
+//! What the documentation says of this repository is so: each test that a page names is there and runs, each file that it
+//! points to exists, and no promise stands without its test.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let (mut found, mut folders) = (Vec::new(), vec![root().join(folder)]);
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|found| found == ending) {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// Functions under `#[test]`, those of property tests as well, but none that is always passed over.
+fn tests() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for path in files("src", "rs").into_iter().chain(files("tests", "rs")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let mut attributes: Vec<&str> = Vec::new();
+        for line in text.lines().map(str::trim) {
+            if line.starts_with("#[") {
+                attributes.push(line);
+            } else if let Some(rest) = line.strip_prefix("fn ") {
+                let is_test = attributes.iter().any(|line| line.starts_with("#[test]"));
+                let is_ignored = attributes.iter().any(|line| line.starts_with("#[ignore"));
+                if is_test && !is_ignored {
+                    names.extend(rest.split('(').next().map(str::to_owned));
+                }
+                attributes.clear();
+            } else if !line.starts_with("//") {
+                attributes.clear();
+            }
+        }
+    }
+    assert!(names.len() > 300, "the tests are read: {}", names.len());
+    names
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// Tests that a page names: in brackets behind a rule, and in the last cell of tables whose last heading is `test`.
+fn named(page: &str) -> Vec<String> {
+    let brackets = page.split("[`").skip(1).filter_map(|rest| rest.split_once(']')).filter(|(_, after)| !after.starts_with('('));
+    let mut names: Vec<String> = brackets.flat_map(|(inside, _)| quoted(&format!("`{inside}")).map(str::to_owned).collect::<Vec<_>>()).collect();
+    let mut of_tests = false;
+    for line in page.lines() {
+        let Some(cells) = line.strip_prefix('|').and_then(|line| line.strip_suffix('|')) else {
+            of_tests = false;
+            continue;
+        };
+        let last = cells.rsplit('|').next().unwrap_or_default();
+        if last.trim() == "test" {
+            of_tests = true;
+        } else if of_tests && !last.contains("---") {
+            assert!(quoted(last).next().is_some(), "a row without its test: {line}");
+            names.extend(quoted(last).map(str::to_owned));
+        }
+    }
+    names
+}
+
+fn page(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap()
+}
+
+fn pages() -> Vec<PathBuf> {
+    let mut pages = files("docs", "md");
+    pages.extend(["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "fuzz/README.md"].map(|name| root().join(name)));
+    pages
+}
+
+#[test]
+fn every_test_that_a_page_names_is_there() {
+    let tests = tests();
+    let mut missing = Vec::new();
+    for path in pages() {
+        for name in named(&fs::read_to_string(&path).unwrap()) {
+            if !tests.contains(&name) {
+                missing.push(format!("{}: {name}", path.strip_prefix(root()).unwrap().display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no such test:\n{}", missing.join("\n"));
+    for (name, at_least) in [("docs/SEMANTICS.md", 50), ("docs/RELIABILITY.md", 30), ("SECURITY.md", 12)] {
+        let count = named(&page(name)).len();
+        assert!(count >= at_least, "{name} names {count} tests");
+    }
+}
+
+#[test]
+fn every_promise_of_security_has_its_test() {
+    let text = page("SECURITY.md");
+    let (_, promised) = text.split_once("## What is promised").unwrap();
+    let (promised, _) = promised.split_once("\n## ").unwrap();
+    let promises: Vec<&str> = promised.split("\n- **").skip(1).collect();
+    assert!(promises.len() >= 6);
+    for promise in promises {
+        assert!(!named(promise).is_empty(), "no test is named for: {promise}");
+    }
+}
+
+#[test]
+fn every_file_that_a_page_points_to_is_there() {
+    let mut missing = Vec::new();
+    for path in pages() {
+        let text = fs::read_to_string(&path).unwrap();
+        let folder = path.parent().unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        let links = links.filter(|link| !link.is_empty() && !link.contains("://")).map(|link| folder.join(link));
+        let places = quoted(&text).filter(|name| ["tests/", "src/", "docs/", "fuzz/"].iter().any(|start| name.starts_with(start)));
+        let places = places.filter(|name| !name.contains(['*', ' ', '…', '<'])).map(|name| root().join(name));
+        missing.extend(links.chain(places).filter(|place| !place.exists()).map(|place| format!("{}: {}", path.display(), place.display())));
+    }
+    assert!(missing.is_empty(), "no such file:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn names_are_found_where_pages_put_them() {
+    let page = "A rule. [`one_test`,\n`another`] See [`lake`](lake.md).\n\n| event | test |\n|---|---|\n| `PutImage` | `third` |\n\n| a | b |\n|---|---|\n| x | `y` |\n";
+    assert_eq!(named(page), ["one_test", "another", "third"]);
+}
