@@ -236,7 +236,7 @@ fn fault() -> Failure {
 fn tell_no_guarded_panics() {
     let tell = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if !crate::lake::is_guarded() {
+        if !crate::decode::is_guarded() {
             tell(panic);
         }
     }));

@@ -13,6 +13,8 @@ mod archive;
 mod blocks;
 mod fields;
 mod foreign;
+#[cfg(feature = "sql")]
+pub(crate) mod guard;
 mod gunzip;
 mod hot;
 pub mod identity;
@@ -24,6 +26,8 @@ mod literal;
 mod names;
 mod ocsf;
 mod packing;
+#[cfg(feature = "sql")]
+mod parquet;
 mod repair;
 mod room;
 mod stream;
@@ -35,6 +39,8 @@ mod wrapping;
 
 pub mod seen;
 
+#[cfg(feature = "sql")]
+pub use guard::is_guarded;
 pub use gunzip::{Gunzip, Incomplete};
 pub use identity::fingerprint;
 pub(crate) use packing::unzipped;
@@ -42,6 +48,8 @@ pub use room::Room;
 pub(crate) use unescape::unescape_string;
 
 use std::fs::File;
+#[cfg(feature = "sql")]
+use std::io::Seek;
 use std::io::{Cursor, Read};
 use std::sync::Arc;
 
@@ -250,7 +258,16 @@ impl Decoder {
         {
             return report;
         }
-        let is_zip = ask.nesting < archive::NESTING_MAX && Packing::of(bytes) == Some(Packing::Zip);
+        let packing = Packing::of(bytes);
+        let is_zip = ask.nesting < archive::NESTING_MAX && packing == Some(Packing::Zip);
+        #[cfg(feature = "sql")]
+        if packing == Some(Packing::Parquet) {
+            return match rest {
+                None => self.parquet(Cursor::new(bytes), ask),
+                Some(Rest::File(file)) => self.parquet(file, ask),
+                Some(Rest::Stream(rest)) => self.parquet_in_memory(Box::new(bytes.chain(rest)), ask),
+            };
+        }
         let reader: Box<dyn Read + '_> = match rest {
             None if is_zip => return self.zip(Cursor::new(bytes), ask),
             Some(Rest::File(file)) if is_zip => return self.zip(file, ask),
@@ -300,10 +317,43 @@ impl Decoder {
             }
             Ok(packing::Unpacked::Zip(reader)) => return self.zip_in_memory(reader, ask),
             Ok(packing::Unpacked::Tar(reader)) => return self.tar(reader, held_bytes, ask),
+            #[cfg(feature = "sql")]
+            Ok(packing::Unpacked::Parquet(reader)) => return self.parquet_in_memory(reader, ask),
             Err(reason) => return archive::failed(reason),
         };
+        self.text(&mut *text, lossy, ask)
+    }
+
+    /// Reads Parquet: where things are stands at its end.
+    #[cfg(feature = "sql")]
+    fn parquet<S: RecordSink + ?Sized>(&mut self, source: impl Read + Seek, ask: &mut Ask<'_, S>) -> ObjectReport {
+        self.identities.clear();
+        let room = Arc::clone(&self.room);
+        match parquet::records(source, &room) {
+            Ok(mut table) => self.text(&mut *table.records, table.lossy, ask),
+            Err(reason) => archive::failed(reason),
+        }
+    }
+
+    /// The same for what can only be read from its beginning to its end: it is held, if it is small enough.
+    #[cfg(feature = "sql")]
+    fn parquet_in_memory<S: RecordSink + ?Sized>(&mut self, mut reader: Box<dyn Read + '_>, ask: &mut Ask<'_, S>) -> ObjectReport {
+        let limit = self.room.share_bytes();
+        let mut bytes = Vec::new();
+        match reader.by_ref().take(limit + 1).read_to_end(&mut bytes) {
+            Err(error) => archive::failed(error.to_string()),
+            Ok(read) if read as u64 > limit => archive::failed(format!(
+                "Parquet from S3, a pipe or an archive that is larger than --max-memory allows ({limit} bytes): give more, or save it to a file and \
+                 name that"
+            )),
+            Ok(_) => self.parquet(Cursor::new(bytes), ask),
+        }
+    }
+
+    /// Reads a text of any length.
+    fn text<S: RecordSink + ?Sized>(&mut self, text: &mut dyn Read, lossy: bool, ask: &mut Ask<'_, S>) -> ObjectReport {
         let mut walk = Walk { wanted: ask.wanted, sink: &mut *ask.sink, tally: Tally::new(ask.limits, &mut self.identities) };
-        let streamed = stream::run(&mut *text, &self.room, &mut walk);
+        let streamed = stream::run(text, &self.room, &mut walk);
         self.read_only = self.read_only || streamed.read_only;
         let report = walk.tally.finish(streamed.damage, streamed.bytes);
         ObjectReport { lossy: lossy || report.lossy, ..report }

@@ -60,7 +60,6 @@ mod write;
 
 pub use check::{Report, check};
 pub use error::LakeError;
-pub use guard::is_guarded;
 pub use ingest::{Ingest, Limits, MEMORY_BYTES_DEFAULT, Summary};
 pub use manifest::Damage;
 pub use portion::Portion;

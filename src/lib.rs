@@ -37,7 +37,6 @@ mod ui;
 pub mod lake;
 #[cfg(feature = "sql")]
 pub mod sql;
-#[cfg(feature = "sql")]
 pub mod tables;
 
 pub mod alerts;

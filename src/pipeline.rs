@@ -242,8 +242,8 @@ impl Worker<'_> {
             noted: 0,
             noted_bytes: 0,
         };
-        // What is in a zip archive is told at its end: it is read from any place of the file.
-        let mut file = delivery.rest.as_ref().filter(|_| stored.starts_with(b"PK")).and_then(source::Rest::file);
+        // What is in a zip archive is told at its end, and in Parquet, too: they are read from any place of the file.
+        let mut file = delivery.rest.as_ref().filter(|_| stored.starts_with(b"PK") || stored.starts_with(b"PAR1")).and_then(source::Rest::file);
         let rest = match (&mut file, &mut delivery.rest) {
             (Some(file), _) => Some(Rest::File(file)),
             (None, Some(rest)) => Some(Rest::Stream(rest)),

@@ -8,20 +8,28 @@
 //! - [`cloudtrail`], [`engine`]: the declarations;
 //! - `builder`: JSON values → a column of any type;
 //! - [`events`]: CloudTrail records → rows of `cloudtrail_logs`, only the columns that are asked for;
-//! - [`rows`], [`policies`]: timelines, findings, coverage, lifecycle policies → rows of the engine's tables.
+//! - [`cells`]: one row of an engine's table as values; [`rows`], [`policies`]: timelines, findings, coverage, lifecycle policies → rows of the engine's tables.
 
+#[cfg(feature = "sql")]
 pub(crate) mod builder;
+pub mod cells;
 pub mod cloudtrail;
 pub mod engine;
+#[cfg(feature = "sql")]
 pub mod events;
 pub mod kind;
+#[cfg(feature = "sql")]
 pub mod policies;
+#[cfg(feature = "sql")]
 pub mod rows;
 
+#[cfg(feature = "sql")]
 pub use events::EventRows;
 pub use kind::Kind;
 
+#[cfg(feature = "sql")]
 use builder::Builder;
+#[cfg(feature = "sql")]
 use polars::prelude::Series;
 
 /// A table's declaration.
@@ -43,6 +51,7 @@ pub struct Column {
 }
 
 /// Rows of a table: columns of one height, by name. A table may be held with fewer columns than it declares.
+#[cfg(feature = "sql")]
 #[derive(Debug, Clone, Default)]
 pub struct Rows {
     pub columns: Vec<(&'static str, Series)>,
@@ -88,6 +97,7 @@ pub fn find(name: &str) -> Option<&'static Table> {
 
 impl Table {
     /// The table without rows, with all its columns.
+    #[cfg(feature = "sql")]
     pub fn empty(&self) -> Rows {
         // Built, and not asked of polars: for its first text column of NULLs, even of none, it fills 8 MiB with zeros.
         let columns = (self.columns)().into_iter().map(|column| (column.name, Builder::new(&column.kind).take(column.name)));
@@ -127,6 +137,7 @@ mod tests {
         assert!(find("vpc_flow_logs").is_none());
     }
 
+    #[cfg(feature = "sql")]
     #[test]
     fn a_table_without_rows_has_all_its_columns_and_their_types() {
         for table in ALL {

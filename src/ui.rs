@@ -6,6 +6,7 @@
 #[cfg(feature = "sql")]
 pub mod answer;
 pub mod changes;
+mod columns;
 pub mod coverage;
 pub mod escape;
 pub mod findings;

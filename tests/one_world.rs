@@ -46,6 +46,81 @@ fn told(stdout: &[u8]) -> (u64, u64, Value) {
     (coverage["records"].as_u64().unwrap(), failed, document["findings"].take())
 }
 
+/// The rows of `query`, without the places where they stand; payloads are compared as what they say.
+#[cfg(feature = "sql")]
+fn rows(source: &Path, columns: &str) -> Vec<Value> {
+    let sql = format!("SELECT {columns} FROM cloudtrail_logs ORDER BY eventtime, eventid");
+    let output = tagfall().args(["query", &sql]).arg(source).args(["--format", "ndjson", "-q"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let row = |line: &str| {
+        let mut row: Value = serde_json::from_str(line).unwrap();
+        strip(&mut row);
+        for value in row.as_object_mut().unwrap().values_mut() {
+            if let Some(said) = value.as_str().filter(|text| text.starts_with(['{', '['])).and_then(|text| serde_json::from_str(text).ok()) {
+                *value = said;
+            }
+        }
+        row
+    };
+    text.lines().map(row).collect()
+}
+
+/// What every form tells of a record, those that may be lossy, too.
+#[cfg(feature = "sql")]
+const TOLD_BY_ALL: &str =
+    "eventid, eventtime, eventsource, eventname, awsregion, recipientaccountid, errorcode, requestparameters, useridentity.arn AS arn";
+
+#[cfg(feature = "sql")]
+#[test]
+fn every_form_and_its_lake_have_the_same_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, records) = world();
+    let first = folder.path().join("expected.json");
+    fs::write(&first, json!({ "Records": records }).to_string()).unwrap();
+    let events: std::collections::BTreeSet<&str> = records.iter().filter_map(|record| record["eventID"].as_str()).collect();
+    assert_eq!(rows(&first, "*").len(), events.len());
+    for (number, (name, bytes)) in forms().into_iter().enumerate() {
+        let path = folder.path().join("form");
+        fs::write(&path, &bytes).unwrap();
+        let columns = if is_lossy(name) { TOLD_BY_ALL } else { "*" };
+        let told = |source: &Path| {
+            let mut told = rows(source, columns);
+            told.iter_mut().filter(|_| is_lossy(name)).for_each(bare);
+            told
+        };
+        let expected = told(&first);
+        assert_eq!(told(&path), expected, "{name}");
+        let lake = folder.path().join(format!("lake-{number}"));
+        let output = tagfall().arg("ingest").arg(&path).arg("--lake").arg(&lake).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(told(&lake), expected, "{name}: its lake");
+    }
+}
+
+/// Without members that say nothing: columns of structs have no place for them.
+#[cfg(feature = "sql")]
+fn bare(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.values_mut().for_each(bare);
+            members.retain(|_, value| {
+                !value.is_null() && value.as_object().is_none_or(|inner| !inner.is_empty()) && value.as_array().is_none_or(|list| !list.is_empty())
+            });
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(bare),
+        _ => {}
+    }
+}
+
+/// Forms that may leave something out of a record.
+fn is_lossy(name: &str) -> bool {
+    ["OCSF", "CloudTrail's columns"].iter().any(|lossy| name.starts_with(lossy))
+}
+
+#[cfg(feature = "sql")]
+#[path = "one_world/parquet.rs"]
+mod parquet;
+
 fn strip(value: &mut Value) {
     match value {
         Value::Object(members) => {
@@ -206,6 +281,8 @@ fn forms() -> Vec<(&'static str, Vec<u8>)> {
         ("OCSF", lines(&records, ocsf)),
     ];
     forms.extend(tables);
+    #[cfg(feature = "sql")]
+    forms.extend(parquet::forms(&records));
     forms
 }
 
@@ -231,8 +308,7 @@ fn every_form_says_the_same() {
         fs::write(&path, &bytes).unwrap();
         let said = detect(&path, &[]);
         assert_eq!((said.0, said.1), (count, 0), "{name}");
-        let lossy = matches!(name, "OCSF" | "CloudTrail's columns");
-        if lossy {
+        if is_lossy(name) {
             assert_eq!(finding(&said.2), finding(&findings), "{name}")
         } else {
             assert_eq!(said.2, findings, "{name}")

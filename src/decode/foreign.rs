@@ -6,7 +6,7 @@ pub(super) fn refusal(text: &[u8]) -> Option<String> {
         (b"BZh", "bzip2 data: decompress it first"),
         (b"\xfd7zXZ\0", "xz data: decompress it first"),
         (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it first"),
-        (b"PAR1", "a Parquet file, not CloudTrail JSON"),
+        (b"PAR1", "Parquet, which this build cannot read: build with the feature sql, or export JSON"),
         (b"\xff\xfe", "UTF-16 text: convert it to UTF-8 first"),
         (b"\xfe\xff", "UTF-16 text: convert it to UTF-8 first"),
         (b"<", "XML or HTML, not JSON: an error page instead of the object?"),
@@ -26,7 +26,7 @@ pub(super) fn refusal(text: &[u8]) -> Option<String> {
 pub(super) fn csv(text: &[u8]) -> Option<String> {
     let line = text.split(|&byte| byte == b'\n').next()?;
     let header = String::from_utf8_lossy(line.get(..line.len().min(4096))?).to_lowercase();
-    if text.starts_with(b"{") || text.starts_with(b"[") || header.matches(',').count() < 2 {
+    if text.starts_with(b"{") || text.starts_with(b"[") || !is_heading(&header) {
         return None;
     }
     let has = |name: &str| header.split(',').any(|column| column.trim().trim_matches('"') == name);
@@ -36,5 +36,17 @@ pub(super) fn csv(text: &[u8]) -> Option<String> {
     if has("eventname") || has("eventtime") || has("eventsource") || has("eventjson") {
         return Some("CSV (CloudTrail Lake or Athena), whose columns are no records: export the trail's .json.gz objects instead".to_owned());
     }
-    None
+    let is_wide = header.matches(',').count() > 0 || header.trim_end().ends_with('"');
+    (is_wide && text.len() > line.len())
+        .then(|| format!("CSV with the columns {}, and none of them holds records", super::fields::excerpt(line.trim_ascii_end())))
+}
+
+/// Whether a line may be the heading of a table, however wide: words between commas, or one in quotes.
+fn is_heading(line: &str) -> bool {
+    let is_word = |cell: &str| {
+        let word = cell.trim().trim_matches('"');
+        let begins = word.starts_with(|first: char| first.is_alphabetic() || "_@".contains(first));
+        begins && word.len() <= 80 && !word.contains(['"', '{', '}', ':', '=', '['])
+    };
+    line.trim_end().split(',').all(is_word)
 }

@@ -2,7 +2,7 @@
 //! `TIMESTAMP {json}` of CloudWatch Logs, the head of syslog, the columns of the AWS CLI's text output.
 
 use super::RecordSink;
-use super::json::{Fault, skip_between, skip_value};
+use super::json::{Fault, skip_between, skip_space, skip_value};
 use super::walk::Walk;
 
 /// Longest text before the JSON of a line: a time, the name of a log stream, the columns of a table.
@@ -34,7 +34,7 @@ pub(super) fn json_start(line: &[u8]) -> Option<Start> {
     let at = skip_between(line, 0);
     let is_json = match line.get(at)? {
         b'{' => true,
-        b'[' => matches!(line.get(skip_between(line, at + 1)), None | Some(b'{' | b'[' | b']' | b'"')),
+        b'[' => begins_list(line, at),
         b'"' => line.get(at + 1) == Some(&b'{'),
         _ => false,
     };
@@ -48,6 +48,19 @@ pub(super) fn json_start(line: &[u8]) -> Option<Start> {
     // Members of an object that began on an earlier line.
     let fragment = memchr::memmem::find(line.get(..at).unwrap_or_default(), b"\":").is_some();
     (!fragment).then_some(Start { at, prefixed: true })
+}
+
+/// Whether the bracket at `at` opens a list, and not a time or a level that stands in brackets before the JSON.
+fn begins_list(line: &[u8], at: usize) -> bool {
+    let first = skip_between(line, at + 1);
+    if matches!(line.get(first), None | Some(b'{' | b'[' | b']' | b'"')) {
+        return true;
+    }
+    let Ok(end) = skip_value(line, first) else { return false };
+    let is_list = matches!(line.get(skip_space(line, end)), None | Some(b',' | b']'));
+    // `[7] {…}`: the number of a process, say.
+    let before_json = skip_value(line, at).is_ok_and(|end| line.get(skip_space(line, end)) == Some(&b'{'));
+    is_list && !before_json
 }
 
 /// Lines that are known to belong to the way in which records came, and to be none: comments, what was typed at a prompt, the

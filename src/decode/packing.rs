@@ -20,6 +20,9 @@ pub(super) enum Packing {
     Tar,
     /// Rows of comma-separated values.
     Table,
+    /// Only where it can be read: else it is refused as a text.
+    #[cfg(feature = "sql")]
+    Parquet,
 }
 
 /// What is in an object.
@@ -28,6 +31,8 @@ pub(super) enum Unpacked<'r> {
     Table(Box<dyn Read + 'r>),
     Zip(Box<dyn Read + 'r>),
     Tar(Box<dyn Read + 'r>),
+    #[cfg(feature = "sql")]
+    Parquet(Box<dyn Read + 'r>),
 }
 
 impl Packing {
@@ -43,6 +48,8 @@ impl Packing {
             [0xff, 0xfe, ..] => Some(Self::Utf16(false)),
             [0xfe, 0xff, ..] => Some(Self::Utf16(true)),
             [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Self::Zip),
+            #[cfg(feature = "sql")]
+            [b'P', b'A', b'R', b'1', ..] => Some(Self::Parquet),
             _ if head.get(257..262) == Some(b"ustar") => Some(Self::Tar),
             _ if table::is_table(head) => Some(Self::Table),
             _ => None,
@@ -62,6 +69,8 @@ pub(super) fn unpacked<'r>(mut reader: Box<dyn Read + 'r>, room: &Room) -> Resul
             Some(Packing::Table) => return Ok(Unpacked::Table(whole)),
             Some(Packing::Zip) => return Ok(Unpacked::Zip(whole)),
             Some(Packing::Tar) => return Ok(Unpacked::Tar(whole)),
+            #[cfg(feature = "sql")]
+            Some(Packing::Parquet) => return Ok(Unpacked::Parquet(whole)),
             Some(Packing::Gzip) => gunzipped(whole),
             Some(Packing::Zstd) => unzstd(whole, room.share_bytes()).map_err(|error| error.to_string())?,
             Some(Packing::Utf16(big)) => utf16(whole, big),

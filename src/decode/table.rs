@@ -3,6 +3,7 @@
 //! A table that has whole records in one of its columns is read as the texts in that column. One that has CloudTrail's own
 //! columns is read as records made of these; what such a table leaves out of a record is not known, and the report says so.
 
+use std::borrow::Cow;
 use std::io::{self, BufReader, Read};
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
@@ -73,6 +74,39 @@ const INNER: &[&str] = &[
     "identityStoreArn",
     "userId",
     "credentialId",
+    // What requests and answers say of images, where a table has them as structs.
+    "repositoryName",
+    "registryId",
+    "repositoryUri",
+    "imageTag",
+    "imageDigest",
+    "imageId",
+    "imageIds",
+    "imageManifest",
+    "imageManifestMediaType",
+    "lifecyclePolicyText",
+    "lifecycleEventPolicy",
+    "lifecycleEventRules",
+    "lifecycleEventImageActions",
+    "lifecycleEventImage",
+    "lifecycleEventFailureDetails",
+    "lastEvaluatedAt",
+    "dryRun",
+    "rulePriority",
+    "tagStatus",
+    "tagList",
+    "tagPrefixList",
+    "tagPatternList",
+    "countType",
+    "countUnit",
+    "countNumber",
+    "pushedAt",
+    "taskDefinition",
+    "taskDefinitionArn",
+    "containerDefinitions",
+    "functionName",
+    "functionArn",
+    "imageUri",
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,9 +119,9 @@ enum Kind {
 
 /// What a column is to us.
 #[derive(Debug, Clone, Copy)]
-struct Known {
-    column: usize,
-    name: &'static str,
+pub(super) struct Known {
+    pub column: usize,
+    pub name: &'static str,
     kind: Kind,
 }
 
@@ -128,7 +162,7 @@ fn delimiter(line: &[u8]) -> u8 {
     [b',', b'\t', b';', b'|'].into_iter().max_by_key(|&byte| (count(byte), byte == b',')).filter(|&byte| count(byte) > 0).unwrap_or(b',')
 }
 
-fn known(names: &[String]) -> Vec<Known> {
+pub(super) fn known(names: &[String]) -> Vec<Known> {
     let plain = |name: &str| name.rsplit('.').next().unwrap_or(name).replace('_', "").to_ascii_lowercase();
     let find = |(column, name): (usize, &String)| {
         let name = plain(name);
@@ -172,7 +206,7 @@ pub(super) fn records<'r>(reader: Box<dyn Read + 'r>) -> Result<Table<'r>, Strin
 }
 
 /// Whether a cell holds an event as JSON.
-fn holds_record(cell: &[u8]) -> bool {
+pub(super) fn holds_record(cell: &[u8]) -> bool {
     let cell = cell.trim_ascii();
     cell.starts_with(b"{")
         && [&b"\"eventName\""[..], b"\"eventVersion\"", b"\"detail-type\"", b"\"Records\""]
@@ -219,14 +253,14 @@ impl<R: Read> Made<R> {
     fn write(&mut self, row: &ByteRecord) {
         let Some(whole) = self.whole else {
             if !row.is_empty() {
-                write_record(&mut self.out, row, &self.known);
+                write_record(&mut self.out, &self.known, |at| {
+                    let column = self.known.get(at).and_then(|known| row.get(known.column));
+                    Cow::Borrowed(column.unwrap_or_default())
+                });
             }
             return;
         };
-        // Inside strings line ends are escaped; between the others they mean nothing.
-        let cell = row.get(whole).unwrap_or_default();
-        self.out.extend(cell.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
-        self.out.push(b'\n');
+        write_line(&mut self.out, row.get(whole).unwrap_or_default());
     }
 }
 
@@ -243,12 +277,19 @@ impl<R: Read> Read for Made<R> {
     }
 }
 
-/// A record made of a row's cells.
-fn write_record(out: &mut Vec<u8>, row: &ByteRecord, known: &[Known]) {
+/// A whole record, on a line. Inside strings line ends are escaped; between the others they mean nothing.
+pub(super) fn write_line(out: &mut Vec<u8>, record: &[u8]) {
+    out.extend(record.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
+    out.push(b'\n');
+}
+
+/// A record made of the cells of a row, of which there is one for each of the `known` columns.
+pub(super) fn write_record<'c>(out: &mut Vec<u8>, known: &[Known], cell: impl Fn(usize) -> Cow<'c, [u8]>) {
     out.push(b'{');
     let mut first = true;
-    for Known { column, name, kind } in known {
-        let cell = row.get(*column).unwrap_or_default().trim_ascii();
+    for (at, Known { name, kind, .. }) in known.iter().enumerate() {
+        let cell = cell(at);
+        let cell = cell.trim_ascii();
         // Nothing, and the words for it.
         if cell.is_empty() || [&b"null"[..], b"NULL", b"-", b"None"].contains(&cell) {
             continue;
@@ -270,6 +311,14 @@ fn write_record(out: &mut Vec<u8>, row: &ByteRecord, known: &[Known]) {
         }
     }
     out.extend_from_slice(b"}\n");
+}
+
+/// The name that CloudTrail has for a member whose upper case may be lost.
+pub(super) fn known_inside(name: &str) -> &str {
+    match INNER.contains(&name) {
+        true => name,
+        false => INNER.iter().find(|known| known.eq_ignore_ascii_case(name)).copied().unwrap_or(name),
+    }
 }
 
 fn is_json(cell: &[u8]) -> bool {
@@ -300,8 +349,7 @@ fn write_struct(out: &mut Vec<u8>, text: &str, depth: u8) {
         }
         first = false;
         if let Some(key) = key {
-            let known = INNER.iter().find(|known| known.eq_ignore_ascii_case(key)).copied().unwrap_or(key);
-            write_text(out, known);
+            write_text(out, known_inside(key));
             out.push(b':');
         }
         let nested = value.len() >= 2 && (value.starts_with('{') && value.ends_with('}') || value.starts_with('[') && value.ends_with(']'));

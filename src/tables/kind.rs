@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+#[cfg(feature = "sql")]
 use polars::prelude::{DataType, Field};
 
 /// A column's type.
@@ -58,6 +59,7 @@ impl Kind {
     }
 
     /// How values lie in memory.
+    #[cfg(feature = "sql")]
     pub fn dtype(&self) -> DataType {
         match self {
             Kind::Unknown | Kind::Boolean => DataType::Boolean,

@@ -5,7 +5,8 @@
 
 use std::collections::HashMap;
 
-use super::rows::{Cell, Growing, place, time};
+use super::cells::{Cell, place, time};
+use super::rows::Growing;
 use super::{Rows, engine};
 use crate::model::Timestamp;
 use crate::policy::{Rule, Words};

@@ -7,14 +7,16 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::columns::TableRows;
 use super::escape::Escape;
-use super::format::{Cell, Format, Look, Rows, no_columns, write_document, write_line};
+use super::format::{Format, Look, no_columns, write_document, write_line};
 use super::lanes::Picture;
 use super::page::Page;
 use super::paint::Style;
 use super::quantity::{count, counted, span};
 use crate::alerts::News;
 use crate::model::{Coverage, Deleted, EventRef, Finding, FindingKind, LogText, Order, Severity, folded};
+use crate::tables::{cells, engine};
 
 /// How many principals and references a page lists for one finding.
 const NAMES_MAX: usize = 8;
@@ -45,7 +47,7 @@ pub fn write_telling(out: &mut dyn Write, look: Look, coverage: &Coverage, findi
         Format::Table => page::write(&mut Page::new(out, look.columns).styled(telling.style), coverage, findings, telling),
         Format::Json => write_document(out, "detect", coverage, Body { news: telling.news, findings }),
         Format::Ndjson => findings.iter().try_for_each(|finding| write_line(out, finding)),
-        Format::Csv => Rows::write(out, COLUMNS, findings.iter().map(cells)),
+        Format::Csv => write_rows(out, findings),
         Format::Parquet => Err(no_columns()),
     }
 }
@@ -135,62 +137,8 @@ pub(super) fn event_text(event: &EventRef) -> String {
     format!("{} {}{actor} in {}#{}", event.event_time, event.event_name.for_terminal(), event.object.for_terminal(), event.record)
 }
 
-/// The columns of the CSV.
-const COLUMNS: &[&str] = &[
-    "id",
-    "kind",
-    "severity",
-    "registry_id",
-    "region",
-    "repository",
-    "tag",
-    "lost_digest",
-    "lost_pushed_at",
-    "lost_untagged_at",
-    "lost_gone_at",
-    "kept_digest",
-    "first_push_time",
-    "first_push_event_id",
-    "first_push_actor",
-    "second_push_time",
-    "second_push_event_id",
-    "second_push_actor",
-    "gap_seconds",
-    "order",
-    "deletion_time",
-    "deletion_event_id",
-    "deletion_actor",
-    "deletion_rule_priority",
-    "exposure_seconds",
-    "pulls_before",
-    "pulls_while_untagged",
-    "pulls_after_gone",
-    "scanner_pulls",
-    "last_pull_time",
-    "last_pull_event_id",
-    "last_pull_actor",
-    "principals",
-    "references",
-    "summary",
-    "advice",
-];
-
-fn cells(finding: &Finding) -> Vec<Cell> {
-    let Finding { repository, lost, usage, deletion, .. } = finding;
-    let mut cells = vec![Cell::text(&finding.id), Cell::plain(finding.kind.word()), Cell::plain(finding.severity.word())];
-    cells.extend([&repository.registry_id, &repository.region, &repository.name].map(Cell::log));
-    cells.extend([Cell::maybe(finding.tag.as_ref(), Cell::log), Cell::maybe(lost.digest, Cell::plain)]);
-    cells.extend([lost.pushed_at, lost.untagged_at, lost.gone_at].map(|time| Cell::maybe(time, Cell::plain)));
-    cells.push(Cell::maybe(finding.kept.digest, Cell::plain));
-    cells.extend(Cell::event(finding.first_push.as_ref()));
-    cells.extend(Cell::event(Some(&finding.second_push)));
-    cells.extend([Cell::maybe(finding.gap_seconds, Cell::plain), Cell::plain(finding.order.word())]);
-    cells.extend(Cell::event(deletion.as_ref().map(|deletion| &deletion.event)));
-    cells.push(Cell::maybe(deletion.as_ref().and_then(|deletion| deletion.rule_priority), Cell::plain));
-    cells.push(Cell::maybe(finding.exposure_seconds, Cell::plain));
-    cells.extend([usage.pulls_before, usage.pulls_while_untagged, usage.pulls_after_gone, usage.scanner_pulls].map(Cell::plain));
-    cells.extend(Cell::event(usage.last_pull.as_ref()));
-    cells.extend([&usage.principals, &usage.references].map(|names| Cell::list(names.iter().map(LogText::raw))));
-    cells.extend([Cell::text(&finding.summary), Cell::list(finding.advice.iter().map(String::as_str))]);
-    cells
+fn write_rows(out: &mut dyn Write, findings: &[Finding]) -> io::Result<()> {
+    let mut rows = TableRows::new(out, &engine::FINDINGS)?;
+    findings.iter().try_for_each(|finding| rows.push(cells::finding(finding)))?;
+    rows.finish()
 }

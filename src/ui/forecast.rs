@@ -5,14 +5,16 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::columns::TableRows;
 use super::coverage;
 use super::escape::Escape;
 use super::findings::{event_text, write_principals};
-use super::format::{Cell, Format, Look, Rows, Streamed, no_columns, write_document, write_line};
+use super::format::{Format, Look, Streamed, no_columns, write_document, write_line};
 use super::page::Page;
 use super::quantity::{count, counted};
 use crate::forecast::Counts;
-use crate::model::{Coverage, Forecast, KnownPolicy, LogText, Outlook, Timestamp};
+use crate::model::{Coverage, Forecast, KnownPolicy, Outlook, Timestamp};
+use crate::tables::{cells, engine};
 
 /// What stands above the list.
 pub struct View<'a> {
@@ -34,7 +36,7 @@ pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, view: &View<'
             write_document(out, "forecast", coverage, body)
         }
         Format::Ndjson => list.into_iter().try_for_each(|forecast| write_line(out, &forecast)),
-        Format::Csv => Rows::write(out, COLUMNS, list.map(|forecast| cells(&forecast))),
+        Format::Csv => write_rows(out, list),
         Format::Parquet => Err(no_columns()),
     }
 }
@@ -102,65 +104,8 @@ fn write_forecast(page: &mut Page<'_>, forecast: &Forecast) -> io::Result<()> {
     write_principals(page, &forecast.usage.principals)
 }
 
-/// The columns of the CSV.
-const COLUMNS: &[&str] = &[
-    "registry_id",
-    "region",
-    "repository",
-    "digest",
-    "tags",
-    "state",
-    "pushed_at",
-    "untagged_at",
-    "open_start",
-    "displaced",
-    "displaced_by_time",
-    "displaced_by_event_id",
-    "displaced_by_actor",
-    "displaced_tag",
-    "outlook",
-    "rule_priority",
-    "action",
-    "eligible_at",
-    "expected_by",
-    "no_grace",
-    "survives_pushes",
-    "held_by",
-    "needed",
-    "severity",
-    "needed_by",
-    "pulls_before",
-    "pulls_while_untagged",
-    "last_pull_time",
-    "last_pull_event_id",
-    "last_pull_actor",
-    "principals",
-    "references",
-    "policy_event_time",
-    "policy_event_id",
-    "policy_event_actor",
-    "summary",
-];
-
-fn cells(forecast: &Forecast) -> Vec<Cell> {
-    let Forecast { repository, usage, .. } = forecast;
-    let texts = |list: &[LogText]| Cell::list(list.iter().map(LogText::raw));
-    let mut cells: Vec<Cell> = [&repository.registry_id, &repository.region, &repository.name].map(Cell::log).into();
-    cells.extend([Cell::plain(forecast.digest), texts(&forecast.tags), Cell::plain(forecast.state.word())]);
-    cells.extend([forecast.pushed_at, forecast.untagged_at].map(|time| Cell::maybe(time, Cell::plain)));
-    cells.extend([forecast.open_start, forecast.displaced].map(Cell::plain));
-    cells.extend(Cell::event(forecast.displaced_by.as_ref()));
-    cells.extend([Cell::maybe(forecast.displaced_tag.as_ref(), Cell::log), Cell::plain(forecast.outlook.word())]);
-    cells.extend([Cell::maybe(forecast.rule_priority, Cell::plain), Cell::maybe(forecast.action.map(|action| action.word()), Cell::plain)]);
-    cells.extend([forecast.eligible_at, forecast.expected_by].map(|time| Cell::maybe(time, Cell::plain)));
-    cells.extend([Cell::plain(forecast.no_grace), Cell::maybe(forecast.survives_pushes, Cell::plain)]);
-    let held: Vec<String> = forecast.held_by.iter().map(ToString::to_string).collect();
-    cells.extend([Cell::list(held.iter().map(String::as_str)), Cell::plain(forecast.needed)]);
-    cells.extend([Cell::maybe(forecast.severity.map(|severity| severity.word()), Cell::plain), texts(&forecast.needed_by)]);
-    cells.extend([usage.pulls_before, usage.pulls_while_untagged].map(Cell::plain));
-    cells.extend(Cell::event(usage.last_pull.as_ref()));
-    cells.extend([&usage.principals, &usage.references].map(|list| texts(list)));
-    cells.extend(Cell::event(forecast.policy_event.as_ref()));
-    cells.push(Cell::text(&forecast.summary));
-    cells
+fn write_rows(out: &mut dyn Write, mut list: impl Iterator<Item = Forecast>) -> io::Result<()> {
+    let mut rows = TableRows::new(out, &engine::FORECAST)?;
+    list.try_for_each(|forecast| rows.push(cells::forecast(&forecast)))?;
+    rows.finish()
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::{Serialize, Serializer};
 
 use super::escape::{Escape, JsonText};
-use crate::model::{Coverage, EventRef, LogText};
+use crate::model::{Coverage, LogText};
 
 /// Version of the JSON documents. Fields may be added under one version; a change of meaning needs another.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -135,14 +135,5 @@ impl Cell {
     /// Several texts in one cell, separated by `; `.
     pub fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         Self::text(texts.into_iter().collect::<Vec<_>>().join("; "))
-    }
-
-    /// Time, id and actor of an event: the three columns that stand for it.
-    pub fn event(event: Option<&EventRef>) -> [Self; 3] {
-        [
-            Self::maybe(event, |event| Self::plain(event.event_time)),
-            Self::maybe(event, |event| Self::log(&event.event_id)),
-            Self::maybe(event.and_then(|event| event.actor.as_ref()), Self::log),
-        ]
     }
 }

@@ -244,8 +244,7 @@ fn the_columns_of_a_row_are_the_columns_of_the_heading() {
         let cell = |name: &str| heading.iter().position(|column| column == name).and_then(|at| row.get(at));
         assert_eq!(cell("repository"), Some("shop/api"), "{csv}");
         assert_eq!(cell("registry_id"), Some("111122223333"), "{csv}");
-        for (name, value) in
-            [("gap_seconds", "9"), ("deletion_rule_priority", "1"), ("pulls_after_gone", "4"), ("steps", "5"), ("why", "f-0123456789abcdef")]
+        for (name, value) in [("gap_seconds", "9"), ("rule_priority", "1"), ("pulls_after_gone", "4"), ("steps", "5"), ("why", "f-0123456789abcdef")]
         {
             assert!(cell(name).is_none_or(|found| found == value), "{name} in {csv}");
         }

@@ -5,14 +5,16 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::columns::TableRows;
 use super::coverage;
 use super::escape::Escape;
-use super::format::{Cell, Format, Look, Rows, Streamed, no_columns, write_document, write_line};
+use super::format::{Format, Look, Streamed, no_columns, write_document, write_line};
 use super::lanes::{Picture, draw};
 use super::page::Page;
 use super::paint::Style;
 use super::quantity::{count, counted};
-use crate::model::{Coverage, Digest, LogText, Order, Repository, StepKind, TagTimeline, Timeline, TimelineStep};
+use crate::model::{Coverage, Digest, Order, Repository, StepKind, TagTimeline, Timeline, TimelineStep};
+use crate::tables::{cells, engine};
 
 /// Writes timelines, in the order given, and says how many there were. The lives of tags stand in the document and on the page; as
 /// rows and as lines there are images alone.
@@ -33,7 +35,7 @@ pub fn write(
             write_document(out, "timeline", coverage, Body { timelines, tags })?;
         }
         Format::Ndjson => counted.into_iter().try_for_each(|timeline| write_line(out, &timeline))?,
-        Format::Csv => Rows::write(out, COLUMNS, counted.map(|timeline| cells(&timeline)))?,
+        Format::Csv => write_rows(out, counted)?,
         Format::Parquet => return Err(no_columns()),
     }
     Ok(written)
@@ -158,42 +160,8 @@ fn step_text(step: &TimelineStep, run: &[TimelineStep]) -> String {
     text + &format!(" in {}#{}", step.event.object.for_terminal(), step.event.record)
 }
 
-/// The columns of the CSV: one row a timeline, its steps counted.
-const COLUMNS: &[&str] = &[
-    "registry_id",
-    "region",
-    "repository",
-    "digest",
-    "state",
-    "tags",
-    "pushed_at",
-    "untagged_at",
-    "untagged_by",
-    "gone_at",
-    "open_start",
-    "lives",
-    "parents",
-    "children",
-    "media_type",
-    "steps",
-    "first_step_time",
-    "last_step_time",
-];
-
-fn cells(timeline: &Timeline) -> Vec<Cell> {
-    let Repository { registry_id, region, name } = &timeline.repository;
-    let mut cells: Vec<_> = [registry_id, region, name].map(Cell::log).into();
-    cells.extend([Cell::plain(timeline.digest), Cell::plain(timeline.state.word())]);
-    cells.push(Cell::list(timeline.tags.iter().map(LogText::raw)));
-    cells.extend([timeline.pushed_at, timeline.untagged_at].map(|time| Cell::maybe(time, Cell::plain)));
-    cells.push(Cell::maybe(timeline.untagged_by, |cause| Cell::plain(cause.word())));
-    cells.push(Cell::maybe(timeline.gone_at, Cell::plain));
-    cells.extend([Cell::plain(timeline.open_start), Cell::plain(timeline.lives)]);
-    for digests in [&timeline.parents, &timeline.children] {
-        cells.push(Cell::text(digests.iter().map(Digest::to_string).collect::<Vec<_>>().join("; ")));
-    }
-    cells.push(Cell::maybe(timeline.media_type.as_ref(), Cell::log));
-    cells.push(Cell::plain(timeline.steps.len()));
-    cells.extend([timeline.steps.first(), timeline.steps.last()].map(|step| Cell::maybe(step, |step| Cell::plain(step.time))));
-    cells
+fn write_rows(out: &mut dyn Write, mut timelines: impl Iterator<Item = Timeline>) -> io::Result<()> {
+    let mut rows = TableRows::new(out, &engine::IMAGES)?;
+    timelines.try_for_each(|timeline| rows.push(cells::image(&timeline)))?;
+    rows.finish()
 }

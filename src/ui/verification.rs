@@ -5,13 +5,15 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::columns::TableRows;
 use super::escape::Escape;
-use super::format::{Cell, Format, Look, Rows, no_columns, write_document, write_line};
+use super::format::{Format, Look, no_columns, write_document, write_line};
 use super::page::Page;
 use super::quantity::{bytes, count, counted};
 use crate::model::{
     Chain, ChainBegin, CheckedKind, CheckedObject, Coverage, GapCause, LogText, Severity, SignaturesChecked, Standing, Standings, Verification,
 };
+use crate::tables::{cells, engine};
 
 /// How many objects of one verdict a page lists.
 const LISTED_MAX: usize = 20;
@@ -208,22 +210,8 @@ fn write_chain(page: &mut Page<'_>, chain: &Chain) -> io::Result<()> {
     }
 }
 
-/// The columns of the CSV.
-const COLUMNS: &[&str] = &["kind", "object", "verdict", "severity", "reason", "vouched_by", "expected_sha256", "actual_sha256"];
-
 fn write_rows(out: &mut dyn Write, objects: &[CheckedObject]) -> io::Result<()> {
-    let mut rows = Rows::new(out, COLUMNS)?;
-    for object in objects {
-        rows.row([
-            Cell::plain(object.kind.word()),
-            Cell::log(&object.object),
-            Cell::plain(object.verdict.word()),
-            Cell::maybe(object.severity, |severity| Cell::plain(severity.word())),
-            Cell::maybe(object.reason.as_ref(), Cell::log),
-            Cell::maybe(object.vouched_by.as_ref(), Cell::log),
-            Cell::maybe(object.expected_sha256, Cell::plain),
-            Cell::maybe(object.actual_sha256, Cell::plain),
-        ])?;
-    }
+    let mut rows = TableRows::new(out, &engine::OBJECTS)?;
+    objects.iter().try_for_each(|object| rows.push(cells::checked(object)))?;
     rows.finish()
 }

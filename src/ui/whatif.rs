@@ -5,13 +5,15 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::columns::TableRows;
 use super::coverage;
 use super::escape::Escape;
 use super::findings::{event_text, write_names};
-use super::format::{Cell, Format, Look, Rows, Streamed, no_columns, write_document, write_line};
+use super::format::{Format, Look, Streamed, no_columns, write_document, write_line};
 use super::page::Page;
 use super::quantity::{count, counted};
-use crate::model::{Coverage, LogText, Outcome, WhatIf, WhatIfTotals};
+use crate::model::{Coverage, Outcome, WhatIf, WhatIfTotals};
+use crate::tables::{cells, engine};
 
 /// Which policy was replayed, and what came out.
 pub struct View<'a> {
@@ -33,7 +35,7 @@ pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, view: &View<'
             write_document(out, "whatif", coverage, Body { policy, rules: &view.rules, totals, notes, whatif: Streamed(Slot::new(Some(list))) })
         }
         Format::Ndjson => list.into_iter().try_for_each(|element| write_line(out, &element)),
-        Format::Csv => Rows::write(out, COLUMNS, list.map(|element| cells(&element))),
+        Format::Csv => write_rows(out, list),
         Format::Parquet => Err(no_columns()),
     }
 }
@@ -99,64 +101,8 @@ fn write_element(page: &mut Page<'_>, element: &WhatIf) -> io::Result<()> {
     write_names(page, "pinned by", &element.pinned_by)
 }
 
-/// The columns of the CSV.
-const COLUMNS: &[&str] = &[
-    "registry_id",
-    "region",
-    "repository",
-    "digest",
-    "tags",
-    "pushed_at",
-    "untagged_at",
-    "displaced",
-    "outcome",
-    "would_go_at",
-    "run",
-    "run_event_time",
-    "run_event_id",
-    "run_event_actor",
-    "rule_priority",
-    "action",
-    "went_at",
-    "logged_event_time",
-    "logged_event_id",
-    "logged_event_actor",
-    "logged_rule_priority",
-    "pulls_before",
-    "pulls_while_untagged",
-    "pulls_after_gone",
-    "scanner_pulls",
-    "last_pull_time",
-    "last_pull_event_id",
-    "last_pull_actor",
-    "pulled_after",
-    "needed",
-    "severity",
-    "pinned_by",
-    "principals",
-    "references",
-    "explanation",
-    "summary",
-];
-
-fn cells(element: &WhatIf) -> Vec<Cell> {
-    let WhatIf { repository, usage, logged, .. } = element;
-    let texts = |list: &[LogText]| Cell::list(list.iter().map(LogText::raw));
-    let mut cells: Vec<Cell> = [&repository.registry_id, &repository.region, &repository.name].map(Cell::log).into();
-    cells.extend([Cell::plain(element.digest), texts(&element.tags)]);
-    cells.extend([element.pushed_at, element.untagged_at].map(|time| Cell::maybe(time, Cell::plain)));
-    cells.extend([Cell::plain(element.displaced), Cell::plain(element.outcome.word()), Cell::maybe(element.would_go_at, Cell::plain)]);
-    cells.push(Cell::maybe(element.run.map(|run| run.word()), Cell::plain));
-    cells.extend(Cell::event(element.run_event.as_ref()));
-    cells.extend([Cell::maybe(element.rule_priority, Cell::plain), Cell::maybe(element.action.map(|action| action.word()), Cell::plain)]);
-    cells.push(Cell::maybe(element.went_at, Cell::plain));
-    cells.extend(Cell::event(logged.as_ref().map(|logged| &logged.event)));
-    cells.push(Cell::maybe(logged.as_ref().and_then(|logged| logged.rule_priority), Cell::plain));
-    cells.extend([usage.pulls_before, usage.pulls_while_untagged, usage.pulls_after_gone, usage.scanner_pulls].map(Cell::plain));
-    cells.extend(Cell::event(usage.last_pull.as_ref()));
-    cells.extend([element.pulled_after, element.needed].map(Cell::plain));
-    cells.extend([Cell::maybe(element.severity.map(|severity| severity.word()), Cell::plain), texts(&element.pinned_by)]);
-    cells.extend([&usage.principals, &usage.references].map(|list| texts(list)));
-    cells.extend([Cell::text(&element.explanation), Cell::text(&element.summary)]);
-    cells
+fn write_rows(out: &mut dyn Write, mut list: impl Iterator<Item = WhatIf>) -> io::Result<()> {
+    let mut rows = TableRows::new(out, &engine::WHATIF)?;
+    list.try_for_each(|element| rows.push(cells::whatif(&element)))?;
+    rows.finish()
 }
