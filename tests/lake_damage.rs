@@ -133,7 +133,9 @@ fn output_over_lake() {
     for onto in inside {
         let output = world.run(&["query", "SELECT 1 x FROM events", "lake", "--format", "parquet", "-o", onto]);
         assert_eq!(output.status.code(), Some(2), "{onto}: {}", said(&output));
-        assert!(said(&output).contains("it lies in a lake"), "{}", said(&output));
+        // A Parquet file of a lake holds records wherever it lies: that is said first.
+        let reason = if onto == day { "the file holds CloudTrail records" } else { "it lies in a lake" };
+        assert!(said(&output).contains(reason), "{}", said(&output));
     }
     assert!(before.iter().all(|(bytes, path)| fs::read(path).unwrap() == *bytes));
     assert_eq!(files(&world.path("lake")).len(), before.len());

@@ -1,8 +1,11 @@
-//! The README shows what the program prints: every `console` block is run, and compared line by line.
+//! The README and the reference show what the program prints: every `console` block is run, and compared line by line.
 //!
 //! A line `…` stands for any number of lines; a line that ends in `…` for any line that begins so.
 
 use std::process::Command;
+
+const README: &str = include_str!("../README.md");
+const REFERENCE: &str = include_str!("../docs/REFERENCE.md");
 
 struct Example {
     arguments: Vec<String>,
@@ -57,9 +60,8 @@ fn fits(shown: &[String], printed: &[&str]) -> Result<(), String> {
 
 #[test]
 fn what_the_readme_shows_is_what_is_printed() {
-    let readme = include_str!("../README.md");
-    let examples = examples(readme);
-    assert!(examples.len() >= 5, "the README shows every command");
+    let examples: Vec<Example> = [README, REFERENCE].into_iter().flat_map(examples).collect();
+    assert!(examples.len() >= 12, "the pages show every command");
     let has_sql = cfg!(feature = "sql");
     for Example { arguments, shown } in &examples {
         if !has_sql && ["query", "queries", "ingest"].contains(&arguments[0].as_str()) {
@@ -90,7 +92,7 @@ fn an_ellipsis_is_no_joker_for_everything() {
 
 /// The rows of the table below a heading: the word, and what it means.
 fn table(readme: &str, heading: &str) -> Vec<(String, String)> {
-    let below = readme.split_once(heading).unwrap_or_else(|| panic!("the README has a table {heading}")).1;
+    let below = readme.split_once(heading).unwrap_or_else(|| panic!("the reference has a table {heading}")).1;
     let rows = below.lines().skip(2).take_while(|line| line.starts_with('|'));
     rows.filter_map(|row| {
         let (word, meaning) = row.trim_matches('|').split_once(" | ")?;
@@ -99,11 +101,11 @@ fn table(readme: &str, heading: &str) -> Vec<(String, String)> {
     .collect()
 }
 
-/// The README's tables are the words of the program, each with its meaning.
+/// The reference's tables are the words of the program, each with its meaning.
 #[test]
 fn the_tables_of_words_are_those_of_the_program() {
     use tagfall::model::{Cause, FindingKind};
-    let readme = include_str!("../README.md");
+    let readme = REFERENCE;
     let owned = |(word, meaning): (&str, &str)| (word.to_owned(), meaning.to_owned());
     let kinds: Vec<_> = FindingKind::ALL.iter().map(|kind| owned((kind.word(), kind.meaning()))).collect();
     assert_eq!(table(readme, "| kind | what happened |"), kinds);

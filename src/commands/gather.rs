@@ -146,12 +146,17 @@ impl<'a> Run<'a> {
 }
 
 /// What the exit code is made of: the evidence, the findings, and what the user said about both.
-pub fn ending(fail_on: Option<Severity>, allow_incomplete: bool, coverage: &Coverage, mut severities: impl Iterator<Item = Severity>) -> Ending {
+pub fn ending(fail_on: Option<Severity>, allow_incomplete: bool, coverage: &Coverage, severities: impl Iterator<Item = Severity>) -> Ending {
+    // Nobody allows for a run to which nothing was left that it could judge.
+    let judged = coverage.objects_read > 0 && coverage.records_relevant > 0;
+    ending_of(fail_on, allow_incomplete && judged, coverage, severities)
+}
+
+/// The same of a run that judges something else than records about images.
+pub fn ending_of(fail_on: Option<Severity>, allow_incomplete: bool, coverage: &Coverage, mut severities: impl Iterator<Item = Severity>) -> Ending {
     // Severities are declared from bad to harmless.
     let alarming = fail_on.is_some_and(|limit| severities.any(|severity| severity <= limit));
-    // Nobody allows for a run to which nothing was left that it could judge.
-    let nothing_judged = coverage.objects_read == 0 || coverage.records_relevant == 0;
-    Ending { alarming, incomplete: Ending::lacks(coverage, allow_incomplete && !nothing_judged) }
+    Ending { alarming, incomplete: Ending::lacks(coverage, allow_incomplete) }
 }
 
 /// Takes away an earlier run's result, and says so.

@@ -119,7 +119,8 @@ impl Args {
         }
         self.say_what_is_missing(talk, &coverage);
         let severities = verification.objects.iter().filter_map(|object| object.severity);
-        Ok(gather::ending(Some(self.fail_on.severity), self.fail_on.allow_incomplete, &coverage, severities))
+        let allow_incomplete = self.fail_on.allow_incomplete && coverage.objects_read > 0;
+        Ok(gather::ending_of(Some(self.fail_on.severity), allow_incomplete, &coverage, severities))
     }
 
     /// Asks AWS for what nobody has given. Unless somebody asked for that, it is no failure where AWS does not tell.

@@ -22,6 +22,9 @@ pub(super) fn refusal(text: &[u8]) -> Option<String> {
     csv(text)
 }
 
+/// How much of a text is looked at to tell a table from lines of JSON.
+const BEHIND_BYTES: usize = 64 << 10;
+
 /// CSV exports of the same events: their header line gives them away.
 pub(super) fn csv(text: &[u8]) -> Option<String> {
     let line = text.split(|&byte| byte == b'\n').next()?;
@@ -37,7 +40,10 @@ pub(super) fn csv(text: &[u8]) -> Option<String> {
         return Some("CSV (CloudTrail Lake or Athena), whose columns are no records: export the trail's .json.gz objects instead".to_owned());
     }
     let is_wide = header.matches(',').count() > 0 || header.trim_end().ends_with('"');
-    (is_wide && text.len() > line.len())
+    // One word in quotes is a line of JSON, too: what has objects on lines of their own is no table.
+    let behind = text.get(line.len()..text.len().min(BEHIND_BYTES)).unwrap_or_default();
+    let has_objects = memchr::memmem::find(behind, b"\n{").is_some();
+    (is_wide && !has_objects && text.len() > line.len())
         .then(|| format!("CSV with the columns {}, and none of them holds records", super::fields::excerpt(line.trim_ascii_end())))
 }
 

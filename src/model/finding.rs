@@ -122,7 +122,7 @@ words! {
 }
 
 impl FindingKind {
-    /// What happened, in one line for people; the README's table is made of these.
+    /// What happened, in one line for people; the table in `docs/REFERENCE.md` is made of these.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::SameTagRace => {

@@ -198,6 +198,9 @@ impl Ctes {
     }
 }
 
+/// Reading a query goes as deep as its parentheses: it has a stack of its own, whichever thread asks.
+const STACK_BYTES: usize = 16 << 20;
+
 impl Query {
     /// Reads and checks a query. `params` replace the values of the columns of that name in the query's `params` table;
     /// `now` is what `current_timestamp` says.
@@ -205,7 +208,12 @@ impl Query {
     /// # Errors
     /// The text is not SQL, or asks for what is not there or not supported; the error says where.
     pub fn parse(text: &str, params: &[(String, String)], now: Timestamp) -> std::result::Result<Self, SqlError> {
-        panics::caught(|| Self::parsed(text, params, now))
+        let read = || panics::caught(|| Self::parsed(text, params, now));
+        std::thread::scope(|scope| match std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, read) {
+            Ok(reading) => reading.join().unwrap_or_else(|_| Err(SqlError::new("the query could not be read: a fault of the program's own"))),
+            // No thread is to be had: on this one's stack, then.
+            Err(_) => read(),
+        })
     }
 
     fn parsed(text: &str, params: &[(String, String)], now: Timestamp) -> Result<Self> {

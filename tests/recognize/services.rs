@@ -211,7 +211,9 @@ fn app_runner_services() {
         request[key] = value;
         asked(request)
     };
-    assert_eq!(needs(source, "StartDeployment", asked(arn.clone())), ["arn:aws:apprunner::service/web/1 Keeps [] arn:aws:apprunner::service/web/1"]);
+    let (once, keeps) = ("arn:aws:apprunner::service/web/1 Once [] ", "arn:aws:apprunner::service/web/1 Keeps [] ");
+    let through = "arn:aws:apprunner::service/web/1";
+    assert_eq!(needs(source, "StartDeployment", asked(arn.clone())), [once, keeps].map(|need| format!("{need}{through}")));
     assert_eq!(needs(source, "DeleteService", asked(arn.clone())), ["arn:aws:apprunner::service/web/1 Ends [] "]);
     assert_eq!(
         needs(source, "UpdateService", with("sourceConfiguration", json!({"codeRepository": {}}))),
