@@ -86,9 +86,8 @@ impl Wanted<'_> {
     /// Whether records of this source are wanted, of which `name` is what follows the opening quote of the `eventName`.
     fn event(&self, source: &[u8], name: &[u8]) -> bool {
         let is_named = |wanted: &&str| name.strip_prefix(wanted.as_bytes()).is_some_and(|rest| rest.starts_with(b"\""));
-        let of_use = |busy: &[(&str, &[&str])]| {
-            busy.iter().find(|(of, _)| of.as_bytes() == source).is_none_or(|(_, names)| names.iter().any(|wanted| is_named(&wanted)))
-        };
+        let of_use =
+            |busy: &[(&str, &[&str])]| busy.iter().find(|(of, _)| of.as_bytes() == source).is_none_or(|(_, names)| names.iter().any(&is_named));
         self.source(source) && if let Self::Named { busy, .. } = self { of_use(busy) } else { true }
     }
 }

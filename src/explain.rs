@@ -1,6 +1,6 @@
 //! One reference → a verdict: does it exist, when and by what did it go, why was it eligible, and who still needs it.
 //!
-//! Every answer speaks of a moment ([`moment`]): when a pull failed, one that the user names, or the end of the logs.
+//! Every answer speaks of a moment (`moment`): when a pull failed, one that the user names, or the end of the logs.
 //!
 //! Where the logs are not from the account, region or repository of the reference, that is the answer: never "not found".
 

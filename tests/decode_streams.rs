@@ -48,7 +48,10 @@ fn elements(random: &mut Random, writing: Writing, odd: usize) -> Vec<Element> {
 }
 
 /// What can be compared of two readings: reasons name places, and these are told from the part's beginning.
-fn told(reading: Reading) -> (Vec<(u64, String, bool)>, Vec<Identity>, [u64; 3], Vec<u64>, String, [Option<i64>; 2]) {
+/// Records, identities, numbers, failures, outcome, first and last time.
+type Told = (Vec<(u64, String, bool)>, Vec<Identity>, [u64; 3], Vec<u64>, String, [Option<i64>; 2]);
+
+fn told(reading: Reading) -> Told {
     let report = reading.report;
     let outcome = match report.outcome {
         Outcome::Failed(_) => "failed".to_owned(),

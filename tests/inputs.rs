@@ -350,7 +350,10 @@ fn a_payload_that_is_no_json_is_said_and_the_others_are_read() {
 }
 
 /// Ways in which other tools write the same records.
-fn dialects() -> Vec<(&'static str, fn(&mut Value))> {
+/// What a tool makes of a record.
+type Dialect = fn(&mut Value);
+
+fn dialects() -> Vec<(&'static str, Dialect)> {
     fn each(record: &mut Value, change: impl Fn(&str, Value) -> (String, Value)) {
         let members = record.as_object().unwrap().clone();
         *record = members.into_iter().map(|(key, value)| change(&key, value)).collect::<serde_json::Map<_, _>>().into();

@@ -136,7 +136,8 @@ fn page(truncated: bool, token: &str, keys: &[&str]) -> Vec<u8> {
 fn a_listing_that_never_ends_is_ended() {
     let (_, _, server) = world(1);
     // The same token and the same page; other tokens and the same page.
-    let answers: [(&str, fn(u64) -> Vec<u8>); 2] =
+    type Answer = fn(u64) -> Vec<u8>;
+    let answers: [(&str, Answer); 2] =
         [("one token", |_| page(true, "t", &["a/x"])), ("one page", |number| page(true, &number.to_string(), &["a/x"]))];
     for (what, answer) in answers {
         let asked = Arc::new(AtomicU64::new(0));

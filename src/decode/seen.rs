@@ -7,7 +7,7 @@
 //! [`SeenEvents::EVENTS_MAX`] events, that happens to one archive in a million.
 //!
 //! Events with one id begin at one place, so that they meet: an id that stands on different events is noticed. So that many
-//! events with one id do not make a long way to go, only the first [`TOGETHER_MAX`] of them stand there.
+//! events with one id do not make a long way to go, only the first `TOGETHER_MAX` of them stand there.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -133,7 +133,11 @@ fn functions_from_images() {
     let lambda = "lambda.amazonaws.com";
     let kept = format!("arn:aws:lambda::function:f Keeps [{IMAGE}] ");
     for name in ["f", "f:$LATEST", "111122223333:function:f", "arn:aws:lambda:eu-central-1:111122223333:function:f"] {
-        assert_eq!(needs(lambda, "UpdateFunctionCode20150331v2", asked(json!({"functionName": name, "imageUri": IMAGE}))), [kept.clone()], "{name}");
+        assert_eq!(
+            needs(lambda, "UpdateFunctionCode20150331v2", asked(json!({"functionName": name, "imageUri": IMAGE}))),
+            std::slice::from_ref(&kept),
+            "{name}"
+        );
     }
     let created = json!({"requestParameters": {"functionName": "f", "code": {"imageUri": IMAGE}, "publish": true},
                          "responseElements": {"functionArn": "arn:aws:lambda:eu-central-1:111122223333:function:f:3", "version": "3"}});

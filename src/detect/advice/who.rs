@@ -62,7 +62,7 @@ pub enum Who {
 
 /// The region that an ARN names.
 pub fn partition_region(arn: &str) -> Option<&str> {
-    arn.strip_prefix("arn:")?.splitn(4, ':').nth(2).filter(|region| !region.is_empty())
+    arn.strip_prefix("arn:")?.split(':').nth(2).filter(|region| !region.is_empty())
 }
 
 impl Who {

@@ -75,7 +75,7 @@ pub(super) struct Lister {
 pub(super) enum Stop {
     Defeat(Defeat),
     /// The same, and a part of the page that could not be had whole.
-    Torn(Page, Defeat),
+    Torn(Box<Page>, Defeat),
     /// Nobody takes pages any more.
     Unwanted,
 }
@@ -197,7 +197,7 @@ impl Lister {
         let mut page = match self.ask(prefix, how, walk, None).await {
             Err(Stop::Torn(page, defeat)) => {
                 walk.defeat = Some(defeat);
-                page
+                *page
             }
             page => page?,
         };
@@ -298,7 +298,7 @@ impl Lister {
         match best {
             Some(page) => {
                 self.pages.fetch_add(1, Ordering::Relaxed);
-                Stop::Torn(page, defeat)
+                Stop::Torn(Box::new(page), defeat)
             }
             None => Stop::Defeat(defeat),
         }

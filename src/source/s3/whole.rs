@@ -56,7 +56,7 @@ impl Intercept for Watching {
     }
 }
 
-/// Whether the text of a listing is whole. For tests that try texts at random; a reader asks a [`Witness`].
+/// Whether the text of a listing is whole. For tests that try texts at random; a reader asks a `Witness`.
 pub fn is_whole_listing(bytes: &[u8]) -> bool {
     examine(bytes).is_none()
 }

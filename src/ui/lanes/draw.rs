@@ -82,7 +82,7 @@ fn gaps(picture: &Picture, name: usize, columns: usize) -> Line {
         let (from, until) = (column(gap.from), column(gap.until));
         let words = span(gap.seconds);
         let short = words.split(' ').take(2).collect::<Vec<_>>().join(" ");
-        if let Some(words) = [words, short].into_iter().find(|words| words.len() + 1 <= until - from) {
+        if let Some(words) = [words, short].into_iter().find(|words| words.len() < until - from) {
             let start = from + (until - from - words.len()).div_ceil(2);
             words.chars().enumerate().for_each(|(at, letter)| text[start + at] = letter);
         }

@@ -24,7 +24,9 @@ pub fn moments(finding: &Finding, story: &Story, coverage: &Coverage, need: Opti
         if let (Some(at), Some(harm)) = (need.first_failure(), &need.harm) {
             add(at, Sign::Failure, format!("{}: {harm}", need.name));
             let last = need.asks.iter().filter(|ask| ask.in_vain).map(|ask| ask.at).max();
-            last.filter(|last| last.seconds() > at.seconds()).map(|last| add(last, Sign::LastFailure, "the last of them".to_owned()));
+            if let Some(last) = last.filter(|last| last.seconds() > at.seconds()) {
+                add(last, Sign::LastFailure, "the last of them".to_owned());
+            }
         }
         if let Some((_, Some(until))) = need.outage.filter(|(_, until)| *until != story.back_at) {
             add(until, Sign::Healed, format!("{}: something newer is deployed", need.name));
