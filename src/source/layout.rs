@@ -216,6 +216,7 @@ pub fn is_evidence(relative: &str) -> bool {
 }
 
 /// The same for a key in a bucket, where no names are hidden.
+#[cfg(feature = "s3")]
 pub(super) fn is_evidence_in_bucket(key: &str) -> bool {
     let name = key.rsplit('/').next().unwrap_or(key).trim_start_matches('.');
     is_evidence_by_name(name.as_bytes())

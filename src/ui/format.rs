@@ -81,6 +81,7 @@ impl<'w> Rows<'w> {
     }
 
     /// Rows that stand below others, without a heading.
+    #[cfg(feature = "sql")]
     pub fn below(out: &'w mut dyn Write) -> Self {
         Self(csv::Writer::from_writer(out))
     }
