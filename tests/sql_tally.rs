@@ -265,7 +265,12 @@ fn exported(query: &Query, filter: &Filter, jobs: usize) -> Option<Vec<Vec<Strin
     let budget = Budget { jobs: NonZeroUsize::new(jobs).unwrap(), object_bytes_max: 1 };
     let run = Run { feeds: &feeds, budget, progress: &Progress::default(), cancelled: &AtomicBool::new(false) };
     let (_, collectors) = pipeline::scan(run, names.as_deref().map_or(Wanted::All, Wanted::Sources), || gathering.collector());
-    let Gathered::Surveyed(export) = gathering.finish(collectors).unwrap() else { return None };
+    let gathered = match gathering.finish(collectors) {
+        // What must be held whole is refused where it does not fit: no answer is no wrong one.
+        Err(error) if error.is_of_memory() => return None,
+        gathered => gathered.unwrap(),
+    };
+    let Gathered::Surveyed(export) = gathered else { return None };
     let mut rows = Vec::new();
     let count = export.each(
         &open(),
