@@ -47,6 +47,18 @@ fn elements(random: &mut Random, writing: Writing, odd: usize) -> Vec<Element> {
     (0..random.below(24)).map(|_| element(random, writing, odd)).collect()
 }
 
+/// The text without what stands between its tokens: a record that does not fit at first is read without some of that.
+fn without_blanks(json: &str) -> String {
+    let (mut inside, mut escaped) = (false, false);
+    let stays = |letter: &char| {
+        let blank = !inside && letter.is_ascii_whitespace();
+        inside ^= *letter == '"' && !escaped;
+        escaped = *letter == '\\' && !escaped;
+        !blank
+    };
+    json.chars().filter(stays).collect()
+}
+
 /// What can be compared of two readings: reasons name places, and these are told from the part's beginning.
 /// Records, identities, numbers, failures, outcome, first and last time.
 type Told = (Vec<(u64, String, bool)>, Vec<Identity>, [u64; 3], Vec<u64>, String, [Option<i64>; 2]);
@@ -59,7 +71,8 @@ fn told(reading: Reading) -> Told {
     };
     let times = [report.first_event_time, report.last_event_time].map(|time| time.map(|time| time.millis()));
     let failed = report.failed.iter().map(|(index, _)| *index).collect();
-    (reading.kept, reading.ids, [report.records, report.failed_total, report.bytes_decompressed], failed, outcome, times)
+    let kept = reading.kept.into_iter().map(|(index, json, native)| (index, without_blanks(&json), native)).collect();
+    (kept, reading.ids, [report.records, report.failed_total, report.bytes_decompressed], failed, outcome, times)
 }
 
 /// The same elements in every text that may be cut.
