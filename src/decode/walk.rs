@@ -129,11 +129,6 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         if fault.is_cut() {
             return Err(fault);
         }
-        // Nothing stands between two commas: what follows is an element of its own.
-        if text.get(at) == Some(&b',') {
-            self.tally.fail(fault.into());
-            return Ok(at);
-        }
         let within_lines = skip_brackets(text, at, Strings::WithinLines).filter(|&end| matches!(text.get(skip_space(text, end)), Some(b',' | b']')));
         let end = within_lines.or_else(|| skip_brackets(text, at, Strings::OverLines).filter(|&end| goes_on(text, end))).ok_or(fault)?;
         self.tally.fail(fault.into());
