@@ -3,7 +3,7 @@
 //! What a piece leaves is a table of its groups: the keys, a column for each aggregate, and the place of each group's first event.
 //! Such tables under each other, in the order of places, are grouped again by the keys.
 
-use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, OrderBy, Select};
+use sqlparser::ast::{Expr, OrderBy, Select};
 
 use super::{OBJECT, RECORD};
 use crate::sql::aggregate::{self, Merge};
@@ -14,6 +14,7 @@ use crate::sql::memory::Limits;
 use crate::sql::relation::{Field, Groups, Relation};
 use crate::sql::select;
 use crate::sql::tally::Counted;
+use crate::sql::tally::plan::argument;
 use crate::sql::values::Values;
 use crate::sql::{from, names};
 use crate::tables::Kind;
@@ -148,21 +149,5 @@ impl Aggregate {
             ("bool_or", Some(_)) => of(Merge::Any),
             _ => None,
         }
-    }
-}
-
-/// The argument of a call, if it has one, and whether equal ones count once; `None` where more is said.
-fn argument(function: &Function) -> Option<(Option<&Expr>, bool)> {
-    if function.null_treatment.is_some() || !function.within_group.is_empty() || function.over.is_some() {
-        return None;
-    }
-    let FunctionArguments::List(list) = &function.args else { return None };
-    let distinct = matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct));
-    match list.args.as_slice() {
-        _ if !list.clauses.is_empty() => None,
-        [] if !distinct => Some((None, false)),
-        [FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))] => Some((Some(expr), distinct)),
-        [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] if !distinct => Some((None, false)),
-        _ => None,
     }
 }

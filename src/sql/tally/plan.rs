@@ -115,7 +115,7 @@ fn aggregated(call: &Expr, over: &mut dyn FnMut(&Expr) -> Option<Over>) -> Optio
 }
 
 /// The argument of a call, if it has one, and whether equal ones count once; `None` where more is said.
-fn argument(function: &Function) -> Option<(Option<&Expr>, bool)> {
+pub(in crate::sql) fn argument(function: &Function) -> Option<(Option<&Expr>, bool)> {
     if function.null_treatment.is_some() || !function.within_group.is_empty() || function.over.is_some() {
         return None;
     }
