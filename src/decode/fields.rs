@@ -215,6 +215,11 @@ impl Fields {
         }
     }
 
+    /// Whether this says when something happened and what, in a form that can be told from a word.
+    pub(super) fn has_place(&self, text: &[u8]) -> bool {
+        self.check(text).is_ok()
+    }
+
     /// Checks that this is a record that can be placed: a time that is one, a source, a name. Its time, or what is wrong.
     pub(super) fn check(&self, text: &[u8]) -> Result<Timestamp, String> {
         let time = self.time(text)?;
