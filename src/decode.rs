@@ -25,6 +25,7 @@ mod layers;
 mod lines;
 mod literal;
 mod names;
+mod nested;
 mod ocsf;
 mod packing;
 #[cfg(feature = "sql")]
@@ -371,6 +372,13 @@ impl Decoder {
     pub fn identities(&self) -> &[Identity] {
         &self.identities
     }
+}
+
+/// What tells the event of a record that was handed out apart from others.
+pub fn identity_of(record: RawRecord<'_>) -> Identity {
+    let text = record.json.as_bytes();
+    let (fields, end) = fields::Fields::read(text, json::skip_space(text, 0)).unwrap_or((fields::Fields::none(), text.len()));
+    if record.native { fields.native_identity(text, 0..end) } else { fields.identity(text, 0..end) }
 }
 
 /// Whether `"readOnly": true` stands in the text, as a flag or as text, in quotes that are escaped or not.

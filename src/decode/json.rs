@@ -37,6 +37,12 @@ impl Fault {
         Self::new(at, "expected a value")
     }
 
+    /// A word or a number stands at the top.
+    pub(super) fn expected_object(text: &[u8], at: usize, end: usize) -> Self {
+        let is_all = skip_space(text, end) == text.len();
+        Self::new(at, if is_all { "a word or a number, and no object" } else { "expected an object or a list" })
+    }
+
     pub(super) const fn expected_comma(at: usize) -> Self {
         Self::new(at, "expected `,` or `]`")
     }

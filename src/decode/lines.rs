@@ -73,9 +73,9 @@ fn begins_list(line: &[u8], at: usize) -> bool {
     }
     let Ok(end) = skip_value(line, first) else { return false };
     let is_list = matches!(line.get(skip_space(line, end)), None | Some(b',' | b']'));
-    // `[7] {…}`: the number of a process, say.
-    let before_json = skip_value(line, at).is_ok_and(|end| line.get(skip_space(line, end)) == Some(&b'{'));
-    is_list && !before_json
+    // `[7] {…}`, `[0] name: {…}`: the number of a process, say.
+    let before_other = skip_value(line, at).is_ok_and(|end| line.get(skip_between(line, end)).is_some_and(|next| !matches!(next, b'[' | b']')));
+    is_list && !before_other
 }
 
 /// Lines that are known to belong to the way in which records came, and to be none: comments, what was typed at a prompt, the
@@ -88,7 +88,7 @@ fn is_no_record(line: &[u8]) -> bool {
     let is_brackets = line.iter().all(|byte| matches!(byte, b'[' | b']' | b'}' | b',' | b' '));
     let is_prompt = begins(&[b"$ ", b"# ", b"% ", b"> ", b"PS ", b"C:\\"])
         || line.contains(&b'@') && [&b"$ "[..], b"# ", b"% "].iter().any(|sign| memchr::memmem::find(line, sign).is_some());
-    begins(&[b"#", b"//", b"--", b"==="]) || is_row || is_brackets || is_prompt || is_dated(line)
+    begins(&[b"#", b"//", b"--", b"===", b"==>"]) || is_row || is_brackets || is_prompt || is_dated(line)
 }
 
 /// Whether a line begins with a date, and is made of words.

@@ -143,7 +143,7 @@ impl<'r, R: Read + Seek> Made<'r, R> {
             let shown = names.iter().take(8).map(|name| super::fields::excerpt(name.as_bytes())).collect::<Vec<_>>().join(", ");
             return Err(format!("Parquet with the columns {shown}, and none of them holds records of CloudTrail"));
         }
-        if !is_known("requestParameters") {
+        if !table::has_requests(&known) {
             return Err("Parquet without a column requestparameters, so that no image can be told: export that column, too".to_owned());
         }
         Ok(Shape::Columns(known))

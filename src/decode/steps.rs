@@ -94,8 +94,12 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             }
             _ => match skip_value(text, at) {
                 Ok(end) if part.may_go_on(end) => return Ok(Step::Wait(at)),
+                // Words and numbers at the beginning: perhaps what stands there are lines, which begin with a time.
+                Ok(end) if place == Place::Top && !self.tally.is_recognised() && !is_encoded(text, at) && text.get(at) != Some(&b'[') => {
+                    Err(Fault::expected_object(text, at, end))
+                }
                 Ok(end) => {
-                    self.no_object(text, at, end, place);
+                    self.no_object(text, at, end);
                     Ok(end)
                 }
                 Err(fault) => Err(fault),
@@ -123,14 +127,14 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     }
 
     /// Something else where an event should stand: an event that was made a string of, events in a list of their own, or none.
-    fn no_object(&mut self, text: &[u8], at: usize, end: usize, place: Place) {
+    fn no_object(&mut self, text: &[u8], at: usize, end: usize) {
         let value = text.get(at..end).unwrap_or_default();
         let is_wrapped = match value.first() {
             Some(b'"') if is_encoded(text, at) => {
                 self.embedded(&plain(text.get(at + 1..end - 1).unwrap_or_default()));
                 true
             }
-            Some(b'[') if place == Place::Listed => self.anywhere(text, at..end),
+            Some(b'"' | b'[') => self.anywhere(text, at..end),
             _ => false,
         };
         if !is_wrapped {

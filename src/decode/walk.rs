@@ -146,7 +146,8 @@ fn broken(text: &[u8], piece: &Piece) -> Option<String> {
 
 /// Whether the string at `at` begins as an object does.
 pub(super) fn is_encoded(text: &[u8], at: usize) -> bool {
-    text.get(at + 1..).unwrap_or_default().trim_ascii_start().starts_with(b"{\\\"")
+    let begins = text.get(at + 1..).unwrap_or_default().trim_ascii_start();
+    [&b"{\\\""[..], b"[{\\\"", b"[\\\"", b"\\\"{", b"\\\"["].iter().any(|start| begins.starts_with(start))
 }
 
 /// Whether this is what stands before each document in a file for Elasticsearch's bulk interface.
@@ -189,5 +190,9 @@ fn describe(text: &[u8], at: usize) -> String {
         let Ok(end) = skip_value(text, member.value) else { break };
         members.go_on(end);
     }
-    if keys.is_empty() { "an empty object".to_owned() } else { format!("an object with {}", keys.join(", ")) }
+    match keys.join(", ").as_str() {
+        "" => "an empty object".to_owned(),
+        "columns, index, data" => "a table as pandas splits it: write it with orient='records', lines=True".to_owned(),
+        keys => format!("an object with {keys}"),
+    }
 }

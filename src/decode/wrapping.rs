@@ -1,7 +1,7 @@
 //! Events in other people's wrapping paper: what search engines, queues and log shippers put around a record.
 //!
 //! An object that is no event of CloudTrail's may have one in a member that is known for it, as an object or as text, or a list of
-//! such objects. Where there is none of these, the first member counts that holds any, whatever it is called. Whatever is found is
+//! such objects. Where there is none of these, any member may hold some, whatever it is called. Whatever is found is
 //! read as if it stood there alone; so a queue's message may hold a topic's, and that a whole `{"Records":[…]}`.
 
 use std::ops::Range;
@@ -93,8 +93,8 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         any
     }
 
-    /// Looks for events in the object or list at `span`, whatever its members are called: the first of them that holds any. What
-    /// else stands in a list beside events is counted as passed over.
+    /// Looks for events in the object or list at `span`, whatever its members are called. What else stands in a list beside events
+    /// is counted as passed over. An event that stands there twice is one, as everywhere.
     pub(super) fn anywhere(&mut self, text: &[u8], span: Range<usize>) -> bool {
         let near = text.get(span.clone()).unwrap_or_default();
         if self.depth >= DEPTH_MAX || !may_hold_events(near) {
@@ -112,15 +112,13 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     }
 
     fn any_member(&mut self, text: &[u8], at: usize) -> bool {
-        let mut members = Members::of(text, at);
+        let (mut members, mut found) = (Members::of(text, at), false);
         while let Ok(Some(member)) = members.next() {
-            let Ok(end) = skip_value(text, member.value) else { return false };
-            if self.any_value(text, member.value..end) {
-                return true;
-            }
+            let Ok(end) = skip_value(text, member.value) else { break };
+            found |= self.any_value(text, member.value..end);
             members.go_on(end);
         }
-        false
+        found
     }
 
     fn any_element(&mut self, text: &[u8], at: usize) -> bool {
