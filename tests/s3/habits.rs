@@ -68,7 +68,7 @@ impl World {
             command.env_remove(name);
         }
         let output = command
-            .args(["--exact", "habits_child", "--nocapture"])
+            .args(["--exact", "habits::habits_child", "--nocapture"])
             .env("AWS_CONFIG_FILE", self.home.path().join("config"))
             .env("AWS_SHARED_CREDENTIALS_FILE", self.home.path().join("credentials"))
             .env("AWS_EC2_METADATA_DISABLED", "true")

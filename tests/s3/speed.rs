@@ -38,7 +38,7 @@ fn key(number: u32) -> String {
 
 fn start(world: &str) -> (Child, String) {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "serve_child", "--nocapture"]).env(WORLD, world).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.args(["--exact", "speed::serve_child", "--nocapture"]).env(WORLD, world).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // Kept open: the child's test harness has a last word to say.
     let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();

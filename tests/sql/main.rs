@@ -3,7 +3,6 @@
 
 #[allow(dead_code)]
 mod archive;
-mod made;
 
 mod constructs;
 mod duckdb;
