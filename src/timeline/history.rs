@@ -43,7 +43,8 @@ impl Fold {
     }
 
     /// The same, and plays the events once more under a supposition.
-    pub fn finish_supposing(self, filter: &Filter, supposed: Option<Supposed<'_>>) -> History {
+    pub fn finish_supposing(mut self, filter: &Filter, supposed: Option<Supposed<'_>>) -> History {
+        self.drop_silenced();
         let Self { mut names, mut events, mut facts, .. } = self;
         if let Some(Supposed { supposition: Supposition::Instead(policy), .. }) = supposed {
             names.suppose(policy);
