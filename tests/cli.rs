@@ -10,6 +10,9 @@ mod endings;
 #[path = "cli/alerts.rs"]
 mod alerts;
 
+#[path = "cli/config.rs"]
+mod config;
+
 #[path = "cli/formats.rs"]
 mod formats;
 

@@ -10,6 +10,7 @@ mod headline;
 mod index;
 mod next;
 mod picture;
+mod redacted;
 mod repositories;
 mod story;
 
