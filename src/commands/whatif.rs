@@ -25,6 +25,7 @@ Examples:
   tagfall whatif --policy policy.json ./logs --repository shop/api
   tagfall whatif --policy policy.json s3://my-trail/AWSLogs/ --since 90d --fail-on high --format json -o whatif.json
   aws ecr get-lifecycle-policy --repository-name shop/api | tagfall whatif --policy - ./logs --repository shop/api
+  aws ecr get-lifecycle-policy --repository-name shop/web | tagfall whatif --policy - ./logs --repository shop/api
   tagfall whatif ./logs";
 
 /// Replay history under another lifecycle policy
@@ -43,7 +44,8 @@ pub struct Args {
 
     /// The policy: JSON as `aws ecr put-lifecycle-policy` takes it or `get-lifecycle-policy` prints it; `-` for stdin
     ///
-    /// It is for every repository that --repository selects. Without it, each repository's own policy is replayed.
+    /// It is for every repository that --repository selects, whichever repository it was written for: so the policy of another one is tried.
+    /// Without it, each repository's own policy is replayed.
     #[arg(long, value_name = "FILE", help_heading = "Which policy")]
     policy: Option<PathBuf>,
 }
