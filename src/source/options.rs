@@ -53,6 +53,7 @@ impl Default for Options {
             endpoint_url: None,
             region: None,
             profile: None,
+            profile_of_environment: None,
             no_sign_request: false,
             request_payer: false,
             memory_bytes_max: MEMORY_BYTES_DEFAULT,
