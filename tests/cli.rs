@@ -13,6 +13,9 @@ mod alerts;
 #[path = "cli/config.rs"]
 mod config;
 
+#[path = "cli/widths.rs"]
+mod widths;
+
 #[path = "cli/formats.rs"]
 mod formats;
 

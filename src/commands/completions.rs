@@ -42,7 +42,7 @@ fn command() -> Command {
     use crate::sql::named;
     use crate::tables;
 
-    let queries = || named::ALL.iter().map(|query| PossibleValue::new(format!("@{}", query.name)).help(query.question()));
+    let queries = || named::ALL.iter().map(|query| PossibleValue::new(query.mention).help(query.question()));
     let names = || named::ALL.iter().map(|query| PossibleValue::new(query.name).help(query.question()));
     let mut columns: BTreeMap<&'static str, Vec<&'static str>> = BTreeMap::new();
     for table in tables::ALL {

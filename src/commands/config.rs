@@ -8,7 +8,6 @@ mod file;
 mod setting;
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Write};
 use std::path::Path;
 
 use clap::parser::ValueSource;
@@ -18,8 +17,8 @@ use self::file::File;
 use self::setting::{SETTINGS, Setting};
 use super::Cli;
 use crate::failure::Failure;
-use crate::ui::escape::Escape;
 use crate::ui::output::Destination;
+use crate::ui::settings;
 
 /// The file that is looked for in the working directory, and nowhere else.
 const NAME: &str = "tagfall.toml";
@@ -193,7 +192,8 @@ impl Settled {
     pub fn show(&self) -> Option<Result<(), Failure>> {
         let found = self.show.as_ref()?;
         let rows: Vec<[String; 3]> = found.iter().map(row).collect();
-        Some(Destination::Stdout.write(|out| write(out, &rows)).map(|_| ()))
+        let place = Destination::Stdout;
+        Some(place.write(|out| settings::write(out, place.columns(), &rows)).map(|_| ()))
     }
 }
 
@@ -201,16 +201,10 @@ fn row(found: &Found) -> [String; 3] {
     let origin = match &found.origin {
         Origin::Flag => "command line".to_owned(),
         Origin::Environment(setting) => setting.variable(),
-        Origin::File(place) => place.for_terminal().into_owned(),
+        Origin::File(place) => place.clone(),
         Origin::Default if found.values.is_empty() => "not set".to_owned(),
         Origin::Default => "default".to_owned(),
     };
-    let value = if found.values.is_empty() { "–".to_owned() } else { found.values.join(", ").for_terminal().into_owned() };
+    let value = if found.values.is_empty() { "–".to_owned() } else { found.values.join(", ") };
     [found.setting.key.to_owned(), value, origin]
-}
-
-fn write(out: &mut dyn Write, rows: &[[String; 3]]) -> io::Result<()> {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let (keys, values) = (width(0), width(1).min(60));
-    rows.iter().try_for_each(|[key, value, origin]| writeln!(out, "{key:<keys$}  {value:<values$}  {origin}"))
 }

@@ -57,13 +57,7 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Reads everything that the sources have for the filters.
-    #[cfg(feature = "sql")]
-    pub fn gather(common: &'a Common, talk: &'a Arc<Talk>) -> Result<Self, Failure> {
-        Self::gather_for(common, talk, Asked::default())
-    }
-
-    /// The same for a verb that asks for more than the filters.
+    /// Reads everything that the sources have for the filters, and for what the verb asks beside them.
     pub fn gather_for(common: &'a Common, talk: &'a Arc<Talk>, asked: Asked<'_>) -> Result<Self, Failure> {
         let started = Instant::now();
         let destination = destination::prepare(&common.show, common.inputs().chain(asked.input))?;

@@ -47,15 +47,15 @@ fn options_win_over_the_environment_and_that_over_the_file() {
     let (code, out, err) = said(&world, &args, &environment);
     assert_eq!((code, err.as_str()), (Some(0), ""));
     let expected = "\
-sources           logs           tagfall.toml:1
-since             2026-01-01     command line
-until             –              not set
-account           –              not set
-region            –              not set
-repository        shop/*, tools  tagfall.toml:3
-race-window       10m            default
-fail-on           critical       TAGFALL_FAIL_ON
-allow-incomplete  false          command line
+sources           logs (tagfall.toml:1)
+since             2026-01-01 (command line)
+until             – (not set)
+account           – (not set)
+region            – (not set)
+repository        shop/*, tools (tagfall.toml:3)
+race-window       10m (default)
+fail-on           critical (TAGFALL_FAIL_ON)
+allow-incomplete  false (command line)
 ";
     assert_eq!(
         out.lines()
