@@ -13,6 +13,10 @@ mod alerts;
 #[path = "cli/config.rs"]
 mod config;
 
+#[cfg(unix)]
+#[path = "cli/recipes.rs"]
+mod recipes;
+
 #[path = "cli/widths.rs"]
 mod widths;
 
