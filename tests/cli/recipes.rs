@@ -41,7 +41,9 @@ fn the_unit_runs_the_script_with_all_that_it_needs() {
     let unit = recipe("systemd-recipe");
     let section = |name: &str| unit.split_once(&format!("[{name}]\n")).unwrap().1.split("\n[").next().unwrap();
     let service = section("Service");
-    assert!(service.contains("ExecStart=/usr/local/bin/tagfall-nightly") && service.contains("SuccessExitStatus=1") && service.contains("Type=oneshot"));
+    assert!(
+        service.contains("ExecStart=/usr/local/bin/tagfall-nightly") && service.contains("SuccessExitStatus=1") && service.contains("Type=oneshot")
+    );
     assert!(section("Timer").contains("OnCalendar=") && section("Install").contains("WantedBy=timers.target"));
     // What the unit sets, in this world.
     let set = service.lines().filter_map(|line| line.strip_prefix("Environment=")?.split_once('='));
@@ -87,7 +89,8 @@ fn the_task_s_command_ends_as_the_rule_expects() {
     // Whatever is written lies on the volume: the rest of the container is read-only, and gone with the task.
     let mounted = container["mountPoints"][0]["containerPath"].as_str().unwrap();
     assert_eq!(container["mountPoints"][0]["sourceVolume"], task["volumes"][0]["name"]);
-    let here = |word: &Value| word.as_str().unwrap().replace(mounted, &world.path("state").display().to_string()).replace("s3://org-trail", "incident");
+    let here =
+        |word: &Value| word.as_str().unwrap().replace(mounted, &world.path("state").display().to_string()).replace("s3://org-trail", "incident");
     let words: Vec<String> = container["command"].as_array().unwrap().iter().map(here).collect();
     let words: Vec<&str> = words.iter().map(|word| if word == "30d" { "2026-01-01" } else { word.as_str() }).collect();
     let nights: Vec<Option<i32>> = (0..2).map(|_| world.run(&words).status.code()).collect();
