@@ -22,6 +22,15 @@ pub fn value(value: impl std::fmt::Display) -> PreEscaped<String> {
     shown(value.to_string())
 }
 
+/// Sentences of ours in which a command stands between backticks, to be copied.
+pub fn prose(text: &str) -> Markup {
+    html! {
+        @for (number, piece) in text.split('`').enumerate() {
+            @if number % 2 == 1 { code { (shown(piece)) } } @else { (shown(piece)) }
+        }
+    }
+}
+
 /// A label, and what stands beside it.
 pub fn item(label: &str, content: &Markup) -> Markup {
     html! { dt { (label) } dd { (content) } "\n" }

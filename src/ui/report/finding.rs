@@ -8,7 +8,7 @@ use super::index::when;
 use super::picture::{self, Scene};
 use crate::model::{EventRef, Finding, LogText, TimelineStep, folded};
 use crate::ui::findings::{order, taken_by};
-use crate::ui::html::{item, list, maybe, shown, table, value};
+use crate::ui::html::{item, list, maybe, prose, shown, table, value};
 use crate::ui::quantity::{count, counted, span};
 use crate::ui::timelines::runs_of_steps;
 
@@ -34,7 +34,7 @@ pub fn page(finding: &Finding, report: &Report<'_>, numbers: &Numbers<'_>) -> Ma
                 @if let Some(scene) = &scene { (picture::page(scene)) }
                 dl { "\n" (facts(finding)) }
                 (list("Why it was this image", "reasons", &finding.reasons, |reason| html! { (shown(&reason.text)) }))
-                (list("What to do", "advice", &finding.advice, |advice| html! { (shown(advice)) }))
+                (list("What to do", "advice", &finding.advice, |advice| prose(advice)))
                 (evidence(&finding.evidence))
                 @if let Some(life) = &story.life { (steps(&life.steps)) }
             }

@@ -112,12 +112,14 @@ impl Wide<'_> {
         let Some(first) = frame.scene.rides.first() else { return html! {} };
         let level = |ride: &Ride| self.top(ride.lane) + BAR / 2;
         let start = frame.place_of(first.lane, first.from);
-        let mut path = format!("M{} 26H{}C{start} 26 {start} 40 {start} {}", LEFT - 10, (start - 14).max(LEFT - 8), level(first));
+        let mut path = falls(start, level(first));
         let mut before = first;
         for ride in frame.scene.rides.iter().skip(1) {
             let (x, y) = (frame.place_of(ride.lane, ride.from), level(ride));
             if ride.lane == before.lane {
-                path.push_str(&format!("M{x} {y}"));
+                // It was off for a while: it ends, and begins anew.
+                let end = frame.place_of(before.lane, before.to);
+                path.push_str(&format!("H{}M{x} {y}", end.max(start).min(x)));
             } else {
                 let (from, height) = (level(before), (level(before) + y) / 2);
                 path.push_str(&format!("H{}C{x} {from} {} {height} {} {height}S{x} {y} {} {y}", (x - 8).max(start), x + 1, x + 2, x + 12));
@@ -147,6 +149,15 @@ impl Wide<'_> {
             (svg::text("chip-text", (LEFT - 8 - wide / 2, 30), Anchor::Middle, &tag))
         }
     }
+}
+
+/// The way of the thread from its chip to the bar on which it begins to ride: below what the signs say, where it is a long one.
+fn falls(start: i64, level: i64) -> String {
+    if start < LEFT + 60 {
+        return format!("M{} 26H{}C{start} 26 {start} 40 {start} {level}", LEFT - 10, (start - 14).max(LEFT - 8));
+    }
+    let (from, low) = (LEFT - 10, 58);
+    format!("M{from} 26C{} 26 {} {low} {} {low}H{}C{start} {low} {start} {} {start} {level}", from + 10, from + 4, from + 18, start - 14, low + 6)
 }
 
 /// What stands on a pole above the moment.
