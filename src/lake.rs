@@ -11,11 +11,15 @@
 //! LAKE/_tagfall/readers, replaced/       readers that are at work, and files that only they still need
 //! ```
 //!
+//! In S3 (`s3://bucket/prefix`) files of rows lie in `_tagfall/parts/account=…/region=…/date=…/`, under names that tell what is in
+//! them; `_tagfall/hive/…/files.txt` lists those that count for tools that know no manifest, and `_tagfall/commits/*.json` is what
+//! each commit has brought and replaced.
+//!
 //! - [`record`]: one record and what of it the columns can hold; the rest goes along as JSON;
 //! - `rebuild`: the way back, from columns to the record;
 //! - `shape`, `cut`, `row`, `buffer`: records on their way, cut up for the columns, in memory and spilled;
 //! - `columns`, `dictionary`, `levels`, `packer`, `pages`, `write`: rows → files; `parquet`: files read back;
-//! - `disk`, `layout`: the calls that a lake makes to its disk, and what lies where; `commit`: their order, so that a change is
+//! - `disk`, `layout`: the calls that a lake makes to its disk, or to its place in S3, and what lies where; `commit`: their order, so that a change is
 //!   there as a whole or not at all;
 //! - `manifest`, `objects`, `checksum`: what counts, what became of every object, and how damage to either is noticed; `guard`;
 //! - `merge`: new records and the files of one partition → files without second copies;
@@ -58,9 +62,9 @@ mod shape;
 mod tests;
 mod write;
 
-pub use check::{Report, check};
+pub use check::{Report, check, check_in};
 pub use error::LakeError;
 pub use ingest::{Ingest, Limits, MEMORY_BYTES_DEFAULT, Summary};
 pub use manifest::Damage;
 pub use portion::Portion;
-pub use read::{LakeFeed, is_lake};
+pub use read::{LakeFeed, is_lake, is_lake_in};

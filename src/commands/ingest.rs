@@ -13,6 +13,8 @@ use crate::failure::Failure;
 use crate::lake::{Ingest, LakeError, Limits, Summary};
 use crate::model::Coverage;
 use crate::pipeline;
+use crate::source::Options;
+use crate::source::store::is_s3;
 use crate::ui::coverage::describe;
 use crate::ui::quantity::{bytes, count, counted, elapsed};
 use crate::ui::talk::Talk;
@@ -21,6 +23,7 @@ const EXAMPLES: &str = "\
 Examples:
   tagfall ingest s3://my-trail/AWSLogs/ --lake ./lake        every day, or every hour: only new objects are read
   tagfall ingest ./logs --lake ./lake --select ecr,ecs
+  tagfall ingest s3://my-trail/AWSLogs/ --lake s3://my-lakes/trail      the lake may be in S3, too
   tagfall detect ./lake";
 
 /// How many failures are said.
@@ -41,8 +44,8 @@ pub struct Args {
     #[arg(value_name = "SOURCE", required = true)]
     sources: Vec<String>,
 
-    /// Folder of the lake; it is made if it is not there
-    #[arg(long, value_name = "DIR")]
+    /// Folder of the lake, or s3://bucket/prefix; it is made if it is not there
+    #[arg(long, value_name = "LAKE")]
     lake: PathBuf,
 
     /// Keep the events of these services alone: ecr,ecs or ecr.amazonaws.com. A lake keeps the same ones all its life
@@ -83,11 +86,15 @@ impl Args {
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         let started = Instant::now();
         let filter = self.window.filter(&[])?;
-        self.check_sources()?;
-        let cancelled = interrupt::flag(talk);
-        let ingest =
-            Ingest::open(&self.lake, &self.select, Limits::within(machine::memory(self.max_memory))).map_err(|error| self.failure(&error))?;
         let mut options = sources::options(self.asked());
+        self.check_sources(&options)?;
+        let cancelled = interrupt::flag(talk);
+        let limits = Limits::within(machine::memory(self.max_memory));
+        let ingest = match self.in_s3() {
+            Some(lake) => Ingest::open_in(sources::store(lake, &options)?, &self.select, limits),
+            None => Ingest::open(&self.lake, &self.select, limits),
+        };
+        let ingest = ingest.map_err(|error| self.failure(&error))?;
         options.known = Some(ingest.known());
         let feeds = sources::open_with(&self.sources, &options, &filter)?;
         let selected: Vec<&str> = self.select.iter().map(String::as_str).collect();
@@ -117,20 +124,29 @@ impl Args {
     }
 
     /// A lake is no source of a lake, and stands in none of its sources, be it there already or not.
-    fn check_sources(&self) -> Result<(), Failure> {
+    fn check_sources(&self, options: &Options) -> Result<(), Failure> {
         let lake = absolute(&self.lake);
         for spec in &self.sources {
-            if sources::is_lake(spec) {
+            if sources::is_lake(spec, options)? {
                 return Err(Failure::new(format!("cannot ingest {spec}"))
                     .because("it is a lake itself")
                     .advise("name the logs that it was made from"));
             }
-            if Path::new(spec).is_dir() && lake.starts_with(absolute(Path::new(spec))) {
+            let is_inside = match self.in_s3() {
+                Some(lake) => is_below(lake, spec),
+                None => Path::new(spec).is_dir() && lake.starts_with(absolute(Path::new(spec))),
+            };
+            if is_inside {
                 let failure = Failure::new(format!("cannot ingest {spec} into {}", self.lake.display())).because("the lake lies inside of it");
                 return Err(failure.advise("choose a folder outside of the logs"));
             }
         }
         Ok(())
+    }
+
+    /// The lake's address, where it is in S3.
+    fn in_s3(&self) -> Option<&str> {
+        self.lake.to_str().filter(|lake| is_s3(lake))
     }
 
     fn failure(&self, error: &LakeError) -> Failure {
@@ -142,12 +158,27 @@ impl Args {
 pub fn cannot_write(lake: &Path, error: &LakeError) -> Failure {
     let failure = Failure::new(format!("cannot write to the lake {}", lake.display())).because(error);
     match error {
+        LakeError::Io { .. } if lake.to_str().is_some_and(is_s3) => {
+            failure.advise("the lake is as the last commit left it: mend the cause (rights are named in docs/S3LAKE.md) and run again")
+        }
         LakeError::Busy { .. } => failure.advise("wait until the other run has ended; this one has changed nothing"),
+        LakeError::Overtaken { .. } => failure.advise("run it again: what the other run has committed is in the lake, and only the rest is read"),
+        LakeError::Unconditional { .. } => failure.advise("keep the lake in a folder, or in an S3 with conditional writes (AWS, MinIO, …)"),
         LakeError::NotALake { .. } => failure.advise("name an empty folder, or one that is not there yet"),
         LakeError::OtherSelection { .. } => failure.advise("give the same --select, or another --lake"),
         LakeError::Version { .. } => failure.advise("use the tagfall that wrote it"),
         LakeError::Io { .. } => failure.advise("the lake is as the last commit left it: mend the cause and run again"),
     }
+}
+
+/// Whether the objects of a lake in S3 are among those of a source: its prefix need not end with a folder.
+fn is_below(lake: &str, source: &str) -> bool {
+    let place = |spec: &str| spec.split_once("://").filter(|_| is_s3(spec)).map(|(_, place)| place.to_owned());
+    let (Some(lake), Some(mut source)) = (place(lake), place(source)) else { return false };
+    if !source.contains('/') {
+        source.push('/');
+    }
+    format!("{}/", lake.trim_end_matches('/')).starts_with(&source)
 }
 
 /// Where a path leads, without links as far as it is there.

@@ -1,5 +1,6 @@
 //! `tagfall lake check DIR`, `tagfall lake repair DIR [SOURCE…]`: whether a lake is as it was written, and what to do if not.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,12 +10,13 @@ use clap::Subcommand;
 use super::gather::{budget, watched};
 use super::ingest::cannot_write;
 use super::options::{Jobs, S3, Sources};
-use super::{Ending, after_help, interrupt, sources, values};
+use super::{Ending, after_help, interrupt, machine, sources, values};
 use crate::decode::Wanted;
 use crate::failure::Failure;
-use crate::lake::{self, Ingest, LakeError, Limits};
+use crate::lake::{self, Ingest, LakeError, Limits, MEMORY_BYTES_DEFAULT};
 use crate::model::Filter;
 use crate::pipeline;
+use crate::source::store::is_s3;
 use crate::ui;
 use crate::ui::coverage::describe;
 use crate::ui::output::Destination;
@@ -55,9 +57,12 @@ enum Verb {
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(CHECK_EXAMPLES))]
 struct Check {
-    /// Folder of the lake
-    #[arg(value_name = "DIR")]
+    /// Folder of the lake, or s3://bucket/prefix
+    #[arg(value_name = "LAKE")]
     lake: PathBuf,
+
+    #[command(flatten)]
+    s3: S3,
 
     /// How to write what was found
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
@@ -76,8 +81,8 @@ struct Check {
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(REPAIR_EXAMPLES))]
 struct Repair {
-    /// Folder of the lake
-    #[arg(value_name = "DIR")]
+    /// Folder of the lake, or s3://bucket/prefix
+    #[arg(value_name = "LAKE")]
     lake: PathBuf,
 
     /// Archives that the lake was made from: `s3://bucket/prefix`, a folder or a file, named as they were for `ingest`
@@ -122,7 +127,14 @@ impl Args {
 impl Check {
     fn run(&self, talk: &Talk) -> Result<Ending, Failure> {
         let started = Instant::now();
-        let report = lake::check(&self.lake).map_err(|error| cannot_read(&self.lake, &error))?;
+        let report = match self.lake.to_str().filter(|lake| is_s3(lake)) {
+            Some(lake) => {
+                let asked = Sources { specs: &[], s3: &self.s3, max_memory: MEMORY_BYTES_DEFAULT, jobs: machine::workers(NonZeroUsize::MIN) };
+                lake::check_in(sources::store(lake, &sources::options(asked))?)
+            }
+            None => lake::check(&self.lake),
+        };
+        let report = report.map_err(|error| cannot_read(&self.lake, &error))?;
         Destination::Stdout.write(|out| ui::lake::write(out, self.format, &report))?;
         talk.note(&format!("{} checked in {}", counted(report.files, "file", "files"), elapsed(started.elapsed())));
         if report.without_checksums > 0 {
@@ -143,9 +155,13 @@ impl Repair {
         let cancelled = interrupt::flag(talk);
         let archives = !self.sources.is_empty();
         let limits = Limits::within(self.max_memory);
-        let (ingest, report) = Ingest::open_to_repair(&self.lake, limits, archives).map_err(|error| cannot_write(&self.lake, &error))?;
-        report.damaged.iter().for_each(|damage| talk.note(&format!("{}: {}", damage.file, damage.reason)));
         let mut options = sources::options(self.asked());
+        let opened = match self.lake.to_str().filter(|lake| is_s3(lake)) {
+            Some(lake) => Ingest::open_to_repair_in(sources::store(lake, &options)?, limits, archives),
+            None => Ingest::open_to_repair(&self.lake, limits, archives),
+        };
+        let (ingest, report) = opened.map_err(|error| cannot_write(&self.lake, &error))?;
+        report.damaged.iter().for_each(|damage| talk.note(&format!("{}: {}", damage.file, damage.reason)));
         options.known = Some(ingest.known());
         let feeds = sources::open_with(&self.sources, &options, &Filter::default())?;
         let selected = ingest.selected();

@@ -10,6 +10,14 @@ pub enum LakeError {
     Busy {
         lake: PathBuf,
     },
+    /// Another run has committed to it since this one began: a lake in S3 has no lock.
+    Overtaken {
+        lake: PathBuf,
+    },
+    /// A server that writes whatever the condition says: it cannot keep two runs from each other.
+    Unconditional {
+        lake: PathBuf,
+    },
     /// A folder with something else in it.
     NotALake {
         folder: PathBuf,
@@ -47,6 +55,10 @@ impl fmt::Display for LakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Busy { lake } => write!(f, "{}: another run is writing to this lake", lake.display()),
+            Self::Overtaken { lake } => write!(f, "{}: another run has committed to this lake since this one began", lake.display()),
+            Self::Unconditional { lake } => {
+                write!(f, "{}: this S3 server does not keep to If-None-Match and If-Match: two runs would overwrite each other", lake.display())
+            }
             Self::NotALake { folder } => write!(f, "{}: a folder that is not empty, and no lake", folder.display()),
             Self::OtherSelection { kept, asked } => write!(f, "the lake keeps {}, and not {}", services(kept), services(asked)),
             Self::Version { found } => write!(f, "the lake was written by a later version (format {found})"),

@@ -16,13 +16,13 @@ mod repair;
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use super::LakeError;
 use super::commit;
-use super::disk::{Disk, Held, LocalDisk, Lock};
+use super::disk::{Disk, FarDisk, Held, LocalDisk, Lock};
 use super::layout::{OWN, WRITER};
 use super::manifest::{Damage, Loaded, Manifest};
 use super::merge::Present;
@@ -30,6 +30,7 @@ use super::objects::{self, KnownObjects};
 use super::partition::Partition;
 use crate::model::Coverage;
 use crate::source::Known;
+use crate::source::store::ObjectStore;
 use publish::State;
 
 pub use collector::Collector;
@@ -89,6 +90,15 @@ impl Ingest {
         fs::create_dir_all(lake).map_err(|error| LakeError::io(lake, error))?;
         let disk = LocalDisk::open(lake).map_err(|error| LakeError::io(lake, error))?;
         Self::open_on(Arc::new(disk), lake, Some(select), limits)
+    }
+
+    /// The same for a lake in S3. Two runs may be at it at the same time: the one that commits second is refused.
+    ///
+    /// # Errors
+    /// It keeps other services; the service refuses.
+    pub fn open_in(store: Arc<dyn ObjectStore>, select: &[String], limits: Limits) -> Result<Self, LakeError> {
+        let lake = PathBuf::from(store.address(""));
+        Self::open_on(Arc::new(FarDisk::new(store)), &lake, Some(select), limits)
     }
 
     /// The same for a lake on this disk. `lake` is what errors name; `select`: `None` for what it keeps already.
