@@ -8,6 +8,7 @@
 //! LAKE/_tagfall/objects/*.ndjson.gz      what became of every object that was read
 //! LAKE/_tagfall/native/…/*.rows          EventBridge's own events (Parquet too, and no CloudTrail events)
 //! LAKE/_tagfall/lock, staging/, spill/   one writer at a time, and what it is working on; commit.json: what it is about to move
+//! LAKE/_tagfall/shards/                  what shards of a plan have staged: small lakes, until they are published
 //! LAKE/_tagfall/readers, replaced/       readers that are at work, and files that only they still need
 //! ```
 //!
@@ -22,6 +23,7 @@
 //! - `disk`, `layout`: the calls that a lake makes to its disk, or to its place in S3, and what lies where; `commit`: their order, so that a change is
 //!   there as a whole or not at all;
 //! - `manifest`, `objects`, `checksum`: what counts, what became of every object, and how damage to either is noticed; `guard`;
+//! - [`place`]: a folder or a prefix of a bucket, and lakes staged inside of it;
 //! - `merge`: new records and the files of one partition → files without second copies;
 //! - [`ingest`]: the writer, and what repairs; [`check()`]: whether all is as it was written; [`read`]: the reader, and [`portion`], [`codes`]: columns as they lie in the files.
 //!
@@ -51,6 +53,7 @@ mod packer;
 mod pages;
 mod parquet;
 mod partition;
+pub mod place;
 pub mod portion;
 pub mod read;
 mod rebuild;
@@ -64,7 +67,8 @@ mod write;
 
 pub use check::{Report, check, check_in};
 pub use error::LakeError;
-pub use ingest::{Ingest, Limits, MEMORY_BYTES_DEFAULT, Summary};
+pub use ingest::{Days, Ingest, Limits, MEMORY_BYTES_DEFAULT, PlanName, Published, Summary, merge_days, publish_shards};
 pub use manifest::Damage;
+pub use place::Place;
 pub use portion::Portion;
 pub use read::{LakeFeed, is_lake, is_lake_in};

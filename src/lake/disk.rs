@@ -19,6 +19,11 @@ pub(super) use far::sim as far_sim;
 pub(super) use far::FarDisk;
 pub(super) use local::LocalDisk;
 
+use super::layout;
+
+/// Bytes of a file that are copied at a time.
+const ADOPTED_BYTES: u64 = 1 << 20;
+
 /// Files in folders, written whole and renamed. Every call may fail; what it did until then may be done or not.
 pub(super) trait Disk: Send + Sync + fmt::Debug {
     /// Begins a file, in the place of one that is there, and makes the folders above it. The disk has it only after [`Self::sync`].
@@ -52,6 +57,22 @@ pub(super) trait Disk: Send + Sync + fmt::Debug {
 
     /// The name that a new file keeps, now that it is whole. It lies in the staging folder under `name`, and then under this one.
     fn settled(&self, name: String) -> io::Result<String> {
+        Ok(name)
+    }
+
+    /// Brings a file of another lake, which lies in this one at `from` and is called `its_name` there, into the staging folder, for
+    /// `name`; the name that it keeps.
+    fn adopt(&self, from: &Path, _its_name: &str, name: String) -> io::Result<String> {
+        let (file, mut out) = (self.open(from)?, self.create(&layout::staged(&name))?);
+        let (mut at, mut stretch) = (0, Vec::new());
+        while at < file.size() {
+            let length = ADOPTED_BYTES.min(file.size() - at);
+            stretch.resize(usize::try_from(length).map_err(io::Error::other)?, 0);
+            file.read_at(at, &mut stretch)?;
+            out.write_all(&stretch)?;
+            at += length;
+        }
+        out.flush()?;
         Ok(name)
     }
 

@@ -6,13 +6,14 @@
 //!
 //! - `limits`: how much memory a run takes;
 //! - `collector`: a worker's part; `flow`: whose turn it is; `publish`: what a commit is made of; `repair`: what is
-//!   damaged is read again.
+//!   damaged is read again; `shards`: what many machines stage, and one publishes.
 
 mod collector;
 mod flow;
 mod limits;
 mod publish;
 mod repair;
+mod shards;
 
 use std::collections::HashMap;
 use std::fs;
@@ -35,6 +36,7 @@ use publish::State;
 
 pub use collector::Collector;
 pub use limits::{Limits, MEMORY_BYTES_DEFAULT};
+pub use shards::{Attempt, Days, PlanName, Published, merge_days, publish_shards};
 
 /// What a run has done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

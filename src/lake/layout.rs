@@ -72,6 +72,12 @@ pub(super) fn part_name(name: &str, content: u128) -> Option<String> {
     Some(format!("{generation}-{content:032x}.{end}"))
 }
 
+/// What is in a file, where its name tells.
+pub(super) fn content(name: &str) -> Option<u128> {
+    let content = name.split_once('-')?.1.split_once('.')?.0;
+    u128::from_str_radix(content, 16).ok().filter(|_| is_part(name))
+}
+
 /// Where a file of rows lies whose partition has this folder.
 pub(super) fn rows(folder: PathBuf, name: &str) -> PathBuf {
     let path = folder.join(name);

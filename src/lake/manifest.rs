@@ -46,6 +46,9 @@ pub(super) struct Manifest {
     /// What was damaged and could not be read again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<Lost>,
+    /// Plans that were published of late.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plans: Vec<String>,
 }
 
 /// A file that counts.

@@ -21,6 +21,12 @@ pub trait ObjectStore: Send + Sync + fmt::Debug {
     /// It may not be written, or the service fails whatever is tried: then it may be written or not.
     fn put(&self, key: &str, bytes: Vec<u8>, condition: Condition<'_>) -> Result<Put, StoreError>;
 
+    /// Copies an object as a whole, without fetching it.
+    ///
+    /// # Errors
+    /// It is not there, it may not be read or written, or the service fails whatever is tried.
+    fn copy(&self, from: &str, to: &str) -> Result<(), StoreError>;
+
     /// Removes an object; one that is not there is as good as removed.
     ///
     /// # Errors

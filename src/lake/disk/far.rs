@@ -34,6 +34,8 @@ pub(in crate::lake) struct FarDisk {
     scratch: OnceLock<Scratch>,
     /// Files that never change, and were fetched as a whole.
     fetched: Mutex<HashMap<PathBuf, Arc<Fetched>>>,
+    /// Objects of lakes that are staged inside of this one, by the names that they get.
+    adopted: Mutex<HashMap<String, String>>,
 }
 
 #[derive(Debug)]
@@ -50,7 +52,7 @@ enum Fetched {
 
 impl FarDisk {
     pub(in crate::lake) fn new(store: Arc<dyn ObjectStore>) -> Self {
-        Self { store, scratch: OnceLock::new(), fetched: Mutex::default() }
+        Self { store, scratch: OnceLock::new(), fetched: Mutex::default(), adopted: Mutex::default() }
     }
 
     fn scratch(&self) -> io::Result<&LocalDisk> {
@@ -77,6 +79,10 @@ impl FarDisk {
 
     /// Takes a file that is whole to its place.
     pub(in crate::lake) fn send(&self, name: &str, path: &Path) -> io::Result<()> {
+        let adopted = self.adopted.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        if let Some(from) = adopted {
+            return Ok(self.store.copy(&from, &key(path))?);
+        }
         let bytes = super::read(self.scratch()?, &layout::staged(name))?;
         self.put(path, bytes, Condition::Always).map(drop)
     }
@@ -172,6 +178,14 @@ impl Disk for FarDisk {
         }
         let settled = layout::part_name(&name, hash.digest128()).ok_or_else(|| io::Error::other("no name of a lake's"))?;
         scratch.rename(&path, &layout::staged(&settled))?;
+        Ok(settled)
+    }
+
+    /// The service copies it, when it is published.
+    fn adopt(&self, from: &Path, its_name: &str, name: String) -> io::Result<String> {
+        let settled = layout::content(its_name).and_then(|content| layout::part_name(&name, content));
+        let settled = settled.ok_or_else(|| io::Error::other("its name does not tell what is in it"))?;
+        self.adopted.lock().unwrap_or_else(PoisonError::into_inner).insert(settled.clone(), key(from));
         Ok(settled)
     }
 

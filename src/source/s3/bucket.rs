@@ -202,6 +202,22 @@ impl Bucket {
         }
     }
 
+    async fn copy_one(&self, from: &str, to: &str) -> Result<(), Defeat> {
+        let mut request = self.session.tries();
+        let source = format!("{}/{}", self.session.bucket(), escaped(from));
+        loop {
+            let client = request.client();
+            let call = client.copy_object().bucket(self.session.bucket()).key(to).copy_source(&source).set_request_payer(self.session.payer());
+            match call.send().await {
+                Ok(_) => {
+                    self.session.answered();
+                    return Ok(());
+                }
+                Err(error) => request.recover(Trouble::of(&error)).await?,
+            }
+        }
+    }
+
     async fn delete_one(&self, key: &str) -> Result<(), Defeat> {
         let mut request = self.session.tries();
         loop {
@@ -241,6 +257,15 @@ impl Bucket {
     }
 }
 
+/// A key as part of a URL.
+fn escaped(key: &str) -> String {
+    let mut text = String::with_capacity(key.len());
+    for byte in key.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) { text.push(char::from(byte)) } else { text.push_str(&format!("%{byte:02X}")) }
+    }
+    text
+}
+
 fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
     error.raw_response().map(|raw| raw.status().as_u16())
 }
@@ -256,6 +281,10 @@ impl ObjectStore for Bucket {
 
     fn put(&self, key: &str, bytes: Vec<u8>, condition: Condition<'_>) -> Result<Put, StoreError> {
         self.wait(Right::Put, self.put_all(&self.key(key), bytes, condition))
+    }
+
+    fn copy(&self, from: &str, to: &str) -> Result<(), StoreError> {
+        self.wait(Right::Put, self.copy_one(&self.key(from), &self.key(to)))
     }
 
     fn delete(&self, key: &str) -> Result<(), StoreError> {

@@ -109,6 +109,14 @@ impl ObjectStore for SimStore {
         })
     }
 
+    fn copy(&self, from: &str, to: &str) -> Result<(), StoreError> {
+        let copied = self.call(|state| {
+            let bytes = state.objects.get(from).cloned();
+            bytes.map(|bytes| state.objects.insert(to.to_owned(), bytes))
+        })?;
+        copied.map(drop).ok_or_else(|| StoreError { reason: "it is not there".to_owned(), fatal: None, denied: false })
+    }
+
     fn delete(&self, key: &str) -> Result<(), StoreError> {
         self.call(|state| drop(state.objects.remove(key)))
     }
