@@ -37,6 +37,7 @@ pub mod codes;
 mod columns;
 mod commit;
 mod cut;
+mod ddl;
 mod dictionary;
 mod disk;
 mod error;
@@ -66,6 +67,7 @@ mod tests;
 mod write;
 
 pub use check::{Report, check, check_in};
+pub use ddl::{ddl, files};
 pub use error::LakeError;
 pub use ingest::{Days, Ingest, Limits, MEMORY_BYTES_DEFAULT, PlanName, Published, Summary, merge_days, publish_shards};
 pub use manifest::Damage;

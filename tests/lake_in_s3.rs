@@ -101,7 +101,7 @@ fn a_lake_in_a_bucket_gives_byte_for_byte_what_one_in_a_folder_gives() {
                 continue;
             }
             let run = |lake: &str| String::from_utf8(place.stdout(&[verb, &[lake, "--format", format]].concat())).unwrap();
-            assert_eq!(run("lake"), run(LAKE), "{verb:?} {format}");
+            assert!(run("lake") == run(LAKE), "{verb:?} {format}");
         }
     }
     let queries = [
@@ -150,7 +150,11 @@ fn an_archive_in_a_bucket_and_its_lake_beside_it_agree() {
 fn put_all(bucket: &Memory, folder: &Path, prefix: &str) {
     for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let key = format!("{prefix}/{}", entry.file_name().to_str().unwrap());
-        if entry.file_type().unwrap().is_dir() { put_all(bucket, &entry.path(), &key) } else { bucket.put(&key, std::fs::read(entry.path()).unwrap()) }
+        if entry.file_type().unwrap().is_dir() {
+            put_all(bucket, &entry.path(), &key)
+        } else {
+            bucket.put(&key, std::fs::read(entry.path()).unwrap())
+        }
     }
 }
 
@@ -257,9 +261,12 @@ fn killed_at_any_moment_a_lake_in_a_bucket_stays_whole() {
     let before = place.json(&["query", COUNT, LAKE])["rows"].clone();
     place.bucket.put("lakes/one/notes.txt", b"mine".to_vec());
     // Slow, so that there is something to be killed in.
-    let proxy = Proxy::start(place.server.address, |request: &Request<'_>| {
-        if request.method == "PUT" { Fault::Delay(Duration::from_millis(60)) } else { Fault::None }
-    });
+    let proxy = Proxy::start(
+        place.server.address,
+        |request: &Request<'_>| {
+            if request.method == "PUT" { Fault::Delay(Duration::from_millis(60)) } else { Fault::None }
+        },
+    );
     for pause in [150, 400, 700, 1_000] {
         let mut run = place.command_at(&proxy.endpoint(), &["ingest", "incident", "--lake", LAKE]).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(pause));
@@ -271,11 +278,10 @@ fn killed_at_any_moment_a_lake_in_a_bucket_stays_whole() {
         assert_eq!(place.run(&["lake", "check", LAKE]).status.code(), Some(0));
     }
     place.ok(&["ingest", "incident", "--lake", LAKE]);
-    place.ok(&["ingest", "quiet", "incident", "--lake", "all"]);
+    ["quiet", "incident"].map(|source| place.ok(&["ingest", source, "--lake", "all"]));
     for verb in ["detect", "timeline"] {
         let run = |lake: &str| place.json(&[verb, lake]);
-        assert_eq!(run("all")["findings"], run(LAKE)["findings"]);
-        assert_eq!(run("all")["timelines"], run(LAKE)["timelines"]);
+        assert!(run("all")["findings"] == run(LAKE)["findings"] && run("all")["timelines"] == run(LAKE)["timelines"], "{verb}");
     }
     tidy(&place);
     assert_eq!(place.bucket.get("lakes/one/notes.txt").as_deref(), Some(&b"mine"[..]));

@@ -1,5 +1,8 @@
 //! `tagfall ingest SOURCE… --lake DIR`: every event into Parquet, for the second question.
 
+pub(super) mod shard_file;
+mod shards;
+
 use std::num::NonZeroUsize;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +27,8 @@ Examples:
   tagfall ingest s3://my-trail/AWSLogs/ --lake ./lake        every day, or every hour: only new objects are read
   tagfall ingest ./logs --lake ./lake --select ecr,ecs
   tagfall ingest s3://my-trail/AWSLogs/ --lake s3://my-lakes/trail      the lake may be in S3, too
-  tagfall detect ./lake";
+  tagfall detect ./lake
+  tagfall ingest --shard plan/shard-00001.ndjson --lake ./lake      what one of many machines does (tagfall plan)";
 
 /// How many failures are said.
 const FAILURES_SAID_MAX: usize = 3;
@@ -41,7 +45,7 @@ const AHEAD_SHARE: u64 = 8;
 #[command(after_help = after_help(EXAMPLES))]
 pub struct Args {
     /// Where the logs are: `s3://bucket/prefix`, a folder, a file, or `-` for stdin; any mix of them
-    #[arg(value_name = "SOURCE", required = true)]
+    #[arg(value_name = "SOURCE", required_unless_present_any = ["shard", "merge", "commit"], conflicts_with_all = ["shard", "merge", "commit"])]
     sources: Vec<String>,
 
     /// Folder of the lake, or s3://bucket/prefix; it is made if it is not there
@@ -49,8 +53,25 @@ pub struct Args {
     lake: PathBuf,
 
     /// Keep the events of these services alone: ecr,ecs or ecr.amazonaws.com. A lake keeps the same ones all its life
-    #[arg(long, value_name = "SERVICE", value_delimiter = ',', value_parser = service)]
+    #[arg(long, value_name = "SERVICE", value_delimiter = ',', value_parser = service, conflicts_with_all = ["shard", "merge", "commit"])]
     select: Vec<String>,
+
+    /// Stage what one shard of `tagfall plan` holds, beside the lake; again and at the same time does no harm
+    #[arg(long, value_name = "FILE", help_heading = "Many machines", conflicts_with_all = ["merge", "commit"])]
+    shard: Option<String>,
+
+    /// Merge what the shards have staged for some days, before --commit: 3/8 for the third eighth of all days, or
+    /// account=…/region=…/date=…
+    #[arg(long, value_name = "DAYS", help_heading = "Many machines", conflicts_with = "commit")]
+    merge: Option<String>,
+
+    /// Publish all that the shards have staged, in one commit; refused while shards are missing
+    #[arg(long, help_heading = "Many machines")]
+    commit: bool,
+
+    /// The plan, where shards of several are staged, and so that a --commit may be repeated
+    #[arg(long, value_name = "ID", help_heading = "Many machines", conflicts_with = "shard")]
+    plan: Option<String>,
 
     /// Exit with 0 where some evidence could not be read (3 otherwise)
     #[arg(long)]
@@ -79,11 +100,19 @@ impl Args {
         self.quiet
     }
 
+    /// One of the steps of many machines: these tell what they have done on stdout.
+    pub const fn is_step(&self) -> bool {
+        self.shard.is_some() || self.merge.is_some() || self.commit
+    }
+
     pub fn jobs(&self) -> NonZeroUsize {
         self.jobs.count()
     }
 
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
+        if let Some(step) = self.step(talk) {
+            return step;
+        }
         let started = Instant::now();
         let filter = self.window.filter(&[])?;
         let mut options = sources::options(self.asked());
@@ -159,7 +188,7 @@ pub fn cannot_write(lake: &Path, error: &LakeError) -> Failure {
     let failure = Failure::new(format!("cannot write to the lake {}", lake.display())).because(error);
     match error {
         LakeError::Io { .. } if lake.to_str().is_some_and(is_s3) => {
-            failure.advise("the lake is as the last commit left it: mend the cause (rights are named in docs/S3LAKE.md) and run again")
+            failure.advise("the lake is as the last commit left it: mend the cause (rights are named in docs/CLUSTER.md) and run again")
         }
         LakeError::Busy { .. } => failure.advise("wait until the other run has ended; this one has changed nothing"),
         LakeError::Overtaken { .. } => failure.advise("run it again: what the other run has committed is in the lake, and only the rest is read"),
@@ -202,7 +231,7 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 /// `ecr` means `ecr.amazonaws.com`.
-fn service(text: &str) -> Result<String, String> {
+pub(super) fn service(text: &str) -> Result<String, String> {
     let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte));
     if !plain(text) {
         return Err("write services as CloudTrail does: ecr, ecs, or ecr.amazonaws.com".to_owned());

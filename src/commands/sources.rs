@@ -121,7 +121,7 @@ pub fn pruned_by(plan: &[PlannedSource]) -> Pruned {
     all
 }
 
-fn add(all: &mut Pruned, more: Pruned) {
+pub fn add(all: &mut Pruned, more: Pruned) {
     all.places = all.places.saturating_add(more.places);
     all.no_evidence = all.no_evidence.saturating_add(more.no_evidence);
     all.accounts.extend(more.accounts);
@@ -150,7 +150,7 @@ fn fatal(error: &FatalError) -> Failure {
     Failure::new(error.what()).because(&error.detail).advise(error.advice())
 }
 
-fn not_opened(error: &OpenError) -> Failure {
+pub fn not_opened(error: &OpenError) -> Failure {
     match error {
         OpenError::NotFound { path } => {
             let failure = Failure::new(format!("cannot read {path}")).because("there is no such file or folder");
@@ -193,7 +193,7 @@ fn bucket_address(name: &str) -> Option<String> {
     Some(format!("s3://{bucket}/{path}"))
 }
 
-fn not_planned(error: &PlanError) -> Failure {
+pub fn not_planned(error: &PlanError) -> Failure {
     match error {
         PlanError::Open(error) => not_opened(error),
         PlanError::Fatal(error) => fatal(error),

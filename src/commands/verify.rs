@@ -98,7 +98,8 @@ impl Args {
         let options = Options { other_kinds: true, ..sources::options(asked) };
         for spec in &self.sources {
             if sources::is_lake(spec, &options)? {
-                let failure = Failure::new(format!("cannot verify {spec}")).because("it is a lake: it holds events, and not the objects they came in");
+                let failure =
+                    Failure::new(format!("cannot verify {spec}")).because("it is a lake: it holds events, and not the objects they came in");
                 return Err(failure.advise("name the logs that it was made from"));
             }
         }

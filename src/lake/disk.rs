@@ -14,9 +14,9 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::path::Path;
 
+pub(super) use far::FarDisk;
 #[cfg(test)]
 pub(super) use far::sim as far_sim;
-pub(super) use far::FarDisk;
 pub(super) use local::LocalDisk;
 
 use super::layout;

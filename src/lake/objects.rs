@@ -107,11 +107,7 @@ pub(super) fn add(
 type Add<'a> = dyn FnMut(&ObjectState) -> Result<(), LakeError> + 'a;
 
 /// Writes a segment into the staging folder; its name, and what it is to be.
-fn write_segment(
-    disk: &dyn Disk,
-    name: String,
-    fill: impl FnOnce(&mut Add<'_>) -> Result<(), LakeError>,
-) -> Result<(String, Seal), LakeError> {
+fn write_segment(disk: &dyn Disk, name: String, fill: impl FnOnce(&mut Add<'_>) -> Result<(), LakeError>) -> Result<(String, Seal), LakeError> {
     let path = layout::staged(&name);
     let io = |error: io::Error| LakeError::io(&path, error);
     let (cuts, mut objects) = (Cuts::default(), 0);

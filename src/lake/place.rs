@@ -16,6 +16,8 @@ use crate::source::store::{Condition, Got, ObjectStore, Put, StoreError};
 pub enum Place {
     Folder(PathBuf),
     Store(Arc<dyn ObjectStore>),
+    /// A lake that is staged in one in S3.
+    Staged(Arc<dyn ObjectStore>),
 }
 
 impl Place {
@@ -23,7 +25,7 @@ impl Place {
     pub fn name(&self) -> PathBuf {
         match self {
             Self::Folder(folder) => folder.clone(),
-            Self::Store(store) => store.address("").into(),
+            Self::Store(store) | Self::Staged(store) => store.address("").into(),
         }
     }
 
@@ -31,7 +33,7 @@ impl Place {
     pub(super) fn below(&self, path: &str) -> Self {
         match self {
             Self::Folder(folder) => Self::Folder(folder.join(path)),
-            Self::Store(store) => Self::Store(Arc::new(Below { store: Arc::clone(store), prefix: format!("{path}/") })),
+            Self::Store(store) | Self::Staged(store) => Self::Staged(Arc::new(Below { store: Arc::clone(store), prefix: format!("{path}/") })),
         }
     }
 
@@ -39,7 +41,7 @@ impl Place {
     pub(super) fn has_lake(&self) -> Result<bool, LakeError> {
         match self {
             Self::Folder(folder) => Ok(is_lake(folder)),
-            Self::Store(store) => is_lake_in(&**store).map_err(|error| LakeError::io(&self.name(), error)),
+            Self::Store(store) | Self::Staged(store) => is_lake_in(&**store).map_err(|error| LakeError::io(&self.name(), error)),
         }
     }
 
@@ -48,6 +50,7 @@ impl Place {
         match self {
             Self::Folder(folder) => Ok(Arc::new(LocalDisk::open(folder).map_err(|error| LakeError::io(folder, error))?)),
             Self::Store(store) => Ok(Arc::new(FarDisk::new(Arc::clone(store)))),
+            Self::Staged(store) => Ok(Arc::new(FarDisk::staged(Arc::clone(store)))),
         }
     }
 
@@ -59,7 +62,7 @@ impl Place {
                 Err(error) => return Err(LakeError::io(&folder.join(path), error)),
                 Ok(entries) => entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect(),
             },
-            Self::Store(store) => {
+            Self::Store(store) | Self::Staged(store) => {
                 let prefix = format!("{path}/");
                 let keys = store.list(&prefix).map_err(|error| LakeError::io(Path::new(path), error))?;
                 keys.iter().filter_map(|key| Some(key.strip_prefix(&prefix)?.split('/').next()?.to_owned())).collect()
@@ -77,7 +80,7 @@ impl Place {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(LakeError::io(&folder.join(path), error)),
                 _ => Ok(()),
             },
-            Self::Store(store) => {
+            Self::Store(store) | Self::Staged(store) => {
                 let failed = |error| LakeError::io(Path::new(path), error);
                 let mut keys = store.list(&format!("{path}/")).map_err(failed)?;
                 // The manifest of a staged lake goes first: what is left of it is none any more.

@@ -159,8 +159,12 @@ pub(in crate::lake) fn journaled(disk: &FarDisk) -> BTreeSet<PathBuf> {
 
 /// Brings the lists of those partitions that a commit has changed up to the manifest: for each, the addresses of its files.
 fn write_lists(disk: &FarDisk, manifest: &Manifest, journal: &Journal) -> io::Result<()> {
+    if !disk.is_listed() {
+        return Ok(());
+    }
     let changed: BTreeSet<&Partition> = journal.arriving.iter().chain(&journal.leaving).filter_map(|moving| moving.partition.as_ref()).collect();
-    let lists: Vec<(PathBuf, String)> = changed.into_iter().filter(|partition| !partition.native).map(|partition| list(disk, manifest, partition)).collect();
+    let lists: Vec<(PathBuf, String)> =
+        changed.into_iter().filter(|partition| !partition.native).map(|partition| list(disk, manifest, partition)).collect();
     let paths: Vec<&PathBuf> = lists.iter().map(|(path, _)| path).collect();
     let text = |path: &Path| lists.iter().find(|(other, _)| other == path).map(|(_, text)| text.as_bytes()).unwrap_or_default();
     let write = |path: &Path| {

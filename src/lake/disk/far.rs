@@ -30,6 +30,8 @@ const STRETCH_BYTES: u64 = 1 << 20;
 #[derive(Debug)]
 pub(in crate::lake) struct FarDisk {
     store: Arc<dyn ObjectStore>,
+    /// Other tools are to find its files.
+    is_listed: bool,
     /// Made when something is written.
     scratch: OnceLock<Scratch>,
     /// Files that never change, and were fetched as a whole.
@@ -52,7 +54,16 @@ enum Fetched {
 
 impl FarDisk {
     pub(in crate::lake) fn new(store: Arc<dyn ObjectStore>) -> Self {
-        Self { store, scratch: OnceLock::new(), fetched: Mutex::default(), adopted: Mutex::default() }
+        Self { store, is_listed: true, scratch: OnceLock::new(), fetched: Mutex::default(), adopted: Mutex::default() }
+    }
+
+    /// The same for a lake that nobody else is to look into.
+    pub(in crate::lake) fn staged(store: Arc<dyn ObjectStore>) -> Self {
+        Self { is_listed: false, ..Self::new(store) }
+    }
+
+    pub(in crate::lake) const fn is_listed(&self) -> bool {
+        self.is_listed
     }
 
     fn scratch(&self) -> io::Result<&LocalDisk> {

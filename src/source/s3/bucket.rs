@@ -133,7 +133,9 @@ impl Bucket {
                         session.answered();
                         Ok(None)
                     }
-                    Some(416) => Err(Trouble { kind: TroubleKind::Refused, detail: format!("it ends before byte {}", part.map_or(0, |part| part.end)) }),
+                    Some(416) => {
+                        Err(Trouble { kind: TroubleKind::Refused, detail: format!("it ends before byte {}", part.map_or(0, |part| part.end)) })
+                    }
                     _ => Err(trouble),
                 };
             }
@@ -162,7 +164,8 @@ impl Bucket {
         if let Some(given) = given {
             let (range, size) = given.strip_prefix("bytes ").and_then(|given| given.split_once('/')).ok_or_else(garbled)?;
             let size: u64 = size.parse().map_err(|_| garbled())?;
-            let (start, end) = range.split_once('-').and_then(|(start, end)| Some((start.parse::<u64>().ok()?, end.parse::<u64>().ok()?))).ok_or_else(garbled)?;
+            let (start, end) =
+                range.split_once('-').and_then(|(start, end)| Some((start.parse::<u64>().ok()?, end.parse::<u64>().ok()?))).ok_or_else(garbled)?;
             let fits = start == part.start && end + 1 == part.end.min(size) && end + 1 - start == came;
             return if fits { Ok(Got { bytes, tag, size }) } else { Err(garbled()) };
         }
@@ -204,7 +207,9 @@ impl Bucket {
 
     async fn copy_one(&self, from: &str, to: &str) -> Result<(), Defeat> {
         let mut request = self.session.tries();
-        let source = format!("{}/{}", self.session.bucket(), escaped(from));
+        let bucket = self.session.bucket();
+        // Behind an access point, keys are called objects of it.
+        let source = format!("{bucket}/{}{}", if bucket.starts_with("arn:") { "object/" } else { "" }, escaped(from));
         loop {
             let client = request.client();
             let call = client.copy_object().bucket(self.session.bucket()).key(to).copy_source(&source).set_request_payer(self.session.payer());

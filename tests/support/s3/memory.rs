@@ -251,6 +251,17 @@ impl S3 for Memory {
         Ok(S3Response::new(PutObjectOutput { e_tag: Some(ETag::Strong(e_tag)), ..Default::default() }))
     }
 
+    async fn copy_object(&self, request: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
+        let input = request.input;
+        self.check_bucket(&input.bucket)?;
+        let CopySource::Bucket { key, .. } = &input.copy_source else { return Err(s3_error!(NotImplemented, "copies from a bucket alone")) };
+        self.log.lock().unwrap().push(format!("COPY {key} {}", input.key));
+        let mut objects = self.objects.write().unwrap();
+        let object = objects.get(&**key).cloned().ok_or_else(|| refused(Refusal::Gone))?;
+        objects.insert(input.key, object);
+        Ok(S3Response::new(CopyObjectOutput { copy_object_result: Some(CopyObjectResult::default()), ..Default::default() }))
+    }
+
     async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
         let input = request.input;
         self.check_bucket(&input.bucket)?;

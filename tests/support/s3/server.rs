@@ -94,6 +94,10 @@ impl s3s::S3 for Shared {
         self.0.put_object(request).await
     }
 
+    async fn copy_object(&self, request: s3s::S3Request<s3s::dto::CopyObjectInput>) -> s3s::S3Result<s3s::S3Response<s3s::dto::CopyObjectOutput>> {
+        self.0.copy_object(request).await
+    }
+
     async fn delete_object(
         &self,
         request: s3s::S3Request<s3s::dto::DeleteObjectInput>,
