@@ -270,7 +270,8 @@ fn sync_up(disk: &dyn Disk, folders: &BTreeSet<PathBuf>) -> Result<(), LakeError
     sync_all(&Vec::from_iter(all), disk.synced_together(), |folder| disk.sync_folder(folder))
 }
 
-fn sync_all<P: AsRef<Path> + Sync>(paths: &[P], together: usize, sync: impl Fn(&Path) -> io::Result<()> + Sync) -> Result<(), LakeError> {
+/// Does something to each of many files, some at the same time.
+pub(super) fn sync_all<P: AsRef<Path> + Sync>(paths: &[P], together: usize, sync: impl Fn(&Path) -> io::Result<()> + Sync) -> Result<(), LakeError> {
     let next = AtomicUsize::new(0);
     let work = || {
         while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)).map(AsRef::as_ref) {

@@ -7,9 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::LakeError;
+use super::commit::sync_all;
 use super::disk::{Disk, FarDisk, LocalDisk};
 use super::read::{is_lake, is_lake_in};
 use crate::source::store::{Condition, Got, ObjectStore, Put, StoreError};
+
+/// Objects that are removed at the same time.
+const REMOVED_TOGETHER: usize = 32;
 
 /// A lake's place, whether or not one is there.
 #[derive(Debug, Clone)]
@@ -82,10 +86,11 @@ impl Place {
             },
             Self::Store(store) | Self::Staged(store) => {
                 let failed = |error| LakeError::io(Path::new(path), error);
-                let mut keys = store.list(&format!("{path}/")).map_err(failed)?;
+                let keys = store.list(&format!("{path}/")).map_err(failed)?;
                 // The manifest of a staged lake goes first: what is left of it is none any more.
-                keys.sort_by_key(|key| !key.contains("/_tagfall/manifest"));
-                keys.iter().try_for_each(|key| store.delete(key)).map_err(failed)
+                let (manifests, others): (Vec<_>, Vec<_>) = keys.iter().partition(|key| key.contains("/_tagfall/manifest"));
+                let remove = |key: &Path| Ok(store.delete(&key.to_string_lossy())?);
+                sync_all(&manifests, REMOVED_TOGETHER, remove).and_then(|()| sync_all(&others, REMOVED_TOGETHER, remove))
             }
         }
     }

@@ -26,6 +26,8 @@ use crate::source::store::{Condition, Put};
 
 /// Objects that are written, or removed, at the same time. Each is in memory as a whole while it is written.
 const TOGETHER: usize = 4;
+/// Objects that the service copies at the same time.
+const COPIED_TOGETHER: usize = 32;
 
 fn io_error(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> LakeError {
     move |error| LakeError::io(path.as_ref(), error)
@@ -44,9 +46,11 @@ pub(super) fn publish(disk: &FarDisk, present: &Manifest, next: &Manifest) -> Re
         let _ = disk.remove(&name);
         return Err(LakeError::Unconditional { lake: disk.address(Path::new("")).into() });
     }
-    sync_all(&journal.arriving.iter().map(Moving::path).collect::<Vec<_>>(), TOGETHER, |path| {
-        disk.send(path.file_name().and_then(|name| name.to_str()).unwrap_or_default(), path)
-    })?;
+    let (copied, sent): (Vec<_>, Vec<_>) = journal.arriving.iter().partition(|moving| disk.is_adopted(&moving.name));
+    for (these, together) in [(copied, COPIED_TOGETHER), (sent, TOGETHER)] {
+        let paths: Vec<PathBuf> = these.iter().map(|moving| moving.path()).collect();
+        sync_all(&paths, together, |path| disk.send(path.file_name().and_then(|name| name.to_str()).unwrap_or_default(), path))?;
+    }
     if present.generation > 0 {
         let text = present.text().map_err(|error| LakeError::io(before.as_ref(), error))?;
         disk.put(before.as_ref(), text.into_bytes(), Condition::Always).map_err(io_error(before))?;

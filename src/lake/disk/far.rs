@@ -88,6 +88,11 @@ impl FarDisk {
         Ok(self.store.put(&key(path), bytes, condition)?)
     }
 
+    /// Whether a file is an object of another lake, which the service copies.
+    pub(in crate::lake) fn is_adopted(&self, name: &str) -> bool {
+        self.adopted.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name)
+    }
+
     /// Takes a file that is whole to its place.
     pub(in crate::lake) fn send(&self, name: &str, path: &Path) -> io::Result<()> {
         let adopted = self.adopted.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
