@@ -278,7 +278,9 @@ fn killed_at_any_moment_a_lake_in_a_bucket_stays_whole() {
         assert_eq!(place.run(&["lake", "check", LAKE]).status.code(), Some(0));
     }
     place.ok(&["ingest", "incident", "--lake", LAKE]);
-    ["quiet", "incident"].map(|source| place.ok(&["ingest", source, "--lake", "all"]));
+    for source in ["quiet", "incident"] {
+        place.ok(&["ingest", source, "--lake", "all"]);
+    }
     for verb in ["detect", "timeline"] {
         let run = |lake: &str| place.json(&[verb, lake]);
         assert!(run("all")["findings"] == run(LAKE)["findings"] && run("all")["timelines"] == run(LAKE)["timelines"], "{verb}");

@@ -221,6 +221,61 @@ fn stopped_at_any_call_a_commit_to_a_bucket_is_there_as_a_whole_or_not_at_all() 
     assert!(kept_old > 5 && kept_new > 5, "{kept_old} before, {kept_new} after");
 }
 
+/// Another run opens the lake, and mostly commits, before each call of a commit in turn.
+#[test]
+fn a_run_that_is_slow_at_any_call_is_neither_robbed_of_its_parts_nor_in_the_way() {
+    let (mut first_won, mut second_won) = (0, 0);
+    for commits in [false, true] {
+        for at in 0..60 {
+            let what = format!("before call {at}, commits {commits}");
+            let (mut random, store) = (Random(at), SimStore::default());
+            let (slow, mut model) = (disk(&store), empty());
+            for _ in 0..2 {
+                let next = next(&slow, &model, &mut random);
+                publish(&slow, &model.manifest, &next.manifest).unwrap();
+                model = next;
+            }
+            // What a third one has left that was killed.
+            let killed = next(&slow, &model, &mut Random(77));
+            store.fail_after(4, Fault::Stop, true);
+            publish(&slow, &model.manifest, &killed.manifest).unwrap_err();
+            store.restart();
+            let mine = next(&slow, &model, &mut random);
+            let quick = disk(&store);
+            let others = Arc::new(std::sync::Mutex::new(None));
+            let (came, told) = (Arc::clone(&others), model.clone());
+            store.between(at, move || {
+                let manifest = open(&quick).unwrap();
+                if commits && manifest.generation == told.manifest.generation {
+                    let theirs = next(&quick, &told, &mut Random(at + 1_000));
+                    publish(&quick, &manifest, &theirs.manifest).unwrap();
+                    *came.lock().unwrap() = Some(theirs);
+                }
+            });
+            let done = publish(&slow, &model.manifest, &mine.manifest);
+            let theirs = others.lock().unwrap().take();
+            let there = match (done, theirs) {
+                (Ok(()), None) => {
+                    first_won += 1;
+                    mine
+                }
+                (Err(LakeError::Overtaken { .. }), Some(theirs)) => {
+                    second_won += 1;
+                    theirs
+                }
+                (done, theirs) => panic!("{what}: {done:?}, and the other one has committed: {}", theirs.is_some()),
+            };
+            holds(&store, &there, &what);
+            has_all(&disk(&store), &model, &what);
+            store.between(u64::MAX / 2, || {});
+            open(&disk(&store)).unwrap();
+            holds(&store, &there, &what);
+            is_tidy(&store, &there, &what);
+        }
+    }
+    assert!(first_won > 60 && second_won > 5, "{first_won} and {second_won}");
+}
+
 #[test]
 fn of_a_run_that_was_killed_everything_goes_once_it_cannot_commit_any_more() {
     let (mut random, store) = (Random(9), SimStore::default());

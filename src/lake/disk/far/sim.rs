@@ -25,6 +25,17 @@ struct State {
     /// The call that fails is done all the same: only its answer is lost.
     done: bool,
     calls: u64,
+    /// What somebody else does before the call with this number.
+    between: Option<(u64, Between)>,
+}
+
+/// Another run, at work while this one waits for an answer.
+struct Between(Box<dyn FnOnce() + Send>);
+
+impl std::fmt::Debug for Between {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Between")
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -45,6 +56,12 @@ impl SimStore {
         (state.calls_left, state.fault, state.done) = (Some(calls), Some(fault), done);
     }
 
+    /// Does `work` before the call that comes after `calls` more.
+    pub(in crate::lake) fn between(&self, calls: u64, work: impl FnOnce() + Send + 'static) {
+        let mut state = self.state();
+        state.between = Some((state.calls + calls, Between(Box::new(work))));
+    }
+
     pub(in crate::lake) fn restart(&self) {
         let mut state = self.state();
         (state.calls_left, state.fault) = (None, None);
@@ -58,6 +75,13 @@ impl SimStore {
     fn call<T>(&self, work: impl FnOnce(&mut State) -> T) -> Result<T, StoreError> {
         let failed = || StoreError { reason: "the service failed".to_owned(), fatal: None, denied: false };
         let mut state = self.state();
+        if state.between.as_ref().is_some_and(|(at, _)| *at <= state.calls)
+            && let Some((_, Between(work))) = state.between.take()
+        {
+            drop(state);
+            work();
+            state = self.state();
+        }
         state.calls += 1;
         match (state.calls_left, state.fault) {
             (Some(0), Some(fault)) => {
