@@ -149,6 +149,14 @@ impl History {
         &self.supposed
     }
 
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    pub(super) fn all_events(&self) -> &[Noted] {
+        &self.events
+    }
+
     /// A lifecycle policy; one without rules for none.
     pub fn policy(&self, number: PolicyNo) -> &Arc<Policy> {
         self.names.policy_of(number)
