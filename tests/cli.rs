@@ -20,6 +20,10 @@ mod recipes;
 #[path = "cli/widths.rs"]
 mod widths;
 
+#[cfg(feature = "sql")]
+#[path = "cli/headings.rs"]
+mod headings;
+
 #[path = "cli/formats.rs"]
 mod formats;
 

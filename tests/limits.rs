@@ -95,7 +95,8 @@ fn bombs_of_parquet_are_refused_within_the_memory() {
         assert_eq!((code, document["coverage"]["objects_failed"].as_u64()), (3, Some(1)), "{name}");
         assert!(failures[0]["reason"].as_str().unwrap().contains(reason), "{name}: {}", failures[0]);
         assert!(peak.is_none_or(|peak| peak < 150), "{name} took {peak:?} MiB");
-        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{name} took {:?}", begun.elapsed());
+        // Without optimisation, on a machine that does other things, too.
+        assert!(begun.elapsed() < std::time::Duration::from_secs(300), "{name} took {:?}", begun.elapsed());
     }
 }
 
