@@ -18,7 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use nouns::Redact;
 use pseudonym::Key;
-pub use pseudonym::Kind;
+pub use pseudonym::{COUNTED, Kind};
 
 /// Gives pseudonyms, and remembers them.
 pub struct Redactor {

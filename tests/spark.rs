@@ -79,7 +79,8 @@ impl Cluster {
         let mut command = Command::new(self.home.join("bin/spark-submit"));
         command.env("SPARK_HOME", &self.home).env("PYSPARK_PYTHON", &self.python).env("SPARK_LOCAL_IP", "127.0.0.1");
         command.args(["--master", &self.master, "--driver-memory", "400m", "--executor-memory", "400m"]);
-        for setting in ["spark.ui.enabled=false", "spark.driver.host=127.0.0.1", "spark.speculation=true", "spark.log.level=WARN"].iter().chain(conf) {
+        for setting in ["spark.ui.enabled=false", "spark.driver.host=127.0.0.1", "spark.speculation=true", "spark.log.level=WARN"].iter().chain(conf)
+        {
             command.args(["--conf", setting]);
         }
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/spark/tagfall_spark.py"));
@@ -165,9 +166,12 @@ impl Place {
 
     fn compare(&self, one: &str, other: &str) {
         let all = "SELECT * FROM cloudtrail_logs ORDER BY eventtime, eventid, eventname, requestparameters";
-        let asked: [&[&str]; 4] = [&["detect", "--format", "json"], &["timeline", "--format", "json"], &["forecast", "--format", "json"], &[
-            "query", all, "--format", "csv",
-        ]];
+        let asked: [&[&str]; 4] = [
+            &["detect", "--format", "json"],
+            &["timeline", "--format", "json"],
+            &["forecast", "--format", "json"],
+            &["query", all, "--format", "csv"],
+        ];
         for args in asked {
             let answer = |lake: &str| String::from_utf8(self.run(&[args, &[lake]].concat()).stdout).unwrap();
             let (one, other) = (answer(one), answer(other));
@@ -198,7 +202,8 @@ fn a_cluster_makes_the_lake_that_one_machine_makes_whatever_fails_on_the_way() {
     assert_eq!(place.run(&[&["ingest"], &sources[..], &["--lake", "one"]].concat()).status.code(), Some(3), "an object is damaged");
 
     // A child that fails once.
-    let fails_once = place.wrapped("fails", "case \"$*\" in *shard-00002*) if mkdir $marks/failed 2>/dev/null; then echo 'out of luck' >&2; exit 7; fi;; esac");
+    let fails_once =
+        place.wrapped("fails", "case \"$*\" in *shard-00002*) if mkdir $marks/failed 2>/dev/null; then echo 'out of luck' >&2; exit 7; fi;; esac");
     let output = cluster.driver(&place, &fails_once, "s3://trail/fails", &sources, &[]).output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     assert!(place.world.path("fails/marks/failed").exists() && text(&output).contains("out of luck"), "its stderr is kept: {}", text(&output));

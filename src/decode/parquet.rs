@@ -12,9 +12,7 @@ use std::borrow::Cow;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
-use polars_parquet::read::{
-    BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, column_iter_to_arrays, read_metadata,
-};
+use polars_parquet::read::{BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, column_iter_to_arrays, read_metadata};
 
 use super::guard::guarded;
 use super::room::{Room, Taken};
@@ -236,9 +234,10 @@ impl<'r, R: Read + Seek> Made<'r, R> {
             }
             self.row += 1;
         }
-        self.allowed = self.allowed.checked_sub(self.out.len() as u64).ok_or_else(|| {
-            format!("Parquet whose records are more than {RATIO_MAX} times as large as it is: no log comes near that")
-        })?;
+        self.allowed = self
+            .allowed
+            .checked_sub(self.out.len() as u64)
+            .ok_or_else(|| format!("Parquet whose records are more than {RATIO_MAX} times as large as it is: no log comes near that"))?;
         Ok(())
     }
 
