@@ -7,6 +7,7 @@
 //! What stays: times, regions, digests of images, kinds and severities, names of events, AWS services, and tags that are made of numbers and
 //! the usual words (`release-2026.03.02`, `latest`). docs/REFERENCE.md has the list.
 
+mod fields;
 mod learn;
 mod nouns;
 mod pseudonym;
