@@ -220,7 +220,7 @@ pub fn main(stdout: Stdout) -> ExitCode {
     let cli = match Cli::try_parse_from(&settled.arguments) {
         Ok(cli) => cli,
         // `--help` and `--version` come here, too: they go to stdout with exit code 0.
-        Err(usage) => return misused(&usage, &arguments, stdout),
+        Err(usage) => return misused(&usage, &settled.arguments, stdout),
     };
     let talk = Arc::new(Talk::new(cli.command.quiet()));
     settled.note.iter().for_each(|note| talk.note(note));
