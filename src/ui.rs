@@ -26,6 +26,7 @@ pub mod progress;
 pub mod quantity;
 pub mod report;
 mod sarif;
+pub mod settings;
 mod tags;
 pub mod talk;
 pub mod timelines;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::gather::{budget, watched};
-use super::options::{Jobs, S3, Sources, Window};
+use super::options::{Jobs, S3, SettingsFrom, Sources, Window};
 use super::{Ending, after_help, interrupt, machine, nothing, sources, values};
 use crate::decode::Wanted;
 use crate::failure::Failure;
@@ -93,6 +93,9 @@ pub struct Args {
 
     #[command(flatten)]
     s3: S3,
+
+    #[command(flatten)]
+    _settings: SettingsFrom,
 }
 
 impl Args {

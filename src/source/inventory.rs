@@ -97,7 +97,7 @@ fn of_folder(spec: &str, selection: &Selection) -> Result<Inventory, PlanError> 
 pub fn open_items(spec: &str, items: Vec<Item>, options: &Options, filter: &Filter) -> Result<Box<dyn Feed>, OpenError> {
     let selection = Selection::new(filter);
     if let Some(rest) = strip_s3(spec) {
-        return open_s3(spec, rest, items, options);
+        return open_s3(spec, rest, items, options, selection);
     }
     let metadata = std::fs::metadata(spec).map_err(|error| cannot_open(spec, &error))?;
     if metadata.is_dir() {
@@ -137,12 +137,12 @@ fn of_s3(spec: &str, _rest: &str, _options: &Options, _selection: Selection) -> 
 }
 
 #[cfg(feature = "s3")]
-fn open_s3(spec: &str, rest: &str, items: Vec<Item>, options: &Options) -> Result<Box<dyn Feed>, OpenError> {
+fn open_s3(spec: &str, rest: &str, items: Vec<Item>, options: &Options, selection: Selection) -> Result<Box<dyn Feed>, OpenError> {
     let address = super::s3::Address::parse(rest).map_err(|reason| OpenError::BadAddress { address: spec.to_owned(), reason })?;
-    Ok(Box::new(super::s3::S3::open_items(spec, address, options, items)?))
+    Ok(Box::new(super::s3::S3::open_items(spec, address, options, items, selection)?))
 }
 
 #[cfg(not(feature = "s3"))]
-fn open_s3(spec: &str, _rest: &str, _items: Vec<Item>, _options: &Options) -> Result<Box<dyn Feed>, OpenError> {
+fn open_s3(spec: &str, _rest: &str, _items: Vec<Item>, _options: &Options, _selection: Selection) -> Result<Box<dyn Feed>, OpenError> {
     Err(OpenError::WithoutS3 { address: spec.to_owned() })
 }
