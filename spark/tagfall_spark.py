@@ -67,16 +67,20 @@ def run(command, environment=None):
     return json.loads(lines[0]), code == INCOMPLETE
 
 
+def allowed(path):
+    """The same file, with the right to be executed: what comes out of S3, or was shipped, has lost it."""
+    if os.path.isfile(path) and not os.access(path, os.X_OK):
+        os.chmod(path, os.stat(path).st_mode | stat.S_IXUSR)
+    return path
+
+
 def executable(path, shipped):
-    """Where the program is on this machine. What Spark has shipped has lost its right to be executed."""
+    """Where the program is on this machine."""
     if not shipped:
         return path
     from pyspark import SparkFiles
 
-    found = SparkFiles.get(os.path.basename(path))
-    if not os.access(found, os.X_OK):
-        os.chmod(found, os.stat(found).st_mode | stat.S_IXUSR)
-    return found
+    return allowed(SparkFiles.get(os.path.basename(path)))
 
 
 def step(settings, arguments):
@@ -124,7 +128,7 @@ def main(arguments=None):
     from pyspark.sql import SparkSession
 
     context = SparkSession.builder.appName("tagfall").getOrCreate().sparkContext
-    here = os.path.abspath(asked.ship) if asked.ship else asked.binary
+    here = allowed(os.path.abspath(asked.ship)) if asked.ship else asked.binary
     if shutil.which(here) is None:
         sys.exit("tagfall_spark: there is no program %s on the driver: name it with --binary or --ship" % here)
     if asked.ship:

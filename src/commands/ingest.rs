@@ -39,7 +39,7 @@ const AHEAD_SHARE: u64 = 8;
 ///
 /// Each event stands in the lake once, on the day it happened. What the lake has already is not read again. The run may be
 /// interrupted at any time: the lake stays as its last commit left it, and the next run goes on from there. Any tool that
-/// knows Hive partitions reads it as it is; every verb of tagfall takes it as a SOURCE. --since, --until, --account and
+/// knows Hive partitions reads one in a folder as it is; every verb of tagfall takes it as a SOURCE. --since, --until, --account and
 /// --region choose objects by their keys; of those that are read, every event is kept.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES))]

@@ -48,7 +48,10 @@ pub fn lake<'s>(spec: &'s str, options: &Options) -> Result<Option<Lake<'s>>, Fa
         return Ok(crate::lake::is_lake(folder).then_some(Lake::Folder(folder)));
     }
     let store = store(spec, options)?;
-    match crate::lake::is_lake_in(&*store) {
+    let asked = std::sync::Arc::clone(&store);
+    // Where the run is interrupted meanwhile, whoever reads finds nothing.
+    let Some(found) = super::interrupt::unless_asked(move || crate::lake::is_lake_in(&*asked)) else { return Ok(None) };
+    match found {
         Ok(is_lake) => Ok(is_lake.then_some(Lake::Store(store))),
         Err(error) => match error.fatal {
             Some(error) => Err(fatal(&error)),

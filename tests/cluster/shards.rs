@@ -1,20 +1,14 @@
 //! One ingest made by many processes: whatever is killed, doubled or missing, the lake is the one that a single run makes.
-#![cfg(all(feature = "sql", feature = "s3"))]
 
-#[path = "support/s3/mod.rs"]
-mod s3;
-#[path = "cli/world.rs"]
-#[allow(dead_code)]
-mod world;
-
+use crate::s3;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use s3::{Fault, Memory, Proxy, Request, Server};
+use crate::s3::{Fault, Memory, Proxy, Request, Server};
+use crate::world::World;
 use serde_json::Value;
-use world::World;
 
 struct Place {
     world: World,

@@ -1,21 +1,15 @@
 //! A lake in a bucket, as a user meets it: the same answers as from a folder, byte for byte; runs that are killed, that come second,
 //! and a service that fails on the way.
-#![cfg(all(feature = "sql", feature = "s3"))]
 
-#[path = "support/s3/mod.rs"]
-mod s3;
-#[path = "cli/world.rs"]
-#[allow(dead_code)]
-mod world;
-
+use crate::s3;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use s3::{Fault, Memory, Proxy, Request, Server, error_answer};
+use crate::s3::{Fault, Memory, Proxy, Request, Server, error_answer};
+use crate::world::World;
 use serde_json::Value;
-use world::World;
 
 const LAKE: &str = "s3://trail/lakes/one";
 

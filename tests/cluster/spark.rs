@@ -2,14 +2,8 @@
 //!
 //! Needs Java and PySpark 3.5 or 4.x. `TAGFALL_PYSPARK` names a Python that has it, and then a cluster that does not come up is a
 //! failure; without it the test looks for `python3`, and says loudly that it is skipped where there is none.
-#![cfg(all(feature = "sql", feature = "s3", unix))]
 
-#[path = "support/s3/mod.rs"]
-mod s3;
-#[path = "cli/world.rs"]
-#[allow(dead_code)]
-mod world;
-
+use crate::s3;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -18,8 +12,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use s3::{Memory, Server};
-use world::World;
+use crate::s3::{Memory, Server};
+use crate::world::World;
 
 /// Far more than starting a machine of Java takes.
 const SOON: Duration = Duration::from_secs(240);
@@ -35,7 +29,7 @@ fn pyspark() -> Option<(PathBuf, PathBuf)> {
         Some(home) if java => Some((python, home.into())),
         _ if named.is_some() => panic!("TAGFALL_PYSPARK is set: {} has no PySpark, or there is no Java", python.display()),
         _ => {
-            eprintln!("SKIPPED: tests/spark.rs needs Java and PySpark (pip install 'pyspark>=3.5,<3.6'); TAGFALL_PYSPARK names its Python");
+            eprintln!("SKIPPED: tests/cluster/spark.rs needs Java and PySpark (pip install 'pyspark>=3.5,<3.6'); TAGFALL_PYSPARK names its Python");
             None
         }
     }
@@ -60,7 +54,7 @@ impl Cluster {
         for number in 1..=2 {
             let (log, work) = (folder.join(format!("worker{number}.log")), folder.join(format!("work{number}")));
             let worker = "org.apache.spark.deploy.worker.Worker";
-            let args = [worker, "--host", "127.0.0.1", "--webui-port", "0", "--cores", "1", "--memory", "600m", "--work-dir"];
+            let args = [worker, "--host", "127.0.0.1", "--webui-port", "0", "--cores", "1", "--memory", "700m", "--work-dir"];
             cluster.launch(&[&args[..], &[work.to_str().unwrap(), &cluster.master.clone()]].concat(), folder, &log);
             wait_for(&log, "Successfully registered with master");
         }
@@ -78,7 +72,7 @@ impl Cluster {
     fn driver(&self, place: &Place, binary: &Path, lake: &str, sources: &[&str], conf: &[&str]) -> Command {
         let mut command = Command::new(self.home.join("bin/spark-submit"));
         command.env("SPARK_HOME", &self.home).env("PYSPARK_PYTHON", &self.python).env("SPARK_LOCAL_IP", "127.0.0.1");
-        command.args(["--master", &self.master, "--driver-memory", "400m", "--executor-memory", "400m"]);
+        command.args(["--master", &self.master, "--driver-memory", "512m", "--executor-memory", "512m"]);
         for setting in ["spark.ui.enabled=false", "spark.driver.host=127.0.0.1", "spark.speculation=true", "spark.log.level=WARN"].iter().chain(conf)
         {
             command.args(["--conf", setting]);
