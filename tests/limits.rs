@@ -105,6 +105,19 @@ fn a_list_of_keys_without_an_end_is_refused() {
     assert!(peak.is_none_or(|peak| peak < 100), "{peak:?} MiB");
 }
 
+/// `--known /dev/full` was read until nothing was left of the machine's memory.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_of_an_earlier_run_without_an_end_is_refused() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/incident");
+    let fixtures = fixtures.to_str().unwrap();
+    for args in [&["detect", fixtures, "--known", "/dev/full"][..], &["diff", "/dev/zero", "/dev/zero"]] {
+        let (code, _, peak) = run(tagfall().args(args), None);
+        assert_eq!(code, 2, "{args:?}");
+        assert!(peak.is_none_or(|peak| peak < 600), "{args:?}: {peak:?} MiB");
+    }
+}
+
 /// Workers that could not allocate left the others waiting, or the process was aborted.
 #[cfg(target_os = "linux")]
 #[test]

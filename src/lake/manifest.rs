@@ -46,6 +46,23 @@ pub(super) struct Manifest {
     /// What was damaged and could not be read again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<Lost>,
+    /// Events that came from files without checksums, and were not read again: whether they were damaged before nobody can tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken_over: Vec<TakenOver>,
+}
+
+/// Events of a partition that were taken over as they were.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct TakenOver {
+    #[serde(flatten)]
+    pub partition: Partition,
+    pub events: u64,
+}
+
+impl Manifest {
+    pub(super) fn events_taken_over(&self) -> u64 {
+        self.taken_over.iter().map(|taken| taken.events).sum()
+    }
 }
 
 /// A file that counts.

@@ -174,12 +174,16 @@ impl LakeFeed {
     /// A file without checksums may be damaged, and nobody could tell.
     fn warning(&self) -> Option<String> {
         let unsealed = self.files.iter().filter(|file| file.tail.is_none()).count();
-        (unsealed > 0).then(|| {
-            format!(
-                "{unsealed} file(s) of a lake were written by an earlier version and have no checksums: damage in them cannot be told. Ingest the \
-                 archives into a new lake, or, where you trust these files, let `tagfall lake repair` write them anew."
-            )
-        })
+        let taken_over = self.manifest.events_taken_over();
+        if unsealed == 0 && taken_over == 0 {
+            return None;
+        }
+        let what = if unsealed > 0 {
+            format!("{unsealed} file(s) of a lake were written by an earlier version and have no checksums")
+        } else {
+            format!("{taken_over} event(s) of a lake were taken over from files of an earlier version, which had no checksums")
+        };
+        Some(format!("{what}: damage in them cannot be told. `tagfall lake repair LAKE SOURCE…` reads them again from the archives."))
     }
 
     fn fail(&self, file: &FileEntry, error: &LakeError) {
