@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use crate::decode::seen::SeenEvents;
 use crate::decode::{Decoder, Limits, Member, Next, ObjectReport, RawRecord, RecordSink, Rest, Room, Stored, Wanted};
 use crate::model::{Coverage, Filter, Identity, LogText, Recognized, RepositoryRef, Seen, Timestamp};
-use crate::recognize::{BUSY, Recognizer, SOURCES};
+use crate::recognize::{NAMES, Recognizer, SOURCES};
 use crate::source::{self, Delivery, Feed, Fetched, MemberIs, Origin, Shelf, Shelved};
 use crate::timeline::{Fold, History, Supposed, Supposition};
 use kept::Kept;
@@ -119,7 +119,7 @@ pub fn read_supposing(run: Run<'_>, filter: &Filter, supposition: Option<&Suppos
         absorbed: 0,
         bytes: 0,
     };
-    let (mut coverage, read_only, collectors) = gather(run, Wanted::Named { sources: SOURCES, busy: BUSY }, make);
+    let (mut coverage, read_only, collectors) = gather(run, Wanted::Named { sources: SOURCES, names: NAMES }, make);
     let parts = collectors.into_par_iter().map(|collector| (collector.fold, collector.seen));
     let (mut fold, seen) = parts.reduce(Default::default, |(mut fold, mut seen), (other, also_seen)| {
         fold.merge(other);
@@ -382,12 +382,17 @@ impl Collector for StepCollector<'_> {
                 }
             }
             admitted
-        })?;
-        if taken == Some(true) {
+        });
+        // A copy that says nothing may be the one that stands.
+        if !matches!(taken, Ok(Some(_))) && self.recognizer.has_looked_into() {
+            self.fold.absorb_nothing(crate::decode::identity_of(record), object, record.index);
+            self.absorbed += 1;
+        }
+        if taken? == Some(true) {
             self.relevant += 1;
             self.absorbed += 1;
         }
-        if self.absorbed == RECORDS_UNNOTED_MAX {
+        if self.absorbed >= RECORDS_UNNOTED_MAX {
             self.absorbed = 0;
             self.kept.note(&mut self.fold, &mut self.bytes);
         }

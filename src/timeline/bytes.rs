@@ -40,7 +40,8 @@ impl Fold {
     pub fn bytes(&self) -> u64 {
         let lists = self.events.len() * size_of::<Noted>() + self.facts.len() * size_of::<Fact>();
         let passed_over = 2 * self.passed_over.len() * size_of::<RepositoryNo>();
-        (lists + passed_over) as u64 + self.facts_bytes + self.names.bytes()
+        let silent = self.silent.len() * 24;
+        (lists + passed_over + silent) as u64 + self.facts_bytes + self.names.bytes()
     }
 
     /// What it will take with the history that is made of it, at the worst moment, about, in bytes. `replays`: how often the

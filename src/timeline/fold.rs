@@ -35,9 +35,17 @@ pub struct Fold {
     pub(super) passed_over: BTreeSet<RepositoryNo>,
     pub(super) pushes_passed_over: u64,
     pub(super) read_only_passed_over: u64,
+    /// Events that have a copy which says nothing, and where that stands.
+    pub(super) silent: Vec<(Identity, Sym, u32)>,
 }
 
 impl Fold {
+    /// Notes a copy of an event that says nothing: where it comes first, it stands, and the others are none.
+    pub fn absorb_nothing(&mut self, identity: Identity, object: &str, record: u64) {
+        let object = self.names.string(object);
+        self.silent.push((identity, object, u32::try_from(record).unwrap_or(u32::MAX)));
+    }
+
     /// Keeps what `recognized` says; `object` and `record` say where it stands.
     pub fn absorb(&mut self, recognized: &Recognized<'_>, object: &str, record: u64) {
         self.drop_copies_if_due();
@@ -96,6 +104,7 @@ impl Fold {
         self.facts_bytes += other.facts_bytes;
         self.references += other.references;
         let offset = self.events.len();
+        self.silent.extend(other.silent.drain(..).map(|(identity, object, record)| (identity, object.translated(&table.strings), record)));
         let (events, facts) = (&mut self.events, &mut self.facts);
         rayon::join(
             || {

@@ -176,14 +176,6 @@ impl Names {
         tables + self.text_bytes
     }
 
-    pub fn repositories(&self) -> usize {
-        self.repositories.len()
-    }
-
-    pub fn strings(&self) -> usize {
-        self.strings.len()
-    }
-
     pub fn digests(&self) -> usize {
         self.digests.len()
     }
@@ -236,6 +228,28 @@ impl Names {
     /// Registry, region and name, for putting repositories in order.
     pub fn repository_texts(&self, number: RepositoryNo) -> Option<[&str; 3]> {
         self.repository_key(number).map(|key| [key.registry_id, key.region, key.name].map(|sym| self.text(sym)))
+    }
+
+    /// How many strings there are.
+    pub fn strings(&self) -> usize {
+        self.strings.len()
+    }
+
+    pub fn repository_keys(&self) -> impl Iterator<Item = &RepositoryKey> {
+        self.repositories.iter()
+    }
+
+    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.policies.values().map(|policy| &**policy)
+    }
+
+    /// The texts of all policies.
+    pub fn policy_texts(&self) -> impl Iterator<Item = Sym> {
+        self.policies.keys().map(|(text, _)| *text)
+    }
+
+    pub fn repositories(&self) -> usize {
+        self.repositories.len()
     }
 
     /// Takes over everything that `other` names.
