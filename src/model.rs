@@ -22,6 +22,7 @@ mod reason;
 mod reference;
 mod repository;
 mod seen;
+mod snapshot;
 mod tag;
 mod text;
 mod time;
@@ -30,8 +31,8 @@ mod verdict;
 mod verification;
 
 pub use action::{
-    Action, AlreadyExists, Deletion, ImageDescription, ImageId, ImageRun, LifecycleRule, ManifestKind, Mutability, PolicyRun, Push, PushOrigin,
-    Refusal, RegistryChange, ReplicationRule, RunFailure, StorageClass, TaskImage, Template,
+    Action, AlreadyExists, Deletion, ImageDescription, ImageId, ImageRun, LifecycleRule, ListedImage, Listing, ManifestKind, Mutability, PolicyRun,
+    Push, PushOrigin, Refusal, RegistryChange, ReplicationRule, RunFailure, StorageClass, TaskImage, Template,
 };
 pub use caller::{Caller, IamPrincipal};
 pub use coverage::{Coverage, Gap, ReadFailure, Repairs};
@@ -50,6 +51,7 @@ pub use reason::{Reason, ReasonKind};
 pub use reference::ImageReference;
 pub use repository::{Repository, RepositoryRef, partition};
 pub use seen::Seen;
+pub use snapshot::{Contradiction, PlaceFrom, SnapshotRead, TimeFrom};
 pub use tag::{TagEnd, TagSpan, TagTimeline};
 pub use text::LogText;
 pub use time::Timestamp;

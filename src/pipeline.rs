@@ -4,6 +4,7 @@
 //! own; nothing is shared but the feeds, the counters, the set of event ids, and (while somebody watches) the suspects.
 //! Collectors are merged when all is read.
 
+mod snapshots;
 mod suspects;
 mod tally;
 
@@ -15,11 +16,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use crate::decode::seen::SeenEvents;
-use crate::decode::{Decoder, Limits, Member, Next, ObjectReport, RawRecord, RecordSink, Rest, Room, Stored, Wanted};
+use crate::decode::{Decoder, Document, Limits, Member, Next, ObjectReport, RawRecord, RecordSink, Rest, Room, Stored, Wanted};
 use crate::model::{Coverage, Filter, Identity, LogText, Recognized, Seen, Timestamp};
-use crate::recognize::{BUSY, Recognizer, SOURCES};
+use crate::recognize::{Answers, BUSY, Recognizer, SOURCES};
 use crate::source::{self, Delivery, Feed, Fetched, MemberIs, Origin, Shelf, Shelved};
 use crate::timeline::{Fold, History, Supposed, Supposition};
+use snapshots::Met;
 use suspects::Suspects;
 use tally::Tally;
 
@@ -70,6 +72,17 @@ pub trait Collector: Send {
     /// Records that the collector had a use for, second copies included.
     fn relevant(&self) -> u64;
 
+    /// Takes a document that is no event. `modified` tells when its object was last changed, where the place keeps that.
+    fn document(&mut self, _object: &str, _index: u64, json: &str, _modified: &dyn Fn() -> Option<Timestamp>) -> Document {
+        match Answers::default().read(json) {
+            Some(answer) => Document::Refused(format!(
+                "a snapshot ({}), and no log: what keeps records alone leaves it out; give it to detect, explain, forecast, whatif or timeline as a source of its own",
+                answer.call
+            )),
+            None => Document::Unknown,
+        }
+    }
+
     /// Nothing more is needed (a `LIMIT` is reached): the worker stops at the next object.
     fn is_full(&self) -> bool {
         false
@@ -106,18 +119,24 @@ pub fn read_supposing(run: Run<'_>, filter: &Filter, supposition: Option<&Suppos
         recognizer: Recognizer::default(),
         fold: Fold::default(),
         filter,
+        answers: Answers::default(),
+        met: Vec::new(),
         seen: Seen::default(),
         relevant: 0,
         suspects: &run.progress.suspects,
     };
     let (mut coverage, read_only, collectors) = gather(run, Wanted::Named { sources: SOURCES, busy: BUSY }, make);
+    let mut met = Vec::new();
+    let mut collectors = collectors;
+    collectors.iter_mut().for_each(|collector| met.append(&mut collector.met));
     let parts = collectors.into_par_iter().map(|collector| (collector.fold, collector.seen));
-    let (fold, seen) = parts.reduce(Default::default, |(mut fold, mut seen), (other, also_seen)| {
+    let (mut fold, mut seen) = parts.reduce(Default::default, |(mut fold, mut seen), (other, also_seen)| {
         fold.merge(other);
         seen.merge(also_seen);
         (fold, seen)
     });
-    let end = end(&coverage, filter);
+    let shown = snapshots::settle(met, &mut fold, &mut seen, filter, &mut coverage);
+    let end = end(&coverage, filter).max(shown);
     let history = fold.finish_supposing(filter, supposition.map(|supposition| Supposed { supposition, end }));
     tally::describe(&mut coverage, &history, read_only);
     Evidence { coverage, history, end, seen }
@@ -283,6 +302,11 @@ impl<C: Collector> RecordSink for Sink<'_, C> {
         self.collector.record(self.member.as_deref().unwrap_or(self.object), record)
     }
 
+    fn document(&mut self, json: &str, index: u64) -> Document {
+        let modified = || self.feed.modified(self.object);
+        self.collector.document(self.member.as_deref().unwrap_or(self.object), index, json, &modified)
+    }
+
     fn part(&mut self, identities: &[Identity], bytes: u64) -> Next {
         self.seen.insert_all(identities);
         let records = identities.len() as u64;
@@ -339,6 +363,9 @@ impl<C: Collector> Sink<'_, C> {
 /// Recognises steps and folds them.
 struct StepCollector<'f> {
     recognizer: Recognizer,
+    answers: Answers,
+    /// Answers of snapshots: they are settled when all is read.
+    met: Vec<Met>,
     fold: Fold,
     filter: &'f Filter,
     seen: Seen,
@@ -360,6 +387,12 @@ impl Collector for StepCollector<'_> {
         })?;
         self.relevant += u64::from(taken == Some(true));
         Ok(())
+    }
+
+    fn document(&mut self, object: &str, index: u64, json: &str, modified: &dyn Fn() -> Option<Timestamp>) -> Document {
+        let Some(answer) = self.answers.read(json) else { return Document::Unknown };
+        self.met.push(Met::new(object, index, json, modified(), answer));
+        Document::Taken
     }
 
     fn relevant(&self) -> u64 {

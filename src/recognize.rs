@@ -23,11 +23,14 @@ mod parse;
 mod record;
 mod sagemaker;
 mod schedules;
+mod snapshot;
 
 use memchr::memmem::Finder;
 
 use crate::decode::RawRecord;
 use crate::model::{Action, Recognized, RepositoryRef};
+
+pub use snapshot::{Answer, Answers, Envelope, Place, Statement};
 
 use cut::Cutter;
 use manifest::Manifests;

@@ -4,6 +4,7 @@
 //! `eventID`, and replays each repository by itself, in parallel: [`History`].
 
 mod calls;
+mod contradictions;
 mod copies;
 mod fact;
 mod fold;
@@ -24,6 +25,7 @@ mod tags;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use contradictions::{Contradicts, Disagreement};
 pub use fact::Noted;
 pub use fold::Fold;
 pub use history::History;

@@ -9,7 +9,7 @@ use super::identity::is_event_id;
 use super::json::{Elements, Fault, Members, Strings, skip_between, skip_brackets, skip_space, skip_value};
 use super::repair::{may_have_half_a_character, repair};
 use super::tally::Tally;
-use super::{RawRecord, RecordSink, Wanted};
+use super::{Document, RawRecord, RecordSink, Wanted};
 use crate::model::Repairs;
 
 /// How deep records may be wrapped in strings or envelopes: a log line that holds an EventBridge envelope is two.
@@ -168,7 +168,18 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             Shape::Notification(what) => self.tally.refuse(what),
             Shape::Foreign if is_bulk_action(text, span.start) => self.tally.pass_over("an action line of a bulk file".to_owned()),
             Shape::Foreign if self.unwrap(text, span.clone(), wraps) => {}
-            Shape::Foreign => self.tally.fail_foreign(describe(text, span.start)),
+            Shape::Foreign => self.foreign(text, span),
+        }
+    }
+
+    /// A document that is no event: evidence of another kind, or nothing of ours.
+    fn foreign(&mut self, text: &[u8], span: Range<usize>) {
+        let start = span.start;
+        let taken = utf8(text, span).map_or(Document::Unknown, |json| self.sink.document(json, self.tally.seen()));
+        match taken {
+            Document::Taken => self.tally.take_document(),
+            Document::Refused(reason) => self.tally.fail_foreign(reason),
+            Document::Unknown => self.tally.fail_foreign(describe(text, start)),
         }
     }
 

@@ -93,6 +93,8 @@ impl Coverage {
         self.events_sharing_an_id += other.events_sharing_an_id;
         self.widen(other.first_event_time);
         self.widen(other.last_event_time);
+        self.snapshots.extend(other.snapshots);
+        self.contradictions.extend(other.contradictions);
         self.failures.extend(other.failures);
         self.warnings.extend(other.warnings);
     }
@@ -161,6 +163,7 @@ pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenEvents, partial: 
 
 /// What the history adds: what was left out by CloudTrail, and what such logs cannot show.
 pub fn describe(coverage: &mut Coverage, history: &History, read_only: bool) {
+    coverage.contradictions = history.contradictions();
     coverage.omitted = history.left_out();
     let omitted: u64 = coverage.omitted.iter().map(|gap| gap.records).sum();
     if omitted > 0 {

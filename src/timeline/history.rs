@@ -247,6 +247,11 @@ impl History {
         }
     }
 
+    /// Whether the last list of the repository has what lies in the archive, too.
+    pub fn list_has_archived(&self, history: &RepositoryHistory) -> bool {
+        history.listing.as_ref().is_some_and(|listing| listing.with_archived)
+    }
+
     pub fn repository(&self, history: &RepositoryHistory) -> Repository {
         self.names.repository_of(history.repository)
     }
@@ -274,6 +279,10 @@ impl History {
     /// For numbers that stand for a digest by construction.
     pub fn digest_or_zero(&self, number: DigestNo) -> Digest {
         self.names.digest_of(number).unwrap_or(Digest::ZERO)
+    }
+
+    pub(super) fn events(&self) -> &[Noted] {
+        &self.events
     }
 
     pub fn noted(&self, event: EventNo) -> &Noted {
@@ -310,7 +319,7 @@ impl History {
     /// Whether an event of the repository stands in the trail of the account that owns it, rather than in those of others alone.
     pub fn has_owners_trail(&self, history: &RepositoryHistory) -> bool {
         let Some(key) = self.names.repository_key(history.repository) else { return false };
-        let owned = |event: &EventNo| self.noted(*event).recipient == key.registry_id;
+        let owned = |event: &EventNo| !self.noted(*event).snapshot && self.noted(*event).recipient == key.registry_id;
         let speaks = |kind: StepKind| !matches!(kind, StepKind::Referenced | StepKind::TaskStopped);
         let steps = history.images.iter().flat_map(|image| &image.steps).filter(|step| speaks(step.kind)).map(|step| step.event);
         let pulls = history.tag_lives.values().flat_map(|life| &life.asks).filter(|ask| !ask.kind.is_a_task()).map(|ask| ask.event);

@@ -196,6 +196,10 @@ impl Names {
         Repository { registry_id: text(key.registry_id), region: text(key.region), name: text(key.name) }
     }
 
+    pub fn repository_keys(&self) -> impl Iterator<Item = &RepositoryKey> {
+        self.repositories.iter()
+    }
+
     pub fn repositories(&self) -> usize {
         self.repositories.len()
     }

@@ -73,9 +73,12 @@ fn defines(what: &What) -> bool {
 fn homes(facts: &[Fact], others: &[Fact]) -> Map<DigestNo, Vec<RepositoryNo>> {
     let mut wanted: HashSet<DigestNo> = HashSet::new();
     for fact in facts {
-        if let What::Task(task) = &fact.what {
-            wanted.extend(task.images.iter().filter(|image| image.repository.is_none()).map(|image| image.image.digest));
-        }
+        let images = match &fact.what {
+            What::Task(task) => &task.images,
+            What::Need(need) => &need.images,
+            _ => continue,
+        };
+        wanted.extend(images.iter().filter(|image| image.repository.is_none()).map(|image| image.image.digest));
     }
     let mut homes: Map<DigestNo, Vec<RepositoryNo>> = Map::default();
     if wanted.is_empty() {
@@ -102,7 +105,8 @@ fn digests(what: &What) -> impl Iterator<Item = DigestNo> + '_ {
         What::Run(run) => &run.images[..],
         _ => &[],
     };
-    one.into_iter().chain(listed.iter().map(|image| image.digest))
+    let shown = if let What::Listed(listing) = what { &listing.images[..] } else { &[] };
+    one.into_iter().chain(listed.iter().map(|image| image.digest)).chain(shown.iter().map(|image| image.seen.digest))
 }
 
 #[derive(Default)]
@@ -181,6 +185,12 @@ impl<'f> Reader<'f> {
 
     fn deploy(&mut self, event: EventNo, runner: Sym, definition: Sym, images: &[Reference], replaces: bool) {
         if !replaces {
+            return;
+        }
+        // What a snapshot shows is known already, unless it resolves the images to digests.
+        let resolves = images.iter().any(|image| image.image.digest.is_some());
+        let known = |runner: &Runner| definition.some().map(|given| self.newest(given)) == runner.definition && !runner.open.is_empty();
+        if self.events[event.index()].snapshot && !resolves && self.runners.get(&runner).is_some_and(known) {
             return;
         }
         if self.text(runner).contains(":task/") {
