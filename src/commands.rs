@@ -27,6 +27,7 @@ mod queries;
 mod query;
 mod report;
 mod shortage;
+mod snapshot;
 mod sources;
 mod timeline;
 mod values;
@@ -86,6 +87,7 @@ enum Command {
     #[cfg(feature = "sql")]
     Lake(lake::Args),
     Verify(verify::Args),
+    Snapshot(snapshot::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -107,6 +109,7 @@ impl Command {
             #[cfg(feature = "sql")]
             Self::Lake(args) => args.quiet(),
             Self::Verify(args) => args.quiet(),
+            Self::Snapshot(args) => args.quiet(),
             Self::Completions(_) | Self::Man(_) => false,
         }
     }
@@ -124,6 +127,7 @@ impl Command {
             #[cfg(feature = "sql")]
             Self::Ingest(args) => args.jobs(),
             Self::Verify(args) => args.jobs(),
+            Self::Snapshot(args) => args.jobs(),
             #[cfg(feature = "sql")]
             Self::Lake(_) => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             Self::Diff(_) | Self::Queries(_) | Self::Completions(_) | Self::Man(_) => NonZeroUsize::MIN,
@@ -145,7 +149,7 @@ impl Command {
             #[cfg(feature = "sql")]
             Self::Lake(args) => args.writes_to_stdout(),
             Self::Verify(args) => args.writes_to_stdout(),
-            Self::Queries(_) | Self::Completions(_) | Self::Man(_) => true,
+            Self::Queries(_) | Self::Snapshot(_) | Self::Completions(_) | Self::Man(_) => true,
         }
     }
 
@@ -165,6 +169,7 @@ impl Command {
             #[cfg(feature = "sql")]
             Self::Lake(args) => args.run(talk),
             Self::Verify(args) => args.run(talk),
+            Self::Snapshot(args) => args.run(talk),
             Self::Completions(args) => args.run(),
             Self::Man(args) => args.run(),
         }
