@@ -26,6 +26,7 @@ mod options;
 mod queries;
 mod query;
 mod report;
+mod rescue;
 mod shortage;
 mod snapshot;
 mod sources;
@@ -76,6 +77,7 @@ enum Command {
     Detect(detect::Args),
     Diff(diff::Args),
     Explain(explain::Args),
+    Rescue(rescue::Args),
     Timeline(timeline::Args),
     Forecast(forecast::Args),
     Whatif(whatif::Args),
@@ -98,6 +100,7 @@ impl Command {
             Self::Detect(args) => args.common.quiet(),
             Self::Diff(args) => args.show.quiet(),
             Self::Explain(args) => args.common.quiet(),
+            Self::Rescue(args) => args.common.quiet(),
             Self::Timeline(args) => args.common.quiet(),
             Self::Forecast(args) => args.common.quiet(),
             Self::Whatif(args) => args.common.quiet(),
@@ -119,6 +122,7 @@ impl Command {
         match self {
             Self::Detect(args) => args.common.jobs(),
             Self::Explain(args) => args.common.jobs(),
+            Self::Rescue(args) => args.common.jobs(),
             Self::Timeline(args) => args.common.jobs(),
             Self::Forecast(args) => args.common.jobs(),
             Self::Whatif(args) => args.common.jobs(),
@@ -139,6 +143,7 @@ impl Command {
             Self::Detect(args) => args.common.show.writes_to_stdout(),
             Self::Diff(args) => args.show.writes_to_stdout(),
             Self::Explain(args) => args.common.show.writes_to_stdout(),
+            Self::Rescue(args) => args.common.show.writes_to_stdout(),
             Self::Timeline(args) => args.common.show.writes_to_stdout(),
             Self::Forecast(args) => args.common.show.writes_to_stdout(),
             Self::Whatif(args) => args.common.show.writes_to_stdout(),
@@ -158,6 +163,7 @@ impl Command {
             Self::Detect(args) => args.run(talk),
             Self::Diff(args) => args.run(),
             Self::Explain(args) => args.run(talk),
+            Self::Rescue(args) => args.run(talk),
             Self::Timeline(args) => args.run(talk),
             Self::Forecast(args) => args.run(talk),
             Self::Whatif(args) => args.run(talk),

@@ -19,6 +19,7 @@
 //! - [`lake`], [`sql`], [`tables`]: views on the records.
 //! - [`alerts`]: which findings are news to whoever was told of others before.
 //! - [`forecast`], [`whatif`]: what lifecycle policies will take, and what another one would have taken.
+//! - [`rescue`]: where a lost image still is, and how it comes back.
 //! - [`explain`], [`detect`]: what the timelines tell; [`integrity`]: what CloudTrail's signed log digest files tell of the objects.
 //! - [`pipeline`], [`timeline`], [`recognize`], [`policy`], [`decode`], [`source`], [`model`].
 //!
@@ -45,6 +46,7 @@ pub mod explain;
 pub mod forecast;
 pub mod integrity;
 pub mod pipeline;
+pub mod rescue;
 pub mod whatif;
 
 pub mod decode;

@@ -28,7 +28,7 @@ pub(crate) mod tests;
 pub use contradictions::{Contradicts, Disagreement};
 pub use fact::Noted;
 pub use fold::Fold;
-pub use history::History;
+pub use history::{Build, History};
 pub use image::{Displacement, End, Image, Loss, RunFacts, Step, Use, UseKind};
 pub use keys::KeyStep;
 pub use names::{DigestNo, EventNo, PolicyNo, RepositoryNo, Sym};

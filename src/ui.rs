@@ -23,6 +23,7 @@ pub mod plan;
 pub mod progress;
 pub mod quantity;
 pub mod report;
+pub mod rescue;
 mod tags;
 pub mod talk;
 pub mod timelines;

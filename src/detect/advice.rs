@@ -254,7 +254,7 @@ pub fn retag([registry_id, region, repository]: [&str; 3], digest: Digest, tag: 
 }
 
 /// How a client names a repository.
-fn uri(registry_id: &str, region: &str, repository: &str) -> String {
+pub fn uri(registry_id: &str, region: &str, repository: &str) -> String {
     let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     format!("{registry_id}.dkr.ecr.{region}.{suffix}/{repository}")
 }

@@ -160,6 +160,8 @@ pub struct Need {
     pub images: Box<[Reference]>,
     /// Definitions that name the images.
     pub through: Box<[Sym]>,
+    /// Of a build: the version of its source.
+    pub source: Sym,
 }
 
 /// How a request for a manifest ended, as far as its record says: asking for what is gone looks like a success.
@@ -473,6 +475,7 @@ impl What {
             }
             Self::Need(need) => {
                 string(&mut need.who);
+                string(&mut need.source);
                 need.through.iter_mut().for_each(string);
                 references(&mut need.images);
             }

@@ -311,6 +311,7 @@ impl Fold {
     fn need(&mut self, need: &crate::model::Need<'_>, event: &Event<'_>) -> Need {
         Need {
             who: self.names.string(&need.who),
+            source: self.names.optional_string(need.source.as_deref()),
             kind: need.kind,
             images: self.references(&need.images),
             through: need.through.iter().map(|definition| self.definition(definition, event)).collect(),

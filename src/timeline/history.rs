@@ -30,6 +30,8 @@ pub struct History {
     pushes: u64,
     mismatched: Vec<EventNo>,
     read_only_events: u64,
+    /// Builds that were started, by the id that sessions of theirs are named after.
+    builds: BTreeMap<String, Build>,
     /// Repositories in the logs, those that the filter left out included.
     seen: Vec<Repository>,
     /// The same repositories as another policy would have left them, where somebody asked.
@@ -58,6 +60,7 @@ impl Fold {
         let logins = facts.iter().filter(|fact| matches!(fact.what, What::Login)).map(|fact| fact.event).collect();
 
         let (own, foreign): (Vec<Fact>, Vec<Fact>) = facts.into_iter().partition(|fact| fact.repository.is_some());
+        let builds = builds(&foreign, &names);
         let keys = keys::steps(&own, &foreign, &events, &names);
         let mentions = mentions(&foreign, &own, &events, &names);
         let registries = Registries::of(&foreign, &events, &names);
@@ -80,8 +83,32 @@ impl Fold {
             Some(_) => work.map(|work| (play(&work, None), play(&work, instead))).unzip(),
         };
         presume(&mut repositories, &registries, &events, &names);
-        History { registries, names, events, repositories, logins, pushes, mismatched, read_only_events, seen, supposed }
+        History { builds, registries, names, events, repositories, logins, pushes, mismatched, read_only_events, seen, supposed }
     }
+}
+
+/// A build of CodeBuild.
+#[derive(Debug, Clone, Copy)]
+pub struct Build {
+    /// Its start.
+    pub event: EventNo,
+    /// Its ARN.
+    pub who: Sym,
+    /// The version of its source; none where nothing tells.
+    pub source: Sym,
+}
+
+/// Builds by the last part of their ARN, `…:build/PROJECT:ID`. Of several starts the first stands, as the facts are sorted.
+fn builds(facts: &[Fact], names: &Names) -> BTreeMap<String, Build> {
+    let mut builds = BTreeMap::new();
+    for fact in facts {
+        let What::Need(need) = &fact.what else { continue };
+        let Some((_, name)) = names.text(need.who).split_once(":build/") else { continue };
+        if let Some((_, id)) = name.rsplit_once(':') {
+            builds.entry(id.to_owned()).or_insert(Build { event: fact.event, who: need.who, source: need.source });
+        }
+    }
+    builds
 }
 
 fn by_time(a: EventNo, b: EventNo, events: &[Noted], names: &Names) -> std::cmp::Ordering {
@@ -245,6 +272,11 @@ impl History {
             order: step.order,
             event: self.event(step.event),
         }
+    }
+
+    /// The build of that id, where its start is in the logs.
+    pub fn build(&self, id: &str) -> Option<Build> {
+        self.builds.get(id).copied()
     }
 
     /// Whether the last list of the repository has what lies in the archive, too.

@@ -241,6 +241,11 @@ impl Image {
         life.iter().rev().any(|step| step.kind == StepKind::ExpireFailed)
     }
 
+    /// Its last end is that of the image, and not of the whole repository, whose layers go with it.
+    pub fn end_is_of_image(&self) -> bool {
+        self.losses.last().is_some_and(|loss| loss.end != End::RepositoryDeleted)
+    }
+
     pub fn has_tag(&self, tag: Sym) -> bool {
         self.tags.iter().any(|(own, _)| *own == tag)
     }

@@ -37,6 +37,9 @@ pub fn write(html: &mut Html<'_>, finding: &Finding, report: &Report<'_>) -> io:
     html.raw("</dl>\n")?;
     html.list("<h3>Why it was this image</h3>\n<ul class=\"reasons\">\n", &finding.reasons, |html, reason| html.text(&reason.text).map(|_| ()))?;
     html.list("<h3>What to do</h3>\n<ul class=\"advice\">\n", &finding.advice, |html, advice| html.text(advice).map(|_| ()))?;
+    if finding.lost.gone_at.is_some() && finding.lost.digest.is_some() {
+        html.raw("<p>Where the same digest still is: <code>tagfall rescue ")?.text(&finding.id)?.raw(" SOURCE…</code></p>\n")?;
+    }
     write_evidence(html, &finding.evidence)?;
     if let Some(life) = &story.life {
         write_steps(html, &life.steps)?;
