@@ -20,7 +20,7 @@ use crate::decode::{Decoder, Document, Limits, Member, Next, ObjectReport, RawRe
 use crate::model::{Coverage, Filter, Identity, LogText, Recognized, Seen, Timestamp};
 use crate::recognize::{Answers, BUSY, Recognizer, SOURCES};
 use crate::source::{self, Delivery, Feed, Fetched, MemberIs, Origin, Shelf, Shelved};
-use crate::timeline::{Fold, History, Supposed, Supposition};
+use crate::timeline::{Fold, History, Materials, Supposed, Supposition};
 use snapshots::Met;
 use suspects::Suspects;
 use tally::Tally;
@@ -63,6 +63,8 @@ pub struct Evidence {
     pub end: Option<Timestamp>,
     /// Accounts, regions and repositories before the filters.
     pub seen: Seen,
+    /// What the history was made from, where somebody asked.
+    pub materials: Option<Materials>,
 }
 
 /// Takes the records of one worker. An error is one record's failure and stands in the coverage.
@@ -115,6 +117,11 @@ pub fn read(run: Run<'_>, filter: &Filter) -> Evidence {
 
 /// The same, and plays the events once more under a supposition.
 pub fn read_supposing(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>) -> Evidence {
+    Evidence { materials: None, ..read_keeping(run, filter, supposition) }
+}
+
+/// The same, and keeps what the history was made from: that takes as much room again.
+pub fn read_keeping(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>) -> Evidence {
     let make = || StepCollector {
         recognizer: Recognizer::default(),
         fold: Fold::default(),
@@ -137,9 +144,9 @@ pub fn read_supposing(run: Run<'_>, filter: &Filter, supposition: Option<&Suppos
     });
     let shown = snapshots::settle(met, &mut fold, &mut seen, filter, &mut coverage);
     let end = end(&coverage, filter).max(shown);
-    let history = fold.finish_supposing(filter, supposition.map(|supposition| Supposed { supposition, end }));
+    let (history, materials) = fold.finish_keeping(filter, supposition.map(|supposition| Supposed { supposition, end }));
     tally::describe(&mut coverage, &history, read_only);
-    Evidence { coverage, history, end, seen }
+    Evidence { coverage, history, end, seen, materials: Some(materials) }
 }
 
 /// The last event of all, of whatever service, that the user asked to look at.

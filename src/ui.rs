@@ -24,6 +24,7 @@ pub mod progress;
 pub mod quantity;
 pub mod report;
 pub mod rescue;
+pub mod suggest;
 mod tags;
 pub mod talk;
 pub mod timelines;

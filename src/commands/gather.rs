@@ -35,6 +35,8 @@ pub struct Asked<'s> {
     /// Only what comes before this moment.
     pub at: Option<Timestamp>,
     pub supposition: Option<&'s Supposition>,
+    /// Keep what the history is made from.
+    pub keep: bool,
     /// A file that the verb has read beside the sources.
     pub input: Option<&'s Path>,
 }
@@ -74,7 +76,7 @@ impl<'a> Run<'a> {
         if common.sources.iter().any(|spec| spec == "-") && io::stdin().is_terminal() {
             talk.note("reading standard input from the terminal; Ctrl-D ends it");
         }
-        let mut evidence = read(common, talk, &feeds, &filter, asked.supposition, &cancelled);
+        let mut evidence = read(common, talk, &feeds, &filter, asked, &cancelled);
         // Who interrupts the reading wants what has been read; who interrupts what follows wants no answer.
         if cancelled.load(Ordering::Relaxed) && !evidence.coverage.partial {
             interrupt::stop();
@@ -171,19 +173,12 @@ pub fn look(show: &Show, destination: &Destination) -> Look {
     Look { format: show.format, columns: destination.columns() }
 }
 
-fn read(
-    common: &Common,
-    talk: &Talk,
-    feeds: &[Box<dyn Feed>],
-    filter: &Filter,
-    supposition: Option<&Supposition>,
-    cancelled: &AtomicBool,
-) -> Evidence {
+fn read(common: &Common, talk: &Talk, feeds: &[Box<dyn Feed>], filter: &Filter, asked: Asked<'_>, cancelled: &AtomicBool) -> Evidence {
     watched(talk, feeds, cancelled, budget(common.sources()), |run| {
         if talk.draws() {
             run.progress.suspects.begin();
         }
-        pipeline::read_supposing(run, filter, supposition)
+        if asked.keep { pipeline::read_keeping(run, filter, asked.supposition) } else { pipeline::read_supposing(run, filter, asked.supposition) }
     })
 }
 

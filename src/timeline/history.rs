@@ -10,6 +10,7 @@ use super::fact::{Fact, Noted, What};
 use super::fold::{Fold, compare_ids, id_text};
 use super::image::{Image, Loss};
 use super::keys;
+use super::materials::Materials;
 use super::names::{DigestNo, EventNo, Names, PolicyNo, RepositoryNo, Sym};
 use super::presumed::{Because, presume};
 use super::references::{Mention, mentions};
@@ -46,6 +47,11 @@ impl Fold {
 
     /// The same, and plays the events once more under a supposition.
     pub fn finish_supposing(self, filter: &Filter, supposed: Option<Supposed<'_>>) -> History {
+        self.finish_keeping(filter, supposed).0
+    }
+
+    /// The same, with what it was made from.
+    pub fn finish_keeping(self, filter: &Filter, supposed: Option<Supposed<'_>>) -> (History, Materials) {
         let Self { mut names, mut events, mut facts, .. } = self;
         if let Some(Supposed { supposition: Supposition::Instead(policy), .. }) = supposed {
             names.suppose(policy);
@@ -83,7 +89,8 @@ impl Fold {
             Some(_) => work.map(|work| (play(&work, None), play(&work, instead))).unzip(),
         };
         presume(&mut repositories, &registries, &events, &names);
-        History { builds, registries, names, events, repositories, logins, pushes, mismatched, read_only_events, seen, supposed }
+        let history = History { builds, registries, names, events, repositories, logins, pushes, mismatched, read_only_events, seen, supposed };
+        (history, Materials { own, mentions })
     }
 }
 
@@ -118,7 +125,12 @@ fn by_time(a: EventNo, b: EventNo, events: &[Noted], names: &Names) -> std::cmp:
 }
 
 /// Everything that concerns a repository, sorted; repositories ordered by registry, region and name.
-fn by_repository<'f>(facts: &'f [Fact], mentions: &'f [Mention], events: &[Noted], names: &Names) -> Vec<(RepositoryNo, Vec<Happening<'f>>)> {
+pub(super) fn by_repository<'f>(
+    facts: &'f [Fact],
+    mentions: &'f [Mention],
+    events: &[Noted],
+    names: &Names,
+) -> Vec<(RepositoryNo, Vec<Happening<'f>>)> {
     let mut lists: BTreeMap<Repository, (RepositoryNo, Vec<Happening<'f>>)> = BTreeMap::new();
     let mut slots: Vec<Vec<Happening<'f>>> = Vec::new();
     slots.resize_with(names.repositories(), Vec::new);
@@ -141,7 +153,7 @@ fn by_repository<'f>(facts: &'f [Fact], mentions: &'f [Mention], events: &[Noted
 }
 
 /// Images in order of digest, so that nothing depends on the order in which workers met them.
-fn sorted(mut history: RepositoryHistory, names: &Names) -> RepositoryHistory {
+pub(super) fn sorted(mut history: RepositoryHistory, names: &Names) -> RepositoryHistory {
     let mut order: Vec<usize> = (0..history.images.len()).collect();
     order.sort_by_cached_key(|&at| names.digest_of(history.images[at].digest));
     let mut place = vec![0; order.len()];
@@ -311,6 +323,19 @@ impl History {
     /// For numbers that stand for a digest by construction.
     pub fn digest_or_zero(&self, number: DigestNo) -> Digest {
         self.names.digest_of(number).unwrap_or(Digest::ZERO)
+    }
+
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    pub(super) fn registries(&self) -> &Registries {
+        &self.registries
+    }
+
+    /// From now on this is the policy that is supposed.
+    pub(super) fn suppose(&mut self, policy: &Arc<Policy>) {
+        self.names.suppose(policy);
     }
 
     pub(super) fn events(&self) -> &[Noted] {

@@ -100,7 +100,8 @@ impl<'e> Replay<'e> {
         if !self.plays_another_policy() {
             for at in 0..self.state.images.len() {
                 let image = &self.state.images[at];
-                let is_there = matches!(image.state, ImageState::Tagged | ImageState::Untagged) || image.is_there;
+                let in_archive = image.state == ImageState::Archived && whole.with_archived;
+                let is_there = matches!(image.state, ImageState::Tagged | ImageState::Untagged) || image.is_there || in_archive;
                 if is_there && whole.lacks(image) {
                     self.not_listed(at, &whole, order);
                 }
