@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use crate::decode::seen::SeenEvents;
 use crate::decode::{Decoder, Document, Limits, Member, Next, ObjectReport, RawRecord, RecordSink, Rest, Room, Stored, Wanted};
 use crate::model::{Coverage, Filter, Identity, LogText, Recognized, Seen, Timestamp};
-use crate::recognize::{Answers, BUSY, Recognizer, SOURCES};
+use crate::recognize::{Answers, NAMES, Recognizer, SOURCES};
 use crate::source::{self, Delivery, Feed, Fetched, MemberIs, Origin, Shelf, Shelved};
 use crate::timeline::{Fold, History, Materials, Supposed, Supposition};
 use snapshots::Met;
@@ -132,9 +132,8 @@ pub fn read_keeping(run: Run<'_>, filter: &Filter, supposition: Option<&Supposit
         relevant: 0,
         suspects: &run.progress.suspects,
     };
-    let (mut coverage, read_only, collectors) = gather(run, Wanted::Named { sources: SOURCES, busy: BUSY }, make);
+    let (mut coverage, read_only, mut collectors) = gather(run, Wanted::Named { sources: SOURCES, names: NAMES }, make);
     let mut met = Vec::new();
-    let mut collectors = collectors;
     collectors.iter_mut().for_each(|collector| met.append(&mut collector.met));
     let parts = collectors.into_par_iter().map(|collector| (collector.fold, collector.seen));
     let (mut fold, mut seen) = parts.reduce(Default::default, |(mut fold, mut seen), (other, also_seen)| {

@@ -25,6 +25,9 @@ mod sagemaker;
 mod schedules;
 mod snapshot;
 
+use std::collections::HashSet;
+
+use foldhash::fast::RandomState;
 use memchr::memmem::Finder;
 
 use crate::decode::RawRecord;
@@ -52,13 +55,27 @@ pub const SOURCES: &[&str] = &[
     "kms.amazonaws.com",
 ];
 
-/// Sources whose records are mostly of no use here, with those that are. KMS logs each use of each key.
-pub const BUSY: &[(&str, &[&str])] = &[("kms.amazonaws.com", kms::EVENTS)];
+/// What the `eventName`s of these sources begin with that mean something. Most of what services log is of no use here: KMS
+/// logs each use of each key, ECR each part of a layer.
+pub const NAMES: &[(&str, &[&str])] = &[
+    ("ecr.amazonaws.com", ecr::EVENTS),
+    ("ecs.amazonaws.com", ecs::EVENTS),
+    ("lambda.amazonaws.com", lambda::EVENTS),
+    ("apprunner.amazonaws.com", apprunner::EVENTS),
+    ("batch.amazonaws.com", batch::EVENTS),
+    ("sagemaker.amazonaws.com", sagemaker::EVENTS),
+    ("codebuild.amazonaws.com", codebuild::EVENTS),
+    ("events.amazonaws.com", schedules::RULES),
+    ("scheduler.amazonaws.com", schedules::SCHEDULES),
+    ("kms.amazonaws.com", kms::EVENTS),
+];
 
 /// Buffers reused from record to record; one for each worker.
 pub struct Recognizer {
     record: Parser,
     manifest: Parser,
+    /// The names in [`NAMES`]; not those of Lambda, which has the version of its API behind them.
+    known: HashSet<&'static str, RandomState>,
     event_name: Finder<'static>,
     error_message: Finder<'static>,
     /// Finds escapes of ASCII letters.
@@ -73,6 +90,7 @@ impl Default for Recognizer {
         Self {
             record: Parser::default(),
             manifest: Parser::default(),
+            known: NAMES.iter().filter(|(_, names)| *names != lambda::EVENTS).flat_map(|(_, names)| names.iter().copied()).collect(),
             event_name: Finder::new(EVENT_NAME),
             error_message: Finder::new("errorMessage"),
             escape: Finder::new(r"\u00"),
@@ -129,24 +147,14 @@ impl Recognizer {
             let rest = text.get(at + EVENT_NAME.len()..).unwrap_or_default().trim_start();
             let Some(value) = rest.strip_prefix(':').and_then(|rest| rest.trim_start().strip_prefix('"')) else { return true };
             let Some((name, _)) = value.split_once('"') else { return true };
-            if name.contains('\\') || is_known(name) || lambda::is_attempt(name) && self.error_message.find(text.as_bytes()).is_some() {
+            if name.contains('\\') || self.known.contains(name) || lambda::is_known(name) {
+                return true;
+            }
+            if lambda::is_attempt(name) && self.error_message.find(text.as_bytes()).is_some() {
                 return true;
             }
             plain = true;
         }
         !plain || self.escape.find(text.as_bytes()).is_some()
     }
-}
-
-fn is_known(name: &str) -> bool {
-    ecr::EVENTS.contains(&name)
-        || ecs::EVENTS.contains(&name)
-        || batch::EVENTS.contains(&name)
-        || sagemaker::EVENTS.contains(&name)
-        || apprunner::EVENTS.contains(&name)
-        || codebuild::EVENTS.contains(&name)
-        || kms::EVENTS.contains(&name)
-        || schedules::RULES.contains(&name)
-        || schedules::SCHEDULES.contains(&name)
-        || lambda::is_known(name)
 }

@@ -10,6 +10,9 @@ mod endings;
 #[path = "cli/alerts.rs"]
 mod alerts;
 
+#[path = "cli/formats.rs"]
+mod formats;
+
 #[path = "cli/fixtures.rs"]
 mod fixtures;
 

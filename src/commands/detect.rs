@@ -15,6 +15,9 @@ use crate::ui::quantity::counted;
 use crate::ui::talk::Talk;
 use crate::{detect, ui};
 
+/// Formats of this verb beside those that every verb has.
+const MORE_FORMATS: &[ui::Format] = &[ui::Format::Markdown, ui::Format::Sarif, ui::Format::Ocsf, ui::Format::Timesketch];
+
 const EXAMPLES: &str = "\
 Examples:
   tagfall detect s3://my-trail/AWSLogs/ --since 14d
@@ -28,7 +31,7 @@ Examples:
 /// A race or an overwrite of its tag that a lifecycle rule made final; images that were expired, deleted or archived while
 /// something needed them.
 #[derive(Debug, clap::Args)]
-#[command(after_help = after_help(EXAMPLES))]
+#[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.value_parser(ui::Format::and(MORE_FORMATS))))]
 pub struct Args {
     #[command(flatten)]
     pub common: Common,
@@ -93,6 +96,9 @@ impl Args {
 
     fn plan(&self) -> Result<Ending, Failure> {
         self.common.show.can_write(false)?;
+        if !ui::Format::PLAIN.contains(&self.common.show.format) {
+            return Err(Failure::new("a plan of what would be read has no such format").advise("leave out --format, or ask for json, ndjson or csv"));
+        }
         let destination = destination::prepare(&self.common.show, self.common.inputs())?;
         let filter = self.common.filter()?;
         let plan = sources::plan(&self.common, &filter)?;

@@ -12,6 +12,9 @@ use crate::failure::Failure;
 use crate::ui::talk::Talk;
 use crate::{detect, ui};
 
+/// Formats of this verb beside those that every verb has.
+const MORE_FORMATS: &[ui::Format] = &[ui::Format::Markdown];
+
 const EXAMPLES: &str = "\
 Examples:
   tagfall explain 'CannotPullContainerError: … failed to resolve ref …/shop/api:v7@sha256:…: not found' ./logs
@@ -22,7 +25,7 @@ Examples:
 ///
 /// In three steps: does it exist, when and by what did it go, and why was it eligible. Each with its evidence.
 #[derive(Debug, clap::Args)]
-#[command(after_help = after_help(EXAMPLES))]
+#[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.value_parser(ui::Format::and(MORE_FORMATS))))]
 pub struct Args {
     /// The whole error line as pasted from the ECS console (in quotes), an image reference, or a digest
     #[arg(value_name = "REF")]

@@ -12,6 +12,9 @@ use crate::ui;
 use crate::ui::quantity::{count, counted};
 use crate::ui::talk::Talk;
 
+/// Formats of this verb beside those that every verb has.
+const MORE_FORMATS: &[ui::Format] = &[ui::Format::Markdown];
+
 const EXAMPLES: &str = "\
 Examples:
   tagfall forecast s3://my-trail/AWSLogs/ --since 90d --within 3d --fail-on high
@@ -24,7 +27,7 @@ Examples:
 /// another push took its tag, and who is deployed with it. A run comes within 24 hours of that moment. A rule that counts
 /// has no date: it says how many more images an image survives. `--fail-on` judges images that somebody needs and a run will take.
 #[derive(Debug, clap::Args)]
-#[command(after_help = after_help(EXAMPLES))]
+#[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.value_parser(ui::Format::and(MORE_FORMATS))))]
 pub struct Args {
     #[command(flatten)]
     pub common: Common,

@@ -107,7 +107,7 @@ pub struct FailOn {
 #[command(next_help_heading = "Output")]
 pub struct Show {
     /// How to write what was found
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
+    #[arg(long, value_name = "FORMAT", value_parser = Format::and(&[]), default_value = "table")]
     pub format: Format,
 
     /// Write to this file instead of stdout; it appears whole or not at all

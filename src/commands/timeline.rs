@@ -15,6 +15,9 @@ use crate::ui::quantity::counted;
 use crate::ui::talk::Talk;
 use crate::{detect, ui};
 
+/// Formats of this verb beside those that every verb has.
+const MORE_FORMATS: &[ui::Format] = &[ui::Format::Markdown, ui::Format::Timesketch];
+
 const EXAMPLES: &str = "\
 Examples:
   tagfall timeline ./logs --repository shop/api --tag v7
@@ -24,13 +27,17 @@ Examples:
 ///
 /// Its pushes, the tags it got and lost, its pulls, who referred to it, and how it ended.
 #[derive(Debug, clap::Args)]
-#[command(after_help = after_help(EXAMPLES))]
+#[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.value_parser(ui::Format::and(MORE_FORMATS))))]
 pub struct Args {
     #[command(flatten)]
     pub common: Common,
 
     #[command(flatten)]
     view: View,
+
+    /// On the page: every step with its event, its object and record
+    #[arg(long, help_heading = "Output")]
+    evidence: bool,
 }
 
 /// Everything is read all the same; these only choose what is shown.
@@ -60,8 +67,9 @@ impl Args {
             #[cfg(feature = "sql")]
             ui::Format::Parquet => super::columns::timelines(&run, shown)?,
             _ => {
+                let telling = ui::timelines::Telling { style: self.common.show.style(), evidence: self.evidence };
                 let tags = history.tags().filter(|tag| self.shows_life_of(tag));
-                run.write(|out, look, coverage| ui::timelines::write(out, look, self.common.show.style(), coverage, shown, tags))?
+                run.write(|out, look, coverage| ui::timelines::write(out, look, telling, coverage, shown, tags))?
             }
         };
         if written == Some(0) && self.view.narrows() {
@@ -78,7 +86,7 @@ impl Args {
 impl Args {
     /// Whether the life of a tag is shown: in JSON each that fits, on a page those that are asked for by name.
     fn shows_life_of(&self, tag: &TagTimeline) -> bool {
-        let on_a_page = self.common.show.format == ui::Format::Table;
+        let on_a_page = matches!(self.common.show.format, ui::Format::Table | ui::Format::Markdown);
         let named = self.view.tag.iter().any(|wanted| wanted.matches(tag.tag.raw()));
         let of_digest = |span: &TagSpan| self.view.fits_digest(&span.digest);
         (named || (self.view.tag.is_empty() && !on_a_page)) && (self.view.digest.is_empty() || tag.spans.iter().any(of_digest))

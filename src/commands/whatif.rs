@@ -16,6 +16,9 @@ use crate::ui::quantity::counted;
 use crate::ui::talk::Talk;
 use crate::whatif::{WhatIfs, suggest};
 
+/// Formats of this verb beside those that every verb has.
+const MORE_FORMATS: &[ui::Format] = &[ui::Format::Markdown];
+
 const EXAMPLES: &str = "\
 Examples:
   tagfall whatif --policy policy.json ./logs --repository shop/api
@@ -30,7 +33,7 @@ Examples:
 /// have gone, when and by which rule, and which of them were pulled or pinned after that; and which the logged runs took that would have
 /// been kept. Without --policy: the check that the policy in force, replayed, takes what the logged runs took.
 #[derive(Debug, clap::Args)]
-#[command(after_help = after_help(EXAMPLES))]
+#[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.value_parser(ui::Format::and(MORE_FORMATS))))]
 pub struct Args {
     #[command(flatten)]
     pub common: Common,
@@ -76,6 +79,9 @@ impl Args {
 
     fn suggest(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         self.common.show.can_write(false)?;
+        if self.common.show.format == ui::Format::Markdown {
+            return Err(Failure::new("cannot write suggestions as markdown").advise("ask for --format table, json, ndjson or csv"));
+        }
         let mut run = Run::gather_for(&self.common, talk, Asked { keep: true, ..Asked::default() })?;
         let evidence = &mut *run.evidence;
         let materials = evidence.materials.take().unwrap_or_default();

@@ -23,6 +23,7 @@ use super::findings::headline;
 use super::html::Html;
 use super::quantity::count;
 use crate::model::{Coverage, Finding, Severity};
+pub use index::when;
 pub use next::{Next, ROWS_MAX as NEXT_MAX};
 pub use repositories::{PolicyKnown, RepositoryLine};
 pub use story::{Ask, Holder, Story};

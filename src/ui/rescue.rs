@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::coverage;
 use super::escape::Escape;
 use super::findings::event_text;
-use super::format::{Cell, Format, Look, Rows, no_columns, write_document, write_line};
+use super::format::{Cell, Format, Look, Rows, no_such_form, write_document, write_line};
 use super::page::Page;
 use crate::model::{Coverage, Rescue, RescueSource};
 
@@ -18,7 +18,7 @@ pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, rescue: &Resc
         Format::Json => write_document(out, "rescue", coverage, Body { rescue }),
         Format::Ndjson => rescue.sources.iter().try_for_each(|source| write_line(out, source)),
         Format::Csv => write_rows(out, rescue),
-        Format::Parquet => Err(no_columns()),
+        _ => Err(no_such_form()),
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::coverage;
 use super::escape::Escape;
-use super::format::{Cell, Format, Look, Rows, no_columns, write_document, write_line};
+use super::format::{Cell, Format, Look, Rows, no_such_form, write_document, write_line};
 use super::page::Page;
 use super::quantity::{bytes, count, counted};
 use crate::model::{Coverage, Effect, Suggestion};
@@ -17,7 +17,7 @@ pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, list: &[Sugge
         Format::Json => write_document(out, "whatif", coverage, Body { suggestions: list }),
         Format::Ndjson => list.iter().try_for_each(|suggestion| write_line(out, suggestion)),
         Format::Csv => write_rows(out, list),
-        Format::Parquet => Err(no_columns()),
+        _ => Err(no_such_form()),
     }
 }
 

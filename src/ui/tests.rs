@@ -27,7 +27,15 @@ fn views(format: Format, hostile_world: bool) -> [String; 3] {
     [
         shown(|out| findings::write(out, look(format), &coverage, &[finding])),
         shown(|out| {
-            timelines::write(out, look(format), crate::ui::paint::Style::default(), &coverage, [timeline].into_iter(), std::iter::empty()).map(drop)
+            timelines::write(
+                out,
+                look(format),
+                timelines::Telling { evidence: true, ..Default::default() },
+                &coverage,
+                [timeline].into_iter(),
+                std::iter::empty(),
+            )
+            .map(drop)
         }),
         shown(|out| verdicts::write(out, look(format), &coverage, &verdict)),
     ]
@@ -169,7 +177,7 @@ fn documents_have_the_promised_shape() {
 fn an_empty_list_is_a_document_too() {
     let coverage = coverage();
     let empty = shown(|out| {
-        timelines::write(out, look(Format::Json), crate::ui::paint::Style::default(), &coverage, std::iter::empty(), std::iter::empty()).map(drop)
+        timelines::write(out, look(Format::Json), timelines::Telling::default(), &coverage, std::iter::empty(), std::iter::empty()).map(drop)
     });
     assert_eq!(serde_json::from_str::<Value>(&empty).unwrap()["timelines"], Value::Array(Vec::new()));
     assert_eq!(shown(|out| findings::write(out, look(Format::Ndjson), &coverage, &[])), "");
@@ -195,7 +203,7 @@ fn every_timeline_is_counted_and_written_once() {
     for format in ALL {
         let mut out = Vec::new();
         let written =
-            timelines::write(&mut out, look(format), crate::ui::paint::Style::default(), &coverage, (0..3).map(|_| timeline()), std::iter::empty())
+            timelines::write(&mut out, look(format), timelines::Telling::default(), &coverage, (0..3).map(|_| timeline()), std::iter::empty())
                 .unwrap();
         assert_eq!(written, 3, "{format:?}");
     }
@@ -368,4 +376,37 @@ fn a_report_of_a_hostile_world_is_well_formed() {
         }
     }
     assert_eq!(open, [""; 0]);
+}
+
+/// In Markdown nothing of a hostile text stands outside a code span or an escaped summary.
+#[test]
+fn no_text_is_markdown() {
+    let (coverage, mut finding, ..) = hostile();
+    for harm in ["](http://x)", "<script>alert(1)</script>", "@everyone", "| a | b |", "`` ` ``", "# heading", "![x](http://x)", "<!-- "] {
+        (finding.summary, finding.repository.name) = (format!("In {harm} it went"), harm.into());
+        finding.advice = vec![format!("run `aws {harm}` {harm}")];
+        let page = shown(|out| findings::write(out, look(Format::Markdown), &coverage, std::slice::from_ref(&finding)));
+        let mut outside = String::new();
+        for line in page.lines() {
+            let mut rest = line;
+            // Spans of one, two, three … backticks, from left to right, as every reader of Markdown finds them.
+            while let Some(at) = rest.find('`') {
+                let fence = rest[at..].bytes().take_while(|byte| *byte == b'`').count();
+                outside.push_str(&rest[..at]);
+                let behind = &rest[at + fence..];
+                let closes = behind.match_indices('`').find(|(end, _)| {
+                    let run = behind[*end..].bytes().take_while(|byte| *byte == b'`').count();
+                    run == fence && !behind[..*end].ends_with('`')
+                });
+                rest = &behind[closes.unwrap_or_else(|| panic!("a fence stays open: {line}")).0 + fence..];
+            }
+            outside.push_str(rest);
+            outside.push('\n');
+        }
+        for mark in ["](", "<script", "@", "http", "<!--", "# h"] {
+            let summaries = outside.lines().filter(|line| !line.starts_with("<details>")).collect::<String>();
+            assert!(!summaries.contains(mark), "{harm}: {mark} stands in {summaries}");
+        }
+        assert!(!page.contains("<script") || page.lines().filter(|line| line.contains("<script")).all(|line| !line.starts_with('<')));
+    }
 }
