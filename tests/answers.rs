@@ -14,17 +14,17 @@ const ACCOUNT: &str = "111122223333";
 /// 2026-03-04T10:00:00Z.
 const TAKEN: u64 = 1_772_618_400;
 
-fn answers() -> PathBuf {
+fn answers_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/answers/recorded")
 }
 
 fn read(name: &str) -> Value {
-    let text = fs::read_to_string(answers().join(format!("{name}.json"))).expect("an answer");
+    let text = fs::read_to_string(answers_folder().join(format!("{name}.json"))).expect("an answer");
     serde_json::from_str(&text).expect("JSON")
 }
 
 fn log() -> Value {
-    let text = fs::read_to_string(answers().with_file_name("log.json")).expect("a log");
+    let text = fs::read_to_string(answers_folder().with_file_name("log.json")).expect("a log");
     serde_json::from_str(&text).expect("JSON")
 }
 
@@ -117,10 +117,10 @@ fn snapshot<'d>(document: &'d Value, call: &str) -> &'d Value {
 
 #[test]
 fn the_recorded_answers_have_the_members_of_the_models() {
-    let shapes = fs::read_to_string(answers().with_file_name("shapes.txt")).expect("shapes");
+    let shapes = fs::read_to_string(answers_folder().with_file_name("shapes.txt")).expect("shapes");
     let known: BTreeSet<&str> = shapes.lines().filter_map(|line| line.split(' ').next()).collect();
     let mut checked = 0;
-    for file in fs::read_dir(answers()).expect("answers").map(|entry| entry.expect("an entry").path()) {
+    for file in fs::read_dir(answers_folder()).expect("answers").map(|entry| entry.expect("an entry").path()) {
         let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
         let Some((service, call)) = name.split_once('.').filter(|(service, _)| *service != "kubectl") else { continue };
         let call: String = call.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
@@ -177,7 +177,7 @@ fn an_image_from_before_the_logs_was_there_all_the_time() {
 
 #[test]
 fn every_kind_of_answer_tells_who_is_broken_now() {
-    let names: Vec<String> = fs::read_dir(answers())
+    let names: Vec<String> = fs::read_dir(answers_folder())
         .expect("answers")
         .map(|entry| entry.expect("an entry").path().file_stem().expect("a name").to_string_lossy().into_owned())
         .collect();
@@ -436,6 +436,33 @@ fn the_older_form_of_times_is_understood() {
     list["imageDetails"][1]["imagePushedAt"] = json!(1_772_348_400.101);
     let folder = Folder::new().with("eu-central-1/list.json", &list);
     assert_eq!(folder.timeline("v1")["pushed_at"], "2026-03-01T07:00:00Z");
+}
+
+/// Whatever is done to an answer, reading it ends, and a list stays a list of that call or is none.
+#[test]
+fn damaged_answers_are_read_or_refused_and_never_panic() {
+    let mut answers = tagfall::recognize::Answers::default();
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap_or_default() % below.max(1)
+    };
+    let pieces = ["null", "[]", "{}", "\"\"", "-1", "1e999", "true", "[[[[", "\"sha256:\"", "\\u0000", ":", ","];
+    for file in fs::read_dir(answers_folder()).expect("answers").map(|entry| entry.expect("an entry").path()) {
+        let text = fs::read_to_string(file).expect("text");
+        for _ in 0..300 {
+            let mut damaged: Vec<char> = text.chars().collect();
+            for _ in 0..=next(3) {
+                let (at, length) = (next(damaged.len()), next(24));
+                let end = (at + length).min(damaged.len());
+                damaged.splice(at..end, pieces[next(pieces.len())].chars());
+            }
+            let damaged: String = damaged.into_iter().collect();
+            if let Some(answer) = answers.read(&damaged) {
+                assert!(!answer.call.is_empty() && answer.statements.len() as u64 <= answer.entries.max(1), "{damaged}");
+            }
+        }
+    }
 }
 
 #[cfg(feature = "sql")]

@@ -125,3 +125,73 @@ fn whole_logs_and_the_registry_agree() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Every place that `rescue` names really has the image.
+#[test]
+fn a_place_that_rescue_names_has_the_image() {
+    let (mut wrong, mut named) = (Vec::new(), 0);
+    for seed in sim::seeds(8) {
+        let world = World::generate(seed);
+        let folder = tempfile::tempdir().expect("a folder");
+        Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
+        ask(&world, folder.path());
+        let truth = there(&world);
+        let detected = run("detect", folder.path());
+        for finding in detected["findings"].as_array().into_iter().flatten().filter(|finding| !finding["lost"]["digest"].is_null()).take(6) {
+            let id = finding["id"].as_str().expect("an id");
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
+            let output = command.args(["rescue", id]).arg(folder.path()).args(["--format", "json", "--quiet"]).output().expect("the binary runs");
+            let document: Value =
+                serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+            let rescue = &document["rescue"];
+            let digest = rescue["digest"].as_str().expect("a digest").to_owned();
+            for source in rescue["sources"].as_array().into_iter().flatten() {
+                if !matches!(source["from"].as_str(), Some("here" | "archive" | "repository" | "region" | "account")) {
+                    continue;
+                }
+                let place = ["registry_id", "region", "name"].map(|key| source["repository"][key].as_str().unwrap_or_default()).join(" ");
+                named += 1;
+                if !truth.contains_key(&(place.clone(), digest.clone())) {
+                    wrong.push(format!("SEED={seed} {id}: {place} has no {digest}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(named > 0, "no world had anything to rescue");
+}
+
+/// What is suggested does what it says, by the replay that anybody can run, and never hurts more than what is in force.
+#[test]
+fn a_suggestion_does_what_it_says() {
+    let (mut wrong, mut suggested) = (Vec::new(), 0);
+    for seed in sim::seeds(4) {
+        let world = World::generate(seed);
+        let folder = tempfile::tempdir().expect("a folder");
+        Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
+        let whatif = |arguments: &[&str]| -> Value {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
+            let output =
+                command.arg("whatif").args(arguments).arg(folder.path()).args(["--format", "json", "--quiet"]).output().expect("the binary runs");
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+        };
+        let document = whatif(&["--suggest"]);
+        for one in document["suggestions"].as_array().expect("suggestions").iter().filter(|one| !one["policy"].is_null()) {
+            suggested += 1;
+            let place = ["registry_id", "region", "name"].map(|key| one["repository"][key].as_str().unwrap_or_default().to_owned());
+            let policy = tempfile::NamedTempFile::new().expect("a file");
+            fs::write(policy.path(), one["policy"].to_string()).expect("written");
+            let replayed = whatif(&["--policy", policy.path().to_str().expect("UTF-8"), "--repository", &place[2]]);
+            let own =
+                |element: &&Value| ["registry_id", "region", "name"].iter().zip(&place).all(|(key, own)| element["repository"][key] == own.as_str());
+            let taken = replayed["whatif"].as_array().expect("elements").iter().filter(own).filter(|element| !element["would_go_at"].is_null());
+            let (harm, freed): (Vec<&Value>, Vec<&Value>) = taken.partition(|element| element["needed"] == true);
+            let told = [one["after"]["harm"].as_u64(), one["after"]["freed"].as_u64()];
+            if told != [Some(harm.len() as u64), Some(freed.len() as u64)] || one["after"]["harm"].as_u64() > one["before"]["harm"].as_u64() {
+                wrong.push(format!("SEED={seed} {place:?}: told {told:?}, replayed {} and {}", harm.len(), freed.len()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(suggested > 0, "no world had a policy to change");
+}

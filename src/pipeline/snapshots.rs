@@ -113,10 +113,10 @@ fn take(met: Met, read: &mut SnapshotRead, known: &Known, fold: &mut Fold, seen:
     let is_raw_list = met.answer.envelope.whole.is_none() && met.answer.call == "ecr describe-images";
     for (number, statement) in met.answer.statements.into_iter().enumerate() {
         let needs_place = statement.place.repository.is_some() || matches!(statement.action, Action::Registry(_));
-        let settled = place(&statement.place, &named, known);
+        // Who runs an image is told by an ARN, or by the image's own name: a cluster may be anywhere.
+        let settled = if needs_place { place(&statement.place, &named, known) } else { Ok((statement.place.clone(), PlaceFrom::Document)) };
         let (place, from) = match settled {
             Ok(settled) => settled,
-            Err(_) if !needs_place => (statement.place.clone(), PlaceFrom::Document),
             Err(reason) => {
                 read.left_out += entries_each;
                 unplaced.get_or_insert(reason);

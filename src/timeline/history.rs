@@ -286,6 +286,17 @@ impl History {
         }
     }
 
+    /// Repositories with indexes of which only a list is known, and how many: what they hold is not.
+    pub fn indexes_unread(&self) -> Vec<(Repository, u64)> {
+        let unread = |image: &&Image| {
+            let is_index = ["image.index", "manifest.list"].iter().any(|word| self.text(image.media_type).contains(word));
+            is_index && image.children.is_empty() && !image.is_gone()
+        };
+        let listed = self.repositories.iter().filter(|repository| repository.listing.is_some());
+        let counted = listed.map(|repository| (self.repository(repository), repository.images.iter().filter(unread).count() as u64));
+        counted.filter(|(_, indexes)| *indexes > 0).collect()
+    }
+
     /// The build of that id, where its start is in the logs.
     pub fn build(&self, id: &str) -> Option<Build> {
         self.builds.get(id).copied()

@@ -245,12 +245,21 @@ impl<'f> Reader<'f> {
         }
     }
 
+    /// Repositories that have the digest. What a snapshot tells of a function is of an image in the function's own region, where
+    /// there is one.
+    fn homes_of(&self, digest: DigestNo, event: EventNo) -> Vec<RepositoryNo> {
+        let all = self.homes.get(&digest).cloned().unwrap_or_default();
+        let noted = &self.events[event.index()];
+        let is_near = |home: &&RepositoryNo| self.names.and_then(|names| names.repository_key(**home)).is_some_and(|key| key.region == noted.region);
+        let near: Vec<RepositoryNo> = all.iter().filter(is_near).copied().collect();
+        if noted.snapshot && !near.is_empty() { near } else { all }
+    }
+
     fn mention_all(&mut self, images: impl IntoIterator<Item = (Reference, Sym)>, naming: Naming) -> Vec<usize> {
         let Naming { event, by, kind } = naming;
         let first = self.mentions.len();
         for (image, through) in images {
-            let homes =
-                if image.repository.is_some() { vec![image.repository] } else { self.homes.get(&image.image.digest).cloned().unwrap_or_default() };
+            let homes = if image.repository.is_some() { vec![image.repository] } else { self.homes_of(image.image.digest, event) };
             for repository in homes {
                 let Reference { image, cut, .. } = image;
                 let reason = StopReason::Other;

@@ -59,7 +59,7 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, verdict: &Verdict) -> io
         return Ok(());
     }
     let reference = quoted(verdict.reference.raw()).into_owned();
-    page.point(0, "- ", &format!("Look where the same digest still is: `tagfall rescue {} SOURCE…`.", reference.for_terminal()))
+    page.point(0, "- ", &format!("Look where the same digest still is: `tagfall rescue {}`, with these sources.", reference.for_terminal()))
 }
 
 /// The moment that the answer speaks of, and what was there then; nothing where that is the end of the logs.

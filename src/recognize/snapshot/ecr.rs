@@ -108,6 +108,11 @@ fn image(entry: Json<'_>, answer: &mut Answer) -> Option<ListedImage<'static>> {
 
 fn repository(entry: Json<'_>, answer: &mut Answer) {
     answer.entries += 1;
+    // Public repositories have no lifecycle policies, and names of their own.
+    if entry.text("repositoryArn").is_some_and(|arn| arn.contains(":ecr-public:")) {
+        answer.left_out += 1;
+        return;
+    }
     let told = entry.text("repositoryArn").map(Place::of_arn).unwrap_or_default();
     let own = place(entry, answer);
     let place = Place { account: told.account.or(own.account), region: told.region.or(own.region), repository: own.repository };

@@ -121,7 +121,7 @@ fn write_finding(page: &mut Page<'_>, finding: &Finding, telling: Telling<'_>, e
     write_usage(page, &finding.usage, telling.evidence)?;
     finding.advice.iter().try_for_each(|advice| page.item(2, "do", advice))?;
     if is_gone(finding) {
-        page.item(2, "rescue", &format!("tagfall rescue {} SOURCE… tells where the same digest still is", finding.id))?;
+        page.item(2, "rescue", &format!("tagfall rescue {}, with these sources, tells where the same digest still is", finding.id))?;
     }
     if telling.evidence {
         finding.evidence.iter().try_for_each(|event| page.item(2, "evidence", &event_text(event)))?;
