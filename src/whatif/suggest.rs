@@ -166,7 +166,6 @@ fn of(bench: &mut Bench<'_, '_>) -> Suggestion {
     if first.harm > 0 || rules.is_empty() {
         for newest in candidates::newest() {
             let tried = bench.try_rules(&newest.rules);
-            let (newest, tried) = if tried.effect.harm == 0 { bench.refine((newest, tried)) } else { (newest, tried) };
             let frees_more = tried.effect.freed > known.effect.freed;
             if tried.effect.harm < known.effect.harm || (tried.effect.harm == known.effect.harm && frees_more) {
                 (best, known) = (newest, tried);

@@ -112,6 +112,8 @@ fn protected(of: &Candidate, prefix: &str) -> Vec<Candidate> {
     COUNTS.iter().map(with).collect()
 }
 
+/// The fewest newest images that are kept where nothing else is asked of them.
+const NEWEST_MIN: i64 = 10;
 const NEWEST: &str = "one rule in the place of all: the newest {number} images stay";
 
 /// The count before that one: it was tried, or cannot be.
@@ -119,7 +121,8 @@ fn below(number: i64) -> i64 {
     COUNTS.iter().rev().find(|count| **count < number).copied().unwrap_or(0)
 }
 
-/// Keep the N newest of all, whatever tags they have.
+/// Keep the N newest of all, whatever tags they have. Fewer than people write by themselves would fit the history, and nothing that comes
+/// after it.
 pub(super) fn newest() -> Vec<Candidate> {
     let with = |number: &i64| Candidate {
         rules: vec![json!({
@@ -127,9 +130,9 @@ pub(super) fn newest() -> Vec<Candidate> {
             "selection": { "tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": number }, "action": { "type": "expire" },
         })],
         changes: vec![NEWEST.replace("{number}", &number.to_string())],
-        number: Some(Number { rule: 0, above: below(*number), words: NEWEST.to_owned() }),
+        number: None,
     };
-    COUNTS.iter().map(with).collect()
+    COUNTS.iter().filter(|number| **number >= NEWEST_MIN).map(with).collect()
 }
 
 /// Beginnings of the tags of images that somebody needs or needed, the most frequent first.
