@@ -18,6 +18,7 @@
 //! - [`commands`]: one verb per file; `ui`: the only printer; `failure`: what people read when it fails.
 //! - [`lake`], [`sql`], [`tables`]: views on the records.
 //! - [`alerts`]: which findings are news to whoever was told of others before.
+//! - [`redact`]: pseudonyms for everything that is shown.
 //! - [`forecast`], [`whatif`]: what lifecycle policies will take, and what another one would have taken.
 //! - [`rescue`]: where a lost image still is, and how it comes back.
 //! - [`explain`], [`detect`]: what the timelines tell; [`integrity`]: what CloudTrail's signed log digest files tell of the objects.
@@ -46,6 +47,7 @@ pub mod explain;
 pub mod forecast;
 pub mod integrity;
 pub mod pipeline;
+pub mod redact;
 pub mod rescue;
 pub mod whatif;
 

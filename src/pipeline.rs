@@ -390,8 +390,12 @@ impl Collector for StepCollector<'_> {
                 fold.absorb(&recognized, object, record.index);
             }
             admitted
-        })?;
-        self.relevant += u64::from(taken == Some(true));
+        });
+        // A copy that says nothing may be the one that stands.
+        if !matches!(taken, Ok(Some(_))) && self.recognizer.has_looked_into() {
+            self.fold.absorb_nothing(crate::decode::identity_of(record), object, record.index);
+        }
+        self.relevant += u64::from(taken? == Some(true));
         Ok(())
     }
 

@@ -81,6 +81,8 @@ pub struct Recognizer {
     /// Finds escapes of ASCII letters.
     escape: Finder<'static>,
     cutter: Cutter,
+    /// The last record was one that a service file handles.
+    looked_into: bool,
 }
 
 const EVENT_NAME: &str = r#""eventName""#;
@@ -95,6 +97,7 @@ impl Default for Recognizer {
             error_message: Finder::new("errorMessage"),
             escape: Finder::new(r"\u00"),
             cutter: Cutter::default(),
+            looked_into: false,
         }
     }
 }
@@ -110,7 +113,8 @@ impl Recognizer {
     /// it is a call that changed a repository without saying which. A record without `eventID` is no error: it gets
     /// one that is made from its text (`sha256:` and the SHA-256 of it), so that copies still count once.
     pub fn recognize<R>(&mut self, record: RawRecord<'_>, then: impl FnOnce(Recognized<'_>) -> R) -> Result<Option<R>, String> {
-        if !record.native && !self.names_a_known_event(record.json) {
+        self.looked_into = record.native || self.names_a_known_event(record.json);
+        if !self.looked_into {
             return Ok(None);
         }
         let Self { record: parser, manifest, cutter, .. } = self;
@@ -136,6 +140,12 @@ impl Recognizer {
             };
             Ok(meaning.map(|(repository, action)| then(Recognized { event: record.event(), repository, action })))
         })?
+    }
+
+    /// Whether the last record was looked into: if nothing came of it, that is for what it says, and not for its name. A copy of the
+    /// same event may say something else.
+    pub const fn has_looked_into(&self) -> bool {
+        self.looked_into
     }
 
     /// Whether a record may be one of those that a service file handles, told without parsing it. Nine of ten ECR events are

@@ -27,6 +27,7 @@ pub mod quantity;
 pub mod report;
 pub mod rescue;
 mod sarif;
+pub mod settings;
 pub mod suggest;
 mod tags;
 pub mod talk;

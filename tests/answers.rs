@@ -430,6 +430,26 @@ fn a_pod_that_cannot_pull_names_its_image() {
 }
 
 #[test]
+fn pseudonyms_hide_what_snapshots_name() {
+    let names = [
+        "ecr.describe-images",
+        "ecr.describe-repositories",
+        "ecs.describe-services",
+        "ecs.describe-service-revisions",
+        "kubectl.pods",
+        "lambda.get-function",
+    ];
+    let folder = names.iter().fold(Folder::logged(), |folder, name| folder.answer(name));
+    let (stdout, stderr, code) = folder.raw(&["detect", "--redact"]);
+    let said = String::from_utf8(stdout).expect("UTF-8") + &stderr;
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("not-listed") && said.contains("contradictions"), "{said}");
+    for hidden in [ACCOUNT, "shop/api", "shop/pay", "pay-7d9f", "service/prod", "function:orders"] {
+        assert!(!said.contains(hidden), "{hidden} stands in {said}");
+    }
+}
+
+#[test]
 fn the_older_form_of_times_is_understood() {
     // The first version of the AWS CLI prints seconds.
     let mut list = read("ecr.describe-images");

@@ -10,6 +10,16 @@ mod endings;
 #[path = "cli/alerts.rs"]
 mod alerts;
 
+#[path = "cli/config.rs"]
+mod config;
+
+#[cfg(unix)]
+#[path = "cli/recipes.rs"]
+mod recipes;
+
+#[path = "cli/widths.rs"]
+mod widths;
+
 #[path = "cli/formats.rs"]
 mod formats;
 

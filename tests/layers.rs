@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["sql", "lake"],
     &["tables"],
     &["rescue"],
-    &["explain", "whatif", "alerts"],
+    &["explain", "whatif", "alerts", "redact"],
     &["forecast"],
     &["detect", "integrity"],
     &["pipeline"],

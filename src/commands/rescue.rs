@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::gather::Run;
+use super::gather::{Asked, Run};
 use super::options::Common;
 use super::{Ending, after_help};
 use crate::explain::Question;
@@ -42,7 +42,7 @@ impl Args {
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         self.common.show.can_write(false)?;
         let question = if self.is_id() { None } else { Some(Question::parse(&self.reference).ok_or_else(|| self.nothing_asked())?) };
-        let run = Run::gather(&self.common, talk)?;
+        let run = Run::gather_for(&self.common, talk, Asked::default())?;
         let found = match &question {
             Some(question) => rescue(question, &run.evidence.history).ok_or_else(|| self.not_known())?,
             None => self.of_finding(&run)?,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use wildmatch::WildMatch;
 
-use super::gather::Run;
+use super::gather::{Asked, Run};
 use super::options::Common;
+use super::redaction::{Redaction, redacted};
 use super::values::{self, DigestPrefix};
 use super::{Ending, after_help};
 use crate::failure::Failure;
@@ -35,6 +36,9 @@ pub struct Args {
     #[command(flatten)]
     view: View,
 
+    #[command(flatten)]
+    redaction: Redaction,
+
     /// On the page: every step with its event, its object and record
     #[arg(long, help_heading = "Output")]
     evidence: bool,
@@ -60,15 +64,17 @@ struct View {
 impl Args {
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         self.common.show.can_write(true)?;
-        let run = Run::gather(&self.common, talk)?;
+        let redactor = self.redaction.open(&self.common, talk)?;
+        let redactor = redactor.as_deref();
+        let run = Run::gather_for(&self.common, talk, Asked { redactor, ..Asked::default() })?;
         let history = &run.evidence.history;
-        let shown = history.timelines().filter(|timeline| self.view.shows(timeline));
+        let shown = history.timelines().filter(|timeline| self.view.shows(timeline)).map(|timeline| redacted(timeline, redactor));
         let written = match self.common.show.format {
             #[cfg(feature = "sql")]
             ui::Format::Parquet => super::columns::timelines(&run, shown)?,
             _ => {
                 let telling = ui::timelines::Telling { style: self.common.show.style(), evidence: self.evidence };
-                let tags = history.tags().filter(|tag| self.shows_life_of(tag));
+                let tags = history.tags().filter(|tag| self.shows_life_of(tag)).map(|tag| redacted(tag, redactor));
                 run.write(|out, look, coverage| ui::timelines::write(out, look, telling, coverage, shown, tags))?
             }
         };

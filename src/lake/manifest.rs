@@ -46,6 +46,9 @@ pub(super) struct Manifest {
     /// What was damaged and could not be read again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<Lost>,
+    /// Plans that were published of late.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plans: Vec<String>,
 }
 
 /// A file that counts.
@@ -78,7 +81,7 @@ pub(super) struct Tail {
 impl FileEntry {
     /// Relative to the lake.
     pub(super) fn path(&self) -> PathBuf {
-        self.partition.folder().join(&self.name)
+        layout::rows(self.partition.folder(), &self.name)
     }
 }
 
@@ -202,7 +205,7 @@ impl Manifest {
         }
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self, Unusable> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Unusable> {
         let damaged = |reason: &str| Unusable::Damaged(reason.to_owned());
         let text = std::str::from_utf8(bytes).map_err(|_| damaged("the manifest is damaged: it is no text"))?;
         let sealed = sealed(text);

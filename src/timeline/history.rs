@@ -51,7 +51,8 @@ impl Fold {
     }
 
     /// The same, with what it was made from.
-    pub fn finish_keeping(self, filter: &Filter, supposed: Option<Supposed<'_>>) -> (History, Materials) {
+    pub fn finish_keeping(mut self, filter: &Filter, supposed: Option<Supposed<'_>>) -> (History, Materials) {
+        self.drop_silenced();
         let Self { mut names, mut events, mut facts, .. } = self;
         if let Some(Supposed { supposition: Supposition::Instead(policy), .. }) = supposed {
             names.suppose(policy);
@@ -185,6 +186,14 @@ impl History {
     /// The same repositories, in the same order, as another policy would have left them: none unless somebody asked.
     pub fn supposed(&self) -> &[RepositoryHistory] {
         &self.supposed
+    }
+
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    pub(super) fn all_events(&self) -> &[Noted] {
+        &self.events
     }
 
     /// A lifecycle policy; one without rules for none.
@@ -334,10 +343,6 @@ impl History {
     /// For numbers that stand for a digest by construction.
     pub fn digest_or_zero(&self, number: DigestNo) -> Digest {
         self.names.digest_of(number).unwrap_or(Digest::ZERO)
-    }
-
-    pub(super) fn names(&self) -> &Names {
-        &self.names
     }
 
     pub(super) fn registries(&self) -> &Registries {

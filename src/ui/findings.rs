@@ -89,12 +89,6 @@ const fn subject(kind: FindingKind) -> &'static str {
     }
 }
 
-/// Whether the finding tells of two pushes of one tag.
-const fn is_move(kind: FindingKind) -> bool {
-    use FindingKind::{DisplacedAlive, SameTagOverwrite, SameTagRace, TagMovedBack};
-    matches!(kind, SameTagRace | SameTagOverwrite | DisplacedAlive | TagMovedBack)
-}
-
 pub(super) fn lost(finding: &Finding) -> String {
     let lost = &finding.lost;
     let mut parts = vec![lost.digest.map_or_else(|| "an image whose digest is not known".to_owned(), |digest| digest.short())];

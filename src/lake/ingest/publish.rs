@@ -154,6 +154,8 @@ impl State {
     /// Makes everything that was written count.
     pub(super) fn publish(&mut self, disk: &dyn Disk, known: &KnownObjects) -> Result<(), LakeError> {
         self.hold_back();
+        // In an order of their own, whichever was read first; of one that was read twice the last line counts.
+        self.objects.sort_by(|one, other| one.object.cmp(&other.object));
         let mut manifest = self.manifest.clone();
         manifest.generation += 1;
         manifest.records_duplicate += std::mem::take(&mut self.duplicates);
