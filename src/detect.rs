@@ -87,6 +87,7 @@ pub const ALL: &[&dyn Detector] = &[
     &loss::DeletedByCall,
     &loss::RepositoryDeleted,
     &loss::Archived,
+    &loss::NotListed,
     &loss::ReplicatedDeletion,
     &loss::WentWithSubject,
     &unexplained::Unexplained,

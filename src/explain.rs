@@ -73,6 +73,21 @@ pub fn explain(question: &Question, history: &History, findings: &[Finding], cov
     verdict
 }
 
+/// The image that a question is about, and the repository where it is missed: the one that lost it, where several fit. `None` where
+/// the evidence knows no such repository, or no digest for the tag.
+pub fn subject<'h>(question: &Question, history: &'h History) -> Option<(&'h RepositoryHistory, Digest)> {
+    let coverage = Coverage::default();
+    let case = Case { question, history, findings: &[], coverage: &coverage, when: When::END };
+    let settled = settled::settled(case);
+    let case = Case { question: &settled.question, ..case };
+    let whole = case.question.cut.as_deref().and_then(|digits| cut::completed(case, digits).ok());
+    let case = Case { question: whole.as_ref().unwrap_or(case.question), ..case };
+    let repositories = case.repositories();
+    let known = repositories.iter().find_map(|repository| Some((repository.repository, history.digest(case.image_in(repository)?.digest)?)));
+    let (number, digest) = known.or_else(|| Some((repositories.first()?.repository, case.question.about.digest()?)))?;
+    history.repositories().iter().find(|repository| repository.repository == number).map(|repository| (repository, digest))
+}
+
 /// How many digests are named that a text has beside the one it was asked for.
 const OTHERS_MAX: usize = 5;
 

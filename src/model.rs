@@ -21,7 +21,10 @@ mod principal;
 mod reason;
 mod reference;
 mod repository;
+mod rescue;
 mod seen;
+mod snapshot;
+mod suggestion;
 mod tag;
 mod text;
 mod time;
@@ -30,8 +33,8 @@ mod verdict;
 mod verification;
 
 pub use action::{
-    Action, AlreadyExists, Deletion, ImageDescription, ImageId, ImageRun, LifecycleRule, ManifestKind, Mutability, PolicyRun, Push, PushOrigin,
-    Refusal, RegistryChange, ReplicationRule, RunFailure, StorageClass, TaskImage, Template,
+    Action, AlreadyExists, Deletion, ImageDescription, ImageId, ImageRun, LifecycleRule, ListedImage, Listing, ManifestKind, Mutability, PolicyRun,
+    Push, PushOrigin, Refusal, RegistryChange, ReplicationRule, RunFailure, StorageClass, TaskImage, Template,
 };
 pub use caller::{Caller, IamPrincipal};
 pub use coverage::{Coverage, Gap, ReadFailure, Repairs};
@@ -49,7 +52,10 @@ pub use principal::{Principal, caller_in_words, folded};
 pub use reason::{Reason, ReasonKind};
 pub use reference::ImageReference;
 pub use repository::{Repository, RepositoryRef, partition};
+pub use rescue::{Rescue, RescueFrom, RescueSource};
 pub use seen::Seen;
+pub use snapshot::{Contradiction, PlaceFrom, SnapshotRead, TimeFrom};
+pub use suggestion::{Effect, Suggestion};
 pub use tag::{TagEnd, TagSpan, TagTimeline};
 pub use text::LogText;
 pub use time::Timestamp;

@@ -23,6 +23,7 @@ mod parse;
 mod record;
 mod sagemaker;
 mod schedules;
+mod snapshot;
 
 use std::collections::HashSet;
 
@@ -31,6 +32,8 @@ use memchr::memmem::Finder;
 
 use crate::decode::RawRecord;
 use crate::model::{Action, Recognized, RepositoryRef};
+
+pub use snapshot::{Answer, Answers, Envelope, Place, Statement};
 
 use cut::Cutter;
 use manifest::Manifests;

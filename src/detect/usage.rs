@@ -147,6 +147,8 @@ fn references(history: &History, image: &Image, stretch: Stretch, gone: i64, bac
             // A function runs on from a copy of its own, and a project fails when it runs next: nobody was hurt yet.
             kind if kind.pins() && (needed_then || needed_still) => Severity::High,
             UseKind::Offered if needed_then => Severity::Low,
+            // A snapshot is taken after the end that it shows: the definition is there, and what it names is not.
+            UseKind::Offered if needed_still && history.noted(found.event).snapshot => Severity::Low,
             _ => continue,
         };
         harm.worsen(severity);

@@ -134,12 +134,17 @@ fn narrate(case: Case<'_>, known: Known<'_>, verdict: &mut Verdict) {
     let digest = case.digest(known);
     let push = image.steps.iter().rfind(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate)).map_or(EventNo::NONE, |step| step.event);
     let tags = tagged(case, image);
+    let seen = image.steps.iter().rfind(|step| step.kind == StepKind::Seen).map(|step| step.event);
     let first = match exists(image) {
         None => format!("Whether {digest} exists is not in the logs: no push of it was read, only mentions."),
-        Some(true) => format!("{digest} exists at the end of the logs, {tags}."),
+        Some(true) => match seen {
+            Some(event) => format!("{digest} exists, {tags}: {} shows it.", case.history.snapshot_in_words(event)),
+            None => format!("{digest} exists at the end of the logs, {tags}."),
+        },
         Some(false) => format!("{digest} was there at {}, and is gone at the end of the logs.", Timestamp::from_millis(case.when.at)),
     };
-    verdict.narrative.push(sentence(first, case.event(push)));
+    let shown = seen.into_iter().filter(|_| exists(image) == Some(true)).chain([push]).flat_map(|event| case.event(event)).collect();
+    verdict.narrative.push(sentence(first, shown));
     verdict.narrative.push(endings(case, known));
     if let Some(taken) = access::taken(case, known.repository, Some(image)).filter(|_| verdict.cause == Cause::AccessTaken) {
         verdict.narrative.push(taken.sentence(case, known.repository, Some(image)));

@@ -178,6 +178,8 @@ words! {
         TagRemoved = "tag-removed",
         /// A tag moved to an older image, or back and forth between two pushers, and somebody pulled in between.
         TagMovedBack = "tag-moved-back",
+        /// A list of its repository does not have an image that somebody needs, and no log says what took it.
+        NotListed = "not-listed",
         /// A stop reason or a failed call names an image, and nothing in the evidence says why.
         Unexplained = "unexplained",
         /// The image is there, and somebody asked for it while the KMS key of its repository could not be used, or is refused since the
@@ -211,6 +213,7 @@ impl FindingKind {
             Self::ReplicatedDeletion => "a replica is gone because its source was deleted or expired, and the replication rule replicates deletions",
             Self::TagRemoved => "somebody asked for a tag that a call had removed; the image may live",
             Self::TagMovedBack => "a tag moved to an image that was pushed before the one it had, and somebody pulled it around that time",
+            Self::NotListed => "a snapshot lists the repository without an image that somebody needs, and no log says what took it",
             Self::Unexplained => "a task's stop reason or a failed call names an image, and nothing in these logs says why",
             Self::AccessTaken => {
                 "the image is there, and was asked for while the KMS key of its repository could not be used, or is refused since the repository policy was changed"

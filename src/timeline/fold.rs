@@ -4,8 +4,8 @@
 //! tag movements, lives) happens in [`Fold::finish`], over events sorted by time and `eventID`.
 
 use super::fact::{
-    CallKey, Deleted, EventId, Fact, KeyFact, Manifest, Mutability, Named, Need, Noted, PullOutcome, Reference, Run, RunImage, StopReason, Task,
-    What, layer_key,
+    CallKey, Deleted, EventId, Fact, KeyFact, ListedImage, Listing, Manifest, Mutability, Named, Need, Noted, PullOutcome, Reference, Run, RunImage,
+    StopReason, Task, What, layer_key,
 };
 use super::keys::key_name;
 use super::names::{DigestNo, EventNo, Names, PolicyNo, RepositoryNo, Sym, Wording};
@@ -144,6 +144,7 @@ impl Fold {
             corrects_time: event.addendum.as_ref().is_some_and(|addendum| addendum.corrects_time),
             read_only: event.read_only == Some(true),
             left_out: event.left_out,
+            snapshot: event.snapshot,
         };
         self.events.push(noted);
         EventNo::from_index(self.events.len() - 1)
@@ -202,6 +203,17 @@ impl Fold {
             Action::AccessChanged => What::AccessChanged,
             Action::Login => What::Login,
             Action::Omitted => What::Omitted,
+            Action::Listed(listing) => What::Listed(Box::new(self.listing(listing))),
+            Action::PolicyShown { text } => {
+                What::PolicyShown { policy: text.as_deref().map_or(PolicyNo::NONE, |text| self.names.policy(text, Wording::Put)) }
+            }
+            Action::RepositoryShown { mutability, created_at } => What::RepositoryShown {
+                mutability: Box::new(mutability.as_ref().map(|mutability| self.mutability(mutability)).unwrap_or_default()),
+                created_at: millis(*created_at),
+            },
+            Action::ManifestShown { digest, manifest } => {
+                What::ManifestShown { digest: self.names.digest(*digest), manifest: Box::new(self.manifest(manifest)) }
+            }
             Action::Define { definition, images } => What::Define { definition: self.definition(definition, event), images: self.references(images) },
             Action::Run { runner, definition, images, deploys } => What::Deploy {
                 runner: self.names.string(runner),
@@ -304,9 +316,41 @@ impl Fold {
         }
     }
 
+    fn listing(&mut self, listing: &model::Listing<'_>) -> Listing {
+        let images = listing.images.iter().map(|image| self.listed_image(image)).collect();
+        Listing { images, whole: listing.whole, with_archived: listing.with_archived, dated: listing.dated }
+    }
+
+    fn listed_image(&mut self, image: &model::ListedImage<'_>) -> ListedImage {
+        let seen = RunImage {
+            digest: self.names.digest(image.digest),
+            action: LifecycleAction::Unknown,
+            rule_priority: -1,
+            tag_status: Sym::NONE,
+            untagged: image.tags.is_empty(),
+            tags: self.strings(&image.tags),
+            pushed_at: millis(image.pushed_at),
+        };
+        ListedImage {
+            seen,
+            pulled_at: millis(image.pulled_at),
+            archived: image.archived,
+            archived_at: millis(image.archived_at),
+            media_type: self.names.optional_string(image.media_type.as_deref()),
+            subject: self.names.optional_digest(image.subject),
+            size_bytes: image.size_bytes,
+        }
+    }
+
+    /// Every repository that was named so far: registry, region and name.
+    pub fn places(&self) -> impl Iterator<Item = [&str; 3]> {
+        self.names.repository_keys().map(|key| [key.registry_id, key.region, key.name].map(|part| self.names.text(part)))
+    }
+
     fn need(&mut self, need: &crate::model::Need<'_>, event: &Event<'_>) -> Need {
         Need {
             who: self.names.string(&need.who),
+            source: self.names.optional_string(need.source.as_deref()),
             kind: need.kind,
             images: self.references(&need.images),
             through: need.through.iter().map(|definition| self.definition(definition, event)).collect(),
@@ -377,6 +421,11 @@ impl Fold {
         let partition = crate::model::partition(&event.region);
         self.names.string(&format!("arn:{partition}:ecs:{}:{}:task-definition/{name}", event.region, event.recipient_account))
     }
+}
+
+/// Milliseconds since the epoch; `i64::MIN` for none.
+fn millis(time: Option<model::Timestamp>) -> i64 {
+    time.map_or(i64::MIN, model::Timestamp::millis)
 }
 
 /// What the records of one call share that is logged in two accounts: the `sharedEventID` and the name; where that id is a

@@ -4,6 +4,7 @@
 //! its last tag. Nothing in the log says so: only the difference between two pushes does.
 
 mod board;
+mod listing;
 mod lives;
 mod push;
 mod removal;
@@ -23,6 +24,7 @@ use super::suppose::Supposed;
 use crate::model::{ImageState, Order};
 
 use board::Board;
+pub use listing::WholeListing;
 pub(super) use state::Opening;
 pub use state::{RepositoryHistory, TagState};
 use usage::{Digests, Layers, Unconfirmed};
@@ -65,6 +67,7 @@ pub fn replay<'e>(
         agrees: Agreement::default(),
         board: supposed.map(|supposed| Box::new(Board::new(supposed, happenings, events))),
     };
+    replay.know_before(happenings);
     let mut evidence = None;
     let second = |happening: &Happening<'_>| events[happening.event().index()].time.div_euclid(1000);
     let mut start = 0;
@@ -82,7 +85,8 @@ pub fn replay<'e>(
         start += length;
     }
     replay.make_up_runs(i64::MAX);
-    let begins = happenings.first().map_or(i64::MAX, |first| events[first.event().index()].time);
+    replay.settle_mentioned();
+    let begins = listing::log_begins(happenings, events).unwrap_or(i64::MAX);
     for at in 0..replay.state.images.len() {
         if replay.state.images[at].is_alive() {
             replay.asked_for_at_the_end(at, i64::MAX - 1);
@@ -156,6 +160,10 @@ impl<'e> Replay<'e> {
             What::PullLayer { layer, failed, caller } => self.pull_layer(event, *layer, *failed, *caller, order),
             What::AccessChanged => self.state.access_changes.push(event),
             What::Omitted => self.state.note_gap(event),
+            What::Listed(listing) => self.listed(event, listing, order),
+            What::PolicyShown { policy } => self.policy_shown(event, *policy),
+            What::RepositoryShown { mutability, created_at } => self.repository_shown(event, mutability, *created_at),
+            What::ManifestShown { digest, manifest } => self.manifest_shown(*digest, manifest),
             What::Define { .. }
             | What::Deploy { .. }
             | What::StopRunning { .. }

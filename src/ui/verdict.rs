@@ -10,6 +10,7 @@ use super::findings::event_text;
 use super::format::{Cell, Format, Look, Rows, no_such_form, write_document, write_line};
 use super::page::Page;
 use super::quantity::count;
+use crate::detect::advice::quoted;
 use crate::model::{Basis, Coverage, Moment, Repository, Sentence, Verdict};
 
 /// How many events a page lists under one sentence.
@@ -53,7 +54,12 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, verdict: &Verdict) -> io
     write_sentences(page, "Who needs it:", &verdict.used_by)?;
     write_sentences(page, "Not this:", &verdict.not_this)?;
     write_texts(page, "What the logs cannot show:", &verdict.unknown)?;
-    write_texts(page, "What to do:", &verdict.advice)
+    write_texts(page, "What to do:", &verdict.advice)?;
+    if verdict.gone.as_ref().is_none_or(|gone| gone.back_at.is_some()) {
+        return Ok(());
+    }
+    let reference = quoted(verdict.reference.raw()).into_owned();
+    page.point(0, "- ", &format!("Look where the same digest still is: `tagfall rescue {}`, with these sources.", reference.for_terminal()))
 }
 
 /// The moment that the answer speaks of, and what was there then; nothing where that is the end of the logs.

@@ -2,7 +2,9 @@
 
 use std::sync::OnceLock;
 
+use super::WholeListing;
 use crate::model::ImageState;
+use crate::timeline::contradictions::Contradicts;
 use crate::timeline::fact::Mutability;
 use crate::timeline::image::Image;
 use crate::timeline::keys::KeyStep;
@@ -26,6 +28,10 @@ pub struct RepositoryHistory {
     pub artifacts: Map<DigestNo, Vec<DigestNo>>,
     /// Events whose content CloudTrail left out.
     pub gaps: Vec<EventNo>,
+    /// The last list of the whole repository.
+    pub listing: Option<WholeListing>,
+    /// What snapshots show otherwise than the logs.
+    pub contradictions: Vec<Contradicts>,
     /// Lifecycle runs with the policy that each states, also those that took nothing.
     pub runs: Vec<(EventNo, PolicyNo)>,
     pub policy: Option<PolicyInForce>,
@@ -91,6 +97,8 @@ impl RepositoryHistory {
             parents: Map::default(),
             artifacts: Map::default(),
             gaps: Vec::new(),
+            listing: None,
+            contradictions: Vec::new(),
             runs: Vec::new(),
             policy: None,
             policies: Vec::new(),

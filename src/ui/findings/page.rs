@@ -120,10 +120,18 @@ fn write_finding(page: &mut Page<'_>, finding: &Finding, telling: Telling<'_>, e
     finding.reasons.iter().try_for_each(|reason| page.item(2, "why", &reason.text))?;
     write_usage(page, &finding.usage, telling.evidence)?;
     finding.advice.iter().try_for_each(|advice| page.item(2, "do", advice))?;
+    if is_gone(finding) {
+        page.item(2, "rescue", &format!("tagfall rescue {}, with these sources, tells where the same digest still is", finding.id))?;
+    }
     if telling.evidence {
         finding.evidence.iter().try_for_each(|event| page.item(2, "evidence", &event_text(event)))?;
     }
     Ok(())
+}
+
+/// Whether an image is missed that may be somewhere else.
+const fn is_gone(finding: &Finding) -> bool {
+    finding.lost.gone_at.is_some() && finding.lost.digest.is_some()
 }
 
 /// An event with its object, or with who it was by alone, sessions told by their role.

@@ -35,6 +35,9 @@ pub fn page(finding: &Finding, report: &Report<'_>, numbers: &Numbers<'_>) -> Ma
                 dl { "\n" (facts(finding)) }
                 (list("Why it was this image", "reasons", &finding.reasons, |reason| html! { (shown(&reason.text)) }))
                 (list("What to do", "advice", &finding.advice, |advice| prose(advice)))
+                @if finding.lost.gone_at.is_some() && finding.lost.digest.is_some() {
+                    p { "Where the same digest still is: " code { "tagfall rescue " (finding.id) } ", with these sources" }
+                }
                 (evidence(&finding.evidence))
                 @if let Some(life) = &story.life { (steps(&life.steps)) }
             }

@@ -23,6 +23,7 @@ const fn story(kind: FindingKind) -> &'static str {
         FindingKind::ExpiredWhileTagged => "a count or age rule took an image that had a tag, and somebody needed it",
         FindingKind::DeletedByCall => "BatchDeleteImage took an image that somebody needed",
         FindingKind::RepositoryDeleted => "DeleteRepository took an image that somebody needed",
+        FindingKind::NotListed => "a snapshot lists the repository without an image that somebody needs, and no log says what took it",
         FindingKind::Archived => "a transition rule or UpdateImageStorageClass put the image out of reach; it can be restored",
         FindingKind::ExpiredUntagged => "a rule took an image that never had a tag here, and somebody needed it",
         FindingKind::ChildLost => "an index is still there, and an image that it lists is gone",

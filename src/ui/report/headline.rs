@@ -36,6 +36,7 @@ fn of_one(finding: &Finding) -> String {
         FindingKind::ExpiredWhileTagged => format!("{name} lost {tag} to a lifecycle rule"),
         FindingKind::DeletedByCall => format!("{name} lost {tag}: it was deleted while something needed it"),
         FindingKind::RepositoryDeleted => format!("{name} was deleted while something needed {tag}"),
+        FindingKind::NotListed => format!("{name} does not list {tag} any more, and something needs it"),
         FindingKind::Archived => format!("{name} has {tag} in the archive, and something needs it"),
         FindingKind::ExpiredUntagged => format!("{name} lost an image without a tag that something needed"),
         FindingKind::ChildLost => format!("{name}: {tag} is broken for one platform"),
