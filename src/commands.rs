@@ -3,6 +3,7 @@
 //! Only this layer reads the clock and the environment. A verb gives an `Ending` (what the exit code is made of) or a
 //! `Failure` (exit code 2). A new verb needs a file, a line in `Command` and a line in `Command::run`.
 
+mod bounded;
 #[cfg(feature = "sql")]
 mod columns;
 mod completions;
@@ -220,7 +221,7 @@ pub fn main(stdout: Stdout) -> ExitCode {
     let cli = match Cli::try_parse_from(&settled.arguments) {
         Ok(cli) => cli,
         // `--help` and `--version` come here, too: they go to stdout with exit code 0.
-        Err(usage) => return misused(&usage, &arguments, stdout),
+        Err(usage) => return misused(&usage, &settled.arguments, stdout),
     };
     let talk = Arc::new(Talk::new(cli.command.quiet()));
     settled.note.iter().for_each(|note| talk.note(note));

@@ -87,8 +87,9 @@ struct Check {
 /// Read again from the archives what is damaged in a lake, or missing
 ///
 /// The objects that filled a damaged file are read again, whatever their names and times say; nothing new is added. What could
-/// not be repaired is said, stays noted in the lake, and is looked for again in the next repair. Without a SOURCE, the manifest
-/// is mended from its copy, and files of earlier versions, which have no checksums, get them.
+/// not be repaired is said, stays noted in the lake, and is looked for again in the next repair. Files of earlier versions have
+/// no checksums: they are read again and get some. What of them no SOURCE has is taken over as it is, counted, and told by every
+/// reader (exit code 3). Without a SOURCE, that is all of them, and the manifest is mended from its copy.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(REPAIR_EXAMPLES))]
 struct Repair {
@@ -222,7 +223,14 @@ impl Check {
         talk.note(&format!("{} checked in {}", counted(report.files, "file", "files"), elapsed(started.elapsed())));
         if report.without_checksums > 0 {
             let files = counted(report.without_checksums, "file", "files");
-            talk.note(&format!("{files} of an earlier version have no checksums: tagfall lake repair {} writes them anew", self.lake.display()));
+            talk.note(&format!(
+                "{files} of an earlier version have no checksums: tagfall lake repair {} SOURCE… reads them again",
+                self.lake.display()
+            ));
+        }
+        if report.taken_over > 0 {
+            let events = counted(report.taken_over, "event", "events");
+            talk.note(&format!("{events} were taken over from such files: tagfall lake repair {} SOURCE… reads them again", self.lake.display()));
         }
         if !report.damaged.is_empty() {
             let advice = format!("tagfall lake repair {} SOURCE… reads again from the archives what is damaged", self.lake.display());
@@ -260,13 +268,22 @@ impl Repair {
         coverage.failures.iter().take(FAILURES_SAID_MAX).for_each(|failure| talk.warn(&describe(failure)));
         summary.repaired.iter().for_each(|file| talk.note(&format!("repaired: {file}")));
         summary.damaged.iter().for_each(|damage| talk.warn(&format!("not repaired: {}: {}", damage.file, damage.reason)));
+        if summary.events_taken_over > 0 {
+            let events = counted(summary.events_taken_over, "event", "events");
+            talk.warn(&format!("{events} of files without checksums were taken over as they are: whether they were damaged before cannot be told"));
+            talk.warn(if archives {
+                "no SOURCE has their objects: name the archives as they were named for ingest"
+            } else {
+                "name the archives that the lake was made from, and they are read again: tagfall lake repair LAKE SOURCE…"
+            });
+        }
         let (again, left) = (summary.repaired.len() as u64, summary.damaged.len() as u64);
         let read = counted(summary.objects_read, "object", "objects");
         talk.note(&format!("read {read} again, repaired {}, {left} left in {}", counted(again, "file", "files"), elapsed(started.elapsed())));
         if left > 0 && !archives {
             talk.warn("name the archives that the lake was made from: tagfall lake repair LAKE SOURCE…");
         }
-        Ok(Ending { alarming: false, incomplete: left > 0 || !coverage.is_complete() })
+        Ok(Ending { alarming: false, incomplete: left > 0 || summary.events_taken_over > 0 || !coverage.is_complete() })
     }
 
     fn asked(&self) -> Sources<'_> {

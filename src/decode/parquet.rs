@@ -12,9 +12,7 @@ use std::borrow::Cow;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
-use polars_parquet::read::{
-    BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, column_iter_to_arrays, read_metadata,
-};
+use polars_parquet::read::{BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, column_iter_to_arrays, read_metadata};
 
 use super::guard::guarded;
 use super::room::{Room, Taken};
@@ -32,6 +30,8 @@ const STEP_BYTES: usize = 64 << 10;
 const RATIO_MAX: u64 = 1_000;
 /// … and so many in any case.
 const TEXT_SURE: u64 = 256 << 20;
+/// A file may have so many rows in any case; else no more than bytes.
+const ROWS_SURE: u64 = 1 << 20;
 /// The end of a footer: its length, and what every file ends in.
 const FOOTER_END: i64 = 8;
 
@@ -85,6 +85,10 @@ pub(super) fn records<'r>(mut source: impl Read + Seek + 'r, room: &'r Room) -> 
     footer_fits(&mut source, room.share_bytes())?;
     let metadata = guarded(|| read_metadata(&mut source)).ok_or_else(damaged)?.map_err(|error| format!("damaged Parquet: {error}"))?;
     let schema = guarded(|| types::schema(&metadata)).ok_or_else(damaged)?.map_err(|error| format!("damaged Parquet: {error}"))?;
+    let rows = metadata.row_groups.iter().map(|group| group.num_rows() as u64).fold(0, u64::saturating_add);
+    if rows > stored.max(ROWS_SURE) {
+        return Err(format!("Parquet that says it has {rows} rows in {stored} bytes: no log is packed so well"));
+    }
     let all: Vec<Field> = schema.iter_values().cloned().collect();
     let mut made = Made {
         source,
@@ -236,9 +240,10 @@ impl<'r, R: Read + Seek> Made<'r, R> {
             }
             self.row += 1;
         }
-        self.allowed = self.allowed.checked_sub(self.out.len() as u64).ok_or_else(|| {
-            format!("Parquet whose records are more than {RATIO_MAX} times as large as it is: no log comes near that")
-        })?;
+        self.allowed = self
+            .allowed
+            .checked_sub(self.out.len() as u64)
+            .ok_or_else(|| format!("Parquet whose records are more than {RATIO_MAX} times as large as it is: no log comes near that"))?;
         Ok(())
     }
 

@@ -29,6 +29,8 @@ pub struct Report {
     pub bytes: u64,
     /// Files without checksums, written by an earlier version: what can be told of these is that they can be read.
     pub without_checksums: u64,
+    /// Events that a repair took over from such files as they were: whether they were damaged before cannot be told.
+    pub taken_over: u64,
     /// What is not as it was written, or not there.
     pub damaged: Vec<Damage>,
     /// Files that look like the lake's own, and do not count: `tagfall` does not read them, other tools may.
@@ -86,6 +88,7 @@ pub(super) fn examine(disk: &dyn Disk, manifest: &Manifest) -> Examined {
         events: rows,
         bytes: manifest.files.iter().map(|entry| entry.bytes).sum(),
         strays: strays(disk, manifest),
+        taken_over: manifest.events_taken_over(),
         ..Report::default()
     };
     let (mut files, mut unsealed) = (Vec::new(), Vec::new());

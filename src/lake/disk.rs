@@ -117,10 +117,20 @@ pub(super) trait Stored: Send + Sync {
     fn expect(&self, _parts: &[Range<u64>]) {}
 }
 
+/// What is read as a whole is a manifest, a journal, or what became of objects, and never nearly as large.
+const WHOLE_BYTES_MAX: u64 = 4 << 30;
+
+fn too_large() -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than such a file of a lake can be")
+}
+
 /// All of a file.
 pub(super) fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     let file = disk.open(path)?;
-    let mut bytes = vec![0; usize::try_from(file.size()).map_err(io::Error::other)?];
+    let size = usize::try_from(file.size()).ok().filter(|size| *size as u64 <= WHOLE_BYTES_MAX).ok_or_else(too_large)?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size).map_err(|_| too_large())?;
+    bytes.resize(size, 0);
     file.read_at(0, &mut bytes)?;
     Ok(bytes)
 }

@@ -51,6 +51,8 @@ pub struct Summary {
     pub objects_held_back: u64,
     /// Files of the lake that are damaged.
     pub damaged: Vec<Damage>,
+    /// Events of files without checksums that a repair took over as they were, for want of an archive.
+    pub events_taken_over: u64,
     /// Files whose events, or objects, are all there again; of a repair alone.
     pub repaired: Vec<String>,
     /// Events that are new in the lake.
@@ -174,6 +176,11 @@ impl Ingest {
     pub fn finish(self, complete: bool) -> Result<Summary, LakeError> {
         let state = self.lock_state();
         let mut state = self.close(state);
+        if state.failure.is_none()
+            && let Err(failure) = state.take_over(&*self.disk, self.limits)
+        {
+            state.failure = Some(failure);
+        }
         if complete {
             state.unread_before.clear();
         }

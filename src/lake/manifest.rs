@@ -46,9 +46,26 @@ pub(super) struct Manifest {
     /// What was damaged and could not be read again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<Lost>,
+    /// Events that came from files without checksums, and were not read again: whether they were damaged before nobody can tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken_over: Vec<TakenOver>,
     /// Plans that were published of late.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plans: Vec<String>,
+}
+
+/// Events of a partition that were taken over as they were.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct TakenOver {
+    #[serde(flatten)]
+    pub partition: Partition,
+    pub events: u64,
+}
+
+impl Manifest {
+    pub(super) fn events_taken_over(&self) -> u64 {
+        self.taken_over.iter().map(|taken| taken.events).sum()
+    }
 }
 
 /// A file that counts.

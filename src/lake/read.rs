@@ -191,13 +191,16 @@ impl LakeFeed {
     /// A file without checksums may be damaged, and nobody could tell.
     fn warning(&self) -> Option<String> {
         let unsealed = self.files.iter().filter(|file| file.tail.is_none()).count();
-        (unsealed > 0).then(|| {
-            format!(
-                "{} written by an earlier version and without checksums: damage there cannot be told. Ingest the \
-                 archives into a new lake, or, where you trust these files, let `tagfall lake repair` write them anew.",
-                plural_verb(unsealed as u64, "file", ["of a lake was", "of a lake were"]),
-            )
-        })
+        let taken_over = self.manifest.events_taken_over();
+        if unsealed == 0 && taken_over == 0 {
+            return None;
+        }
+        let what = if unsealed > 0 {
+            plural_verb(unsealed as u64, "file", ["of a lake was", "of a lake were"]) + " written by an earlier version and without checksums"
+        } else {
+            plural_verb(taken_over, "event", ["of a lake was", "of a lake were"]) + " taken over from files of an earlier version without checksums"
+        };
+        Some(format!("{what}: damage there cannot be told. `tagfall lake repair LAKE SOURCE…` reads them again from the archives."))
     }
 
     fn fail(&self, file: &FileEntry, error: &LakeError) {

@@ -84,7 +84,7 @@ impl Shared {
             label: if options.many { format!("s3://{}/", address.bucket) } else { String::new() },
             address,
             options: options.clone(),
-            arrivals: Arrivals::default(),
+            arrivals: Arrivals::new(options.memory_bytes_max),
             objects: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             listing_complete: AtomicBool::new(false),

@@ -2,8 +2,8 @@
 //! not needed to read them.
 
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
-use polars_parquet::parquet::schema::types::{GroupConvertedType, GroupLogicalType, ParquetType};
 use polars_error::PolarsResult;
+use polars_parquet::parquet::schema::types::{GroupConvertedType, GroupLogicalType, ParquetType};
 use polars_parquet::read::{FileMetadata, infer_schema};
 
 /// Structs and lists in one another.
@@ -44,7 +44,12 @@ fn with_maps(dtype: ArrowDataType, of: &ParquetType, depth: u8) -> ArrowDataType
             let entries = children.first();
             // A list of three levels has a group of one element between.
             let element = match entries {
-                Some(ParquetType::GroupType { fields, .. }) if fields.len() == 1 && !matches!(inner.dtype, ArrowDataType::Struct(ref own) if own.len() == 1 && own[0].name == fields[0].name()) => fields.first(),
+                Some(ParquetType::GroupType { fields, .. })
+                    if fields.len() == 1
+                        && !matches!(inner.dtype, ArrowDataType::Struct(ref own) if own.len() == 1 && own[0].name == fields[0].name()) =>
+                {
+                    fields.first()
+                }
                 other => other,
             };
             let pairs = matches!(&inner.dtype, ArrowDataType::Struct(pair) if pair.len() == 2);

@@ -9,7 +9,7 @@ use crate::lake::buffer::Buffers;
 use crate::lake::commit;
 use crate::lake::disk::Disk;
 use crate::lake::layout;
-use crate::lake::manifest::Manifest;
+use crate::lake::manifest::{Manifest, TakenOver};
 use crate::lake::merge::{Merged, Present};
 use crate::lake::objects::{self, Ending, KnownObjects, ObjectState};
 use crate::lake::partition::Partition;
@@ -26,6 +26,8 @@ pub(super) struct State {
     pub added: HashMap<Partition, u64>,
     /// What is to be repaired.
     pub broken: Option<Broken>,
+    /// What a repair has taken over as it was.
+    pub taken_over: Vec<TakenOver>,
     /// The manifest on disk is damaged: it is to be written whatever comes.
     pub to_be_stored: bool,
     pub objects: Vec<ObjectState>,
@@ -60,6 +62,7 @@ impl State {
             held_back: HashMap::new(),
             added: HashMap::new(),
             broken: None,
+            taken_over: Vec::new(),
             to_be_stored: false,
             objects: Vec::new(),
             committed: HashSet::new(),
