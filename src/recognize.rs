@@ -11,6 +11,7 @@ mod codebuild;
 mod cut;
 mod ecr;
 mod ecs;
+mod iam;
 mod identity;
 mod image;
 mod json;
@@ -47,10 +48,11 @@ pub const SOURCES: &[&str] = &[
     "events.amazonaws.com",
     "scheduler.amazonaws.com",
     "kms.amazonaws.com",
+    "iam.amazonaws.com",
 ];
 
-/// Sources whose records are mostly of no use here, with those that are. KMS logs each use of each key.
-pub const BUSY: &[(&str, &[&str])] = &[("kms.amazonaws.com", kms::EVENTS)];
+/// Sources whose records are mostly of no use here, with those that are. KMS logs each use of each key, and IAM each look at a role.
+pub const BUSY: &[(&str, &[&str])] = &[("kms.amazonaws.com", kms::EVENTS), ("iam.amazonaws.com", iam::EVENTS)];
 
 /// Buffers reused from record to record; one for each worker.
 pub struct Recognizer {
@@ -111,6 +113,7 @@ impl Recognizer {
                 "events.amazonaws.com" => schedules::rules(&record),
                 "scheduler.amazonaws.com" => schedules::schedules(&record),
                 "kms.amazonaws.com" => kms::recognize(&record),
+                "iam.amazonaws.com" => iam::recognize(&record),
                 _ => None,
             };
             Ok(meaning.map(|(repository, action)| then(Recognized { event: record.event(), repository, action })))
@@ -143,6 +146,7 @@ fn is_known(name: &str) -> bool {
         || apprunner::EVENTS.contains(&name)
         || codebuild::EVENTS.contains(&name)
         || kms::EVENTS.contains(&name)
+        || iam::EVENTS.contains(&name)
         || schedules::RULES.contains(&name)
         || schedules::SCHEDULES.contains(&name)
         || lambda::is_known(name)

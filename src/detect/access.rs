@@ -31,7 +31,7 @@ pub fn key_locked(steps: &[KeyStep]) -> Option<KeyStep> {
 }
 
 /// Stretches in which the key could not be used: what began it, and when it ended, in milliseconds.
-fn locked_stretches(history: &History, steps: &[KeyStep]) -> Vec<(KeyStep, i64)> {
+pub(super) fn locked_stretches(history: &History, steps: &[KeyStep]) -> Vec<(KeyStep, i64)> {
     let mut stretches: Vec<(KeyStep, i64)> = Vec::new();
     let mut is_open = false;
     for step in steps {
@@ -99,7 +99,8 @@ impl Detector for KeyLocked {
 fn asked_in_vain(subject: Subject<'_>, step: &Step, from: i64, until: i64) -> bool {
     let at = subject.history.noted(step.event).time;
     let gone = |loss: &crate::timeline::Loss| (loss.at..loss.until).contains(&at);
-    matches!(step.kind, StepKind::Pull | StepKind::PullFailed) && at > from && at < until && !subject.image.losses.iter().any(gone)
+    let is_ask = matches!(step.kind, StepKind::Pull | StepKind::PullFailed) || (step.kind == StepKind::TaskStopped && step.denied);
+    is_ask && at > from && at < until && !subject.image.losses.iter().any(gone)
 }
 
 fn finding(subject: Subject<'_>, locked: &KeyStep, until: i64, asked: &[&Step]) -> Finding {

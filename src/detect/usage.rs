@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{LogText, Severity, StepKind, UntaggedBy, Usage, plural, times};
+use crate::model::{LogText, Severity, StepKind, UntaggedBy, Usage, needing_in_words, plural, times};
 use crate::timeline::{AskKind, EventNo, History, Image, Loss, Step, Sym, Use, UseKind};
 
 /// What a loss did to those who use the image.
@@ -175,8 +175,7 @@ impl Harm {
                 pulls => format!("it was pulled {} by its digest while it had no tag", times(pulls)),
             };
         };
-        // Behind `arn:PARTITION:SERVICE:REGION:ACCOUNT:`.
-        let name = first.raw().splitn(6, ':').nth(5).filter(|_| first.raw().starts_with("arn:")).unwrap_or(first.raw());
+        let name = needing_in_words(first.raw(), "");
         let more = if self.pinned.len() > 1 { format!(" and {} more", self.pinned.len() - 1) } else { String::new() };
         let failed = self.severity == Some(Severity::Critical) && self.needs.iter().any(|found| found.kind == UseKind::TaskStopped);
         match failed {

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use super::moment::failures;
 use super::pasted::host::owner;
 use super::{About, Case, Registry, against, sentence, there};
-use crate::model::{Cause, Digest, EventRef, ImageReference, Repository, Sentence, StepKind, Verdict, plural, plural_verb, times};
-use crate::timeline::{RepositoryHistory, Step};
+use crate::detect::{advice_on_refused_push, refusal, refused_pushes_of};
+use crate::model::{Cause, Digest, EventRef, Finding, ImageReference, LogText, Repository, Sentence, StepKind, Verdict, plural, plural_verb, times};
+use crate::timeline::RepositoryHistory;
 
 /// How many places are named that a digest was pushed to, and how many tags of a repository.
 const PLACES_MAX: usize = 5;
@@ -184,16 +185,28 @@ pub fn covered(case: Case<'_>) -> String {
 /// The repository is known, the image is not.
 pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
     let elsewhere = elsewhere(case);
+    let asked_tag = case.asked_tag().filter(|_| case.question.about.digest().is_none());
+    let refused = asked_tag.and_then(|tag| Some((tag, refused_pushes_of(repository, tag).first()?.event)));
     let replicated = repository.images.iter().any(|image| image.steps.iter().any(|step| step.kind == StepKind::Replicate));
     let cause = match (elsewhere.is_some(), replicated) {
         (true, true) => Cause::ReplicaMissing,
         (true, false) => Cause::NeverPushedHere,
+        (false, false) if refused.is_some() => Cause::NeverPushedHere,
         (false, _) => Cause::Unknown,
     };
     let mut verdict = case.blank(cause);
     let mut end = there::no_event(case, repository);
     end.text = format!("{} {}", end.text, covered(case));
-    verdict.narrative = vec![not_known(case, repository), end, elsewhere.unwrap_or_else(not_elsewhere)];
+    let third = match refused.filter(|_| elsewhere.is_none()) {
+        Some((tag, event)) => sentence(format!("It was never pushed here: {}.", refusal(case.history, repository, tag, event)), case.event(event)),
+        None => elsewhere.unwrap_or_else(not_elsewhere),
+    };
+    verdict.narrative = vec![not_known(case, repository), end, third];
+    let own = case.history.repository(repository);
+    let told = |finding: &&Finding| {
+        finding.repository == own && finding.tag.as_ref().map(LogText::raw) == case.question.about.tag() && finding.lost.gone_at.is_none()
+    };
+    verdict.why = asked_tag.and_then(|_| case.findings.iter().find(told)).map(|finding| finding.id.clone());
     verdict.not_this = against::without_image(case, repository, cause);
     verdict.exists.tag_points_to = tag_holder(case, repository);
     verdict.exists.tag_exists = case.question.about.tag().and(verdict.exists.tag_points_to.map(|_| true));
@@ -209,6 +222,10 @@ pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
         Cause::Unknown => "Whether it was ever pushed here: its push may lie before the logs begin.".to_owned(),
         _ => "Whether it was pushed here before the logs begin.".to_owned(),
     });
+    if let Some((tag, event)) = refused.filter(|_| cause == Cause::NeverPushedHere) {
+        verdict.advice = advice_on_refused_push(case.history, repository, tag, event);
+        return verdict;
+    }
     verdict.advice.push(match cause {
         Cause::ReplicaMissing => {
             "Replication takes up to 30 minutes and copies no older images: look at the replication rules, or pull from the source registry."
@@ -241,11 +258,6 @@ fn not_known(case: Case<'_>, repository: &RepositoryHistory) -> Sentence {
     if case.question.latest {
         text.push_str(&format!(" No tag was given, so that latest was looked for;{}", tags_there(case, repository)));
     }
-    let asked = |step: &&Step| step.kind == StepKind::PushFailed && about.tag().is_some_and(|tag| case.history.text(step.tag) == tag);
-    let refused = repository.images.iter().flat_map(|image| &image.steps).find(asked);
-    if refused.is_some() {
-        text.push_str(" A push under that tag was refused.");
-    }
     if let (None, false, Some(tag)) = (about.digest(), case.question.latest, about.tag()) {
         let alike = alike(tag, repository.tags.keys().map(|tag| case.history.text(*tag)));
         if !alike.is_empty() {
@@ -253,7 +265,7 @@ fn not_known(case: Case<'_>, repository: &RepositoryHistory) -> Sentence {
         }
     }
     let last = asks.into_iter().max_by_key(|event| case.time(*event));
-    sentence(text, refused.map(|step| step.event).into_iter().chain(last).flat_map(|event| case.event(event)).collect())
+    sentence(text, last.into_iter().flat_map(|event| case.event(event)).collect())
 }
 
 /// Some tags that the repository has.

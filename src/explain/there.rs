@@ -2,7 +2,7 @@
 
 use super::cause::of_loss;
 use super::{Case, Known, access, against, pinned, sentence, tag_story, used_by};
-use crate::detect::broken;
+use crate::detect::{advice_on_refused_push, broken, only_refused, refusal};
 use crate::model::{Basis, Cause, EventRef, ImageState, Order, Sentence, StepKind, Timestamp, Verdict, plural_verb};
 use crate::timeline::{DigestNo, EventNo, Image, RepositoryHistory, TagLife, TagSpan};
 
@@ -113,12 +113,6 @@ fn cause(case: Case<'_>, known: Known<'_>) -> Cause {
     }
 }
 
-/// Every push of it was refused.
-fn only_refused(image: &Image) -> bool {
-    let pushed = |kind: StepKind| matches!(kind, StepKind::Push | StepKind::Replicate);
-    image.steps.iter().any(|step| step.kind == StepKind::PushFailed) && !image.steps.iter().any(|step| pushed(step.kind))
-}
-
 /// A child of this index that is gone, or the index of this child, which has no tag of its own.
 fn gone_relative<'h>(known: Known<'h>) -> Option<&'h Image> {
     let image = known.image;
@@ -135,6 +129,9 @@ fn narrate(case: Case<'_>, known: Known<'_>, verdict: &mut Verdict) {
     let push = image.steps.iter().rfind(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate)).map_or(EventNo::NONE, |step| step.event);
     let tags = tagged(case, image);
     let first = match exists(image) {
+        None if verdict.cause == Cause::NeverPushedHere => {
+            format!("{digest} was to be pushed here, and no push of it that succeeded is in the logs.")
+        }
         None => format!("Whether {digest} exists is not in the logs: no push of it was read, only mentions."),
         Some(true) => format!("{digest} exists at the end of the logs, {tags}."),
         Some(false) => format!("{digest} was there at {}, and is gone at the end of the logs.", Timestamp::from_millis(case.when.at)),
@@ -144,6 +141,12 @@ fn narrate(case: Case<'_>, known: Known<'_>, verdict: &mut Verdict) {
     if let Some(taken) = access::taken(case, known.repository, Some(image)).filter(|_| verdict.cause == Cause::AccessTaken) {
         verdict.narrative.push(taken.sentence(case, known.repository, Some(image)));
         verdict.advice.push(taken.advice(case, known.repository));
+        return;
+    }
+    if let Some(refused) = image.steps.iter().find(|step| step.kind == StepKind::PushFailed).filter(|_| verdict.cause == Cause::NeverPushedHere) {
+        let told = refusal(case.history, known.repository, refused.tag, refused.event);
+        verdict.narrative.push(sentence(format!("Every push of it to this repository was refused: {told}."), case.event(refused.event)));
+        verdict.advice = advice_on_refused_push(case.history, known.repository, refused.tag, refused.event);
         return;
     }
     let (text, evidence, advice) = third(case, known, verdict.cause);
@@ -253,14 +256,6 @@ fn third(case: Case<'_>, known: Known<'_>, cause: Cause) -> (String, Vec<EventRe
                 "Give it a tag (`aws ecr put-image` with its manifest and a new tag) before the next lifecycle run, or deploy anew.",
             )
         }
-        Cause::NeverPushedHere => {
-            let refused = image.steps.iter().find(|step| step.kind == StepKind::PushFailed).map_or(EventNo::NONE, |step| step.event);
-            (
-                refusal(case, known, refused),
-                case.event(refused),
-                "If the tag was taken in a repository with immutable tags, push under a tag of its own, and deploy that; else look at errorCode of the refused push.",
-            )
-        }
         Cause::StillThere if let Some(pinned) = pinned::before(case, known) => (
             pinned.text,
             pinned.evidence,
@@ -295,25 +290,6 @@ fn third(case: Case<'_>, known: Known<'_>, cause: Cause) -> (String, Vec<EventRe
             Vec::new(),
             "Widen --since, and read the logs of the account and region that own the repository.",
         ),
-    }
-}
-
-/// That every push was refused; and, where its tag is on another image and cannot be moved, most likely why.
-fn refusal(case: Case<'_>, known: Known<'_>, refused: EventNo) -> String {
-    let (history, repository) = (case.history, known.repository);
-    let pushed = known.image.steps.iter().find(|step| step.event == refused);
-    let tag = pushed.and_then(|step| step.tag.some());
-    let immutable = history.text(repository.mutability.setting).starts_with("IMMUTABLE");
-    let by = crate::detect::who(history, refused);
-    let tried = format!("Every push of it to this repository was refused: {by} tried at {}", history.time(refused));
-    let holder = tag.and_then(|tag| Some((tag, repository.tag_lives.get(&tag)?.at(case.time(refused))?)));
-    match holder {
-        Some((tag, span)) if immutable => format!(
-            "{tried}, under tag {}, which was on {}, and the repository's tags are immutable.",
-            history.text(tag),
-            history.digest_or_zero(span.digest).short()
-        ),
-        _ => format!("{tried}."),
     }
 }
 

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::calls::one_of_each;
 use super::fact::{Fact, Noted, What};
 use super::fold::{Fold, compare_ids, id_text};
+use super::grants::Grants;
 use super::image::{Image, Loss};
 use super::keys;
 use super::names::{DigestNo, EventNo, Names, PolicyNo, RepositoryNo, Sym};
@@ -25,6 +26,7 @@ pub struct History {
     names: Names,
     events: Vec<Noted>,
     registries: Registries,
+    grants: Grants,
     repositories: Vec<RepositoryHistory>,
     logins: Vec<EventNo>,
     pushes: u64,
@@ -61,6 +63,7 @@ impl Fold {
         let keys = keys::steps(&own, &foreign, &events, &names);
         let mentions = mentions(&foreign, &own, &events, &names);
         let registries = Registries::of(&foreign, &events, &names);
+        let grants = Grants::of(&foreign);
         let work = by_repository(&own, &mentions, &events, &names);
         let admitted = |number: RepositoryNo| {
             let name = names.repository_key(number).map_or(Sym::NONE, |key| key.name);
@@ -80,7 +83,7 @@ impl Fold {
             Some(_) => work.map(|work| (play(&work, None), play(&work, instead))).unzip(),
         };
         presume(&mut repositories, &registries, &events, &names);
-        History { registries, names, events, repositories, logins, pushes, mismatched, read_only_events, seen, supposed }
+        History { registries, grants, names, events, repositories, logins, pushes, mismatched, read_only_events, seen, supposed }
     }
 }
 
@@ -338,6 +341,11 @@ impl History {
     pub fn exclusion(&self, repository: &RepositoryHistory, pull: EventNo) -> Option<EventNo> {
         let noted = self.noted(pull);
         self.registries.exclusion(repository.repository, noted.actor, noted.time, &self.names)
+    }
+
+    /// Changes of what whoever made the call `event` may do, by IAM's own events, in order of time.
+    pub fn grants_of_caller(&self, event: EventNo) -> &[EventNo] {
+        self.grants.changes_of(self.text(self.noted(event).actor), &self.names)
     }
 
     /// The loss in the source of a copy that a copy's end is concluded from; in the same repository, that of its subject.

@@ -79,15 +79,16 @@ pub(super) fn headline(coverage: &Coverage, findings: &[Finding]) -> String {
 /// What the finding's image is: some are still there.
 const fn subject(kind: FindingKind) -> &'static str {
     match kind {
-        FindingKind::TagRemoved | FindingKind::TagMovedBack | FindingKind::Unexplained | FindingKind::AccessTaken => "image",
-        _ => "lost",
+        FindingKind::DisplacedAlive => "lost",
+        kind if kind.is_a_loss() => "lost",
+        _ => "image",
     }
 }
 
 /// Whether the finding tells of two pushes of one tag.
 const fn is_move(kind: FindingKind) -> bool {
-    use FindingKind::{DisplacedAlive, SameTagOverwrite, SameTagRace, TagMovedBack};
-    matches!(kind, SameTagRace | SameTagOverwrite | DisplacedAlive | TagMovedBack)
+    use FindingKind::{DisplacedAlive, IndexLostToItsChild, SameTagOverwrite, SameTagRace, TagMovedBack};
+    matches!(kind, SameTagRace | SameTagOverwrite | DisplacedAlive | TagMovedBack | IndexLostToItsChild)
 }
 
 fn lost(finding: &Finding) -> String {

@@ -57,6 +57,9 @@ pub fn span(seconds: i64) -> String {
 
 /// How long a run took: `0.4 s`, then as [`span`].
 pub fn elapsed(time: Duration) -> String {
+    if time < Duration::from_millis(50) {
+        return "under 0.1 s".to_owned();
+    }
     if time < Duration::from_secs(60) { format!("{:.1} s", time.as_secs_f64()) } else { span(i64::try_from(time.as_secs()).unwrap_or(i64::MAX)) }
 }
 

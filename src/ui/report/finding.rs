@@ -6,7 +6,7 @@ use super::Report;
 use super::choice::Numbers;
 use super::index::when;
 use super::picture::{self, Scene};
-use crate::model::{EventRef, Finding, LogText, TimelineStep, folded};
+use crate::model::{EventRef, Finding, LogText, TimelineStep, folded, needing_in_words};
 use crate::ui::findings::{order, taken_by};
 use crate::ui::html::Html;
 use crate::ui::quantity::{count, counted, span};
@@ -80,7 +80,9 @@ fn write_facts(html: &mut Html<'_>, finding: &Finding) -> io::Result<()> {
     })?;
     let principals: Vec<LogText> = folded(usage.principals.iter().map(LogText::raw)).into_iter().map(LogText::from).collect();
     write_names(html, "Pulled by", &principals)?;
-    write_names(html, "Needed by", &usage.references)?;
+    let owner = finding.repository.registry_id.raw();
+    let needing: Vec<LogText> = usage.references.iter().map(|name| LogText::from(needing_in_words(name.raw(), owner))).collect();
+    write_names(html, "Needed by", &needing)?;
     html.item("Finding", |html| html.raw("<code>")?.text(&finding.id)?.raw("</code>").map(|_| ()))
 }
 
