@@ -98,7 +98,8 @@ fn losses(document: &Value) -> BTreeMap<Lost, Vec<Told>> {
     let mut losses: BTreeMap<Lost, Vec<Told>> = BTreeMap::new();
     for finding in document["findings"].as_array().expect("findings") {
         let gone_at = finding["lost"]["gone_at"].as_str().map(str::to_owned);
-        let there = ["displaced-alive", "access-taken"].contains(&finding["kind"].as_str().unwrap_or_default());
+        let there = ["displaced-alive", "access-taken", "unexplained", "asked-before-pushed", "index-lost-to-its-child"]
+            .contains(&finding["kind"].as_str().unwrap_or_default());
         losses.entry(lost(finding)).or_default().push(Told { gone_at, there, severity: rank(finding) });
     }
     losses

@@ -19,11 +19,13 @@ pub fn only_refused(image: &Image) -> bool {
     refused && image.state == ImageState::Unknown && !image.is_there && !image.steps.iter().any(|step| pushed(step.kind))
 }
 
-/// Refused pushes of a tag that nothing ever had, as far as the logs go.
-pub fn refused_pushes_of(repository: &RepositoryHistory, tag: Sym) -> &[RefusedPush] {
+/// Refused pushes of a tag that nothing ever had, as far as the logs go. One that was refused because the tag is taken shows that
+/// something had it.
+pub fn refused_pushes_of<'h>(history: &History, repository: &'h RepositoryHistory, tag: Sym) -> &'h [RefusedPush] {
     let had = repository.tag_lives.get(&tag).is_some_and(|life| !life.spans.is_empty());
-    let refused = repository.refused_pushes.get(&tag).filter(|_| tag.is_some() && !had);
-    refused.map(Vec::as_slice).unwrap_or_default()
+    let refused = repository.refused_pushes.get(&tag).filter(|_| tag.is_some() && !had).map(Vec::as_slice).unwrap_or_default();
+    let is_taken = refused.iter().any(|push| history.text(push.why).contains("TagAlreadyExists"));
+    if is_taken { &[] } else { refused }
 }
 
 /// "ci/build tried to push it at …, under tag v1, and ECR refused that (ImageTagAlreadyExistsException): …".
@@ -87,7 +89,7 @@ impl Detector for NeverPushed {
 impl TagDetector for TagNeverPushed {
     fn detect(&self, subject: TagSubject<'_>, found: &mut Vec<Finding>) {
         let TagSubject { history, repository, tag, life } = subject;
-        let Some(refused) = refused_pushes_of(repository, tag).first() else { return };
+        let Some(refused) = refused_pushes_of(history, repository, tag).first() else { return };
         let since = history.noted(refused.event).time;
         let failed = |ask: &&Ask| match ask.kind {
             AskKind::Stopped => true,

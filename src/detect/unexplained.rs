@@ -117,7 +117,7 @@ pub(super) fn repository_ended(history: &History, repository: &RepositoryHistory
 fn is_explained_tag(subject: TagSubject<'_>, ask: &Ask) -> bool {
     let now = subject.history.noted(ask.event).time;
     let ended = subject.life.before(now).is_some_and(|span| span.end != Some(TagEnd::NotLogged));
-    let refused = refused_pushes_of(subject.repository, subject.tag).first();
+    let refused = refused_pushes_of(subject.history, subject.repository, subject.tag).first();
     let refused = refused.is_some_and(|refused| subject.history.noted(refused.event).time <= now);
     ended || refused || subject.life.after(now).is_some() || repository_ended(subject.history, subject.repository, now)
 }
@@ -176,7 +176,7 @@ fn missing(history: &History, repository: &RepositoryHistory, what: &str, first:
     } else if known == Known::There {
         (
             "as far as they go the image was there".to_owned(),
-            "Look at access (repository policy, endpoint policy, KMS key) and at the puller's network at that time; widen --since, and read the trail's read-only events.".to_owned(),
+            "Look at what the failure's message says beside that: a platform that the image is not for, or access (repository policy, endpoint policy, KMS key) and the puller's network at that time; widen --since, and read the trail's read-only events.".to_owned(),
         )
     } else {
         (

@@ -35,6 +35,14 @@ pub fn no_repository(case: Case<'_>) -> Verdict {
         ),
     };
     verdict.narrative = vec![sentence(text, Vec::new()), unknown_end(case), elsewhere.unwrap_or_else(not_elsewhere)];
+    if let About::Reference(wanted) = &case.question.about {
+        let tag = wanted.tag.as_deref();
+        let same = |finding: &&Finding| {
+            let names = wanted.digest.map_or(finding.tag.as_ref().map(LogText::raw) == tag, |digest| finding.lost.digest == Some(digest));
+            is_wanted(&finding.repository, wanted) && names
+        };
+        verdict.why = case.findings.iter().find(same).map(|finding| finding.id.clone());
+    }
     verdict.advice.push(advice);
     verdict
 }
@@ -120,6 +128,27 @@ fn mismatch(wanted: &ImageReference, seen: &[Repository]) -> (String, String) {
         );
         return (text, format!("Read the trail of region {}: CloudTrail logs ECR in the region of the repository.", wanted.region));
     }
+    let same: Vec<&Repository> =
+        seen.iter().filter(|other| *other.name.raw() == *wanted.repository).filter(|other| !is_wanted(other, wanted)).collect();
+    if let Some(first) = same.first() {
+        let text = format!(
+            "Wrong region or account: nothing that was done to {} in {} of {} is in these logs, and a repository of that name is in {} of {}.",
+            wanted.repository,
+            wanted.region,
+            wanted.registry_id,
+            first.region.raw(),
+            first.registry_id.raw()
+        );
+        let advice = format!(
+            "If {} in {} is meant, correct the reference; if there is a copy of it in {}, read the trail of account {} in {}, where what is done to the copy is logged.",
+            first.name.raw(),
+            first.region.raw(),
+            wanted.region,
+            wanted.registry_id,
+            wanted.region
+        );
+        return (text, advice);
+    }
     let text = format!(
         "Wrong repository: no event names {} in {} of {}{}.",
         wanted.repository,
@@ -128,6 +157,10 @@ fn mismatch(wanted: &ImageReference, seen: &[Repository]) -> (String, String) {
         similar(&wanted.repository, seen)
     );
     (text, "Check the name; if it is right, nothing was done to it in the time these logs cover: widen --since.".to_owned())
+}
+
+fn is_wanted(other: &Repository, wanted: &ImageReference) -> bool {
+    *other.name.raw() == *wanted.repository && *other.region.raw() == *wanted.region && *other.registry_id.raw() == *wanted.registry_id
 }
 
 fn or_none(list: String) -> String {
@@ -186,7 +219,7 @@ pub fn covered(case: Case<'_>) -> String {
 pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
     let elsewhere = elsewhere(case);
     let asked_tag = case.asked_tag().filter(|_| case.question.about.digest().is_none());
-    let refused = asked_tag.and_then(|tag| Some((tag, refused_pushes_of(repository, tag).first()?.event)));
+    let refused = asked_tag.and_then(|tag| Some((tag, refused_pushes_of(case.history, repository, tag).first()?.event)));
     let replicated = repository.images.iter().any(|image| image.steps.iter().any(|step| step.kind == StepKind::Replicate));
     let cause = match (elsewhere.is_some(), replicated) {
         (true, true) => Cause::ReplicaMissing,

@@ -194,3 +194,37 @@ fn another_account_lost_access() {
     refused_pull(&mut log, new, "AccessDenied");
     assert_eq!(kinds(&log), []);
 }
+
+/// What to build is the answer, and not where to look.
+#[test]
+fn an_image_that_is_not_for_the_platform() {
+    let mut log = Log::default();
+    log.push(1, "v1").at(100);
+    stopped(&mut log, format!("CannotPullContainerError: {}: no match for platform in manifest", failed(":v1")));
+    let verdict = ask(&log, &format!("Failed to pull image {}: no match for platform in manifest: not found", failed(":v1")));
+    let told = said(&verdict);
+    assert!(told.contains("a single image, and no index") && told.contains("--platform linux/amd64,linux/arm64"), "{told}");
+    assert!(!told.contains("Look at access"), "{told}");
+}
+
+#[test]
+fn the_same_name_in_another_region_is_told() {
+    let mut log = Log::default();
+    log.push(1, "v1").at(100);
+    let elsewhere = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api:v1: not found";
+    stopped(&mut log, format!("CannotPullContainerError: failed to resolve ref {elsewhere}"));
+    let verdict = ask(&log, elsewhere);
+    let told = said(&verdict);
+    assert!(told.contains("a repository of that name is in eu-central-1 of 111122223333"), "{told}");
+    assert_eq!(verdict.why.as_deref(), found(&log).first().map(|finding| finding.id.as_str()));
+}
+
+/// A refused push that says that the tag is taken proves that something has it.
+#[test]
+fn a_taken_tag_is_there() {
+    let mut log = created();
+    refused_push(&mut log, 2, Some("v1"), "ImageTagAlreadyExistsException");
+    log.at(100);
+    pull(&mut log, None, Some("v1"), TASK);
+    assert_eq!(kinds(&log), []);
+}

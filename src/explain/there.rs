@@ -256,6 +256,7 @@ fn third(case: Case<'_>, known: Known<'_>, cause: Cause) -> (String, Vec<EventRe
                 "Give it a tag (`aws ecr put-image` with its manifest and a new tag) before the next lifecycle run, or deploy anew.",
             )
         }
+        Cause::StillThere if case.question.platform => platform(case, known),
         Cause::StillThere if let Some(pinned) = pinned::before(case, known) => (
             pinned.text,
             pinned.evidence,
@@ -291,6 +292,24 @@ fn third(case: Case<'_>, known: Known<'_>, cause: Cause) -> (String, Vec<EventRe
             "Widen --since, and read the logs of the account and region that own the repository.",
         ),
     }
+}
+
+/// It is there, and not for the platform that asked.
+fn platform(case: Case<'_>, known: Known<'_>) -> (String, Vec<EventRef>, &'static str) {
+    let image = known.image;
+    let push = image.steps.iter().rfind(|step| super::moment::is_push(step)).map_or(EventNo::NONE, |step| step.event);
+    let named: Vec<&str> = image.platforms.iter().map(|name| case.history.text(*name)).filter(|name| !name.is_empty()).collect();
+    let what = match (image.children.is_empty(), named.is_empty()) {
+        (true, _) => "a single image, and no index of images for several platforms".to_owned(),
+        (false, true) => "an index whose platforms are not in these logs".to_owned(),
+        (false, false) => format!("an index for {}", named.join(", ")),
+    };
+    let by = push.some().map(|push| format!(", pushed by {}", crate::detect::who(case.history, push))).unwrap_or_default();
+    (
+        format!("The text says that it has nothing for the platform that asked: it is {what}{by}. Who runs on another platform cannot have it."),
+        case.event(push),
+        "Build it for that platform, too, and push the whole as one (`docker buildx build --platform linux/amd64,linux/arm64 --push`), or run it on hosts of the platform that it is for.",
+    )
 }
 
 /// For the beginning of a sentence.

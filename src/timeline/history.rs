@@ -361,7 +361,8 @@ impl History {
         };
         let image = repository.image(digest)?;
         let loss = image.losses.iter().rfind(|other| other.event == loss.event)?;
-        Some((repository, image, loss))
+        // A signature of a signature went with the image that the first is about.
+        self.behind(repository, image, loss).or(Some((repository, image, loss)))
     }
 
     /// The event with which deletions came to reach this repository from another, if they did at that moment.

@@ -63,6 +63,8 @@ pub struct Life {
     pub pulls: Vec<Pull>,
     /// Seconds at which a task's stop reason named it.
     pub stops: Vec<u64>,
+    /// It went, or is to go, without an event of its own.
+    pub silent: bool,
 }
 
 /// One repository, alive or deleted.
@@ -142,6 +144,7 @@ impl Repo {
                 activated_at: None,
                 pulls: Vec::new(),
                 stops: Vec::new(),
+                silent: false,
             };
             self.lives.entry(digest.clone()).or_default().push(life);
         }

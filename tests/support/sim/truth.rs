@@ -54,7 +54,7 @@ impl Truth {
         let mut truth = Self::default();
         for (index, repo) in world.repos.iter().enumerate() {
             for (digest, lives) in &repo.lives {
-                if !repo.certain || lives[0].start < world.trail_start {
+                if !repo.certain || lives[0].start < world.trail_start || lives.iter().any(|life| life.silent) {
                     truth.uncertain.insert((repo.id.clone(), digest.clone()));
                 }
                 truth.images.push(image(repo, digest, lives));
