@@ -116,7 +116,8 @@ fn tags_are_what_happened() {
                 let real: Vec<_> = repo.spans.iter().filter(|span| span.tag == name).collect();
                 let contested = world.same_second.iter().any(|group| group.repo == repo.id && group.tag == name);
                 // Whose end is in no log is told as what most likely happened.
-                let silent = real.iter().any(|span| repo.lives.get(&span.digest).is_some_and(|lives| lives.iter().any(|life| life.silent)));
+                let silent =
+                    real.iter().any(|span| repo.lives.get(&span.digest).is_some_and(|lives| lives.iter().any(|life| life.silent || life.is_told)));
                 if contested || silent || real.first().is_none_or(|first| first.from < world.trail_start) {
                     continue;
                 }

@@ -2,6 +2,7 @@
 
 use super::advice::{Shell, partition_region};
 use super::story::{evidence, place};
+use super::unexplained::references;
 use super::{Detector, Subject, id};
 use crate::model::{Finding, FindingKind, KeptImage, KeyChange, LostImage, Order, Severity, StepKind, Timestamp, Usage, plural};
 use crate::timeline::{EventNo, History, KeyStep, RepositoryHistory, Step};
@@ -103,12 +104,20 @@ fn asked_in_vain(subject: Subject<'_>, step: &Step, from: i64, until: i64) -> bo
     is_ask && at > from && at < until && !subject.image.losses.iter().any(gone)
 }
 
+/// "2 pulls of it and 1 task that asked for it".
+pub(super) fn counted(pulls: usize, tasks: usize) -> String {
+    let counts = [(pulls, "pull", " of it"), (tasks, "task", " that asked for it")];
+    let counts: Vec<String> = counts.into_iter().filter(|(number, ..)| *number > 0).map(|(number, what, of)| plural(number, what) + of).collect();
+    counts.join(" and ")
+}
+
 fn finding(subject: Subject<'_>, locked: &KeyStep, until: i64, asked: &[&Step]) -> Finding {
     let (history, image) = (subject.history, subject.image);
     let (event, digest) = (history.event(locked.event), history.digest_or_zero(image.digest));
     let repository = history.repository(subject.repository);
     let last = asked.last().map_or(EventNo::NONE, |step| step.event);
-    let mut principals: Vec<_> = asked.iter().filter_map(|step| history.log_text(history.noted(step.event).actor)).collect();
+    let (tasks, pulls): (Vec<&Step>, Vec<&Step>) = asked.iter().partition(|step| step.kind == StepKind::TaskStopped);
+    let mut principals: Vec<_> = pulls.iter().filter_map(|step| history.log_text(history.noted(step.event).actor)).collect();
     principals.sort_unstable();
     principals.dedup();
     let mut tags: Vec<_> = image.tags.iter().filter_map(|(tag, _)| history.log_text(*tag)).collect();
@@ -141,16 +150,17 @@ fn finding(subject: Subject<'_>, locked: &KeyStep, until: i64, asked: &[&Step]) 
         deletion: None,
         exposure_seconds: None,
         usage: Usage {
-            pulls_after_gone: asked.len() as u64,
-            last_pull: last.some().map(|event| history.event(event)),
+            pulls_after_gone: pulls.len() as u64,
+            last_pull: pulls.last().map(|step| history.event(step.event)),
             principals,
+            references: references(history, image, &tasks),
             ..Usage::default()
         },
         summary: format!(
-            "In {}, {} is there, and {} of it cannot have worked: the KMS key that encrypts the repository {} at {} by {who}{again}.",
+            "In {}, {} is there, and {} cannot have worked: the KMS key that encrypts the repository {} at {} by {who}{again}.",
             place(&repository),
             digest.short(),
-            plural(asked.len(), "pull"),
+            counted(pulls.len(), tasks.len()),
             keys_in_words(locked.change).unwrap_or_default(),
             event.event_time,
         ),

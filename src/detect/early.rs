@@ -80,6 +80,12 @@ pub(super) fn is_anothers_workload(history: &History, pull: EventNo, push: Event
     is_workload(history.text(history.noted(pull).actor)) && !is_same_role(history, pull, push)
 }
 
+/// Whether a task that stopped within minutes tells of the pull: it found nothing.
+fn is_told(history: &History, pull: EventNo, stops: &[Failure]) -> bool {
+    let at = history.noted(pull).time;
+    stops.iter().any(|stop| (0..=RETRIED_MILLIS).contains(&(history.noted(stop.event).time - at)))
+}
+
 fn asked_by_digest(subject: Subject<'_>, first: usize, stops: &Stops) -> Vec<Failure> {
     let Subject { history, repository, image, .. } = subject;
     let time = |event: EventNo| history.noted(event).time;
@@ -92,18 +98,19 @@ fn asked_by_digest(subject: Subject<'_>, first: usize, stops: &Stops) -> Vec<Fai
         return Vec::new();
     }
     let soon = |at: i64| pushed - at <= BEFORE_PUSH_MILLIS || was_created(history, repository, at);
+    let tasks: Vec<Failure> = stops.get(&Sym::NONE).into_iter().flatten().copied().collect();
     let calls = before.iter().filter(|step| match step.kind {
         StepKind::PullFailed => !step.denied && soon(time(step.event)) && !is_same_role(history, step.event, push),
         StepKind::Pull => {
-            step.caller.needs() && was_created(history, repository, time(step.event)) && is_anothers_workload(history, step.event, push)
+            let is_sure = was_created(history, repository, time(step.event)) || is_told(history, step.event, &tasks);
+            step.caller.needs() && is_sure && is_anothers_workload(history, step.event, push)
         }
         _ => false,
     });
     let calls = calls.map(|step| Failure { event: step.event, is_task: false, by: Sym::NONE });
-    let tasks = stops.get(&Sym::NONE).into_iter().flatten().copied();
     // A stop that comes soon after the push tells of a pull before it only where one is in the logs.
     let until = if before.is_empty() { pushed } else { pushed + RETRIED_MILLIS };
-    let tasks = tasks.filter(|stop| time(stop.event) <= until && soon(time(stop.event)));
+    let tasks = tasks.iter().copied().filter(|stop| time(stop.event) <= until && soon(time(stop.event)));
     calls.chain(tasks).collect()
 }
 
@@ -111,10 +118,12 @@ fn asked_by_tag(subject: Subject<'_>, push: &Step, life: &TagLife, stops: &Stops
     let history = subject.history;
     let time = |event: EventNo| history.noted(event).time;
     let came = time(push.event);
+    let stopped = life.asks.iter().filter(|ask| ask.kind == AskKind::Stopped).map(|ask| Failure { event: ask.event, is_task: true, by: ask.by });
+    let tasks: Vec<Failure> = stopped.chain(stops.get(&push.tag).into_iter().flatten().copied()).collect();
     let counts = |event: EventNo, kind: AskKind, in_vain: bool| match kind {
         AskKind::Stopped => true,
         AskKind::Failed => !is_same_role(history, event, push.event),
-        AskKind::Pull => in_vain && is_anothers_workload(history, event, push.event),
+        AskKind::Pull => (in_vain || is_told(history, event, &tasks)) && is_anothers_workload(history, event, push.event),
         AskKind::Denied | AskKind::StoppedOtherwise => false,
     };
     let early = life.asks.iter().take_while(|ask| time(ask.event) <= came).filter(|ask| counts(ask.event, ask.kind, ask.in_vain));

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::access::{key_advice, keys_in_words};
+use super::access::{counted, key_advice, keys_in_words};
 use super::early::was_created;
 use super::story::{evidence, place, role, who};
 use super::unexplained::{frame, references, shown};
 use super::{Detector, Subject, id};
-use crate::model::{Finding, FindingKind, IamPrincipal, LostImage, Severity, StepKind, Timestamp, Usage, plural};
+use crate::model::{Finding, FindingKind, IamPrincipal, LostImage, Severity, StepKind, Timestamp, Usage};
 use crate::timeline::{EventNo, History, Image, KeyStep, RepositoryHistory, Step};
 
 /// The repository's policy, what a role may do, or the policy and grants of its key took access from somebody.
@@ -122,7 +122,11 @@ pub fn reason(subject: Subject<'_>, answered: &Answered<'_>, step: &Step) -> Opt
     let key = repository.key_steps.iter().rposition(|step| takes(step) && time(&step.event) <= at);
     let key = key.map(|place| (repository.key_steps[place].event, What::Key(place)));
     // What KMS refuses looks like an answer: that voids no change of a key.
-    let void = |(event, what): &(EventNo, What)| !is_task && !matches!(what, What::Key(_)) && answered.within(role(caller), time(event) + 1, at);
+    // Nor does a manifest that was answered void a change that keeps the layers from the same caller.
+    let is_layer = history.text(noted.name) == "GetDownloadUrlForLayer";
+    let void = |(event, what): &(EventNo, What)| {
+        !is_task && !is_layer && !matches!(what, What::Key(_)) && answered.within(role(caller), time(event) + 1, at)
+    };
     let (event, what) = [policy, grants, key].into_iter().flatten().filter(|change| !void(change)).max_by_key(|(event, _)| time(event))?;
     let severity = severity(history, repository, answered, step, time(&event), what)?;
     Some(Change { at: time(&event), event, what, severity })
@@ -166,8 +170,6 @@ fn finding(subject: Subject<'_>, change: EventNo, what: What, severity: Severity
         Usage { pulls_after_gone: pulls.len() as u64, last_pull: last, references: references(history, image, &tasks), ..Usage::default() };
     pulls.iter().for_each(|step| usage.add_principal(history.log_text(history.noted(step.event).actor)));
     let tag = refused.iter().rev().find_map(|step| history.log_text(step.tag));
-    let counts = [(pulls.len(), "pull", " of it"), (tasks.len(), "task", " that asked for it")];
-    let counts: Vec<String> = counts.into_iter().filter(|(number, ..)| *number > 0).map(|(number, what, of)| plural(number, what) + of).collect();
     let were = if refused.len() == 1 { "was" } else { "were" };
     let before = match severity {
         Severity::Critical if pulls.is_empty() => "",
@@ -179,7 +181,7 @@ fn finding(subject: Subject<'_>, change: EventNo, what: What, severity: Severity
         "In {}, {} is there, and {} {were} refused since {}{before}.",
         place(&history.repository(repository)),
         history.digest_or_zero(image.digest).short(),
-        counts.join(" and "),
+        counted(pulls.len(), tasks.len()),
         in_words(history, repository, change, what, refused[0].event),
     );
     let advice = vec![advice(history, repository, what, refused[0].event)];

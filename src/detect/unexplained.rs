@@ -170,7 +170,7 @@ fn missing(history: &History, repository: &RepositoryHistory, what: &str, first:
         )
     } else if known == Known::Refused {
         (
-            "the image was there, the same caller could pull it before, and no change of who may is in them".to_owned(),
+            "the image was there, the same caller could pull it before, and nothing in them says what took that".to_owned(),
             "Read the trail of us-east-1, too, where IAM is logged (policies of the caller's role, also those that it shares with others), and look at the VPC endpoint's policy and at service control policies: the message of the refusal names the policy that did not allow it.".to_owned(),
         )
     } else if known == Known::There {

@@ -34,6 +34,11 @@ fn is_workload(actor: Option<&String>) -> bool {
     (session.len() == 32 && hex(session)) || session.strip_prefix("i-").is_some_and(|id| matches!(id.len(), 8 | 17) && hex(id))
 }
 
+/// A task that stops tells of pulls some minutes before.
+fn within(stop: u64, pull: u64) -> bool {
+    pull <= stop && stop - pull <= TRIED_SECONDS
+}
+
 fn created(repository: &Repository, time: u64) -> bool {
     repository.creations.iter().any(|created| *created <= time)
 }
@@ -48,13 +53,14 @@ fn finding(kind: &'static str, repo: &Repo, digest: &str, tag: &str, mut failure
 
 fn early_digest(repo: &Repo, repository: &Repository, digest: &str, image: &Image) -> Option<Finding> {
     let (push, pusher, false) = image.first_push.as_ref()? else { return None };
+    let told = |time: u64| image.failures.iter().any(|failure| failure.by_digest && !failure.refused && within(failure.cause.time, time));
     let soon = |time: u64| push.time - time.min(push.time) <= HOUR || created(repository, time);
     let pulls = image.answered.iter().filter(|asked| {
         let other = caller(asked.actor.as_ref()) != caller(pusher.as_ref());
         asked.by_digest
             && asked.cause.time < push.time
             && asked.needs
-            && created(repository, asked.cause.time)
+            && (created(repository, asked.cause.time) || told(asked.cause.time))
             && is_workload(asked.actor.as_ref())
             && other
     });
@@ -74,9 +80,14 @@ fn early_tag(repo: &Repo, repository: &Repository, tag: &str) -> Option<Finding>
     let turn = repository.turns.get(tag)?.first().filter(|turn| turn.how == "pushed")?;
     let digest = turn.digest.as_ref()?;
     let asks = repository.tag_asks.get(tag).map(Vec::as_slice).unwrap_or_default();
+    let late_stops =
+        repository.images[digest].failures.iter().filter(|failure| !failure.by_digest && !failure.refused && failure.tag.as_deref() == Some(tag));
+    let stops: Vec<u64> =
+        asks.iter().filter(|asked| asked.is_task).map(|asked| asked.cause.time).chain(late_stops.map(|failure| failure.cause.time)).collect();
+    let told = |time: u64| stops.iter().any(|stop| within(*stop, time));
     let asks = asks.iter().filter(|asked| asked.cause.time <= turn.time).filter(|asked| {
         let other = caller(asked.actor.as_ref()) != caller(turn.actor.as_ref());
-        asked.is_task || (created(repository, asked.cause.time) && is_workload(asked.actor.as_ref()) && other)
+        asked.is_task || ((created(repository, asked.cause.time) || told(asked.cause.time)) && is_workload(asked.actor.as_ref()) && other)
     });
     let late = repository.images[digest].failures.iter().filter(|failure| {
         let since = failure.cause.time.checked_sub(turn.time);

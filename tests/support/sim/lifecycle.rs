@@ -51,7 +51,7 @@ impl World {
         self.repos[repo].evaluated_at_ms = second * 1_000 + 108;
     }
 
-    fn policy_part(&self, repo: usize, policy: &Policy) -> Value {
+    pub fn policy_part(&self, repo: usize, policy: &Policy) -> Value {
         let rules: Vec<Value> = policy.rules.iter().map(Rule::to_event).collect();
         let repo = &self.repos[repo];
         json!({"lifecycleEventRules": rules, "lastEvaluatedAt": repo.evaluated_at_ms, "policyVersion": repo.policy_version, "policyId": repo.policy_id})
@@ -319,7 +319,7 @@ fn evaluate(repo: &Repo, policy: &Policy, second: u64) -> (Vec<Taken>, Vec<Value
         let Some(life) = repo.alive(&digest) else { continue };
         let mut entry = entry(&digest, life, &rule);
         let parents = repo.parents(&digest);
-        if parents.is_empty() {
+        if parents.is_empty() || repo.unguarded.contains(&digest) {
             taken.push(Taken { entry, digest, transition: rule.transition });
         } else {
             entry["failureCode"] = json!("ImageReferencedByManifestList");

@@ -81,5 +81,6 @@ impl World {
             "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref {uri}@{digest}: unexpected status from HEAD request: 403 Forbidden"
         );
         self.scene_stop(repo, &reason, now);
+        self.note_stop(repo, &digest);
     }
 }

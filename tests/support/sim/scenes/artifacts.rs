@@ -46,8 +46,13 @@ impl World {
         let repo = self.scenes[number].repo;
         for digest in self.repos[repo].living() {
             let Some(subject) = self.repos[repo].manifests[&digest].subject.clone() else { continue };
-            let gone = self.repos[repo].lives.get(&subject).and_then(|lives| lives.last()?.gone.clone());
-            let Some(gone) = gone else { continue };
+            let last = self.repos[repo].lives.get(&subject).and_then(|lives| lives.last()).cloned();
+            // What is about an artifact that is to go is told of as well.
+            let follows = last.as_ref().is_some_and(|life| life.silent && life.gone.is_none());
+            if follows && let Some(life) = self.repos[repo].last_life(&digest) {
+                life.is_told = true;
+            }
+            let Some(gone) = last.and_then(|life| life.gone) else { continue };
             let Some(life) = self.repos[repo].last_life(&digest).filter(|life| !life.silent) else { continue };
             life.silent = true;
             self.at(gone.at.second + DAY, Job::Follow { repo, digest, archives: false });

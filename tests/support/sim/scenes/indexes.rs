@@ -10,7 +10,7 @@ impl World {
         let repo = self.scenes[number].repo;
         match self.rng.range(0, 10) {
             0..4 => self.push_index(number, now),
-            4 => self.take_child(repo, now),
+            4 => self.unguard_child(repo),
             5 | 6 => self.stop_for_platform(repo, now),
             _ => {
                 if let Some(digest) = self.some_digest(repo) {
@@ -37,8 +37,8 @@ impl World {
         }
     }
 
-    /// A run that users tell of, and ECR's documentation does not.
-    fn take_child(&mut self, repo: usize, now: u64) {
+    /// The next run takes an image although its index lives: users tell of that, and ECR's documentation does not.
+    fn unguard_child(&mut self, repo: usize) {
         let children: Vec<String> = self.repos[repo]
             .living()
             .into_iter()
@@ -48,16 +48,11 @@ impl World {
             return;
         }
         let digest = self.rng.pick(&children).clone();
-        let second = self.tick(repo, now);
-        let pushed = self.repos[repo].alive(&digest).map_or(0, |life| life.start);
-        let rule = json!({"rulePriority": 9, "description": "untagged", "lifecycleEventSelection": {"tagStatus": "Untagged", "tagPrefixList": [],
-            "tagPatternList": [], "countType": "Time since image pushed", "countUnit": "Days", "countNumber": 1}, "action": "expire"});
-        let image =
-            json!({"lifecycleEventImage": {"digest": digest, "tagStatus": "Untagged", "tagList": [], "pushedAt": pushed * 1_000}, "rulePriority": 9});
-        let details = json!({"repositoryName": self.repos[repo].id.name, "lifecycleEventPolicy": {"lifecycleEventRules": [rule], "lastEvaluatedAt": 0,
-            "policyVersion": 1, "policyId": self.repos[repo].policy_id}, "lifecycleEventImageActions": [image], "lifecycleEventFailureDetails": []});
-        let stamp = self.log_service_event("PolicyExecutionEvent", repo, second, details);
-        self.repos[repo].remove(&digest, "expired", &stamp);
+        // By its rules it is not to go.
+        if let Some(life) = self.repos[repo].last_life(&digest) {
+            life.silent = true;
+        }
+        self.repos[repo].unguarded.insert(digest);
     }
 
     fn stop_for_platform(&mut self, repo: usize, now: u64) {
@@ -65,8 +60,11 @@ impl World {
         if tags.is_empty() {
             return;
         }
-        let reference = format!("{}:{}", self.repos[repo].id.uri(), self.rng.pick(&tags));
+        let tag = self.rng.pick(&tags).clone();
+        let digest = self.repos[repo].tags[&tag].clone();
+        let reference = format!("{}:{tag}", self.repos[repo].id.uri());
         let reason = format!("CannotPullContainerError: failed to resolve ref {reference}: no match for platform in manifest: not found");
         self.scene_stop(repo, &reason, now);
+        self.note_stop(repo, &digest);
     }
 }

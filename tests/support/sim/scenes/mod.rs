@@ -110,7 +110,9 @@ impl World {
         };
         match scene {
             Scene::Artifacts => Policy { rules: vec![rule(1, TagStatus::Tagged, &["v-"], Count::MoreThan(keep))] },
-            Scene::Indexes => Policy { rules: vec![rule(1, TagStatus::Tagged, &["v-"], Count::MoreThan(8))] },
+            Scene::Indexes => {
+                Policy { rules: vec![rule(1, TagStatus::Tagged, &["v-"], Count::MoreThan(8)), rule(9, TagStatus::Untagged, &[], Count::Days(1))] }
+            }
             Scene::Jobs => Policy { rules: vec![rule(1, TagStatus::Any, &[], Count::MoreThan(keep))] },
             _ => Policy {
                 rules: vec![rule(1, TagStatus::Untagged, &[], Count::Days(days)), rule(2, TagStatus::Tagged, &["v-"], Count::MoreThan(keep + 2))],
@@ -187,6 +189,14 @@ impl World {
         let caller = Caller::new(OWNER, "deployer", "pipeline", false);
         let call = Call { source, name, caller: &caller, region, second, request, response, repo: None, read_only: false, error };
         self.log_call(&call);
+    }
+
+    /// The last stop was for want of this image.
+    pub fn note_stop(&mut self, repo: usize, digest: &str) {
+        let second = self.repos[repo].last_second;
+        if let Some(life) = self.repos[repo].last_life(digest) {
+            life.stops.push(second);
+        }
     }
 
     /// A task that could not start.
