@@ -3,9 +3,11 @@
 //! Only this layer reads the clock and the environment. A verb gives an `Ending` (what the exit code is made of) or a
 //! `Failure` (exit code 2). A new verb needs a file, a line in `Command` and a line in `Command::run`.
 
+mod bounded;
 #[cfg(feature = "sql")]
 mod columns;
 mod completions;
+mod config;
 mod destination;
 mod detect;
 mod diff;
@@ -23,8 +25,11 @@ mod machine;
 mod man;
 mod nothing;
 mod options;
+#[cfg(feature = "sql")]
+mod plan;
 mod queries;
 mod query;
+mod redaction;
 mod report;
 mod shortage;
 mod sources;
@@ -82,7 +87,9 @@ enum Command {
     Query(Box<query::Args>),
     Queries(queries::Args),
     #[cfg(feature = "sql")]
-    Ingest(ingest::Args),
+    Ingest(Box<ingest::Args>),
+    #[cfg(feature = "sql")]
+    Plan(plan::Args),
     #[cfg(feature = "sql")]
     Lake(lake::Args),
     Verify(verify::Args),
@@ -105,6 +112,8 @@ impl Command {
             #[cfg(feature = "sql")]
             Self::Ingest(args) => args.quiet(),
             #[cfg(feature = "sql")]
+            Self::Plan(args) => args.quiet(),
+            #[cfg(feature = "sql")]
             Self::Lake(args) => args.quiet(),
             Self::Verify(args) => args.quiet(),
             Self::Completions(_) | Self::Man(_) => false,
@@ -123,6 +132,8 @@ impl Command {
             Self::Query(args) => args.common.jobs(),
             #[cfg(feature = "sql")]
             Self::Ingest(args) => args.jobs(),
+            #[cfg(feature = "sql")]
+            Self::Plan(args) => args.jobs(),
             Self::Verify(args) => args.jobs(),
             #[cfg(feature = "sql")]
             Self::Lake(_) => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
@@ -141,7 +152,9 @@ impl Command {
             Self::Report(args) => args.common.show.writes_to_stdout(),
             Self::Query(args) => args.common.show.writes_to_stdout(),
             #[cfg(feature = "sql")]
-            Self::Ingest(_) => false,
+            Self::Ingest(args) => args.is_step(),
+            #[cfg(feature = "sql")]
+            Self::Plan(_) => true,
             #[cfg(feature = "sql")]
             Self::Lake(args) => args.writes_to_stdout(),
             Self::Verify(args) => args.writes_to_stdout(),
@@ -162,6 +175,8 @@ impl Command {
             Self::Queries(args) => args.run(),
             #[cfg(feature = "sql")]
             Self::Ingest(args) => args.run(talk),
+            #[cfg(feature = "sql")]
+            Self::Plan(args) => args.run(talk),
             #[cfg(feature = "sql")]
             Self::Lake(args) => args.run(talk),
             Self::Verify(args) => args.run(talk),
@@ -196,12 +211,20 @@ pub enum Stdout {
 /// The whole program: parses the command line, runs the verb, and gives the exit code.
 pub fn main(stdout: Stdout) -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let cli = match Cli::try_parse_from(arguments.iter().cloned().map(unhyphened)) {
+    let settled = match config::settle(arguments.iter().cloned().map(unhyphened).collect()) {
+        Ok(settled) => settled,
+        Err(failure) => return failed(&Talk::new(false), &failure),
+    };
+    if let Some(shown) = settled.show() {
+        return shown.map_or_else(|failure| failed(&Talk::new(false), &failure), |()| ExitCode::SUCCESS);
+    }
+    let cli = match Cli::try_parse_from(&settled.arguments) {
         Ok(cli) => cli,
         // `--help` and `--version` come here, too: they go to stdout with exit code 0.
-        Err(usage) => return misused(&usage, &arguments, stdout),
+        Err(usage) => return misused(&usage, &settled.arguments, stdout),
     };
     let talk = Arc::new(Talk::new(cli.command.quiet()));
+    settled.note.iter().for_each(|note| talk.note(note));
     #[cfg(feature = "sql")]
     tell_no_guarded_panics();
     // A panic is a fault of the program's, or of a library's, and no reason to end in another way than any other failure.
@@ -217,11 +240,13 @@ pub fn main(stdout: Stdout) -> ExitCode {
     }));
     match ended.unwrap_or_else(|_| Err(fault())) {
         Ok(ending) => ExitCode::from(ending.code()),
-        Err(failure) => {
-            talk.failure(&failure);
-            ExitCode::from(Failure::EXIT_CODE)
-        }
+        Err(failure) => failed(&talk, &failure),
     }
+}
+
+fn failed(talk: &Talk, failure: &Failure) -> ExitCode {
+    talk.failure(failure);
+    ExitCode::from(Failure::EXIT_CODE)
 }
 
 /// What a panic means for whoever reads it.

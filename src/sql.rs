@@ -72,7 +72,7 @@ mod window;
 mod zone;
 
 pub use answer::Answer;
-pub use collect::{Collector, Gathered, Gathering, Worked};
+pub use collect::{Collector, Doubtful, First, Gathered, Gathering, Places, Worked};
 pub use error::{Place, SqlError};
 pub use flow::export::{Export, Interrupted};
 pub use memory::Limits;

@@ -3,6 +3,7 @@
 //! [`Fold`]s collect, one per worker, and are merged in any order. [`Fold::finish`] drops second copies, sorts by time and
 //! `eventID`, and replays each repository by itself, in parallel: [`History`].
 
+mod bytes;
 mod calls;
 mod copies;
 mod fact;
@@ -20,6 +21,7 @@ mod prospect;
 mod references;
 mod registry;
 mod replay;
+mod roles;
 mod suppose;
 mod tags;
 #[cfg(test)]
@@ -35,5 +37,6 @@ pub use policy::{KnownFrom, PolicyChange, PolicyInForce};
 pub use presumed::Because;
 pub use prospect::{Prospect, Prospects, Unclear};
 pub use replay::{RefusedPush, RepositoryHistory, TagState};
+pub use roles::Role;
 pub use suppose::{Foreseen, Supposed, Supposition};
 pub use tags::{Ask, AskKind, TagLife, TagSpan};

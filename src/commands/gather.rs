@@ -11,10 +11,11 @@ use std::thread;
 use std::time::Instant;
 
 use super::options::{Common, Show, Sources};
-use super::{Ending, destination, interrupt, nothing, sources};
+use super::{Ending, destination, interrupt, nothing, shortage, sources};
 use crate::failure::Failure;
-use crate::model::{Coverage, Filter, Finding, Severity, Timestamp};
+use crate::model::{Coverage, Filter, Finding, LogText, Severity, Timestamp};
 use crate::pipeline::{self, Budget, Evidence, Progress};
+use crate::redact::{Kind, Redact, Redactor};
 use crate::source::Feed;
 use crate::timeline::Supposition;
 use crate::ui::coverage::describe;
@@ -37,6 +38,8 @@ pub struct Asked<'s> {
     pub supposition: Option<&'s Supposition>,
     /// A file that the verb has read beside the sources.
     pub input: Option<&'s Path>,
+    /// Gives pseudonyms for names.
+    pub redactor: Option<&'s Redactor>,
 }
 
 /// A run between reading and reporting.
@@ -54,12 +57,7 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Reads everything that the sources have for the filters.
-    pub fn gather(common: &'a Common, talk: &'a Arc<Talk>) -> Result<Self, Failure> {
-        Self::gather_for(common, talk, Asked::default())
-    }
-
-    /// The same for a verb that asks for more than the filters.
+    /// Reads everything that the sources have for the filters, and for what the verb asks beside them.
     pub fn gather_for(common: &'a Common, talk: &'a Arc<Talk>, asked: Asked<'_>) -> Result<Self, Failure> {
         let started = Instant::now();
         let destination = destination::prepare(&common.show, common.inputs().chain(asked.input))?;
@@ -74,7 +72,7 @@ impl<'a> Run<'a> {
         if common.sources.iter().any(|spec| spec == "-") && io::stdin().is_terminal() {
             talk.note("reading standard input from the terminal; Ctrl-D ends it");
         }
-        let mut evidence = read(common, talk, &feeds, &filter, asked.supposition, &cancelled);
+        let mut evidence = read(common, talk, &feeds, &filter, asked.supposition, &cancelled)?;
         // Who interrupts the reading wants what has been read; who interrupts what follows wants no answer.
         if cancelled.load(Ordering::Relaxed) && !evidence.coverage.partial {
             interrupt::stop();
@@ -83,9 +81,15 @@ impl<'a> Run<'a> {
             talk.failure(&failure);
         }
         let pruned = sources::pruned(&feeds);
+        if let Some(redactor) = asked.redactor {
+            learn(redactor, &evidence);
+        }
         let nothing = nothing::check(&common.sources, &filter, &evidence.coverage, &evidence.seen, &pruned);
         nothing.map_err(|failure| if asked.at.is_some() { failure.advise("name a later --at: only events before it count") } else { failure })?;
         nothing::remarks(&filter, &evidence.coverage, &evidence.seen, &pruned).iter().for_each(|remark| talk.note(remark));
+        if let Some(redactor) = asked.redactor {
+            evidence.coverage.redact(redactor);
+        }
         let retries = feeds.iter().map(|feed| feed.listed().retries).sum();
         Ok(Self { common, talk, destination, started, retries, closed: Cell::new(false), evidence: ManuallyDrop::new(evidence) })
     }
@@ -159,6 +163,14 @@ pub fn ending_of(fail_on: Option<Severity>, allow_incomplete: bool, coverage: &C
     Ending { alarming, incomplete: Ending::lacks(coverage, allow_incomplete) }
 }
 
+/// Every name that these logs have, before any of them is said.
+fn learn(redactor: &Redactor, evidence: &Evidence) {
+    redactor.learn_history(&evidence.history);
+    let names = |texts: &std::collections::BTreeSet<LogText>| texts.iter().map(|text| text.raw().to_owned()).collect::<Vec<_>>();
+    redactor.learn(Kind::Account, &names(&evidence.seen.accounts));
+    redactor.learn(Kind::Repository, &names(&evidence.seen.repositories));
+}
+
 /// Takes away an earlier run's result, and says so.
 fn withdraw(destination: &Destination, talk: &Talk) {
     if destination.withdraw() {
@@ -178,18 +190,19 @@ fn read(
     filter: &Filter,
     supposition: Option<&Supposition>,
     cancelled: &AtomicBool,
-) -> Evidence {
+) -> Result<Evidence, Failure> {
+    shortage::limit(common.sources().max_memory);
     watched(talk, feeds, cancelled, budget(common.sources()), |run| {
         if talk.draws() {
             run.progress.suspects.begin();
         }
-        pipeline::read_supposing(run, filter, supposition)
+        pipeline::read_supposing(run, filter, supposition).map_err(|error| shortage::overfull(error, &run))
     })
 }
 
 /// Workers, and what one object may take: a share of the memory, for it stands beside its stored form and the others.
 pub fn budget(sources: Sources<'_>) -> Budget {
-    Budget { jobs: sources.jobs, object_bytes_max: sources.max_memory / OBJECT_SHARE }
+    Budget { jobs: sources.jobs, object_bytes_max: sources.max_memory / OBJECT_SHARE, kept_bytes_max: sources.max_memory }
 }
 
 /// Reads while somebody watches how far it has come.

@@ -4,6 +4,7 @@
 //! memory holds what the query keeps and not what it has seen. Where groups are all that a query asks of a lake, no row is made.
 
 mod copies;
+mod rivals;
 
 use std::any::Any;
 use std::collections::HashSet;
@@ -19,6 +20,8 @@ use super::panics;
 use super::query::Query;
 use super::tally::plan::Plan;
 use super::tally::{Counted, Room, Stop, Tally};
+use rivals::Refused;
+
 use crate::decode::RawRecord;
 use crate::lake::LakeFeed;
 use crate::model::Filter;
@@ -26,6 +29,7 @@ use crate::pipeline;
 use crate::source::Shelf;
 use crate::tables::events::IDENTITY;
 use crate::tables::{Asked, EventRows, Rows};
+pub use rivals::{Doubtful, First, Places};
 
 /// Rows in a chunk; fewer where the query stops early.
 const CHUNK_ROWS: usize = 8_192;
@@ -59,6 +63,10 @@ pub struct Gathering<'q> {
     exports: bool,
     /// Neither counting nor pieces were the way.
     given_up: AtomicBool,
+    /// Rows after which reading may stop.
+    limit: Option<u64>,
+    /// Events of which a copy was not kept, where copies may differ in what is asked.
+    refused: Option<Refused>,
 }
 
 /// What was gathered.
@@ -70,6 +78,8 @@ pub enum Gathered {
     Counted(Groups),
     /// What all pieces left.
     Flowed(Worked),
+    /// Rows of which some may be of copies that do not stand.
+    Doubtful(Doubtful),
     /// Nothing yet: which rows are to go out.
     Surveyed(Box<Export>),
     /// Nothing: the same has to be read again, [over rows](Gathering::over_rows).
@@ -111,7 +121,14 @@ impl<'q> Gathering<'q> {
             flow_room: flow::Room::new(limits),
             exports: false,
             given_up: AtomicBool::new(false),
+            limit: query.scan().limit,
+            refused: (!distinct && query.tells_copies_apart()).then(|| Refused::within(memory_bytes_max)),
         }
+    }
+
+    /// The same, and everything is read.
+    pub fn to_the_end(self) -> Self {
+        Self { limit: None, ..self }
     }
 
     /// The same, and nothing is counted.
@@ -170,7 +187,14 @@ impl<'q> Gathering<'q> {
                 None => pieces.append(&mut collector.pieces),
             }
         }
-        Ok(Gathered::Rows { pieces: if self.distinct { pieces } else { copies::first_of_each(pieces)? } })
+        if self.distinct {
+            return Ok(Gathered::Rows { pieces });
+        }
+        let suspects = self.refused.as_ref().map(|refused| refused.suspects(&pieces)).transpose()?.unwrap_or_default();
+        match suspects.is_empty() {
+            true => Ok(Gathered::Rows { pieces: copies::first_of_each(pieces)? }),
+            false => Ok(Gathered::Doubtful(Doubtful { pieces, suspects })),
+        }
     }
 
     fn flowed(&self, flow: &Flow, collectors: Vec<Collector<'_>>) -> Result<Gathered> {
@@ -222,14 +246,20 @@ pub struct Collector<'g> {
 
 impl Collector<'_> {
     fn chunk(&self) -> usize {
-        if self.shared.query.scan().limit.is_some() { CHUNK_ROWS_WITH_LIMIT } else { CHUNK_ROWS }
+        if self.shared.limit.is_some() { CHUNK_ROWS_WITH_LIMIT } else { CHUNK_ROWS }
     }
 
     fn flush(&mut self) {
         if self.rows.height() == 0 || self.failure.is_some() {
             return;
         }
-        match self.shared.query.keep(self.rows.take()) {
+        let rows = self.rows.take();
+        let all = if self.shared.refused.is_some() { rivals::identities(&rows) } else { Vec::new() };
+        let kept = self.shared.query.keep(rows).and_then(|kept| {
+            self.shared.refused.as_ref().map_or(Ok(()), |refused| refused.note(&all, &kept))?;
+            Ok(kept)
+        });
+        match kept {
             Ok(kept) if kept.height == 0 => {}
             Ok(kept) => self.add(kept),
             Err(failure) => self.stop(failure),
@@ -242,7 +272,7 @@ impl Collector<'_> {
         if all > self.shared.memory_bytes_max {
             return self.stop(too_much(self.shared.memory_bytes_max));
         }
-        if self.shared.query.scan().limit.is_some_and(|limit| self.events_with(&kept) >= limit) {
+        if self.shared.limit.is_some_and(|limit| self.events_with(&kept) >= limit) {
             self.shared.full.store(true, Ordering::Relaxed);
         }
         self.pieces.push(kept);

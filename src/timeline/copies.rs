@@ -7,7 +7,7 @@ use std::collections::hash_map::Entry;
 
 use super::fact::{Fact, Noted};
 use super::fold::Fold;
-use super::names::{EventNo, Map, Names};
+use super::names::{EventNo, Map, Names, Sym};
 use crate::model::Identity;
 
 /// Fewer events are not worth looking for copies.
@@ -23,7 +23,7 @@ impl Fold {
     }
 
     /// Of events that say the same the one that comes first by object and record stays.
-    pub(super) fn drop_copies(&mut self) {
+    pub(crate) fn drop_copies(&mut self) {
         let facts_of = facts_by_event(&self.facts, self.events.len());
         let same_facts = |one: usize, other: usize| {
             let facts = |event: usize| self.facts.get(facts_of[event]..facts_of[event + 1]).unwrap_or_default();
@@ -54,6 +54,27 @@ impl Fold {
         }
     }
 
+    /// Drops events of which a copy comes first that says nothing.
+    pub(super) fn drop_silenced(&mut self) {
+        if self.silent.is_empty() {
+            return;
+        }
+        let names = &self.names;
+        let place = |(object, record): (Sym, u32)| (names.text(object), record);
+        let mut first: Map<Identity, (Sym, u32)> = Map::default();
+        for &(identity, object, record) in &self.silent {
+            let known = first.entry(identity).or_insert((object, record));
+            if place((object, record)) < place(*known) {
+                *known = (object, record);
+            }
+        }
+        let silenced = |event: &Noted| first.get(&event.identity).is_some_and(|&silent| place(silent) < place((event.object, event.record)));
+        let kept: Vec<bool> = self.events.iter().map(|event| !silenced(event)).collect();
+        if kept.contains(&false) {
+            self.keep(&kept);
+        }
+    }
+
     /// Leaves out events and what they say.
     fn keep(&mut self, kept: &[bool]) {
         let mut numbers = Vec::with_capacity(kept.len());
@@ -69,6 +90,8 @@ impl Fold {
         });
         let mut each = kept.iter();
         self.events.retain(|_| each.next() == Some(&true));
+        self.references = self.facts.iter().map(|fact| fact.what.references()).sum();
+        self.facts_bytes = self.facts.iter().map(|fact| fact.what.heap_bytes()).sum();
         self.facts.shrink_to(self.facts.len() * 2);
         self.events.shrink_to(self.events.len() * 2);
     }
@@ -118,6 +141,22 @@ mod tests {
         assert!(compact.facts.iter().all(|fact| fact.event.index() < compact.events.len()));
         let told = |fold: Fold| serde_json::to_string(&fold.finish(&Filter::default()).timelines().collect::<Vec<_>>()).unwrap();
         assert_eq!(told(compact), told(fold(&log, &["c", "a", "b", "a"])));
+    }
+
+    #[test]
+    fn a_copy_that_says_nothing_silences_those_behind_it() {
+        let mut log = Log::default();
+        log.push(1, "v1").push(2, "v1");
+        let identity = log.events[0].event.identity;
+        for (object, left) in [("a", 2), ("c", 4)] {
+            let mut fold = fold(&log, &["b", "b2"]);
+            let mut other = Fold::default();
+            other.absorb_nothing(identity, object, 0);
+            other.merge(fold);
+            fold = other;
+            fold.drop_silenced();
+            assert_eq!(fold.events.len(), left, "{object}");
+        }
     }
 
     #[test]

@@ -11,15 +11,16 @@ use super::Args;
 use crate::commands::gather::look;
 use crate::commands::gather::{budget, watched};
 use crate::commands::machine;
-use crate::commands::{Ending, destination, interrupt, nothing, sources, values};
+use crate::commands::{Ending, destination, interrupt, nothing, shortage, sources, values};
 use crate::decode::Wanted;
+use crate::decode::seen::SeenEvents;
 use crate::detect;
 use crate::failure::Failure;
 use crate::lake::LakeFeed;
 use crate::model::{Coverage, Filter, Seen};
 use crate::pipeline::{self, Budget};
 use crate::source::Feed;
-use crate::sql::{Answer, Catalog, Export, Gathered, Gathering, Limits, Query, SqlError, named};
+use crate::sql::{Answer, Catalog, Doubtful, Export, Gathered, Gathering, Limits, Query, SqlError, named};
 use crate::tables::{self, rows};
 use crate::ui;
 use crate::ui::answer::parts::{self, Parts};
@@ -33,6 +34,8 @@ enum Way {
     Best,
     Uncounted,
     Rows,
+    /// Rows of everything that is there, whatever the query's LIMIT.
+    All,
 }
 
 /// Rows that go out as they come, and where they come from.
@@ -147,7 +150,10 @@ impl Args {
     /// Timelines, findings and coverage, as `detect` makes them.
     fn read_engine(&self, talk: &Arc<Talk>, asked: &Filter, cancelled: &AtomicBool, reading: &mut Reading) -> Result<(), Failure> {
         let feeds = self.open(talk, asked)?;
-        let mut evidence = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| pipeline::read(run, asked));
+        shortage::limit(self.common.sources().max_memory);
+        let mut evidence = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| {
+            pipeline::read(run, asked).map_err(|error| shortage::overfull(error, &run))
+        })?;
         self.finish(talk, &feeds, asked, &mut evidence.coverage, &evidence.seen, reading)?;
         let findings = detect::findings(&evidence.history, self.common.settings());
         let catalog = &mut reading.catalog;
@@ -160,6 +166,7 @@ impl Args {
         catalog.insert(&tables::engine::POLICIES, &tables::policies::policies(&evidence.history));
         catalog.insert(&tables::engine::COVERAGE, &rows::coverage(&evidence.coverage));
         reading.coverage = evidence.coverage;
+        shortage::lift();
         Ok(())
     }
 
@@ -178,6 +185,7 @@ impl Args {
                 Way::Best => gathering,
                 Way::Uncounted => gathering.without_counting(),
                 Way::Rows => gathering.over_rows(),
+                Way::All => gathering.over_rows().to_the_end(),
             };
             let (coverage, collectors) = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| {
                 pipeline::scan(self.paced(run, query), wanted, || gathering.collector())
@@ -189,6 +197,18 @@ impl Args {
         for way in [Way::Uncounted, Way::Rows] {
             if matches!(done, (.., Ok(Gathered::GivenUp))) {
                 done = gather(way)?;
+            }
+        }
+        if let (.., coverage, Ok(Gathered::Doubtful(doubtful))) = done {
+            let (settled, dropped) = self.settle(talk, doubtful, &coverage, (&narrowed, asked), wanted, cancelled)?;
+            done = (done.0, coverage, Ok(settled));
+            // Those that were dropped counted towards the LIMIT.
+            if dropped > 0 && query.scan().limit.is_some() {
+                done = gather(Way::All)?;
+                if let (.., coverage, Ok(Gathered::Doubtful(doubtful))) = done {
+                    let (settled, _) = self.settle(talk, doubtful, &coverage, (&narrowed, asked), wanted, cancelled)?;
+                    done = (done.0, coverage, Ok(settled));
+                }
             }
         }
         let (feeds, mut coverage, gathered) = done;
@@ -203,6 +223,35 @@ impl Args {
             gathered => reading.catalog.insert_gathered(query, gathered).map_err(|error| not_answered(&error))?,
         }
         Ok(())
+    }
+
+    /// Drops rows of copies that do not stand, and says how many. `filters`: what is read, and of that what is admitted.
+    fn settle(
+        &self,
+        talk: &Arc<Talk>,
+        doubtful: Doubtful,
+        coverage: &Coverage,
+        filters: (&Filter, &Filter),
+        wanted: Wanted<'_>,
+        cancelled: &AtomicBool,
+    ) -> Result<(Gathered, usize), Failure> {
+        let refused = |error: SqlError| not_answered(&error);
+        // Of more events than can be told apart the number of copies is not known.
+        if coverage.records_duplicate == 0 && coverage.records <= SeenEvents::EVENTS_MAX {
+            return Ok((Gathered::Rows { pieces: doubtful.as_they_are().map_err(refused)? }, 0));
+        }
+        if self.common.sources.iter().any(|spec| spec == "-") {
+            let failure = Failure::new(
+                "some events come more than once, and the copies differ in what is asked: to tell which of them stands, the sources have to be read twice, and standard input can be read once",
+            );
+            return Err(failure.advise("save it to a file and name that, or ingest it and ask the lake"));
+        }
+        let feeds = self.open(talk, filters.0)?;
+        let (_, collectors) =
+            watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| pipeline::scan(run, wanted, || doubtful.collector(filters.1)));
+        let places = collectors.into_iter().map(crate::sql::Places::finish).collect::<Result<Vec<_>, _>>().map_err(refused)?;
+        let (pieces, dropped) = doubtful.settle(places).map_err(refused)?;
+        Ok((Gathered::Rows { pieces }, dropped))
     }
 
     /// A query that stops early reads with one worker: which rows come first must not depend on chance.

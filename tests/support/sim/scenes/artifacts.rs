@@ -48,7 +48,7 @@ impl World {
             let Some(subject) = self.repos[repo].manifests[&digest].subject.clone() else { continue };
             let last = self.repos[repo].lives.get(&subject).and_then(|lives| lives.last()).cloned();
             // What is about an artifact that is to go is told of as well.
-            let follows = last.as_ref().is_some_and(|life| life.silent && life.gone.is_none());
+            let follows = last.as_ref().is_some_and(|life| (life.silent || life.is_told) && life.gone.is_none());
             if follows && let Some(life) = self.repos[repo].last_life(&digest) {
                 life.is_told = true;
             }

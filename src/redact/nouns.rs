@@ -1,0 +1,254 @@
+//! Pseudonyms in everything that is shown. Each noun is taken apart whole, so that a new field does not compile until it is said what
+//! becomes of it.
+
+use super::Redactor;
+use super::pseudonym::Kind;
+use super::shape::{is_event_name, is_region};
+use crate::model::{
+    Coverage, Deleted, EventRef, Finding, Forecast, Gap, Gone, KnownPolicy, LogText, Moment, ReadFailure, Reason, Repository, Sentence, TagSpan,
+    TagTimeline, Timeline, TimelineStep, Usage, Verdict, WhatIf,
+};
+
+/// Something that is shown, and may have names in it.
+pub trait Redact {
+    fn redact(&mut self, by: &Redactor);
+
+    fn redacted(mut self, by: &Redactor) -> Self
+    where
+        Self: Sized,
+    {
+        self.redact(by);
+        self
+    }
+}
+
+impl<T: Redact> Redact for Vec<T> {
+    fn redact(&mut self, by: &Redactor) {
+        self.iter_mut().for_each(|one| one.redact(by));
+    }
+}
+
+impl<T: Redact> Redact for Option<T> {
+    fn redact(&mut self, by: &Redactor) {
+        self.iter_mut().for_each(|one| one.redact(by));
+    }
+}
+
+/// Sentences of ours.
+impl Redact for String {
+    fn redact(&mut self, by: &Redactor) {
+        *self = by.text(self);
+    }
+}
+
+/// A text from a log of which nothing more is known.
+impl Redact for LogText {
+    fn redact(&mut self, by: &Redactor) {
+        *self = by.text(self.raw()).into();
+    }
+}
+
+impl Redact for Repository {
+    fn redact(&mut self, by: &Redactor) {
+        let Self { registry_id, region, name } = self;
+        *registry_id = by.whole(Kind::Account, registry_id);
+        if !is_region(region.raw()) {
+            *region = by.whole(Kind::Name, region);
+        }
+        *name = by.whole(Kind::Repository, name);
+    }
+}
+
+impl Redact for EventRef {
+    fn redact(&mut self, by: &Redactor) {
+        let Self { event_id, event_name, event_time: _, actor, source_ip, user_agent, object, record: _ } = self;
+        *event_id = by.event_id(event_id);
+        if !is_event_name(event_name.raw()) {
+            *event_name = by.whole(Kind::Name, event_name);
+        }
+        actor.iter_mut().for_each(|actor| *actor = by.actor(actor));
+        source_ip.iter_mut().for_each(|address| *address = by.address(address));
+        user_agent.iter_mut().for_each(|agent| *agent = by.agent(agent));
+        *object = by.object(object);
+    }
+}
+
+impl Redact for Finding {
+    fn redact(&mut self, by: &Redactor) {
+        let Self { id, kind: _, severity: _, repository, tag, tags, lost: _, kept: _, first_push, second_push, gap_seconds: _, order: _, .. } = self;
+        let Self { deletion, reasons, exposure_seconds: _, usage, summary, advice, evidence, .. } = self;
+        *id = by.finding(id);
+        repository.redact(by);
+        tag.iter_mut().chain(tags).for_each(|tag| *tag = by.tag(tag));
+        first_push.redact(by);
+        second_push.redact(by);
+        deletion.redact(by);
+        reasons.redact(by);
+        usage.redact(by);
+        summary.redact(by);
+        advice.redact(by);
+        evidence.redact(by);
+    }
+}
+
+impl Redact for Deleted {
+    fn redact(&mut self, by: &Redactor) {
+        let Self { event, rule_priority: _, rule, tag_status, tag_list } = self;
+        event.redact(by);
+        rule.iter_mut().for_each(|rule| by.rule(rule));
+        tag_status.redact(by);
+        tag_list.iter_mut().for_each(|tag| *tag = by.tag(tag));
+    }
+}
+
+impl Redact for Reason {
+    fn redact(&mut self, by: &Redactor) {
+        let Self { kind: _, text, evidence } = self;
+        text.redact(by);
+        evidence.redact(by);
+    }
+}
+
+impl Redact for Usage {
+    fn redact(&mut self, by: &Redactor) {
+        let Self { pulls_before: _, pulls_while_untagged: _, pulls_after_gone: _, last_pull, scanner_pulls: _, principals, references } = self;
+        last_pull.redact(by);
+        principals.iter_mut().chain(references).for_each(|name| *name = by.actor(name));
+        // In an order that does not tell the real one.
+        principals.sort();
+    }
+}
+
+impl Redact for Timeline {
+    fn redact(&mut self, by: &Redactor) {
+        let Self { repository, digest: _, state: _, tags, pushed_at: _, untagged_at: _, untagged_by: _, gone_at: _, open_start: _, lives: _, .. } =
+            self;
+        let Self { parents: _, children: _, media_type, steps, gaps, .. } = self;
+        repository.redact(by);
+        tags.iter_mut().for_each(|tag| *tag = by.tag(tag));
+        media_type.redact(by);
+        for step in steps {
+            let TimelineStep { time: _, kind: _, tag, other_digest: _, order: _, event } = step;
+            tag.iter_mut().for_each(|tag| *tag = by.tag(tag));
+            event.redact(by);
+        }
+        gaps.redact(by);
+    }
+}
+
+impl Redact for TagTimeline {
+    fn redact(&mut self, by: &Redactor) {
+        let Self { repository, tag, points_to: _, spans, asked_in_vain } = self;
+        repository.redact(by);
+        *tag = by.tag(tag);
+        for span in spans {
+            let TagSpan { digest: _, since: _, given_by, until: _, end: _, ended_by, moved_to: _, pulls: _, order: _ } = span;
+            given_by.redact(by);
+            ended_by.redact(by);
+        }
+        asked_in_vain.redact(by);
+    }
+}
+
+impl Redact for Forecast {
+    fn redact(&mut self, by: &Redactor) {
+        let Self {
+            repository,
+            digest: _,
+            tags,
+            state: _,
+            pushed_at: _,
+            untagged_at: _,
+            open_start: _,
+            displaced: _,
+            displaced_by,
+            displaced_tag,
+            ..
+        } = self;
+        let Self { outlook: _, rule_priority: _, rule, action: _, eligible_at: _, eligible_at_latest: _, expected_by: _, no_grace: _, .. } = self;
+        let Self {
+            survives_pushes: _, goes_with: _, held_by: _, usage, needed: _, severity: _, needed_by, why, policy_event, summary, evidence, ..
+        } = self;
+        repository.redact(by);
+        tags.iter_mut().chain(displaced_tag).for_each(|tag| *tag = by.tag(tag));
+        displaced_by.redact(by);
+        rule.iter_mut().for_each(|rule| by.rule(rule));
+        usage.redact(by);
+        needed_by.iter_mut().for_each(|name| *name = by.actor(name));
+        why.redact(by);
+        policy_event.redact(by);
+        summary.redact(by);
+        evidence.redact(by);
+    }
+}
+
+impl Redact for KnownPolicy {
+    fn redact(&mut self, by: &Redactor) {
+        let Self { repository, images: _, known: _, event, since: _, rules, unknown } = self;
+        repository.redact(by);
+        event.redact(by);
+        rules.iter_mut().for_each(|rule| by.rule(rule));
+        unknown.redact(by);
+    }
+}
+
+impl Redact for WhatIf {
+    fn redact(&mut self, by: &Redactor) {
+        let Self { repository, digest: _, tags, pushed_at: _, untagged_at: _, displaced: _, outcome: _, would_go_at: _, run: _, run_event, .. } =
+            self;
+        let Self { rule_priority: _, rule, action: _, went_at: _, logged, usage, pulled_after: _, needed: _, severity: _, pinned_by, .. } = self;
+        let Self { explanation, reasons, summary, evidence, .. } = self;
+        repository.redact(by);
+        tags.iter_mut().for_each(|tag| *tag = by.tag(tag));
+        run_event.redact(by);
+        rule.iter_mut().for_each(|rule| by.rule(rule));
+        logged.redact(by);
+        usage.redact(by);
+        pinned_by.iter_mut().for_each(|name| *name = by.actor(name));
+        explanation.redact(by);
+        reasons.redact(by);
+        summary.redact(by);
+        evidence.redact(by);
+    }
+}
+
+impl Redact for Sentence {
+    fn redact(&mut self, by: &Redactor) {
+        let Self { text, evidence } = self;
+        text.redact(by);
+        evidence.redact(by);
+    }
+}
+
+impl Redact for Verdict {
+    fn redact(&mut self, by: &Redactor) {
+        let Self { reference, repository, exists: _, moment, cause: _, gone, why, narrative, reasons, not_this, used_by, unknown, advice } = self;
+        let Moment { at: _, basis: _, event, tag_existed: _, digest_existed: _ } = moment;
+        reference.redact(by);
+        repository.redact(by);
+        event.redact(by);
+        if let Some(Gone { at: _, by: _, event, back_at: _ }) = gone {
+            event.redact(by);
+        }
+        why.iter_mut().for_each(|id| *id = by.finding(id));
+        narrative.redact(by);
+        reasons.redact(by);
+        not_this.redact(by);
+        used_by.redact(by);
+        unknown.redact(by);
+        advice.redact(by);
+    }
+}
+
+impl Redact for Coverage {
+    fn redact(&mut self, by: &Redactor) {
+        // The rest are numbers and times.
+        let Self { failures, omitted, warnings, .. } = self;
+        for ReadFailure { object, record: _, reason } in failures {
+            *object = by.object(object);
+            *reason = by.why_not_read(reason);
+        }
+        omitted.iter_mut().for_each(|Gap { repository, records: _ }| repository.redact(by));
+        warnings.redact(by);
+    }
+}
