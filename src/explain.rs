@@ -22,6 +22,8 @@ mod tag_story;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_failures;
+#[cfg(test)]
 mod tests_kinds;
 #[cfg(test)]
 mod tests_tags;
@@ -232,6 +234,15 @@ impl<'h> Case<'h> {
             digest_exists,
             tag_points_to: holder.and_then(|image| self.history.digest(image.digest)),
         }
+    }
+
+    /// The finding of that kind about the tag that is asked about, else about the image.
+    fn finding_of(self, known: Known<'_>, kind: FindingKind) -> Option<String> {
+        let (digest, repository) = (self.digest(known), self.history.repository(known.repository));
+        let same = |finding: &&Finding| finding.kind == kind && finding.repository == repository && finding.lost.digest == Some(digest);
+        let of_tag = |finding: &&Finding| finding.tag.as_ref().map(LogText::raw) == self.question.about.tag();
+        let mut found = self.findings.iter().filter(same);
+        found.clone().find(of_tag).or_else(|| found.next()).map(|finding| finding.id.clone())
     }
 
     /// The finding that tells the same loss.

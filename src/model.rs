@@ -16,6 +16,7 @@ mod forecast;
 mod identity;
 mod key;
 mod need;
+mod needing;
 mod plural;
 mod principal;
 mod reason;
@@ -47,8 +48,9 @@ pub use forecast::{Forecast, KnownPolicy, LifecycleAction, Outcome, Outlook, Run
 pub use identity::Identity;
 pub use key::{KeyChange, KeyEvent};
 pub use need::{Need, NeedKind};
+pub use needing::{needing_first, needing_in_words};
 pub use plural::{plural, plural_verb, times};
-pub use principal::{Principal, caller_in_words, folded};
+pub use principal::{Principal, caller_in_words, folded, is_workload};
 pub use reason::{Reason, ReasonKind};
 pub use reference::ImageReference;
 pub use repository::{Repository, RepositoryRef, partition};

@@ -11,6 +11,7 @@ mod codebuild;
 mod cut;
 mod ecr;
 mod ecs;
+mod iam;
 mod identity;
 mod image;
 mod json;
@@ -53,6 +54,7 @@ pub const SOURCES: &[&str] = &[
     "events.amazonaws.com",
     "scheduler.amazonaws.com",
     "kms.amazonaws.com",
+    "iam.amazonaws.com",
 ];
 
 /// What the `eventName`s of these sources begin with that mean something. Most of what services log is of no use here: KMS
@@ -68,6 +70,7 @@ pub const NAMES: &[(&str, &[&str])] = &[
     ("events.amazonaws.com", schedules::RULES),
     ("scheduler.amazonaws.com", schedules::SCHEDULES),
     ("kms.amazonaws.com", kms::EVENTS),
+    ("iam.amazonaws.com", iam::EVENTS),
 ];
 
 /// Buffers reused from record to record; one for each worker.
@@ -136,6 +139,7 @@ impl Recognizer {
                 "events.amazonaws.com" => schedules::rules(&record),
                 "scheduler.amazonaws.com" => schedules::schedules(&record),
                 "kms.amazonaws.com" => kms::recognize(&record),
+                "iam.amazonaws.com" => iam::recognize(&record),
                 _ => None,
             };
             Ok(meaning.map(|(repository, action)| then(Recognized { event: record.event(), repository, action })))

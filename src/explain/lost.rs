@@ -64,8 +64,18 @@ fn presumed(case: Case<'_>, known: Known<'_>, loss: &Loss, cause: Cause) -> Verd
     verdict.why = case.finding(known, Some(loss));
     let push = known.image.steps.iter().find(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate));
     let pushed = push.map(|push| format!(" It came at {}.", history.time(push.event))).unwrap_or_default();
-    let first = format!("{digest} most likely does not exist any more; no event of these logs says so by itself.{pushed}");
-    let when = if cause == Cause::SubjectGone { format!("Most likely it was gone by {at}") } else { format!("Most likely it went soon after {at}") };
+    let is_ahead = case.coverage.last_event_time.is_some_and(|end| at > end);
+    let first = match is_ahead {
+        true => format!("{digest} most likely goes within a day, if it is not gone yet; no event of these logs says so by itself.{pushed}"),
+        false => format!("{digest} most likely does not exist any more; no event of these logs says so by itself.{pushed}"),
+    };
+    let when = if is_ahead {
+        format!("Most likely it is gone by {at}, after the end of these logs")
+    } else if cause == Cause::SubjectGone {
+        format!("Most likely it was gone by {at}")
+    } else {
+        format!("Most likely it went soon after {at}")
+    };
     let (own, others): (Vec<Reason>, Vec<Reason>) =
         why.reasons.iter().cloned().partition(|reason| matches!(reason.kind, ReasonKind::SubjectGone | ReasonKind::SourceGone));
     let text = |reasons: &[Reason]| reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join(" ");

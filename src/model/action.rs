@@ -65,6 +65,10 @@ pub enum Action<'r> {
     },
     /// `SetRepositoryPolicy`, `DeleteRepositoryPolicy`: who may pull has changed.
     AccessChanged,
+    /// IAM: what a role or a user may do has changed. `principal` is `ACCOUNT:role/NAME` or `ACCOUNT:user/NAME`.
+    GrantsChanged {
+        principal: Cow<'r, str>,
+    },
     /// `GetAuthorizationToken`: where a principal really calls from, when the registry's proxy hides it later.
     Login,
     /// `RegisterTaskDefinition` and its like: a definition names images. `definition` is an ARN or `family:revision`.

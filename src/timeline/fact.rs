@@ -71,6 +71,8 @@ pub enum What {
     PushFailed {
         image: Named,
         proves: Named,
+        /// `errorCode`.
+        why: Sym,
     },
     Delete(Box<Deleted>),
     Run(Box<Run>),
@@ -105,10 +107,14 @@ pub enum What {
     },
     PullLayer {
         layer: u64,
-        failed: bool,
+        outcome: PullOutcome,
         caller: Caller,
     },
     AccessChanged,
+    /// What a role or a user may do was changed: see [`super::grants`].
+    GrantsChanged {
+        principal: Sym,
+    },
     Login,
     Omitted,
     Listed(Box<Listing>),
@@ -466,9 +472,10 @@ impl What {
                     manifest.translate(table);
                 }
             }
-            Self::PushFailed { image, proves } => {
+            Self::PushFailed { image, proves, why } => {
                 image.translate(table);
                 proves.translate(table);
+                string(why);
             }
             Self::Delete(deleted) => {
                 deleted.removed.iter_mut().for_each(|(image, _)| image.translate(table));
@@ -501,6 +508,7 @@ impl What {
             Self::SetMutability { mutability } => mutability.translate(table),
             Self::Registry(change) => change.translate(table),
             Self::Key(fact) => string(&mut fact.key),
+            Self::GrantsChanged { principal } => string(principal),
             Self::SetPolicy { policy } => *policy = policy.translated(&table.policies),
             Self::Define { definition, images } => {
                 string(definition);

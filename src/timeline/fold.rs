@@ -171,7 +171,7 @@ impl Fold {
                     .proves
                     .as_ref()
                     .map_or(Named::NONE, |proof| Named { digest: self.names.digest(proof.digest), tag: self.names.string(&proof.tag) });
-                What::PushFailed { image, proves }
+                What::PushFailed { image, proves, why: self.names.optional_string(Some(&*refusal.code).filter(|code| !code.is_empty())) }
             }
             Action::Delete { removed, requested, failures } => {
                 let removed = removed.iter().map(|image| (self.named(image), by_digest(image, requested))).collect();
@@ -199,7 +199,11 @@ impl Fold {
             Action::SetStorageClass { image, .. } => What::RestoreRequested { image: self.named(image) },
             Action::Registry(change) => What::Registry(Box::new(self.registry(change))),
             Action::Restored { digest } => What::Restored { image: Named { digest: self.names.digest(*digest), tag: Sym::NONE } },
-            Action::PullLayer { layer, failed } => What::PullLayer { layer: layer_key(layer), failed: *failed, caller: Caller::of(event) },
+            Action::PullLayer { layer, failed } => {
+                let outcome = pull_outcome(*failed, event.error_code.as_deref());
+                What::PullLayer { layer: layer_key(layer), outcome, caller: Caller::of(event) }
+            }
+            Action::GrantsChanged { principal } => What::GrantsChanged { principal: self.names.string(principal) },
             Action::AccessChanged => What::AccessChanged,
             Action::Login => What::Login,
             Action::Omitted => What::Omitted,
@@ -448,7 +452,16 @@ fn pull_outcome(failed: bool, code: Option<&str>) -> PullOutcome {
 
 /// What kind of failure a reason tells of, whatever it names.
 fn stop_reason(reason: &str) -> StopReason {
-    const MISSING: &[&str] = &["not found", "NotFound", "manifest unknown", "no match for platform", "does not exist", "not exist"];
+    const MISSING: &[&str] = &[
+        "not found",
+        "NotFound",
+        "manifest unknown",
+        "no match for platform",
+        "descriptor matching platform",
+        "no matching manifest",
+        "does not exist",
+        "not exist",
+    ];
     const DENIED: &[&str] = &["403", "Forbidden", "AccessDenied", "not authorized", "denied", "no basic auth"];
     let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
     match () {

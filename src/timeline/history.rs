@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::calls::one_of_each;
 use super::fact::{Fact, Noted, What};
 use super::fold::{Fold, compare_ids, id_text};
+use super::grants::Grants;
 use super::image::{Image, Loss};
 use super::keys;
 use super::materials::Materials;
@@ -27,6 +28,7 @@ pub struct History {
     names: Names,
     events: Vec<Noted>,
     registries: Registries,
+    grants: Grants,
     repositories: Vec<RepositoryHistory>,
     logins: Vec<EventNo>,
     pushes: u64,
@@ -75,6 +77,7 @@ impl Fold {
         let keys = keys::steps(&own, &foreign, &events, &names);
         let mentions = mentions(&foreign, &own, &events, &names);
         let registries = Registries::of(&foreign, &events, &names);
+        let grants = Grants::of(&foreign);
         let (happenings, work) = by_repository(&own, &mentions, &events, &names);
         let admitted = |number: RepositoryNo| {
             let name = names.repository_key(number).map_or(Sym::NONE, |key| key.name);
@@ -99,7 +102,7 @@ impl Fold {
             Some(_) => work.map(|work| (play(work, None), play(work, instead))).unzip(),
         };
         presume(&mut repositories, &registries, &events, &names);
-        let history = History { builds, registries, names, events, repositories, logins, pushes, mismatched, read_only_events, seen, supposed };
+        let history = History { builds, registries, grants, names, events, repositories, logins, pushes, mismatched, read_only_events, seen, supposed };
         (history, Materials { own, mentions })
     }
 }
@@ -439,6 +442,11 @@ impl History {
         self.registries.exclusion(repository.repository, noted.actor, noted.time, &self.names)
     }
 
+    /// Changes of what whoever made the call `event` may do, by IAM's own events, in order of time.
+    pub fn grants_of_caller(&self, event: EventNo) -> &[EventNo] {
+        self.grants.changes_of(self.text(self.noted(event).actor), &self.names)
+    }
+
     /// The loss in the source of a copy that a copy's end is concluded from; in the same repository, that of its subject.
     pub fn behind<'h>(
         &'h self,
@@ -452,7 +460,8 @@ impl History {
         };
         let image = repository.image(digest)?;
         let loss = image.losses.iter().rfind(|other| other.event == loss.event)?;
-        Some((repository, image, loss))
+        // A signature of a signature went with the image that the first is about.
+        self.behind(repository, image, loss).or(Some((repository, image, loss)))
     }
 
     /// The event with which deletions came to reach this repository from another, if they did at that moment.

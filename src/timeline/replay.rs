@@ -26,7 +26,7 @@ use crate::model::{ImageState, Order};
 use board::Board;
 pub use listing::WholeListing;
 pub(super) use state::Opening;
-pub use state::{RepositoryHistory, TagState};
+pub use state::{RefusedPush, RepositoryHistory, TagState};
 use usage::{Digests, Layers, Unconfirmed};
 
 /// What happens to a repository: an event of its own, or a mention by others.
@@ -139,7 +139,10 @@ impl<'e> Replay<'e> {
         let event = fact.event;
         match &fact.what {
             What::Push { image, origin, manifest, .. } => self.push(event, *image, *origin, manifest.as_deref(), order),
-            What::PushFailed { image, proves } => self.push_failed(event, *image, *proves, order),
+            What::PushFailed { image, proves, why } => {
+                self.state.refuse_push(event, image.tag, image.digest, *why);
+                self.push_failed(event, *image, *proves, order);
+            }
             What::Delete(deleted) => self.delete(event, deleted, order),
             What::Run(run) => self.run(event, run, order),
             What::CreateRepository { mutability, made_by_ecr, .. } => self.create_repository(event, mutability, *made_by_ecr),
@@ -157,7 +160,7 @@ impl<'e> Replay<'e> {
             What::RestoreRequested { image } => self.request_restore(event, *image, order),
             What::Restored { image } => self.restore(event, image.digest, order),
             What::Pull { image, outcome, caller } => self.pull(event, *image, *outcome, *caller, order),
-            What::PullLayer { layer, failed, caller } => self.pull_layer(event, *layer, *failed, *caller, order),
+            What::PullLayer { layer, outcome, caller } => self.pull_layer(event, *layer, *outcome, *caller, order),
             What::AccessChanged => self.state.access_changes.push(event),
             What::Omitted => self.state.note_gap(event),
             What::Listed(listing) => self.listed(event, listing, order),
@@ -170,6 +173,7 @@ impl<'e> Replay<'e> {
             | What::Task(_)
             | What::Need(_)
             | What::Key(_)
+            | What::GrantsChanged { .. }
             | What::Login
             | What::Registry(_) => {}
         }

@@ -45,6 +45,8 @@ pub struct RepositoryHistory {
     pub key_steps: Vec<KeyStep>,
     /// Pulls that KMS refused.
     pub key_refusals: Vec<EventNo>,
+    /// Pushes that were refused, by their tag (none for a push by digest), in order of time.
+    pub refused_pushes: Map<Sym, Vec<RefusedPush>>,
     pub deleted_by: Option<EventNo>,
     /// All `DeleteRepository` and `CreateRepository` of the name.
     pub deletions: Vec<EventNo>,
@@ -66,6 +68,15 @@ pub struct RepositoryHistory {
     pub run_starts: Vec<i64>,
     /// How many runs were made up.
     pub runs_made_up: u64,
+}
+
+/// A push that was refused.
+#[derive(Debug, Clone, Copy)]
+pub struct RefusedPush {
+    pub event: EventNo,
+    pub digest: DigestNo,
+    /// `errorCode`.
+    pub why: Sym,
 }
 
 /// Where a tag points.
@@ -106,6 +117,7 @@ impl RepositoryHistory {
             access_changes: Vec::new(),
             key_steps: Vec::new(),
             key_refusals: Vec::new(),
+            refused_pushes: Map::default(),
             deleted_by: None,
             deletions: Vec::new(),
             creations: Vec::new(),
@@ -139,6 +151,10 @@ impl RepositoryHistory {
         self.runs.shrink_to_fit();
         self.creations.shrink_to_fit();
         self
+    }
+
+    pub(super) fn refuse_push(&mut self, event: EventNo, tag: Sym, digest: DigestNo, why: Sym) {
+        self.refused_pushes.entry(tag).or_default().push(RefusedPush { event, digest, why });
     }
 
     /// Something was done here, and what is not known.

@@ -44,14 +44,16 @@ fn of_one(finding: &Finding) -> String {
         FindingKind::TagRemoved => format!("{name} lost tag {tag} to a call"),
         FindingKind::TagMovedBack => format!("{name}: tag {tag} went back to an older image"),
         FindingKind::Unexplained => format!("{name}: {tag} could not be had, and these logs do not say why"),
+        FindingKind::AskedBeforePushed => format!("{name}: {tag} was asked for before it was pushed"),
+        FindingKind::NeverPushedHere => format!("{name}: {tag} was asked for, and its push had been refused"),
+        FindingKind::IndexLostToItsChild => format!("{name}: {tag} points to one platform of its index"),
         FindingKind::AccessTaken => format!("{name}: {tag} was there, and could not be pulled"),
     }
 }
 
 /// What the findings have in common.
 fn together(findings: &[Finding]) -> String {
-    use FindingKind::{AccessTaken, DisplacedAlive, TagMovedBack, TagRemoved, Unexplained};
-    let lost = findings.iter().filter(|finding| !matches!(finding.kind, AccessTaken | DisplacedAlive | TagMovedBack | TagRemoved | Unexplained));
+    let lost = findings.iter().filter(|finding| finding.kind.is_a_loss());
     let (lost, all) = (lost.count() as u64, findings.len() as u64);
     match (lost, all - lost) {
         (lost, 0) => format!("{} lost", counted(lost, "image", "images")),
