@@ -11,6 +11,7 @@
 //! Every row carries the place of its event, object and record, in columns that nobody can name: what has no other order has that
 //! one, whoever read what.
 
+mod aside;
 pub(super) mod export;
 mod partial;
 mod read;
@@ -24,21 +25,20 @@ use sqlparser::ast::{OrderByOptions, Query, Select, SetExpr};
 use super::error::{Result, SqlError};
 use super::eval::Scope;
 use super::memory::{Limits, too_much};
-use super::place;
+use super::ordered::Ordered;
+use super::place::{self, OBJECT, RECORD};
 use super::query::{Catalog, Ctes, Session};
 use super::relation::{Field, Relation};
 use super::scan::{Filters, Scan};
 use super::select::{self, Projected};
+use super::spill::Spill;
 use super::values::Values;
 use super::{data_store, tally};
 use crate::lake::{LakeError, Portion};
 use crate::model::{Filter, Timestamp};
-use crate::tables::{Kind, cloudtrail};
+use crate::tables::{Kind, Rows, cloudtrail};
+use aside::Aside;
 use partial::Partial;
-
-/// Where an event stood. Nobody can write these names.
-pub(super) const OBJECT: &str = "\0object";
-pub(super) const RECORD: &str = "\0record";
 
 /// Rows that a worker gathers before it reduces them.
 const GATHERED_ROWS: usize = 1 << 17;
@@ -94,14 +94,14 @@ impl From<LakeError> for Stop {
 
 impl From<SqlError> for Stop {
     fn from(error: SqlError) -> Self {
-        if error.of_memory { Self::Refused(error) } else { Self::GivenUp }
+        if error.is_of_room() { Self::Refused(error) } else { Self::GivenUp }
     }
 }
 
 impl Flow {
     /// `None` if the query cannot be worked out in pieces. `empty` has the tables without rows.
     pub fn of(tree: &Query, empty: &Catalog, now: Timestamp, scan: &Scan, filters: &Filters) -> Option<Self> {
-        if !rowwise::is_reduced(tree) || scan.limit.is_some() || select::has_ties(tree) {
+        if !rowwise::is_reduced(tree) || select::has_ties(tree) {
             return None;
         }
         let select = top(tree)?;
@@ -154,7 +154,7 @@ impl Flow {
             Reduction::Groups(partial) => Ok(Part { rows: partial.of_rows(like, select::rows(like, select)?)?, keys: Vec::new() }),
             Reduction::Rows { .. } => {
                 let Projected { rows, keys } = select::projected(like, select, by)?;
-                Ok(Part { rows, keys })
+                Ok(Part { rows: if select.distinct.is_some() { aside::numbered(rows) } else { rows }, keys })
             }
         })?;
         self.reduced(part, limits)
@@ -172,7 +172,11 @@ impl Flow {
     }
 
     /// The answer to the query, or the groups of which it is made, from what came of all pieces.
-    pub fn finish(&self, mut parts: Vec<Part>, limits: &Limits) -> Result<Flowed> {
+    pub fn finish(&self, mut parts: Vec<Part>, room: &Room, jobs: usize) -> Result<Flowed> {
+        let Room { limits, aside, .. } = room;
+        if let Some(ordered) = self.finish_aside(&mut parts, aside, limits, jobs)? {
+            return Ok(Flowed::Ordered(Box::new(ordered)));
+        }
         if parts.is_empty() {
             parts.push(self.piece(placed(Relation::of_table(&cloudtrail::TABLE, &cloudtrail::TABLE.empty()))?, limits)?);
         }
@@ -185,11 +189,13 @@ impl Flow {
 }
 
 /// What a flow gives.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) enum Flowed {
     /// The rows of the answer, before OFFSET and LIMIT.
     Rows(Relation),
     Groups(tally::Counted),
+    /// The answer, on disk.
+    Ordered(Box<Ordered>),
 }
 
 /// The `SELECT` whose rows the query gives.
@@ -205,20 +211,30 @@ pub(super) fn top(tree: &Query) -> Option<&Select> {
 pub(super) struct Room {
     pub limits: Limits,
     held: AtomicU64,
+    aside: Aside,
 }
 
+/// Where parts can be put aside, all of them together hold this part of the memory.
+const HELD_PART: u64 = 4;
+/// Of which one worker's are worth a run where they are more than this part.
+const WORTH_PART: u64 = 16;
+
 impl Room {
-    pub fn new(limits: Limits) -> Self {
-        Self { limits, held: AtomicU64::new(0) }
+    /// With `spill`, what does not fit goes to disk.
+    pub fn new(limits: Limits, spill: Option<Spill>) -> Self {
+        Self { limits, held: AtomicU64::new(0), aside: Aside::new(spill) }
     }
 
-    fn exchange(&self, before: u64, after: u64) -> Result<()> {
+    /// In the place of `before` bytes, a worker holds `after`; whether they are to be put aside.
+    fn exchange(&self, before: u64, after: u64, flow: &Flow) -> Result<bool> {
         self.held.fetch_add(after, Ordering::Relaxed);
         let held = self.held.fetch_sub(before, Ordering::Relaxed) - before;
-        match self.limits.memory_bytes_max {
-            Some(most) if held > most => Err(too_much(most)),
-            _ => Ok(()),
+        let Some(most) = self.limits.memory_bytes_max else { return Ok(false) };
+        let can_be = self.aside.spill.is_some() && flow.can_be_put_aside();
+        if !can_be && held > most {
+            return Err(too_much(most));
         }
+        Ok(can_be && held > most / HELD_PART && after > most / HELD_PART / WORTH_PART)
     }
 }
 
@@ -252,21 +268,33 @@ impl<'q> Worker<'q> {
         if part.rows.height == 0 && !self.parts.is_empty() {
             return Ok(());
         }
-        let bytes = part.bytes();
+        let bytes = self.bytes + part.bytes();
         self.rows += part.rows.height;
         self.parts.push(part);
-        self.room.exchange(0, bytes)?;
-        self.bytes += bytes;
-        if self.flow.is_small() && self.rows > self.rows_max {
+        let mut is_too_much = self.room.exchange(self.bytes, bytes, self.flow)?;
+        self.bytes = bytes;
+        if self.flow.is_small() && (self.rows > self.rows_max || is_too_much) {
             let all = Part::all(std::mem::take(&mut self.parts))?.in_order()?;
             let few = self.flow.reduced(all, &self.room.limits)?;
             let bytes = few.bytes();
-            self.room.exchange(self.bytes, bytes)?;
+            is_too_much = self.room.exchange(self.bytes, bytes, self.flow)?;
             (self.bytes, self.rows) = (bytes, few.rows.height);
             self.rows_max = GATHERED_ROWS.max(2 * self.rows);
             self.parts.push(few);
         }
+        if is_too_much {
+            self.room.aside.put(self.flow, std::mem::take(&mut self.parts), &self.room.limits)?;
+            self.room.exchange(self.bytes, 0, self.flow)?;
+            (self.bytes, self.rows) = (0, 0);
+        }
         Ok(())
+    }
+
+    /// Works out rows that have been read, in the order of nothing.
+    pub fn add_rows(&mut self, rows: &Rows) -> Result<()> {
+        let events = placed(Relation::of_table(&cloudtrail::TABLE, rows))?;
+        let part = super::panics::caught(|| self.flow.piece(events, &self.room.limits))?;
+        self.gather(part)
     }
 
     pub fn flow(&self) -> &'q Flow {

@@ -133,7 +133,9 @@ impl Catalog {
                 self.flowed = Some(rows);
                 Ok(())
             }
-            Gathered::Surveyed(_) | Gathered::GivenUp => Err(SqlError::new("the rows have not been read")),
+            Gathered::Flowed(Worked(Flowed::Ordered(_))) | Gathered::Surveyed(_) | Gathered::Ordered(_) | Gathered::GivenUp => {
+                Err(SqlError::new("the rows have not been read"))
+            }
         }
     }
 
@@ -238,7 +240,13 @@ impl Query {
         Ok(query)
     }
 
+    /// How a lake is gone through for it; not where a few rows of it are enough.
     pub(super) fn flow(&self) -> Option<&Flow> {
+        self.flow.as_ref().filter(|_| self.scan.limit.is_none())
+    }
+
+    /// How rows are gone through for it that have been gathered.
+    pub(super) fn flow_of_rows(&self) -> Option<&Flow> {
         self.flow.as_ref()
     }
 

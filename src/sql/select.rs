@@ -11,11 +11,12 @@ use super::eval::{Scope, Via, mask};
 use super::group::{self, Grouping};
 use super::query::{Ctes, Session};
 use super::relation::{Groups, Relation};
+use super::tally::Counted;
 use super::values::Values;
 use super::walk::{Calls, conjuncts};
 use super::{aggregate, from, order, recursive, window};
 use limits::limited;
-pub(super) use limits::{has_ties, wanted};
+pub(super) use limits::{has_ties, limits, wanted};
 use list::{list_item, other_names, places};
 pub(super) use sets::combine;
 use sets::{groups_of, set};
@@ -100,20 +101,34 @@ fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, wanted: First
     match group::grouping(&scope, select, &calls)? {
         None => project(&scope, select, &calls, &orders, wanted),
         Some(grouping) => {
-            let (count, known) = match like.session.catalog.counted() {
-                Some(counted) => (counted.count, counted.known.clone()),
+            let (count, known, places) = match like.session.catalog.counted() {
+                Some(counted) => (counted.count, counted.known.clone(), Relation::default()),
                 None => group::grouped(&scope, &grouping, &calls)?,
             };
-            let groups = Relation { height: count, ..Relation::default() };
+            let groups = Relation { height: count, ..places };
             let after = Scope { relation: &groups, known: &known, ungrouped: Some(&scope), ..*like };
-            let Some(having) = &select.having else { return project(&after, select, &calls, &orders, wanted) };
-            // Trino wants the expression itself; an alias of the SELECT list is understood where nothing else has its name.
-            let with_aliases = known.iter().cloned().chain(aliases(&after, select)).collect::<Vec<_>>();
-            let truth = Scope { known: &with_aliases, ..after }.truth(having)?;
-            let keep: Vec<Option<u32>> = (0_u32..).zip(truth).filter(|(_, keep)| *keep).map(|(row, _)| Some(row)).collect();
-            after.narrowed(&keep, |after| project(after, select, &calls, &orders, wanted))
+            having(&after, select, |after| project(after, select, &calls, &orders, wanted))
         }
     }
+}
+
+/// Does the rest over the groups that HAVING leaves.
+fn having<T>(after: &Scope<'_>, select: &Select, then: impl FnOnce(&Scope<'_>) -> Result<T>) -> Result<T> {
+    let Some(having) = &select.having else { return then(after) };
+    // Trino wants the expression itself; an alias of the SELECT list is understood where nothing else has its name.
+    let with_aliases = after.known.iter().cloned().chain(aliases(after, select)).collect::<Vec<_>>();
+    let truth = Scope { known: &with_aliases, ..*after }.truth(having)?;
+    let keep: Vec<Option<u32>> = (0_u32..).zip(truth).filter(|(_, keep)| *keep).map(|(row, _)| Some(row)).collect();
+    after.narrowed(&keep, then)
+}
+
+/// The rows of a `SELECT` over groups that are known, and of which `places` says where their first events stood.
+pub(super) fn projected_groups(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, groups: &Counted, places: Relation) -> Result<Projected> {
+    let rows = self::rows(like, select)?;
+    let scope = Scope { relation: &rows, ..*like };
+    let orders = by.map(order_exprs).transpose()?.unwrap_or_default();
+    let after = Scope { relation: &places, known: &groups.known, ungrouped: Some(&scope), ..*like };
+    having(&after, select, |after| shown(after, select, &orders))
 }
 
 /// The rows of FROM for which WHERE is true.

@@ -18,11 +18,11 @@ use crate::failure::Failure;
 use crate::lake::LakeFeed;
 use crate::model::{Coverage, Filter, Seen};
 use crate::pipeline::{self, Budget};
-use crate::source::Feed;
-use crate::sql::{Answer, Catalog, Export, Gathered, Gathering, Limits, Query, SqlError, named};
+use crate::source::{Feed, Shelf};
+use crate::sql::{Answer, Catalog, Export, Gathered, Gathering, Limits, Ordered, Query, Spill, SqlError, named};
 use crate::tables::{self, rows};
 use crate::ui;
-use crate::ui::answer::parts::{self, Parts};
+use crate::ui::answer::parts::{self, Origin, Parts};
 use crate::ui::output::Destination;
 use crate::ui::quantity::{bytes, count, counted, elapsed};
 use crate::ui::talk::Talk;
@@ -36,9 +36,9 @@ enum Way {
 }
 
 /// Rows that go out as they come, and where they come from.
-struct Outgoing {
-    export: Box<Export>,
-    feeds: Vec<Box<dyn Feed>>,
+enum Outgoing {
+    Lake { export: Box<Export>, feeds: Vec<Box<dyn Feed>> },
+    Disk(Box<Ordered>),
 }
 
 /// What was read for a query.
@@ -48,7 +48,7 @@ struct Reading {
     /// Places that were left out by their key.
     pruned: usize,
     /// What goes out as it comes, and from where.
-    export: Option<Outgoing>,
+    outgoing: Option<Outgoing>,
     /// Turns true when the user interrupts what follows the reading.
     cancelled: Arc<AtomicBool>,
 }
@@ -60,16 +60,25 @@ impl Args {
         let query = Query::parse(&self.text()?, &self.params, now).map_err(|error| not_understood(&error))?;
         let asked = self.common.filter()?;
         let destination = destination::prepare(&self.common.show, self.common.inputs())?;
-        let Reading { catalog, mut coverage, pruned, export, cancelled } = self.read(talk, &query, &asked)?;
-        if let Some(Outgoing { export, feeds }) = export {
-            let rows = self.export(&export, &feeds, &destination, &mut coverage, &cancelled)?;
-            if let Some(rows) = rows {
-                talk.note(&format!("{}, {} in {}", read_text(&coverage), counted(rows, "row", "rows"), elapsed(started.elapsed())));
+        let Reading { catalog, mut coverage, pruned, outgoing, cancelled } = self.read(talk, &query, &asked)?;
+        let whole = match outgoing {
+            Some(Outgoing::Disk(ordered)) if self.explain || !parts::can_be(self.common.show.format) => {
+                Some(ordered.whole(&self.limits(&cancelled)).map_err(|error| not_answered(&error))?)
             }
-            self.say_what_is_missing(talk, &coverage);
-            return Ok(Ending { alarming: false, incomplete: Ending::lacks(&coverage, self.common.allow_incomplete()) });
-        }
-        let answer = query.run(&catalog).map_err(|error| not_answered(&error))?;
+            Some(outgoing) => {
+                let rows = self.write(&outgoing, &destination, &mut coverage, &cancelled)?;
+                if let Some(rows) = rows {
+                    talk.note(&format!("{}, {} in {}", read_text(&coverage), counted(rows, "row", "rows"), elapsed(started.elapsed())));
+                }
+                self.say_what_is_missing(talk, &coverage);
+                return Ok(Ending { alarming: false, incomplete: Ending::lacks(&coverage, self.common.allow_incomplete()) });
+            }
+            None => None,
+        };
+        let answer = match whole {
+            Some(answer) => answer,
+            None => query.run(&catalog).map_err(|error| not_answered(&error))?,
+        };
         let look = look(&self.common.show, &destination);
         let written = destination.write(|out| match self.explain {
             true => explain(out, &query, &coverage, pruned, &answer),
@@ -83,26 +92,27 @@ impl Args {
     }
 
     /// Writes rows as they come; how many there were, or `None` when the reader of stdout closed it early.
-    fn export(
-        &self,
-        export: &Export,
-        feeds: &[Box<dyn Feed>],
-        destination: &Destination,
-        coverage: &mut Coverage,
-        cancelled: &AtomicBool,
-    ) -> Result<Option<u64>, Failure> {
-        let shelf = feeds.first().and_then(|feed| feed.shelf()).ok_or_else(|| Failure::new("the lake is not open"))?;
-        let lake = (shelf as &dyn Any).downcast_ref::<LakeFeed>().ok_or_else(|| Failure::new("the lake is not open"))?;
-        let parts = Parts { export, lake, jobs: self.common.sources().jobs.get(), cancelled, failure: None.into() };
-        let before = shelf.coverage().objects_failed;
+    fn write(&self, outgoing: &Outgoing, destination: &Destination, coverage: &mut Coverage, cancelled: &AtomicBool) -> Result<Option<u64>, Failure> {
+        let lake = match outgoing {
+            Outgoing::Lake { feeds, .. } => Some(lake(feeds)?),
+            Outgoing::Disk(_) => None,
+        };
+        let origin = match (outgoing, lake) {
+            (Outgoing::Lake { export, .. }, Some(lake)) => Origin::Lake { export, lake },
+            (Outgoing::Disk(ordered), _) => Origin::Disk(ordered),
+            _ => return Err(Failure::new("the lake is not open")),
+        };
+        let parts = Parts { origin, jobs: self.common.sources().jobs.get(), cancelled, failure: None.into() };
+        let before = lake.map_or(0, |lake| lake.coverage().objects_failed);
         let look = look(&self.common.show, destination);
         let written = destination.write(|out| parts.write(out, look, self.rows));
         if let Some(error) = parts.failure.take() {
             return Err(not_answered(&error));
         }
         coverage.partial |= cancelled.load(Ordering::Relaxed);
+        let Some(lake) = lake else { return written };
         // Files that could be looked through and then not read.
-        let after = shelf.coverage();
+        let after = lake.coverage();
         let more = after.objects_failed.saturating_sub(before);
         coverage.objects_failed += more;
         coverage.objects_listed += more;
@@ -128,8 +138,8 @@ impl Args {
             let failure = Failure::new("this query reads its sources twice, and standard input can be read once");
             return Err(failure.advise("save it to a file and name that, or ask cloudtrail_logs and the engine's tables apart"));
         }
-        let memory_bytes_max = Some(machine::memory(self.common.limits.max_memory));
-        let mut reading = Reading { catalog: Catalog::default(), coverage: Coverage::default(), pruned: 0, export: None, cancelled: Arc::default() };
+        let mut reading =
+            Reading { catalog: Catalog::default(), coverage: Coverage::default(), pruned: 0, outgoing: None, cancelled: Arc::default() };
         if wants_engine {
             self.read_engine(talk, asked, &cancelled, &mut reading)?;
         }
@@ -140,8 +150,22 @@ impl Args {
         if !cancelled.load(Ordering::Relaxed) {
             reading.cancelled = cancelled;
         }
-        reading.catalog.limit(Limits { memory_bytes_max, cancelled: Some(Arc::clone(&reading.cancelled)) });
+        reading.catalog.limit(self.limits(&reading.cancelled));
         Ok(reading)
+    }
+
+    /// What the query may take.
+    fn limits(&self, cancelled: &Arc<AtomicBool>) -> Limits {
+        Limits { memory_bytes_max: Some(machine::memory(self.common.limits.max_memory)), cancelled: Some(Arc::clone(cancelled)) }
+    }
+
+    /// Where what does not fit into memory goes.
+    fn spill(&self) -> Result<Spill, Failure> {
+        let folder = self.spill_dir.clone().unwrap_or_else(std::env::temp_dir);
+        if self.spill_dir.is_some() && !folder.is_dir() {
+            return Err(Failure::new(format!("{} is no folder", folder.display())).advise("name one with --spill-dir, or leave it out"));
+        }
+        Ok(Spill { folder })
     }
 
     /// Timelines, findings and coverage, as `detect` makes them.
@@ -168,11 +192,13 @@ impl Args {
         let sources = query.scan().sources.clone();
         let names: Option<Vec<&str>> = sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());
         let wanted = names.as_deref().map_or(Wanted::All, Wanted::Sources);
+        let spill = self.spill()?;
         let gather = |way: Way| {
             let feeds = self.open(talk, &narrowed)?;
             // A lake has no second copies; several sources may hold the same events.
             let distinct = matches!(feeds.as_slice(), [feed] if feed.shelf().is_some());
             let gathering = Gathering::new(query, asked, distinct, machine::memory(self.common.limits.max_memory));
+            let gathering = gathering.spilling(&spill, self.common.jobs().get());
             let gathering = match way {
                 Way::Best if parts::can_be(self.common.show.format) && !self.explain => gathering.exporting(),
                 Way::Best => gathering,
@@ -199,7 +225,8 @@ impl Args {
         let gathered = gathered.map_err(|error| not_answered(&error))?;
         reading.coverage = coverage;
         match gathered {
-            Gathered::Surveyed(export) => reading.export = Some(Outgoing { export, feeds }),
+            Gathered::Surveyed(export) => reading.outgoing = Some(Outgoing::Lake { export, feeds }),
+            Gathered::Ordered(ordered) => reading.outgoing = Some(Outgoing::Disk(ordered)),
             gathered => reading.catalog.insert_gathered(query, gathered).map_err(|error| not_answered(&error))?,
         }
         Ok(())
@@ -257,6 +284,12 @@ impl Args {
     }
 }
 
+/// The one lake that is read.
+fn lake(feeds: &[Box<dyn Feed>]) -> Result<&LakeFeed, Failure> {
+    let shelf = feeds.first().and_then(|feed| feed.shelf());
+    shelf.and_then(|shelf| (shelf as &dyn Any).downcast_ref::<LakeFeed>()).ok_or_else(|| Failure::new("the lake is not open"))
+}
+
 fn has_no_limit(filter: &Filter) -> bool {
     filter.since.is_none() && filter.until.is_none() && filter.accounts.is_empty() && filter.regions.is_empty()
 }
@@ -284,5 +317,8 @@ fn not_understood(error: &SqlError) -> Failure {
 
 fn not_answered(error: &SqlError) -> Failure {
     let failure = Failure::new("cannot answer this query").because(error);
+    if error.is_of_disk() {
+        return failure.advise("make room there, or name another folder with --spill-dir; or ask for less: fewer columns, a shorter time");
+    }
     if error.is_of_memory() { failure.advise("ask for fewer columns, narrow the time, or give it more with --max-memory") } else { failure }
 }

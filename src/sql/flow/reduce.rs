@@ -2,12 +2,13 @@
 
 use polars::prelude::{DataType, IntoSeries, NamedFrom, Series, StructChunked};
 
-use super::{OBJECT, Part, RECORD};
+use super::Part;
 use crate::sql::cast::explode;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::group::key_column;
 use crate::sql::memory::held_bytes;
-use crate::sql::relation::{Groups, Relation};
+use crate::sql::place::{OBJECT, RECORD};
+use crate::sql::relation::{Groups, Relation, under};
 use crate::sql::values::Values;
 use crate::sql::{order, place};
 use crate::tables::Kind;
@@ -83,19 +84,6 @@ impl Part {
         let keys = self.keys.iter().map(|(values, _)| held_bytes(&values.data)).sum::<usize>();
         (self.rows.columns.iter().map(held_bytes).sum::<usize>() + keys) as u64
     }
-}
-
-/// Rows of the same columns under each other.
-pub(super) fn under(mut above: Relation, below: Relation) -> Result<Relation> {
-    let is_same = above.fields.iter().map(|field| &field.kind).eq(below.fields.iter().map(|field| &field.kind));
-    if !is_same {
-        return Err(SqlError::new("pieces of one column are of several types"));
-    }
-    for (column, more) in above.columns.iter_mut().zip(below.columns) {
-        column.append_owned(more)?;
-    }
-    above.height += below.height;
-    Ok(above)
 }
 
 /// How rows come into the order of their events; `None`: they are in it.
