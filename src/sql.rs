@@ -31,6 +31,7 @@ mod compare;
 mod data_store;
 mod decimal;
 mod dialect;
+mod divide;
 mod error;
 mod eval;
 mod fields;
@@ -71,6 +72,7 @@ mod subquery;
 mod tally;
 mod values;
 mod walk;
+mod way;
 mod window;
 mod zone;
 

@@ -5,6 +5,7 @@
 
 mod copies;
 mod heap;
+mod shares;
 
 use std::any::Any;
 use std::collections::HashSet;
@@ -126,7 +127,7 @@ impl<'q> Gathering<'q> {
             room: Room::new(memory_bytes_max),
             flow,
             flow_room: flow::Room::new(limits, None),
-            flow_of_rows: query.flow_of_rows().filter(|_| !is_lake),
+            flow_of_rows: query.flow_of_rows().filter(|_| plan.is_none() && flow.is_none()),
             heap: None,
             jobs: 1,
             exports: false,
@@ -214,8 +215,15 @@ impl<'q> Gathering<'q> {
             return Ok(Gathered::Rows { pieces });
         };
         let piece = |at: usize| Ok(pieces.get(at).cloned());
+        if let Some(mentions) = flow.mentions() {
+            return match self.of_shares_in_memory(flow, mentions, &pieces) {
+                Ok(Some(flowed)) => Ok(self.flowed_as(flowed)),
+                Err(error) if error.of_disk => Err(error),
+                Ok(None) | Err(_) => Ok(Gathered::Rows { pieces }),
+            };
+        }
         match self.worked_out(flow, pieces.len(), &piece) {
-            Ok(flowed) => Ok(Gathered::Flowed(Worked(flowed))),
+            Ok(flowed) => Ok(self.flowed_as(flowed)),
             Err(error) if error.is_of_room() => Err(error),
             Err(_) => Ok(Gathered::Rows { pieces }),
         }
@@ -224,10 +232,18 @@ impl<'q> Gathering<'q> {
     /// What becomes of rows that do not.
     fn of_stored(&self, stored: &Stored) -> Result<Gathered> {
         let Some(flow) = self.flow_of_rows else { return Err(too_much(self.memory_bytes_max)) };
-        Ok(match self.worked_out(flow, stored.count(), &|at| stored.piece(at).map(Some))? {
+        let flowed = match flow.mentions() {
+            Some(mentions) => self.of_shares_on_disk(flow, mentions, stored)?,
+            None => self.worked_out(flow, stored.count(), &|at| stored.piece(at).map(Some))?,
+        };
+        Ok(self.flowed_as(flowed))
+    }
+
+    fn flowed_as(&self, flowed: Flowed) -> Gathered {
+        match flowed {
             Flowed::Ordered(ordered) => Gathered::Ordered(ordered),
             flowed => Gathered::Flowed(Worked(flowed)),
-        })
+        }
     }
 
     /// Works out `count` pieces on all threads.
@@ -268,8 +284,7 @@ impl<'q> Gathering<'q> {
             });
         }
         match panics::caught(|| flow.finish(parts, &self.flow_room, self.jobs)) {
-            Ok(Flowed::Ordered(ordered)) => Ok(Gathered::Ordered(ordered)),
-            Ok(flowed) => Ok(Gathered::Flowed(Worked(flowed))),
+            Ok(flowed) => Ok(self.flowed_as(flowed)),
             Err(error) if error.is_of_room() => Err(error),
             Err(_) => Ok(Gathered::GivenUp),
         }

@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlparser::ast::{OrderByOptions, Query, Select, SetExpr};
 
+use super::divide::{Divided, Mention};
 use super::error::{Result, SqlError};
 use super::eval::Scope;
 use super::memory::{Limits, too_much};
@@ -67,6 +68,8 @@ pub(super) struct Flow {
     sorted_first: Option<read::SortedFirst>,
     /// Texts without which a portion has no rows for it, by column.
     sought: Vec<(&'static str, Vec<String>)>,
+    /// Of a query that is worked out share by share, where it names the events. Else, a piece is any events.
+    mentions: Option<Vec<Mention>>,
 }
 
 /// What came of one piece, or of several.
@@ -101,8 +104,11 @@ impl From<SqlError> for Stop {
 impl Flow {
     /// `None` if the query cannot be worked out in pieces. `empty` has the tables without rows.
     pub fn of(tree: &Query, empty: &Catalog, now: Timestamp, scan: &Scan, filters: &Filters) -> Option<Self> {
-        if !rowwise::is_reduced(tree) || select::has_ties(tree) {
+        if select::has_ties(tree) {
             return None;
+        }
+        if !rowwise::is_reduced(tree) {
+            return Self::of_shares(tree, empty, now, scan, filters);
         }
         let select = top(tree)?;
         let (session, nothing) = (Session { catalog: empty, now: now.millis(), dry: false }, Relation::single_row());
@@ -120,7 +126,51 @@ impl Flow {
         };
         // There, a time is no text.
         let sought = if is_store { Vec::new() } else { read::sought(filters) };
-        Some(Self { sought, tree: tree.clone(), now, scan: scan.clone(), filters: filters.clone(), is_store, reduction, wanted, sorted_first })
+        let (scan, filters, mentions) = (scan.clone(), filters.clone(), None);
+        Some(Self { sought, tree: tree.clone(), now, scan, filters, is_store, reduction, wanted, sorted_first, mentions })
+    }
+
+    /// The same of a query that looks at several events together.
+    fn of_shares(tree: &Query, empty: &Catalog, now: Timestamp, scan: &Scan, filters: &Filters) -> Option<Self> {
+        let mut partial = None;
+        let divided = Divided::of(tree, empty, now, |like, tree| {
+            let select = top(tree).filter(|select| select::is_grouped(select, tree.order_by.as_ref()));
+            partial = select.and_then(|select| Partial::of(like, select, tree.order_by.as_ref()));
+            partial.is_some()
+        })?;
+        let Divided { tree, mentions, whole } = divided;
+        let (session, nothing, ctes) = (Session { catalog: empty, now: now.millis(), dry: false }, Relation::single_row(), Ctes::default());
+        let wanted = select::wanted(&Scope::new(&session, &ctes, &nothing), &tree);
+        let distinct = top(&tree)?.distinct.is_some();
+        let reduction = if whole { Reduction::Rows { distinct } } else { Reduction::Groups(partial?) };
+        let (scan, filters, is_store) = (scan.clone(), filters.clone(), data_store::is_meant(&tree));
+        Some(Self { sought: Vec::new(), tree, now, scan, filters, is_store, reduction, wanted, sorted_first: None, mentions: Some(mentions) })
+    }
+
+    /// Where the query names the events, if it is worked out share by share.
+    pub fn mentions(&self) -> Option<&[Mention]> {
+        self.mentions.as_deref()
+    }
+
+    /// What is done with the rows, for whoever asks.
+    pub fn said(&self) -> Said {
+        match &self.reduction {
+            Reduction::Groups(_) => Said::Groups,
+            Reduction::Rows { distinct: true } => Said::Distinct,
+            Reduction::Rows { .. } if self.wanted < usize::MAX => Said::First(self.wanted),
+            Reduction::Rows { .. } if self.tree.order_by.is_none() => Said::Export,
+            Reduction::Rows { .. } => Said::Sorted,
+        }
+    }
+
+    /// The columns by which rows of a lake are left out before others are read.
+    pub fn first_columns(&self) -> Vec<&'static str> {
+        read::first_columns(self).into_iter().collect()
+    }
+
+    /// The columns by whose least and greatest values row groups of a lake are passed over.
+    pub fn sought_columns(&self) -> impl Iterator<Item = &'static str> {
+        self.sought.iter().map(|(column, _)| *column)
     }
 
     /// Whether what is left of the pieces is few rows, mostly.
@@ -136,24 +186,46 @@ impl Flow {
         matches!(self.reduction, Reduction::Rows { distinct: false }) && self.tree.order_by.is_none() && self.wanted == usize::MAX
     }
 
-    /// Does `work` over a table of events that has these rows, where the query's common tables are there.
-    fn over<T>(&self, events: Relation, limits: &Limits, work: impl FnOnce(&Scope<'_>, &Select) -> Result<T>) -> Result<T> {
-        let mut catalog = Catalog::default();
+    /// Does `work` over a table of events that has these rows, where the query's common tables are there. Share by share, there are
+    /// rows for each mention of it.
+    fn over<T>(&self, events: Vec<Relation>, limits: &Limits, work: impl FnOnce(&Scope<'_>, &Select) -> Result<T>) -> Result<T> {
+        let (mut catalog, mut ctes) = (Catalog::default(), Ctes::default());
         catalog.limit(limits.clone());
-        catalog.insert_relation(cloudtrail::TABLE.name, events);
+        match &self.mentions {
+            None => events.into_iter().for_each(|events| catalog.insert_relation(cloudtrail::TABLE.name, events)),
+            Some(mentions) => {
+                for (mention, events) in mentions.iter().zip(events) {
+                    ctes = ctes.with(mention.name.clone(), events);
+                }
+            }
+        }
         let (session, nothing) = (Session { catalog: &catalog, now: self.now.millis(), dry: false }, Relation::single_row());
-        let ctes = select::with(&session, &Ctes::default(), None, &self.tree)?;
+        let ctes = select::with(&session, &ctes, None, &self.tree)?;
         let select = top(&self.tree).ok_or_else(|| SqlError::new("a SELECT is needed here"))?;
         work(&Scope::new(&session, &ctes, &nothing), select)
     }
 
+    /// No events, as often as the query names them.
+    fn nothing(&self) -> Result<Vec<Relation>> {
+        let nothing = placed(Relation::of_table(&cloudtrail::TABLE, &cloudtrail::TABLE.empty()))?;
+        match &self.mentions {
+            None => Ok(vec![nothing]),
+            Some(mentions) => mentions.iter().map(|mention| mention.table(nothing.clone())).collect(),
+        }
+    }
+
     /// What the rows of a piece leave.
     fn piece(&self, events: Relation, limits: &Limits) -> Result<Part> {
+        self.share(vec![events], limits)
+    }
+
+    /// What the rows of a share leave, which has events for each mention of them.
+    fn share(&self, events: Vec<Relation>, limits: &Limits) -> Result<Part> {
         let by = self.tree.order_by.as_ref();
         let part = self.over(events, limits, |like, select| match &self.reduction {
             Reduction::Groups(partial) => Ok(Part { rows: partial.of_rows(like, select::rows(like, select)?)?, keys: Vec::new() }),
             Reduction::Rows { .. } => {
-                let Projected { rows, keys } = select::projected(like, select, by)?;
+                let Projected { rows, keys } = select::listed(like, select, by)?;
                 Ok(Part { rows: if select.distinct.is_some() { aside::numbered(rows) } else { rows }, keys })
             }
         })?;
@@ -178,7 +250,7 @@ impl Flow {
             return Ok(Flowed::Ordered(Box::new(ordered)));
         }
         if parts.is_empty() {
-            parts.push(self.piece(placed(Relation::of_table(&cloudtrail::TABLE, &cloudtrail::TABLE.empty()))?, limits)?);
+            parts.push(self.share(self.nothing()?, limits)?);
         }
         let part = self.reduced(Part::all(parts)?.in_order()?, limits)?;
         Ok(match &self.reduction {
@@ -186,6 +258,16 @@ impl Flow {
             Reduction::Rows { .. } => Flowed::Rows(part.rows.seen()),
         })
     }
+}
+
+/// What is done with rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said {
+    Export,
+    First(usize),
+    Sorted,
+    Distinct,
+    Groups,
 }
 
 /// What a flow gives.
@@ -223,6 +305,11 @@ impl Room {
     /// With `spill`, what does not fit goes to disk.
     pub fn new(limits: Limits, spill: Option<Spill>) -> Self {
         Self { limits, held: AtomicU64::new(0), aside: Aside::new(spill) }
+    }
+
+    /// Where what does not fit goes.
+    pub fn spill(&self) -> Option<&Spill> {
+        self.aside.spill.as_ref()
     }
 
     /// In the place of `before` bytes, a worker holds `after`; whether they are to be put aside.
@@ -290,6 +377,12 @@ impl<'q> Worker<'q> {
         Ok(())
     }
 
+    /// Works out a share.
+    pub fn add_share(&mut self, events: Vec<Relation>, limits: &Limits) -> Result<()> {
+        let part = super::panics::caught(|| self.flow.share(events, limits))?;
+        self.gather(part)
+    }
+
     /// Works out rows that have been read, in the order of nothing.
     pub fn add_rows(&mut self, rows: &Rows) -> Result<()> {
         let events = placed(Relation::of_table(&cloudtrail::TABLE, rows))?;
@@ -303,6 +396,14 @@ impl<'q> Worker<'q> {
 
     pub fn into_parts(self) -> Vec<Part> {
         self.parts
+    }
+}
+
+/// The same rows in the order of their events' places, which they have.
+pub(super) fn in_order_of_events(events: Relation) -> Result<Relation> {
+    match reduce::in_order(&events)? {
+        Some(order) => events.take(&order),
+        None => Ok(events),
     }
 }
 

@@ -242,7 +242,7 @@ impl Query {
 
     /// How a lake is gone through for it; not where a few rows of it are enough.
     pub(super) fn flow(&self) -> Option<&Flow> {
-        self.flow.as_ref().filter(|_| self.scan.limit.is_none())
+        self.flow.as_ref().filter(|flow| self.scan.limit.is_none() && flow.mentions().is_none())
     }
 
     /// How rows are gone through for it that have been gathered.
@@ -252,6 +252,11 @@ impl Query {
 
     pub(super) fn plan(&self) -> Option<&Plan> {
         self.plan.as_ref()
+    }
+
+    /// `current_timestamp`, milliseconds.
+    pub(super) fn now(&self) -> i64 {
+        self.now.millis()
     }
 
     /// What the query needs of `cloudtrail_logs`.

@@ -49,6 +49,10 @@ struct Reading {
     pruned: usize,
     /// What goes out as it comes, and from where.
     outgoing: Option<Outgoing>,
+    /// The events were all of one lake.
+    is_lake: bool,
+    /// Bytes that went to temporary files, if some did.
+    on_disk: u64,
     /// Turns true when the user interrupts what follows the reading.
     cancelled: Arc<AtomicBool>,
 }
@@ -60,7 +64,7 @@ impl Args {
         let query = Query::parse(&self.text()?, &self.params, now).map_err(|error| not_understood(&error))?;
         let asked = self.common.filter()?;
         let destination = destination::prepare(&self.common.show, self.common.inputs())?;
-        let Reading { catalog, mut coverage, pruned, outgoing, cancelled } = self.read(talk, &query, &asked)?;
+        let Reading { catalog, mut coverage, pruned, outgoing, is_lake, on_disk, cancelled } = self.read(talk, &query, &asked)?;
         let whole = match outgoing {
             Some(Outgoing::Disk(ordered)) if self.explain || !parts::can_be(self.common.show.format) => {
                 Some(ordered.whole(&self.limits(&cancelled)).map_err(|error| not_answered(&error))?)
@@ -81,7 +85,7 @@ impl Args {
         };
         let look = look(&self.common.show, &destination);
         let written = destination.write(|out| match self.explain {
-            true => explain(out, &query, &coverage, pruned, &answer),
+            true => explain(out, &query, &coverage, pruned, &answer, (is_lake, on_disk)),
             false => ui::answer::write(out, look, &coverage, &answer, self.rows),
         })?;
         if written.is_some() {
@@ -139,7 +143,7 @@ impl Args {
             return Err(failure.advise("save it to a file and name that, or ask cloudtrail_logs and the engine's tables apart"));
         }
         let mut reading =
-            Reading { catalog: Catalog::default(), coverage: Coverage::default(), pruned: 0, outgoing: None, cancelled: Arc::default() };
+            Reading { catalog: Catalog::default(), coverage: Coverage::default(), pruned: 0, outgoing: None, is_lake: false, on_disk: 0, cancelled: Arc::default() };
         if wants_engine {
             self.read_engine(talk, asked, &cancelled, &mut reading)?;
         }
@@ -224,9 +228,13 @@ impl Args {
         }
         let gathered = gathered.map_err(|error| not_answered(&error))?;
         reading.coverage = coverage;
+        reading.is_lake = matches!(feeds.as_slice(), [feed] if feed.shelf().is_some()) && asked.accounts.is_empty() && asked.regions.is_empty();
         match gathered {
             Gathered::Surveyed(export) => reading.outgoing = Some(Outgoing::Lake { export, feeds }),
-            Gathered::Ordered(ordered) => reading.outgoing = Some(Outgoing::Disk(ordered)),
+            Gathered::Ordered(ordered) => {
+                reading.on_disk = ordered.bytes();
+                reading.outgoing = Some(Outgoing::Disk(ordered));
+            }
             gathered => reading.catalog.insert_gathered(query, gathered).map_err(|error| not_answered(&error))?,
         }
         Ok(())
@@ -299,7 +307,7 @@ fn read_text(coverage: &Coverage) -> String {
     format!("read {objects} ({}), {}", bytes(coverage.bytes_compressed), counted(coverage.records, "record", "records"))
 }
 
-fn explain(out: &mut dyn Write, query: &Query, coverage: &Coverage, pruned: usize, answer: &Answer) -> io::Result<()> {
+fn explain(out: &mut dyn Write, query: &Query, coverage: &Coverage, pruned: usize, answer: &Answer, (lake, on_disk): (bool, u64)) -> io::Result<()> {
     let tables: Vec<&str> = query.tables().iter().map(|table| table.name).collect();
     writeln!(out, "tables:       {}", if tables.is_empty() { "none".to_owned() } else { tables.join(", ") })?;
     if tables.contains(&tables::cloudtrail::TABLE.name) {
@@ -308,7 +316,14 @@ fn explain(out: &mut dyn Write, query: &Query, coverage: &Coverage, pruned: usiz
     writeln!(out, "left out:     {} by key", counted(pruned as u64, "place", "places"))?;
     writeln!(out, "read:         {}", read_text(coverage).trim_start_matches("read "))?;
     writeln!(out, "parsed:       {} of them", counted(coverage.records_relevant, "record", "records"))?;
-    writeln!(out, "rows:         {}", count(answer.height() as u64))
+    writeln!(out, "rows:         {}", count(answer.height() as u64))?;
+    if !tables.contains(&tables::cloudtrail::TABLE.name) {
+        return Ok(());
+    }
+    for (at, step) in query.way(lake).iter().enumerate() {
+        writeln!(out, "{:13} {step}", if at == 0 { "way:" } else { "" })?;
+    }
+    writeln!(out, "on disk:      {}", if on_disk == 0 { "nothing".to_owned() } else { format!("{} of rows in order", bytes(on_disk)) })
 }
 
 fn not_understood(error: &SqlError) -> Failure {

@@ -178,6 +178,13 @@ impl Stored {
         self.pieces.iter().map(|(block, _)| block.bytes()).sum()
     }
 
+    /// No rows.
+    pub fn empty(&self) -> Result<Rows> {
+        let rows = self.piece(0)?;
+        let columns = rows.columns.into_iter().map(|(name, column)| (name, column.slice(0, 0))).collect();
+        Ok(Rows { columns, height: 0 })
+    }
+
     /// The rows of one piece.
     pub fn piece(&self, at: usize) -> Result<Rows> {
         let (block, copies) = self.pieces.get(at).ok_or_else(|| SqlError::new("there is no such piece"))?;

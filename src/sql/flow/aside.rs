@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use polars::prelude::Series;
 use rayon::prelude::*;
 
-use super::{Flow, Part, Reduction, placed, top};
+use super::{Flow, Part, Reduction, top};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::group::key_column;
 use crate::sql::memory::{Limits, too_much};
@@ -21,7 +21,7 @@ use crate::sql::spill::Spill;
 use crate::sql::spill::sorted::{Sorting, narrowed, widened};
 use crate::sql::spill::spread::Spread;
 use crate::sql::values::{Cell, Values};
-use crate::tables::{Kind, cloudtrail};
+use crate::tables::Kind;
 
 /// Shares of the first spreading, and of those that follow where a share is too large.
 const SHARES: usize = 64;
@@ -121,7 +121,7 @@ impl Flow {
         let columns = self.shown_groups(Relation::default(), limits)?;
         let columns = match columns {
             Some(Projected { rows, .. }) => rows,
-            None => self.piece(placed(Relation::of_table(&cloudtrail::TABLE, &cloudtrail::TABLE.empty()))?, limits)?.rows,
+            None => self.share(self.nothing()?, limits)?.rows,
         };
         Ordered::new(sorting.merged()?, columns, self.cut(limits)?).map(Some)
     }
@@ -129,8 +129,8 @@ impl Flow {
     /// The rows of the answer that a table of groups makes; `None` where nothing is grouped.
     fn shown_groups(&self, table: Relation, limits: &Limits) -> Result<Option<Projected>> {
         let Reduction::Groups(partial) = &self.reduction else { return Ok(None) };
-        let nothing = placed(Relation::of_table(&cloudtrail::TABLE, &cloudtrail::TABLE.empty()))?;
-        let table = if table.fields.is_empty() { self.piece(nothing.clone(), limits)?.rows } else { table };
+        let nothing = self.nothing()?;
+        let table = if table.fields.is_empty() { self.share(nothing.clone(), limits)?.rows } else { table };
         let (places, counted) = (partial.places(&table), partial.finished(table)?);
         let by = self.tree.order_by.as_ref();
         self.over(nothing, limits, |like, select| select::projected_groups(like, select, by, &counted, places)).map(Some)
@@ -138,8 +138,7 @@ impl Flow {
 
     /// How many rows are passed over, and how many are shown.
     fn cut(&self, limits: &Limits) -> Result<(usize, usize)> {
-        let nothing = placed(Relation::of_table(&cloudtrail::TABLE, &cloudtrail::TABLE.empty()))?;
-        self.over(nothing, limits, |like, _| select::limits(like, &self.tree))
+        self.over(self.nothing()?, limits, |like, _| select::limits(like, &self.tree))
     }
 
     /// Whether groups can be shown share by share: nothing looks at several of them.

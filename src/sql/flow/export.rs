@@ -113,7 +113,7 @@ impl Export {
                 }
             }
         }
-        let none = flow.piece(placed(Relation::of_table(&TABLE, &TABLE.empty()))?, &limits)?;
+        let none = flow.share(flow.nothing()?, &limits)?;
         Ok(Self { flow: flow.clone(), stretches, limits, empty: Answer::new(none.rows.seen())? })
     }
 

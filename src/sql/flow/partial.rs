@@ -7,11 +7,11 @@ use polars::prelude::Series;
 use sqlparser::ast::{Expr, OrderBy, Select};
 
 use crate::sql::aggregate::{self, Merge};
-use crate::sql::error::{Result, SqlError};
+use crate::sql::error::Result;
 use crate::sql::eval::Scope;
 use crate::sql::group::key_column;
 use crate::sql::memory::Limits;
-use crate::sql::place::{NTH, OBJECT, RECORD, is_place};
+use crate::sql::place::{NTH, is_place};
 use crate::sql::relation::{Field, Groups, Relation};
 use crate::sql::select;
 use crate::sql::tally::Counted;
@@ -68,10 +68,9 @@ impl Partial {
             };
             table.push(Field::new("", values.kind), values.data);
         }
-        for name in [OBJECT, RECORD] {
-            let at = rows.fields.iter().position(|field| field.name == name).ok_or_else(|| SqlError::new("rows have no places"))?;
+        for (at, field) in rows.fields.iter().enumerate().filter(|(_, field)| is_place(field)) {
             let values = rows.values(at)?.take(&groups.first)?;
-            table.push(Field { hidden: true, ..Field::new(name, values.kind) }, values.data);
+            table.push(Field { hidden: true, ..Field::new(field.name.clone(), values.kind) }, values.data);
         }
         // One event may be the first of several groups.
         let nth = groups.first.iter().map(|row| row.map(i64::from)).collect();

@@ -203,7 +203,7 @@ pub(super) fn events(
 }
 
 /// The columns by which rows are left out.
-fn first_columns(flow: &Flow) -> BTreeSet<&'static str> {
+pub(super) fn first_columns(flow: &Flow) -> BTreeSet<&'static str> {
     let mut first = BTreeSet::new();
     for condition in flow.filters.iter().flatten().flat_map(|(_, conditions)| conditions) {
         add_columns(condition, &mut first);

@@ -95,7 +95,7 @@ pub(super) fn other_names(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relat
 }
 
 /// The name of a column without an alias.
-fn name_of(expr: &Expr) -> Option<String> {
+pub(in crate::sql) fn name_of(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Identifier(ident) => Some(ident.value.clone()),
         Expr::CompoundIdentifier(parts) => parts.last().map(|ident| ident.value.clone()),

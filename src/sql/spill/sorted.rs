@@ -142,14 +142,17 @@ impl Sorting {
         let mut pile = self.pile;
         while runs.len() > self.runs_max {
             // Neighbours are merged: which of two runs comes first stays as it was.
-            let rest = runs.split_off(self.runs_max);
-            let mut merged = Merged::new(pile, shape.clone(), runs)?;
-            let mut run = Run::new();
-            while let Some(rows) = merged.wide(self.block_bytes)? {
-                run.push(merged.pile.put(&rows)?);
+            let mut fewer = Vec::new();
+            for some in runs.chunks(self.runs_max) {
+                let mut merged = Merged::new(pile, shape.clone(), some.to_vec())?;
+                let mut run = Run::new();
+                while let Some(rows) = merged.wide(self.block_bytes)? {
+                    run.push(merged.pile.put(&rows)?);
+                }
+                pile = merged.pile;
+                fewer.push(run);
             }
-            pile = merged.pile;
-            runs = std::iter::once(run).chain(rest).collect();
+            runs = fewer;
         }
         Merged::new(pile, shape, runs)
     }

@@ -10,6 +10,18 @@ use super::pile::{Block, Pile};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::relation::{Field, Relation};
 
+/// The rows of each of `count` shares, told by their keys.
+pub(in crate::sql) fn shares_of(keys: &[Series], height: usize, seed: u64, count: usize) -> Result<Vec<Vec<Option<u32>>>> {
+    let mut of_share: Vec<Vec<Option<u32>>> = vec![Vec::new(); count];
+    for (row, hash) in (0_u32..).zip(hashes(keys, height, seed)?) {
+        let share = usize::try_from(hash % count.max(1) as u64).unwrap_or(0);
+        if let Some(list) = of_share.get_mut(share) {
+            list.push(Some(row));
+        }
+    }
+    Ok(of_share)
+}
+
 /// The shares, on disk.
 #[derive(Debug)]
 pub(in crate::sql) struct Spread {
@@ -33,13 +45,7 @@ impl Spread {
     /// Puts rows in their shares.
     pub fn put(&self, rows: &Relation, keys: &[Series]) -> Result<()> {
         let count = self.count();
-        let mut of_share: Vec<Vec<Option<u32>>> = vec![Vec::new(); count];
-        for (row, hash) in (0_u32..).zip(hashes(keys, rows.height, self.seed)?) {
-            let share = usize::try_from(hash % count as u64).unwrap_or(0);
-            if let Some(list) = of_share.get_mut(share) {
-                list.push(Some(row));
-            }
-        }
+        let of_share = shares_of(keys, rows.height, self.seed, count)?;
         {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let known = state.fields.get_or_insert_with(|| rows.fields.clone());
@@ -61,17 +67,8 @@ impl Spread {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).shares.len()
     }
 
-    pub fn is_used(&self) -> bool {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).fields.is_some()
-    }
-
     pub fn seed(&self) -> u64 {
         self.seed
-    }
-
-    /// Bytes on disk.
-    pub fn bytes(&self) -> u64 {
-        self.pile.bytes()
     }
 
     /// What a share takes in memory, about.
