@@ -271,7 +271,11 @@ const TABLE: &[Question] = &[
         "SELECT sourceipaddress, count(*) FROM LAKE GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20",
         "SELECT sourceipaddress, count(*) FROM LAKE GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20",
     ),
-    asked("LIKE", "SELECT count(*) FROM LAKE WHERE requestparameters LIKE '%logs-a%'", "SELECT count(*) FROM LAKE WHERE requestparameters LIKE '%logs-a%'"),
+    asked(
+        "LIKE",
+        "SELECT count(*) FROM LAKE WHERE requestparameters LIKE '%logs-a%'",
+        "SELECT count(*) FROM LAKE WHERE requestparameters LIKE '%logs-a%'",
+    ),
     asked(
         "JSON group",
         "SELECT json_extract_scalar(requestparameters, '$.roleArn'), count(*) FROM LAKE GROUP BY 1",

@@ -12,7 +12,8 @@
 //! and JSON paths have no counterpart there, and an error has to name the function and its place in the text.
 //!
 //! A query over a lake goes without the third stage where it can: `tally` counts groups by numbers while the lake is read, `flow` works
-//! out piece by piece what each event makes by itself, and lets rows go out as they come.
+//! out piece by piece what each event makes by itself, and lets rows go out as they come. What has to look at several events works out
+//! share by share, events with equal keys together (`divide`); what does not fit into memory goes to disk (`spill`).
 //!
 //! Two promises keep the stages honest. The scan only ever leaves out rows that the query would drop: every condition is
 //! applied again. And a query is run over empty tables before anything is read, so that a mistake in it costs no time.

@@ -126,7 +126,7 @@ impl<'q> Gathering<'q> {
             plan,
             room: Room::new(memory_bytes_max),
             flow,
-            flow_room: flow::Room::new(limits, None),
+            flow_room: flow::Room::new(limits, None, 1),
             flow_of_rows: query.flow_of_rows().filter(|_| plan.is_none() && flow.is_none()),
             heap: None,
             jobs: 1,
@@ -139,7 +139,7 @@ impl<'q> Gathering<'q> {
     pub fn spilling(self, spill: &Spill, jobs: usize) -> Self {
         let limits = self.flow_room.limits.clone();
         let heap = Some(Heap::new(spill.clone(), self.memory_bytes_max, jobs));
-        Self { flow_room: flow::Room::new(limits, Some(spill.clone())), heap, jobs: jobs.max(1), ..self }
+        Self { flow_room: flow::Room::new(limits, Some(spill.clone()), jobs), heap, jobs: jobs.max(1), ..self }
     }
 
     /// The same, and nothing is counted.

@@ -44,6 +44,9 @@ use partial::Partial;
 /// Rows that a worker gathers before it reduces them.
 const GATHERED_ROWS: usize = 1 << 17;
 
+/// Less than one row in so many has to go, that it is of use to reduce them before all are there.
+const USE: usize = 4;
+
 /// What is done with the rows of all pieces.
 #[derive(Debug, Clone)]
 enum Reduction {
@@ -229,7 +232,8 @@ impl Flow {
                 Ok(Part { rows: if select.distinct.is_some() { aside::numbered(rows) } else { rows }, keys })
             }
         })?;
-        self.reduced(part, limits)
+        // Groups have just been made.
+        if matches!(self.reduction, Reduction::Groups(_)) { Ok(part) } else { self.reduced(part, limits) }
     }
 
     /// The same rows, as few as are still needed.
@@ -294,17 +298,26 @@ pub(super) struct Room {
     pub limits: Limits,
     held: AtomicU64,
     aside: Aside,
+    jobs: usize,
 }
 
 /// Where parts can be put aside, all of them together hold this part of the memory.
 const HELD_PART: u64 = 4;
+/// And those that are being read this one.
+const SLICE_PART: u64 = 6;
 /// Of which one worker's are worth a run where they are more than this part.
 const WORTH_PART: u64 = 16;
 
 impl Room {
     /// With `spill`, what does not fit goes to disk.
-    pub fn new(limits: Limits, spill: Option<Spill>) -> Self {
-        Self { limits, held: AtomicU64::new(0), aside: Aside::new(spill) }
+    pub fn new(limits: Limits, spill: Option<Spill>, jobs: usize) -> Self {
+        Self { limits, held: AtomicU64::new(0), aside: Aside::new(spill), jobs: jobs.max(1) }
+    }
+
+    /// What the rows may take that one worker reads at once.
+    fn slice_bytes(&self) -> u64 {
+        let bytes = self.limits.memory_bytes_max.filter(|_| self.aside.spill.is_some());
+        bytes.map_or(u64::MAX, |bytes| bytes / SLICE_PART / self.jobs as u64)
     }
 
     /// Where what does not fit goes.
@@ -343,12 +356,11 @@ impl<'q> Worker<'q> {
 
     /// Works out a portion; how many of its rows are of `sources` and within the times of `filter`.
     pub fn add(&mut self, portion: &Portion<'_>, sources: Option<&[&str]>, filter: &Filter) -> std::result::Result<u64, Stop> {
-        let (taken, events) = read::events(self.flow, portion, sources, filter)?;
-        if let Some(events) = events {
-            let part = super::panics::caught(|| self.flow.piece(events, &self.room.limits))?;
-            self.gather(part)?;
-        }
-        Ok(taken)
+        let flow = self.flow;
+        read::events(flow, portion, sources, filter, self.room.slice_bytes(), &mut |events| {
+            let part = super::panics::caught(|| flow.piece(events, &self.room.limits))?;
+            self.gather(part)
+        })
     }
 
     fn gather(&mut self, part: Part) -> Result<()> {
@@ -360,13 +372,15 @@ impl<'q> Worker<'q> {
         self.parts.push(part);
         let mut is_too_much = self.room.exchange(self.bytes, bytes, self.flow)?;
         self.bytes = bytes;
-        if self.flow.is_small() && (self.rows > self.rows_max || is_too_much) {
+        if self.flow.is_small() && (self.rows > self.rows_max || is_too_much && self.rows_max < usize::MAX) {
             let all = Part::all(std::mem::take(&mut self.parts))?.in_order()?;
             let few = self.flow.reduced(all, &self.room.limits)?;
             let bytes = few.bytes();
             is_too_much = self.room.exchange(self.bytes, bytes, self.flow)?;
+            // Where hardly any rows are equal, it is of no use to look for such again and again.
+            let is_of_use = few.rows.height < self.rows / USE * (USE - 1);
             (self.bytes, self.rows) = (bytes, few.rows.height);
-            self.rows_max = GATHERED_ROWS.max(2 * self.rows);
+            self.rows_max = if is_of_use { GATHERED_ROWS.max(2 * self.rows) } else { usize::MAX };
             self.parts.push(few);
         }
         if is_too_much {

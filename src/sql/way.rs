@@ -34,7 +34,8 @@ impl Query {
             (None, false) => said.push("gathers the rows in pieces; those that do not fit into --max-memory go to temporary files".to_owned()),
         }
         said.push(match flow.said() {
-            Said::Export => "hands rows on as they come".to_owned(),
+            Said::Export if lake && flow.mentions().is_none() => "hands rows on as they come".to_owned(),
+            Said::Export => "puts rows in the order of their events".to_owned(),
             Said::First(rows) => format!("keeps the first {rows} rows of each piece"),
             Said::Sorted => "puts rows in order; what does not fit into --max-memory is sorted in temporary files, and merged".to_owned(),
             Said::Distinct => "keeps distinct rows; what does not fit into --max-memory goes to temporary files".to_owned(),

@@ -27,6 +27,9 @@ use crate::ui::output::Destination;
 use crate::ui::quantity::{bytes, count, counted, elapsed};
 use crate::ui::talk::Talk;
 
+/// What one worker takes at least, whatever it reads: pages, rows that are made of them, what becomes of these.
+const WORKER_BYTES: u64 = 24 << 20;
+
 /// How events are gathered; where one is not the way for a query, the next one is tried.
 #[derive(Clone, Copy)]
 enum Way {
@@ -67,7 +70,13 @@ impl Args {
         let Reading { catalog, mut coverage, pruned, outgoing, is_lake, on_disk, cancelled } = self.read(talk, &query, &asked)?;
         let whole = match outgoing {
             Some(Outgoing::Disk(ordered)) if self.explain || !parts::can_be(self.common.show.format) => {
-                Some(ordered.whole(&self.limits(&cancelled)).map_err(|error| not_answered(&error))?)
+                let whole = ordered.whole(&self.limits(&cancelled));
+                Some(whole.map_err(|error| match error.is_of_memory() {
+                    true => {
+                        Failure::new("cannot answer this query").because(error).advise("--format csv, ndjson and parquet have any number of rows")
+                    }
+                    false => not_answered(&error),
+                })?)
             }
             Some(outgoing) => {
                 let rows = self.write(&outgoing, &destination, &mut coverage, &cancelled)?;
@@ -106,7 +115,7 @@ impl Args {
             (Outgoing::Disk(ordered), _) => Origin::Disk(ordered),
             _ => return Err(Failure::new("the lake is not open")),
         };
-        let parts = Parts { origin, jobs: self.common.sources().jobs.get(), cancelled, failure: None.into() };
+        let parts = Parts { origin, jobs: self.jobs().get(), cancelled, failure: None.into() };
         let before = lake.map_or(0, |lake| lake.coverage().objects_failed);
         let look = look(&self.common.show, destination);
         let written = destination.write(|out| parts.write(out, look, self.rows));
@@ -142,8 +151,15 @@ impl Args {
             let failure = Failure::new("this query reads its sources twice, and standard input can be read once");
             return Err(failure.advise("save it to a file and name that, or ask cloudtrail_logs and the engine's tables apart"));
         }
-        let mut reading =
-            Reading { catalog: Catalog::default(), coverage: Coverage::default(), pruned: 0, outgoing: None, is_lake: false, on_disk: 0, cancelled: Arc::default() };
+        let mut reading = Reading {
+            catalog: Catalog::default(),
+            coverage: Coverage::default(),
+            pruned: 0,
+            outgoing: None,
+            is_lake: false,
+            on_disk: 0,
+            cancelled: Arc::default(),
+        };
         if wants_engine {
             self.read_engine(talk, asked, &cancelled, &mut reading)?;
         }
@@ -202,7 +218,7 @@ impl Args {
             // A lake has no second copies; several sources may hold the same events.
             let distinct = matches!(feeds.as_slice(), [feed] if feed.shelf().is_some());
             let gathering = Gathering::new(query, asked, distinct, machine::memory(self.common.limits.max_memory));
-            let gathering = gathering.spilling(&spill, self.common.jobs().get());
+            let gathering = gathering.spilling(&spill, self.jobs().get());
             let gathering = match way {
                 Way::Best if parts::can_be(self.common.show.format) && !self.explain => gathering.exporting(),
                 Way::Best => gathering,
@@ -240,9 +256,15 @@ impl Args {
         Ok(())
     }
 
+    /// As many threads as were asked for, or as have room to read beside each other.
+    fn jobs(&self) -> NonZeroUsize {
+        let by_memory = usize::try_from(machine::memory(self.common.limits.max_memory) / WORKER_BYTES).unwrap_or(usize::MAX);
+        self.common.jobs().min(NonZeroUsize::new(by_memory).unwrap_or(NonZeroUsize::MIN))
+    }
+
     /// A query that stops early reads with one worker: which rows come first must not depend on chance.
     fn paced<'r>(&self, run: pipeline::Run<'r>, query: &Query) -> pipeline::Run<'r> {
-        let jobs = if query.scan().limit.is_some() { NonZeroUsize::MIN } else { run.budget.jobs };
+        let jobs = if query.scan().limit.is_some() { NonZeroUsize::MIN } else { run.budget.jobs.min(self.jobs()) };
         pipeline::Run { budget: Budget { jobs, ..run.budget }, ..run }
     }
 

@@ -68,7 +68,7 @@ impl Aside {
         match &*self.place(flow, limits)? {
             Place::Sorted(sorting) => sorting.run(parts.into_iter().map(|part| (part.rows, part.keys)).collect()),
             Place::Spread(spread) => {
-                let part = flow.reduced(Part::all(parts)?.in_order()?, limits)?;
+                let part = Part::all(parts)?;
                 let keys = flow.told_by(&part.rows)?;
                 spread.put(&widened(part.rows, part.keys), &keys)
             }
