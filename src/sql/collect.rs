@@ -37,9 +37,9 @@ const CHUNK_ROWS: usize = 8_192;
 const CHUNK_ROWS_WITH_LIMIT: usize = 256;
 
 /// Of the memory, the part that rows may take which are being made.
-const CHUNK_PART: u64 = 16;
+const CHUNK_PART: u64 = 32;
 /// Where rows can go to disk, those that are kept take this part of the memory; one worker's are worth it from a part of that on.
-const KEPT_PART: u64 = 3;
+const KEPT_PART: u64 = 6;
 const WORTH_PART: u64 = 16;
 
 /// Columns that put rows in order, whatever the query asks for.

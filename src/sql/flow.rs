@@ -302,9 +302,9 @@ pub(super) struct Room {
 }
 
 /// Where parts can be put aside, all of them together hold this part of the memory.
-const HELD_PART: u64 = 4;
+const HELD_PART: u64 = 8;
 /// And those that are being read this one.
-const SLICE_PART: u64 = 6;
+const SLICE_PART: u64 = 12;
 /// Of which one worker's are worth a run where they are more than this part.
 const WORTH_PART: u64 = 16;
 

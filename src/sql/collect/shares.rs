@@ -27,7 +27,7 @@ const SHARES_EACH: usize = 8;
 const SHARES_MAX: u64 = 512;
 const SHARES_MIN: u64 = 16;
 /// Of the memory, the part that the events of all shares may take that are worked out at the same time: what is made of them is more.
-const EVENTS_PART: u64 = 8;
+const EVENTS_PART: u64 = 12;
 /// A share that takes more than this part of the memory is not tried.
 const SHARE_PART_MAX: u64 = 3;
 

@@ -1,5 +1,6 @@
 //! Common tables are written where they are named, and each mention of the events gets a name of its own.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Query, TableAlias, TableFactor, Visit, VisitMut, Visitor, VisitorMut};
@@ -10,6 +11,8 @@ use crate::sql::{data_store, names};
 
 /// Mentions, at most: a common table that names another twice doubles them.
 const MENTIONS_MAX: usize = 16;
+/// Tables of all kinds that a query may name once its common tables are written out.
+const TABLES_MAX: usize = 200;
 /// Nobody can write such a name.
 const NAME: &str = "\0events";
 
@@ -20,18 +23,34 @@ pub(super) fn inline(tree: &mut Query) -> Option<Vec<Mention>> {
         return None;
     }
     let mut commons: Vec<(String, Query, TableAlias)> = Vec::new();
+    // How many tables each of them is, when all is written out: before it is, for that may be no end of them.
+    let mut tables: HashMap<String, usize> = HashMap::new();
     for table in with.into_iter().flat_map(|with| with.cte_tables) {
-        let mut query = *table.query;
-        if has_with(&query) {
+        let (mut query, name) = (*table.query, table.alias.name.value.to_lowercase());
+        let count = tables_in(&query, &tables);
+        if has_with(&query) || count > TABLES_MAX {
             return None;
         }
         Inliner(&commons).visit(&mut query);
-        commons.push((table.alias.name.value.to_lowercase(), query, table.alias));
+        tables.insert(name.clone(), count);
+        commons.push((name, query, table.alias));
+    }
+    if tables_in(tree, &tables) > TABLES_MAX {
+        return None;
     }
     Inliner(&commons).visit(tree);
     let mut namer = Namer { mentions: Vec::new(), is_plain: true };
     let _ = VisitMut::visit(tree, &mut namer);
     (namer.is_plain && !namer.mentions.is_empty() && namer.mentions.len() <= MENTIONS_MAX).then_some(namer.mentions)
+}
+
+fn tables_in(query: &Query, commons: &HashMap<String, usize>) -> usize {
+    let mut count = 0_usize;
+    let _ = sqlparser::ast::visit_relations(query, |name| {
+        count = count.saturating_add(commons.get(&names::last(name)).copied().unwrap_or(1));
+        ControlFlow::<()>::Continue(())
+    });
+    count
 }
 
 fn has_with(query: &Query) -> bool {

@@ -29,7 +29,7 @@ const SHARES_MORE: usize = 16;
 /// As often is a share spread again; what is still too large has too much of one key.
 const DEPTH_MAX: u64 = 4;
 /// Of the memory, the part that all shares may take that are looked at at the same time.
-const SHARE_PART: u64 = 4;
+const SHARE_PART: u64 = 8;
 
 /// Where a flow's workers put what does not fit.
 #[derive(Debug, Default)]
