@@ -6,6 +6,7 @@
 #[cfg(feature = "sql")]
 mod columns;
 mod completions;
+mod config;
 mod destination;
 mod detect;
 mod diff;
@@ -25,6 +26,7 @@ mod nothing;
 mod options;
 mod queries;
 mod query;
+mod redaction;
 mod report;
 mod shortage;
 mod sources;
@@ -196,12 +198,20 @@ pub enum Stdout {
 /// The whole program: parses the command line, runs the verb, and gives the exit code.
 pub fn main(stdout: Stdout) -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let cli = match Cli::try_parse_from(arguments.iter().cloned().map(unhyphened)) {
+    let settled = match config::settle(arguments.iter().cloned().map(unhyphened).collect()) {
+        Ok(settled) => settled,
+        Err(failure) => return failed(&Talk::new(false), &failure),
+    };
+    if let Some(shown) = settled.show() {
+        return shown.map_or_else(|failure| failed(&Talk::new(false), &failure), |()| ExitCode::SUCCESS);
+    }
+    let cli = match Cli::try_parse_from(&settled.arguments) {
         Ok(cli) => cli,
         // `--help` and `--version` come here, too: they go to stdout with exit code 0.
         Err(usage) => return misused(&usage, &arguments, stdout),
     };
     let talk = Arc::new(Talk::new(cli.command.quiet()));
+    settled.note.iter().for_each(|note| talk.note(note));
     #[cfg(feature = "sql")]
     tell_no_guarded_panics();
     // A panic is a fault of the program's, or of a library's, and no reason to end in another way than any other failure.
@@ -217,11 +227,13 @@ pub fn main(stdout: Stdout) -> ExitCode {
     }));
     match ended.unwrap_or_else(|_| Err(fault())) {
         Ok(ending) => ExitCode::from(ending.code()),
-        Err(failure) => {
-            talk.failure(&failure);
-            ExitCode::from(Failure::EXIT_CODE)
-        }
+        Err(failure) => failed(&talk, &failure),
     }
+}
+
+fn failed(talk: &Talk, failure: &Failure) -> ExitCode {
+    talk.failure(failure);
+    ExitCode::from(Failure::EXIT_CODE)
 }
 
 /// What a panic means for whoever reads it.

@@ -10,6 +10,7 @@
 //! read piece by piece (`stream`); each piece takes the full path.
 
 mod archive;
+mod base64;
 mod blocks;
 mod fields;
 mod foreign;
@@ -24,12 +25,16 @@ mod layers;
 mod lines;
 mod literal;
 mod names;
+mod nested;
 mod ocsf;
 mod packing;
 #[cfg(feature = "sql")]
 mod parquet;
+mod reader;
 mod repair;
 mod room;
+mod search;
+mod steps;
 mod stream;
 mod table;
 mod tally;
@@ -69,9 +74,9 @@ pub enum Wanted<'a> {
     All,
     /// Records whose `eventSource` is one of these; all native EventBridge events, too.
     Sources(&'a [&'a str]),
-    /// The same. Of a source that is `busy`, records of other `eventName`s than those listed with it are left out where that
-    /// costs nothing to tell; some may be handed out all the same.
-    Named { sources: &'a [&'a str], busy: &'a [(&'a str, &'a [&'a str])] },
+    /// The same. Of a source with `names`, records whose `eventName` begins with none of them are left out where that costs
+    /// nothing to tell; some may be handed out all the same.
+    Named { sources: &'a [&'a str], names: &'a [(&'a str, &'a [&'a str])] },
 }
 
 impl Wanted<'_> {
@@ -85,10 +90,11 @@ impl Wanted<'_> {
 
     /// Whether records of this source are wanted, of which `name` is what follows the opening quote of the `eventName`.
     fn event(&self, source: &[u8], name: &[u8]) -> bool {
-        let is_named = |wanted: &&str| name.strip_prefix(wanted.as_bytes()).is_some_and(|rest| rest.starts_with(b"\""));
+        // The first letters alone tell most of them apart, without a call.
+        let begins_so = |wanted: &&str| wanted.as_bytes().first() == name.first() && name.starts_with(wanted.as_bytes());
         let of_use =
-            |busy: &[(&str, &[&str])]| busy.iter().find(|(of, _)| of.as_bytes() == source).is_none_or(|(_, names)| names.iter().any(&is_named));
-        self.source(source) && if let Self::Named { busy, .. } = self { of_use(busy) } else { true }
+            |all: &[(&str, &[&str])]| all.iter().find(|(of, _)| of.as_bytes() == source).is_none_or(|(_, names)| names.iter().any(begins_so));
+        self.source(source) && if let Self::Named { names, .. } = self { of_use(names) } else { true }
     }
 }
 
@@ -288,12 +294,12 @@ impl Decoder {
                 self.gunzip.keep(share);
                 return None;
             }
-            let walk = Walk { wanted, sink, tally: Tally::new(limits, &mut self.identities) };
+            let walk = Walk::new(wanted, sink, Tally::new(limits, &mut self.identities));
             (inflated(text, damage, &mut self.hot, walk), text)
         } else if stored.len() as u64 > share || Packing::of(stored).is_some() {
             return None;
         } else {
-            let walk = Walk { wanted, sink, tally: Tally::new(limits, &mut self.identities) };
+            let walk = Walk::new(wanted, sink, Tally::new(limits, &mut self.identities));
             // A text that no checksum vouches for: never the hot path.
             (full(stored, None, walk), stored)
         };
@@ -351,7 +357,7 @@ impl Decoder {
 
     /// Reads a text of any length.
     fn text<S: RecordSink + ?Sized>(&mut self, text: &mut dyn Read, lossy: bool, ask: &mut Ask<'_, S>) -> ObjectReport {
-        let mut walk = Walk { wanted: ask.wanted, sink: &mut *ask.sink, tally: Tally::new(ask.limits, &mut self.identities) };
+        let mut walk = Walk::new(ask.wanted, &mut *ask.sink, Tally::new(ask.limits, &mut self.identities));
         let streamed = stream::run(text, &self.room, &mut walk);
         self.read_only = self.read_only || streamed.read_only;
         let report = walk.tally.finish(streamed.damage, streamed.bytes);
@@ -367,6 +373,13 @@ impl Decoder {
     pub fn identities(&self) -> &[Identity] {
         &self.identities
     }
+}
+
+/// What tells the event of a record that was handed out apart from others.
+pub fn identity_of(record: RawRecord<'_>) -> Identity {
+    let text = record.json.as_bytes();
+    let (fields, end) = fields::Fields::read(text, json::skip_space(text, 0)).unwrap_or((fields::Fields::none(), text.len()));
+    if record.native { fields.native_identity(text, 0..end) } else { fields.identity(text, 0..end) }
 }
 
 /// Whether `"readOnly": true` stands in the text, as a flag or as text, in quotes that are escaped or not.
@@ -391,33 +404,9 @@ fn inflated<S: RecordSink + ?Sized>(text: &[u8], damage: Option<String>, hot: &m
 }
 
 fn full<S: RecordSink + ?Sized>(text: &[u8], damage: Option<String>, mut walk: Walk<'_, '_, S>) -> ObjectReport {
-    let result = read(text, &mut walk);
+    let result = reader::read_whole(text, &mut walk);
     // Where the bytes themselves are damaged, that is the reason; that the JSON breaks off there follows from it.
     walk.tally.finish(damage.or(result.err()), text.len() as u64)
-}
-
-/// Reads a text to its end, or says where and why not.
-fn read<S: RecordSink + ?Sized>(text: &[u8], walk: &mut Walk<'_, '_, S>) -> Result<(), String> {
-    let start = json::skip_between(text, 0);
-    if text.is_empty() {
-        return Err("empty".to_owned());
-    }
-    let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) else {
-        return Err("empty: nothing but white space".to_owned());
-    };
-    // Lines may have something before their JSON that looks like another kind of file (`<134>` of syslog).
-    if lines::is_lines(rest) {
-        return walk.lines(text).map_err(|fault| describe(fault, walk.tally.records()));
-    }
-    if let Some(reason) = foreign::refusal(rest) {
-        return Err(reason);
-    }
-    let Err(fault) = walk.documents(text) else { return Ok(()) };
-    let reason = describe(fault, walk.tally.records());
-    if !walk.tally.is_recognised() && !walk.tally.is_behind_others() && (walk.salvage_lines(text) || walk.salvage_inside(text, fault)) {
-        return Ok(());
-    }
-    Err(reason)
 }
 
 /// A fault for people.

@@ -18,6 +18,7 @@
 //! - [`commands`]: one verb per file; `ui`: the only printer; `failure`: what people read when it fails.
 //! - [`lake`], [`sql`], [`tables`]: views on the records.
 //! - [`alerts`]: which findings are news to whoever was told of others before.
+//! - [`redact`]: pseudonyms for everything that is shown.
 //! - [`forecast`], [`whatif`]: what lifecycle policies will take, and what another one would have taken.
 //! - [`explain`], [`detect`]: what the timelines tell; [`integrity`]: what CloudTrail's signed log digest files tell of the objects.
 //! - [`pipeline`], [`timeline`], [`recognize`], [`policy`], [`decode`], [`source`], [`model`].
@@ -45,6 +46,7 @@ pub mod explain;
 pub mod forecast;
 pub mod integrity;
 pub mod pipeline;
+pub mod redact;
 pub mod whatif;
 
 pub mod decode;

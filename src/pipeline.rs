@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use crate::decode::seen::SeenEvents;
 use crate::decode::{Decoder, Limits, Member, Next, ObjectReport, RawRecord, RecordSink, Rest, Room, Stored, Wanted};
 use crate::model::{Coverage, Filter, Identity, LogText, Recognized, Seen, Timestamp};
-use crate::recognize::{BUSY, Recognizer, SOURCES};
+use crate::recognize::{NAMES, Recognizer, SOURCES};
 use crate::source::{self, Delivery, Feed, Fetched, MemberIs, Origin, Shelf, Shelved};
 use crate::timeline::{Fold, History, Supposed, Supposition};
 use suspects::Suspects;
@@ -110,7 +110,7 @@ pub fn read_supposing(run: Run<'_>, filter: &Filter, supposition: Option<&Suppos
         relevant: 0,
         suspects: &run.progress.suspects,
     };
-    let (mut coverage, read_only, collectors) = gather(run, Wanted::Named { sources: SOURCES, busy: BUSY }, make);
+    let (mut coverage, read_only, collectors) = gather(run, Wanted::Named { sources: SOURCES, names: NAMES }, make);
     let parts = collectors.into_par_iter().map(|collector| (collector.fold, collector.seen));
     let (fold, seen) = parts.reduce(Default::default, |(mut fold, mut seen), (other, also_seen)| {
         fold.merge(other);
@@ -357,8 +357,12 @@ impl Collector for StepCollector<'_> {
                 fold.absorb(&recognized, object, record.index);
             }
             admitted
-        })?;
-        self.relevant += u64::from(taken == Some(true));
+        });
+        // A copy that says nothing may be the one that stands.
+        if !matches!(taken, Ok(Some(_))) && self.recognizer.has_looked_into() {
+            self.fold.absorb_nothing(crate::decode::identity_of(record), object, record.index);
+        }
+        self.relevant += u64::from(taken? == Some(true));
         Ok(())
     }
 

@@ -78,7 +78,7 @@ mod window;
 mod zone;
 
 pub use answer::Answer;
-pub use collect::{Collector, Gathered, Gathering, Worked};
+pub use collect::{Collector, Doubtful, First, Gathered, Gathering, Places, Settled, Worked};
 pub use error::{Place, SqlError};
 pub use flow::export::Export;
 pub use line::Interrupted;

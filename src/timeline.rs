@@ -19,6 +19,7 @@ mod prospect;
 mod references;
 mod registry;
 mod replay;
+mod roles;
 mod suppose;
 mod tags;
 #[cfg(test)]
@@ -34,5 +35,6 @@ pub use policy::{KnownFrom, PolicyChange, PolicyInForce};
 pub use presumed::Because;
 pub use prospect::{Prospect, Prospects, Unclear};
 pub use replay::{RepositoryHistory, TagState};
+pub use roles::Role;
 pub use suppose::{Foreseen, Supposed, Supposition};
 pub use tags::{Ask, AskKind, TagLife, TagSpan};

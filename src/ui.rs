@@ -1,6 +1,6 @@
 //! The only printer. *Data* goes to stdout or to the file the user named, *talk* and progress to stderr.
 //!
-//! A view (`findings`, `timelines`, `forecast` …) is written in one of four formats. Each shows what it is given and
+//! A view (`findings`, `timelines`, `forecast` …) is written in one of several formats. Each shows what it is given and
 //! knows nothing of the run, so that all of them can be tried with nouns made by hand.
 
 #[cfg(feature = "sql")]
@@ -16,6 +16,8 @@ mod html;
 #[cfg(feature = "sql")]
 pub mod lake;
 pub mod lanes;
+mod markdown;
+mod ocsf;
 pub mod output;
 mod page;
 pub mod paint;
@@ -23,9 +25,12 @@ pub mod plan;
 pub mod progress;
 pub mod quantity;
 pub mod report;
+mod sarif;
+pub mod settings;
 mod tags;
 pub mod talk;
 pub mod timelines;
+mod timesketch;
 pub mod verdict;
 pub mod verification;
 pub mod whatif;

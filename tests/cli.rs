@@ -10,6 +10,19 @@ mod endings;
 #[path = "cli/alerts.rs"]
 mod alerts;
 
+#[path = "cli/config.rs"]
+mod config;
+
+#[cfg(unix)]
+#[path = "cli/recipes.rs"]
+mod recipes;
+
+#[path = "cli/widths.rs"]
+mod widths;
+
+#[path = "cli/formats.rs"]
+mod formats;
+
 #[path = "cli/fixtures.rs"]
 mod fixtures;
 

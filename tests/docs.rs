@@ -130,6 +130,15 @@ fn every_file_that_a_page_points_to_is_there() {
 }
 
 #[test]
+fn the_book_has_every_page() {
+    let summary = page("docs/SUMMARY.md");
+    let listed: BTreeSet<&str> = summary.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    let pages = files("docs", "md");
+    let pages: BTreeSet<&str> = pages.iter().filter_map(|path| path.file_name()?.to_str()).filter(|name| *name != "SUMMARY.md").collect();
+    assert_eq!(listed, pages);
+}
+
+#[test]
 fn names_are_found_where_pages_put_them() {
     let page = "A rule. [`one_test`,\n`another`] See [`lake`](lake.md).\n\n| event | test |\n|---|---|\n| `PutImage` | `third` |\n\n| a | b |\n|---|---|\n| x | `y` |\n";
     assert_eq!(named(page), ["one_test", "another", "third"]);

@@ -98,6 +98,14 @@ fn sql() {
     });
 }
 
+/// Parquet of others: pages, dictionaries, footers.
+#[cfg(feature = "sql")]
+#[test]
+fn parquet() {
+    let seeds: Vec<Vec<u8>> = seeds::parquets().into_iter().filter(|seed| seed.len() > 4_000).collect();
+    run_some("parquet", &seeds, seeds.len() + 150, targets::parquet);
+}
+
 /// Every file of a lake in turn: Parquet, the manifest, what became of the objects, native events.
 #[cfg(feature = "sql")]
 #[test]

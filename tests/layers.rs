@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["ui", "failure"],
     &["sql", "lake"],
     &["tables"],
-    &["explain", "whatif", "alerts"],
+    &["explain", "whatif", "alerts", "redact"],
     &["forecast"],
     &["detect", "integrity"],
     &["pipeline"],

@@ -77,6 +77,28 @@ fn one_large_export_is_read_to_its_end_whatever_way_it_comes() {
     }
 }
 
+/// A few KB that say, truly or not, that they come to gigabytes.
+#[cfg(feature = "sql")]
+#[test]
+fn bombs_of_parquet_are_refused_within_the_memory() {
+    for (name, reason) in [
+        ("dictionary", "a page that says it comes to 1073741828 bytes"),
+        ("page", "a page that says it comes to 1073741"),
+        ("text-again-and-again", "more than 1000 times as large"),
+        ("list", "values in lists"),
+    ] {
+        let file = input("parquet-of-others").join(format!("bomb-{name}.parquet"));
+        let begun = std::time::Instant::now();
+        let (code, out, peak) = run(tagfall().arg("detect").arg(&file).args(["--max-memory", "64MiB", "--format", "json", "-q"]), None);
+        let document: Value = serde_json::from_slice(&out).unwrap();
+        let failures = &document["coverage"]["failures"];
+        assert_eq!((code, document["coverage"]["objects_failed"].as_u64()), (3, Some(1)), "{name}");
+        assert!(failures[0]["reason"].as_str().unwrap().contains(reason), "{name}: {}", failures[0]);
+        assert!(peak.is_none_or(|peak| peak < 150), "{name} took {peak:?} MiB");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{name} took {:?}", begun.elapsed());
+    }
+}
+
 /// Eight workers took eight times the memory.
 #[test]
 fn memory_does_not_grow_with_the_number_of_workers() {

@@ -1,6 +1,6 @@
 //! `tagfall completions SHELL`.
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 
 use super::{Cli, Ending};
@@ -20,8 +20,38 @@ impl Args {
     pub fn run(&self) -> Result<Ending, Failure> {
         // The generator panics when it cannot write, so that it writes to memory.
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "tagfall", &mut script);
+        clap_complete::generate(self.shell, &mut command(), "tagfall", &mut script);
         Destination::Stdout.write(|out| out.write_all(&script))?;
         Ok(Ending::default())
     }
+}
+
+/// The command line as a shell is told of it.
+#[cfg(not(feature = "sql"))]
+fn command() -> Command {
+    Cli::command()
+}
+
+/// The same; where a query stands, the named ones and the columns of all tables come to hand.
+#[cfg(feature = "sql")]
+fn command() -> Command {
+    use std::collections::BTreeMap;
+
+    use clap::builder::{PossibleValue, PossibleValuesParser};
+
+    use crate::sql::named;
+    use crate::tables;
+
+    let queries = || named::ALL.iter().map(|query| PossibleValue::new(query.mention).help(query.question()));
+    let names = || named::ALL.iter().map(|query| PossibleValue::new(query.name).help(query.question()));
+    let mut columns: BTreeMap<&'static str, Vec<&'static str>> = BTreeMap::new();
+    for table in tables::ALL {
+        (table.columns)().iter().for_each(|column| columns.entry(column.name).or_default().push(table.name));
+    }
+    let columns = columns.into_iter().map(|(column, tables)| PossibleValue::new(column).help(format!("column of {}", tables.join(", "))));
+    let of_query: Vec<PossibleValue> = queries().chain(columns).collect();
+    let of_queries: Vec<PossibleValue> = names().collect();
+    Cli::command()
+        .mut_subcommand("query", |query| query.mut_arg("query", |query| query.value_parser(PossibleValuesParser::new(of_query))))
+        .mut_subcommand("queries", |queries| queries.mut_arg("name", |name| name.value_parser(PossibleValuesParser::new(of_queries))))
 }

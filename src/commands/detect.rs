@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::gather::{Asked, Run, look};
 use super::known::{self, Told};
 use super::options::Common;
+use super::redaction::{Redaction, Shown};
 use super::{Ending, after_help, destination, nothing, sources};
 use crate::failure::Failure;
 use crate::model::{Finding, Severity};
@@ -14,6 +15,9 @@ use crate::ui::lanes::Picture;
 use crate::ui::quantity::counted;
 use crate::ui::talk::Talk;
 use crate::{detect, ui};
+
+/// Formats of this verb beside those that every verb has.
+const MORE_FORMATS: &[ui::Format] = &[ui::Format::Markdown, ui::Format::Sarif, ui::Format::Ocsf, ui::Format::Timesketch];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,13 +32,16 @@ Examples:
 /// A race or an overwrite of its tag that a lifecycle rule made final; images that were expired, deleted or archived while
 /// something needed them.
 #[derive(Debug, clap::Args)]
-#[command(after_help = after_help(EXAMPLES))]
+#[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.value_parser(ui::Format::and(MORE_FORMATS))))]
 pub struct Args {
     #[command(flatten)]
     pub common: Common,
 
     #[command(flatten)]
     known: known::Options,
+
+    #[command(flatten)]
+    redaction: Redaction,
 
     /// On the page: every event with its object and record, and each principal
     #[arg(long, help_heading = "Output")]
@@ -52,7 +59,7 @@ pub struct Args {
 impl Args {
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         if self.dry_run {
-            return self.plan();
+            return self.plan(talk);
         }
         let inputs = || self.common.inputs().chain(self.known.path());
         self.find(talk).inspect_err(|_| destination::withdraw(&self.common.show, inputs(), talk))
@@ -60,26 +67,30 @@ impl Args {
 
     fn find(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         self.common.show.can_write(true)?;
+        let redactor = self.redaction.open(&self.common, talk)?;
         let mut known = self.known.open(&self.common)?;
-        let run = Run::gather_for(&self.common, talk, Asked { input: self.known.path(), ..Asked::default() })?;
+        let asked = Asked { input: self.known.path(), redactor: redactor.as_deref(), ..Asked::default() };
+        let run = Run::gather_for(&self.common, talk, asked)?;
         let findings = detect::findings(&run.evidence.history, self.common.settings());
         let told = match &mut known {
             Some(file) => self.known.judge(file, &self.common, &findings, run.evidence.end)?,
             None => Told::default(),
         };
+        let shown = Shown::of(&findings, redactor.as_deref());
         let written = match self.common.show.format {
             #[cfg(feature = "sql")]
-            ui::Format::Parquet => super::columns::findings(&run, &findings).map(|_| Some(()))?,
+            ui::Format::Parquet => super::columns::findings(&run, shown.findings()).map(|_| Some(()))?,
             _ => {
                 let history = &run.evidence.history;
+                let news = shown.news(&told.news);
                 let telling = Telling {
-                    news: &told.news,
+                    news: &news,
                     evidence: self.evidence,
                     limit: self.limit,
                     style: self.common.show.style(),
-                    picture: &|finding| picture(history, finding),
+                    picture: &|finding| picture(history, finding, &shown),
                 };
-                run.write(|out, look, coverage| ui::findings::write_telling(out, look, coverage, &findings, telling))?
+                run.write(|out, look, coverage| ui::findings::write_telling(out, look, coverage, shown.findings(), telling))?
             }
         };
         // What nobody read to its end was not told.
@@ -91,13 +102,19 @@ impl Args {
         Ok(run.end_at(limit, &counted(findings.len() as u64, "finding", "findings"), told.severities(&findings)))
     }
 
-    fn plan(&self) -> Result<Ending, Failure> {
+    fn plan(&self, talk: &Talk) -> Result<Ending, Failure> {
         self.common.show.can_write(false)?;
+        if !ui::Format::PLAIN.contains(&self.common.show.format) {
+            return Err(Failure::new("a plan of what would be read has no such format").advise("leave out --format, or ask for json, ndjson or csv"));
+        }
         let destination = destination::prepare(&self.common.show, self.common.inputs())?;
         let filter = self.common.filter()?;
-        let plan = sources::plan(&self.common, &filter)?;
+        let mut plan = sources::plan(&self.common, &filter)?;
         if plan.iter().all(|source| source.plan.objects == 0) {
             return Err(nothing::no_objects(&self.common.sources, &filter, &sources::pruned_by(&plan)));
+        }
+        if let Some(redactor) = self.redaction.open(&self.common, talk)? {
+            plan.iter_mut().for_each(|planned| planned.source = redactor.text(&planned.source));
         }
         let look = look(&self.common.show, &destination);
         destination.write(|out| ui::plan::write(out, look, "detect", &plan))?;
@@ -106,8 +123,9 @@ impl Args {
 }
 
 /// The picture of a finding: the lives of the image that was lost and of the one that has its tag.
-fn picture(history: &History, finding: &Finding) -> Option<Picture> {
-    let life = |digest| history.timeline_of(&finding.repository, &digest);
+fn picture(history: &History, finding: &Finding, shown: &Shown<'_>) -> Option<Picture> {
+    let real = shown.real(finding);
+    let life = |digest| history.timeline_of(&real.repository, &digest).map(|life| shown.redacted(life));
     let (lost, kept) = (finding.lost.digest.and_then(life), finding.kept.digest.and_then(life));
     Picture::of(finding, lost.as_ref(), kept.as_ref())
 }

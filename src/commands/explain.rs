@@ -3,14 +3,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::gather::Run;
+use super::gather::{Asked, Run};
 use super::options::Common;
+use super::redaction::{Redaction, redacted};
 use super::values::{self, When};
 use super::{Ending, after_help};
-use crate::explain::{Question, explain};
+use crate::explain::{About, Question, Registry, explain};
 use crate::failure::Failure;
+use crate::redact::{Kind, Redactor};
 use crate::ui::talk::Talk;
 use crate::{detect, ui};
+
+/// Formats of this verb beside those that every verb has.
+const MORE_FORMATS: &[ui::Format] = &[ui::Format::Markdown];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,7 +27,7 @@ Examples:
 ///
 /// In three steps: does it exist, when and by what did it go, and why was it eligible. Each with its evidence.
 #[derive(Debug, clap::Args)]
-#[command(after_help = after_help(EXAMPLES))]
+#[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.value_parser(ui::Format::and(MORE_FORMATS))))]
 pub struct Args {
     /// The whole error line as pasted from the ECS console (in quotes), an image reference, or a digest
     #[arg(value_name = "REF")]
@@ -36,6 +41,9 @@ pub struct Args {
 
     #[command(flatten)]
     pub common: Common,
+
+    #[command(flatten)]
+    redaction: Redaction,
 }
 
 impl Args {
@@ -43,13 +51,34 @@ impl Args {
         self.common.show.can_write(false)?;
         let mut question = self.question()?;
         question.at = self.at.map(values::resolved);
-        let run = Run::gather(&self.common, talk)?;
+        let redactor = self.redaction.open(&self.common, talk)?;
+        if let Some(redactor) = &redactor {
+            self.learn(redactor, &question);
+        }
+        let redactor = redactor.as_deref();
+        let run = Run::gather_for(&self.common, talk, Asked { redactor, ..Asked::default() })?;
         let findings = detect::findings(&run.evidence.history, self.common.settings());
         let verdict = explain(&question, &run.evidence.history, &findings, &run.evidence.coverage);
-        run.write(|out, look, coverage| ui::verdict::write(out, look, coverage, &verdict))?;
+        let shown = redacted(verdict.clone(), redactor);
+        run.write(|out, look, coverage| ui::verdict::write(out, look, coverage, &shown))?;
         // `--fail-on` judges the one finding that the verdict is about.
         let about = findings.iter().filter(|finding| Some(&finding.id) == verdict.why.as_ref());
         Ok(run.end(verdict.cause.word(), about))
+    }
+
+    /// Takes in the names that the question has, which no log need have.
+    fn learn(&self, redactor: &Redactor, question: &Question) {
+        for question in question.alternatives.iter().chain([question]) {
+            let repository = match &question.about {
+                About::Reference(reference) => Some(reference.repository.clone()),
+                About::Name { repository, .. } => Some(repository.clone()),
+                About::Digest(_) | About::Beginning => None,
+            };
+            let host = if let Registry::Other(host) = &question.registry { Some(host.clone()) } else { None };
+            redactor.learn(Kind::Name, host.as_slice());
+            redactor.learn(Kind::Repository, repository.as_slice());
+            redactor.learn(Kind::Tag, question.about.tag().map(str::to_owned).as_slice());
+        }
     }
 
     /// What is asked; the usual ways to get it wrong are told apart.

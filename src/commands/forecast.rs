@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::gather::{Asked, Run};
 use super::options::Common;
+use super::redaction::{Redaction, redacted};
 use super::values::{self, When};
 use super::{Ending, after_help, nothing};
 use crate::failure::Failure;
@@ -11,6 +12,9 @@ use crate::forecast::Forecasts;
 use crate::ui;
 use crate::ui::quantity::{count, counted};
 use crate::ui::talk::Talk;
+
+/// Formats of this verb beside those that every verb has.
+const MORE_FORMATS: &[ui::Format] = &[ui::Format::Markdown];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,10 +28,13 @@ Examples:
 /// another push took its tag, and who is deployed with it. A run comes within 24 hours of that moment. A rule that counts
 /// has no date: it says how many more images an image survives. `--fail-on` judges images that somebody needs and a run will take.
 #[derive(Debug, clap::Args)]
-#[command(after_help = after_help(EXAMPLES))]
+#[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.value_parser(ui::Format::and(MORE_FORMATS))))]
 pub struct Args {
     #[command(flatten)]
     pub common: Common,
+
+    #[command(flatten)]
+    redaction: Redaction,
 
     /// Look from this moment: only events before it count, and what is eligible by then is due. As --since, or `now`
     ///
@@ -44,11 +51,14 @@ impl Args {
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         self.common.show.can_write(true)?;
         let at = self.at.map(values::resolved);
-        let run = Run::gather_for(&self.common, talk, Asked { at, ..Asked::default() })?;
+        let redactor = self.redaction.open(&self.common, talk)?;
+        let redactor = redactor.as_deref();
+        let run = Run::gather_for(&self.common, talk, Asked { at, redactor, ..Asked::default() })?;
         // A moment in the future is one to look from, too.
         let Some(as_of) = at.or(run.evidence.end) else { return Err(nothing::no_end()) };
         let forecasts = Forecasts::new(&run.evidence.history, as_of, self.within);
-        let (policies, counts) = (forecasts.policies(), forecasts.counts());
+        let (policies, counts) = (redacted(forecasts.policies(), redactor), forecasts.counts());
+        let list = || forecasts.iter().map(|forecast| redacted(forecast, redactor));
         for unknown in policies.iter().filter_map(|policy| Some((policy, policy.unknown.as_ref()?))).take(UNKNOWN_SAID_MAX) {
             talk.note(&format!("{}: {}", unknown.0.repository.name.raw(), unknown.1));
         }
@@ -56,8 +66,8 @@ impl Args {
         let view = ui::forecast::View { as_of, as_of_source: source, policies: &policies, counts };
         match self.common.show.format {
             #[cfg(feature = "sql")]
-            ui::Format::Parquet => super::columns::forecast(&run, forecasts.iter()).map(|_| ())?,
-            _ => run.write(|out, look, coverage| ui::forecast::write(out, look, coverage, &view, forecasts.iter())).map(|_| ())?,
+            ui::Format::Parquet => super::columns::forecast(&run, list()).map(|_| ())?,
+            _ => run.write(|out, look, coverage| ui::forecast::write(out, look, coverage, &view, list())).map(|_| ())?,
         }
         let summary = format!("{} there, {} due", counted(counts.images, "image", "images"), count(counts.due));
         Ok(run.end_by(&summary, forecasts.alarms().iter().copied()))

@@ -13,8 +13,9 @@ use std::time::Instant;
 use super::options::{Common, Show, Sources};
 use super::{Ending, destination, interrupt, nothing, sources};
 use crate::failure::Failure;
-use crate::model::{Coverage, Filter, Finding, Severity, Timestamp};
+use crate::model::{Coverage, Filter, Finding, LogText, Severity, Timestamp};
 use crate::pipeline::{self, Budget, Evidence, Progress};
+use crate::redact::{Kind, Redact, Redactor};
 use crate::source::Feed;
 use crate::timeline::Supposition;
 use crate::ui::coverage::describe;
@@ -37,6 +38,8 @@ pub struct Asked<'s> {
     pub supposition: Option<&'s Supposition>,
     /// A file that the verb has read beside the sources.
     pub input: Option<&'s Path>,
+    /// Gives pseudonyms for names.
+    pub redactor: Option<&'s Redactor>,
 }
 
 /// A run between reading and reporting.
@@ -54,12 +57,7 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Reads everything that the sources have for the filters.
-    pub fn gather(common: &'a Common, talk: &'a Arc<Talk>) -> Result<Self, Failure> {
-        Self::gather_for(common, talk, Asked::default())
-    }
-
-    /// The same for a verb that asks for more than the filters.
+    /// Reads everything that the sources have for the filters, and for what the verb asks beside them.
     pub fn gather_for(common: &'a Common, talk: &'a Arc<Talk>, asked: Asked<'_>) -> Result<Self, Failure> {
         let started = Instant::now();
         let destination = destination::prepare(&common.show, common.inputs().chain(asked.input))?;
@@ -83,9 +81,15 @@ impl<'a> Run<'a> {
             talk.failure(&failure);
         }
         let pruned = sources::pruned(&feeds);
+        if let Some(redactor) = asked.redactor {
+            learn(redactor, &evidence);
+        }
         let nothing = nothing::check(&common.sources, &filter, &evidence.coverage, &evidence.seen, &pruned);
         nothing.map_err(|failure| if asked.at.is_some() { failure.advise("name a later --at: only events before it count") } else { failure })?;
         nothing::remarks(&filter, &evidence.coverage, &evidence.seen, &pruned).iter().for_each(|remark| talk.note(remark));
+        if let Some(redactor) = asked.redactor {
+            evidence.coverage.redact(redactor);
+        }
         let retries = feeds.iter().map(|feed| feed.listed().retries).sum();
         Ok(Self { common, talk, destination, started, retries, closed: Cell::new(false), evidence: ManuallyDrop::new(evidence) })
     }
@@ -157,6 +161,14 @@ pub fn ending_of(fail_on: Option<Severity>, allow_incomplete: bool, coverage: &C
     // Severities are declared from bad to harmless.
     let alarming = fail_on.is_some_and(|limit| severities.any(|severity| severity <= limit));
     Ending { alarming, incomplete: Ending::lacks(coverage, allow_incomplete) }
+}
+
+/// Every name that these logs have, before any of them is said.
+fn learn(redactor: &Redactor, evidence: &Evidence) {
+    redactor.learn_history(&evidence.history);
+    let names = |texts: &std::collections::BTreeSet<LogText>| texts.iter().map(|text| text.raw().to_owned()).collect::<Vec<_>>();
+    redactor.learn(Kind::Account, &names(&evidence.seen.accounts));
+    redactor.learn(Kind::Repository, &names(&evidence.seen.repositories));
 }
 
 /// Takes away an earlier run's result, and says so.

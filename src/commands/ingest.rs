@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::gather::{budget, watched};
-use super::options::{Jobs, S3, Sources, Window};
+use super::options::{Jobs, S3, SettingsFrom, Sources, Window};
 use super::{Ending, after_help, interrupt, machine, nothing, sources, values};
 use crate::decode::Wanted;
 use crate::failure::Failure;
@@ -69,6 +69,9 @@ pub struct Args {
 
     #[command(flatten)]
     s3: S3,
+
+    #[command(flatten)]
+    _settings: SettingsFrom,
 }
 
 impl Args {

@@ -40,6 +40,9 @@ pub struct Common {
 
     #[command(flatten)]
     pub s3: S3,
+
+    #[command(flatten)]
+    _settings: SettingsFrom,
 }
 
 /// Time, account and region also keep objects from being fetched, where their keys tell.
@@ -86,7 +89,7 @@ pub struct Judge {
     fail_on: Option<Severity>,
 
     /// Exit with 0 where some evidence could not be read (3 otherwise, and always when the run was interrupted)
-    #[arg(long)]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true, value_parser = clap::value_parser!(bool))]
     allow_incomplete: bool,
 }
 
@@ -99,7 +102,7 @@ pub struct FailOn {
     pub severity: Severity,
 
     /// Exit with 0 where some objects could not be read (3 otherwise, and always when the run was interrupted)
-    #[arg(long)]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true, value_parser = clap::value_parser!(bool))]
     pub allow_incomplete: bool,
 }
 
@@ -107,7 +110,7 @@ pub struct FailOn {
 #[command(next_help_heading = "Output")]
 pub struct Show {
     /// How to write what was found
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
+    #[arg(long, value_name = "FORMAT", value_parser = Format::and(&[]), default_value = "table")]
     pub format: Format,
 
     /// Write to this file instead of stdout; it appears whole or not at all
@@ -152,6 +155,25 @@ pub struct Jobs {
     /// Worker threads (default: one per processor)
     #[arg(long, value_name = "N", value_parser = jobs)]
     jobs: Option<NonZeroUsize>,
+}
+
+/// Where settings come from that the command line leaves open. Read before the command line is parsed for good: see `config`.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Settings")]
+pub struct SettingsFrom {
+    /// Take settings from this file: TOML, with keys named as the options are (tagfall.toml in the working directory, if it is there)
+    ///
+    /// It can name sources, filters and thresholds; TAGFALL_* in the environment wins over it (TAGFALL_FAIL_ON=high), and options win over both.
+    #[arg(long, value_name = "FILE")]
+    config: Option<String>,
+
+    /// Leave tagfall.toml alone
+    #[arg(long, conflicts_with = "config")]
+    no_config: bool,
+
+    /// Show the settings of this command and where each came from, and do nothing
+    #[arg(long)]
+    show_config: bool,
 }
 
 /// As in the AWS CLI. Region and credentials come from its environment variables, profiles, SSO and instance roles.
@@ -254,6 +276,11 @@ impl Common {
         self.narrow.window.filter(&self.narrow.repository)
     }
 
+    /// The globs of `--repository`.
+    pub fn repositories(&self) -> Vec<String> {
+        self.narrow.repository.iter().map(ToString::to_string).collect()
+    }
+
     /// What `--until` names, by the clock where it needs one.
     pub fn until(&self) -> Result<Option<Timestamp>, Failure> {
         self.filter().map(|filter| filter.until)
@@ -328,7 +355,7 @@ fn has_utf8() -> bool {
     })
 }
 
-fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+pub fn jobs(text: &str) -> Result<NonZeroUsize, String> {
     let jobs = text.parse::<NonZeroUsize>().ok().filter(|jobs| jobs.get() <= JOBS_MAX);
     jobs.ok_or_else(|| format!("write a number from 1 to {JOBS_MAX}"))
 }

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
-use super::gather::Run;
+use super::gather::{Asked, Run};
 use super::options::Common;
+use super::redaction::{Redaction, Shown, redacted};
 use super::{Ending, after_help};
 use crate::failure::Failure;
 use crate::forecast::Forecasts;
@@ -35,6 +36,9 @@ pub struct Args {
     #[command(flatten)]
     pub common: Common,
 
+    #[command(flatten)]
+    redaction: Redaction,
+
     /// Add one script that searches, sorts, zooms and copies: named by its hash, and the only thing that may run
     #[arg(long, help_heading = "Output")]
     pub interactive: bool,
@@ -43,15 +47,18 @@ pub struct Args {
 impl Args {
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         self.can_write()?;
-        let run = Run::gather(&self.common, talk)?;
+        let redactor = self.redaction.open(&self.common, talk)?;
+        let redactor = redactor.as_deref();
+        let run = Run::gather_for(&self.common, talk, Asked { redactor, ..Asked::default() })?;
         let history = &run.evidence.history;
         let findings = detect::findings(history, self.common.settings());
-        let repositories = repositories(history, &findings);
-        let next = run.evidence.end.map(|end| next(history, end));
+        let shown = Shown::of(&findings, redactor);
+        let repositories = redacted(repositories(history, &findings), redactor);
+        let next = redacted(run.evidence.end.map(|end| next(history, end)), redactor);
         run.write(|out, _, coverage| {
-            let story = |finding: &Finding| story::story(history, finding);
+            let story = |finding: &Finding| shown.redacted(story::story(history, shown.real(finding)));
             let (next, interactive) = (next.as_ref(), self.interactive);
-            write(out, &Report { coverage, findings: &findings, next, repositories: &repositories, story: &story, interactive })
+            write(out, &Report { coverage, findings: shown.findings(), next, repositories: &repositories, story: &story, interactive })
         })?;
         Ok(run.end(&counted(findings.len() as u64, "finding", "findings"), &findings))
     }

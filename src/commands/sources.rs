@@ -61,6 +61,9 @@ pub fn options(sources: Sources<'_>) -> Options {
     Options {
         endpoint_url: sources.s3.endpoint_url.clone(),
         profile: sources.s3.profile.clone(),
+        profile_of_environment: ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]
+            .iter()
+            .find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty())),
         no_sign_request: sources.s3.no_sign_request,
         request_payer: sources.s3.request_payer(),
         memory_bytes_max: sources.max_memory,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use wildmatch::WildMatch;
 
-use super::gather::Run;
+use super::gather::{Asked, Run};
 use super::options::Common;
+use super::redaction::{Redaction, redacted};
 use super::values::{self, DigestPrefix};
 use super::{Ending, after_help};
 use crate::failure::Failure;
@@ -14,6 +15,9 @@ use crate::model::{Digest, ImageState, TagSpan, TagTimeline, Timeline};
 use crate::ui::quantity::counted;
 use crate::ui::talk::Talk;
 use crate::{detect, ui};
+
+/// Formats of this verb beside those that every verb has.
+const MORE_FORMATS: &[ui::Format] = &[ui::Format::Markdown, ui::Format::Timesketch];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,13 +28,20 @@ Examples:
 ///
 /// Its pushes, the tags it got and lost, its pulls, who referred to it, and how it ended.
 #[derive(Debug, clap::Args)]
-#[command(after_help = after_help(EXAMPLES))]
+#[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.value_parser(ui::Format::and(MORE_FORMATS))))]
 pub struct Args {
     #[command(flatten)]
     pub common: Common,
 
     #[command(flatten)]
     view: View,
+
+    #[command(flatten)]
+    redaction: Redaction,
+
+    /// On the page: every step with its event, its object and record
+    #[arg(long, help_heading = "Output")]
+    evidence: bool,
 }
 
 /// Everything is read all the same; these only choose what is shown.
@@ -53,15 +64,18 @@ struct View {
 impl Args {
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         self.common.show.can_write(true)?;
-        let run = Run::gather(&self.common, talk)?;
+        let redactor = self.redaction.open(&self.common, talk)?;
+        let redactor = redactor.as_deref();
+        let run = Run::gather_for(&self.common, talk, Asked { redactor, ..Asked::default() })?;
         let history = &run.evidence.history;
-        let shown = history.timelines().filter(|timeline| self.view.shows(timeline));
+        let shown = history.timelines().filter(|timeline| self.view.shows(timeline)).map(|timeline| redacted(timeline, redactor));
         let written = match self.common.show.format {
             #[cfg(feature = "sql")]
             ui::Format::Parquet => super::columns::timelines(&run, shown)?,
             _ => {
-                let tags = history.tags().filter(|tag| self.shows_life_of(tag));
-                run.write(|out, look, coverage| ui::timelines::write(out, look, self.common.show.style(), coverage, shown, tags))?
+                let telling = ui::timelines::Telling { style: self.common.show.style(), evidence: self.evidence };
+                let tags = history.tags().filter(|tag| self.shows_life_of(tag)).map(|tag| redacted(tag, redactor));
+                run.write(|out, look, coverage| ui::timelines::write(out, look, telling, coverage, shown, tags))?
             }
         };
         if written == Some(0) && self.view.narrows() {
@@ -78,7 +92,7 @@ impl Args {
 impl Args {
     /// Whether the life of a tag is shown: in JSON each that fits, on a page those that are asked for by name.
     fn shows_life_of(&self, tag: &TagTimeline) -> bool {
-        let on_a_page = self.common.show.format == ui::Format::Table;
+        let on_a_page = matches!(self.common.show.format, ui::Format::Table | ui::Format::Markdown);
         let named = self.view.tag.iter().any(|wanted| wanted.matches(tag.tag.raw()));
         let of_digest = |span: &TagSpan| self.view.fits_digest(&span.digest);
         (named || (self.view.tag.is_empty() && !on_a_page)) && (self.view.digest.is_empty() || tag.spans.iter().any(of_digest))

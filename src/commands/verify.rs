@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::gather::{self, watched};
-use super::options::{FailOn, Limits, S3, Show, Sources, Window};
+use super::options::{FailOn, Limits, S3, SettingsFrom, Show, Sources, Window};
 use super::{Ending, destination, interrupt, machine, nothing, sources, values};
 use crate::failure::Failure;
 use crate::integrity::{self, Gathered, Keys, Root, Scope};
@@ -72,6 +72,9 @@ pub struct Args {
 
     #[command(flatten)]
     s3: S3,
+
+    #[command(flatten)]
+    _settings: SettingsFrom,
 }
 
 impl Args {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::gather::{Asked, Run};
 use super::options::Common;
+use super::redaction::{Redaction, redacted};
 use super::{Ending, after_help};
 use crate::failure::Failure;
 use crate::policy::{Policy, Refused, from_file};
@@ -16,11 +17,15 @@ use crate::ui::quantity::counted;
 use crate::ui::talk::Talk;
 use crate::whatif::WhatIfs;
 
+/// Formats of this verb beside those that every verb has.
+const MORE_FORMATS: &[ui::Format] = &[ui::Format::Markdown];
+
 const EXAMPLES: &str = "\
 Examples:
   tagfall whatif --policy policy.json ./logs --repository shop/api
   tagfall whatif --policy policy.json s3://my-trail/AWSLogs/ --since 90d --fail-on high --format json -o whatif.json
   aws ecr get-lifecycle-policy --repository-name shop/api | tagfall whatif --policy - ./logs --repository shop/api
+  aws ecr get-lifecycle-policy --repository-name shop/web | tagfall whatif --policy - ./logs --repository shop/api
   tagfall whatif ./logs";
 
 /// Replay history under another lifecycle policy
@@ -29,14 +34,18 @@ Examples:
 /// have gone, when and by which rule, and which of them were pulled or pinned after that; and which the logged runs took that would have
 /// been kept. Without --policy: the check that the policy in force, replayed, takes what the logged runs took.
 #[derive(Debug, clap::Args)]
-#[command(after_help = after_help(EXAMPLES))]
+#[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.value_parser(ui::Format::and(MORE_FORMATS))))]
 pub struct Args {
     #[command(flatten)]
     pub common: Common,
 
+    #[command(flatten)]
+    redaction: Redaction,
+
     /// The policy: JSON as `aws ecr put-lifecycle-policy` takes it or `get-lifecycle-policy` prints it; `-` for stdin
     ///
-    /// It is for every repository that --repository selects. Without it, each repository's own policy is replayed.
+    /// It is for every repository that --repository selects, whichever repository it was written for: so the policy of another one is tried.
+    /// Without it, each repository's own policy is replayed.
     #[arg(long, value_name = "FILE", help_heading = "Which policy")]
     policy: Option<PathBuf>,
 }
@@ -48,17 +57,23 @@ impl Args {
             Some(path) => Supposition::Instead(Arc::new(self.policy(path)?)),
             None => Supposition::InForce,
         };
-        let run = Run::gather_for(&self.common, talk, Asked { supposition: Some(&supposition), input: self.policy.as_deref(), ..Asked::default() })?;
+        let redactor = self.redaction.open(&self.common, talk)?;
+        let redactor = redactor.as_deref();
+        let asked = Asked { supposition: Some(&supposition), input: self.policy.as_deref(), redactor, ..Asked::default() };
+        let run = Run::gather_for(&self.common, talk, asked)?;
         let found = WhatIfs::new(&run.evidence.history, &supposition);
-        let rules = match &supposition {
+        let mut rules: Vec<serde_json::Value> = match &supposition {
             Supposition::Instead(policy) => policy.rules().iter().map(|rule| rule.text.clone()).collect(),
             Supposition::InForce => Vec::new(),
         };
-        let view = ui::whatif::View { in_force: self.policy.is_none(), rules, totals: &found.totals, notes: &found.notes };
+        redactor.into_iter().for_each(|by| rules.iter_mut().for_each(|rule| by.rule(rule)));
+        let notes = redacted(found.notes.clone(), redactor);
+        let list = || found.iter().map(|element| redacted(element, redactor));
+        let view = ui::whatif::View { in_force: self.policy.is_none(), rules, totals: &found.totals, notes: &notes };
         match self.common.show.format {
             #[cfg(feature = "sql")]
-            ui::Format::Parquet => super::columns::whatif(&run, found.iter()).map(|_| ())?,
-            _ => run.write(|out, look, coverage| ui::whatif::write(out, look, coverage, &view, found.iter())).map(|_| ())?,
+            ui::Format::Parquet => super::columns::whatif(&run, list()).map(|_| ())?,
+            _ => run.write(|out, look, coverage| ui::whatif::write(out, look, coverage, &view, list())).map(|_| ())?,
         }
         Ok(run.end_by(&format!("{} would have gone", counted(found.totals.gone(), "image", "images")), found.alarms()))
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::OtherKind;
 use super::identity::Told;
 use super::json::{Fault, Members, skip_value, unescape};
-use super::names::{Kind, is_null_word, named, respelled};
+use super::names::{Kind, flattened, is_null_word, named, respelled};
 use crate::model::{Exported, Identity, Timestamp};
 
 /// Top-level keys that decide anything here. The last of two equal keys counts, as with every reader that builds a map.
@@ -41,7 +41,7 @@ pub(super) enum Key {
     Region,
     Account,
     LogFiles,
-    /// Logstash moves the time of an event into a field of its own.
+    /// Logstash moves the time of an event into a field of its own; Microsoft Sentinel has another name for it.
     Timestamp,
 }
 
@@ -66,7 +66,7 @@ impl Key {
             b"region" => Self::Region,
             b"account" => Self::Account,
             b"logFiles" => Self::LogFiles,
-            b"@timestamp" => Self::Timestamp,
+            b"@timestamp" | b"TimeGenerated" => Self::Timestamp,
             _ => return None,
         })
     }
@@ -126,6 +126,8 @@ impl Fields {
         if let Some((_, key)) = respelled(&name).and_then(|name| named(name.as_bytes())) {
             self.drifted = true;
             self.put(key, value);
+        } else if !self.drifted && flattened(&name).is_some() {
+            self.drifted = true;
         }
     }
 
@@ -215,6 +217,11 @@ impl Fields {
         }
     }
 
+    /// Whether this says when something happened and what, in a form that can be told from a word.
+    pub(super) fn has_place(&self, text: &[u8]) -> bool {
+        self.check(text).is_ok()
+    }
+
     /// Checks that this is a record that can be placed: a time that is one, a source, a name. Its time, or what is wrong.
     pub(super) fn check(&self, text: &[u8]) -> Result<Timestamp, String> {
         let time = self.time(text)?;
@@ -236,7 +243,14 @@ impl Fields {
     /// A time in any of the forms that exporters have for it.
     fn time(&self, text: &[u8]) -> Result<Timestamp, String> {
         let Some(raw) = self.raw(text, self.time_key()) else { return Err("no eventTime".to_owned()) };
-        exported(raw).map(|read| read.time).ok_or_else(|| format!("eventTime is no time: {}", excerpt(raw)))
+        exported(raw).map(|read| read.time).ok_or_else(|| {
+            let advice = match raw.starts_with(b"{\"0\"") {
+                true => " (columns instead of records, as pandas writes them: use orient='records')",
+                false if raw.starts_with(b"\"") && raw.get(1).is_some_and(u8::is_ascii_digit) => " (export it as 2026-03-02T10:00:00Z)",
+                false => "",
+            };
+            format!("eventTime is no time: {}{advice}", excerpt(raw))
+        })
     }
 
     /// What tells this record apart from others; `span` is where it stands.

@@ -28,6 +28,34 @@ impl Fault {
         Self { offset, reason }
     }
 
+    /// The text ends too early.
+    pub(super) const fn cut(text: &[u8]) -> Self {
+        Self::new(text.len(), CUT)
+    }
+
+    pub(super) const fn expected_value(at: usize) -> Self {
+        Self::new(at, "expected a value")
+    }
+
+    /// A word or a number stands at the top.
+    pub(super) fn expected_object(text: &[u8], at: usize, end: usize) -> Self {
+        let is_all = skip_space(text, end) == text.len();
+        Self::new(at, if is_all { "a word or a number, and no object" } else { "expected an object or a list" })
+    }
+
+    pub(super) const fn expected_comma(at: usize) -> Self {
+        Self::new(at, "expected `,` or `]`")
+    }
+
+    pub(super) const fn expected_brace(at: usize) -> Self {
+        Self::new(at, "expected `,` or `}`")
+    }
+
+    /// The same in the whole text, of which a part begins at `base`.
+    pub(super) const fn from(self, base: u64) -> Self {
+        Self::new(self.offset + base as usize, self.reason)
+    }
+
     /// Whether the text is sound as far as it goes.
     pub(super) fn is_cut(self) -> bool {
         std::ptr::eq(self.reason, CUT) || self.reason == CUT
@@ -52,12 +80,13 @@ pub(crate) fn skip_space(text: &[u8], mut at: usize) -> usize {
 }
 
 /// The same between documents and the elements of a list, where tools leave more than white space: byte order marks of the
-/// files that a text was put together from, commas of a list without its brackets, and RFC 7464's record separators.
+/// files that a text was put together from, commas of a list without its brackets, RFC 7464's record separators, the zeros that
+/// a block is filled up with, and the sign that DOS ended a text with.
 pub(super) fn skip_between(text: &[u8], mut at: usize) -> usize {
     loop {
         at = skip_space(text, at);
         at += match text.get(at) {
-            Some(b',' | 0x1e) => 1,
+            Some(b',' | 0x1e | 0 | 0x1a) => 1,
             Some(0xef) if text.get(at..at + 3) == Some(BYTE_ORDER_MARK) => 3,
             _ => return at,
         };
@@ -68,7 +97,7 @@ pub(super) fn skip_between(text: &[u8], mut at: usize) -> usize {
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// White space and byte order marks.
-fn skip_space_and_marks(text: &[u8], mut at: usize) -> usize {
+pub(super) fn skip_space_and_marks(text: &[u8], mut at: usize) -> usize {
     at = skip_space(text, at);
     while text.get(at) == Some(&0xef) && text.get(at..at + 3) == Some(BYTE_ORDER_MARK) {
         at = skip_space(text, at + 3);
@@ -190,7 +219,7 @@ fn skip_key(text: &[u8], at: usize) -> Result<usize, Fault> {
 }
 
 /// The member whose key is at `at`.
-fn member(text: &[u8], at: usize) -> Result<Member, Fault> {
+pub(super) fn member(text: &[u8], at: usize) -> Result<Member, Fault> {
     if text.get(at) != Some(&b'"') {
         return fault(text, at, "expected a key in quotes");
     }

@@ -2,7 +2,11 @@
 //! `TIMESTAMP {json}` of CloudWatch Logs, the head of syslog, the columns of the AWS CLI's text output.
 
 use super::RecordSink;
-use super::json::{Fault, skip_between, skip_space, skip_value};
+use super::describe;
+use super::json::{Fault, Members, skip_between, skip_space, skip_value};
+use super::reader::{Piece, Reader, Way, behind};
+use super::search::{Found, find_at, find_document};
+use super::steps::{Part, is_container};
 use super::walk::Walk;
 
 /// Longest text before the JSON of a line: a time, the name of a log stream, the columns of a table.
@@ -15,18 +19,27 @@ const BRACES_MAX: usize = 4;
 pub(super) struct Start {
     pub at: usize,
     /// Something else stands before it. What stands behind it is of the same kind, then.
-    prefixed: bool,
+    pub prefixed: bool,
 }
 
-/// Whether `text` (which begins with its first line) is made of lines: the first is whole and more follow, or it has something
-/// before its JSON.
-pub(super) fn is_lines(text: &[u8]) -> bool {
-    let end = memchr::memchr(b'\n', text).unwrap_or(text.len());
-    let line = text.get(..end).unwrap_or(text);
+/// Whether a text that begins with `head`, and with its first line, is made of lines: the first is whole and more follow, or it
+/// has something before its JSON. `whole`: nothing follows.
+pub(super) fn is_lines(head: &[u8], whole: bool) -> bool {
+    let end = memchr::memchr(b'\n', head);
+    let line = head.get(..end.unwrap_or(head.len())).unwrap_or(head);
     let Some(start) = json_start(line) else { return false };
-    let Ok(value) = skip_value(line, start.at) else { return false };
-    let more = skip_between(text, end) < text.len();
+    let value = match skip_value(line, start.at) {
+        Ok(value) => value,
+        // The line is longer than what is looked at.
+        Err(fault) => return start.prefixed && fault.is_cut() && end.is_none() && !whole,
+    };
+    let more = !whole || end.is_some_and(|end| skip_between(head, end) < head.len());
     start.prefixed || more && skip_between(line, value) == line.len()
+}
+
+/// Whether lines of `text` hold something of CloudTrail's.
+pub(super) fn holds_lines(text: &[u8]) -> bool {
+    memchr::memchr(b'\n', text).is_some() && (find_document(text, 0).is_some() || memchr::memmem::find(text, b"eventName").is_some())
 }
 
 /// Where the JSON of a line begins, behind white space and whatever a tool writes before it.
@@ -43,7 +56,9 @@ pub(super) fn json_start(line: &[u8]) -> Option<Start> {
     }
     let near = line.get(..line.len().min(PREFIX_BYTES_MAX + 1)).unwrap_or(line);
     let braces = || memchr::memchr_iter(b'{', near).take(BRACES_MAX);
-    let whole = braces().find(|&brace| skip_value(line, brace).is_ok());
+    // An empty object is a tool's: labels that nobody gave.
+    let is_whole = |&brace: &usize| line.get(skip_space(line, brace + 1)) != Some(&b'}') && skip_value(line, brace).is_ok();
+    let whole = braces().find(is_whole);
     let at = whole.or_else(|| braces().next())?;
     // Members of an object that began on an earlier line.
     let fragment = memchr::memmem::find(line.get(..at).unwrap_or_default(), b"\":").is_some();
@@ -58,9 +73,9 @@ fn begins_list(line: &[u8], at: usize) -> bool {
     }
     let Ok(end) = skip_value(line, first) else { return false };
     let is_list = matches!(line.get(skip_space(line, end)), None | Some(b',' | b']'));
-    // `[7] {…}`: the number of a process, say.
-    let before_json = skip_value(line, at).is_ok_and(|end| line.get(skip_space(line, end)) == Some(&b'{'));
-    is_list && !before_json
+    // `[7] {…}`, `[0] name: {…}`: the number of a process, say.
+    let before_other = skip_value(line, at).is_ok_and(|end| line.get(skip_between(line, end)).is_some_and(|next| !matches!(next, b'[' | b']')));
+    is_list && !before_other
 }
 
 /// Lines that are known to belong to the way in which records came, and to be none: comments, what was typed at a prompt, the
@@ -73,7 +88,7 @@ fn is_no_record(line: &[u8]) -> bool {
     let is_brackets = line.iter().all(|byte| matches!(byte, b'[' | b']' | b'}' | b',' | b' '));
     let is_prompt = begins(&[b"$ ", b"# ", b"% ", b"> ", b"PS ", b"C:\\"])
         || line.contains(&b'@') && [&b"$ "[..], b"# ", b"% "].iter().any(|sign| memchr::memmem::find(line, sign).is_some());
-    begins(&[b"#", b"//", b"--", b"==="]) || is_row || is_brackets || is_prompt || is_dated(line)
+    begins(&[b"#", b"//", b"--", b"===", b"==>"]) || is_row || is_brackets || is_prompt || is_dated(line)
 }
 
 /// Whether a line begins with a date, and is made of words.
@@ -85,7 +100,7 @@ fn is_dated(line: &[u8]) -> bool {
 
 /// Whether `text` begins inside of a record: the tail of a file, a part of what stood in a terminal. Where the next line
 /// is whole again, lines are the better reading.
-fn begins_inside(text: &[u8]) -> bool {
+pub(super) fn begins_inside(text: &[u8]) -> bool {
     let mut lines = text.splitn(3, |byte| *byte == b'\n');
     let first = lines.next().unwrap_or_default();
     let is_whole = |line: &[u8]| line.first() == Some(&b'{') && skip_value(line, 0).is_ok();
@@ -95,108 +110,131 @@ fn begins_inside(text: &[u8]) -> bool {
         && !lines.next().is_some_and(is_whole)
 }
 
-impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
-    /// Reads `text` line by line. A fault is damage: a last line that is cut off. Other bad lines fail for themselves.
-    pub(super) fn lines(&mut self, text: &[u8]) -> Result<(), Fault> {
-        // A line that ends in the middle may go on in the next (a pretty-printed document among lines). Looking ahead for
-        // its end is bounded, or hostile lines could make it quadratic.
-        let mut look_ahead = text.len();
-        let mut at = 0;
-        let mut number = 0_u64;
-        while at < text.len() {
-            number += 1;
-            let line_end = memchr::memchr(b'\n', text.get(at..).unwrap_or_default()).map_or(text.len(), |length| at + length);
-            let next = self.line(text, at, line_end, number, &mut look_ahead)?;
-            number += memchr::memchr_iter(b'\n', text.get(line_end.min(next)..next - 1).unwrap_or_default()).count() as u64;
-            at = next;
+impl Reader {
+    /// Reads the line at `at`, or what is left of one. A bad line fails for itself; the last one is damage if it is cut off.
+    pub(super) fn line<S: RecordSink + ?Sized>(&mut self, piece: Piece<'_>, at: usize, walk: &mut Walk<'_, '_, S>) -> Way {
+        let Part { text, ended } = piece.part;
+        if at >= text.len() {
+            return if ended { Way::End } else { Way::Wait(at) };
         }
-        Ok(())
-    }
-
-    /// Reads a text as lines that made no sense as documents: perhaps only some of them are bad. Whether there was anything of
-    /// CloudTrail's in it; if not, the walk is as if it had not begun.
-    pub(super) fn salvage_lines(&mut self, text: &[u8]) -> bool {
-        if memchr::memchr(b'\n', text).is_none() || begins_inside(text) {
-            return false;
+        let end = memchr::memchr(b'\n', text.get(at..).unwrap_or_default()).map(|length| at + length);
+        if end.unwrap_or(text.len()) - at > walk.reach_bytes {
+            // A list may be longer than everything that can be at hand: it is read as a document.
+            let start = json_start(text.get(at..at + walk.reach_bytes).unwrap_or_default()).map(|start| at + start.at);
+            if let Some(start) = start.filter(|&start| find_at(text, start) == Found::Document && begins_with_list(text, start)) {
+                return walk.step(&mut self.around, piece.part, start).map_or_else(|fault| self.lost_line(piece, start, fault, walk), Way::from);
+            }
         }
-        self.tally.restart();
-        let cut = self.lines(text);
-        if cut.is_err() {
-            self.tally.fail("the last line is cut off".to_owned());
-        }
-        if !self.tally.is_recognised() {
-            self.tally.restart();
-        }
-        self.tally.is_recognised()
-    }
-
-    /// Reads a text that begins inside of a record: what stands before the first whole one is damage. Whether there was anything
-    /// of CloudTrail's in it; if not, the walk is as if it had not begun.
-    pub(super) fn salvage_inside(&mut self, text: &[u8], fault: Fault) -> bool {
-        if !begins_inside(text) {
-            return false;
-        }
-        self.tally.restart();
-        self.search(text, 0);
-        if !self.tally.is_recognised() {
-            self.tally.restart();
-            return false;
-        }
-        self.tally.damaged(format!("the text begins in the middle of a record, which cannot be read: {} at byte {}", fault.reason, fault.offset));
-        true
-    }
-
-    /// One line, or the lines of a document that begins on it; where the next line begins.
-    fn line(&mut self, text: &[u8], at: usize, end: usize, number: u64, look_ahead: &mut usize) -> Result<usize, Fault> {
+        let end = match end {
+            Some(end) => end,
+            None if !ended => return Way::Wait(at),
+            None => text.len(),
+        };
         let line = text.get(..end).unwrap_or(text);
         if skip_between(line, at) >= end {
-            return Ok(end + 1);
+            return self.next_line(end);
         }
         let Some(start) = json_start(line.get(at..).unwrap_or_default()) else {
             if is_no_record(line.get(at..).unwrap_or_default()) {
-                self.tally.pass_line();
+                walk.tally.pass_line();
             } else {
-                self.tally.fail(format!("line {number} is no JSON"));
+                walk.tally.fail(format!("line {} is no JSON", self.lines + 1));
             }
-            return Ok(end + 1);
+            return self.next_line(end);
         };
         let (prefixed, start) = (start.prefixed, at + start.at);
-        let before = self.tally.seen();
-        match self.line_documents(line, start, prefixed) {
-            Ok(()) => Ok(end + 1),
-            Err(fault) if fault.is_cut() && end == text.len() => Err(fault),
-            Err(fault) if fault.is_cut() && before == self.tally.seen() => Ok(self.longer_document(text, start, look_ahead).unwrap_or_else(|| {
-                self.tally.fail(bad_line(number, fault));
-                end + 1
-            })),
+        let before = walk.tally.seen();
+        match walk.line_documents(line, start, prefixed) {
+            Ok(()) => self.next_line(end),
+            Err(fault) if fault.is_cut() && end == text.len() => {
+                self.damaged(describe(fault.from(piece.base), walk.tally.records()));
+                Way::End
+            }
+            Err(fault) if fault.is_cut() && before == walk.tally.seen() => self.longer_document(piece, start, end, fault, walk),
             Err(fault) => {
-                self.tally.fail(bad_line(number, fault));
-                Ok(end + 1)
+                walk.tally.fail(bad_line(self.lines + 1, fault.from(piece.base)));
+                walk.line_behind(line, behind(fault, start));
+                self.next_line(end)
             }
         }
     }
 
-    /// The documents of a line. What follows the one of a line that has something before it, is passed over.
+    fn next_line(&mut self, end: usize) -> Way {
+        self.lines += 1;
+        Way::On(end + 1)
+    }
+
+    /// A document that begins on a line and may end on a later one.
+    fn longer_document<S: RecordSink + ?Sized>(
+        &mut self,
+        piece: Piece<'_>,
+        start: usize,
+        end: usize,
+        fault: Fault,
+        walk: &mut Walk<'_, '_, S>,
+    ) -> Way {
+        let Part { text, ended } = piece.part;
+        if begins_with_list(text, start) {
+            return walk.step(&mut self.around, piece.part, start).map_or_else(|fault| self.lost_line(piece, start, fault, walk), Way::from);
+        }
+        let near = text.get(..text.len().min(start + walk.reach_bytes)).unwrap_or(text);
+        let tried = if self.may_try(piece.base + start as u64) { skip_value(near, start) } else { Err(fault) };
+        match tried {
+            Err(cut) if cut.is_cut() && cut.offset > end && !ended && text.len() - start < walk.reach_bytes => return Way::Wait(start),
+            Err(cut) => self.tried(cut.offset.saturating_sub(start)),
+            Ok(_) => {
+                if let Ok(behind) = walk.document(text, start) {
+                    self.lines += memchr::memchr_iter(b'\n', text.get(start..behind).unwrap_or_default()).count() as u64;
+                    return Way::On(behind);
+                }
+            }
+        }
+        walk.tally.fail(bad_line(self.lines + 1, fault.from(piece.base)));
+        self.next_line(end)
+    }
+
+    /// A list that began on a line cannot be read on: the next line stands for itself again.
+    pub(super) fn lost_line<S: RecordSink + ?Sized>(&mut self, piece: Piece<'_>, at: usize, fault: Fault, walk: &mut Walk<'_, '_, S>) -> Way {
+        let Part { text, .. } = piece.part;
+        if fault.is_cut() {
+            self.damaged(describe(fault.from(piece.base), walk.tally.records()));
+            return Way::End;
+        }
+        walk.tally.fail(bad_line(self.lines + 1, fault.from(piece.base)));
+        // What follows on the same line is read as a line of its own.
+        Way::On(behind(fault, at).min(text.len()))
+    }
+}
+
+impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
+    /// The documents of a line. Behind the one of a line that has something before it there may be more of the same kind.
     fn line_documents(&mut self, line: &[u8], start: usize, prefixed: bool) -> Result<(), Fault> {
         let mut at = start;
         while at < line.len() {
             at = skip_between(line, self.document(line, at)?);
             if prefixed && line.get(at) != Some(&b'{') {
-                break;
+                let Some(next) = find_document(line, at) else { break };
+                at = next;
             }
         }
         Ok(())
     }
 
-    /// A document that begins on a line and ends on a later one; its end.
-    fn longer_document(&mut self, text: &[u8], start: usize, look_ahead: &mut usize) -> Option<usize> {
-        if *look_ahead == 0 {
-            return None;
+    /// What else stands on a line behind damage.
+    fn line_behind(&mut self, line: &[u8], at: usize) {
+        let mut next = find_document(line, at);
+        while let Some(at) = next {
+            next = find_document(line, self.document(line, at).unwrap_or_else(|fault| behind(fault, at)));
         }
-        let tried = skip_value(text, start);
-        let reached = tried.unwrap_or_else(|fault| fault.offset);
-        *look_ahead = look_ahead.saturating_sub(reached.saturating_sub(start));
-        tried.ok().and_then(|_| self.document(text, start).ok())
+    }
+}
+
+/// Whether a list of records is the first member of the document at `start`, or the document itself.
+fn begins_with_list(text: &[u8], start: usize) -> bool {
+    match text.get(start) {
+        Some(b'[') => true,
+        Some(b'{') => matches!(Members::of(text, start).next(), Ok(Some(member)) if is_container(text, &member.key, member.value)),
+        _ => false,
     }
 }
 

@@ -120,7 +120,35 @@ const NESTED: [&str; 29] = [
 
 /// The name that CloudTrail has for what another tool calls `eventname`, `EventName`, `event_name` or `event-name`.
 pub(super) fn respelled(name: &[u8]) -> Option<&'static str> {
-    alike(&NAMES, name)
+    match name {
+        // Microsoft Sentinel's.
+        b"AwsEventId" => Some("eventID"),
+        b"AwsRequestId" => Some("requestID"),
+        _ => alike(&NAMES, name),
+    }
+}
+
+/// Members whose own members some tools write beside one another: `requestParameters.imageTag`, `userIdentity_arn`.
+const PARENTS: [&str; 8] =
+    ["userIdentity", "requestParameters", "responseElements", "serviceEventDetails", "additionalEventData", "resources", "tlsDetails", "addendum"];
+
+/// Whether a name at the top is that of a member further inside: the names on the way to it, outermost first.
+pub(super) fn flattened(name: &[u8]) -> Option<Vec<String>> {
+    let name = std::str::from_utf8(name).ok()?.trim_start_matches('_');
+    // Where both are used, an underscore belongs to a name.
+    let between = if name.contains('.') { '.' } else { '_' };
+    let (parent, inside) = name.split_once(between)?;
+    let parent = PARENTS.iter().find(|known| known.eq_ignore_ascii_case(&parent.replace('_', "")))?;
+    let inside = inside.split(between).flat_map(|part| {
+        // A list, as Splunk writes it (`imageIds{}`), and as others do (`imageIds[0]`).
+        let (name, place) = part.split_once(['{', '[']).unwrap_or((part, ""));
+        let place = place.trim_end_matches(['}', ']']);
+        [Some(name.to_owned()), (name.len() < part.len()).then(|| if place.is_empty() { "0".to_owned() } else { place.to_owned() })]
+            .into_iter()
+            .flatten()
+    });
+    let parts: Vec<String> = std::iter::once((*parent).to_owned()).chain(inside).collect();
+    parts.iter().all(|part| !part.is_empty()).then_some(parts)
 }
 
 /// The same inside of objects.
@@ -158,6 +186,25 @@ mod tests {
             }
         }
         assert_eq!((respelled(b"EventId"), respelled(b"Event Name"), respelled(b"eventNames")), (Some("eventID"), Some("eventName"), None));
+    }
+
+    #[test]
+    fn members_written_beside_one_another_are_told_from_others() {
+        let told = |name: &str| flattened(name.as_bytes()).map(|parts| parts.join("/"));
+        for (name, expected) in [
+            ("requestParameters.imageTag", "requestParameters/imageTag"),
+            ("_userIdentity_sessionContext_sessionIssuer_arn", "userIdentity/sessionContext/sessionIssuer/arn"),
+            ("responseelements.image.imageid.imagedigest", "responseElements/image/imageid/imagedigest"),
+            ("requestParameters.imageIds{}.imageDigest", "requestParameters/imageIds/0/imageDigest"),
+            ("requestParameters.imageIds.1.imageDigest", "requestParameters/imageIds/1/imageDigest"),
+            ("resources[0].ARN", "resources/0/ARN"),
+            ("request_parameters.a_b", "requestParameters/a_b"),
+        ] {
+            assert_eq!(told(name).as_deref(), Some(expected), "{name}");
+        }
+        for name in ["requestParameters", "eventName.x", "event_name", "requestParameters.", "p_log_type", "request_id"] {
+            assert_eq!(told(name), None, "{name}");
+        }
     }
 
     #[test]

@@ -4,16 +4,15 @@
 //! one that has CloudTrail's own columns, as records made of them; one that has OCSF's, as OCSF events. A row group is held as
 //! it is stored, a few thousand of its rows at a time are unpacked, and the records are JSON lines for the full path to read.
 
+mod pages;
+mod types;
 mod values;
 
 use std::borrow::Cow;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
-use polars_parquet::parquet::page::CompressedPage;
-use polars_parquet::read::{
-    BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, column_iter_to_arrays, infer_schema, read_metadata,
-};
+use polars_parquet::read::{BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, column_iter_to_arrays, read_metadata};
 
 use super::guard::guarded;
 use super::room::{Room, Taken};
@@ -27,10 +26,10 @@ const ROWS_MIN: usize = 256;
 const VALUE_BYTES: u64 = 48;
 /// Records are made so many bytes of text at a time, about.
 const STEP_BYTES: usize = 64 << 10;
-/// How much longer a page may be than it is stored: text that repeats itself comes to a hundred.
-const RATIO_MAX: usize = 2_000;
-/// … and so long in any case.
-const PAGE_SURE: usize = 16 << 20;
+/// Records may come to so many times the bytes of their file …
+const RATIO_MAX: u64 = 1_000;
+/// … and so many in any case.
+const TEXT_SURE: u64 = 256 << 20;
 /// The end of a footer: its length, and what every file ends in.
 const FOOTER_END: i64 = 8;
 
@@ -54,6 +53,8 @@ struct Stored {
 /// Records that are made of rows as they are asked for.
 struct Made<'r, R> {
     source: R,
+    /// What all records may still come to, in bytes of text.
+    allowed: u64,
     room: &'r Room,
     metadata: FileMetadata,
     fields: Vec<Field>,
@@ -78,12 +79,14 @@ struct Made<'r, R> {
 /// # Errors
 /// It is damaged, or its columns are no records.
 pub(super) fn records<'r>(mut source: impl Read + Seek + 'r, room: &'r Room) -> Result<Table<'r>, String> {
+    let stored = source.seek(SeekFrom::End(0)).map_err(|error| error.to_string())?;
     footer_fits(&mut source, room.share_bytes())?;
-    let opened = guarded(|| read_metadata(&mut source).and_then(|metadata| infer_schema(&metadata).map(|schema| (metadata, schema))));
-    let (metadata, schema) = opened.ok_or_else(damaged)?.map_err(|error| format!("damaged Parquet: {error}"))?;
+    let metadata = guarded(|| read_metadata(&mut source)).ok_or_else(damaged)?.map_err(|error| format!("damaged Parquet: {error}"))?;
+    let schema = guarded(|| types::schema(&metadata)).ok_or_else(damaged)?.map_err(|error| format!("damaged Parquet: {error}"))?;
     let all: Vec<Field> = schema.iter_values().cloned().collect();
     let mut made = Made {
         source,
+        allowed: stored.saturating_mul(RATIO_MAX).max(TEXT_SURE),
         room,
         metadata,
         fields: Vec::new(),
@@ -143,7 +146,7 @@ impl<'r, R: Read + Seek> Made<'r, R> {
             let shown = names.iter().take(8).map(|name| super::fields::excerpt(name.as_bytes())).collect::<Vec<_>>().join(", ");
             return Err(format!("Parquet with the columns {shown}, and none of them holds records of CloudTrail"));
         }
-        if !is_known("requestParameters") {
+        if !table::has_requests(&known) {
             return Err("Parquet without a column requestparameters, so that no image can be told: export that column, too".to_owned());
         }
         Ok(Shape::Columns(known))
@@ -170,7 +173,7 @@ impl<'r, R: Read + Seek> Made<'r, R> {
             if read.map_err(|error| error.to_string())? as u64 != length {
                 return Err("damaged Parquet: a column lies outside of the file".to_owned());
             }
-            pages_fit(&bytes, chunk)?;
+            pages::fit(&bytes, chunk, self.room)?;
             leaves.push(bytes);
         }
         Ok(Stored { field: field.clone(), group, leaves })
@@ -223,28 +226,42 @@ impl<'r, R: Read + Seek> Made<'r, R> {
             if self.row >= self.rows && !self.next_rows()? {
                 break;
             }
-            self.write_row();
+            let row_bytes_max = usize::try_from(self.room.record_bytes()).unwrap_or(usize::MAX);
+            let before = self.out.len();
+            self.write_row(before.saturating_add(row_bytes_max));
+            if self.out.len() - before > row_bytes_max {
+                return Err(format!("Parquet with a row that is larger than --max-memory allows ({row_bytes_max} bytes): give more"));
+            }
             self.row += 1;
         }
+        self.allowed = self
+            .allowed
+            .checked_sub(self.out.len() as u64)
+            .ok_or_else(|| format!("Parquet whose records are more than {RATIO_MAX} times as large as it is: no log comes near that"))?;
         Ok(())
     }
 
-    fn write_row(&mut self) {
+    /// Writes a row, or the beginning of it that goes beyond `limit`.
+    fn write_row(&mut self, limit: usize) {
         let (out, columns, row) = (&mut self.out, &self.columns, self.row);
+        // A row that says nothing is none.
+        if columns.iter().all(|values| values.is_null(row)) {
+            return;
+        }
         match &self.shape {
             Shape::Whole(_) => {
                 let text = columns.first().and_then(|values| values.text(row)).unwrap_or_default();
                 table::write_line(out, text.as_bytes());
             }
             Shape::Columns(known) => table::write_record(out, known, |at| {
-                columns.get(at).map_or(Cow::Borrowed(&b""[..]), |values| match values.text(row) {
+                columns.get(at).map_or(Cow::Borrowed(&b""[..]), |values| match values.text_within(row, limit) {
                     Some(Cow::Borrowed(text)) => Cow::Borrowed(text.as_bytes()),
                     Some(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
                     None => Cow::Borrowed(&b""[..]),
                 })
             }),
             Shape::Ocsf => {
-                values::write_object(out, self.fields.iter().map(|field| field.name.as_str()).zip(columns), row, &|name| name.to_owned());
+                values::write_object(out, self.fields.iter().map(|field| field.name.as_str()).zip(columns), row, &|name| name.to_owned(), limit);
                 out.push(b'\n');
             }
         }
@@ -285,18 +302,6 @@ fn unpack(metadata: &FileMetadata, stored: &Stored, rows: std::ops::Range<usize>
     };
     let (arrays, _) = guarded(work).ok_or_else(damaged)?.map_err(|error| format!("damaged Parquet: {error}"))?;
     guarded(|| Values::of(arrays)).ok_or_else(damaged)?
-}
-
-/// A page that says it is very much longer than it is stored would be given the memory for that.
-fn pages_fit(bytes: &[u8], chunk: &ColumnChunkMetadata) -> Result<(), String> {
-    let fits = || {
-        reader(bytes, chunk).all(|page| match page {
-            Ok(CompressedPage::Data(page)) => page.uncompressed_size() <= page.compressed_size().saturating_mul(RATIO_MAX).max(PAGE_SURE),
-            Ok(CompressedPage::Dict(_)) => true,
-            Err(_) => false,
-        })
-    };
-    if guarded(fits) == Some(true) { Ok(()) } else { Err(damaged()) }
 }
 
 fn reader(bytes: &[u8], chunk: &ColumnChunkMetadata) -> PageReader {

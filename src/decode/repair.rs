@@ -7,7 +7,8 @@ use std::ops::Range;
 
 use super::fields::{excerpt, exported, plain};
 use super::json::{Members, skip_space, skip_value};
-use super::names::{Kind, is_null_word, named, respelled, respelled_inside};
+use super::names::{Kind, flattened, is_null_word, named, respelled, respelled_inside};
+use super::nested::Nested;
 use crate::model::Repairs;
 
 /// How often a text may hold JSON as text that holds JSON as text.
@@ -30,12 +31,20 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
     let text = whole.as_bytes();
     // Of two members with one name the last one counts.
     let mut members: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
+    let mut nested = Nested::default();
     let mut walk = Members::of(text, skip_space(text, 0));
     while let Some(member) = walk.next()? {
         let end = skip_value(text, member.value)?;
         let raw = whole.get(member.value..end).unwrap_or_default();
         let written = whole.get(member.key).unwrap_or_default();
         let read = plain(written.as_bytes());
+        walk.go_on(end);
+        if named(&read).is_none()
+            && let Some(names) = flattened(&read)
+        {
+            nested.put(names, raw);
+            continue;
+        }
         let name = match (named(&read), respelled(&read)) {
             (None, Some(name)) => {
                 repairs.key = 1;
@@ -49,7 +58,9 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
             Some(known) => known.1 = value,
             None => members.push((name, value)),
         }
-        walk.go_on(end);
+    }
+    if nested.into_members(&mut members) {
+        repairs.key = 1;
     }
     take_timestamp(&mut members, &mut repairs);
     if repairs == Repairs::default() {
@@ -65,12 +76,12 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
     Ok(Some(Repaired { json: format!("{{{}}}", members.join(",")), repairs }))
 }
 
-/// Logstash takes the time of an event out of it, and writes it as a field of its own.
+/// Logstash takes the time of an event out of it, and writes it as a field of its own; Microsoft Sentinel calls it otherwise.
 fn take_timestamp<'r>(members: &mut [(Cow<'r, str>, Cow<'r, str>)], repairs: &mut Repairs) {
     if members.iter().any(|(name, _)| name == "eventTime") {
         return;
     }
-    if let Some((name, value)) = members.iter_mut().find(|(name, _)| name == "@timestamp") {
+    if let Some((name, value)) = members.iter_mut().find(|(name, _)| name == "@timestamp" || name == "TimeGenerated") {
         *name = Cow::Borrowed("eventTime");
         repairs.key = 1;
         if let Some(read) = exported(value.as_bytes()) {
@@ -287,6 +298,18 @@ mod tests {
         assert_eq!((repairs.key, repairs.time), (1, 1));
         // Elastic's shippers add one of theirs beside the record's own.
         assert!(repair(r#"{"eventTime":"2020-09-14T00:41:22Z","@timestamp":"2020-09-14T00:45:00.000Z"}"#).unwrap().is_none());
+    }
+
+    #[test]
+    fn members_that_were_written_beside_one_another_are_put_into_one() {
+        let (json, repairs) = repaired(
+            r#"{"eventName":"x","requestParameters.imageTag":"v1","requestParameters.imageIds.0.imageTag":"a","requestParameters.imageIds.1.imageTag":"b","requestParameters":null,"requestParameters.n":"","requestParameters.empty":{},"userIdentity.accountId":1}"#,
+        );
+        assert_eq!(
+            json,
+            r#"{"eventName":"x","requestParameters":{"empty":{},"imageIds":[{"imageTag":"a"},{"imageTag":"b"}],"imageTag":"v1"},"userIdentity":{"accountId":1}}"#
+        );
+        assert_eq!(repairs, Repairs { records: 1, key: 1, ..Repairs::default() });
     }
 
     #[test]

@@ -10,6 +10,7 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 
 use super::foreign;
 use super::json::{skip_space, skip_value};
+use super::names::flattened;
 
 /// Longest heading that is believed, in bytes.
 const HEADING_BYTES_MAX: usize = 4_000;
@@ -46,6 +47,15 @@ const COLUMNS: &[(&str, Kind)] = &[
     ("addendum", Kind::Struct),
     ("sessionCredentialFromConsole", Kind::Text),
     ("tlsDetails", Kind::Struct),
+];
+
+/// Names that Microsoft Sentinel has for some of them.
+const OTHERS: &[(&str, &str)] = &[
+    ("timegenerated", "eventTime"),
+    ("awseventid", "eventID"),
+    ("awsrequestid", "requestID"),
+    ("eventtypename", "eventType"),
+    ("sourceipaddress", "sourceIPAddress"),
 ];
 
 /// Keys inside of structs, whose upper case the tables have lost.
@@ -115,14 +125,21 @@ enum Kind {
     Flag,
     /// JSON, or Athena's way to write a struct: `{type=Root, arn=…}`.
     Struct,
+    /// A member of one, in a column of its own: it is put in its place when the record is read.
+    Member,
 }
 
 /// What a column is to us.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Known {
     pub column: usize,
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     kind: Kind,
+}
+
+/// Whether the columns have what a call asked for.
+pub(super) fn has_requests(known: &[Known]) -> bool {
+    known.iter().any(|known| known.name == "requestParameters" || known.kind == Kind::Member && known.name.starts_with("requestParameters"))
 }
 
 /// The records of a table.
@@ -134,21 +151,64 @@ pub(super) struct Table<'r> {
 
 /// Whether `head` begins with the heading of a table that may hold records.
 pub(super) fn is_table(head: &[u8]) -> bool {
-    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let text = Form::of(head).behind_preamble(head);
+    if is_row(text) {
+        return true;
+    }
     let Some(length) = memchr::memchr(b'\n', text.get(..HEADING_BYTES_MAX).unwrap_or(text)) else { return false };
     let line = text.get(..length).unwrap_or_default().trim_ascii_end();
-    if !line.first().is_some_and(|first| first.is_ascii_alphabetic() || matches!(first, b'"' | b'_' | b'@')) {
+    if !line.first().is_some_and(|first| first.is_ascii_alphabetic() || matches!(first, b'"' | b'_' | b'@' | b',' | b';' | b'\t')) {
         return false;
     }
     let names = heading(line);
     let wordlike =
-        |name: &String| (1..=80).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" _@.-:/()#".contains(&byte));
+        |name: &String| name.len() <= 200 && name.replace("{}", "").bytes().all(|byte| byte.is_ascii_alphanumeric() || b" _@.-:/()#".contains(&byte));
     if names.is_empty() || !names.iter().all(wordlike) {
         return false;
     }
     let behind = text.get(length..).unwrap_or_default().trim_ascii_start();
     let holds_json = behind.starts_with(b"{") || memchr::memmem::find(behind.get(..1000).unwrap_or(behind), b"\"{").is_some();
     known(&names).len() >= 3 || holds_json
+}
+
+/// Whether a table without a heading begins here: a whole record in quotes, perhaps behind some other cells.
+fn is_row(text: &[u8]) -> bool {
+    let line = text.get(..text.len().min(HEADING_BYTES_MAX)).unwrap_or(text);
+    let Some(at) = memchr::memmem::find(line, b"\"{\"\"event").or_else(|| memchr::memmem::find(line, b"\"{\"\"Records\"\"")) else { return false };
+    // In the first row, and the cells before it are plain.
+    line.get(..at).is_some_and(|before| before.iter().all(|byte| byte.is_ascii_alphanumeric() || b"\",;|\t -:._+/".contains(byte)))
+}
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Form {
+    /// How long what stands before the heading is: a byte order mark, Excel's `sep=;`.
+    preamble: usize,
+    delimiter: u8,
+    /// There is no heading.
+    bare: bool,
+    /// Quotes inside of cells have a backslash before them, as Spark writes them.
+    backslashes: bool,
+}
+
+impl Form {
+    fn of(head: &[u8]) -> Self {
+        let mark = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        let text = head.get(mark..).unwrap_or_default();
+        let line = |text: &[u8]| memchr::memchr(b'\n', text).map_or(text.len(), |end| end + 1);
+        let said = text.strip_prefix(b"sep=").and_then(|rest| rest.first().copied()).filter(|_| line(text) <= 8);
+        let preamble = mark + said.map_or(0, |_| line(text));
+        let text = head.get(preamble..).unwrap_or_default();
+        let bare = is_row(text);
+        let first = text.get(..line(text)).unwrap_or_default();
+        let behind = if bare { text } else { text.get(first.len()..).unwrap_or_default() };
+        let backslashes = memchr::memmem::find(behind, b"\"{\\\"").is_some() && memchr::memmem::find(behind, b"\"{\"\"").is_none();
+        Self { preamble, delimiter: said.unwrap_or_else(|| delimiter(if bare { b"" } else { first })), bare, backslashes }
+    }
+
+    fn behind_preamble(self, head: &[u8]) -> &[u8] {
+        head.get(self.preamble..).unwrap_or_default()
+    }
 }
 
 fn heading(line: &[u8]) -> Vec<String> {
@@ -164,10 +224,14 @@ fn delimiter(line: &[u8]) -> u8 {
 
 pub(super) fn known(names: &[String]) -> Vec<Known> {
     let plain = |name: &str| name.rsplit('.').next().unwrap_or(name).replace('_', "").to_ascii_lowercase();
-    let find = |(column, name): (usize, &String)| {
-        let name = plain(name);
-        let (name, kind) = COLUMNS.iter().find(|(known, _)| known.to_ascii_lowercase() == name)?;
-        Some(Known { column, name, kind: *kind })
+    let find = |(column, written): (usize, &String)| {
+        if let Some(names) = flattened(written.as_bytes()) {
+            return Some(Known { column, name: Cow::Owned(names.join(".")), kind: Kind::Member });
+        }
+        let name = plain(written);
+        let other = OTHERS.iter().find(|(other, _)| *other == name).map(|(_, known)| *known);
+        let (name, kind) = COLUMNS.iter().find(|(known, _)| Some(*known) == other || known.to_ascii_lowercase() == name)?;
+        Some(Known { column, name: Cow::Borrowed(name), kind: *kind })
     };
     names.iter().enumerate().filter_map(find).collect()
 }
@@ -178,16 +242,25 @@ pub(super) fn known(names: &[String]) -> Vec<Known> {
 /// The columns are no records, and why.
 pub(super) fn records<'r>(reader: Box<dyn Read + 'r>) -> Result<Table<'r>, String> {
     let (head, reader) = super::layers::head(reader);
-    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
+    let form = Form::of(&head);
+    let text = form.behind_preamble(&head);
     let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let mut rows = ReaderBuilder::new().delimiter(delimiter(line)).has_headers(true).flexible(true).from_reader(BufReader::new(reader));
+    let mut reader = BufReader::new(reader);
+    io::copy(&mut reader.by_ref().take(form.preamble as u64), &mut io::sink()).map_err(|error| error.to_string())?;
+    let mut rows = ReaderBuilder::new()
+        .delimiter(form.delimiter)
+        .has_headers(!form.bare)
+        .flexible(true)
+        .double_quote(!form.backslashes)
+        .escape(form.backslashes.then_some(b'\\'))
+        .from_reader(reader);
     let names: Vec<String> = rows
         .byte_headers()
         .map_err(|error| reason(&error))?
         .iter()
         .map(|name| String::from_utf8_lossy(name).trim_start_matches('\u{feff}').trim().to_owned())
         .collect();
-    let known = known(&names);
+    let known = if form.bare { Vec::new() } else { known(&names) };
     let mut row = ByteRecord::new();
     let first = rows.read_byte_record(&mut row).map_err(|error| reason(&error))?.then_some(row);
     let whole = first.as_ref().and_then(|row| row.iter().position(holds_record));
@@ -196,7 +269,7 @@ pub(super) fn records<'r>(reader: Box<dyn Read + 'r>) -> Result<Table<'r>, Strin
             format!("CSV with the columns {}, and none of them holds records: export whole records, as JSON", super::fields::excerpt(line))
         }));
     }
-    if whole.is_none() && !known.iter().any(|known| known.name == "requestParameters") {
+    if whole.is_none() && !has_requests(&known) {
         return Err("CSV (CloudTrail Lake or Athena) without a column requestparameters, so that no image can be told: select that column, too, or \
                     export whole records"
             .to_owned());
@@ -287,25 +360,35 @@ pub(super) fn write_line(out: &mut Vec<u8>, record: &[u8]) {
 pub(super) fn write_record<'c>(out: &mut Vec<u8>, known: &[Known], cell: impl Fn(usize) -> Cow<'c, [u8]>) {
     out.push(b'{');
     let mut first = true;
+    let mut written: Vec<&str> = Vec::new();
     for (at, Known { name, kind, .. }) in known.iter().enumerate() {
         let cell = cell(at);
         let cell = cell.trim_ascii();
         // Nothing, and the words for it.
-        if cell.is_empty() || [&b"null"[..], b"NULL", b"-", b"None"].contains(&cell) {
+        if cell.is_empty() || [&b"null"[..], b"NULL", b"-", b"None", b"nan", b"NaN"].contains(&cell) {
             continue;
         }
+        // Of two columns with one name the first that says something.
+        if written.contains(&&**name) {
+            continue;
+        }
+        written.push(name);
         if !first {
             out.push(b',');
         }
         first = false;
-        out.extend_from_slice(format!("\"{name}\":").as_bytes());
+        write_text(out, name);
+        out.push(b':');
         match kind {
             Kind::Flag if cell.eq_ignore_ascii_case(b"true") => out.extend_from_slice(b"true"),
             Kind::Flag if cell.eq_ignore_ascii_case(b"false") => out.extend_from_slice(b"false"),
             Kind::Struct if is_json(cell) => out.extend(cell.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte })),
             Kind::Struct if matches!(cell, [b'{', .., b'}'] | [b'[', .., b']']) => {
                 let text = String::from_utf8_lossy(cell);
-                write_struct(out, &text, 0);
+                match super::literal::json(&text) {
+                    Some(json) => out.extend_from_slice(json.replace(['\n', '\r'], " ").as_bytes()),
+                    None => write_struct(out, &text, 0),
+                }
             }
             _ => write_text(out, &String::from_utf8_lossy(cell)),
         }

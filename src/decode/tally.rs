@@ -26,8 +26,6 @@ pub(super) struct Tally<'d> {
     foreign: Option<String>,
     /// Where the part of the text that is being read begins; 0 if it is read as a whole.
     part: u64,
-    /// How many elements were seen before that part.
-    before: u64,
     /// The same, if it looks like CloudTrail all the same.
     notification: Option<&'static str>,
     /// The first damage that reading went on behind.
@@ -56,7 +54,6 @@ impl<'d> Tally<'d> {
             listed: false,
             foreign: None,
             part: 0,
-            before: 0,
             notification: None,
             damage: None,
             lossy: false,
@@ -66,12 +63,6 @@ impl<'d> Tally<'d> {
     /// A text that is read in parts: the next one begins at byte `at`.
     pub(super) const fn begin_part(&mut self, at: u64) {
         self.part = at;
-        self.before = self.index;
-    }
-
-    /// Whether elements were counted in parts before this one: then it cannot be begun anew.
-    pub(super) const fn is_behind_others(&self) -> bool {
-        self.before > 0
     }
 
     /// Hands over the identities of the part that was read.

@@ -1,36 +1,35 @@
-//! The full path: walks any text of JSON documents, finds the containers that CloudTrail records come in, and hands the
-//! records out one by one. Everything before damage is kept, and one bad element costs only itself.
+//! The full path: what each element of a text is, and the records among them, handed out one by one. How the way leads from one
+//! element to the next is told in `steps`.
 
 use std::ops::Range;
 
-use super::fields::{Fields, Key, Shape, excerpt, plain};
+use super::fields::{Fields, Key, Shape, excerpt};
 use super::hot::Piece;
 use super::identity::is_event_id;
-use super::json::{Elements, Fault, Members, Strings, skip_between, skip_brackets, skip_space, skip_value};
+use super::json::{Members, skip_value};
+use super::lines::json_start;
 use super::repair::{may_have_half_a_character, repair};
+use super::steps::REACH_BYTES;
 use super::tally::Tally;
+use super::wrapping::is_control;
 use super::{RawRecord, RecordSink, Wanted};
 use crate::model::Repairs;
-
-/// How deep records may be wrapped in strings or envelopes: a log line that holds an EventBridge envelope is two.
-const WRAPS_MAX: u8 = 3;
 
 /// One object's walk.
 pub(super) struct Walk<'w, 'd, S: ?Sized> {
     pub wanted: Wanted<'w>,
     pub sink: &'w mut S,
     pub tally: Tally<'d>,
+    /// Wrappings that are open around what is read.
+    pub depth: u8,
+    /// Where something ends is looked for in so much text.
+    pub reach_bytes: usize,
 }
 
-/// Which elements an array may hold.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// Anything that may be a document of its own.
-    Top,
-    /// Inside a top-level array: containers, but no further arrays.
-    Listed,
-    /// Inside `Records`, `Events`, `logEvents`: events.
-    Contained,
+impl<'w, 'd, S: RecordSink + ?Sized> Walk<'w, 'd, S> {
+    pub(super) const fn new(wanted: Wanted<'w>, sink: &'w mut S, tally: Tally<'d>) -> Self {
+        Self { wanted, sink, tally, depth: 0, reach_bytes: REACH_BYTES }
+    }
 }
 
 impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
@@ -49,125 +48,27 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         }
     }
 
-    /// JSON documents one after another, with or without white space, commas or byte order marks between them. Goes on behind
-    /// damage where another one begins; the first damage is the fault.
-    pub(super) fn documents(&mut self, text: &[u8]) -> Result<(), Fault> {
-        let mut at = skip_between(text, 0);
-        while at < text.len() {
-            at = match self.document(text, at) {
-                Ok(end) => skip_between(text, end),
-                Err(fault) => {
-                    self.go_on_behind(text, fault);
-                    return Err(fault);
-                }
-            };
-        }
-        Ok(())
-    }
-
-    /// Reads what still stands behind damage, unless nothing of CloudTrail's stood before it.
-    fn go_on_behind(&mut self, text: &[u8], fault: Fault) {
-        if self.tally.is_recognised() && !fault.is_cut() {
-            self.search(text, fault.offset);
-        }
-    }
-
-    /// Reads every whole document from `at` on, whatever stands between them.
-    pub(super) fn search(&mut self, text: &[u8], at: usize) {
-        // Each search for a document tries what may be one; in hostile texts that could be the same bytes again and again.
-        let mut tries_bytes = text.len().saturating_mul(4);
-        let mut next = find_document(text, at, &mut tries_bytes);
-        while let Some(at) = next {
-            next = match self.document(text, at) {
-                Ok(end) => find_document(text, end, &mut tries_bytes),
-                Err(fault) => find_document(text, fault.offset.max(at + 1), &mut tries_bytes),
-            };
-        }
-    }
-
-    /// The document at `at`; its end.
-    pub(super) fn document(&mut self, text: &[u8], at: usize) -> Result<usize, Fault> {
-        self.element(text, at, Place::Top)
-    }
-
-    fn element(&mut self, text: &[u8], at: usize, place: Place) -> Result<usize, Fault> {
-        match text.get(at) {
-            Some(b'{') => self.object(text, at, place),
-            Some(b'[') if place == Place::Top => self.array(text, at, Place::Listed),
-            Some(b'"') if is_encoded(text, at) => self.encoded(text, at),
-            _ => {
-                let end = skip_value(text, at)?;
-                let value = text.get(at..end).unwrap_or_default();
-                self.tally.fail_foreign(format!("{} where an event should stand: {}", kind_of(value), excerpt(value)));
-                Ok(end)
-            }
-        }
-    }
-
-    /// An event that was made a string of; its end.
-    fn encoded(&mut self, text: &[u8], at: usize) -> Result<usize, Fault> {
-        let end = skip_value(text, at)?;
-        let inner = plain(text.get(at + 1..end - 1).unwrap_or_default());
-        self.embedded(&inner, 0);
-        Ok(end)
-    }
-
-    fn array(&mut self, text: &[u8], at: usize, place: Place) -> Result<usize, Fault> {
-        let mut elements = Elements::of(text, at);
-        while let Some(at) = elements.next()? {
-            let end = match self.element(text, at, place) {
-                Ok(end) => end,
-                Err(fault) => self.pass_broken(text, at, fault)?,
-            };
-            elements.go_on(end);
-        }
-        Ok(elements.end())
-    }
-
-    /// Goes past an element that is no JSON if its brackets still say where it ends and the array goes on behind it.
-    fn pass_broken(&mut self, text: &[u8], at: usize, fault: Fault) -> Result<usize, Fault> {
-        if fault.is_cut() {
-            return Err(fault);
-        }
-        let within_lines = skip_brackets(text, at, Strings::WithinLines).filter(|&end| matches!(text.get(skip_space(text, end)), Some(b',' | b']')));
-        let end = within_lines.or_else(|| skip_brackets(text, at, Strings::OverLines).filter(|&end| goes_on(text, end))).ok_or(fault)?;
-        self.tally.fail(fault.into());
-        Ok(end)
-    }
-
-    /// An object: a container, whose events are handed out as they come, or an event itself.
-    fn object(&mut self, text: &[u8], at: usize, place: Place) -> Result<usize, Fault> {
-        let mut fields = Fields::none();
-        let mut members = Members::of(text, at);
-        let mut contained = false;
-        while let Some(member) = members.next()? {
-            let end = if place != Place::Contained && is_container(text, &member.key, member.value) {
-                contained = true;
-                self.tally.list();
-                self.array(text, member.value, Place::Contained)?
-            } else {
-                skip_value(text, member.value)?
-            };
-            fields.note(text, member.key, member.value..end);
-            members.go_on(end);
-        }
-        if !contained {
-            self.event(text, at..members.end(), &fields, 0);
-        }
-        Ok(members.end())
-    }
-
     /// Something that is an event, or an event in wrapping paper.
-    pub(super) fn event(&mut self, text: &[u8], span: Range<usize>, fields: &Fields, wraps: u8) {
+    pub(super) fn event(&mut self, text: &[u8], span: Range<usize>, fields: &Fields) {
         match fields.shape(text) {
             Shape::Record => self.record(text, span, fields),
             Shape::Other(kind) => self.tally.skip(kind),
             Shape::Envelope => self.envelope(text, span, fields),
-            Shape::Lookup => self.embedded(&fields.text(text, Key::CloudTrailEvent).unwrap_or_default(), wraps),
-            Shape::LogLine => self.embedded(&fields.text(text, Key::Message).unwrap_or_default(), wraps),
-            Shape::Notification(what) => self.tally.refuse(what),
+            Shape::Lookup => self.embedded(&fields.text(text, Key::CloudTrailEvent).unwrap_or_default()),
+            Shape::LogLine => {
+                let message = fields.text(text, Key::Message).unwrap_or_default();
+                // Some write what people are to read there, and the event beside it.
+                if json_start(&message).is_some() || is_control(&message) || !self.unwrap(text, span) {
+                    self.embedded(&message);
+                }
+            }
+            Shape::Notification(what) => {
+                if !self.unwrap(text, span) {
+                    self.tally.refuse(what);
+                }
+            }
             Shape::Foreign if is_bulk_action(text, span.start) => self.tally.pass_over("an action line of a bulk file".to_owned()),
-            Shape::Foreign if self.unwrap(text, span.clone(), wraps) => {}
+            Shape::Foreign if self.unwrap(text, span.clone()) => {}
             Shape::Foreign => self.tally.fail_foreign(describe(text, span.start)),
         }
     }
@@ -236,22 +137,6 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             Err(reason) => self.tally.fail(reason),
         }
     }
-
-    /// An event that is written as a string inside another.
-    fn embedded(&mut self, inner: &[u8], wraps: u8) {
-        if inner.starts_with(b"CWL CONTROL MESSAGE") {
-            return self.tally.pass_over("a control message of CloudWatch Logs".to_owned());
-        }
-        let at = skip_between(inner, 0);
-        if inner.get(at) != Some(&b'{') || wraps >= WRAPS_MAX {
-            return self.tally.fail_foreign(format!("the text inside is no event: {}", excerpt(inner)));
-        }
-        match Fields::read(inner, at) {
-            Ok((fields, end)) if skip_space(inner, end) == inner.len() => self.event(inner, at..end, &fields, wraps + 1),
-            Ok((_, end)) => self.tally.fail(format!("the event inside is followed by something at byte {end} of it")),
-            Err(fault) => self.tally.fail(format!("the event inside is not JSON: {} at byte {} of it", fault.reason, fault.offset)),
-        }
-    }
 }
 
 /// Where a record that was cut out stops being JSON, if it does.
@@ -259,27 +144,10 @@ fn broken(text: &[u8], piece: &Piece) -> Option<String> {
     skip_value(text.get(..piece.end)?, piece.start).err().map(String::from)
 }
 
-/// Whether the array really ends behind `end`, or goes on with an object: a string that runs over a line's end may as well
-/// be one that lost a quote, and then a bracket may be anything.
-fn goes_on(text: &[u8], end: usize) -> bool {
-    let at = skip_space(text, end);
-    let next = skip_space(text, at + 1);
-    match text.get(at) {
-        Some(b']') => true,
-        Some(b',') => text.get(next) == Some(&b'{') && matches!(Members::of(text, next).next(), Ok(Some(_))),
-        _ => false,
-    }
-}
-
-/// Whether this member is the list of a container.
-pub(super) fn is_container(text: &[u8], key: &Range<usize>, value: usize) -> bool {
-    let key = plain(text.get(key.clone()).unwrap_or_default());
-    matches!(&*key, b"Records" | b"records" | b"Events" | b"events" | b"logEvents") && text.get(value) == Some(&b'[')
-}
-
 /// Whether the string at `at` begins as an object does.
-fn is_encoded(text: &[u8], at: usize) -> bool {
-    text.get(at + 1..).unwrap_or_default().trim_ascii_start().starts_with(b"{\\\"")
+pub(super) fn is_encoded(text: &[u8], at: usize) -> bool {
+    let begins = text.get(at + 1..).unwrap_or_default().trim_ascii_start();
+    [&b"{\\\""[..], b"[{\\\"", b"[\\\"", b"\\\"{", b"\\\"["].iter().any(|start| begins.starts_with(start))
 }
 
 /// Whether this is what stands before each document in a file for Elasticsearch's bulk interface.
@@ -292,28 +160,6 @@ fn is_bulk_action(text: &[u8], at: usize) -> bool {
     is_action && matches!(members.next(), Ok(None))
 }
 
-/// Where the next document of CloudTrail's begins, from `at` on; `None` if there is none, or trying has taken too much.
-fn find_document(text: &[u8], mut at: usize, tries_bytes: &mut usize) -> Option<usize> {
-    while let Some(found) = memchr::memchr(b'{', text.get(at..)?) {
-        let start = at + found;
-        at = start + 1;
-        if text.get(skip_space(text, at)) != Some(&b'"') {
-            continue;
-        }
-        match Fields::read(text, start) {
-            Ok((fields, end)) => {
-                *tries_bytes = tries_bytes.checked_sub(end - start)?;
-                let first_key = Members::of(text, start).next().ok().flatten();
-                if fields.shape(text) != Shape::Foreign || first_key.is_some_and(|member| is_container(text, &member.key, member.value)) {
-                    return Some(start);
-                }
-            }
-            Err(fault) => *tries_bytes = tries_bytes.checked_sub(fault.offset.saturating_sub(start))?,
-        }
-    }
-    None
-}
-
 /// The text of a record, if it is UTF-8.
 fn utf8(text: &[u8], span: Range<usize>) -> Result<&str, String> {
     let start = span.start;
@@ -321,7 +167,7 @@ fn utf8(text: &[u8], span: Range<usize>) -> Result<&str, String> {
     simdutf8::compat::from_utf8(bytes).map_err(|error| format!("not UTF-8 at byte {}", start + error.valid_up_to()))
 }
 
-fn kind_of(value: &[u8]) -> &'static str {
+pub(super) fn kind_of(value: &[u8]) -> &'static str {
     match value.first() {
         Some(b'[') => "an array",
         Some(b'"') => "a string",
@@ -344,5 +190,9 @@ fn describe(text: &[u8], at: usize) -> String {
         let Ok(end) = skip_value(text, member.value) else { break };
         members.go_on(end);
     }
-    if keys.is_empty() { "an empty object".to_owned() } else { format!("an object with {}", keys.join(", ")) }
+    match keys.join(", ").as_str() {
+        "" => "an empty object".to_owned(),
+        "columns, index, data" => "a table as pandas splits it: write it with orient='records', lines=True".to_owned(),
+        keys => format!("an object with {keys}"),
+    }
 }

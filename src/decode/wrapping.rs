@@ -1,14 +1,16 @@
 //! Events in other people's wrapping paper: what search engines, queues and log shippers put around a record.
 //!
 //! An object that is no event of CloudTrail's may have one in a member that is known for it, as an object or as text, or a list of
-//! such objects. Whatever is found is read as if it stood there alone; so a queue's message may hold a topic's, and that a whole
-//! `{"Records":[…]}`.
+//! such objects. Where there is none of these, any member may hold some, whatever it is called. Whatever is found is
+//! read as if it stood there alone; so a queue's message may hold a topic's, and that a whole `{"Records":[…]}`.
 
 use std::ops::Range;
 
 use super::RecordSink;
-use super::fields::{Fields, plain};
+use super::base64;
+use super::fields::{Fields, Shape, excerpt, plain};
 use super::json::{Elements, Members, skip_between, skip_space, skip_value};
+use super::lines::json_start;
 use super::ocsf;
 use super::walk::Walk;
 
@@ -36,52 +38,168 @@ const DEPTH_MAX: u8 = 12;
 
 impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     /// Reads what is wrapped in the object at `span`; says whether there was anything.
-    pub(super) fn unwrap(&mut self, text: &[u8], span: Range<usize>, depth: u8) -> bool {
+    pub(super) fn unwrap(&mut self, text: &[u8], span: Range<usize>) -> bool {
+        if self.depth >= DEPTH_MAX {
+            return false;
+        }
+        self.depth += 1;
+        let found = self.unwrapped(text, span);
+        self.depth -= 1;
+        found
+    }
+
+    fn unwrapped(&mut self, text: &[u8], span: Range<usize>) -> bool {
         if let Some(record) = ocsf::record(text.get(span.clone()).unwrap_or_default()) {
             self.tally.lossy();
             let record = record.as_bytes();
             return Fields::read(record, 0).is_ok_and(|(fields, end)| {
-                self.event(record, 0..end, &fields, depth + 1);
+                self.event(record, 0..end, &fields);
                 true
             });
         }
-        depth < DEPTH_MAX && wrapped(text, span.start).is_some_and(|value| self.value(text, value, depth + 1))
+        wrapped(text, span.start).is_some_and(|value| self.value(text, value)) || self.anywhere(text, span)
     }
 
-    fn value(&mut self, text: &[u8], value: Range<usize>, depth: u8) -> bool {
+    /// The value of a member that is known for holding events.
+    fn value(&mut self, text: &[u8], value: Range<usize>) -> bool {
         match text.get(value.start) {
             Some(b'"') => {
                 let inner = plain(text.get(value.start + 1..value.end - 1).unwrap_or_default());
+                let is_whole = |at: usize| skip_value(&inner, at).is_ok_and(|end| skip_space(&inner, end) == inner.len());
                 let at = skip_between(&inner, 0);
-                let is_whole = |end: usize| skip_space(&inner, end) == inner.len();
-                if !matches!(inner.get(at), Some(b'{')) || !skip_value(&inner, at).is_ok_and(is_whole) {
-                    return false;
-                }
-                self.document(&inner, at).is_ok()
+                if inner.get(at) == Some(&b'{') && is_whole(at) { self.document(&inner, at).is_ok() } else { self.said(&inner) }
             }
             Some(b'{') => Fields::read(text, value.start).is_ok_and(|(fields, end)| {
-                self.event(text, value.start..end, &fields, depth);
+                self.event(text, value.start..end, &fields);
                 true
             }),
-            Some(b'[') if depth < DEPTH_MAX => self.list(text, value.start, depth),
+            Some(b'[') => self.list(text, value.start),
             _ => false,
         }
     }
 
     /// A list of wrapped events, or of lists of fields of which one is the event.
-    fn list(&mut self, text: &[u8], at: usize, depth: u8) -> bool {
+    fn list(&mut self, text: &[u8], at: usize) -> bool {
         let mut elements = Elements::of(text, at);
         let mut any = false;
         while let Ok(Some(at)) = elements.next() {
             let Ok(end) = skip_value(text, at) else { break };
             any |= match text.get(at) {
-                Some(b'[') => message_field(text, at).is_some_and(|field| self.value(text, field, depth + 1)),
-                _ => self.value(text, at..end, depth + 1),
+                Some(b'[') => message_field(text, at).is_some_and(|field| self.value(text, field)),
+                _ => self.value(text, at..end),
             };
             elements.go_on(end);
         }
         any
     }
+
+    /// Looks for events in the object or list at `span`, whatever its members are called. What else stands in a list beside events
+    /// is counted as passed over. An event that stands there twice is one, as everywhere.
+    pub(super) fn anywhere(&mut self, text: &[u8], span: Range<usize>) -> bool {
+        let near = text.get(span.clone()).unwrap_or_default();
+        if self.depth >= DEPTH_MAX || !may_hold_events(near) {
+            return false;
+        }
+        self.depth += 1;
+        let found = match near.first() {
+            Some(b'{') => self.any_member(text, span.start),
+            Some(b'[') => self.any_element(text, span.start),
+            Some(b'"') => near.len() > 1 && self.said(&plain(near.get(1..near.len() - 1).unwrap_or_default())),
+            _ => false,
+        };
+        self.depth -= 1;
+        found
+    }
+
+    fn any_member(&mut self, text: &[u8], at: usize) -> bool {
+        let (mut members, mut found) = (Members::of(text, at), false);
+        while let Ok(Some(member)) = members.next() {
+            let Ok(end) = skip_value(text, member.value) else { break };
+            found |= self.any_value(text, member.value..end);
+            members.go_on(end);
+        }
+        found
+    }
+
+    fn any_element(&mut self, text: &[u8], at: usize) -> bool {
+        let mut elements = Elements::of(text, at);
+        let (mut found, mut others) = (false, 0_u64);
+        while let Ok(Some(at)) = elements.next() {
+            let Ok(end) = skip_value(text, at) else { break };
+            match self.any_value(text, at..end) {
+                true => found = true,
+                false => others += u64::from(matches!(text.get(at), Some(b'{' | b'['))),
+            }
+            elements.go_on(end);
+        }
+        if found {
+            (0..others).for_each(|_| self.tally.pass_line());
+        }
+        found
+    }
+
+    fn any_value(&mut self, text: &[u8], value: Range<usize>) -> bool {
+        if text.get(value.start) != Some(&b'{') {
+            return self.anywhere(text, value);
+        }
+        let Ok((fields, end)) = Fields::read(text, value.start) else { return false };
+        match fields.shape(text) {
+            Shape::Foreign | Shape::LogLine | Shape::Notification(_) => self.unwrap(text, value),
+            Shape::Record if !fields.has_place(text) => self.anywhere(text, value),
+            _ => {
+                self.event(text, value.start..end, &fields);
+                true
+            }
+        }
+    }
+
+    /// A text that holds events: as JSON, behind whatever stands before it, or in base64.
+    fn said(&mut self, inner: &[u8]) -> bool {
+        if base64::may_hold(inner) {
+            let text = base64::text(inner).filter(|text| matches!(text.get(skip_between(text, 0)), Some(b'{' | b'[')));
+            return text.is_some_and(|text| {
+                self.embedded(&text);
+                true
+            });
+        }
+        let holds = may_hold_events(inner) && json_start(inner).is_some_and(|start| skip_value(inner, start.at).is_ok());
+        if holds {
+            self.embedded(inner);
+        }
+        holds
+    }
+
+    /// Events that are written as a text inside another.
+    pub(super) fn embedded(&mut self, inner: &[u8]) {
+        if is_control(inner) {
+            return self.tally.pass_over("a control message of CloudWatch Logs".to_owned());
+        }
+        let Some(start) = json_start(inner).filter(|_| self.depth < DEPTH_MAX) else {
+            return self.tally.fail_foreign(format!("the text inside is no event: {}", excerpt(inner)));
+        };
+        self.depth += 1;
+        let mut at = start.at;
+        while at < inner.len() {
+            match self.document(inner, at) {
+                Ok(end) => at = skip_between(inner, end),
+                Err(fault) => {
+                    self.tally.fail(format!("the event inside is not JSON: {} at byte {} of it", fault.reason, fault.offset));
+                    break;
+                }
+            }
+        }
+        self.depth -= 1;
+    }
+}
+
+/// What CloudWatch Logs writes to try whether a subscription works.
+pub(super) fn is_control(message: &[u8]) -> bool {
+    message.starts_with(b"CWL CONTROL MESSAGE")
+}
+
+/// Whether events may be in there at all, told without a parse.
+fn may_hold_events(text: &[u8]) -> bool {
+    [&b"eventName"[..], b"eventname", b"EventName", b"\"H4sI", b"\"eyJ", b"\"ewo"].iter().any(|sign| memchr::memmem::find(text, sign).is_some())
 }
 
 /// The value of the member that is known for holding events: of those that are there the first of the list.

@@ -23,7 +23,7 @@ use super::parquet::{Reader, Wanted};
 use super::partition::Partition;
 use super::portion::{Address, Portion};
 use super::rebuild::Records;
-use crate::model::{Coverage, Filter, ReadFailure, Timestamp};
+use crate::model::{Coverage, Filter, ReadFailure, Timestamp, plural_verb};
 use crate::source::layout::{Days, Level, Place, Seen, Selection};
 use crate::source::{Delivery, Feed, Listed, Pruned, Shelf, Shelved};
 use crate::tables::cloudtrail::{ORIGINS, Origin};
@@ -176,8 +176,9 @@ impl LakeFeed {
         let unsealed = self.files.iter().filter(|file| file.tail.is_none()).count();
         (unsealed > 0).then(|| {
             format!(
-                "{unsealed} file(s) of a lake were written by an earlier version and have no checksums: damage in them cannot be told. Ingest the \
-                 archives into a new lake, or, where you trust these files, let `tagfall lake repair` write them anew."
+                "{} written by an earlier version and without checksums: damage there cannot be told. Ingest the \
+                 archives into a new lake, or, where you trust these files, let `tagfall lake repair` write them anew.",
+                plural_verb(unsealed as u64, "file", ["of a lake was", "of a lake were"]),
             )
         })
     }

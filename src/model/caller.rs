@@ -59,7 +59,8 @@ impl Caller {
         if role == INSPECTOR_ROLE || [actor, invoked_by, address].iter().any(|name| INSPECTOR.contains(name)) {
             return Self::Inspector;
         }
-        let names_inspector = |text: &str| text.as_bytes().windows("inspector".len()).any(|part| part.eq_ignore_ascii_case(b"inspector"));
+        let is_inspector = |text: &[u8], at: usize| text.get(at..at + 9).is_some_and(|word| word.eq_ignore_ascii_case(b"inspector"));
+        let names_inspector = |text: &str| memchr::memchr2_iter(b'i', b'I', text.as_bytes()).any(|at| is_inspector(text.as_bytes(), at));
         if names_inspector(role) || INSPECTOR.iter().any(|service| agent.contains(service)) {
             return Self::PerhapsInspector;
         }

@@ -1,12 +1,12 @@
 //! What is wrong, who did it, and who was hurt.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::timeline::words;
 use super::{Digest, EventRef, LogText, Order, Reason, Repository, Timestamp};
 
 /// One image that was lost, or is about to be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Stable: the same incident has the same id in every run over evidence that contains it.
     pub id: String,
@@ -22,6 +22,7 @@ pub struct Finding {
     /// The last event that gave the lost image the tag it lost last; `None` when that lies before the logs.
     pub first_push: Option<EventRef>,
     /// The event that displaced it; for kinds without a displacement, the event that took it; for `unexplained`, the first failure.
+    /// Shown as `event`, and as `second_push` where it is one.
     pub second_push: EventRef,
     /// From `first_push` to `second_push`, in seconds.
     pub gap_seconds: Option<i64>,
@@ -36,6 +37,70 @@ pub struct Finding {
     pub advice: Vec<String>,
     /// Every event that the finding rests on, in order of time.
     pub evidence: Vec<EventRef>,
+}
+
+/// A finding as it is written: what is no push is not called one.
+#[derive(Serialize)]
+struct Written<'f> {
+    id: &'f str,
+    kind: FindingKind,
+    severity: Severity,
+    repository: &'f Repository,
+    tag: &'f Option<LogText>,
+    tags: &'f [LogText],
+    lost: &'f LostImage,
+    kept: &'f KeptImage,
+    first_push: &'f Option<EventRef>,
+    second_push: Option<&'f EventRef>,
+    event: &'f EventRef,
+    gap_seconds: Option<i64>,
+    order: Order,
+    deletion: &'f Option<Deleted>,
+    reasons: &'f [Reason],
+    exposure_seconds: Option<i64>,
+    usage: &'f Usage,
+    summary: &'f str,
+    advice: &'f [String],
+    evidence: &'f [EventRef],
+}
+
+impl Serialize for Finding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { id, kind, severity, repository, tag, tags, lost, kept, first_push, second_push: event, order, deletion, reasons, .. } = self;
+        let Self { exposure_seconds, usage, summary, advice, evidence, .. } = self;
+        let (second_push, gap_seconds) = (self.second_push(), self.second_push().and(self.gap_seconds));
+        let (kind, severity, order, exposure_seconds) = (*kind, *severity, *order, *exposure_seconds);
+        Written {
+            id,
+            kind,
+            severity,
+            repository,
+            tag,
+            tags,
+            lost,
+            kept,
+            first_push,
+            second_push,
+            event,
+            gap_seconds,
+            order,
+            deletion,
+            reasons,
+            exposure_seconds,
+            usage,
+            summary,
+            advice,
+            evidence,
+        }
+        .serialize(serializer)
+    }
+}
+
+impl Finding {
+    /// The push that took the tag, of kinds that tell of one.
+    pub fn second_push(&self) -> Option<&EventRef> {
+        self.kind.is_move().then_some(&self.second_push)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -122,6 +187,11 @@ words! {
 }
 
 impl FindingKind {
+    /// Whether it tells of two pushes of one tag.
+    pub const fn is_move(self) -> bool {
+        matches!(self, Self::SameTagRace | Self::SameTagOverwrite | Self::DisplacedAlive | Self::TagMovedBack)
+    }
+
     /// What happened, in one line for people; the table in `docs/REFERENCE.md` is made of these.
     pub const fn meaning(self) -> &'static str {
         match self {

@@ -101,14 +101,14 @@ impl Coverage {
     fn warn_of_odd_records(&mut self) {
         if self.events_sharing_an_id > 0 {
             self.warnings.push(format!(
-                "{} events share their eventID with another event (a placeholder, or records that were changed): each of them counts, and only what has the same id, time, source, name, region and account is a second copy.",
-                self.events_sharing_an_id
+                "{} with another event (a placeholder, or records that were changed): each of them counts, and only what has the same id, time, source, name, region and account is a second copy.",
+                plural_verb(self.events_sharing_an_id, "event", ["shares its eventID", "share their eventID"])
             ));
         }
         if self.records_repaired.event_id > 0 {
             self.warnings.push(format!(
-                "{} no eventID of their own: a second copy of one is told by its whole text.",
-                plural_verb(self.records_repaired.event_id, "record", ["has", "have"])
+                "{}: a second copy of one is told by its whole text.",
+                plural_verb(self.records_repaired.event_id, "record", ["has no eventID of its own", "have no eventID of their own"])
             ));
         }
         if self.records_repaired.time_without_zone > 0 {

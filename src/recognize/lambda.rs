@@ -9,11 +9,23 @@ use super::image::task_image;
 use super::record::Record;
 use super::{Meaning, names};
 
+/// What the `eventName`s begin with that mean something.
+pub(super) const EVENTS: &[&str] = &[
+    "CreateFunction",
+    "UpdateFunctionCode",
+    "PublishVersion",
+    "DeleteFunction",
+    "UpdateFunctionConfiguration",
+    "Invoke",
+    "PutProvisionedConcurrencyConfig",
+    "PutFunctionConcurrency",
+    "CreateAlias",
+    "UpdateAlias",
+];
 /// Calls that change what a function keeps.
-const CHANGES: &[&str] = &["CreateFunction", "UpdateFunctionCode", "PublishVersion", "DeleteFunction"];
+const CHANGES: &[&str] = EVENTS.split_at(4).0;
 /// Calls that matter only where they failed.
-const ATTEMPTS: &[&str] =
-    &["UpdateFunctionConfiguration", "Invoke", "PutProvisionedConcurrencyConfig", "PutFunctionConcurrency", "CreateAlias", "UpdateAlias"];
+const ATTEMPTS: &[&str] = EVENTS.split_at(4).1;
 
 /// Lambda writes its API's version behind the name: `CreateFunction20150331`, `UpdateFunctionCode20150331v2`.
 /// `CreateFunctionUrlConfig` is another call.

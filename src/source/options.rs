@@ -22,6 +22,8 @@ pub struct Options {
     pub region: Option<String>,
     /// `--profile`. `None`: `AWS_PROFILE`, or the default profile.
     pub profile: Option<String>,
+    /// What `AWS_PROFILE` names: told where there are no credentials, and looked up by the SDK itself.
+    pub profile_of_environment: Option<String>,
     pub no_sign_request: bool,
     /// `--request-payer requester`.
     pub request_payer: bool,
@@ -51,6 +53,7 @@ impl Default for Options {
             endpoint_url: None,
             region: None,
             profile: None,
+            profile_of_environment: None,
             no_sign_request: false,
             request_payer: false,
             memory_bytes_max: MEMORY_BYTES_DEFAULT,

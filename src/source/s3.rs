@@ -37,7 +37,7 @@ use self::list::{Found, Lister};
 use self::session::Session;
 use super::layout::{Seen, Selection};
 use super::local::{lock, prepare};
-use super::{Delivery, FatalError, FatalKind, Feed, Listed, OpenError, Options, Plan, PlanError, Pruned};
+use super::{Delivery, FatalError, FatalKind, Feed, Listed, MemberIs, OpenError, Options, Plan, PlanError, Pruned};
 
 /// Pages of keys between listing and fetching. With the 1,000 keys of a page, listing runs at most this far ahead.
 const PAGES_AHEAD_MAX: usize = 16;
@@ -48,6 +48,8 @@ const RUNTIME_THREADS_MAX: usize = 8;
 /// A bucket, or a part of it.
 pub(super) struct S3 {
     shared: Arc<Shared>,
+    /// Members of archives are pruned by name as keys are.
+    selection: Selection,
     /// `Some` until dropped: a runtime must not be dropped by waiting for what it does.
     runtime: Option<Runtime>,
 }
@@ -126,8 +128,8 @@ impl S3 {
     pub(super) fn open(spec: &str, address: Address, options: &Options, selection: Selection) -> Result<Self, OpenError> {
         let runtime = runtime(options).map_err(|error| OpenError::Start { address: spec.to_owned(), reason: error.to_string() })?;
         let shared = Arc::new(Shared::new(spec, address, options));
-        runtime.spawn(run(Arc::clone(&shared), selection));
-        Ok(Self { shared, runtime: Some(runtime) })
+        runtime.spawn(run(Arc::clone(&shared), selection.clone()));
+        Ok(Self { shared, selection, runtime: Some(runtime) })
     }
 }
 
@@ -203,6 +205,10 @@ impl Feed for S3 {
 
     fn stop(&self) {
         self.shared.end();
+    }
+
+    fn member(&self, name: &str) -> MemberIs {
+        self.selection.member(name, &mut lock(&self.shared.seen))
     }
 
     fn fatal(&self) -> Option<FatalError> {

@@ -5,6 +5,7 @@
 
 mod copies;
 mod heap;
+mod rivals;
 mod shares;
 
 use std::any::Any;
@@ -23,6 +24,8 @@ use super::query::Query;
 use super::spill::Spill;
 use super::tally::plan::Plan;
 use super::tally::{Counted, Room, Stop, Tally};
+use rivals::Refused;
+
 use crate::decode::RawRecord;
 use crate::lake::LakeFeed;
 use crate::model::Filter;
@@ -31,6 +34,7 @@ use crate::source::Shelf;
 use crate::tables::events::IDENTITY;
 use crate::tables::{Asked, EventRows, Rows};
 use heap::{Heap, Stored};
+pub use rivals::{Doubtful, First, Places, Settled};
 
 /// Rows in a chunk; fewer where the query stops early.
 const CHUNK_ROWS: usize = 8_192;
@@ -75,6 +79,10 @@ pub struct Gathering<'q> {
     exports: bool,
     /// Neither counting nor pieces were the way.
     given_up: AtomicBool,
+    /// Rows after which reading may stop.
+    limit: Option<u64>,
+    /// Events of which a copy was not kept, where copies may differ in what is asked.
+    refused: Option<Refused>,
 }
 
 /// What was gathered.
@@ -88,6 +96,8 @@ pub enum Gathered {
     Flowed(Worked),
     /// The answer, on disk: it did not fit into memory.
     Ordered(Box<Ordered>),
+    /// Rows of which some may be of copies that do not stand.
+    Doubtful(Doubtful),
     /// Nothing yet: which rows are to go out.
     Surveyed(Box<Export>),
     /// Nothing: the same has to be read again, [over rows](Gathering::over_rows).
@@ -132,6 +142,8 @@ impl<'q> Gathering<'q> {
             jobs: 1,
             exports: false,
             given_up: AtomicBool::new(false),
+            limit: query.scan().limit,
+            refused: (!distinct && query.tells_copies_apart()).then(|| Refused::within(memory_bytes_max)),
         }
     }
 
@@ -140,6 +152,11 @@ impl<'q> Gathering<'q> {
         let limits = self.flow_room.limits.clone();
         let heap = Some(Heap::new(spill.clone(), self.memory_bytes_max, jobs));
         Self { flow_room: flow::Room::new(limits, Some(spill.clone()), jobs), heap, jobs: jobs.max(1), ..self }
+    }
+
+    /// The same, and everything is read.
+    pub fn to_the_end(self) -> Self {
+        Self { limit: None, ..self }
     }
 
     /// The same, and nothing is counted.
@@ -203,15 +220,35 @@ impl<'q> Gathering<'q> {
                 None => pieces.append(&mut collector.pieces),
             }
         }
-        match self.heap.as_ref().map(Heap::stored).transpose()?.flatten() {
-            Some(stored) => self.of_stored(&stored),
-            None => self.of_pieces(if self.distinct { pieces } else { copies::first_of_each(pieces)? }),
+        let mut suspects = HashSet::new();
+        let stored = match &self.heap {
+            Some(heap) => heap.stored(self.refused.as_ref(), &mut suspects)?,
+            None => None,
+        };
+        if let (None, Some(refused)) = (&stored, &self.refused) {
+            suspects = refused.suspects(&pieces)?;
+        }
+        match (stored, suspects.is_empty()) {
+            (stored, false) => Ok(Gathered::Doubtful(Doubtful { pieces, stored, suspects })),
+            (None, true) if self.distinct => self.of_pieces(pieces),
+            (stored, true) => self.settled(Settled { pieces: copies::first_of_each(pieces)?, stored }),
+        }
+    }
+
+    /// What becomes of rows of which no second copies are left.
+    ///
+    /// # Errors
+    /// A value cannot be worked with, or there is no room.
+    pub fn settled(&self, settled: Settled) -> Result<Gathered> {
+        match &settled.stored {
+            Some(stored) => self.of_stored(stored),
+            None => self.of_pieces(settled.pieces),
         }
     }
 
     /// What becomes of rows that fit into memory.
     fn of_pieces(&self, pieces: Vec<Rows>) -> Result<Gathered> {
-        let Some(flow) = self.flow_of_rows.filter(|_| self.query.scan().limit.is_none() && !pieces.is_empty()) else {
+        let Some(flow) = self.flow_of_rows.filter(|_| self.limit.is_none() && !pieces.is_empty()) else {
             return Ok(Gathered::Rows { pieces });
         };
         let piece = |at: usize| Ok(pieces.get(at).cloned());
@@ -317,7 +354,7 @@ pub struct Collector<'g> {
 
 impl Collector<'_> {
     fn chunk(&self) -> usize {
-        if self.shared.query.scan().limit.is_some() { CHUNK_ROWS_WITH_LIMIT } else { CHUNK_ROWS }
+        if self.shared.limit.is_some() { CHUNK_ROWS_WITH_LIMIT } else { CHUNK_ROWS }
     }
 
     /// Whether the rows that are being made are enough to be looked at.
@@ -331,7 +368,13 @@ impl Collector<'_> {
         if self.rows.height() == 0 || self.failure.is_some() {
             return;
         }
-        match self.shared.query.keep(self.rows.take()) {
+        let rows = self.rows.take();
+        let all = if self.shared.refused.is_some() { rivals::identities(&rows) } else { Vec::new() };
+        let kept = self.shared.query.keep(rows).and_then(|kept| {
+            self.shared.refused.as_ref().map_or(Ok(()), |refused| refused.note(&all, &kept))?;
+            Ok(kept)
+        });
+        match kept {
             Ok(kept) if kept.height == 0 => {}
             Ok(kept) => self.add(kept),
             Err(failure) => self.stop(failure),
@@ -345,7 +388,7 @@ impl Collector<'_> {
         if all > self.shared.memory_bytes_max && !can_go {
             return self.stop(too_much(self.shared.memory_bytes_max));
         }
-        if self.shared.query.scan().limit.is_some_and(|limit| self.events_with(&kept) >= limit) {
+        if self.shared.limit.is_some_and(|limit| self.events_with(&kept) >= limit) {
             self.shared.full.store(true, Ordering::Relaxed);
         }
         self.pieces.push(kept);

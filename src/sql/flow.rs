@@ -119,7 +119,11 @@ impl Flow {
         let like = Scope::new(&session, &ctes, &nothing);
         let wanted = select::wanted(&like, tree);
         let reduction = match select::is_grouped(select, tree.order_by.as_ref()) {
-            true => Reduction::Groups(Partial::of(&like, select, tree.order_by.as_ref())?),
+            true => match Partial::of(&like, select, tree.order_by.as_ref()) {
+                Some(partial) => Reduction::Groups(partial),
+                // Groups of pieces cannot be put together: each has to be in one share.
+                None => return Self::of_shares(tree, empty, now, scan, filters),
+            },
             false => Reduction::Rows { distinct: select.distinct.is_some() },
         };
         let is_store = data_store::is_meant(tree);

@@ -5,6 +5,8 @@
 pub struct Named {
     /// What stands behind `@`.
     pub name: &'static str,
+    /// `@NAME`, as it is asked for.
+    pub mention: &'static str,
     /// Comments at its head, then plain SQL that also runs on Athena and Spark.
     pub sql: &'static str,
 }
@@ -12,7 +14,7 @@ pub struct Named {
 macro_rules! named {
     ($($name:literal),* $(,)?) => {
         /// All of them, by name.
-        pub const ALL: &[Named] = &[$(Named { name: $name, sql: include_str!(concat!("../../queries/", $name, ".sql")) }),*];
+        pub const ALL: &[Named] = &[$(Named { name: $name, mention: concat!("@", $name), sql: include_str!(concat!("../../queries/", $name, ".sql")) }),*];
     };
 }
 

@@ -15,9 +15,9 @@ use super::relation::{Field, PLACE, Relation};
 use super::scan::{self, Filters, Scan};
 use super::tally::Counted;
 use super::tally::plan::Plan;
-use super::{blind, data_store, dialect, names, panics, params, place, select, window};
+use super::{blind, data_store, dialect, names, panics, params, place, select, walk, window};
 use crate::model::Timestamp;
-use crate::tables::{self, Kind, Rows, Table};
+use crate::tables::{self, Kind, Rows, Table, cloudtrail};
 
 /// A query that has been read and checked.
 #[derive(Debug, Clone)]
@@ -133,9 +133,11 @@ impl Catalog {
                 self.flowed = Some(rows);
                 Ok(())
             }
-            Gathered::Flowed(Worked(Flowed::Ordered(_))) | Gathered::Surveyed(_) | Gathered::Ordered(_) | Gathered::GivenUp => {
-                Err(SqlError::new("the rows have not been read"))
-            }
+            Gathered::Flowed(Worked(Flowed::Ordered(_)))
+            | Gathered::Surveyed(_)
+            | Gathered::Doubtful(_)
+            | Gathered::Ordered(_)
+            | Gathered::GivenUp => Err(SqlError::new("the rows have not been read")),
         }
     }
 
@@ -272,6 +274,14 @@ impl Query {
     /// The tables that the query names.
     pub fn tables(&self) -> &[&'static Table] {
         &self.tables
+    }
+
+    /// Whether copies of one event may differ in what the conditions on single records ask: these name something else than what
+    /// makes them copies.
+    pub(super) fn tells_copies_apart(&self) -> bool {
+        self.filters
+            .as_ref()
+            .is_some_and(|filters| filters.iter().flat_map(|(_, conditions)| conditions).any(walk::names_more_than(cloudtrail::OF_IDENTITY)))
     }
 
     /// Of a piece of `cloudtrail_logs`, the rows that the query may need: conditions of its own on single records are

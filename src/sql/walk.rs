@@ -62,6 +62,29 @@ impl Calls {
     }
 }
 
+/// Tells whether an expression names a column that is not among `columns`. In doubt it does.
+pub(super) fn names_more_than(columns: &'static [&'static str]) -> impl Fn(&Expr) -> bool {
+    struct Finder(&'static [&'static str]);
+    impl Visitor for Finder {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
+            ControlFlow::Break(())
+        }
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            let is_known = |name: &str| self.0.contains(&name);
+            let known = match expr {
+                Expr::Identifier(name) => is_known(&name.value),
+                Expr::CompoundIdentifier(parts) => parts.len() == 2 && parts.last().is_some_and(|name| is_known(&name.value)),
+                _ => true,
+            };
+            if known { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        }
+    }
+    move |expr| expr.visit(&mut Finder(columns)).is_break()
+}
+
 /// Whether a subquery stands anywhere in `expr`.
 pub(super) fn has_subquery(expr: &Expr) -> bool {
     struct Finder;

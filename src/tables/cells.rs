@@ -72,6 +72,7 @@ pub fn image(timeline: &Timeline) -> Vec<Cell<'_>> {
 /// A row of `findings`.
 pub fn finding(finding: &Finding) -> Vec<Cell<'_>> {
     let (deletion, pull) = (finding.deletion.as_ref().map(|deletion| &deletion.event), finding.usage.last_pull.as_ref());
+    let (second, event) = (finding.second_push(), &finding.second_push);
     let mut cells = vec![Cell::Text(Some(&finding.id)), Cell::Text(Some(finding.kind.word())), Cell::Text(Some(finding.severity.word()))];
     cells.extend(place(&finding.repository));
     cells.extend([
@@ -84,10 +85,10 @@ pub fn finding(finding: &Finding) -> Vec<Cell<'_>> {
         time(finding.first_push.as_ref().map(|event| event.event_time)),
         maybe(finding.first_push.as_ref().and_then(|event| event.actor.as_ref())),
         maybe(finding.first_push.as_ref().map(|event| &event.event_id)),
-        time(Some(finding.second_push.event_time)),
-        maybe(finding.second_push.actor.as_ref()),
-        log(&finding.second_push.event_id),
-        Cell::Number(finding.gap_seconds),
+        time(second.map(|event| event.event_time)),
+        maybe(second.and_then(|event| event.actor.as_ref())),
+        maybe(second.map(|event| &event.event_id)),
+        Cell::Number(second.and(finding.gap_seconds)),
         Cell::Text(Some(finding.order.word())),
         time(deletion.map(|event| event.event_time)),
         maybe(deletion.and_then(|event| event.actor.as_ref())),
@@ -105,6 +106,10 @@ pub fn finding(finding: &Finding) -> Vec<Cell<'_>> {
         texts(&finding.usage.references),
         Cell::Text(Some(&finding.summary)),
         Cell::Texts(finding.advice.clone()),
+        time(Some(event.event_time)),
+        log(&event.event_name),
+        maybe(event.actor.as_ref()),
+        log(&event.event_id),
     ]);
     cells
 }

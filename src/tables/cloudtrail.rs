@@ -9,6 +9,22 @@ use super::{Column, Table, column};
 
 pub const TABLE: Table = Table { name: "cloudtrail_logs", about: "One CloudTrail event.", columns };
 
+/// Columns that are the same in all copies of an event.
+pub const OF_IDENTITY: &[&str] = &[
+    "eventid",
+    "eventtime",
+    "eventsource",
+    "eventname",
+    "awsregion",
+    "recipientaccountid",
+    "account",
+    "region",
+    "year",
+    "month",
+    "day",
+    "timestamp",
+];
+
 /// How a column is filled from a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {

@@ -141,6 +141,11 @@ fn findings() -> Vec<Column> {
         texts("references_seen"),
         text("summary"),
         texts("advice"),
+        // The second push, or what took the image, the tag or the access, or the first failure.
+        time("event_time"),
+        text("event_name"),
+        text("event_actor"),
+        text("event_id"),
     ]);
     columns
 }

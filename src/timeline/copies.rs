@@ -7,7 +7,7 @@ use std::collections::hash_map::Entry;
 
 use super::fact::{Fact, Noted};
 use super::fold::Fold;
-use super::names::{EventNo, Map, Names};
+use super::names::{EventNo, Map, Names, Sym};
 use crate::model::Identity;
 
 /// Fewer events are not worth looking for copies.
@@ -49,6 +49,27 @@ impl Fold {
                 }
             }
         }
+        if kept.contains(&false) {
+            self.keep(&kept);
+        }
+    }
+
+    /// Drops events of which a copy comes first that says nothing.
+    pub(super) fn drop_silenced(&mut self) {
+        if self.silent.is_empty() {
+            return;
+        }
+        let names = &self.names;
+        let place = |(object, record): (Sym, u32)| (names.text(object), record);
+        let mut first: Map<Identity, (Sym, u32)> = Map::default();
+        for &(identity, object, record) in &self.silent {
+            let known = first.entry(identity).or_insert((object, record));
+            if place((object, record)) < place(*known) {
+                *known = (object, record);
+            }
+        }
+        let silenced = |event: &Noted| first.get(&event.identity).is_some_and(|&silent| place(silent) < place((event.object, event.record)));
+        let kept: Vec<bool> = self.events.iter().map(|event| !silenced(event)).collect();
         if kept.contains(&false) {
             self.keep(&kept);
         }
@@ -118,6 +139,22 @@ mod tests {
         assert!(compact.facts.iter().all(|fact| fact.event.index() < compact.events.len()));
         let told = |fold: Fold| serde_json::to_string(&fold.finish(&Filter::default()).timelines().collect::<Vec<_>>()).unwrap();
         assert_eq!(told(compact), told(fold(&log, &["c", "a", "b", "a"])));
+    }
+
+    #[test]
+    fn a_copy_that_says_nothing_silences_those_behind_it() {
+        let mut log = Log::default();
+        log.push(1, "v1").push(2, "v1");
+        let identity = log.events[0].event.identity;
+        for (object, left) in [("a", 2), ("c", 4)] {
+            let mut fold = fold(&log, &["b", "b2"]);
+            let mut other = Fold::default();
+            other.absorb_nothing(identity, object, 0);
+            other.merge(fold);
+            fold = other;
+            fold.drop_silenced();
+            assert_eq!(fold.events.len(), left, "{object}");
+        }
     }
 
     #[test]

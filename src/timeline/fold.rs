@@ -26,9 +26,17 @@ pub struct Fold {
     pub(super) facts: Vec<Fact>,
     /// How many were left when copies were dropped last.
     pub(super) events_without_copies: usize,
+    /// Events that have a copy which says nothing, and where that stands.
+    pub(super) silent: Vec<(Identity, Sym, u32)>,
 }
 
 impl Fold {
+    /// Notes a copy of an event that says nothing: where it comes first, it stands, and the others are none.
+    pub fn absorb_nothing(&mut self, identity: Identity, object: &str, record: u64) {
+        let object = self.names.string(object);
+        self.silent.push((identity, object, u32::try_from(record).unwrap_or(u32::MAX)));
+    }
+
     /// Keeps what `recognized` says; `object` and `record` say where it stands.
     pub fn absorb(&mut self, recognized: &Recognized<'_>, object: &str, record: u64) {
         self.drop_copies_if_due();
@@ -66,6 +74,7 @@ impl Fold {
         }
         let table = self.names.absorb(other.names);
         let offset = self.events.len();
+        self.silent.extend(other.silent.drain(..).map(|(identity, object, record)| (identity, object.translated(&table.strings), record)));
         let (events, facts) = (&mut self.events, &mut self.facts);
         rayon::join(
             || {

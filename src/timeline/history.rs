@@ -43,7 +43,8 @@ impl Fold {
     }
 
     /// The same, and plays the events once more under a supposition.
-    pub fn finish_supposing(self, filter: &Filter, supposed: Option<Supposed<'_>>) -> History {
+    pub fn finish_supposing(mut self, filter: &Filter, supposed: Option<Supposed<'_>>) -> History {
+        self.drop_silenced();
         let Self { mut names, mut events, mut facts, .. } = self;
         if let Some(Supposed { supposition: Supposition::Instead(policy), .. }) = supposed {
             names.suppose(policy);
@@ -146,6 +147,14 @@ impl History {
     /// The same repositories, in the same order, as another policy would have left them: none unless somebody asked.
     pub fn supposed(&self) -> &[RepositoryHistory] {
         &self.supposed
+    }
+
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    pub(super) fn all_events(&self) -> &[Noted] {
+        &self.events
     }
 
     /// A lifecycle policy; one without rules for none.

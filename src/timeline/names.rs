@@ -196,6 +196,24 @@ impl Names {
         Repository { registry_id: text(key.registry_id), region: text(key.region), name: text(key.name) }
     }
 
+    /// How many strings there are.
+    pub fn strings(&self) -> usize {
+        self.strings.len()
+    }
+
+    pub fn repository_keys(&self) -> impl Iterator<Item = &RepositoryKey> {
+        self.repositories.iter()
+    }
+
+    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.policies.values().map(|policy| &**policy)
+    }
+
+    /// The texts of all policies.
+    pub fn policy_texts(&self) -> impl Iterator<Item = Sym> {
+        self.policies.keys().map(|(text, _)| *text)
+    }
+
     pub fn repositories(&self) -> usize {
         self.repositories.len()
     }

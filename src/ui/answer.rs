@@ -31,6 +31,7 @@ pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, answer: &Answ
         Format::Ndjson => write_lines(out, answer),
         Format::Csv => write_csv(out, answer),
         Format::Parquet => write_parquet(out, answer),
+        _ => Err(super::format::no_such_form()),
     }
 }
 

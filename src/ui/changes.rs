@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::escape::Escape;
-use super::format::{Cell, Format, Look, Rows, SCHEMA_VERSION, no_columns, write_line};
+use super::format::{Cell, Format, Look, Rows, SCHEMA_VERSION, no_such_form, write_line};
 use super::page::Page;
 use super::quantity::count;
 use crate::alerts::{Change, Diff, Loss};
@@ -38,7 +38,7 @@ pub fn write(out: &mut dyn Write, look: Look, diff: &Diff) -> io::Result<()> {
         }
         Format::Ndjson => lines(diff).try_for_each(|line| write_line(out, &line)),
         Format::Csv => Rows::write(out, COLUMNS, lines(diff).map(|line| cells(&line))),
-        Format::Parquet => Err(no_columns()),
+        _ => Err(no_such_form()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use super::escape::Escape;
 use super::page::Page;
 use super::quantity::{bytes, count, counted};
-use crate::model::{Coverage, ReadFailure};
+use crate::model::{Coverage, Gap, ReadFailure};
 
 /// How many failures and gaps a page lists; the JSON document has them all.
 const LISTED_MAX: usize = 20;
@@ -25,6 +25,29 @@ pub fn write_head(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     page.blank()
 }
 
+/// The same as sentences, for other pages than a terminal's; without the objects that could not be read.
+pub fn lines(coverage: &Coverage) -> Vec<String> {
+    let mut lines = vec![format!("{}; {}", objects(coverage), records(coverage))];
+    lines.extend([beside(coverage), repaired(coverage)].into_iter().flatten());
+    lines.push(format!("Period: {}", period(coverage)));
+    if coverage.partial {
+        lines.push(PARTIAL.to_owned());
+    }
+    lines.extend(coverage.omitted.iter().take(LISTED_MAX).map(left_out));
+    if let Some(more @ 1..) = coverage.omitted.len().checked_sub(LISTED_MAX) {
+        lines.push(format!("and {} more repositories with such records", count(more as u64)));
+    }
+    lines.extend(coverage.warnings.iter().cloned());
+    lines
+}
+
+const PARTIAL: &str = "the run ended before its time; what follows is true, and not all";
+
+fn left_out(gap: &Gap) -> String {
+    let records = counted(gap.records, "record", "records");
+    format!("{records} of {}: CloudTrail left out what they say (over 100 KB)", gap.repository.name.for_terminal())
+}
+
 fn write_summary(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     page.item(0, "Read", &objects(coverage))?;
     page.item(0, "", &records(coverage))?;
@@ -33,7 +56,7 @@ fn write_summary(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     }
     page.item(0, "Period", &period(coverage))?;
     if coverage.partial {
-        page.item(0, "Partial", "the run ended before its time; what follows is true, and not all")?;
+        page.item(0, "Partial", PARTIAL)?;
     }
     Ok(())
 }
@@ -55,9 +78,7 @@ pub fn write_failures(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()
 /// What holds for everything below: contents that are not in the logs, and what the logs cannot show.
 fn write_notes(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     for gap in coverage.omitted.iter().take(LISTED_MAX) {
-        let name = gap.repository.name.for_terminal();
-        let records = counted(gap.records, "record", "records");
-        page.item(0, "Left out", &format!("{records} of {name}: CloudTrail left out what they say (over 100 KB)"))?;
+        page.item(0, "Left out", &left_out(gap))?;
     }
     more(page, coverage.omitted.len())?;
     coverage.warnings.iter().try_for_each(|warning| page.item(0, "Note", warning))

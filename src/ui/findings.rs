@@ -9,11 +9,12 @@ use serde::Serialize;
 
 use super::columns::TableRows;
 use super::escape::Escape;
-use super::format::{Format, Look, no_columns, write_document, write_line};
+use super::format::{Format, Look, no_such_form, write_document, write_line};
 use super::lanes::Picture;
 use super::page::Page;
 use super::paint::Style;
 use super::quantity::{count, counted, span};
+use super::{markdown, ocsf, sarif, timesketch};
 use crate::alerts::News;
 use crate::model::{Coverage, Deleted, EventRef, Finding, FindingKind, LogText, Order, Severity, folded};
 use crate::tables::{cells, engine};
@@ -48,7 +49,11 @@ pub fn write_telling(out: &mut dyn Write, look: Look, coverage: &Coverage, findi
         Format::Json => write_document(out, "detect", coverage, Body { news: telling.news, findings }),
         Format::Ndjson => findings.iter().try_for_each(|finding| write_line(out, finding)),
         Format::Csv => write_rows(out, findings),
-        Format::Parquet => Err(no_columns()),
+        Format::Markdown => markdown::write_findings(out, coverage, findings, telling),
+        Format::Sarif => sarif::write(out, coverage, findings, telling),
+        Format::Ocsf => ocsf::write(out, findings, telling),
+        Format::Timesketch => timesketch::write_findings(out, findings),
+        Format::Parquet => Err(no_such_form()),
     }
 }
 
@@ -84,13 +89,7 @@ const fn subject(kind: FindingKind) -> &'static str {
     }
 }
 
-/// Whether the finding tells of two pushes of one tag.
-const fn is_move(kind: FindingKind) -> bool {
-    use FindingKind::{DisplacedAlive, SameTagOverwrite, SameTagRace, TagMovedBack};
-    matches!(kind, SameTagRace | SameTagOverwrite | DisplacedAlive | TagMovedBack)
-}
-
-fn lost(finding: &Finding) -> String {
+pub(super) fn lost(finding: &Finding) -> String {
     let lost = &finding.lost;
     let mut parts = vec![lost.digest.map_or_else(|| "an image whose digest is not known".to_owned(), |digest| digest.short())];
     for (word, time) in [("pushed", lost.pushed_at), ("untagged", lost.untagged_at), ("gone", lost.gone_at)] {

@@ -9,7 +9,7 @@ use super::columns::TableRows;
 use super::coverage;
 use super::escape::Escape;
 use super::findings::{event_text, write_principals};
-use super::format::{Format, Look, Streamed, no_columns, write_document, write_line};
+use super::format::{Format, Look, Streamed, no_such_form, write_document, write_line};
 use super::page::Page;
 use super::quantity::{count, counted};
 use crate::forecast::Counts;
@@ -37,7 +37,8 @@ pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, view: &View<'
         }
         Format::Ndjson => list.into_iter().try_for_each(|forecast| write_line(out, &forecast)),
         Format::Csv => write_rows(out, list),
-        Format::Parquet => Err(no_columns()),
+        Format::Markdown => super::markdown::write_forecast(out, coverage, view, list),
+        _ => Err(no_such_form()),
     }
 }
 
@@ -72,7 +73,7 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, view: &View<'_>, list: i
 }
 
 /// `12 images: 3 due, 4 dated, 1 by count; 2 of them needed`.
-fn headline(counts: Counts) -> String {
+pub(super) fn headline(counts: Counts) -> String {
     let Counts { images, due, dated, counted: by_count, needed } = counts;
     let mut text =
         format!("{}: {} due, {} dated, {} by count", counted(images, "living image", "living images"), count(due), count(dated), count(by_count));

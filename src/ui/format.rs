@@ -3,6 +3,8 @@
 use std::cell::Cell as Slot;
 use std::io::{self, Write};
 
+use clap::ValueEnum as _;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::{Serialize, Serializer};
 
 use super::escape::{Escape, JsonText};
@@ -24,6 +26,25 @@ pub enum Format {
     Csv,
     /// What was found in typed columns, as `query` has them; not of `explain`
     Parquet,
+    /// For tickets and step summaries: a heading, a table, and the worst in full
+    Markdown,
+    /// For code scanning: SARIF 2.1.0
+    Sarif,
+    /// For SIEMs: OCSF Detection Findings, one a line
+    Ocsf,
+    /// For Timesketch: events with message, datetime and timestamp_desc, one a line
+    Timesketch,
+}
+
+impl Format {
+    /// What every verb that writes data knows.
+    pub const PLAIN: &'static [Self] = &[Self::Table, Self::Json, Self::Ndjson, Self::Csv, Self::Parquet];
+
+    /// A parser of the command line that takes these formats and those that every verb knows.
+    pub fn and(more: &'static [Self]) -> impl TypedValueParser<Value = Self> {
+        let values = Self::PLAIN.iter().chain(more).filter_map(Self::to_possible_value);
+        PossibleValuesParser::new(values).try_map(|word| Self::from_str(&word, false))
+    }
 }
 
 /// How data is to look: the format, and for people the width of their terminal.
@@ -59,9 +80,9 @@ impl<I: Iterator<Item: Serialize>> Serialize for Streamed<I> {
     }
 }
 
-/// What a view says that has no columns to write.
-pub fn no_columns() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "this has no columns: parquet is for rows")
+/// What a view says that is asked for a form it does not have; the command line forbids to ask.
+pub fn no_such_form() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "this cannot be written in that format")
 }
 
 /// Writes a value on a line of its own.

@@ -1,62 +1,70 @@
-//! HTML in which no text can become markup: markup is what was written into this program, everything else is escaped.
+//! HTML in which no text can become markup: markup is what was written into this program, everything else is escaped by its type.
 
-use std::fmt::Display;
-use std::io::{self, Write};
+use maud::{Markup, PreEscaped, Render, html};
 
 use super::escape::Escape;
 use crate::model::LogText;
 
-/// Writes a page piece by piece; each piece gives the page back for the next one.
-pub struct Html<'w>(&'w mut dyn Write);
-
-impl<'w> Html<'w> {
-    pub fn new(out: &'w mut dyn Write) -> Self {
-        Self(out)
+/// A text as it stands in a log.
+impl Render for LogText {
+    fn render_to(&self, page: &mut String) {
+        page.push_str(&self.for_html());
     }
+}
 
-    /// Markup: only what is known when the program is compiled can be written this way.
-    pub fn raw(&mut self, markup: &'static str) -> io::Result<&mut Self> {
-        self.0.write_all(markup.as_bytes())?;
-        Ok(self)
-    }
+/// A text of ours, between tags or in an attribute. It is escaped as one of a log is: it quotes what stands in logs.
+pub fn shown(text: impl AsRef<str>) -> PreEscaped<String> {
+    PreEscaped(text.as_ref().for_html().into_owned())
+}
 
-    /// A text, between tags or inside a quoted attribute. Ours are escaped, too: they quote what stands in logs.
-    pub fn text(&mut self, text: &str) -> io::Result<&mut Self> {
-        self.0.write_all(text.for_html().as_bytes())?;
-        Ok(self)
-    }
+/// A number, a time, a digest.
+pub fn value(value: impl std::fmt::Display) -> PreEscaped<String> {
+    shown(value.to_string())
+}
 
-    /// A text as it stands in a log.
-    pub fn log(&mut self, text: &LogText) -> io::Result<&mut Self> {
-        self.0.write_all(text.for_html().as_bytes())?;
-        Ok(self)
-    }
-
-    /// A number, a time, a digest.
-    pub fn value(&mut self, value: impl Display) -> io::Result<&mut Self> {
-        self.text(&value.to_string())
-    }
-
-    /// `<dt>label</dt><dd>…</dd>`, with what `write` writes.
-    pub fn item(&mut self, label: &'static str, write: impl FnOnce(&mut Self) -> io::Result<()>) -> io::Result<()> {
-        self.raw("<dt>")?.raw(label)?.raw("</dt><dd>")?;
-        write(self)?;
-        self.raw("</dd>\n")?;
-        Ok(())
-    }
-
-    /// A list, if there is something to list.
-    pub fn list<T>(&mut self, opening: &'static str, items: &[T], write: impl Fn(&mut Self, &T) -> io::Result<()>) -> io::Result<()> {
-        if items.is_empty() {
-            return Ok(());
+/// Sentences of ours in which a command stands between backticks, to be copied.
+pub fn prose(text: &str) -> Markup {
+    html! {
+        @for (number, piece) in text.split('`').enumerate() {
+            @if number % 2 == 1 { code { (shown(piece)) } } @else { (shown(piece)) }
         }
-        self.raw(opening)?;
-        for item in items {
-            self.raw("<li>")?;
-            write(self, item)?;
-            self.raw("</li>\n")?;
-        }
-        self.raw("</ul>\n")?;
-        Ok(())
     }
+}
+
+/// A label, and what stands beside it.
+pub fn item(label: &str, content: &Markup) -> Markup {
+    html! { dt { (label) } dd { (content) } "\n" }
+}
+
+/// A list below a heading, if there is something to list.
+pub fn list<T>(heading: &str, class: &str, items: &[T], each: impl Fn(&T) -> Markup) -> Markup {
+    html! {
+        @if !items.is_empty() {
+            h3 { (heading) }
+            ul class=[(!class.is_empty()).then_some(class)] {
+                @for item in items { li { (each(item)) } "\n" }
+            }
+        }
+    }
+}
+
+/// A table that may be wider than its page: it can be scrolled, with the keyboard, too.
+pub fn table(columns: &[&str], rows: &Markup) -> Markup {
+    let head = html! { tr { @for column in columns { th scope="col" { (column) } } } };
+    wide(&html! { table { thead { (head) } "\n" tbody { "\n" (rows) } } })
+}
+
+/// Anything that may be wider than its page.
+pub fn wide(content: &Markup) -> Markup {
+    html! { div class="wide" tabindex="0" role="group" aria-label="wide, can be scrolled" { (content) } "\n" }
+}
+
+/// A part of the page that is folded until somebody asks for it.
+pub fn part(id: &str, heading: &str, content: &Markup) -> Markup {
+    html! { details class="part" { summary { h2 { (heading) } } "\n" section id=(id) { "\n" (content) } } "\n" }
+}
+
+/// Where there is nothing, a dash.
+pub fn maybe(text: Option<&LogText>) -> Markup {
+    html! { @match text { Some(text) => (text), None => "–" } }
 }

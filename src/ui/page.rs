@@ -55,8 +55,11 @@ impl<'w> Page<'w> {
         writeln!(self.out)
     }
 
-    /// One line, as it is: not wrapped.
+    /// One line, as it is; wrapped two columns in where it is longer than the page.
     pub fn line(&mut self, text: &str) -> io::Result<()> {
+        if width::of(&text.for_terminal()) > self.width {
+            return self.flow(Paint::Plain, "", 2, text);
+        }
         writeln!(self.out, "{}", text.for_terminal())
     }
 

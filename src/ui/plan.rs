@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
 
-use super::format::{Cell, Format, Look, Rows, SCHEMA_VERSION, no_columns, write_line};
+use super::format::{Cell, Format, Look, Rows, SCHEMA_VERSION, no_such_form, write_line};
 use super::page::Page;
 use super::quantity::{bytes, count, counted};
 use crate::source::{PRICES_AS_OF, Plan};
@@ -63,7 +63,7 @@ pub fn write(out: &mut dyn Write, look: Look, command: &'static str, plan: &[Pla
         }
         Format::Ndjson => plan.iter().try_for_each(|source| write_line(out, source)),
         Format::Csv => write_rows(out, plan),
-        Format::Parquet => Err(no_columns()),
+        _ => Err(no_such_form()),
     }
 }
 

@@ -55,9 +55,14 @@ pub fn span(seconds: i64) -> String {
     text
 }
 
-/// How long a run took: `0.4 s`, then as [`span`].
+/// How long a run took: `0.04 s`, `0.4 s`, then as [`span`].
 pub fn elapsed(time: Duration) -> String {
-    if time < Duration::from_secs(60) { format!("{:.1} s", time.as_secs_f64()) } else { span(i64::try_from(time.as_secs()).unwrap_or(i64::MAX)) }
+    let seconds = time.as_secs_f64();
+    // Nothing takes no time.
+    if seconds < 0.095 {
+        return format!("{:.2} s", seconds.max(0.01));
+    }
+    if time < Duration::from_secs(60) { format!("{seconds:.1} s") } else { span(i64::try_from(time.as_secs()).unwrap_or(i64::MAX)) }
 }
 
 #[cfg(test)]

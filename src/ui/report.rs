@@ -10,6 +10,7 @@ mod headline;
 mod index;
 mod next;
 mod picture;
+mod redacted;
 mod repositories;
 mod story;
 
@@ -17,12 +18,15 @@ use std::io::{self, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
 use super::findings::headline;
-use super::html::Html;
+use super::html::shown;
 use super::quantity::count;
 use crate::model::{Coverage, Finding, Severity};
+use choice::Numbers;
+pub use index::when;
 pub use next::{Next, ROWS_MAX as NEXT_MAX};
 pub use repositories::{PolicyKnown, RepositoryLine};
 pub use story::{Ask, Holder, Story};
@@ -49,86 +53,93 @@ pub struct Report<'a> {
     pub interactive: bool,
 }
 
-/// Writes the page.
+/// Writes the page, part by part: each is markup in memory, and gone when it is written.
 pub fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
-    let html = &mut Html::new(out);
-    write_head(html, report)?;
-    html.raw("<body>\n")?;
-    picture::write_patterns(html)?;
-    write_top(html, report)?;
-    html.raw("<main>\n")?;
-    evidence::write_doubts(html, report.coverage)?;
-    write_findings(html, report)?;
-    report.next.map_or(Ok(()), |next| next::write(html, next))?;
-    repositories::write(html, report.repositories)?;
-    evidence::write(html, report.coverage)?;
-    guide::write(html)?;
-    html.raw("</main>\n<footer>Made by tagfall ")?.raw(env!("CARGO_PKG_VERSION"))?.raw(" from CloudTrail logs. Times are UTC.</footer>\n")?;
-    if report.interactive {
-        html.raw("<script>")?.raw(SCRIPT)?.raw("</script>\n")?;
-    }
-    html.raw("</body>\n</html>\n")?;
-    Ok(())
+    let numbers = Numbers::of(report.findings);
+    let mut put = |markup: Markup| out.write_all(markup.into_string().as_bytes());
+    put(head(report))?;
+    put(
+        html! { (PreEscaped("<body>\n")) (PreEscaped(picture::PATTERNS)) (top(report)) (PreEscaped("<main>\n")) (evidence::doubts(report.coverage)) },
+    )?;
+    write_findings(&mut put, report, &numbers)?;
+    report.next.map_or(Ok(()), |next| put(next::page(next)))?;
+    put(repositories::page(report.repositories))?;
+    put(evidence::page(report.coverage))?;
+    put(guide::page())?;
+    put(html! {
+        (PreEscaped("</main>\n"))
+        footer { "Made by tagfall " (env!("CARGO_PKG_VERSION")) " from CloudTrail logs. Times are UTC." } "\n"
+        @if report.interactive { script { (PreEscaped(SCRIPT)) } "\n" }
+        (PreEscaped("</body>\n</html>\n"))
+    })
 }
 
 /// Nothing may be loaded or sent, and nothing may run but the one script that was asked for; it and the style sheet are named by
 /// their hashes.
-fn write_head(html: &mut Html<'_>, report: &Report<'_>) -> io::Result<()> {
-    let choices = choice::style(report.findings);
-    let hash = |parts: &[&str]| STANDARD.encode(parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize());
-    html.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")?;
-    html.raw("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-")?;
-    html.text(&hash(&[STYLE, &choices.concat()]))?.raw("'")?;
-    if report.interactive {
-        html.raw("; script-src 'sha256-")?.text(&hash(&[SCRIPT]))?.raw("'")?;
-    }
-    html.raw("\">\n<meta name=\"referrer\" content=\"no-referrer\">\n")?;
-    html.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n")?;
-    html.raw("<title>Lost container images: ")?.text(&headline(report.coverage, report.findings))?.raw("</title>\n<style>")?;
+fn head(report: &Report<'_>) -> Markup {
     // The choices are letters and numbers of ours.
-    html.raw(STYLE)?;
-    choices.iter().try_for_each(|choice| html.text(choice).map(|_| ()))?;
-    html.raw("</style>\n</head>\n")?;
-    Ok(())
+    let choices = choice::style(report.findings).concat();
+    let hash = |parts: &[&str]| STANDARD.encode(parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize());
+    let script = if report.interactive { format!("; script-src 'sha256-{}'", hash(&[SCRIPT])) } else { String::new() };
+    let style = hash(&[STYLE, &choices]);
+    let policy = format!("default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-{style}'{script}");
+    html! {
+        (DOCTYPE) "\n"
+        (PreEscaped("<html lang=\"en\">\n"))
+        head {
+            "\n" meta charset="utf-8"; "\n"
+            meta http-equiv="Content-Security-Policy" content=(policy); "\n"
+            meta name="referrer" content="no-referrer"; "\n"
+            meta name="viewport" content="width=device-width, initial-scale=1"; "\n"
+            title { "Lost container images: " (headline(report.coverage, report.findings)) } "\n"
+            style { (PreEscaped(STYLE)) (PreEscaped(&choices)) } "\n"
+        }
+        "\n"
+    }
 }
 
 /// The answer in one look: what happened where, how many, how bad, when.
-fn write_top(html: &mut Html<'_>, report: &Report<'_>) -> io::Result<()> {
-    html.raw("<header>\n<h1>")?.text(&headline::what_happened(report))?.raw("</h1>\n<p class=\"lead\">")?;
-    html.text(&headline::verdict(report))?.raw("</p>\n<p>")?;
-    html.text(&evidence::read_text(report.coverage))?.raw("</p>\n<ul class=\"counts\">\n")?;
-    for &severity in Severity::ALL {
-        let number = report.findings.iter().filter(|finding| finding.severity == severity).count() as u64;
-        html.raw("<li class=\"")?.raw(severity.word())?.raw("\"><b>")?.text(&count(number))?.raw("</b> ")?.raw(severity.word())?;
-        html.raw("<small>")?.raw(guide::meaning(severity))?.raw("</small></li>\n")?;
+fn top(report: &Report<'_>) -> Markup {
+    let of = |severity: Severity| report.findings.iter().filter(|finding| finding.severity == severity).count() as u64;
+    html! {
+        header {
+            h1 { (shown(headline::what_happened(report))) } "\n"
+            p class="lead" { (shown(headline::verdict(report))) }
+            p { (evidence::read_text(report.coverage)) } "\n"
+            ul class="counts" {
+                @for severity in Severity::ALL {
+                    li class=(severity.word()) { b { (count(of(*severity))) } " " (severity.word()) small { (guide::meaning(*severity)) } } "\n"
+                }
+            }
+            nav {
+                a href="#findings" { "Findings" } " " a href="#next" { "Who is next" } " " a href="#repositories" { "Repositories" } " "
+                a href="#evidence" { "What was read" } " " a href="#guide" { "How to read this" }
+            }
+        }
+        "\n"
     }
-    html.raw("</ul>\n")?;
-    html.raw("<nav><a href=\"#findings\">Findings</a> <a href=\"#next\">Who is next</a> <a href=\"#repositories\">Repositories</a> ")?;
-    html.raw("<a href=\"#evidence\">What was read</a> <a href=\"#guide\">How to read this</a></nav>\n</header>\n")?;
-    Ok(())
 }
 
-fn write_findings(html: &mut Html<'_>, report: &Report<'_>) -> io::Result<()> {
+fn write_findings(put: &mut impl FnMut(Markup) -> io::Result<()>, report: &Report<'_>, numbers: &Numbers<'_>) -> io::Result<()> {
     let (told, rest) = report.findings.split_at(report.findings.len().min(TOLD_MAX));
     let (rows, unlisted) = rest.split_at(rest.len().min(ROWS_MAX));
-    html.raw("<section id=\"findings\">\n<h2>Findings</h2>\n")?;
     if told.is_empty() {
-        html.raw("<p>None.</p>\n</section>\n")?;
-        return Ok(());
+        return put(html! { section id="findings" { h2 { "Findings" } p { "None." } } "\n" });
     }
-    choice::write(html, report.findings)?;
-    chart::write(html, report.findings)?;
-    index::write(html, told, report)?;
-    if !rows.is_empty() {
-        html.raw("<h3>")?.text(&count(rest.len() as u64))?.raw(" more, in short</h3>\n")?;
-        finding::write_rows(html, rows, report.findings)?;
-    }
-    if !unlisted.is_empty() {
-        html.raw("<p><strong>")?.text(&count(unlisted.len() as u64))?;
-        html.raw(" more findings are not on this page</strong>: <code>tagfall detect --format csv</code> lists them all.</p>\n")?;
-    }
-    html.raw("<div id=\"details\">\n<h2>One by one</h2>\n")?;
-    told.iter().try_for_each(|finding| finding::write(html, finding, report))?;
-    html.raw("</div>\n</section>\n")?;
-    Ok(())
+    put(html! {
+        (PreEscaped("<section id=\"findings\">\n"))
+        h2 { "Findings" } "\n"
+        (choice::page(report.findings)) (chart::page(report.findings)) (index::page(told, report, numbers))
+        @if !rows.is_empty() { h3 { (count(rest.len() as u64)) " more, in short" } (finding::rows(rows, numbers)) }
+        @if !unlisted.is_empty() {
+            p {
+                strong { (count(unlisted.len() as u64)) " more findings are not on this page" }
+                ": " code { "tagfall detect --format csv" } " lists them all."
+            }
+        }
+        (PreEscaped("<div id=\"details\">\n"))
+        h2 { "One by one" } "\n"
+    })?;
+    told.iter().try_for_each(|finding| put(finding::page(finding, report, numbers)))?;
+    put(html! { (PreEscaped("</div>\n</section>\n")) })
 }

@@ -1,10 +1,11 @@
 //! What is said on stderr. Data never goes here, and talk never goes to stdout.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::escape::Escape;
 use crate::failure::Failure;
+use crate::redact::Redactor;
 
 /// Stderr, shared by the run, its progress line and the Ctrl-C handler. Nobody is left to tell when stderr itself cannot
 /// be written to, so that errors of writing are dropped here.
@@ -13,12 +14,23 @@ pub struct Talk {
     terminal: bool,
     /// Whether a progress line stands at the cursor.
     line_drawn: Mutex<bool>,
+    /// Gives pseudonyms for the names in what is said, where somebody asked for that.
+    redactor: OnceLock<Arc<Redactor>>,
 }
 
 impl Talk {
     /// `quiet` leaves only what explains the exit codes 2 and 3.
     pub fn new(quiet: bool) -> Self {
-        Self { quiet, terminal: io::stderr().is_terminal(), line_drawn: Mutex::new(false) }
+        Self { quiet, terminal: io::stderr().is_terminal(), line_drawn: Mutex::new(false), redactor: OnceLock::new() }
+    }
+
+    /// From now on no name is said.
+    pub fn redact(&self, redactor: &Arc<Redactor>) {
+        let _ = self.redactor.set(Arc::clone(redactor));
+    }
+
+    fn shown(&self, text: &str) -> String {
+        self.redactor.get().map_or_else(|| text.to_owned(), |redactor| redactor.text(text))
     }
 
     /// Whether somebody watches a line that is redrawn.
@@ -49,7 +61,7 @@ impl Talk {
     /// Draws a line that the next one replaces. Only for a terminal.
     pub fn draw(&self, text: &str) {
         let columns = terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| usize::from(width.0));
-        let shown: String = text.for_terminal().chars().take(columns.saturating_sub(1)).collect();
+        let shown: String = self.shown(text).for_terminal().chars().take(columns.saturating_sub(1)).collect();
         let mut drawn = self.line_drawn.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = write!(io::stderr().lock(), "\r\x1b[2K{shown}");
         *drawn = true;
@@ -67,7 +79,7 @@ impl Talk {
         let mut stderr = io::stderr().lock();
         for (at, (lead, text)) in lines.iter().enumerate() {
             let name = if at == 0 { "tagfall: " } else { "" };
-            let _ = writeln!(stderr, "{name}{lead}{}", text.for_terminal());
+            let _ = writeln!(stderr, "{name}{lead}{}", self.shown(text).for_terminal());
         }
     }
 }

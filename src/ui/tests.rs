@@ -27,7 +27,15 @@ fn views(format: Format, hostile_world: bool) -> [String; 3] {
     [
         shown(|out| findings::write(out, look(format), &coverage, &[finding])),
         shown(|out| {
-            timelines::write(out, look(format), crate::ui::paint::Style::default(), &coverage, [timeline].into_iter(), std::iter::empty()).map(drop)
+            timelines::write(
+                out,
+                look(format),
+                timelines::Telling { evidence: true, ..Default::default() },
+                &coverage,
+                [timeline].into_iter(),
+                std::iter::empty(),
+            )
+            .map(drop)
         }),
         shown(|out| verdicts::write(out, look(format), &coverage, &verdict)),
     ]
@@ -169,7 +177,7 @@ fn documents_have_the_promised_shape() {
 fn an_empty_list_is_a_document_too() {
     let coverage = coverage();
     let empty = shown(|out| {
-        timelines::write(out, look(Format::Json), crate::ui::paint::Style::default(), &coverage, std::iter::empty(), std::iter::empty()).map(drop)
+        timelines::write(out, look(Format::Json), timelines::Telling::default(), &coverage, std::iter::empty(), std::iter::empty()).map(drop)
     });
     assert_eq!(serde_json::from_str::<Value>(&empty).unwrap()["timelines"], Value::Array(Vec::new()));
     assert_eq!(shown(|out| findings::write(out, look(Format::Ndjson), &coverage, &[])), "");
@@ -195,7 +203,7 @@ fn every_timeline_is_counted_and_written_once() {
     for format in ALL {
         let mut out = Vec::new();
         let written =
-            timelines::write(&mut out, look(format), crate::ui::paint::Style::default(), &coverage, (0..3).map(|_| timeline()), std::iter::empty())
+            timelines::write(&mut out, look(format), timelines::Telling::default(), &coverage, (0..3).map(|_| timeline()), std::iter::empty())
                 .unwrap();
         assert_eq!(written, 3, "{format:?}");
     }
@@ -328,7 +336,7 @@ fn a_report_tells_what_weakens_it_before_anything_else() {
 fn a_report_without_findings_says_so() {
     let page = report_of(&[], false);
     assert!(page.contains("No image was lost that anything still needed, as far as these logs show."));
-    assert!(page.contains("<h2>Findings</h2>\n<p>None.</p>"));
+    assert!(page.contains("<h2>Findings</h2><p>None.</p>"));
     assert!(page.contains("<h1>No lost image that anything still needed</h1>"));
     assert!(!page.contains("<article"));
 }
@@ -339,7 +347,7 @@ fn a_report_of_very_many_findings_stays_a_page() {
     let page = report_of(&many(10_400), false);
     assert_eq!(page.matches("<article ").count(), 500);
     assert!(page.contains("<h3>9,900 more, in short</h3>"));
-    assert_eq!(page.matches("<tr class=\"finding ").count(), 9_900);
+    assert_eq!(page.matches("<tr id=\"f-").count(), 9_900, "each can be linked to");
     assert!(report_of(&many(10_600), false).contains("<strong>100 more findings are not on this page</strong>"));
     // 28 years of losses, a bar a year: worst at the bottom, and every image in one of them.
     let titles: Vec<&str> = page.split("<title>from ").skip(1).filter_map(|rest| rest.split_once(" image")).map(|(title, _)| title).collect();
@@ -368,4 +376,37 @@ fn a_report_of_a_hostile_world_is_well_formed() {
         }
     }
     assert_eq!(open, [""; 0]);
+}
+
+/// In Markdown nothing of a hostile text stands outside a code span or an escaped summary.
+#[test]
+fn no_text_is_markdown() {
+    let (coverage, mut finding, ..) = hostile();
+    for harm in ["](http://x)", "<script>alert(1)</script>", "@everyone", "| a | b |", "`` ` ``", "# heading", "![x](http://x)", "<!-- "] {
+        (finding.summary, finding.repository.name) = (format!("In {harm} it went"), harm.into());
+        finding.advice = vec![format!("run `aws {harm}` {harm}")];
+        let page = shown(|out| findings::write(out, look(Format::Markdown), &coverage, std::slice::from_ref(&finding)));
+        let mut outside = String::new();
+        for line in page.lines() {
+            let mut rest = line;
+            // Spans of one, two, three … backticks, from left to right, as every reader of Markdown finds them.
+            while let Some(at) = rest.find('`') {
+                let fence = rest[at..].bytes().take_while(|byte| *byte == b'`').count();
+                outside.push_str(&rest[..at]);
+                let behind = &rest[at + fence..];
+                let closes = behind.match_indices('`').find(|(end, _)| {
+                    let run = behind[*end..].bytes().take_while(|byte| *byte == b'`').count();
+                    run == fence && !behind[..*end].ends_with('`')
+                });
+                rest = &behind[closes.unwrap_or_else(|| panic!("a fence stays open: {line}")).0 + fence..];
+            }
+            outside.push_str(rest);
+            outside.push('\n');
+        }
+        for mark in ["](", "<script", "@", "http", "<!--", "# h"] {
+            let summaries = outside.lines().filter(|line| !line.starts_with("<details>")).collect::<String>();
+            assert!(!summaries.contains(mark), "{harm}: {mark} stands in {summaries}");
+        }
+        assert!(!page.contains("<script") || page.lines().filter(|line| line.contains("<script")).all(|line| !line.starts_with('<')));
+    }
 }

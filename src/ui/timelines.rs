@@ -8,35 +8,46 @@ use serde::Serialize;
 use super::columns::TableRows;
 use super::coverage;
 use super::escape::Escape;
-use super::format::{Format, Look, Streamed, no_columns, write_document, write_line};
+use super::format::{Format, Look, Streamed, no_such_form, write_document, write_line};
 use super::lanes::{Picture, draw};
 use super::page::Page;
 use super::paint::Style;
 use super::quantity::{count, counted};
-use crate::model::{Coverage, Digest, Order, Repository, StepKind, TagTimeline, Timeline, TimelineStep};
+use crate::model::{Coverage, Digest, LogText, Order, Repository, StepKind, TagTimeline, Timeline, TimelineStep, folded};
 use crate::tables::{cells, engine};
+
+/// How a page of timelines is to look.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Telling {
+    pub style: Style,
+    /// Every step with its event and object.
+    pub evidence: bool,
+}
 
 /// Writes timelines, in the order given, and says how many there were. The lives of tags stand in the document and on the page; as
 /// rows and as lines there are images alone.
 pub fn write(
     out: &mut dyn Write,
     look: Look,
-    style: Style,
+    telling: Telling,
     coverage: &Coverage,
     timelines: impl Iterator<Item = Timeline>,
     tags: impl Iterator<Item = TagTimeline>,
 ) -> io::Result<u64> {
     let mut written = 0;
+    let style = telling.style;
     let counted = timelines.inspect(|_| written += 1);
     match look.format {
-        Format::Table => write_page(&mut Page::new(out, look.columns).styled(style), coverage, counted, tags)?,
+        Format::Table => write_page(&mut Page::new(out, look.columns).styled(style), coverage, counted, tags, telling.evidence)?,
         Format::Json => {
             let (timelines, tags) = (Streamed(Slot::new(Some(counted))), Streamed(Slot::new(Some(tags))));
             write_document(out, "timeline", coverage, Body { timelines, tags })?;
         }
         Format::Ndjson => counted.into_iter().try_for_each(|timeline| write_line(out, &timeline))?,
         Format::Csv => write_rows(out, counted)?,
-        Format::Parquet => return Err(no_columns()),
+        Format::Markdown => super::markdown::write_timelines(out, coverage, counted, tags)?,
+        Format::Timesketch => super::timesketch::write_timelines(out, counted)?,
+        _ => return Err(no_such_form()),
     }
     Ok(written)
 }
@@ -52,32 +63,38 @@ fn write_page(
     coverage: &Coverage,
     timelines: impl Iterator<Item = Timeline>,
     tags: impl Iterator<Item = TagTimeline>,
+    evidence: bool,
 ) -> io::Result<()> {
     coverage::write_head(page, coverage)?;
-    write_tags(page, tags)?;
+    write_tags(page, tags, evidence)?;
     let mut repository: Option<Repository> = None;
     for timeline in timelines {
         if repository.as_ref() != Some(&timeline.repository) {
             write_repository(page, &timeline.repository)?;
             repository = Some(timeline.repository.clone());
         }
-        write_timeline(page, &timeline)?;
+        write_timeline(page, &timeline, evidence)?;
     }
     if repository.is_none() {
         page.line("No timelines.")?;
+    } else if !evidence {
+        page.point(0, "", "--evidence lists the steps of each, with their events and objects.")?;
+        if !coverage.failures.is_empty() {
+            page.blank()?;
+        }
     }
     coverage::write_failures(page, coverage)
 }
 
 /// Each under the heading of its repository.
-fn write_tags(page: &mut Page<'_>, tags: impl Iterator<Item = TagTimeline>) -> io::Result<()> {
+fn write_tags(page: &mut Page<'_>, tags: impl Iterator<Item = TagTimeline>, evidence: bool) -> io::Result<()> {
     let mut repository: Option<Repository> = None;
     for tag in tags {
         if repository.as_ref() != Some(&tag.repository) {
             write_repository(page, &tag.repository)?;
             repository = Some(tag.repository.clone());
         }
-        super::tags::write(page, &tag)?;
+        super::tags::write(page, &tag, evidence)?;
     }
     Ok(())
 }
@@ -88,22 +105,25 @@ fn write_repository(page: &mut Page<'_>, repository: &Repository) -> io::Result<
     page.blank()
 }
 
-fn write_timeline(page: &mut Page<'_>, timeline: &Timeline) -> io::Result<()> {
+fn write_timeline(page: &mut Page<'_>, timeline: &Timeline, evidence: bool) -> io::Result<()> {
     page.point(2, "", &headline(timeline))?;
     write_relatives(page, "child of", &timeline.parents)?;
     write_relatives(page, "holds", &timeline.children)?;
-    if let Some(picture) = Picture::of_life(timeline) {
+    let picture = Picture::of_life(timeline);
+    // Where there is nothing to draw, the steps are all that there is to see.
+    let in_words = picture.is_none() && !evidence;
+    if let Some(picture) = picture {
         let drawn = draw::lines(&picture, page.width() - 4, page.style());
         drawn.iter().try_for_each(|line| page.painted(4, line))?;
     }
-    for run in runs_of_steps(&timeline.steps) {
-        run.first().map_or(Ok(()), |step| page.point(4, "", &step_text(step, run)))?;
+    for run in runs_of_steps(&timeline.steps).into_iter().filter(|_| evidence || in_words) {
+        run.first().map_or(Ok(()), |step| page.point(4, "", &step_text(step, run, evidence)))?;
     }
     page.blank()
 }
 
 /// `sha256:0123456789ab  expired  v7, latest  (open start, 2 lives)`.
-fn headline(timeline: &Timeline) -> String {
+pub(super) fn headline(timeline: &Timeline) -> String {
     let mut parts = vec![timeline.digest.short(), timeline.state.word().to_owned()];
     let tags: Vec<_> = timeline.tags.iter().map(|tag| tag.for_terminal()).collect();
     parts.push(if tags.is_empty() { "without a tag".to_owned() } else { format!("tagged {}", tags.join(", ")) });
@@ -139,7 +159,7 @@ fn repeats(step: &TimelineStep, other: &TimelineStep) -> bool {
 }
 
 /// `2026-03-02T10:00:09Z tag_lost v7 to sha256:… by ARN in KEY#3`.
-fn step_text(step: &TimelineStep, run: &[TimelineStep]) -> String {
+pub(super) fn step_text(step: &TimelineStep, run: &[TimelineStep], evidence: bool) -> String {
     let mut text = format!("{} {}", step.time, step.kind.word());
     if let Some(tag) = &step.tag {
         text.push_str(&format!(" {}", tag.for_terminal()));
@@ -155,9 +175,18 @@ fn step_text(step: &TimelineStep, run: &[TimelineStep]) -> String {
         text.push_str(&format!(" (order {})", step.order.word()));
     }
     if let Some(actor) = &step.event.actor {
-        text.push_str(&format!(" by {}", actor.for_terminal()));
+        text.push_str(&by(actor, evidence));
+    }
+    if !evidence {
+        return text;
     }
     text + &format!(" in {}#{}", step.event.object.for_terminal(), step.event.record)
+}
+
+/// ` by ARN`, or by a session's role.
+pub(super) fn by(actor: &LogText, evidence: bool) -> String {
+    let name = if evidence { actor.clone() } else { folded([actor.raw()]).into_iter().next().map_or_else(|| actor.clone(), LogText::from) };
+    format!(" by {}", name.for_terminal())
 }
 
 fn write_rows(out: &mut dyn Write, mut timelines: impl Iterator<Item = Timeline>) -> io::Result<()> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::coverage;
 use super::escape::Escape;
 use super::findings::event_text;
-use super::format::{Cell, Format, Look, Rows, no_columns, write_document, write_line};
+use super::format::{Cell, Format, Look, Rows, no_such_form, write_document, write_line};
 use super::page::Page;
 use super::quantity::count;
 use crate::model::{Basis, Coverage, Moment, Repository, Sentence, Verdict};
@@ -22,7 +22,8 @@ pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, verdict: &Ver
         Format::Json => write_document(out, "explain", coverage, Body { verdict }),
         Format::Ndjson => write_line(out, verdict),
         Format::Csv => write_rows(out, verdict),
-        Format::Parquet => Err(no_columns()),
+        Format::Markdown => super::markdown::write_verdict(out, coverage, verdict),
+        _ => Err(no_such_form()),
     }
 }
 
@@ -56,7 +57,7 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, verdict: &Verdict) -> io
 }
 
 /// The moment that the answer speaks of, and what was there then; nothing where that is the end of the logs.
-fn moment(moment: &Moment) -> Option<String> {
+pub(super) fn moment(moment: &Moment) -> Option<String> {
     let what = match moment.basis {
         Basis::Asked => "asked for with --at",
         Basis::FailedPull => "the last pull in the logs that failed",
@@ -68,7 +69,7 @@ fn moment(moment: &Moment) -> Option<String> {
 }
 
 /// The tag and the digest, each there, gone or not known.
-fn exists(verdict: &Verdict) -> String {
+pub(super) fn exists(verdict: &Verdict) -> String {
     let tell = |known: Option<bool>| known.map_or("not known", |there| if there { "yes" } else { "no" });
     let points = verdict.exists.tag_points_to.map(|digest| format!(" (it points to {})", digest.short())).unwrap_or_default();
     format!("tag: {}{points}; digest: {}", tell(verdict.exists.tag_exists), tell(verdict.exists.digest_exists))

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::columns::TableRows;
 use super::escape::Escape;
-use super::format::{Format, Look, no_columns, write_document, write_line};
+use super::format::{Format, Look, no_such_form, write_document, write_line};
 use super::page::Page;
 use super::quantity::{bytes, count, counted};
 use crate::model::{
@@ -29,7 +29,7 @@ pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, verification:
         Format::Json => write_document(out, "verify", coverage, Body { verification }),
         Format::Ndjson => verification.objects.iter().try_for_each(|object| write_line(out, object)),
         Format::Csv => write_rows(out, &verification.objects),
-        Format::Parquet => Err(no_columns()),
+        _ => Err(no_such_form()),
     }
 }
 

@@ -9,7 +9,7 @@ use super::columns::TableRows;
 use super::coverage;
 use super::escape::Escape;
 use super::findings::{event_text, write_names};
-use super::format::{Format, Look, Streamed, no_columns, write_document, write_line};
+use super::format::{Format, Look, Streamed, no_such_form, write_document, write_line};
 use super::page::Page;
 use super::quantity::{count, counted};
 use crate::model::{Coverage, Outcome, WhatIf, WhatIfTotals};
@@ -36,7 +36,8 @@ pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, view: &View<'
         }
         Format::Ndjson => list.into_iter().try_for_each(|element| write_line(out, &element)),
         Format::Csv => write_rows(out, list),
-        Format::Parquet => Err(no_columns()),
+        Format::Markdown => super::markdown::write_whatif(out, coverage, view, list),
+        _ => Err(no_such_form()),
     }
 }
 
@@ -62,7 +63,7 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, view: &View<'_>, list: i
     Ok(())
 }
 
-fn headline(in_force: bool, totals: &WhatIfTotals) -> String {
+pub(super) fn headline(in_force: bool, totals: &WhatIfTotals) -> String {
     let differing = totals.other_rule + totals.other_run + totals.predicted_only + totals.logged_only;
     let runs = counted(totals.runs_logged + totals.runs_modelled, "run", "runs");
     if in_force {

@@ -25,7 +25,9 @@ pub fn notes(history: &History, supposition: &Supposition, totals: &WhatIfTotals
     } else {
         let differing = totals.other_rule + totals.other_run + totals.predicted_only + totals.logged_only;
         let verdict = if differing == 0 { "reproduces every logged expiry" } else { "does not reproduce all of the logged expiries" };
-        notes.push(format!("The policy in force {verdict}: {} agree, {differing} differ.", totals.agrees));
+        let agree = if totals.agrees == 1 { "agrees" } else { "agree" };
+        let differ = if differing == 1 { "differs" } else { "differ" };
+        notes.push(format!("The policy in force {verdict}: {} {agree}, {differing} {differ}.", totals.agrees));
     }
     let gaps: u64 = history.gaps().iter().map(|gap| gap.records).sum();
     if gaps > 0 {

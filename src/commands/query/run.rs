@@ -13,13 +13,14 @@ use crate::commands::gather::{budget, watched};
 use crate::commands::machine;
 use crate::commands::{Ending, destination, interrupt, nothing, sources, values};
 use crate::decode::Wanted;
+use crate::decode::seen::SeenEvents;
 use crate::detect;
 use crate::failure::Failure;
 use crate::lake::LakeFeed;
 use crate::model::{Coverage, Filter, Seen};
 use crate::pipeline::{self, Budget};
 use crate::source::{Feed, Shelf};
-use crate::sql::{Answer, Catalog, Export, Gathered, Gathering, Limits, Ordered, Query, Spill, SqlError, named};
+use crate::sql::{Answer, Catalog, Doubtful, Export, Gathered, Gathering, Limits, Ordered, Query, Settled, Spill, SqlError, named};
 use crate::tables::{self, rows};
 use crate::ui;
 use crate::ui::answer::parts::{self, Origin, Parts};
@@ -36,6 +37,8 @@ enum Way {
     Best,
     Uncounted,
     Rows,
+    /// Everything that is there, whatever the query's LIMIT.
+    All,
 }
 
 /// Rows that go out as they come, and where they come from.
@@ -224,12 +227,13 @@ impl Args {
                 Way::Best => gathering,
                 Way::Uncounted => gathering.without_counting(),
                 Way::Rows => gathering.over_rows(),
+                Way::All => gathering.to_the_end(),
             };
             let (coverage, collectors) = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| {
                 pipeline::scan(self.paced(run, query), wanted, || gathering.collector())
             });
             let gathered = gathering.finish(collectors);
-            Ok((feeds, coverage, gathered))
+            Ok((feeds, coverage, gathering, gathered))
         };
         let mut done = gather(Way::Best)?;
         for way in [Way::Uncounted, Way::Rows] {
@@ -237,7 +241,18 @@ impl Args {
                 done = gather(way)?;
             }
         }
-        let (feeds, mut coverage, gathered) = done;
+        let (mut feeds, mut coverage, mut gathering, mut gathered) = done;
+        for is_all in [false, true] {
+            let Ok(Gathered::Doubtful(doubtful)) = gathered else { break };
+            let (settled, dropped) = self.settle(talk, doubtful, &coverage, (&narrowed, asked), wanted, cancelled)?;
+            // Those that were dropped counted towards the LIMIT.
+            if !is_all && dropped > 0 && query.scan().limit.is_some() {
+                (feeds, coverage, gathering, gathered) = gather(Way::All)?;
+                continue;
+            }
+            gathered = gathering.settled(settled);
+            break;
+        }
         // Where no event can be meant (`eventname = 'a' AND eventname = 'b'`), none is read, and that is no empty folder.
         if !query.scan().is_nothing() {
             self.finish(talk, &feeds, asked, &mut coverage, &Seen::default(), reading)?;
@@ -260,6 +275,34 @@ impl Args {
     fn jobs(&self) -> NonZeroUsize {
         let by_memory = usize::try_from(machine::memory(self.common.limits.max_memory) / WORKER_BYTES).unwrap_or(usize::MAX);
         self.common.jobs().min(NonZeroUsize::new(by_memory).unwrap_or(NonZeroUsize::MIN))
+    }
+
+    /// Drops rows of copies that do not stand, and says how many. `filters`: what is read, and of that what is admitted.
+    fn settle(
+        &self,
+        talk: &Arc<Talk>,
+        doubtful: Doubtful,
+        coverage: &Coverage,
+        filters: (&Filter, &Filter),
+        wanted: Wanted<'_>,
+        cancelled: &AtomicBool,
+    ) -> Result<(Settled, usize), Failure> {
+        let refused = |error: SqlError| not_answered(&error);
+        // Of more events than can be told apart the number of copies is not known.
+        if coverage.records_duplicate == 0 && coverage.records <= SeenEvents::EVENTS_MAX {
+            return Ok((doubtful.as_they_are().map_err(refused)?, 0));
+        }
+        if self.common.sources.iter().any(|spec| spec == "-") {
+            let failure = Failure::new(
+                "some events come more than once, and the copies differ in what is asked: to tell which of them stands, the sources have to be read twice, and standard input can be read once",
+            );
+            return Err(failure.advise("save it to a file and name that, or ingest it and ask the lake"));
+        }
+        let feeds = self.open(talk, filters.0)?;
+        let (_, collectors) =
+            watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| pipeline::scan(run, wanted, || doubtful.collector(filters.1)));
+        let places = collectors.into_iter().map(crate::sql::Places::finish).collect::<Result<Vec<_>, _>>().map_err(refused)?;
+        doubtful.settle(places).map_err(refused)
     }
 
     /// A query that stops early reads with one worker: which rows come first must not depend on chance.

@@ -13,6 +13,9 @@ pub(super) struct Drift {
 }
 
 const NAMES: [&[u8]; 4] = [b"\"requestParameters", b"\"responseElements", b"\"serviceEventDetails", b"\"resources"];
+/// Members that a tool has written beside one another begin with those of the caller, near the beginning of the record.
+const FLATTENED: [&[u8]; 2] = [b"\"userIdentity.", b"\"userIdentity_"];
+const BEGINNING_BYTES: usize = 200;
 const OTHERS: [&[u8]; 4] = [b"\"errorCode\":\"", b"\"sharedEventID\":\"", b"\"userIdentity\":\"", b"\"additionalEventData\":\""];
 
 impl Default for Drift {
@@ -26,7 +29,9 @@ impl Drift {
     pub(super) fn is_in(&self, text: &[u8], piece: &Piece) -> bool {
         let Some(record) = text.get(piece.start..piece.end) else { return false };
         let named = |at: usize| record.get(..=at).is_some_and(|before| NAMES.iter().any(|name| before.ends_with(name)));
-        let suspected = self.plural.find_iter(record).any(named) || self.others.iter().any(|other| other.find(record).is_some());
+        let beginning = record.get(..record.len().min(BEGINNING_BYTES)).unwrap_or_default();
+        let flattened = FLATTENED.iter().any(|name| memchr::memmem::find(beginning, name).is_some());
+        let suspected = flattened || self.plural.find_iter(record).any(named) || self.others.iter().any(|other| other.find(record).is_some());
         suspected && Fields::read(record, 0).is_ok_and(|(fields, _)| fields.has_drifted())
     }
 }

@@ -130,7 +130,7 @@ impl Values {
         Some(Self::Map { validity: array.validity().cloned(), of_row, keys: Box::new(keys), values: Box::new(values) })
     }
 
-    fn is_null(&self, row: usize) -> bool {
+    pub(super) fn is_null(&self, row: usize) -> bool {
         let invalid = |validity: &Option<Bitmap>| validity.as_ref().is_some_and(|validity| !validity.get(row).unwrap_or(false));
         match self {
             Self::Text(array) => row >= array.len() || array.is_null(row),
@@ -148,6 +148,11 @@ impl Values {
 
     /// A value as the text that it is, or as JSON; `None` where there is none.
     pub(super) fn text(&self, row: usize) -> Option<Cow<'_, str>> {
+        self.text_within(row, usize::MAX)
+    }
+
+    /// The same; of one that is longer than `limit` only a beginning beyond that is made.
+    pub(super) fn text_within(&self, row: usize, limit: usize) -> Option<Cow<'_, str>> {
         if self.is_null(row) {
             return None;
         }
@@ -157,14 +162,14 @@ impl Values {
             Self::Times(values) => values.get(row).copied().flatten().map(|millis| Cow::Owned(Timestamp::from_millis(millis).to_string())),
             _ => {
                 let mut out = Vec::new();
-                self.write(&mut out, row, &|name| known_inside(name).to_owned());
+                self.write(&mut out, row, &|name| known_inside(name).to_owned(), limit);
                 String::from_utf8(out).ok().map(Cow::Owned)
             }
         }
     }
 
     /// Writes a value as JSON. `respell` gives members their names.
-    fn write(&self, out: &mut Vec<u8>, row: usize, respell: &dyn Fn(&str) -> String) {
+    fn write(&self, out: &mut Vec<u8>, row: usize, respell: &dyn Fn(&str) -> String, limit: usize) {
         if self.is_null(row) {
             return out.extend_from_slice(b"null");
         }
@@ -174,15 +179,18 @@ impl Values {
             Self::Floats(values) => out.extend_from_slice(values.get(row).copied().flatten().unwrap_or_default().to_string().as_bytes()),
             Self::Flags(array) => out.extend_from_slice(if array.value(row) { b"true" } else { b"false" }),
             Self::Object { members, .. } => {
-                write_object(out, members.iter().map(|(name, _)| name.as_str()).zip(members.iter().map(|(_, values)| values)), row, respell)
+                write_object(out, members.iter().map(|(name, _)| name.as_str()).zip(members.iter().map(|(_, values)| values)), row, respell, limit)
             }
             Self::List { of_row, elements, .. } => {
                 out.push(b'[');
                 for (number, element) in of_row.get(row).cloned().unwrap_or_default().enumerate() {
+                    if out.len() > limit {
+                        return;
+                    }
                     if number > 0 {
                         out.push(b',');
                     }
-                    elements.write(out, element, respell);
+                    elements.write(out, element, respell, limit);
                 }
                 out.push(b']');
             }
@@ -190,9 +198,12 @@ impl Values {
                 out.push(b'{');
                 let mut first = true;
                 for entry in of_row.get(row).cloned().unwrap_or_default().filter(|entry| !values.is_null(*entry)) {
+                    if out.len() > limit {
+                        return;
+                    }
                     let Some(key) = keys.text(entry) else { continue };
                     write_key(out, &respell(&key), &mut first);
-                    values.write(out, entry, respell);
+                    values.write(out, entry, respell, limit);
                 }
                 out.push(b'}');
             }
@@ -207,12 +218,16 @@ pub(super) fn write_object<'v>(
     members: impl Iterator<Item = (&'v str, &'v Values)>,
     row: usize,
     respell: &dyn Fn(&str) -> String,
+    limit: usize,
 ) {
     out.push(b'{');
     let mut first = true;
     for (name, values) in members.filter(|(_, values)| !values.is_null(row)) {
+        if out.len() > limit {
+            return;
+        }
         write_key(out, &respell(name), &mut first);
-        values.write(out, row, respell);
+        values.write(out, row, respell, limit);
     }
     out.push(b'}');
 }

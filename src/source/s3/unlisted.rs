@@ -47,7 +47,8 @@ impl Lister {
             TroubleKind::Fatal(kind) => *kind,
             TroubleKind::Frozen | TroubleKind::Refused => FatalKind::Refused,
         };
-        let profile = self.session.shared.options.profile.as_ref().filter(|_| kind == FatalKind::NoCredentials);
+        let options = &self.session.shared.options;
+        let profile = options.profile.as_ref().or(options.profile_of_environment.as_ref()).filter(|_| kind == FatalKind::NoCredentials);
         let profile = profile.map_or_else(String::new, |profile| format!("profile {profile}: "));
         self.session.fatal(kind, profile + &defeat.trouble.detail)
     }

@@ -7,14 +7,14 @@ use crate::tables::Rows;
 use crate::tables::events::IDENTITY;
 
 /// The columns of a piece that tell its rows apart.
-struct Told<'p> {
-    identities: &'p Int64Chunked,
+pub(super) struct Told<'p> {
+    pub(super) identities: &'p Int64Chunked,
     objects: &'p StringChunked,
     records: &'p Int64Chunked,
 }
 
 impl<'p> Told<'p> {
-    fn of(piece: &'p Rows) -> Result<Self> {
+    pub(super) fn of(piece: &'p Rows) -> Result<Self> {
         let column = |name: &str| {
             let found = piece.columns.iter().find(|(column, _)| *column == name);
             found.map(|(_, column)| column).ok_or_else(|| SqlError::new("a column is missing"))
@@ -23,7 +23,7 @@ impl<'p> Told<'p> {
     }
 
     /// Where a row stands.
-    fn place(&self, row: u32) -> (Option<&'p str>, Option<i64>) {
+    pub(super) fn place(&self, row: u32) -> (Option<&'p str>, Option<i64>) {
         (self.objects.get(row as usize), self.records.get(row as usize))
     }
 }

@@ -1,9 +1,11 @@
 //! Rows that do not fit into memory while they are gathered: on disk, and found again piece by piece.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use polars::prelude::{BooleanChunked, NewChunkedArray};
 
+use super::rivals::{First, Refused};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::relation::{Field, Relation};
 use crate::sql::spill::Spill;
@@ -63,10 +65,10 @@ impl Heap {
         let count = rows_of(bytes, rows.height, self.piece_bytes);
         let (mut all, mut identities) = (Relation { height: rows.height, ..Relation::default() }, None);
         for (name, column) in &rows.columns {
-            match *name {
-                IDENTITY => identities = Some(column.clone()),
-                name => all.push(Field::new(name, TABLE.kind_of(name).unwrap_or(Kind::Unknown)), column.clone()),
+            if *name == IDENTITY {
+                identities = Some(column.clone());
             }
+            all.push(Field::new(*name, TABLE.kind_of(name).unwrap_or(Kind::Unknown)), column.clone());
         }
         for start in (0..all.height).step_by(count) {
             let piece = all.slice(start, count);
@@ -94,14 +96,15 @@ impl Heap {
         Ok(())
     }
 
-    /// All rows that were put aside, without second copies.
-    pub fn stored(&self) -> Result<Option<Stored>> {
+    /// All rows that were put aside, without second copies. To `suspects` go the events of which a record may have been `refused`.
+    pub fn stored(&self, refused: Option<&Refused>, suspects: &mut HashSet<i64>) -> Result<Option<Stored>> {
         let Some(files) = self.files.lock().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(None) };
         let files = Arc::try_unwrap(files).map_err(|_| SqlError::new("a worker is still at work"))?;
         let (fields, blocks) = files.blocks.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut copies: Vec<Vec<bool>> = vec![Vec::new(); blocks.len()];
         for share in 0..files.told.count() {
-            for (piece, row) in second_copies(&files.told, share)? {
+            let may_differ = |identity: i64| refused.is_some_and(|refused| refused.may_hold(identity));
+            for (piece, row) in second_copies(&files.told, share, &may_differ, suspects)? {
                 if let (Some(copies), Some(block)) = (copies.get_mut(piece), blocks.get(piece)) {
                     copies.resize(block.height, false);
                     if let Some(slot) = copies.get_mut(row) {
@@ -116,7 +119,7 @@ impl Heap {
 }
 
 /// Of the copies of each event in a share, all but the one whose place comes first: piece and row.
-fn second_copies(told: &Spread, share: usize) -> Result<Vec<(usize, usize)>> {
+fn second_copies(told: &Spread, share: usize, may_differ: &dyn Fn(i64) -> bool, suspects: &mut HashSet<i64>) -> Result<Vec<(usize, usize)>> {
     struct Copy {
         identity: i64,
         object: u32,
@@ -152,6 +155,7 @@ fn second_copies(told: &Spread, share: usize) -> Result<Vec<(usize, usize)>> {
         }
     }
     let rank = |object: u32| ranks.get(object as usize).copied().unwrap_or_default();
+    suspects.extend(copies.iter().map(|copy| copy.identity).filter(|identity| may_differ(*identity)));
     copies.sort_unstable_by_key(|copy| (copy.identity, rank(copy.object), copy.record, copy.piece, copy.row));
     let same = copies.chunk_by(|one, other| one.identity == other.identity);
     Ok(same.flat_map(|copies| copies.iter().skip(1)).map(|copy| (copy.piece, copy.row)).collect())
@@ -176,6 +180,27 @@ impl Stored {
     /// What all of them take in memory, about.
     pub fn bytes(&self) -> u64 {
         self.pieces.iter().map(|(block, _)| block.bytes()).sum()
+    }
+
+    /// Of the events whose first places are known, drops the rows that stand elsewhere; how many there were.
+    pub fn keep_first(&mut self, first: &First) -> Result<usize> {
+        let mut dropped = 0;
+        for at in 0..self.pieces.len() {
+            let Some((block, copies)) = self.pieces.get_mut(at) else { continue };
+            let rows = self.pile.get(block, &self.fields)?;
+            let column = |name: &str| rows.fields.iter().position(|field| field.name == name).and_then(|at| rows.columns.get(at));
+            let (Some(identities), Some(objects), Some(records)) = (column(IDENTITY), column("object"), column("record")) else { continue };
+            let (identities, objects, records) = (identities.i64()?, objects.str()?, records.i64()?);
+            copies.resize(block.height, false);
+            for (row, copy) in copies.iter_mut().enumerate().filter(|(_, copy)| !**copy) {
+                let place = identities.get(row).and_then(|identity| first.get(&identity));
+                if place.is_some_and(|(object, record)| objects.get(row) != Some(object) || records.get(row) != Some(*record)) {
+                    *copy = true;
+                    dropped += 1;
+                }
+            }
+        }
+        Ok(dropped)
     }
 
     /// No rows.

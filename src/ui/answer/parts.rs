@@ -61,7 +61,7 @@ impl Parts<'_> {
                 writer.finish().map_err(io::Error::other)?;
                 Ok(rows)
             }
-            Format::Json | Format::Table => {
+            _ => {
                 let (left, mut shown) = (AtomicUsize::new(rows_max), Vec::new());
                 let cells = |part: &Answer| Ok(cells_of(part, left.load(Ordering::Relaxed)));
                 let rows = self.each(cells, |mut cells| {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Telling, event_text, headline, is_move, lost, order, subject, taken_by, write_names, write_principals};
+use super::{Telling, event_text, headline, lost, order, subject, taken_by, write_names, write_principals};
 use crate::alerts::{News, id_of_loss};
 use crate::model::{Coverage, Deleted, EventRef, Finding, FindingKind, Severity, Usage, folded};
 use crate::ui::coverage;
@@ -136,7 +136,7 @@ fn told(event: &EventRef, evidence: bool) -> String {
 }
 
 fn write_events(page: &mut Page<'_>, finding: &Finding, evidence: bool) -> io::Result<()> {
-    let displaced = is_move(finding.kind);
+    let displaced = finding.kind.is_move();
     match &finding.first_push {
         Some(event) => page.item(2, "first push", &told(event, evidence))?,
         None if displaced => page.item(2, "first push", "before the logs")?,

@@ -1,9 +1,8 @@
 //! When images were lost: a bar for each day, week or month, by severity.
 
-use std::io;
+use maud::{Markup, html};
 
 use crate::model::{Finding, Severity, Timestamp};
-use crate::ui::html::Html;
 use crate::ui::quantity::counted;
 
 const DAY: i64 = 86_400;
@@ -20,12 +19,12 @@ fn when(finding: &Finding) -> Option<Timestamp> {
 }
 
 /// Nothing where fewer than two losses have a time: the findings themselves say it better.
-pub fn write(html: &mut Html<'_>, findings: &[Finding]) -> io::Result<()> {
+pub fn page(findings: &[Finding]) -> Markup {
     let days: Vec<(i64, Severity)> =
         findings.iter().filter_map(|finding| Some((when(finding)?.seconds().div_euclid(DAY), finding.severity))).collect();
-    let (Some(first), Some(last)) = (days.iter().map(|(day, _)| *day).min(), days.iter().map(|(day, _)| *day).max()) else { return Ok(()) };
+    let (Some(first), Some(last)) = (days.iter().map(|(day, _)| *day).min(), days.iter().map(|(day, _)| *day).max()) else { return html! {} };
     if days.len() < 2 {
-        return Ok(());
+        return html! {};
     }
     let (width, word) = WIDTHS.into_iter().find(|(width, _)| (last - first) / width < BARS_MAX).unwrap_or(WIDTHS[3]);
     let bars = (last - first) / width + 1;
@@ -37,32 +36,41 @@ pub fn write(html: &mut Html<'_>, findings: &[Finding]) -> io::Result<()> {
         }
     }
     let highest = heights.iter().map(|bar| bar.iter().sum::<u64>()).max().unwrap_or(1).max(1);
-    html.raw("<figure><figcaption>Images lost, a bar for every ")?.raw(word)?.raw("; the highest is ")?.value(highest)?.raw("</figcaption>\n")?;
-    html.raw("<svg class=\"chart\" viewBox=\"0 0 1000 110\" role=\"img\" aria-label=\"Images lost over time\">\n")?;
-    for (n, bar) in (0_i64..).zip(&heights) {
-        let title = format!("from {}: {}", day_text(first + n * width), counted(bar.iter().sum(), "image", "images"));
-        write_bar(html, &title, (20 + n * WIDTH / bars, (WIDTH / bars - 1).clamp(1, 40)), bar, highest)?;
+    let title = |n: i64, bar: &Bar| format!("from {}: {}", day_text(first + n * width), counted(bar.iter().sum(), "image", "images"));
+    html! {
+        figure {
+            figcaption { "Images lost, a bar for every " (word) "; the highest is " (highest) } "\n"
+            svg class="chart" viewBox="0 0 1000 110" role="img" aria-label="Images lost over time" {
+                @for (n, heights) in (0_i64..).zip(&heights) {
+                    (bar(&title(n, heights), (20 + n * WIDTH / bars, (WIDTH / bars - 1).clamp(1, 40)), heights, highest))
+                }
+                text x="20" y="104" { (day_text(first)) }
+                text x="980" y="104" text-anchor="end" { (day_text(last)) }
+            }
+        }
+        "\n"
     }
-    html.raw("<text x=\"20\" y=\"104\">")?.text(&day_text(first))?.raw("</text>\n<text x=\"980\" y=\"104\" text-anchor=\"end\">")?;
-    html.text(&day_text(last))?.raw("</text>\n</svg></figure>\n")?;
-    Ok(())
 }
 
+/// How many of each severity.
+type Bar = [u64; Severity::ALL.len()];
+
 /// The worst stands at the bottom, where heights are easiest to compare.
-fn write_bar(html: &mut Html<'_>, title: &str, (x, width): (i64, i64), bar: &[u64; Severity::ALL.len()], highest: u64) -> io::Result<()> {
-    html.raw("<g><title>")?.text(title)?.raw("</title>\n")?;
+fn bar(title: &str, (x, width): (i64, i64), bar: &Bar, highest: u64) -> Markup {
+    let top = |number: u64| HEIGHT - i64::try_from(u128::from(number) * HEIGHT as u128 / u128::from(highest)).unwrap_or(0);
     let mut below = 0;
+    let mut pieces = Vec::new();
     for (severity, number) in Severity::ALL.iter().zip(bar) {
-        let top = |number: u64| HEIGHT - i64::try_from(u128::from(number) * HEIGHT as u128 / u128::from(highest)).unwrap_or(0);
         let (upper, lower) = (top(below + number), top(below));
-        if upper < lower {
-            html.raw("<rect class=\"")?.raw(severity.word())?.raw("\" x=\"")?.value(x)?.raw("\" y=\"")?.value(upper + 8)?;
-            html.raw("\" width=\"")?.value(width)?.raw("\" height=\"")?.value(lower - upper)?.raw("\"/>\n")?;
-        }
+        pieces.extend((upper < lower).then_some((severity.word(), upper, lower)));
         below += number;
     }
-    html.raw("</g>\n")?;
-    Ok(())
+    html! {
+        g {
+            title { (title) }
+            @for (class, upper, lower) in pieces { rect class=(class) x=(x) y=(upper + 8) width=(width) height=(lower - upper) {} }
+        }
+    }
 }
 
 fn day_text(day: i64) -> String {

@@ -1,10 +1,10 @@
 //! Which findings are shown: boxes for severities and a list of repositories. The style sheet hides the others; there is no script.
 
 use std::collections::HashMap;
-use std::io;
+
+use maud::{Markup, html};
 
 use crate::model::{Finding, Repository, Severity};
-use crate::ui::html::Html;
 use crate::ui::quantity::count;
 
 /// How many repositories can be chosen.
@@ -32,12 +32,9 @@ impl<'f> Numbers<'f> {
         Self(repositories(findings).into_iter().enumerate().map(|(n, (name, _))| (name, n)).collect())
     }
 
-    /// The class of what belongs to the repository.
-    pub fn write(&self, html: &mut Html<'_>, repository: &Repository) -> io::Result<()> {
-        match self.0.get(repository) {
-            Some(number) => html.raw(" r")?.value(number).map(|_| ()),
-            None => Ok(()),
-        }
+    /// The class of what belongs to the repository, with a space before it.
+    pub fn class(&self, repository: &Repository) -> String {
+        self.0.get(repository).map(|number| format!(" r{number}")).unwrap_or_default()
     }
 }
 
@@ -49,21 +46,30 @@ pub fn style(findings: &[Finding]) -> Vec<String> {
     chosen.map(|n| format!(".choice:has(option.c{n}:checked) ~ * .of:not(.r{n}) {{ display: none; }} ")).collect()
 }
 
-pub fn write(html: &mut Html<'_>, findings: &[Finding]) -> io::Result<()> {
-    html.raw("<form class=\"choice\" autocomplete=\"off\"><fieldset><legend>Show</legend>\n")?;
-    for &severity in Severity::ALL.iter().filter(|severity| findings.iter().any(|finding| finding.severity == **severity)) {
-        let word = severity.word();
-        html.raw("<label><input type=\"checkbox\" checked id=\"show-")?.raw(word)?.raw("\"> ")?.raw(word)?.raw("</label>\n")?;
-    }
+pub fn page(findings: &[Finding]) -> Markup {
+    let severities = Severity::ALL.iter().filter(|severity| findings.iter().any(|finding| finding.severity == **severity));
     let repositories = repositories(findings);
-    if repositories.len() > 1 {
-        html.raw("<label>of <select id=\"of\"><option selected>every repository</option>\n")?;
-        for (n, (name, number)) in repositories.iter().enumerate().take(CHOICES_MAX) {
-            html.raw("<option class=\"c")?.value(n)?.raw("\">")?.log(&name.name)?.raw(" (")?.log(&name.registry_id)?.raw(", ")?;
-            html.log(&name.region)?.raw("): ")?.text(&count(*number))?.raw("</option>\n")?;
+    html! {
+        form class="choice" autocomplete="off" {
+            fieldset {
+                legend { "Show" } "\n"
+                @for word in severities.map(|severity| severity.word()) {
+                    label { input type="checkbox" checked id={ "show-" (word) }; " " (word) } "\n"
+                }
+                @if repositories.len() > 1 {
+                    label {
+                        "of "
+                        select id="of" {
+                            option selected { "every repository" } "\n"
+                            @for (n, (name, number)) in repositories.iter().enumerate().take(CHOICES_MAX) {
+                                option class={ "c" (n) } { (name.name) " (" (name.registry_id) ", " (name.region) "): " (count(*number)) } "\n"
+                            }
+                        }
+                    }
+                    "\n"
+                }
+            }
         }
-        html.raw("</select></label>\n")?;
+        "\n"
     }
-    html.raw("</fieldset></form>\n")?;
-    Ok(())
 }

@@ -1,10 +1,10 @@
 //! What was read, and what these logs cannot show.
 
-use std::io;
+use maud::{Markup, html};
 
 use crate::model::Coverage;
 use crate::ui::coverage::{beside, objects, period, records, repaired};
-use crate::ui::html::Html;
+use crate::ui::html::{item, list, part, shown};
 use crate::ui::quantity::{bytes, count, counted};
 
 /// How many failures and gaps the page lists.
@@ -21,7 +21,7 @@ pub fn read_text(coverage: &Coverage) -> String {
 }
 
 /// What weakens every statement of the page stands before all of them.
-pub fn write_doubts(html: &mut Html<'_>, coverage: &Coverage) -> io::Result<()> {
+pub fn doubts(coverage: &Coverage) -> Markup {
     let mut doubts = Vec::new();
     if coverage.partial {
         doubts.push("The run ended before its time: what stands here is true, and not all.".to_owned());
@@ -35,48 +35,45 @@ pub fn write_doubts(html: &mut Html<'_>, coverage: &Coverage) -> io::Result<()> 
         doubts.push(format!("CloudTrail left out what {} say (over 100 KB).", counted(number, "record", "records")));
     }
     doubts.extend(coverage.warnings.iter().cloned());
-    html.list("<section class=\"doubts\">\n<h2>What these logs cannot show</h2>\n<ul>\n", &doubts, |html, doubt| html.text(doubt).map(|_| ()))?;
-    if !doubts.is_empty() {
-        html.raw("</section>\n")?;
-    }
-    Ok(())
-}
-
-pub fn write(html: &mut Html<'_>, coverage: &Coverage) -> io::Result<()> {
-    html.raw("<details class=\"part\"><summary><h2>What was read</h2></summary>\n<section id=\"evidence\">\n<dl>\n")?;
-    html.item("Objects", |html| html.text(&objects(coverage)).map(|_| ()))?;
-    html.item("Records", |html| html.text(&records(coverage)).map(|_| ()))?;
-    for (name, said) in [("Beside them", beside(coverage)), ("Repaired", repaired(coverage))] {
-        if let Some(said) = said {
-            html.item(name, |html| html.text(&said).map(|_| ()))?;
+    html! {
+        @if !doubts.is_empty() {
+            section class="doubts" {
+                h2 { "What these logs cannot show" }
+                ul { @for doubt in &doubts { li { (shown(doubt)) } "\n" } }
+            }
+            "\n"
         }
     }
-    html.item("Period", |html| html.text(&period(coverage)).map(|_| ()))?;
-    html.item("Size", |html| {
-        html.text(&bytes(coverage.bytes_compressed))?.raw(" stored, ")?.text(&bytes(coverage.bytes_decompressed))?.raw(" of text").map(|_| ())
-    })?;
-    html.raw("</dl>\n")?;
-    let shown = coverage.failures.get(..LISTED_MAX).unwrap_or(&coverage.failures);
-    html.list("<h3>Not read</h3>\n<ul>\n", shown, |html, failure| {
-        html.raw("<code>")?.log(&failure.object)?;
-        if let Some(record) = failure.record {
-            html.raw("#")?.value(record)?;
-        }
-        html.raw("</code>: ")?.text(&failure.reason).map(|_| ())
-    })?;
-    more(html, coverage.failures.len())?;
-    let shown = coverage.omitted.get(..LISTED_MAX).unwrap_or(&coverage.omitted);
-    html.list("<h3>Left out by CloudTrail</h3>\n<ul>\n", shown, |html, gap| {
-        html.raw("<code>")?.log(&gap.repository.name)?.raw("</code>: ")?.text(&counted(gap.records, "record", "records")).map(|_| ())
-    })?;
-    more(html, coverage.omitted.len())?;
-    html.raw("</section></details>\n")?;
-    Ok(())
 }
 
-fn more(html: &mut Html<'_>, number: usize) -> io::Result<()> {
-    if let Some(rest @ 1..) = number.checked_sub(LISTED_MAX) {
-        html.raw("<p>and ")?.text(&count(rest as u64))?.raw(" more: <code>tagfall detect --format json</code> lists them all</p>\n")?;
+pub fn page(coverage: &Coverage) -> Markup {
+    let size = html! { (bytes(coverage.bytes_compressed)) " stored, " (bytes(coverage.bytes_decompressed)) " of text" };
+    let failures = coverage.failures.get(..LISTED_MAX).unwrap_or(&coverage.failures);
+    let omitted = coverage.omitted.get(..LISTED_MAX).unwrap_or(&coverage.omitted);
+    let content = html! {
+        dl {
+            (item("Objects", &html! { (objects(coverage)) }))
+            (item("Records", &html! { (records(coverage)) }))
+            @for (name, said) in [("Beside them", beside(coverage)), ("Repaired", repaired(coverage))] {
+                @if let Some(said) = said { (item(name, &html! { (said) })) }
+            }
+            (item("Period", &html! { (period(coverage)) }))
+            (item("Size", &size))
+        }
+        (list("Not read", "", failures, |failure| html! {
+            code { (failure.object) @if let Some(record) = failure.record { "#" (record) } } ": " (shown(&failure.reason))
+        }))
+        (more(coverage.failures.len()))
+        (list("Left out by CloudTrail", "", omitted, |gap| html! { code { (gap.repository.name) } ": " (counted(gap.records, "record", "records")) }))
+        (more(coverage.omitted.len()))
+    };
+    part("evidence", "What was read", &content)
+}
+
+fn more(number: usize) -> Markup {
+    html! {
+        @if let Some(rest @ 1..) = number.checked_sub(LISTED_MAX) {
+            p { "and " (count(rest as u64)) " more: " code { "tagfall detect --format json" } " lists them all" }
+        }
     }
-    Ok(())
 }

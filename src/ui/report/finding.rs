@@ -1,6 +1,6 @@
 //! One finding: its sentence, its picture, why it was this image, what to do, and the evidence behind a fold.
 
-use std::io;
+use maud::{Markup, html};
 
 use super::Report;
 use super::choice::Numbers;
@@ -8,7 +8,7 @@ use super::index::when;
 use super::picture::{self, Scene};
 use crate::model::{EventRef, Finding, LogText, TimelineStep, folded};
 use crate::ui::findings::{order, taken_by};
-use crate::ui::html::Html;
+use crate::ui::html::{item, list, maybe, prose, shown, table, value};
 use crate::ui::quantity::{count, counted, span};
 use crate::ui::timelines::runs_of_steps;
 
@@ -17,183 +17,162 @@ const STEPS_MAX: usize = 40;
 /// How many principals and references are named.
 const NAMES_MAX: usize = 20;
 
-pub fn write(html: &mut Html<'_>, finding: &Finding, report: &Report<'_>) -> io::Result<()> {
+/// One finding in full; a page about one loss shows it at once.
+pub fn page(finding: &Finding, report: &Report<'_>, numbers: &Numbers<'_>) -> Markup {
     let story = (report.story)(finding);
-    let numbers = Numbers::of(report.findings);
-    html.raw("<details class=\"finding of ")?.raw(finding.severity.word())?;
-    numbers.write(html, &finding.repository)?;
-    // A page about one loss shows it at once.
-    html.raw(if report.findings.len() == 1 { "\" open>" } else { "\">" })?.raw("<summary><span class=\"severity ")?;
-    html.raw(finding.severity.word())?.raw("\">")?.raw(finding.severity.word())?.raw("</span> ")?.raw(finding.kind.word())?.raw(" <code>")?;
-    html.log(&finding.repository.name)?;
-    if let Some(tag) = &finding.tag {
-        html.raw(":")?.log(tag)?;
-    }
-    html.raw("</code> <time>")?.value(when(finding))?.raw("</time></summary>\n<article id=\"f-")?.text(&finding.id)?.raw("\" class=\"")?;
-    html.raw(finding.severity.word())?.raw("\">\n<p>")?.text(&finding.summary)?.raw("</p>\n")?;
-    Scene::of(finding, &story, report.coverage).map_or(Ok(()), |scene| picture::write(html, &scene))?;
-    html.raw("<dl>\n")?;
-    write_facts(html, finding)?;
-    html.raw("</dl>\n")?;
-    html.list("<h3>Why it was this image</h3>\n<ul class=\"reasons\">\n", &finding.reasons, |html, reason| html.text(&reason.text).map(|_| ()))?;
-    html.list("<h3>What to do</h3>\n<ul class=\"advice\">\n", &finding.advice, |html, advice| html.text(advice).map(|_| ()))?;
-    write_evidence(html, &finding.evidence)?;
-    if let Some(life) = &story.life {
-        write_steps(html, &life.steps)?;
-    }
-    html.raw("</article></details>\n")?;
-    Ok(())
-}
-
-fn write_facts(html: &mut Html<'_>, finding: &Finding) -> io::Result<()> {
-    let (lost, usage) = (&finding.lost, &finding.usage);
-    html.item("Registry", |html| {
-        html.log(&finding.repository.registry_id)?.raw(", ")?.log(&finding.repository.region)?;
-        Ok(())
-    })?;
-    html.item("Lost", |html| {
-        if let Some(digest) = lost.digest {
-            html.raw("<code>")?.value(digest)?.raw("</code>")?;
-        }
-        for (word, time) in [(" pushed ", lost.pushed_at), (" lost its last tag ", lost.untagged_at), (" gone ", lost.gone_at)] {
-            if let Some(time) = time {
-                html.raw("<br>")?.raw(word)?.value(time)?;
+    let severity = finding.severity.word();
+    let scene = Scene::of(finding, &story, report.coverage);
+    html! {
+        details class={ "finding of " (severity) (numbers.class(&finding.repository)) } open[report.findings.len() == 1] {
+            summary {
+                span class={ "severity " (severity) } { (severity) } " " (finding.kind.word()) " " (name(finding)) " "
+                time { (value(when(finding))) }
+            }
+            "\n"
+            article id={ "f-" (finding.id) } class=(severity) {
+                p { (shown(&finding.summary)) }
+                @if let Some(scene) = &scene { (picture::page(scene)) }
+                dl { "\n" (facts(finding)) }
+                (list("Why it was this image", "reasons", &finding.reasons, |reason| html! { (shown(&reason.text)) }))
+                (list("What to do", "advice", &finding.advice, |advice| prose(advice)))
+                (evidence(&finding.evidence))
+                @if let Some(life) = &story.life { (steps(&life.steps)) }
             }
         }
-        if let Some(seconds) = finding.exposure_seconds {
-            html.raw(", ")?.text(&span(seconds))?.raw(" after it was untagged")?;
-        }
-        Ok(())
-    })?;
-    if let Some(kept) = finding.kept.digest {
-        html.item("Kept the tag", |html| html.raw("<code>")?.value(kept)?.raw("</code>").map(|_| ()))?;
+        "\n"
     }
-    if let Some(seconds) = finding.gap_seconds {
-        html.item("Between the pushes", |html| html.text(&span(seconds))?.raw(order(finding.order)).map(|_| ()))?;
-    }
-    if let Some(deletion) = &finding.deletion {
-        html.item("Taken by", |html| html.text(&taken_by(deletion)).map(|_| ()))?;
-    }
-    html.item("Pulls", |html| {
-        html.text(&count(usage.pulls_before))?.raw(" before, ")?.text(&count(usage.pulls_while_untagged))?.raw(" while untagged, ")?;
-        html.raw("<strong>")?.text(&count(usage.pulls_after_gone))?.raw(" after it was gone</strong>").map(|_| ())
-    })?;
+}
+
+/// `shop/api:v7`.
+fn name(finding: &Finding) -> Markup {
+    html! { code { (finding.repository.name) @if let Some(tag) = &finding.tag { ":" (tag) } } }
+}
+
+fn facts(finding: &Finding) -> Markup {
+    let usage = &finding.usage;
     let principals: Vec<LogText> = folded(usage.principals.iter().map(LogText::raw)).into_iter().map(LogText::from).collect();
-    write_names(html, "Pulled by", &principals)?;
-    write_names(html, "Needed by", &usage.references)?;
-    html.item("Finding", |html| html.raw("<code>")?.text(&finding.id)?.raw("</code>").map(|_| ()))
+    let pulls = html! {
+        (count(usage.pulls_before)) " before, " (count(usage.pulls_while_untagged)) " while untagged, "
+        strong { (count(usage.pulls_after_gone)) " after it was gone" }
+    };
+    html! {
+        (item("Registry", &html! { (finding.repository.registry_id) ", " (finding.repository.region) }))
+        (item("Lost", &lost(finding)))
+        @if let Some(kept) = finding.kept.digest { (item("Kept the tag", &html! { code { (value(kept)) } })) }
+        @if let Some(seconds) = finding.gap_seconds { (item("Between the pushes", &html! { (span(seconds)) (order(finding.order)) })) }
+        @if let Some(deletion) = &finding.deletion { (item("Taken by", &shown_markup(&taken_by(deletion)))) }
+        (item("Pulls", &pulls))
+        (names("Pulled by", &principals))
+        (names("Needed by", &usage.references))
+        (item("Finding", &html! { code { (finding.id) } }))
+    }
 }
 
-fn write_names(html: &mut Html<'_>, label: &'static str, names: &[LogText]) -> io::Result<()> {
+fn shown_markup(text: &str) -> Markup {
+    html! { (shown(text)) }
+}
+
+fn lost(finding: &Finding) -> Markup {
+    let lost = &finding.lost;
+    html! {
+        @if let Some(digest) = lost.digest { code { (value(digest)) } }
+        @for (word, time) in [("pushed", lost.pushed_at), ("lost its last tag", lost.untagged_at), ("gone", lost.gone_at)] {
+            @if let Some(time) = time { br; " " (word) " " (value(time)) }
+        }
+        @if let Some(seconds) = finding.exposure_seconds { ", " (span(seconds)) " after it was untagged" }
+    }
+}
+
+fn names(label: &str, names: &[LogText]) -> Markup {
     if names.is_empty() {
-        return Ok(());
+        return html! {};
     }
-    html.item(label, |html| {
-        for (n, name) in names.iter().take(NAMES_MAX).enumerate() {
-            html.raw(if n == 0 { "<code>" } else { "<br><code>" })?.log(name)?.raw("</code>")?;
-        }
-        match names.len().checked_sub(NAMES_MAX) {
-            None | Some(0) => Ok(()),
-            Some(more) => html.raw("<br>and ")?.text(&count(more as u64))?.raw(" more").map(|_| ()),
-        }
-    })
+    let more = names.len().checked_sub(NAMES_MAX).filter(|more| *more > 0);
+    let content = html! {
+        @for (n, name) in names.iter().take(NAMES_MAX).enumerate() { @if n > 0 { br; } code { (name) } }
+        @if let Some(more) = more { br; "and " (count(more as u64)) " more" }
+    };
+    item(label, &content)
 }
 
-fn write_evidence(html: &mut Html<'_>, evidence: &[EventRef]) -> io::Result<()> {
-    html.raw("<details class=\"more\"><summary>Evidence: ")?
-        .text(&counted(evidence.len() as u64, "event", "events"))?
-        .raw("</summary>\n<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"wide, can be scrolled\"><table>\n")?;
-    html.raw("<thead><tr><th scope=\"col\">time</th><th scope=\"col\">event</th><th scope=\"col\">by</th><th scope=\"col\">from</th>")?;
-    html.raw("<th scope=\"col\">eventID, and object # record</th></tr></thead>\n<tbody>\n")?;
-    for event in evidence {
-        html.raw("<tr><td>")?.value(event.event_time)?.raw("</td><td>")?.log(&event.event_name)?.raw("</td><td>")?;
-        write_maybe(html, event.actor.as_ref())?;
-        html.raw("</td><td>")?;
-        write_maybe(html, event.source_ip.as_ref())?;
-        if let Some(agent) = &event.user_agent {
-            html.raw("<br><small>")?.log(agent)?.raw("</small>")?;
-        }
-        html.raw("</td><td class=\"record\"><code>")?.log(&event.event_id)?.raw("</code><br>")?;
-        write_record(html, event)?;
-        html.raw("</td></tr>\n")?;
-    }
-    html.raw("</tbody></table></div></details>\n")?;
-    Ok(())
+/// Something more about a finding, folded.
+fn more(summary: &str, content: &Markup) -> Markup {
+    html! { details class="more" { summary { (summary) } "\n" (content) } "\n" }
 }
 
-fn write_maybe(html: &mut Html<'_>, text: Option<&LogText>) -> io::Result<()> {
-    match text {
-        Some(text) => html.log(text).map(|_| ()),
-        None => html.raw("–").map(|_| ()),
-    }
+fn evidence(events: &[EventRef]) -> Markup {
+    let rows = html! {
+        @for event in events {
+            tr {
+                td { (value(event.event_time)) }
+                td { (event.event_name) }
+                td { (maybe(event.actor.as_ref())) }
+                td { (maybe(event.source_ip.as_ref())) @if let Some(agent) = &event.user_agent { br; small { (agent) } } }
+                td class="record" { code { (event.event_id) } br; (record(event)) }
+            }
+            "\n"
+        }
+    };
+    let summary = format!("Evidence: {}", counted(events.len() as u64, "event", "events"));
+    more(&summary, &table(&["time", "event", "by", "from", "eventID, and object # record"], &rows))
 }
 
 /// The life of the image, step by step; repeated pulls are one row.
-fn write_steps(html: &mut Html<'_>, steps: &[TimelineStep]) -> io::Result<()> {
+fn steps(steps: &[TimelineStep]) -> Markup {
     let runs = runs_of_steps(steps);
-    html.raw("<details class=\"more\"><summary>The life of the image: ")?.text(&counted(steps.len() as u64, "step", "steps"))?.raw("</summary>\n")?;
-    html.raw("<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"wide, can be scrolled\"><table>\n<thead><tr><th scope=\"col\">time</th><th scope=\"col\">step</th><th scope=\"col\">tag</th>")?;
-    html.raw("<th scope=\"col\">other image</th><th scope=\"col\">by</th><th scope=\"col\">object # record</th></tr></thead>\n<tbody>\n")?;
     let left_out = runs.len().saturating_sub(STEPS_MAX);
-    for (n, run) in runs.iter().enumerate() {
-        if left_out > 0 && n == STEPS_MAX / 2 {
-            html.raw("<tr><td colspan=\"6\">")?.text(&count(left_out as u64))?;
-            html.raw(" rows are left out here: <code>tagfall timeline --digest</code> shows them all</td></tr>\n")?;
+    let rows = html! {
+        @for (n, run) in runs.iter().enumerate() {
+            @if left_out > 0 && n == STEPS_MAX / 2 {
+                tr {
+                    td colspan="6" { (count(left_out as u64)) " rows are left out here: " code { "tagfall timeline --digest" } " shows them all" }
+                }
+                "\n"
+            }
+            @if n < STEPS_MAX / 2 || n >= STEPS_MAX / 2 + left_out { (step(run)) "\n" }
         }
-        if n < STEPS_MAX / 2 || n >= STEPS_MAX / 2 + left_out {
-            write_step(html, run)?;
-        }
-    }
-    html.raw("</tbody></table></div></details>\n")?;
-    Ok(())
+    };
+    let summary = format!("The life of the image: {}", counted(steps.len() as u64, "step", "steps"));
+    more(&summary, &table(&["time", "step", "tag", "other image", "by", "object # record"], &rows))
 }
 
-fn write_step(html: &mut Html<'_>, run: &[TimelineStep]) -> io::Result<()> {
-    let [step, rest @ ..] = run else { return Ok(()) };
-    html.raw("<tr><td>")?.value(step.time)?.raw("</td><td>")?.raw(step.kind.word())?;
-    if let Some(last) = rest.last() {
-        html.raw(", ")?.text(&count(run.len() as u64))?.raw(" times until ")?.value(last.time)?;
+fn step(run: &[TimelineStep]) -> Markup {
+    let [step, rest @ ..] = run else { return html! {} };
+    html! {
+        tr {
+            td { (value(step.time)) }
+            td {
+                (step.kind.word())
+                @if let Some(last) = rest.last() { ", " (count(run.len() as u64)) " times until " (value(last.time)) }
+            }
+            td { (maybe(step.tag.as_ref())) }
+            td { @match step.other_digest { Some(other) => code { (other.short()) }, None => "–" } }
+            td { (maybe(step.event.actor.as_ref())) }
+            td class="record" { (record(&step.event)) }
+        }
     }
-    html.raw("</td><td>")?;
-    write_maybe(html, step.tag.as_ref())?;
-    html.raw("</td><td>")?;
-    match step.other_digest {
-        Some(other) => html.raw("<code>")?.text(&other.short())?.raw("</code>")?,
-        None => html.raw("–")?,
-    };
-    html.raw("</td><td>")?;
-    write_maybe(html, step.event.actor.as_ref())?;
-    html.raw("</td><td class=\"record\">")?;
-    write_record(html, &step.event)?;
-    html.raw("</td></tr>\n")?;
-    Ok(())
 }
 
 /// Where the event stands.
-fn write_record(html: &mut Html<'_>, event: &EventRef) -> io::Result<()> {
-    html.raw("<code>")?.log(&event.object)?.raw("#")?.value(event.record)?.raw("</code>").map(|_| ())
+fn record(event: &EventRef) -> Markup {
+    html! { code { (event.object) "#" (event.record) } }
 }
 
 /// Findings that are not told in full.
-pub fn write_rows(html: &mut Html<'_>, findings: &[Finding], all: &[Finding]) -> io::Result<()> {
-    let numbers = Numbers::of(all);
-    html.raw("<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"wide, can be scrolled\"><table>\n<thead><tr><th scope=\"col\">severity</th><th scope=\"col\">kind</th><th scope=\"col\">image</th>")?;
-    html.raw("<th scope=\"col\">lost digest</th><th scope=\"col\">gone</th><th scope=\"col\">finding</th></tr></thead>\n<tbody>\n")?;
-    for finding in findings {
-        html.raw("<tr class=\"finding of ")?.raw(finding.severity.word())?;
-        numbers.write(html, &finding.repository)?;
-        html.raw("\"><td>")?.raw(finding.severity.word())?.raw("</td><td>")?;
-        html.raw(finding.kind.word())?.raw("</td><td><code>")?.log(&finding.repository.name)?;
-        if let Some(tag) = &finding.tag {
-            html.raw(":")?.log(tag)?;
+pub fn rows(findings: &[Finding], numbers: &Numbers<'_>) -> Markup {
+    let rows = html! {
+        @for finding in findings {
+            @let severity = finding.severity.word();
+            tr id={ "f-" (finding.id) } class={ "finding of " (severity) (numbers.class(&finding.repository)) } {
+                td { (severity) }
+                td { (finding.kind.word()) }
+                td { (name(finding)) }
+                td { code { (finding.lost.digest.map_or_else(String::new, |digest| digest.short())) } }
+                td { @match finding.lost.gone_at { Some(time) => (value(time)), None => "not yet" } }
+                td { code { (finding.id) } }
+            }
+            "\n"
         }
-        html.raw("</code></td><td><code>")?.text(&finding.lost.digest.map_or_else(String::new, |digest| digest.short()))?.raw("</code></td><td>")?;
-        match finding.lost.gone_at {
-            Some(time) => html.value(time)?,
-            None => html.raw("not yet")?,
-        };
-        html.raw("</td><td><code>")?.text(&finding.id)?.raw("</code></td></tr>\n")?;
-    }
-    html.raw("</tbody></table></div>\n")?;
-    Ok(())
+    };
+    table(&["severity", "kind", "image", "lost digest", "gone", "finding"], &rows)
 }

@@ -1,9 +1,9 @@
 //! What the words of the page mean.
 
-use std::io;
+use maud::{Markup, html};
 
 use crate::model::{FindingKind, Order, Severity};
-use crate::ui::html::Html;
+use crate::ui::html::{item, part};
 
 /// Was anyone hurt?
 pub const fn meaning(severity: Severity) -> &'static str {
@@ -44,23 +44,22 @@ const fn certainty(order: Order) -> &'static str {
     }
 }
 
-pub fn write(html: &mut Html<'_>) -> io::Result<()> {
-    html.raw("<details class=\"part\"><summary><h2>How to read this</h2></summary>\n<section id=\"guide\">\n<dl>\n")?;
-    for &kind in FindingKind::ALL {
-        html.item(kind.word(), |html| html.raw(story(kind)).map(|_| ()))?;
-    }
-    for &order in Order::ALL {
-        html.item(order.word(), |html| html.raw("order of two pushes: ")?.raw(certainty(order)).map(|_| ()))?;
-    }
-    html.raw(
-        "</dl>\n<p>In a picture time is not linear: each gap is as wide as the logarithm of its length, and says its length. A bar is an image: ",
-    )?;
-    html.raw("<span class=\"key tagged\">with a tag</span>, <span class=\"key fuse\">without one</span>, <span class=\"key gone\">gone</span>. ")?;
-    html.raw(
-        "The thick thread is the tag. A dotted line is a pull, a red one with a cross a pull that found nothing; a cross on the red block is a ",
-    )?;
-    html.raw("task that stopped. Thin lines through all lanes are lifecycle runs (dotted) and changes of the lifecycle policy (dashed). Every ")?;
-    html.raw("statement rests on the events listed with it: the object is the log file, the number behind # the record in it, from 0.</p>\n")?;
-    html.raw("</section></details>\n")?;
-    Ok(())
+pub fn page() -> Markup {
+    part(
+        "guide",
+        "How to read this",
+        &html! {
+            dl {
+                @for kind in FindingKind::ALL { (item(kind.word(), &html! { (story(*kind)) })) }
+                @for order in Order::ALL { (item(order.word(), &html! { "order of two pushes: " (certainty(*order)) })) }
+            }
+            p {
+                "In a picture time is not linear: each gap is as wide as the logarithm of its length, and says its length. A bar is an image: "
+                span class="key tagged" { "with a tag" } ", " span class="key fuse" { "without one" } ", " span class="key gone" { "gone" }
+                ". The thick thread is the tag. A dotted line is a pull, a red one with a cross a pull that found nothing; a cross on the red block is a "
+                "task that stopped. Thin lines through all lanes are lifecycle runs (dotted) and changes of the lifecycle policy (dashed). Every "
+                "statement rests on the events listed with it: the object is the log file, the number behind # the record in it, from 0."
+            }
+        },
+    )
 }

@@ -1,12 +1,12 @@
 //! The index: a line for each finding, by repository, and in it by cause and rule; with a small picture each, on one time axis.
 
-use std::io;
+use maud::{Markup, html};
 
 use super::Report;
 use super::choice::Numbers;
-use super::picture::{Scene, Shared, write_mini};
+use super::picture::{Scene, Shared, mini};
 use crate::model::{Finding, FindingKind, Repository, Timestamp};
-use crate::ui::html::Html;
+use crate::ui::html::shown;
 use crate::ui::quantity::{count, counted};
 
 /// A finding with its picture and the rule that it tells of.
@@ -16,8 +16,7 @@ struct Row<'f> {
     rule: Option<String>,
 }
 
-pub fn write(html: &mut Html<'_>, findings: &[Finding], report: &Report<'_>) -> io::Result<()> {
-    let numbers = Numbers::of(report.findings);
+pub fn page(findings: &[Finding], report: &Report<'_>, numbers: &Numbers<'_>) -> Markup {
     let mut groups: Vec<(&Repository, Vec<Row<'_>>)> = Vec::new();
     for finding in findings {
         let story = (report.story)(finding);
@@ -27,16 +26,10 @@ pub fn write(html: &mut Html<'_>, findings: &[Finding], report: &Report<'_>) -> 
             None => groups.push((&finding.repository, vec![row])),
         }
     }
-    html.raw("<div class=\"index\">\n")?;
-    groups.iter().try_for_each(|(repository, rows)| write_group(html, repository, rows, &numbers))?;
-    html.raw("</div>\n").map(|_| ())
+    html! { div class="index" { "\n" @for (repository, rows) in &groups { (group(repository, rows, numbers)) } } "\n" }
 }
 
-fn write_group(html: &mut Html<'_>, repository: &Repository, rows: &[Row<'_>], numbers: &Numbers<'_>) -> io::Result<()> {
-    html.raw("<section class=\"group of")?;
-    numbers.write(html, repository)?;
-    html.raw("\">\n<h3><code>")?.log(&repository.name)?.raw("</code> <small>")?.log(&repository.registry_id)?.raw(", ")?;
-    html.log(&repository.region)?.raw("</small></h3>\n")?;
+fn group(repository: &Repository, rows: &[Row<'_>], numbers: &Numbers<'_>) -> Markup {
     let shared = Shared::of(rows.iter().filter_map(|row| row.scene.as_ref()));
     let mut causes: Vec<(FindingKind, Option<&str>)> = Vec::new();
     for row in rows {
@@ -45,31 +38,37 @@ fn write_group(html: &mut Html<'_>, repository: &Repository, rows: &[Row<'_>], n
             causes.push(cause);
         }
     }
-    for (kind, rule) in causes {
-        html.raw("<h4>")?.raw(kind.word())?;
-        if let Some(rule) = rule {
-            html.raw(" <small>")?.text(rule)?.raw("</small>")?;
+    html! {
+        section class={ "group of" (numbers.class(repository)) } {
+            h3 { code { (repository.name) } " " small { (repository.registry_id) ", " (repository.region) } } "\n"
+            @for cause in causes {
+                h4 { (cause.0.word()) @if let Some(rule) = cause.1 { " " small { (shown(rule)) } } } "\n"
+                ul class="rows" { "\n" @for row in rows.iter().filter(|row| (row.finding.kind, row.rule.as_deref()) == cause) { (line(row, &shared)) "\n" } }
+            }
         }
-        html.raw("</h4>\n<ul class=\"rows\">\n")?;
-        rows.iter().filter(|row| (row.finding.kind, row.rule.as_deref()) == (kind, rule)).try_for_each(|row| write_row(html, row, &shared))?;
-        html.raw("</ul>\n")?;
+        "\n"
     }
-    html.raw("</section>\n").map(|_| ())
 }
 
-fn write_row(html: &mut Html<'_>, row: &Row<'_>, shared: &Shared) -> io::Result<()> {
+fn line(row: &Row<'_>, shared: &Shared) -> Markup {
     let finding = row.finding;
-    html.raw("<li class=\"finding ")?.raw(finding.severity.word())?.raw("\"><a href=\"#f-")?.text(&finding.id)?.raw("\"><span class=\"severity ")?;
-    html.raw(finding.severity.word())?.raw("\">")?.raw(finding.severity.word())?.raw("</span> <code class=\"what\">")?;
-    match (&finding.tag, finding.lost.digest) {
-        (Some(tag), _) => html.log(tag)?,
-        (None, Some(digest)) => html.text(digest.short().trim_start_matches("sha256:"))?,
-        (None, None) => html.raw("–")?,
-    };
-    html.raw("</code> ")?;
-    row.scene.as_ref().map_or(Ok(()), |scene| write_mini(html, scene, shared))?;
-    html.raw(" <time>")?.text(&minute(when(finding)))?.raw("</time> <span class=\"harm\">")?.text(&harm(row))?;
-    html.raw("</span></a></li>\n").map(|_| ())
+    let severity = finding.severity.word();
+    html! {
+        li class={ "finding " (severity) } {
+            a href={ "#f-" (finding.id) } {
+                span class={ "severity " (severity) } { (severity) } " "
+                code class="what" {
+                    @match (&finding.tag, finding.lost.digest) {
+                        (Some(tag), _) => (tag),
+                        (None, Some(digest)) => (digest.short().trim_start_matches("sha256:")),
+                        (None, None) => "–",
+                    }
+                }
+                " " @if let Some(scene) = &row.scene { (mini(scene, shared)) }
+                " " time { (minute(when(finding))) } " " span class="harm" { (shown(harm(row))) }
+            }
+        }
+    }
 }
 
 /// When it came about.

@@ -1,9 +1,9 @@
 //! Who is next: what the policies in force will take, and which of it somebody still needs.
 
-use std::io;
+use maud::{Markup, html};
 
 use crate::model::{Forecast, Timestamp};
-use crate::ui::html::Html;
+use crate::ui::html::{part, shown, table, value};
 use crate::ui::quantity::{count, counted};
 
 /// How many images have a row.
@@ -22,19 +22,16 @@ pub struct Next {
     pub rows: Vec<Forecast>,
 }
 
-pub fn write(html: &mut Html<'_>, next: &Next) -> io::Result<()> {
-    html.raw("<details class=\"part\"><summary><h2>Who is next</h2></summary>\n<section id=\"next\">\n<p>")?.text(&told(next))?.raw("</p>\n")?;
-    if !next.rows.is_empty() {
-        html.raw("<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"wide, can be scrolled\"><table>\n<thead><tr><th scope=\"col\">from</th><th scope=\"col\">image</th><th scope=\"col\">digest</th>")?;
-        html.raw("<th scope=\"col\">taken by</th><th scope=\"col\">needed by</th></tr></thead>\n<tbody>\n")?;
-        next.rows.iter().try_for_each(|forecast| write_row(html, next.as_of, forecast))?;
-        html.raw("</tbody></table></div>\n")?;
-    }
-    if let Some(rest @ 1..) = next.images.checked_sub(next.rows.len() as u64) {
-        html.raw("<p>and ")?.text(&count(rest))?.raw(" more: <code>tagfall forecast</code> lists them all</p>\n")?;
-    }
-    html.raw("</section></details>\n")?;
-    Ok(())
+pub fn page(next: &Next) -> Markup {
+    let rows = html! { @for forecast in &next.rows { (row(next.as_of, forecast)) } };
+    let content = html! {
+        p { (told(next)) }
+        @if !next.rows.is_empty() { (table(&["from", "image", "digest", "taken by", "needed by"], &rows)) }
+        @if let Some(rest @ 1..) = next.images.checked_sub(next.rows.len() as u64) {
+            p { "and " (count(rest)) " more: " code { "tagfall forecast" } " lists them all" }
+        }
+    };
+    part("next", "Who is next", &content)
 }
 
 fn told(next: &Next) -> String {
@@ -51,35 +48,28 @@ fn told(next: &Next) -> String {
     text
 }
 
-fn write_row(html: &mut Html<'_>, as_of: Timestamp, forecast: &Forecast) -> io::Result<()> {
-    html.raw("<tr><td>")?;
-    match forecast.eligible_at {
-        Some(time) if time > as_of => html.value(time)?,
-        _ => html.raw("the next run")?,
-    };
-    html.raw("</td><td><code>")?.log(&forecast.repository.name)?;
-    if let Some(tag) = forecast.tags.first().or(forecast.displaced_tag.as_ref()) {
-        html.raw(":")?.log(tag)?;
+fn row(as_of: Timestamp, forecast: &Forecast) -> Markup {
+    let tag = forecast.tags.first().or(forecast.displaced_tag.as_ref());
+    html! {
+        tr {
+            td { @match forecast.eligible_at { Some(time) if time > as_of => (value(time)), _ => "the next run" } }
+            td {
+                code { (forecast.repository.name) @if let Some(tag) = tag { ":" (tag) } }
+                @if forecast.displaced { br; small { "lost that tag to another push" } }
+            }
+            td { code { (forecast.digest.short()) } }
+            td {
+                @if let Some(priority) = forecast.rule_priority { "rule " (priority) }
+                @if let Some(action) = forecast.action { ", " (action.word()) }
+            }
+            td {
+                @match forecast.severity {
+                    Some(severity) => { span class={ "severity " (severity.word()) } { (severity.word()) } " " }
+                    None => "nobody, as far as the logs show",
+                }
+                (shown(forecast.why.join(" ")))
+            }
+        }
+        "\n"
     }
-    html.raw("</code>")?;
-    if forecast.displaced {
-        html.raw("<br><small>lost that tag to another push</small>")?;
-    }
-    html.raw("</td><td><code>")?.text(&forecast.digest.short())?.raw("</code></td><td>")?;
-    if let Some(priority) = forecast.rule_priority {
-        html.raw("rule ")?.value(priority)?;
-    }
-    if let Some(action) = forecast.action {
-        html.raw(", ")?.raw(action.word())?;
-    }
-    html.raw("</td><td>")?;
-    match forecast.severity {
-        Some(severity) => html.raw("<span class=\"severity ")?.raw(severity.word())?.raw("\">")?.raw(severity.word())?.raw("</span> ")?,
-        None => html.raw("nobody, as far as the logs show")?,
-    };
-    for (n, why) in forecast.why.iter().enumerate() {
-        html.raw(if n == 0 { "" } else { " " })?.text(why)?;
-    }
-    html.raw("</td></tr>\n")?;
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! The picture of a finding: the image that lost, the image that won, who needed it, and the tag that fell from one to the other.
 
 mod axis;
+mod frame;
 mod lanes;
 mod mini;
 mod moments;
@@ -10,26 +11,21 @@ mod svg;
 mod tall;
 mod wide;
 
-use std::io;
+use maud::{Markup, html};
 
-use crate::ui::html::Html;
+use crate::ui::html::shown;
 use crate::ui::quantity::span;
 
-pub use mini::{Shared, write as write_mini};
+pub use mini::{Shared, page as mini};
 pub use scene::{Scene, shortened};
 
 /// Patterns and signs that all pictures of the page use.
-pub fn write_patterns(html: &mut Html<'_>) -> io::Result<()> {
-    html.raw(include_str!("picture/patterns.svg")).map(|_| ())
-}
+pub const PATTERNS: &str = include_str!("picture/patterns.svg");
 
 /// Both drawings; the style sheet shows the one that fits.
-pub fn write(html: &mut Html<'_>, scene: &Scene) -> io::Result<()> {
+pub fn page(scene: &Scene) -> Markup {
     let told = told(scene);
-    html.raw("<figure class=\"story\">\n")?;
-    wide::write(html, scene, &told)?;
-    tall::write(html, scene, &told)?;
-    html.raw("<figcaption>")?.text(&told)?.raw("</figcaption></figure>\n").map(|_| ())
+    html! { figure class="story" { "\n" (wide::page(scene, &told)) (tall::page(scene, &told)) figcaption { (shown(&told)) } } "\n" }
 }
 
 /// The picture in words, for those who do not see it.

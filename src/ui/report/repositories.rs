@@ -1,9 +1,9 @@
 //! Every repository, its images by what became of them, and its lifecycle policy.
 
-use std::io;
+use maud::{Markup, html};
 
 use crate::model::{EventRef, ImageState, Repository, Severity};
-use crate::ui::html::Html;
+use crate::ui::html::{part, value, wide};
 use crate::ui::quantity::count;
 
 /// How many repositories have a row.
@@ -36,49 +36,48 @@ pub enum PolicyKnown {
     Unknown,
 }
 
-pub fn write(html: &mut Html<'_>, lines: &[RepositoryLine]) -> io::Result<()> {
-    html.raw("<details class=\"part\"><summary><h2>Repositories</h2></summary>\n<section id=\"repositories\">\n<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"wide, can be scrolled\"><table>\n<thead><tr><th scope=\"col\">repository</th>")?;
-    for &state in ImageState::ALL {
-        html.raw("<th scope=\"col\" class=\"number\">")?.raw(state.word())?.raw("</th>")?;
-    }
-    html.raw("<th scope=\"col\">findings</th><th scope=\"col\">lifecycle policy</th><th scope=\"col\">last run</th></tr></thead>\n<tbody>\n")?;
-    lines.iter().take(ROWS_MAX).try_for_each(|line| write_line(html, line))?;
-    html.raw("</tbody></table></div>\n")?;
-    if let Some(rest @ 1..) = lines.len().checked_sub(ROWS_MAX) {
-        html.raw("<p>and ")?.text(&count(rest as u64))?.raw(" more: <code>tagfall timeline --format csv</code> has the images of all</p>\n")?;
-    }
-    html.raw("</section></details>\n")?;
-    Ok(())
+pub fn page(lines: &[RepositoryLine]) -> Markup {
+    let head = html! {
+        tr {
+            th scope="col" { "repository" }
+            @for state in ImageState::ALL { th scope="col" class="number" { (state.word()) } }
+            th scope="col" { "findings" } th scope="col" { "lifecycle policy" } th scope="col" { "last run" }
+        }
+    };
+    let rows = html! { @for line in lines.iter().take(ROWS_MAX) { (row(line)) "\n" } };
+    let content = html! {
+        (wide(&html! { table { thead { (head) } "\n" tbody { "\n" (rows) } } }))
+        @if let Some(rest @ 1..) = lines.len().checked_sub(ROWS_MAX) {
+            p { "and " (count(rest as u64)) " more: " code { "tagfall timeline --format csv" } " has the images of all" }
+        }
+    };
+    part("repositories", "Repositories", &content)
 }
 
-fn write_line(html: &mut Html<'_>, line: &RepositoryLine) -> io::Result<()> {
+fn row(line: &RepositoryLine) -> Markup {
     let Repository { registry_id, region, name } = &line.repository;
-    html.raw("<tr><th scope=\"row\"><code>")?.log(name)?.raw("</code><br><small>")?.log(registry_id)?.raw(", ")?.log(region)?.raw("</small></th>")?;
-    for &number in &line.images {
-        html.raw("<td class=\"number\">")?.text(&count(number))?.raw("</td>")?;
+    let findings = Severity::ALL.iter().zip(&line.findings).filter(|(_, number)| **number > 0);
+    html! {
+        tr {
+            th scope="row" { code { (name) } br; small { (registry_id) ", " (region) } }
+            @for number in &line.images { td class="number" { (count(*number)) } }
+            td {
+                @for (severity, number) in findings { span class={ "severity " (severity.word()) } { (count(*number)) " " (severity.word()) } " " }
+            }
+            td {
+                @match &line.policy {
+                    PolicyKnown::Put(event) => { "put " (value(event.event_time)) }
+                    PolicyKnown::Stated(event) => { "stated by the run of " (value(event.event_time)) }
+                    PolicyKnown::Deleted(event) => { "deleted " (value(event.event_time)) }
+                    PolicyKnown::Unknown => "not in these logs",
+                }
+            }
+            td {
+                @match &line.last_run {
+                    Some(event) => { (value(event.event_time)) br; small { (count(line.runs)) " in all" } }
+                    None => "none",
+                }
+            }
+        }
     }
-    html.raw("<td>")?;
-    for (severity, &number) in Severity::ALL.iter().zip(&line.findings).filter(|(_, number)| **number > 0) {
-        html.raw("<span class=\"severity ")?
-            .raw(severity.word())?
-            .raw("\">")?
-            .text(&count(number))?
-            .raw(" ")?
-            .raw(severity.word())?
-            .raw("</span> ")?;
-    }
-    html.raw("</td><td>")?;
-    match &line.policy {
-        PolicyKnown::Put(event) => html.raw("put ")?.value(event.event_time)?,
-        PolicyKnown::Stated(event) => html.raw("stated by the run of ")?.value(event.event_time)?,
-        PolicyKnown::Deleted(event) => html.raw("deleted ")?.value(event.event_time)?,
-        PolicyKnown::Unknown => html.raw("not in these logs")?,
-    };
-    html.raw("</td><td>")?;
-    match &line.last_run {
-        Some(event) => html.value(event.event_time)?.raw("<br><small>")?.text(&count(line.runs))?.raw(" in all</small>")?,
-        None => html.raw("none")?,
-    };
-    html.raw("</td></tr>\n")?;
-    Ok(())
 }

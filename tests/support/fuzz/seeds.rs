@@ -46,6 +46,11 @@ pub fn pasted() -> Vec<Vec<u8>> {
     forms.iter().map(|form| form["text"].as_str().unwrap().as_bytes().to_vec()).collect()
 }
 
+/// Parquet as other programs write it, the small ones.
+pub fn parquets() -> Vec<Vec<u8>> {
+    files("tests/inputs/parquet-of-others").into_iter().filter(|bytes| bytes.starts_with(b"PAR1") && bytes.len() < 30_000).collect()
+}
+
 pub fn queries() -> Vec<Vec<u8>> {
     files("queries")
 }

@@ -129,6 +129,24 @@ pub fn archives(objects: &[Vec<u8>]) {
     assert_eq!(told(&one), told(&read(objects, 4)), "one thread and four");
 }
 
+/// Parquet of others: read from memory and from a stream, whatever the bytes, it says the same; and within little memory it is
+/// refused rather than guessed at.
+#[cfg(feature = "sql")]
+pub fn parquet(bytes: &[u8]) {
+    let all = decoded(bytes, Wanted::All);
+    assert_eq!(all, decoded(bytes, Wanted::All), "the same bytes twice");
+    let mut kept = Kept::default();
+    let mut rest = bytes;
+    let stored = tagfall::decode::Stored { bytes: b"", rest: Some(tagfall::decode::Rest::Stream(&mut rest)) };
+    let report = Decoder::new().object_of(stored, Wanted::All, Limits::default(), &mut kept);
+    assert_eq!((report.records, &kept), (all.records, &all.kept), "from a stream");
+    let room = std::sync::Arc::new(tagfall::decode::Room::of(128 << 10, 256 << 10, 256 << 10));
+    let mut few = Kept::default();
+    let report = Decoder::sharing(room).object(bytes, Wanted::All, Limits::default(), &mut few);
+    let damaged = report.failed_total > 0 || matches!(report.outcome, Outcome::Failed(_));
+    assert!(damaged || few == all.kept, "within little memory");
+}
+
 #[cfg(feature = "sql")]
 pub fn sql(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);

@@ -101,7 +101,9 @@ fn compare_finding(engine: &Value, finding: &Finding, verdict: &Verdict, lines: 
         // An archived image may lose its tags while it is there.
         differences.check("untagged_at", time(&engine["lost"]["untagged_at"]), finding.untagged_at);
     }
-    differences.check("second_push", event(&engine["second_push"]), call(&Some(finding.second.clone())));
+    differences.check("event", event(&engine["event"]), call(&Some(finding.second.clone())));
+    let is_move = ["same-tag-race", "same-tag-overwrite", "displaced-alive", "tag-moved-back"].contains(&finding.kind.as_ref());
+    differences.check("second_push is a push", engine["second_push"].is_null(), !is_move);
     if has_pair {
         differences.check("kept", text(&engine["kept"]["digest"]), finding.kept.clone());
         differences.check("first_push", event(&engine["first_push"]), call(&finding.first));

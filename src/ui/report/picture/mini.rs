@@ -1,13 +1,12 @@
 //! A finding's picture as small as a line of text, on the time axis of its repository: what stands below another happened at
 //! the same time, and the lines of policy changes and runs go through all of them.
 
-use std::io;
+use maud::{Markup, html};
 
 use super::axis::Axis;
 use super::scene::Scene;
-use super::svg::{Svg, lines};
+use super::svg::{self, lines};
 use crate::model::Timestamp;
-use crate::ui::html::Html;
 
 const WIDTH: i64 = 240;
 const BAR: i64 = 8;
@@ -41,17 +40,18 @@ impl Shared {
     }
 }
 
-pub fn write(html: &mut Html<'_>, scene: &Scene, shared: &Shared) -> io::Result<()> {
-    html.raw("<svg class=\"mini\" viewBox=\"0 0 240 20\" aria-hidden=\"true\">\n")?;
-    let svg = &mut Svg(html);
-    for (class, times) in [("line-run", &shared.runs), ("line-policy", &shared.policies)] {
-        svg.path(class, &lines(&shared.axis, times, 0, 20))?;
-    }
-    for stretch in scene.lanes.first().iter().flat_map(|lane| &lane.stretches) {
-        let (x, end) = (shared.axis.place(stretch.from), shared.axis.place(stretch.to));
-        svg.rect(stretch.look.word(), (x, 6), ((end - x).max(1), BAR), "")?;
-    }
+pub fn page(scene: &Scene, shared: &Shared) -> Markup {
     let vain: Vec<Timestamp> = scene.need.iter().flat_map(|need| &need.asks).filter(|ask| ask.in_vain).map(|ask| ask.at).collect();
-    svg.path("vain", &lines(&shared.axis, &vain, 2, 18))?;
-    html.raw("</svg>").map(|_| ())
+    html! {
+        svg class="mini" viewBox="0 0 240 20" aria-hidden="true" {
+            @for (class, times) in [("line-run", &shared.runs), ("line-policy", &shared.policies)] {
+                (svg::path(class, &lines(&shared.axis, times, 0, 20)))
+            }
+            @for stretch in scene.lanes.first().iter().flat_map(|lane| &lane.stretches) {
+                @let (x, end) = (shared.axis.place(stretch.from), shared.axis.place(stretch.to));
+                (svg::rect(stretch.look.word(), (x, 6), ((end - x).max(1), BAR), ""))
+            }
+            (svg::path("vain", &lines(&shared.axis, &vain, 2, 18)))
+        }
+    }
 }

@@ -1,10 +1,10 @@
 //! The marks that pictures are made of. What they look like (colour, pattern, width) stands in the style sheet alone.
 
-use std::io;
+use maud::{Markup, html};
 
 use super::axis::Axis;
 use crate::model::Timestamp;
-use crate::ui::html::Html;
+use crate::ui::html::shown;
 
 /// Where a text stands to its place.
 #[derive(Clone, Copy)]
@@ -19,74 +19,45 @@ pub fn width_of(text: &str) -> i64 {
     i64::try_from(text.chars().count()).unwrap_or(i64::MAX / 8).saturating_mul(13) / 2
 }
 
-pub struct Svg<'h, 'w>(pub &'h mut Html<'w>);
+/// A whole drawing, `told` in words for those who do not see it.
+pub fn drawing(class: &str, (width, height): (i64, i64), told: &str, marks: &Markup) -> Markup {
+    let size = format!("0 0 {width} {height}");
+    html! { svg class={ "picture " (class) } viewBox=(size) role="img" aria-label=(shown(told)) { "\n" (marks) } }
+}
 
-impl Svg<'_, '_> {
-    fn number(&mut self, name: &'static str, value: i64) -> io::Result<()> {
-        self.0.raw(name)?.value(value)?.raw("\"").map(|_| ())
-    }
+/// What is said of a mark where the mouse rests on it.
+fn titled(title: &str) -> Markup {
+    html! { @if !title.is_empty() { title { (shown(title)) } } }
+}
 
-    fn open(&mut self, tag: &'static str, class: &'static str) -> io::Result<()> {
-        self.0.raw("<")?.raw(tag)?.raw(" class=\"")?.raw(class)?.raw("\"").map(|_| ())
+pub fn rect(class: &str, (x, y): (i64, i64), (width, height): (i64, i64), title: &str) -> Markup {
+    if width <= 0 || height <= 0 {
+        return html! {};
     }
+    html! { rect class=(class) x=(x) y=(y) width=(width) height=(height) { (titled(title)) } "\n" }
+}
 
-    pub fn rect(&mut self, class: &'static str, (x, y): (i64, i64), (width, height): (i64, i64), title: &str) -> io::Result<()> {
-        if width <= 0 || height <= 0 {
-            return Ok(());
-        }
-        self.open("rect", class)?;
-        for (name, value) in [(" x=\"", x), (" y=\"", y), (" width=\"", width), (" height=\"", height)] {
-            self.number(name, value)?;
-        }
-        self.close("rect", title)
-    }
+pub fn line(class: &str, (x1, y1): (i64, i64), (x2, y2): (i64, i64), title: &str) -> Markup {
+    html! { line class=(class) x1=(x1) y1=(y1) x2=(x2) y2=(y2) { (titled(title)) } "\n" }
+}
 
-    pub fn line(&mut self, class: &'static str, (x1, y1): (i64, i64), (x2, y2): (i64, i64), title: &str) -> io::Result<()> {
-        self.open("line", class)?;
-        for (name, value) in [(" x1=\"", x1), (" y1=\"", y1), (" x2=\"", x2), (" y2=\"", y2)] {
-            self.number(name, value)?;
-        }
-        self.close("line", title)
-    }
+/// A path of our own making: letters and numbers.
+pub fn path(class: &str, path: &str) -> Markup {
+    html! { @if !path.is_empty() { path class=(class) d=(path) {} "\n" } }
+}
 
-    /// A path of our own making: letters and numbers.
-    pub fn path(&mut self, class: &'static str, path: &str) -> io::Result<()> {
-        if path.is_empty() {
-            return Ok(());
-        }
-        self.open("path", class)?;
-        self.0.raw(" d=\"")?.text(path)?.raw("\"/>\n").map(|_| ())
-    }
+/// A sign from the page's own set.
+pub fn sign(id: &str, (x, y): (i64, i64), title: &str) -> Markup {
+    html! { use href={ "#" (id) } class="sign" x=(x) y=(y) { (titled(title)) } "\n" }
+}
 
-    /// A sign from the page's own set.
-    pub fn sign(&mut self, id: &'static str, (x, y): (i64, i64), title: &str) -> io::Result<()> {
-        self.0.raw("<use href=\"#")?.raw(id)?.raw("\" class=\"sign\"")?;
-        self.number(" x=\"", x)?;
-        self.number(" y=\"", y)?;
-        self.close("use", title)
-    }
-
-    pub fn text(&mut self, class: &'static str, (x, y): (i64, i64), anchor: Anchor, text: &str) -> io::Result<()> {
-        if text.is_empty() {
-            return Ok(());
-        }
-        self.open("text", class)?;
-        self.number(" x=\"", x)?;
-        self.number(" y=\"", y)?;
-        let anchored = match anchor {
-            Anchor::Start => ">",
-            Anchor::Middle => " text-anchor=\"middle\">",
-            Anchor::End => " text-anchor=\"end\">",
-        };
-        self.0.raw(anchored)?.text(text)?.raw("</text>\n").map(|_| ())
-    }
-
-    fn close(&mut self, tag: &'static str, title: &str) -> io::Result<()> {
-        if title.is_empty() {
-            return self.0.raw("/>\n").map(|_| ());
-        }
-        self.0.raw("><title>")?.text(title)?.raw("</title></")?.raw(tag)?.raw(">\n").map(|_| ())
-    }
+pub fn text(class: &str, (x, y): (i64, i64), anchor: Anchor, text: &str) -> Markup {
+    let anchored = match anchor {
+        Anchor::Start => None,
+        Anchor::Middle => Some("middle"),
+        Anchor::End => Some("end"),
+    };
+    html! { @if !text.is_empty() { text class=(class) x=(x) y=(y) text-anchor=[anchored] { (shown(text)) } "\n" } }
 }
 
 /// Lines at the places of `times`, one mark for all; those that would fall together are one.

@@ -1,14 +1,13 @@
 //! The same picture from top to bottom, for narrow screens: the bars stand on the left, and each moment says beside them what
 //! happened.
 
-use std::io;
+use maud::{Markup, html};
 
 use super::axis::Axis;
+use super::frame::{Came, Frame, cross, cross_class, date};
 use super::need::Need;
 use super::scene::{Ride, Scene, Sign, shortened};
-use super::svg::{Anchor, Svg, wrapped};
-use super::wide::date;
-use crate::ui::html::Html;
+use super::svg::{self, Anchor, drawing, wrapped};
 use crate::ui::quantity::span;
 
 const WIDTH: i64 = 360;
@@ -25,25 +24,17 @@ const TOP: i64 = 84;
 /// A moment's words have four lines at most, below its date.
 const LEAST: i64 = 96;
 
-struct Tall<'s> {
-    scene: &'s Scene,
-    axis: Axis,
-}
-
-pub fn write(html: &mut Html<'_>, scene: &Scene, told: &str) -> io::Result<()> {
+pub fn page(scene: &Scene, told: &str) -> Markup {
     let gaps = i64::try_from(scene.moments.len()).unwrap_or(1) - 1;
     let axis = Axis::new(&scene.times(), TOP, TOP + gaps * (LEAST + 24), LEAST);
-    let tall = Tall { scene, axis };
-    html.raw("<svg class=\"picture down\" viewBox=\"0 0 ")?.value(WIDTH)?.raw(" ")?.value(tall.axis.last() + 70)?;
-    html.raw("\" role=\"img\" aria-label=\"")?.text(told)?.raw("\">\n")?;
-    let svg = &mut Svg(html);
-    tall.write_heads(svg)?;
-    tall.write_lanes(svg)?;
-    scene.need.as_ref().map_or(Ok(()), |need| tall.write_need(svg, need))?;
-    tall.write_thread(svg)?;
-    tall.write_words(svg)?;
-    html.raw("</svg>\n").map(|_| ())
+    let height = axis.last() + 70;
+    let tall = Tall(Frame { scene, axis });
+    let need = scene.need.as_ref().map(|need| tall.need(need));
+    let marks = html! { (tall.heads()) (tall.lanes()) @if let Some(need) = need { (need) } (tall.thread()) (tall.words()) };
+    html! { (drawing("down", (WIDTH, height), told, &marks)) "\n" }
 }
+
+struct Tall<'s>(Frame<'s>);
 
 impl Tall<'_> {
     fn left(&self, lane: usize) -> i64 {
@@ -51,104 +42,107 @@ impl Tall<'_> {
     }
 
     /// Names of the lanes, with a line from each to its bar.
-    fn write_heads(&self, svg: &mut Svg<'_, '_>) -> io::Result<()> {
-        let need = self.scene.need.as_ref().map(|need| format!("{}, {}", need.name, need.note));
-        let names = self.scene.lanes.iter().map(|lane| format!("{}, {}", lane.name, lane.note)).chain(need);
-        for (n, name) in names.enumerate() {
-            let (x, y) = (self.left(n) + BAR / 2, 16 + 18 * i64::try_from(n).unwrap_or(0));
-            svg.path("lead", &format!("M{x} {}V{}H{}", TOP - 4, y - 4, WORDS - 6))?;
-            svg.text("note", (WORDS, y), Anchor::Start, &shortened(&name, CHARS))?;
-        }
-        Ok(())
-    }
-
-    fn write_lanes(&self, svg: &mut Svg<'_, '_>) -> io::Result<()> {
-        for (n, lane) in self.scene.lanes.iter().enumerate() {
-            let x = self.left(n);
-            for stretch in &lane.stretches {
-                let (y, end) = (self.axis.place(stretch.from), self.axis.place(stretch.to));
-                svg.rect(stretch.look.word(), (x, y), (BAR, end - y), &stretch.label)?;
-            }
-            if lane.open_start {
-                let y = lane.stretches.first().map_or(TOP, |first| self.axis.place(first.from));
-                svg.path("torn", &format!("M{x} {y}l4 -6l4 6l4 -6l4 6"))?;
+    fn heads(&self) -> Markup {
+        let scene = self.0.scene;
+        let need = scene.need.as_ref().map(|need| format!("{}, {}", need.name, need.note));
+        let names = scene.lanes.iter().map(|lane| format!("{}, {}", lane.name, lane.note)).chain(need);
+        html! {
+            @for (n, name) in names.enumerate() {
+                @let (x, y) = (self.left(n) + BAR / 2, 16 + 18 * i64::try_from(n).unwrap_or(0));
+                (svg::path("lead", &format!("M{x} {}V{}H{}", TOP - 4, y - 4, WORDS - 6)))
+                (svg::text("note", (WORDS, y), Anchor::Start, &shortened(&name, CHARS)))
             }
         }
-        Ok(())
     }
 
-    fn write_need(&self, svg: &mut Svg<'_, '_>, need: &Need) -> io::Result<()> {
-        let (x, end) = (self.left(self.scene.lanes.len()), self.axis.last());
-        if let Some((from, _)) = need.held {
-            let y = self.axis.place(from);
-            svg.rect("service", (x, y), (BAR, end - y), "holds on to the image")?;
+    fn lanes(&self) -> Markup {
+        let Frame { scene, axis } = &self.0;
+        html! {
+            @for (n, lane) in scene.lanes.iter().enumerate() {
+                @let x = self.left(n);
+                @for stretch in &lane.stretches {
+                    @let (y, end) = (axis.place(stretch.from), axis.place(stretch.to));
+                    (svg::rect(stretch.look.word(), (x, y), (BAR, end - y), &stretch.label))
+                }
+                @if lane.open_start {
+                    @let y = lane.stretches.first().map_or(TOP, |first| axis.place(first.from));
+                    (svg::path("torn", &format!("M{x} {y}l4 -6l4 6l4 -6l4 6")))
+                }
+            }
         }
-        if let Some((from, until)) = need.outage {
-            let y = self.axis.place(from);
-            svg.rect("outage", (x, y), (BAR, (until.map_or(end, |until| self.axis.place(until)) - y).max(4)), "nothing was to be had")?;
-        }
+    }
+
+    fn need(&self, need: &Need) -> Markup {
+        let frame = &self.0;
+        let (x, end) = (self.left(frame.scene.lanes.len()), frame.axis.last());
         let edge = self.left(0) + BAR;
-        let mut last = [i64::MIN; 3];
-        for ask in &need.asks {
-            let y = self.axis.place(ask.at);
-            let kind = usize::from(ask.in_vain) + usize::from(ask.in_vain && ask.stopped);
-            if y.saturating_sub(last[kind]) <= 5 {
-                continue;
+        html! {
+            @if let Some((from, _)) = need.held {
+                @let y = frame.axis.place(from);
+                (svg::rect("service", (x, y), (BAR, end - y), "holds on to the image"))
             }
-            last[kind] = y;
-            match kind {
-                0 => svg.line("pull", (edge, y), (x, y), "")?,
-                1 => {
-                    svg.line("vain", (edge, y), (x, y), "")?;
-                    svg.path("cross", &format!("M{} {}l8 8m0 -8l-8 8", edge - 4, y - 4))?;
-                }
-                _ => {
-                    svg.path(if need.outage.is_some() { "cross on-red" } else { "cross" }, &format!("M{} {}l8 8m0 -8l-8 8", x + BAR / 2 - 4, y - 4))?
+            @if let Some((from, until)) = need.outage {
+                @let y = frame.axis.place(from);
+                (svg::rect("outage", (x, y), (BAR, (frame.until(until) - y).max(4)), "nothing was to be had"))
+            }
+            @for (came, y, _) in frame.asks(need, [5; 3]) {
+                @match came {
+                    Came::Served => (svg::line("pull", (edge, y), (x, y), "")),
+                    Came::InVain => { (svg::line("vain", (edge, y), (x, y), "")) (svg::path("cross", &cross(edge, y))) }
+                    Came::Stopped => (svg::path(cross_class(need), &cross(x + BAR / 2, y))),
                 }
             }
         }
-        Ok(())
     }
 
-    fn write_thread(&self, svg: &mut Svg<'_, '_>) -> io::Result<()> {
-        let Some(first) = self.scene.rides.first() else { return Ok(()) };
+    fn thread(&self) -> Markup {
+        let Frame { scene, axis } = &self.0;
+        let Some(first) = scene.rides.first() else { return html! {} };
         let middle = |ride: &Ride| self.left(ride.lane) + BAR / 2;
-        let mut path = format!("M{} {}", middle(first), self.axis.place(first.from));
+        let mut path = format!("M{} {}", middle(first), axis.place(first.from));
         let mut before = first;
-        for ride in &self.scene.rides {
-            let (x, y) = (middle(ride), self.axis.place(ride.from));
+        for ride in &scene.rides {
+            let (x, y) = (middle(ride), axis.place(ride.from));
             if ride.lane == before.lane {
                 path.push_str(&format!("M{x} {y}"));
             } else {
                 path.push_str(&format!("V{y}C{} {} {x} {} {x} {}", middle(before), y + 8, y, y + 12));
             }
-            path.push_str(&format!("V{}", self.axis.place(ride.to).max(y)));
+            path.push_str(&format!("V{}", axis.place(ride.to).max(y)));
             before = ride;
         }
-        svg.path("thread-edge", &path)?;
-        svg.path("thread", &path)
+        html! { (svg::path("thread-edge", &path)) (svg::path("thread", &path)) }
     }
 
-    fn write_words(&self, svg: &mut Svg<'_, '_>) -> io::Result<()> {
-        for (n, moment) in self.scene.moments.iter().enumerate() {
-            let y = self.axis.of(n);
-            let bad = matches!(moment.sign, Sign::Drop | Sign::Untag | Sign::Failure);
-            svg.line("moment", (FIRST - 6, y), (WORDS - 6, y), "")?;
-            let (day, time) = date(moment.at);
-            let tag = self.scene.tag.as_deref().filter(|_| n == 0 && !self.scene.rides.is_empty());
-            let words = match tag {
-                Some(tag) => format!("{}, tag {}", moment.words, shortened(tag, CHARS)),
-                None => moment.words.clone(),
-            };
-            svg.text("date", (WORDS, y + 4), Anchor::Start, &format!("{day} {time}"))?;
-            for (line, words) in (1_i64..).zip(wrapped(&words, if bad { BOLD } else { CHARS }, 4)) {
-                svg.text(if bad { "bad" } else { "word" }, (WORDS, y + 4 + 15 * line), Anchor::Start, &words)?;
-            }
-            if let Some(next) = self.scene.moments.get(n + 1) {
-                let gap = next.at.seconds_since(moment.at);
-                svg.text("gap", (WORDS, self.axis.of(n + 1) - 12), Anchor::Start, &format!("↓ {}", span(gap)))?;
+    fn words(&self) -> Markup {
+        let Frame { scene, axis } = &self.0;
+        html! {
+            @for (n, moment) in scene.moments.iter().enumerate() {
+                @let y = axis.of(n);
+                @let (day, time) = date(moment.at);
+                (svg::line("moment", (FIRST - 6, y), (WORDS - 6, y), ""))
+                (svg::text("date", (WORDS, y + 4), Anchor::Start, &format!("{day} {time}")))
+                (self.words_of(n, y))
+                @if let Some(next) = scene.moments.get(n + 1) {
+                    @let gap = format!("↓ {}", span(next.at.seconds_since(moment.at)));
+                    (svg::text("gap", (WORDS, axis.of(n + 1) - 12), Anchor::Start, &gap))
+                }
             }
         }
-        Ok(())
+    }
+
+    /// What a moment says; the first one names the tag, where one rides.
+    fn words_of(&self, number: usize, y: i64) -> Markup {
+        let scene = self.0.scene;
+        let Some(moment) = scene.moments.get(number) else { return html! {} };
+        let bad = matches!(moment.sign, Sign::Drop | Sign::Untag | Sign::Failure);
+        let words = match scene.tag.as_deref().filter(|_| number == 0 && !scene.rides.is_empty()) {
+            Some(tag) => format!("{}, tag {}", moment.words, shortened(tag, CHARS)),
+            None => moment.words.clone(),
+        };
+        let (class, chars) = if bad { ("bad", BOLD) } else { ("word", CHARS) };
+        html! {
+            @for (line, words) in (1_i64..).zip(wrapped(&words, chars, 4)) { (svg::text(class, (WORDS, y + 4 + 15 * line), Anchor::Start, &words)) }
+        }
     }
 }

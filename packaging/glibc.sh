@@ -1,0 +1,12 @@
+#!/bin/sh
+# The oldest glibc that a program runs with, by the versions of the symbols it needs. With a second argument: fails if that
+# is newer.
+# Usage: packaging/glibc.sh PROGRAM [NEWEST-ALLOWED]
+set -eu
+needed=$(readelf --wide --version-info "$1" | grep -o 'GLIBC_[0-9][0-9.]*' | sed 's/^GLIBC_//' | sort -uV | tail -n 1)
+[ -n "$needed" ] || { echo "$1 needs no glibc, or is no program" >&2; exit 2; }
+echo "$needed"
+if [ $# -gt 1 ] && [ "$(printf '%s\n' "$needed" "$2" | sort -V | tail -n 1)" != "$2" ]; then
+  echo "$1 needs glibc $needed, and is to run with $2" >&2
+  exit 1
+fi

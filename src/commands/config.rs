@@ -1,0 +1,210 @@
+//! Settings from a file and from the environment: `tagfall.toml` in the working directory, or the file of `--config`, and `TAGFALL_*`.
+//!
+//! A flag wins over the environment, and that over the file. What they set is added to the command line before it is parsed, so that one
+//! set of rules judges all three. A file that lies beside evidence may be somebody else's: it can name sources and thresholds, and neither
+//! a place to write to, nor an endpoint, nor whose credentials are used.
+
+mod file;
+mod setting;
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command, CommandFactory};
+
+use self::file::File;
+use self::setting::{SETTINGS, Setting};
+use super::Cli;
+use crate::failure::Failure;
+use crate::ui::output::Destination;
+use crate::ui::settings;
+
+/// The file that is looked for in the working directory, and nowhere else.
+const NAME: &str = "tagfall.toml";
+const PREFIX: &str = "TAGFALL_";
+/// Variables that the recipes of docs/ALERTS.md use for themselves, and the secret of `--redact`, which is shown nowhere.
+const OTHERS: [&str; 4] = ["HOME", "SEND", "SOURCE", "REDACT_KEY"];
+/// How much a variable is like a setting that is a typing error.
+const ALMOST: f64 = 0.9;
+
+/// Where a value came from, as it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Origin {
+    Flag,
+    Environment(&'static Setting),
+    File(String),
+    Default,
+}
+
+/// One setting of this run: its values, and where they came from.
+struct Found {
+    setting: &'static Setting,
+    values: Vec<String>,
+    origin: Origin,
+}
+
+/// The command line with what the environment and the file say, and what there is to tell of them.
+pub struct Settled {
+    pub arguments: Vec<OsString>,
+    /// What a file or the environment has set: nobody should have to guess.
+    pub note: Option<String>,
+    /// `--show-config` asks for the settings, and not for a run.
+    show: Option<Vec<Found>>,
+}
+
+/// Adds to the command line what it leaves open.
+pub fn settle(arguments: Vec<OsString>) -> Result<Settled, Failure> {
+    // Whatever is wrong with the command line is told when it is parsed for good.
+    let command = Cli::command();
+    let matches = command.clone().ignore_errors(true).try_get_matches_from(&arguments).ok();
+    let verb = matches.as_ref().and_then(ArgMatches::subcommand);
+    let Some((name, given)) = verb else { return Ok(Settled { arguments, note: None, show: None }) };
+    let Some(verb) = command.find_subcommand(name).filter(|verb| has(verb, "sources")) else {
+        return Ok(Settled { arguments, note: None, show: None });
+    };
+    let is_asked = |id: &str| given.try_get_one::<bool>(id).ok().flatten().copied().unwrap_or_default();
+    let asks_for_help = arguments.iter().any(|argument| argument == "--help" || argument == "-h");
+    if asks_for_help {
+        return Ok(Settled { arguments, note: None, show: None });
+    }
+    let file = file(given.try_get_one::<String>("config").ok().flatten(), is_asked("no_config"))?;
+    let environment = environment()?;
+    let mut found = Vec::new();
+    for setting in SETTINGS.iter().filter(|setting| has(verb, setting.id)) {
+        found.push(find(setting, verb, given, &environment, file.as_ref())?);
+    }
+    if is_asked("show_config") {
+        return Ok(Settled { arguments, note: None, show: Some(found) });
+    }
+    let note = note(&found);
+    Ok(Settled { arguments: with(arguments, &found), note, show: None })
+}
+
+fn has(verb: &Command, id: &str) -> bool {
+    verb.get_arguments().any(|argument| argument.get_id() == id)
+}
+
+/// The file that was named, or the one in the working directory, if it is there.
+fn file(named: Option<&String>, none: bool) -> Result<Option<File>, Failure> {
+    match named {
+        Some(path) => File::read(Path::new(path)).map(Some),
+        None if none => Ok(None),
+        None if Path::new(NAME).symlink_metadata().is_err() => Ok(None),
+        None => File::read(Path::new(NAME)).map(Some),
+    }
+}
+
+/// What `TAGFALL_*` says; a name that is almost one of ours is an error, for a threshold that is not heeded is none.
+fn environment() -> Result<Vec<(&'static Setting, String)>, Failure> {
+    let mut values = Vec::new();
+    let mut names: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    names.sort();
+    for (name, value) in names {
+        let Some(key) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
+        if value.is_empty() || OTHERS.contains(&key) {
+            continue;
+        }
+        let shown = format!("{PREFIX}{key}");
+        match SETTINGS.iter().find(|setting| setting.variable() == shown) {
+            Some(setting) => {
+                let value = value.into_string().map_err(|_| Failure::new(format!("{shown} is no text")).advise("set it to plain UTF-8"))?;
+                values.push((setting, value));
+            }
+            None => near(&shown, key)?,
+        }
+    }
+    Ok(values)
+}
+
+/// Others have variables that begin so, too (`TAGFALL_VERSION` of an image); one that is almost a setting is a typing error.
+fn near(shown: &str, key: &str) -> Result<(), Failure> {
+    match setting::near(key, ALMOST) {
+        Some(near) => Err(Failure::new(format!("there is no setting {shown}")).advise(format!("did you mean {}? else unset it", near.variable()))),
+        None => Ok(()),
+    }
+}
+
+fn find(
+    setting: &'static Setting,
+    verb: &Command,
+    given: &ArgMatches,
+    environment: &[(&'static Setting, String)],
+    file: Option<&File>,
+) -> Result<Found, Failure> {
+    if given.value_source(setting.id) == Some(ValueSource::CommandLine) {
+        return Ok(Found { setting, values: raw(given, setting.id), origin: Origin::Flag });
+    }
+    if let Some((_, value)) = environment.iter().find(|(other, _)| other.id == setting.id) {
+        let values = setting.split(value);
+        setting.check(&values).map_err(|why| Failure::new(format!("{} is {value:?}", setting.variable())).because(why))?;
+        return Ok(Found { setting, values, origin: Origin::Environment(setting) });
+    }
+    if let Some((line, values)) = file.and_then(|file| file.values(setting)) {
+        return Ok(Found { setting, values: values.to_vec(), origin: Origin::File(line) });
+    }
+    let default = verb.get_arguments().find(|argument| argument.get_id() == setting.id).map(|argument| argument.get_default_values().to_vec());
+    let values = default.unwrap_or_default().iter().map(|value| value.to_string_lossy().into_owned()).collect();
+    Ok(Found { setting, values, origin: Origin::Default })
+}
+
+/// The words that were given, as they were typed.
+fn raw(given: &ArgMatches, id: &str) -> Vec<String> {
+    given.get_raw(id).into_iter().flatten().map(OsStr::to_string_lossy).map(|value| value.into_owned()).collect()
+}
+
+/// The command line, what is set elsewhere behind it; sources last, behind `--`.
+fn with(mut arguments: Vec<OsString>, found: &[Found]) -> Vec<OsString> {
+    let added = || found.iter().filter(|found| !matches!(found.origin, Origin::Flag | Origin::Default));
+    let ends_options = arguments.iter().position(|argument| argument == "--");
+    let options = added().filter(|found| found.setting.id != "sources");
+    let options = options.flat_map(|found| found.values.iter().map(|value| OsString::from(format!("--{}={value}", found.setting.key))));
+    let at = ends_options.unwrap_or(arguments.len());
+    let _ = arguments.splice(at..at, options).count();
+    if let Some(sources) = added().find(|found| found.setting.id == "sources") {
+        if ends_options.is_none() {
+            arguments.push("--".into());
+        }
+        arguments.extend(sources.values.iter().map(OsString::from));
+    }
+    arguments
+}
+
+/// `settings from tagfall.toml: sources, since; from the environment: fail-on`.
+fn note(found: &[Found]) -> Option<String> {
+    let keys = |of: &dyn Fn(&Origin) -> bool| {
+        let keys: Vec<&str> = found.iter().filter(|found| of(&found.origin)).map(|found| found.setting.key).collect();
+        (!keys.is_empty()).then(|| keys.join(", "))
+    };
+    let file = keys(&|origin| matches!(origin, Origin::File(_))).map(|keys| format!("from {}: {keys}", file_of(found)));
+    let environment = keys(&|origin| matches!(origin, Origin::Environment(_))).map(|keys| format!("from the environment: {keys}"));
+    let parts: Vec<String> = file.into_iter().chain(environment).collect();
+    (!parts.is_empty()).then(|| format!("settings {}", parts.join("; ")))
+}
+
+fn file_of(found: &[Found]) -> String {
+    let place = found.iter().find_map(|found| if let Origin::File(place) = &found.origin { Some(place.as_str()) } else { None });
+    place.and_then(|place| place.rsplit_once(':')).map_or(NAME, |(file, _)| file).to_owned()
+}
+
+impl Settled {
+    /// Shows the settings, if that is what was asked for: each value, and where it came from.
+    pub fn show(&self) -> Option<Result<(), Failure>> {
+        let found = self.show.as_ref()?;
+        let rows: Vec<[String; 3]> = found.iter().map(row).collect();
+        let place = Destination::Stdout;
+        Some(place.write(|out| settings::write(out, place.columns(), &rows)).map(|_| ()))
+    }
+}
+
+fn row(found: &Found) -> [String; 3] {
+    let origin = match &found.origin {
+        Origin::Flag => "command line".to_owned(),
+        Origin::Environment(setting) => setting.variable(),
+        Origin::File(place) => place.clone(),
+        Origin::Default if found.values.is_empty() => "not set".to_owned(),
+        Origin::Default => "default".to_owned(),
+    };
+    let value = if found.values.is_empty() { "–".to_owned() } else { found.values.join(", ") };
+    [found.setting.key.to_owned(), value, origin]
+}

@@ -1,0 +1,247 @@
+//! The way through the documents of a text, one step after another: past an element, into a list of records, out of it again.
+//!
+//! A step is the same whether the whole text is at hand or only a part of it: what cannot be told from that part waits for more.
+//! So a text says the same however it is cut. One bad element of a list costs only itself.
+
+use super::RecordSink;
+use super::fields::{Fields, excerpt, plain};
+use super::json::{Fault, Members, Strings, member, skip_brackets, skip_space, skip_space_and_marks, skip_value};
+use super::walk::{Walk, is_encoded, kind_of};
+
+/// Where a broken element ends is looked for in so much text.
+pub(super) const REACH_BYTES: usize = 1 << 20;
+
+/// Which elements a list may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Anything that may be a document of its own.
+    Top,
+    /// Inside a top-level array: containers, but no further arrays.
+    Listed,
+    /// Inside `Records`, `Events`, `logEvents`: events.
+    Contained,
+}
+
+/// What stands around the next element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Around {
+    /// `due`: an element ended; a comma or the list's end is next.
+    List { place: Place, due: bool },
+    /// A document whose list of records has ended: its other members.
+    Object,
+}
+
+/// How far a step went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    On(usize),
+    /// From here on nothing can be told without more text.
+    Wait(usize),
+}
+
+/// A part of a text: all that is left of it, or there may be more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part<'t> {
+    pub text: &'t [u8],
+    /// Nothing follows.
+    pub ended: bool,
+}
+
+impl Part<'_> {
+    /// What a fault means: where the text only goes on in the next part, it is none.
+    fn or_wait(self, at: usize, fault: Fault) -> Result<Step, Fault> {
+        if fault.is_cut() && !self.ended { Ok(Step::Wait(at)) } else { Err(fault) }
+    }
+
+    /// Whether a value that ends at `end` may go on in the next part.
+    fn may_go_on(self, end: usize) -> bool {
+        !self.ended && end == self.text.len()
+    }
+}
+
+impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
+    /// The document at `at`; its end.
+    pub(super) fn document(&mut self, text: &[u8], at: usize) -> Result<usize, Fault> {
+        let (mut around, mut at) = (Vec::new(), at);
+        loop {
+            at = match self.step(&mut around, Part { text, ended: true }, at)? {
+                Step::On(at) => at,
+                Step::Wait(_) => return Err(Fault::cut(text)),
+            };
+            if around.is_empty() {
+                return Ok(at);
+            }
+        }
+    }
+
+    /// One step from `at` on. A fault: what is around cannot be read on.
+    pub(super) fn step(&mut self, around: &mut Vec<Around>, part: Part<'_>, at: usize) -> Result<Step, Fault> {
+        match around.last().copied() {
+            None => self.begin(around, part, at, Place::Top),
+            Some(Around::List { place, due }) => self.in_list(around, part, at, place, due),
+            Some(Around::Object) => self.in_object(around, part, at),
+        }
+    }
+
+    /// An element begins at `at`.
+    fn begin(&mut self, around: &mut Vec<Around>, part: Part<'_>, at: usize, place: Place) -> Result<Step, Fault> {
+        let text = part.text;
+        let result = match text.get(at) {
+            Some(b'{') => self.object(around, text, at, place),
+            Some(b'[') if place == Place::Top => {
+                around.push(Around::List { place: Place::Listed, due: false });
+                Ok(at + 1)
+            }
+            _ => match skip_value(text, at) {
+                Ok(end) if part.may_go_on(end) => return Ok(Step::Wait(at)),
+                // Words and numbers at the beginning: perhaps what stands there are lines, which begin with a time.
+                Ok(end) if place == Place::Top && !self.tally.is_recognised() && !is_encoded(text, at) && text.get(at) != Some(&b'[') => {
+                    Err(Fault::expected_object(text, at, end))
+                }
+                Ok(end) => {
+                    self.no_object(text, at, end);
+                    Ok(end)
+                }
+                Err(fault) => Err(fault),
+            },
+        };
+        result.map(Step::On).or_else(|fault| part.or_wait(at, fault))
+    }
+
+    /// An object: a container, whose list comes next, or an event itself.
+    fn object(&mut self, around: &mut Vec<Around>, text: &[u8], at: usize, place: Place) -> Result<usize, Fault> {
+        let mut fields = Fields::none();
+        let mut members = Members::of(text, at);
+        while let Some(member) = members.next()? {
+            if place != Place::Contained && is_container(text, &member.key, member.value) {
+                self.tally.list();
+                around.extend([Around::Object, Around::List { place: Place::Contained, due: false }]);
+                return Ok(member.value + 1);
+            }
+            let end = skip_value(text, member.value)?;
+            fields.note(text, member.key, member.value..end);
+            members.go_on(end);
+        }
+        self.event(text, at..members.end(), &fields);
+        Ok(members.end())
+    }
+
+    /// Something else where an event should stand: an event that was made a string of, events in a list of their own, or none.
+    fn no_object(&mut self, text: &[u8], at: usize, end: usize) {
+        let value = text.get(at..end).unwrap_or_default();
+        let is_wrapped = match value.first() {
+            Some(b'"') if is_encoded(text, at) => {
+                self.embedded(&plain(text.get(at + 1..end - 1).unwrap_or_default()));
+                true
+            }
+            Some(b'"' | b'[') => self.anywhere(text, at..end),
+            _ => false,
+        };
+        if !is_wrapped {
+            self.tally.fail_foreign(format!("{} where an event should stand: {}", kind_of(value), excerpt(value)));
+        }
+    }
+
+    fn in_list(&mut self, around: &mut Vec<Around>, part: Part<'_>, at: usize, place: Place, due: bool) -> Result<Step, Fault> {
+        let text = part.text;
+        let at = skip_space_and_marks(text, at);
+        let set_due = |around: &mut Vec<Around>, due: bool| {
+            if let Some(last) = around.last_mut() {
+                *last = Around::List { place, due };
+            }
+        };
+        match text.get(at) {
+            None => part.or_wait(at, Fault::cut(text)),
+            // The beginning of a byte order mark.
+            Some(0xef) if text.len() - at < 3 && !part.ended => Ok(Step::Wait(at)),
+            Some(b']') => {
+                around.pop();
+                Ok(Step::On(at + 1))
+            }
+            Some(b',') if due => {
+                set_due(around, false);
+                Ok(Step::On(at + 1))
+            }
+            // Nothing stands between two commas. Behind the last one of a list that is no more than a habit.
+            Some(b',') => {
+                self.tally.fail(Fault::expected_value(at).into());
+                Ok(Step::On(at + 1))
+            }
+            Some(b'{') if due => {
+                self.tally.damaged(Fault::expected_comma(at).into());
+                set_due(around, false);
+                Ok(Step::On(at))
+            }
+            Some(_) if due => Err(Fault::expected_comma(at)),
+            Some(_) => {
+                set_due(around, true);
+                let depth = around.len();
+                let step = self.begin(around, part, at, place).or_else(|fault| self.pass_broken(part, at, fault));
+                if matches!(step, Ok(Step::Wait(_))) {
+                    around.truncate(depth);
+                    set_due(around, false);
+                }
+                step
+            }
+        }
+    }
+
+    /// Goes past an element that is no JSON if its brackets still say where it ends and the list goes on behind it.
+    fn pass_broken(&mut self, part: Part<'_>, at: usize, fault: Fault) -> Result<Step, Fault> {
+        if fault.is_cut() {
+            return Err(fault);
+        }
+        if !part.ended && part.text.len() - at < self.reach_bytes {
+            return Ok(Step::Wait(at));
+        }
+        let near = part.text.get(..part.text.len().min(at + self.reach_bytes)).unwrap_or(part.text);
+        let within_lines = skip_brackets(near, at, Strings::WithinLines).filter(|&end| matches!(near.get(skip_space(near, end)), Some(b',' | b']')));
+        let end = within_lines.or_else(|| skip_brackets(near, at, Strings::OverLines).filter(|&end| goes_on(near, end))).ok_or(fault)?;
+        self.tally.fail(fault.into());
+        Ok(Step::On(end))
+    }
+
+    /// Behind the list of records in a document.
+    fn in_object(&mut self, around: &mut Vec<Around>, part: Part<'_>, at: usize) -> Result<Step, Fault> {
+        let text = part.text;
+        let at = skip_space(text, at);
+        match text.get(at) {
+            None => part.or_wait(at, Fault::cut(text)),
+            Some(b'}') => {
+                around.pop();
+                Ok(Step::On(at + 1))
+            }
+            Some(b',') => match member(text, skip_space(text, at + 1)) {
+                Ok(member) if is_container(text, &member.key, member.value) => {
+                    around.push(Around::List { place: Place::Contained, due: false });
+                    Ok(Step::On(member.value + 1))
+                }
+                Ok(member) => match skip_value(text, member.value) {
+                    Ok(end) if part.may_go_on(end) => Ok(Step::Wait(at)),
+                    Ok(end) => Ok(Step::On(end)),
+                    Err(fault) => part.or_wait(at, fault),
+                },
+                Err(fault) => part.or_wait(at, fault),
+            },
+            Some(_) => Err(Fault::expected_brace(at)),
+        }
+    }
+}
+
+/// Whether the list really ends behind `end`, or goes on with an object: a string that runs over a line's end may as well
+/// be one that lost a quote, and then a bracket may be anything.
+fn goes_on(text: &[u8], end: usize) -> bool {
+    let at = skip_space(text, end);
+    let next = skip_space(text, at + 1);
+    match text.get(at) {
+        Some(b']') => true,
+        Some(b',') => text.get(next) == Some(&b'{') && matches!(Members::of(text, next).next(), Ok(Some(_))),
+        _ => false,
+    }
+}
+
+/// Whether this member is the list of a container.
+pub(super) fn is_container(text: &[u8], key: &std::ops::Range<usize>, value: usize) -> bool {
+    let key = plain(text.get(key.clone()).unwrap_or_default());
+    matches!(&*key, b"Records" | b"records" | b"Events" | b"events" | b"logEvents") && text.get(value) == Some(&b'[')
+}

@@ -1,0 +1,269 @@
+//! Markdown for tickets and step summaries, as GitHub, GitLab and CommonMark read it. No text can become markup: a word that is more
+//! than letters and digits stands in a code span, where there are no links, no mentions, no HTML and no emphasis.
+
+mod findings;
+mod forecast;
+mod timelines;
+mod verdict;
+mod whatif;
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use super::escape::Escape;
+use super::quantity::counted;
+use crate::model::{Coverage, EventRef, LogText};
+
+pub use findings::write as write_findings;
+pub use forecast::write as write_forecast;
+pub use timelines::write as write_timelines;
+pub use verdict::write as write_verdict;
+pub use whatif::write as write_whatif;
+
+/// Rows of a table that a ticket still shows.
+const ROWS_MAX: usize = 500;
+/// How much is told in full below the table.
+const TOLD_MAX: usize = 20;
+/// Objects that could not be read, and events under one sentence.
+const LISTED_MAX: usize = 20;
+
+/// Writes Markdown piece by piece. Markup is what this program was compiled with; everything else is escaped on its way.
+pub struct Markdown<'w>(&'w mut dyn Write);
+
+impl<'w> Markdown<'w> {
+    pub fn new(out: &'w mut dyn Write) -> Self {
+        Self(out)
+    }
+
+    /// `level` 1 to 6.
+    pub fn heading(&mut self, level: usize, text: &str) -> io::Result<()> {
+        writeln!(self.0, "{} {}\n", &"######"[..level.min(6)], prose(text))
+    }
+
+    pub fn paragraph(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.0, "{}\n", prose(text))
+    }
+
+    /// A label in bold, and the text behind it.
+    pub fn item(&mut self, label: &'static str, text: &str) -> io::Result<()> {
+        writeln!(self.0, "- **{label}**: {}", prose(text))
+    }
+
+    /// A point of a list; numbered where a number is given.
+    pub fn point(&mut self, number: Option<usize>, text: &str) -> io::Result<()> {
+        match number {
+            Some(number) => writeln!(self.0, "{number}. {}", prose(text)),
+            None => writeln!(self.0, "- {}", prose(text)),
+        }
+    }
+
+    /// A point under a point, in code.
+    pub fn below(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.0, "    - {}", code(text))
+    }
+
+    pub fn blank(&mut self) -> io::Result<()> {
+        writeln!(self.0)
+    }
+
+    /// The head of a table.
+    pub fn columns(&mut self, names: &[&'static str]) -> io::Result<()> {
+        writeln!(self.0, "| {} |\n|{}", names.join(" | "), "---|".repeat(names.len()))
+    }
+
+    pub fn row(&mut self, cells: &[Cell]) -> io::Result<()> {
+        let cells: Vec<&str> = cells.iter().map(|cell| cell.0.as_str()).collect();
+        writeln!(self.0, "| {} |", cells.join(" | "))
+    }
+
+    /// Something that is folded until somebody asks for it: words of ours, and a name.
+    pub fn details(&mut self, words: &str, name: &str, write: impl FnOnce(&mut Self) -> io::Result<()>) -> io::Result<()> {
+        let name = if name.is_empty() { String::new() } else { format!(" <code>{}</code>", name.for_html()) };
+        writeln!(self.0, "<details><summary>{}{name}</summary>\n", words.for_html())?;
+        write(self)?;
+        writeln!(self.0, "\n</details>\n")
+    }
+
+    /// What a list is about.
+    pub fn label(&mut self, text: &'static str) -> io::Result<()> {
+        writeln!(self.0, "\n**{text}**\n")
+    }
+
+    /// A list under a heading of its own, if there is something to list.
+    pub fn texts<'t>(&mut self, heading: &'static str, texts: impl Iterator<Item = &'t str>) -> io::Result<()> {
+        let mut texts = texts.peekable();
+        if texts.peek().is_none() {
+            return Ok(());
+        }
+        self.label(heading)?;
+        texts.try_for_each(|text| self.point(None, text))
+    }
+
+    /// What was read, and what not: it stands below what was found.
+    pub fn coverage(&mut self, coverage: &Coverage) -> io::Result<()> {
+        let lines = super::coverage::lines(coverage);
+        self.details("What was read", "", |page| {
+            lines.iter().try_for_each(|text| page.point(None, text))?;
+            let failures = coverage.failures.iter().take(LISTED_MAX).map(super::coverage::describe);
+            failures.into_iter().try_for_each(|failure| page.item("Not read", &failure))?;
+            match coverage.failures.len().checked_sub(LISTED_MAX) {
+                None | Some(0) => Ok(()),
+                Some(more) => page.point(None, &format!("and {}", counted(more as u64, "failure more", "failures more"))),
+            }
+        })
+    }
+
+    /// Says that more rows would have followed.
+    pub fn more(&mut self, left: usize, one: &str, many: &str) -> io::Result<()> {
+        if left == 0 {
+            return Ok(());
+        }
+        self.blank()?;
+        self.paragraph(&format!("{} not shown here; the other formats have everything.", counted(left as u64, one, many)))
+    }
+}
+
+/// One cell of a table, already safe.
+pub struct Cell(String);
+
+impl Cell {
+    /// Words of ours and what they quote.
+    pub fn prose(text: &str) -> Self {
+        Self(prose(text))
+    }
+
+    /// A name, a digest, a time.
+    pub fn code(text: &str) -> Self {
+        Self(if text.is_empty() { String::new() } else { code(text) })
+    }
+
+    pub fn log(text: Option<&LogText>) -> Self {
+        text.map_or_else(|| Self(String::new()), |text| Self(code(&text.for_terminal())))
+    }
+}
+
+/// `2026-03-02T10:00:09Z PutImage by ARN in KEY#3`, for a code span.
+fn event_text(event: &EventRef) -> String {
+    super::findings::event_text(event)
+}
+
+/// A text in a code span whose fence is longer than any in the text. Pipes, which would end a cell, stand between spans.
+fn code(text: &str) -> String {
+    let text = text.for_terminal();
+    let mut written = String::with_capacity(text.len() + 8);
+    for (at, piece) in text.split('|').enumerate() {
+        if at > 0 {
+            written.push_str("&#124;");
+        }
+        if piece.is_empty() {
+            continue;
+        }
+        let longest = piece.split(|letter| letter != '`').map(str::len).max().unwrap_or_default();
+        let fence = "`".repeat(longest + 1);
+        // One space inside each fence is not shown; a piece of spaces alone keeps them.
+        let padded = piece.starts_with(['`', ' ']) || piece.ends_with(['`', ' ']);
+        let space = if padded && !piece.trim().is_empty() { " " } else { "" };
+        let _ = write!(written, "{fence}{space}{piece}{space}{fence}");
+    }
+    written
+}
+
+/// Sentences of ours: plain words stay as they are, and everything that quotes a log (names, times, addresses) stands in code. What
+/// stands between backticks is a command, and one span.
+fn prose(text: &str) -> String {
+    let text = text.for_terminal();
+    let mut written = String::with_capacity(text.len() + 32);
+    for (at, piece) in text.split('`').enumerate() {
+        if at % 2 == 1 {
+            written.push_str(&code(piece));
+            continue;
+        }
+        for (word_at, word) in piece.split(' ').enumerate() {
+            if word_at > 0 {
+                written.push(' ');
+            }
+            push_word(&mut written, word);
+        }
+    }
+    written
+}
+
+fn push_word(written: &mut String, word: &str) {
+    let inner = word.trim_start_matches(['(', '"', '\'']);
+    let core = inner.trim_end_matches(['.', ',', ';', ':', ')', '"', '\'', '?']);
+    let (before, after) = (&word[..word.len() - inner.len()], &inner[core.len()..]);
+    // `1.` at the start of a line would be a list.
+    let is_number_of_list = written.is_empty() && core.bytes().all(|byte| byte.is_ascii_digit()) && after.starts_with(['.', ')']);
+    if is_plain(core) && !is_number_of_list {
+        written.push_str(word);
+        return;
+    }
+    let _ = write!(written, "{before}{}{after}", code(core));
+}
+
+/// Letters and digits, and between them what can begin no markup.
+fn is_plain(core: &str) -> bool {
+    let has_digit = core.bytes().any(|byte| byte.is_ascii_digit());
+    if core.starts_with(|letter: char| letter.is_ascii_digit()) && core.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',')) {
+        return true;
+    }
+    let fits = |letter: char| letter.is_alphanumeric() || matches!(letter, '–' | '…' | '×' | '\'' | ',') || letter == '-' && !has_digit;
+    core.chars().all(fits) && !core.starts_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_stay_and_names_stand_in_code() {
+        let text = "In shop/api (111122223333, eu-central-1), v7 was taken 9.5 s later; run `aws ecr put-image --tag 'a|b'` again.";
+        let expected = "In `shop/api` (111122223333, `eu-central-1`), v7 was taken 9.5 s later; run `aws ecr put-image --tag 'a`&#124;`b'` again.";
+        assert_eq!(prose(text), expected);
+        assert_eq!(prose("Re-pushed, in all 1,204 times."), "Re-pushed, in all 1,204 times.");
+    }
+
+    #[test]
+    fn no_text_is_markup() {
+        for hostile in [
+            "@oncall",
+            "#12",
+            "[a](http://x)",
+            "<img/src=x>",
+            "**b**",
+            "_i_",
+            "~~s~~",
+            "http://x.example",
+            "www.x.example",
+            "a@b.example",
+            ":tada:",
+            "$x$",
+            "&amp;",
+            "![a](b)",
+            "[a]:",
+            "---",
+            "===",
+            "+",
+            "-",
+            "#",
+            "1.",
+            ">",
+            "\\",
+        ] {
+            let written = prose(hostile);
+            assert!(written.contains('`'), "{hostile} became {written}");
+            let core = hostile.trim_end_matches([':', '.', ')', ';']);
+            assert!(written.starts_with('`') && written.contains(core), "{hostile} became {written}");
+        }
+        assert_eq!(prose("a\n# b"), "`a\\u{a}#` b");
+    }
+
+    #[test]
+    fn no_fence_is_shorter_than_what_it_holds_and_no_cell_ends_in_a_text() {
+        assert_eq!(code("a``b"), "```a``b```");
+        assert_eq!(code("`"), "`` ` ``");
+        assert_eq!(code("a\\|b"), "`a\\`&#124;`b`");
+        assert_eq!(code("||"), "&#124;&#124;");
+        assert_eq!(code(" x "), "`  x  `");
+    }
+}

@@ -1,0 +1,10 @@
+//! Objects in every form: what is cut out of them, counted, and left out.
+
+#[path = "../decode_world/mod.rs"]
+#[allow(dead_code)]
+mod decode_world;
+
+mod containers;
+mod oracle;
+mod shared;
+mod streams;

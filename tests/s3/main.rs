@@ -1,0 +1,26 @@
+//! Reading from S3: real servers over HTTP on loopback, and a proxy between that lies.
+#![cfg(feature = "s3")]
+
+#[path = "../support/integrity/mod.rs"]
+#[allow(dead_code)]
+mod integrity;
+#[path = "../support/s3/mod.rs"]
+#[allow(dead_code)]
+mod s3;
+#[path = "../support/sim/mod.rs"]
+#[allow(dead_code)]
+mod sim;
+
+mod adversary;
+mod faults;
+mod field;
+mod habits;
+mod hang;
+mod known_objects;
+mod parity;
+#[cfg(unix)]
+mod process;
+mod resume;
+mod source;
+mod speed;
+mod verify;

@@ -1,0 +1,15 @@
+//! SQL: every construct with the rows it must give, Trino's rules, and DuckDB as an oracle.
+#![cfg(feature = "sql")]
+
+#[allow(dead_code)]
+mod archive;
+
+mod constructs;
+mod duckdb;
+mod limits;
+mod pushdown;
+mod queries;
+mod spill;
+mod tally;
+mod trino_edges;
+mod trino_semantics;
