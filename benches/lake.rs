@@ -3,7 +3,8 @@
 //! Archives are generated from a seed into a temporary folder. Every measurement is a whole process, from its start to its
 //! end: processor seconds of all its threads, and its peak memory; each pair in turn, several times, and the median of the
 //! ratios counts. The others are chDB and DuckDB, by python3 (`TAGFALL_PYTHON` names another interpreter), whose own start and
-//! imports are left out; where they are not there, their rows say so. Nothing is asserted about times. What is asserted: that the programs counted the same.
+//! imports are left out; where they are not there, their rows say so. `TABLE=DIR` asks the questions of the table alone, once each, of
+//! the lake in that folder. Nothing is asserted about times. What is asserted: that the programs counted the same.
 
 mod corpus;
 
@@ -214,7 +215,177 @@ fn against_duckdb(lake: &Path, records: u64) {
     }
 }
 
+/// A question of the table, as either of them is asked it. LAKE stands for the events.
+struct Question {
+    what: &'static str,
+    ours: &'static str,
+    duckdb: &'static str,
+    /// How the rows are written, where they are many: to a file.
+    to_file: Option<&'static str>,
+}
+
+const fn asked(what: &'static str, ours: &'static str, duckdb: &'static str) -> Question {
+    Question { what, ours, duckdb, to_file: None }
+}
+
+/// The questions that people ask of a lake, and those that need more memory than there is.
+const TABLE: &[Question] = &[
+    asked(
+        "UNNEST(resources), count by type",
+        "SELECT r.type, count(*) FROM LAKE CROSS JOIN UNNEST(resources) AS t(r) GROUP BY 1",
+        "SELECT r.type, count(*) FROM (SELECT unnest(resources) AS r FROM LAKE) GROUP BY 1",
+    ),
+    asked(
+        "one event by its id",
+        "SELECT eventid, eventtime, eventname FROM LAKE WHERE eventid = 'THE_ID'",
+        "SELECT eventid, eventtime, eventname FROM LAKE WHERE eventid = 'THE_ID'",
+    ),
+    asked(
+        "newest 100",
+        "SELECT eventtime, eventid, eventname, sourceipaddress FROM LAKE ORDER BY eventtime DESC, eventid LIMIT 100",
+        "SELECT eventtime, eventid, eventname, sourceipaddress FROM LAKE ORDER BY eventtime DESC, eventid LIMIT 100",
+    ),
+    asked(
+        "first seen per caller and call, by day",
+        "SELECT useridentity.sessioncontext.sessionissuer.arn, eventname, substr(eventtime, 1, 10), min(eventtime) FROM LAKE GROUP BY 1, 2, 3",
+        "SELECT useridentity.sessioncontext.sessionissuer.arn, eventname, substr(eventtime, 1, 10), min(eventtime) FROM LAKE GROUP BY 1, 2, 3",
+    ),
+    asked(
+        "equi-join on address",
+        "SELECT count(*) FROM LAKE a JOIN LAKE b ON a.sourceipaddress = b.sourceipaddress WHERE a.eventname = 'PutImage' AND b.eventname = 'AssumeRole'",
+        "SELECT count(*) FROM LAKE a JOIN LAKE b ON a.sourceipaddress = b.sourceipaddress WHERE a.eventname = 'PutImage' AND b.eventname = 'AssumeRole'",
+    ),
+    asked(
+        "row_number() per event name",
+        "SELECT eventname, eventid FROM (SELECT eventname, eventid, row_number() OVER (PARTITION BY eventname ORDER BY eventtime, eventid) AS n FROM LAKE) WHERE n = 1",
+        "SELECT eventname, eventid FROM (SELECT eventname, eventid, row_number() OVER (PARTITION BY eventname ORDER BY eventtime, eventid) AS n FROM LAKE) WHERE n = 1",
+    ),
+    asked(
+        "lag per role",
+        "SELECT count(*), max(before) FROM (SELECT lag(eventtime) OVER (PARTITION BY useridentity.sessioncontext.sessionissuer.arn ORDER BY eventtime, eventid) AS before FROM LAKE)",
+        "SELECT count(*), max(before) FROM (SELECT lag(eventtime) OVER (PARTITION BY useridentity.sessioncontext.sessionissuer.arn ORDER BY eventtime, eventid) AS before FROM LAKE)",
+    ),
+    asked("count distinct", "SELECT count(DISTINCT sourceipaddress) FROM LAKE", "SELECT count(DISTINCT sourceipaddress) FROM LAKE"),
+    asked(
+        "top addresses",
+        "SELECT sourceipaddress, count(*) FROM LAKE GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20",
+        "SELECT sourceipaddress, count(*) FROM LAKE GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20",
+    ),
+    asked(
+        "LIKE",
+        "SELECT count(*) FROM LAKE WHERE requestparameters LIKE '%logs-a%'",
+        "SELECT count(*) FROM LAKE WHERE requestparameters LIKE '%logs-a%'",
+    ),
+    asked(
+        "JSON group",
+        "SELECT json_extract_scalar(requestparameters, '$.roleArn'), count(*) FROM LAKE GROUP BY 1",
+        "SELECT json_extract_string(requestparameters, '$.roleArn'), count(*) FROM LAKE GROUP BY 1",
+    ),
+    asked(
+        "regexp",
+        "SELECT count(*) FROM LAKE WHERE regexp_like(useragent, '^(Boto3|APN)/[0-9.]+')",
+        "SELECT count(*) FROM LAKE WHERE regexp_matches(useragent, '^(Boto3|APN)/[0-9.]+')",
+    ),
+    asked("simple GROUP BY", "SELECT eventname, count(*) FROM LAKE GROUP BY 1", "SELECT eventname, count(*) FROM LAKE GROUP BY 1"),
+    asked(
+        "by hour of time",
+        "SELECT hour(from_iso8601_timestamp(eventtime)), count(*) FROM LAKE GROUP BY 1",
+        "SELECT hour(CAST(eventtime AS TIMESTAMP)), count(*) FROM LAKE GROUP BY 1",
+    ),
+    asked(
+        "GROUP BY what is nearly unique",
+        "SELECT eventid, count(*) FROM LAKE GROUP BY 1 HAVING count(*) > 1",
+        "SELECT eventid, count(*) FROM LAKE GROUP BY 1 HAVING count(*) > 1",
+    ),
+    asked(
+        "GROUP BY requestparameters",
+        "SELECT length(requestparameters), count(*) AS n FROM LAKE GROUP BY requestparameters ORDER BY n DESC, 1 LIMIT 10",
+        "SELECT length(requestparameters), count(*) AS n FROM LAKE GROUP BY requestparameters ORDER BY n DESC, 1 LIMIT 10",
+    ),
+    asked(
+        "SELECT * … ORDER BY … LIMIT 10",
+        "SELECT eventid FROM (SELECT * FROM LAKE ORDER BY eventtime, eventid LIMIT 10)",
+        "SELECT eventid FROM (SELECT * FROM LAKE ORDER BY eventtime, eventid LIMIT 10)",
+    ),
+    asked(
+        "EXISTS (… i.x = o.x AND …)",
+        "SELECT count(*) FROM LAKE o WHERE EXISTS (SELECT 1 FROM LAKE i WHERE i.sourceipaddress = o.sourceipaddress AND i.eventname <> o.eventname)",
+        "SELECT count(*) FROM LAKE o WHERE EXISTS (SELECT 1 FROM LAKE i WHERE i.sourceipaddress = o.sourceipaddress AND i.eventname <> o.eventname)",
+    ),
+    Question { what: "SELECT * to csv", ours: "SELECT * FROM LAKE", duckdb: "SELECT * FROM LAKE", to_file: Some("csv") },
+    Question { what: "SELECT * to parquet", ours: "SELECT * FROM LAKE", duckdb: "SELECT * FROM LAKE", to_file: Some("parquet") },
+    Question {
+        what: "all of it in order, to csv",
+        ours: "SELECT eventtime, eventid, requestparameters FROM LAKE ORDER BY eventtime DESC, eventid",
+        duckdb: "SELECT eventtime, eventid, requestparameters FROM LAKE ORDER BY eventtime DESC, eventid",
+        to_file: Some("csv"),
+    },
+];
+
+/// The table: what people ask of a lake, of both, in turn.
+fn table(lake: &Path, records: u64, rounds: usize) {
+    println!("\n{records} events, --max-memory 512MiB\n");
+    row("what", "CPU s / wall s, peak MiB; DuckDB", "ratio of wall");
+    row("---", "---", "---");
+    let path = lake.to_string_lossy();
+    let first = run(&mut tagfall(&["query", "SELECT min(eventid) FROM cloudtrail_logs", &path, "--format", "csv"])).output;
+    let id = first.lines().nth(1).expect("an event").to_owned();
+    let mut ratios = Vec::new();
+    for Question { what, ours, duckdb, to_file } in TABLE {
+        let (ours, theirs) = (ours.replace("LAKE", "cloudtrail_logs").replace("THE_ID", &id), duckdb.replace("THE_ID", &id));
+        let folder = tempfile::tempdir().expect("a folder");
+        let (own, other) = (folder.path().join("own"), folder.path().join("other"));
+        let own = || {
+            let mut command = tagfall(&["query", &ours, &path, "--max-memory", "512MiB", "--format", to_file.unwrap_or("csv")]);
+            if to_file.is_some() {
+                command.arg("-o").arg(&own);
+            }
+            command
+        };
+        let theirs = match to_file {
+            Some(format) => format!("COPY ({theirs}) TO '{}' (FORMAT {format})", other.display()),
+            None => theirs,
+        };
+        let Some(_) = peer(&["duckdb", &path, &theirs]) else {
+            let ours = run(&mut own());
+            row(what, &format!("{:.2} / {:.2}, {:.0}", ours.cpu, ours.wall, ours.peak_mib), "SKIPPED: no duckdb");
+            continue;
+        };
+        let (mut own_peak, mut other_peak) = (0.0_f64, 0.0_f64);
+        let numbers = pair(
+            rounds,
+            || {
+                let run = run(&mut own());
+                own_peak = own_peak.max(run.peak_mib);
+                run
+            },
+            || {
+                let mut run = run(&mut peer(&["duckdb", &path, &theirs]).expect("it was there"));
+                other_peak = other_peak.max(run.peak_mib);
+                if to_file.is_some() {
+                    run.output.clear();
+                }
+                run
+            },
+        );
+        let [cpu, other_cpu, _, wall, other_wall] = numbers;
+        let measured = format!("{cpu:.2} / {wall:.2}, {own_peak:.0}; {other_cpu:.2} / {other_wall:.2}, {other_peak:.0}");
+        ratios.push(wall / other_wall);
+        row(what, &measured, &format!("{:.2}", wall / other_wall));
+    }
+    if !ratios.is_empty() {
+        let worst = ratios.iter().copied().fold(0.0, f64::max);
+        row("median, and worst", "", &format!("{:.2}, {worst:.2}", median(ratios)));
+    }
+}
+
 fn main() {
+    // `TABLE=DIR`: the table alone, over a lake that is there.
+    if let Some(lake) = std::env::var_os("TABLE") {
+        let lake = PathBuf::from(lake);
+        let counted = run(&mut tagfall(&["query", "SELECT count(*) FROM cloudtrail_logs", &lake.to_string_lossy(), "--format", "csv"])).output;
+        return table(&lake, counted.lines().nth(1).and_then(|count| count.parse().ok()).unwrap_or(0), 1);
+    }
     let share = if std::env::var_os("FULL").is_some() { 1 } else { 5 };
     let folder = tempfile::tempdir().expect("a folder");
     let logs = folder.path().join("logs");
@@ -230,5 +401,13 @@ fn main() {
     archive(&logs, million);
     ingest(&logs, &lake);
     against_duckdb(&lake, million.objects * million.records);
+    for events in [500_000, 4_000_000] {
+        let corpus = Corpus { objects: events / BUSY.records / share, ..BUSY };
+        let (logs, lake) = (folder.path().join("asked"), folder.path().join("asked.lake"));
+        let _ = fs::remove_dir_all(&logs);
+        archive(&logs, corpus);
+        ingest(&logs, &lake);
+        table(&lake, corpus.objects * corpus.records, 5);
+    }
     memory(folder.path(), Corpus { objects: busy.objects / 2, ..busy });
 }

@@ -68,7 +68,8 @@ def duckdb_query(lake, sql):
 
     files = f"read_parquet('{lake}/**/*.parquet', hive_partitioning = true)"
     for row in duckdb.sql(sql.replace("LAKE", files)).fetchall():
-        print(*row, sep=",")
+        # NULL is an empty field, as in the other program's CSV.
+        print(*("" if cell is None else cell for cell in row), sep=",")
 
 
 if __name__ == "__main__":

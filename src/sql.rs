@@ -12,7 +12,8 @@
 //! and JSON paths have no counterpart there, and an error has to name the function and its place in the text.
 //!
 //! A query over a lake goes without the third stage where it can: `tally` counts groups by numbers while the lake is read, `flow` works
-//! out piece by piece what each event makes by itself, and lets rows go out as they come.
+//! out piece by piece what each event makes by itself, and lets rows go out as they come. What has to look at several events works out
+//! share by share, events with equal keys together (`divide`); what does not fit into memory goes to disk (`spill`).
 //!
 //! Two promises keep the stages honest. The scan only ever leaves out rows that the query would drop: every condition is
 //! applied again. And a query is run over empty tables before anything is read, so that a mistake in it costs no time.
@@ -31,6 +32,7 @@ mod compare;
 mod data_store;
 mod decimal;
 mod dialect;
+mod divide;
 mod error;
 mod eval;
 mod fields;
@@ -44,12 +46,14 @@ mod join;
 mod lambda;
 mod lateral;
 mod like;
+mod line;
 mod memory;
 mod mentions;
 pub mod named;
 mod names;
 mod nested;
 mod order;
+mod ordered;
 mod panics;
 mod params;
 mod partition;
@@ -62,19 +66,24 @@ mod relation;
 mod scan;
 mod select;
 mod spelling;
+mod spill;
 mod stand_ins;
 mod statements;
 mod subquery;
 mod tally;
 mod values;
 mod walk;
+mod way;
 mod window;
 mod zone;
 
 pub use answer::Answer;
-pub use collect::{Collector, Doubtful, First, Gathered, Gathering, Places, Worked};
+pub use collect::{Collector, Doubtful, First, Gathered, Gathering, Places, Settled, Worked};
 pub use error::{Place, SqlError};
-pub use flow::export::{Export, Interrupted};
+pub use flow::export::Export;
+pub use line::Interrupted;
 pub use memory::Limits;
+pub use ordered::Ordered;
 pub use query::{Catalog, Query};
 pub use scan::Scan;
+pub use spill::Spill;

@@ -3,6 +3,8 @@
 #[cfg(feature = "sql")]
 mod run;
 
+use std::path::PathBuf;
+
 use super::after_help;
 use super::options::Common;
 
@@ -35,6 +37,10 @@ pub struct Args {
     /// Show what the query's conditions save, and what was read, instead of the rows
     #[arg(long, help_heading = "Query")]
     explain: bool,
+
+    /// Folder for temporary files of what does not fit into --max-memory (default: TMPDIR, else /tmp)
+    #[arg(long, value_name = "FOLDER", help_heading = "Limits")]
+    spill_dir: Option<PathBuf>,
 
     /// How many rows a table shows; other formats have all of them
     #[arg(long, value_name = "N", default_value = "1000", help_heading = "Query")]

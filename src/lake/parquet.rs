@@ -186,6 +186,12 @@ impl Reader {
         self.metadata.row_groups.get(group).map_or(0, |group| group.num_rows())
     }
 
+    /// What a column of a row group takes before compression; nothing where it has none of this name.
+    pub(super) fn bytes(&self, group: usize, column: &str) -> u64 {
+        let chunks = self.metadata.row_groups.get(group).and_then(|group| group.columns_under_root_iter(column));
+        chunks.into_iter().flatten().map(|chunk| u64::try_from(chunk.uncompressed_size()).unwrap_or(0)).sum()
+    }
+
     /// The texts of a column, or of a field inside it, by number, in these rows (`None`: all); `None` if no texts are there,
     /// or lists of them.
     pub(super) fn codes(&self, group: usize, column: &str, fields: &[String], rows: Option<&[u32]>) -> Result<Option<Codes>, LakeError> {

@@ -41,6 +41,11 @@ impl<'p> Portion<'p> {
         self.reader.height(self.group)
     }
 
+    /// What these columns take in the file, before compression.
+    pub fn bytes(&self, columns: &[Asked]) -> u64 {
+        columns.iter().map(|column| self.reader.bytes(self.group, &column.name)).sum()
+    }
+
     /// Whether all of them lie within the times of `filter`.
     pub fn is_within(&self, filter: &Filter) -> bool {
         is_within(filter, self.file)

@@ -93,7 +93,8 @@ pub(super) fn negate(values: &Values, height: usize, lenient: bool) -> Result<Va
             let cells = values.doubles()?;
             Values::build(Kind::Double, height, values.constant, |row| Ok(cells.get(row).map(|value| -value)))
         }
-        Kind::Bigint | Kind::Decimal { .. } | Kind::Span | Kind::Months | Kind::Unknown => {
+        Kind::Decimal { .. } => decimal::each(values, height, |value| -value),
+        Kind::Bigint | Kind::Span | Kind::Months | Kind::Unknown => {
             let cells = values.wholes()?;
             Values::build(values.kind.clone(), height, values.constant, |row| match cells.get(row).map(i64::checked_neg) {
                 Some(None) if lenient => Ok(None),

@@ -123,21 +123,24 @@ pub(super) fn cast(values: &Values, to: &Kind, height: usize, lenient: bool) -> 
         },
         (_, Kind::Decimal { precision, scale }) => {
             let cells = to_decimal(values, (*precision, *scale), height)?;
-            Values::build(to.clone(), height, constant, |row| match cells.get(row).and_then(Option::as_ref) {
+            Values::build_decimals(to.clone(), height, constant, |row| match cells.get(row).and_then(Option::as_ref) {
                 Some(Read::Number(number)) => Ok(Some(*number)),
                 Some(Read::Other(text)) => refuse(text).map(|()| None),
                 None => Ok(None),
             })
         }
         (Kind::Decimal { scale, .. }, Kind::Bigint) => {
-            let cells = values.wholes()?;
-            Values::build(Kind::Bigint, height, constant, |row| match cells.get(row) {
-                Some(value) => decimal::rescaled(value, *scale, decimal::DIGITS_MAX, 0),
-                None => Ok(None),
+            let cells = values.decimals()?;
+            Values::build(Kind::Bigint, height, constant, |row| {
+                let Some(value) = cells.get(row) else { return Ok(None) };
+                match decimal::rescaled(value, *scale, decimal::DIGITS_MAX, 0)?.and_then(|value| i64::try_from(value).ok()) {
+                    None => refuse(&decimal::show(value, *scale)).map(|()| None),
+                    whole => Ok(whole),
+                }
             })
         }
         (Kind::Decimal { .. }, Kind::Boolean) => {
-            let cells = values.wholes()?;
+            let cells = values.decimals()?;
             Values::build(Kind::Boolean, height, constant, |row| Ok(cells.get(row).map(|value| value != 0)))
         }
         (Kind::Bigint | Kind::Decimal { .. }, Kind::Double) => {

@@ -4,20 +4,24 @@
 //! memory holds what the query keeps and not what it has seen. Where groups are all that a query asks of a lake, no row is made.
 
 mod copies;
+mod heap;
 mod rivals;
+mod shares;
 
 use std::any::Any;
 use std::collections::HashSet;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::error::{Result, SqlError};
 use super::flow::export::{Export, Survey};
 use super::flow::{self, Flow, Flowed, Worker};
 use super::glance::Glance;
 use super::memory::{Limits, too_much};
+use super::ordered::Ordered;
 use super::panics;
 use super::query::Query;
+use super::spill::Spill;
 use super::tally::plan::Plan;
 use super::tally::{Counted, Room, Stop, Tally};
 use rivals::Refused;
@@ -29,11 +33,18 @@ use crate::pipeline;
 use crate::source::Shelf;
 use crate::tables::events::IDENTITY;
 use crate::tables::{Asked, EventRows, Rows};
-pub use rivals::{Doubtful, First, Places};
+use heap::{Heap, Stored};
+pub use rivals::{Doubtful, First, Places, Settled};
 
 /// Rows in a chunk; fewer where the query stops early.
 const CHUNK_ROWS: usize = 8_192;
 const CHUNK_ROWS_WITH_LIMIT: usize = 256;
+
+/// Of the memory, the part that rows may take which are being made.
+const CHUNK_PART: u64 = 32;
+/// Where rows can go to disk, those that are kept take this part of the memory; one worker's are worth it from a part of that on.
+const KEPT_PART: u64 = 6;
+const WORTH_PART: u64 = 16;
 
 /// Columns that put rows in order, whatever the query asks for.
 const ALWAYS: &[&str] = &["object", "record"];
@@ -59,6 +70,11 @@ pub struct Gathering<'q> {
     /// What is worked out piece by piece.
     flow: Option<&'q Flow>,
     flow_room: flow::Room,
+    /// What is worked out piece by piece of rows that have been gathered.
+    flow_of_rows: Option<&'q Flow>,
+    /// Rows that do not fit into memory, where they may go to disk.
+    heap: Option<Heap>,
+    jobs: usize,
     /// Rows are to go out as they come.
     exports: bool,
     /// Neither counting nor pieces were the way.
@@ -78,6 +94,8 @@ pub enum Gathered {
     Counted(Groups),
     /// What all pieces left.
     Flowed(Worked),
+    /// The answer, on disk: it did not fit into memory.
+    Ordered(Box<Ordered>),
     /// Rows of which some may be of copies that do not stand.
     Doubtful(Doubtful),
     /// Nothing yet: which rows are to go out.
@@ -118,12 +136,22 @@ impl<'q> Gathering<'q> {
             plan,
             room: Room::new(memory_bytes_max),
             flow,
-            flow_room: flow::Room::new(limits),
+            flow_room: flow::Room::new(limits, None, 1),
+            flow_of_rows: query.flow_of_rows().filter(|_| plan.is_none() && flow.is_none()),
+            heap: None,
+            jobs: 1,
             exports: false,
             given_up: AtomicBool::new(false),
             limit: query.scan().limit,
             refused: (!distinct && query.tells_copies_apart()).then(|| Refused::within(memory_bytes_max)),
         }
+    }
+
+    /// The same, and what does not fit into memory goes to disk; `jobs` threads work out what has been gathered.
+    pub fn spilling(self, spill: &Spill, jobs: usize) -> Self {
+        let limits = self.flow_room.limits.clone();
+        let heap = Some(Heap::new(spill.clone(), self.memory_bytes_max, jobs));
+        Self { flow_room: flow::Room::new(limits, Some(spill.clone()), jobs), heap, jobs: jobs.max(1), ..self }
     }
 
     /// The same, and everything is read.
@@ -144,7 +172,7 @@ impl<'q> Gathering<'q> {
 
     /// The same, and rows are gathered in any case.
     pub fn over_rows(self) -> Self {
-        Self { plan: None, flow: None, exports: false, ..self }
+        Self { plan: None, flow: None, flow_of_rows: None, exports: false, ..self }
     }
 
     /// Columns to build; `None` for all.
@@ -161,7 +189,7 @@ impl<'q> Gathering<'q> {
         let tally = self.plan.map(|plan| Tally::new(plan, &self.room));
         let worker = self.flow.map(|flow| Worker::new(flow, &self.flow_room));
         let survey = self.exports.then(Survey::default);
-        Collector { shared: self, rows, pieces: Vec::new(), tally, worker, survey, taken: 0, failure: None }
+        Collector { shared: self, rows, text_bytes: 0, pieces: Vec::new(), pieces_bytes: 0, tally, worker, survey, taken: 0, failure: None }
     }
 
     /// What all workers have.
@@ -179,22 +207,99 @@ impl<'q> Gathering<'q> {
         if let Some(flow) = self.flow {
             return self.flowed(flow, collectors);
         }
+        let mut collectors = collectors;
+        collectors.iter_mut().for_each(Collector::flush);
+        let is_aside = self.heap.as_ref().is_some_and(Heap::is_used);
         let mut pieces = Vec::new();
         for mut collector in collectors {
-            collector.flush();
+            if is_aside {
+                collector.put_aside();
+            }
             match collector.failure {
                 Some(failure) => return Err(failure),
                 None => pieces.append(&mut collector.pieces),
             }
         }
-        if self.distinct {
+        let mut suspects = HashSet::new();
+        let stored = match &self.heap {
+            Some(heap) => heap.stored(self.refused.as_ref(), &mut suspects)?,
+            None => None,
+        };
+        if let (None, Some(refused)) = (&stored, &self.refused) {
+            suspects = refused.suspects(&pieces)?;
+        }
+        match (stored, suspects.is_empty()) {
+            (stored, false) => Ok(Gathered::Doubtful(Doubtful { pieces, stored, suspects })),
+            (None, true) if self.distinct => self.of_pieces(pieces),
+            (stored, true) => self.settled(Settled { pieces: copies::first_of_each(pieces)?, stored }),
+        }
+    }
+
+    /// What becomes of rows of which no second copies are left.
+    ///
+    /// # Errors
+    /// A value cannot be worked with, or there is no room.
+    pub fn settled(&self, settled: Settled) -> Result<Gathered> {
+        match &settled.stored {
+            Some(stored) => self.of_stored(stored),
+            None => self.of_pieces(settled.pieces),
+        }
+    }
+
+    /// What becomes of rows that fit into memory.
+    fn of_pieces(&self, pieces: Vec<Rows>) -> Result<Gathered> {
+        let Some(flow) = self.flow_of_rows.filter(|_| self.limit.is_none() && !pieces.is_empty()) else {
             return Ok(Gathered::Rows { pieces });
+        };
+        let piece = |at: usize| Ok(pieces.get(at).cloned());
+        if let Some(mentions) = flow.mentions() {
+            return match self.of_shares_in_memory(flow, mentions, &pieces) {
+                Ok(Some(flowed)) => Ok(self.flowed_as(flowed)),
+                Err(error) if error.of_disk => Err(error),
+                Ok(None) | Err(_) => Ok(Gathered::Rows { pieces }),
+            };
         }
-        let suspects = self.refused.as_ref().map(|refused| refused.suspects(&pieces)).transpose()?.unwrap_or_default();
-        match suspects.is_empty() {
-            true => Ok(Gathered::Rows { pieces: copies::first_of_each(pieces)? }),
-            false => Ok(Gathered::Doubtful(Doubtful { pieces, suspects })),
+        match self.worked_out(flow, pieces.len(), &piece) {
+            Ok(flowed) => Ok(self.flowed_as(flowed)),
+            Err(error) if error.is_of_room() => Err(error),
+            Err(_) => Ok(Gathered::Rows { pieces }),
         }
+    }
+
+    /// What becomes of rows that do not.
+    fn of_stored(&self, stored: &Stored) -> Result<Gathered> {
+        let Some(flow) = self.flow_of_rows else { return Err(too_much(self.memory_bytes_max)) };
+        let flowed = match flow.mentions() {
+            Some(mentions) => self.of_shares_on_disk(flow, mentions, stored)?,
+            None => self.worked_out(flow, stored.count(), &|at| stored.piece(at).map(Some))?,
+        };
+        Ok(self.flowed_as(flowed))
+    }
+
+    fn flowed_as(&self, flowed: Flowed) -> Gathered {
+        match flowed {
+            Flowed::Ordered(ordered) => Gathered::Ordered(ordered),
+            flowed => Gathered::Flowed(Worked(flowed)),
+        }
+    }
+
+    /// Works out `count` pieces on all threads.
+    fn worked_out(&self, flow: &Flow, count: usize, piece: &(dyn Fn(usize) -> Result<Option<Rows>> + Sync)) -> Result<Flowed> {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut worker = Worker::new(flow, &self.flow_room);
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(rows) = (if at < count { piece(at)? } else { None }) else { return Ok(worker.into_parts()) };
+                worker.add_rows(&rows)?;
+            }
+        };
+        let done: Vec<Result<Vec<flow::Part>>> = match rayon::ThreadPoolBuilder::new().num_threads(self.jobs).build() {
+            Ok(pool) => pool.broadcast(|_| panics::caught(work)),
+            Err(_) => vec![panics::caught(work)],
+        };
+        let parts = done.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        panics::caught(|| flow.finish(parts, &self.flow_room, self.jobs))
     }
 
     fn flowed(&self, flow: &Flow, collectors: Vec<Collector<'_>>) -> Result<Gathered> {
@@ -215,9 +320,9 @@ impl<'q> Gathering<'q> {
                 Err(_) => Gathered::GivenUp,
             });
         }
-        match panics::caught(|| flow.finish(parts, &self.flow_room.limits)) {
-            Ok(flowed) => Ok(Gathered::Flowed(Worked(flowed))),
-            Err(error) if error.of_memory => Err(error),
+        match panics::caught(|| flow.finish(parts, &self.flow_room, self.jobs)) {
+            Ok(flowed) => Ok(self.flowed_as(flowed)),
+            Err(error) if error.is_of_room() => Err(error),
             Err(_) => Ok(Gathered::GivenUp),
         }
     }
@@ -236,7 +341,10 @@ fn has_every_place(filter: &Filter) -> bool {
 pub struct Collector<'g> {
     shared: &'g Gathering<'g>,
     rows: EventRows,
+    /// Bytes of the records of these rows.
+    text_bytes: usize,
     pieces: Vec<Rows>,
+    pieces_bytes: u64,
     tally: Option<Tally<'g>>,
     worker: Option<Worker<'g>>,
     survey: Option<Survey>,
@@ -249,7 +357,14 @@ impl Collector<'_> {
         if self.shared.limit.is_some() { CHUNK_ROWS_WITH_LIMIT } else { CHUNK_ROWS }
     }
 
+    /// Whether the rows that are being made are enough to be looked at.
+    fn is_chunk(&self) -> bool {
+        let bytes_max = self.shared.memory_bytes_max / CHUNK_PART / self.shared.jobs as u64;
+        self.rows.height() >= self.chunk() || self.shared.heap.is_some() && self.text_bytes as u64 > bytes_max
+    }
+
     fn flush(&mut self) {
+        self.text_bytes = 0;
         if self.rows.height() == 0 || self.failure.is_some() {
             return;
         }
@@ -267,15 +382,31 @@ impl Collector<'_> {
     }
 
     fn add(&mut self, kept: Rows) {
-        let bytes: usize = kept.columns.iter().map(|(_, column)| column.estimated_size()).sum();
-        let all = self.shared.kept_bytes.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
-        if all > self.shared.memory_bytes_max {
+        let bytes = kept.columns.iter().map(|(_, column)| column.estimated_size()).sum::<usize>() as u64;
+        let all = self.shared.kept_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let can_go = self.shared.heap.is_some();
+        if all > self.shared.memory_bytes_max && !can_go {
             return self.stop(too_much(self.shared.memory_bytes_max));
         }
         if self.shared.limit.is_some_and(|limit| self.events_with(&kept) >= limit) {
             self.shared.full.store(true, Ordering::Relaxed);
         }
         self.pieces.push(kept);
+        self.pieces_bytes += bytes;
+        if can_go && all > self.shared.memory_bytes_max / KEPT_PART && self.pieces_bytes > self.shared.memory_bytes_max / KEPT_PART / WORTH_PART {
+            self.put_aside();
+        }
+    }
+
+    /// Lets the rows that were kept go to disk.
+    fn put_aside(&mut self) {
+        let Some(heap) = &self.shared.heap else { return };
+        let done = panics::caught(|| self.pieces.drain(..).try_for_each(|piece| heap.put(&piece)));
+        self.shared.kept_bytes.fetch_sub(self.pieces_bytes, Ordering::Relaxed);
+        self.pieces_bytes = 0;
+        if let Err(failure) = done {
+            self.stop(failure);
+        }
     }
 
     /// How many events were kept, these included.
@@ -307,7 +438,8 @@ impl pipeline::Collector for Collector<'_> {
             return Ok(());
         }
         self.taken += u64::from(self.rows.push(object, record)?);
-        if self.rows.height() >= self.chunk() {
+        self.text_bytes += record.json.len();
+        if self.is_chunk() {
             self.flush();
         }
         Ok(())

@@ -145,7 +145,7 @@ impl Ordered {
         Ok(match values.kind.dtype() {
             DataType::Int64 => Self::Wholes(values.wholes()?),
             DataType::Float64 => Self::Doubles(values.doubles()?),
-            DataType::String => Self::Texts(values.texts()?),
+            DataType::String => Self::Texts(values.as_texts()?),
             DataType::Boolean => Self::Truths(values.truths()?),
             _ => return Err(SqlError::new(format!("{} values have no order", values.kind))),
         })

@@ -1,12 +1,13 @@
 //! Exact decimal numbers: `1.5`, `CAST(x AS DECIMAL(10, 2))`, and what Trino makes of them in arithmetic.
 //!
-//! A decimal lies in memory as a whole number of its last digit: 1.50 is 150 with a scale of 2. Trino has 38 digits, and here
-//! there are 18: what needs more is an error that says so, never a wrong digit. In between, 38 digits are at hand.
+//! A decimal is a whole number of its last digit: 1.50 is 150 with a scale of 2. There are 38 digits, as in Trino: what needs more is an
+//! error that says so, never a wrong digit. Types of up to 18 digits lie in memory as 64 bits. Those of wider ones are texts of 32 hexadecimal
+//! digits, made so that they are equal and in order where the numbers are: what sorts, groups, joins and compares texts does it for them.
 
 use sqlparser::ast::BinaryOperator as Op;
 
 use super::error::{Result, SqlError};
-use super::values::{Values, Wholes};
+use super::values::{Decimals, Values, Wholes};
 use crate::tables::Kind;
 
 /// Digits of the widest type.
@@ -14,6 +15,16 @@ pub(super) const DIGITS_MAX: u8 = 38;
 
 /// The type of a `bigint` that meets a decimal.
 const OF_BIGINT: (u8, u8) = (19, 0);
+
+/// A value of a wide type as it lies in memory.
+pub(super) fn packed(value: i128) -> String {
+    format!("{:032x}", value.cast_unsigned() ^ (1 << 127))
+}
+
+/// The value that was packed.
+pub(super) fn unpacked(text: &str) -> Option<i128> {
+    u128::from_str_radix(text, 16).ok().map(|bits| (bits ^ (1 << 127)).cast_signed())
+}
 
 /// Digits in all, and after the point.
 pub(super) fn digits(kind: &Kind) -> Option<(u8, u8)> {
@@ -32,9 +43,10 @@ pub(super) fn kind(precision: u8, scale: u8) -> Kind {
 pub(super) fn literal(text: &str) -> Option<Values> {
     let (whole, fraction) = text.split_once('.')?;
     let scale = u8::try_from(fraction.len()).ok()?;
-    let value: i64 = format!("{whole}{fraction}").parse().ok()?;
+    let value: i128 = format!("{whole}{fraction}").parse().ok()?;
     let precision = u8::try_from(whole.trim_start_matches('0').len()).ok()?.checked_add(scale)?;
-    Some(Values::constant(kind(precision, scale), Some(value)))
+    let value = fit(value, precision).filter(|_| precision <= DIGITS_MAX)?;
+    Values::build_decimals(kind(precision, scale), 1, true, |_| Ok(Some(value))).ok()
 }
 
 /// The type that holds the values of both; `None` where one of them is no exact number.
@@ -45,7 +57,7 @@ pub(super) fn common(a: &Kind, b: &Kind) -> Option<Kind> {
 }
 
 /// `value` read from text with `scale` digits after the point, rounded; `None`: it is no number. `Some(None)`: too large.
-pub(super) fn parse(text: &str, precision: u8, scale: u8) -> Option<Option<i64>> {
+pub(super) fn parse(text: &str, precision: u8, scale: u8) -> Option<Option<i128>> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok().filter(|exponent| exponent.abs() < 400)?),
         None => (text, 0),
@@ -64,27 +76,27 @@ pub(super) fn parse(text: &str, precision: u8, scale: u8) -> Option<Option<i64>>
     let digit = |at: i64| usize::try_from(at).ok().and_then(|at| digits.get(at)).map_or(0, |digit| i128::from(digit - b'0'));
     let mut value = 0_i128;
     for at in 0..kept.max(0) {
-        value = value * 10 + digit(at);
-        if value > i128::from(i64::MAX) {
-            return Some(None);
-        }
+        value = match value.checked_mul(10).and_then(|value| value.checked_add(digit(at))) {
+            Some(value) => value,
+            None => return Some(None),
+        };
     }
     let up = kept >= 0 && digit(kept) >= 5;
-    Some(fit(sign * (value + i128::from(up)), precision))
+    Some(value.checked_add(i128::from(up)).and_then(|value| fit(sign * value, precision)))
 }
 
-/// A whole number of last digits, if the type and memory hold it.
-fn fit(value: i128, precision: u8) -> Option<i64> {
-    let limit = 10_i128.checked_pow(u32::from(precision.min(DIGITS_MAX)));
-    i64::try_from(value).ok().filter(|_| limit.is_none_or(|limit| value.abs() < limit))
+/// A whole number of last digits, if the type holds it.
+pub(super) fn fit(value: i128, precision: u8) -> Option<i128> {
+    let limit = 10_u128.checked_pow(u32::from(precision.min(DIGITS_MAX)));
+    Some(value).filter(|value| limit.is_none_or(|limit| value.unsigned_abs() < limit))
 }
 
 fn power(exponent: u8) -> Result<i128> {
     10_i128.checked_pow(u32::from(exponent)).ok_or_else(too_many)
 }
 
-fn too_many() -> SqlError {
-    SqlError::new("the number has more than the 18 digits that a decimal has here; CAST(… AS double) has less digits and no end")
+pub(super) fn too_many() -> SqlError {
+    SqlError::value("the number has more than the 38 digits that a decimal has; CAST(… AS double) has less digits and no end")
 }
 
 /// `value / divisor`, halves away from zero.
@@ -96,16 +108,15 @@ fn rounded(value: i128, divisor: i128) -> i128 {
 }
 
 /// Another number of digits after the point; rounded where there are less. `None`: too large for the type.
-pub(super) fn rescaled(value: i64, from: u8, precision: u8, to: u8) -> Result<Option<i64>> {
-    let value = i128::from(value);
+pub(super) fn rescaled(value: i128, from: u8, precision: u8, to: u8) -> Result<Option<i128>> {
     if from > to {
         return Ok(fit(rounded(value, power(from - to)?), precision));
     }
-    Ok(fit(value.checked_mul(power(to - from)?).ok_or_else(too_many)?, precision))
+    Ok(value.checked_mul(power(to - from)?).and_then(|value| fit(value, precision)))
 }
 
 /// Digits and point, as many digits after it as the type has.
-pub(super) fn show(value: i64, scale: u8) -> String {
+pub(super) fn show(value: i128, scale: u8) -> String {
     let scale = usize::from(scale);
     let digits = format!("{:0width$}", value.unsigned_abs(), width = scale + 1);
     let (whole, fraction) = digits.split_at(digits.len() - scale);
@@ -114,7 +125,7 @@ pub(super) fn show(value: i64, scale: u8) -> String {
 }
 
 /// The nearest double.
-pub(super) fn double(value: i64, scale: u8) -> f64 {
+pub(super) fn double(value: i128, scale: u8) -> f64 {
     show(value, scale).parse().unwrap_or(f64::NAN)
 }
 
@@ -131,10 +142,15 @@ pub(super) fn binary(op: &Op, left: &Values, right: &Values, height: usize, leni
         _ => kind(before.min(before2).saturating_add(scale), scale),
     };
     let (up, up2) = (power(scale - s)?, power(scale - s2)?);
-    let (a, b) = (left.wholes()?, right.wholes()?);
-    Values::build(kind, height, left.constant && right.constant, |row| {
+    let (a, b) = (left.decimals()?, right.decimals()?);
+    if matches!(op, Op::Multiply) && s.saturating_add(s2) > DIGITS_MAX {
+        return Err(SqlError::new(format!(
+            "{} {op} {} has more than 38 digits after the point; CAST one of them to a type with fewer",
+            left.kind, right.kind
+        )));
+    }
+    Values::build_decimals(kind, height, left.constant && right.constant, |row| {
         let Some((a, b)) = a.get(row).zip(b.get(row)) else { return Ok(None) };
-        let (a, b) = (i128::from(a), i128::from(b));
         let aligned = || Some((a.checked_mul(up)?, b.checked_mul(up2)?));
         let result = match op {
             _ if b == 0 && matches!(op, Op::Divide | Op::Modulo) => {
@@ -143,11 +159,44 @@ pub(super) fn binary(op: &Op, left: &Values, right: &Values, height: usize, leni
             Op::Plus => aligned().and_then(|(a, b)| a.checked_add(b)),
             Op::Minus => aligned().and_then(|(a, b)| a.checked_sub(b)),
             Op::Multiply => a.checked_mul(b),
-            Op::Divide => power(scale + s2 - s).ok().and_then(|up| a.checked_mul(up)).map(|a| rounded(a, b)),
+            Op::Divide => power(scale + s2 - s).ok().and_then(|up| divided(a, up, b)),
             _ => aligned().map(|(a, b)| a % b),
         };
-        result.and_then(|value| fit(value, DIGITS_MAX)).map(Some).ok_or_else(too_many)
+        match result.and_then(|value| fit(value, DIGITS_MAX)) {
+            None if lenient => Ok(None),
+            result => result.map(Some).ok_or_else(too_many),
+        }
     })
+}
+
+/// `value * up / divisor`, halves away from zero; the product may have more than 38 digits. `None`: the result has.
+fn divided(value: i128, up: i128, divisor: i128) -> Option<i128> {
+    if let Some(value) = value.checked_mul(up) {
+        return Some(rounded(value, divisor));
+    }
+    // By one digit after the other, as on paper.
+    let (mut rest, by) = (value.unsigned_abs(), divisor.unsigned_abs());
+    let (mut quotient, mut up) = (rest / by, up.unsigned_abs());
+    rest %= by;
+    while up > 1 {
+        // What is left is less than the divisor, which has at most 38 digits: ten times that may be too large by a little.
+        let (mut digit, mut next) = (0, 0_u128);
+        for _ in 0..10 {
+            let room = by - next;
+            if rest >= room {
+                digit += 1;
+                next = rest - room;
+            } else {
+                next += rest;
+            }
+        }
+        quotient = quotient.checked_mul(10)?.checked_add(digit)?;
+        rest = next;
+        up /= 10;
+    }
+    let quotient = quotient.checked_add(u128::from(rest >= by - rest))?;
+    let quotient = i128::try_from(quotient).ok()?;
+    Some(if (value < 0) == (divisor < 0) { quotient } else { -quotient })
 }
 
 /// How a number loses digits.
@@ -160,9 +209,9 @@ pub(super) enum Way {
 }
 
 /// `value` with `digits` digits after the point, or before it where they are negative, still at its scale.
-fn cut(value: i64, scale: u8, digits: i64, way: Way) -> Result<i128> {
-    let (value, drop) = (i128::from(value), i64::from(scale) - digits);
-    let Ok(drop) = u8::try_from(drop.clamp(0, 30)) else { return Ok(value) };
+fn cut(value: i128, scale: u8, digits: i64, way: Way) -> Result<i128> {
+    let drop = i64::from(scale) - digits;
+    let Ok(drop) = u8::try_from(drop.clamp(0, i64::from(DIGITS_MAX))) else { return Ok(value) };
     let unit = power(drop)?;
     let whole = match way {
         Way::Nearest => rounded(value, unit),
@@ -176,9 +225,9 @@ fn cut(value: i64, scale: u8, digits: i64, way: Way) -> Result<i128> {
 /// `round(x)`, `ceil(x)`, `floor(x)` and `truncate(x)` have no digits after the point.
 pub(super) fn whole(values: &Values, way: Way, height: usize) -> Result<Values> {
     let (precision, scale) = digits(&values.kind).unwrap_or(OF_BIGINT);
-    let (cells, unit) = (values.wholes()?, power(scale)?);
+    let (cells, unit) = (values.decimals()?, power(scale)?);
     let kind = kind(precision.saturating_sub(scale).saturating_add(u8::from(scale > 0)), 0);
-    Values::build(kind, height, values.constant, |row| match cells.get(row) {
+    Values::build_decimals(kind, height, values.constant, |row| match cells.get(row) {
         Some(value) => fit(cut(value, scale, 0, way)? / unit, DIGITS_MAX).map(Some).ok_or_else(too_many),
         None => Ok(None),
     })
@@ -187,16 +236,22 @@ pub(super) fn whole(values: &Values, way: Way, height: usize) -> Result<Values> 
 /// `round(x, digits)` keeps the scale of its type: 2.345 becomes 2.350.
 pub(super) fn to_digits(values: &Values, digits_of: &Wholes, way: Way, height: usize, constant: bool) -> Result<Values> {
     let (precision, scale) = digits(&values.kind).unwrap_or(OF_BIGINT);
-    let cells = values.wholes()?;
-    Values::build(kind(precision.saturating_add(1), scale), height, constant, |row| match cells.get(row).zip(digits_of.get(row)) {
+    let cells = values.decimals()?;
+    Values::build_decimals(kind(precision.saturating_add(1), scale), height, constant, |row| match cells.get(row).zip(digits_of.get(row)) {
         Some((value, digits)) => fit(cut(value, scale, digits, way)?, DIGITS_MAX).map(Some).ok_or_else(too_many),
         None => Ok(None),
     })
 }
 
 /// The mean of numbers that add up to `sum`, at their scale.
-pub(super) fn mean(sum: i64, count: i64) -> Option<i64> {
-    (count > 0).then(|| rounded(i128::from(sum), i128::from(count))).and_then(|mean| i64::try_from(mean).ok())
+pub(super) fn mean(sum: i128, count: i64) -> Option<i128> {
+    (count > 0).then(|| rounded(sum, i128::from(count)))
+}
+
+/// `-x`, `abs(x)`: the same type.
+pub(super) fn each(values: &Values, height: usize, number: impl Fn(i128) -> i128) -> Result<Values> {
+    let cells: Decimals = values.decimals()?;
+    Values::build_decimals(values.kind.clone(), height, values.constant, |row| Ok(cells.get(row).map(&number)))
 }
 
 #[cfg(test)]
@@ -213,7 +268,8 @@ mod tests {
         assert_eq!(parse("1e-9", 10, 2), Some(Some(0)));
         assert_eq!(parse(".5", 10, 0), Some(Some(1)));
         assert_eq!(parse("1000", 3, 0), Some(None));
-        assert_eq!(parse("1e30", 38, 0), Some(None));
+        assert_eq!(parse("1e30", 38, 0), Some(Some(10_i128.pow(30))));
+        assert_eq!((parse("1e38", 38, 0), parse("99999999999999999999999999999999999999", 38, 0)), (Some(None), Some(Some(10_i128.pow(38) - 1))));
         for wrong in ["", "-", ".", "1.2.3", "x", "1e", "0x1"] {
             assert_eq!(parse(wrong, 10, 2), None, "{wrong}");
         }
@@ -225,8 +281,26 @@ mod tests {
             (show(5, 2), show(-5, 2), show(150, 2), show(0, 1), show(-7, 0)),
             ("0.05".into(), "-0.05".into(), "1.50".into(), "0.0".into(), "-7".into())
         );
-        assert_eq!(show(i64::MIN, 3), "-9223372036854775.808");
+        assert_eq!(show(i64::MIN.into(), 3), "-9223372036854775.808");
+        assert_eq!(show(1 - 10_i128.pow(38), 38), "-0.99999999999999999999999999999999999999");
         assert_eq!(double(1, 1).to_bits(), 0.1_f64.to_bits());
+    }
+
+    #[test]
+    fn packed_numbers_are_in_order() {
+        let numbers = [1 - 10_i128.pow(38), -10_i128.pow(20), -1, 0, 1, 7, 10_i128.pow(20), 10_i128.pow(38) - 1];
+        assert!(numbers.iter().all(|number| unpacked(&packed(*number)) == Some(*number)));
+        assert!(numbers.windows(2).all(|pair| packed(pair[0]) < packed(pair[1])));
+    }
+
+    #[test]
+    fn a_quotient_is_exact_where_the_product_is_too_large() {
+        let most = 10_i128.pow(38) - 1;
+        // 99…99 * 10^10 / 3 * 10^30 and the like, told by what a division by hand gives.
+        assert_eq!(divided(most, 10_i128.pow(10), 3 * 10_i128.pow(30)), Some(333_333_333_333_333_333));
+        assert_eq!(divided(-most, 10_i128.pow(5), most), Some(-100_000));
+        assert_eq!(divided(2 * 10_i128.pow(37), 10_i128.pow(20), 3 * 10_i128.pow(37)), Some(66_666_666_666_666_666_667));
+        assert_eq!(divided(most, 10_i128.pow(30), 1), None);
     }
 
     #[test]

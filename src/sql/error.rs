@@ -17,6 +17,8 @@ pub struct SqlError {
     pub(super) unknown_name: bool,
     /// There is no room for what the query needs.
     pub(super) of_memory: bool,
+    /// A temporary file cannot be used.
+    pub(super) of_disk: bool,
 }
 
 /// A place in the query's text, both numbers from 1.
@@ -31,17 +33,27 @@ pub(super) type Result<T> = std::result::Result<T, SqlError>;
 impl SqlError {
     /// The query asks for something that cannot be done.
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), place: None, by_value: false, unknown_name: false, of_memory: false }
+        Self { message: message.into(), place: None, by_value: false, unknown_name: false, of_memory: false, of_disk: false }
     }
 
     /// A value cannot be worked with.
     pub(super) fn value(message: impl Into<String>) -> Self {
-        Self { message: message.into(), place: None, by_value: true, unknown_name: false, of_memory: false }
+        Self { message: message.into(), place: None, by_value: true, unknown_name: false, of_memory: false, of_disk: false }
     }
 
     /// Whether the query would do with more memory, or less to do.
     pub fn is_of_memory(&self) -> bool {
         self.of_memory
+    }
+
+    /// Whether the query would do with another folder for its temporary files.
+    pub fn is_of_disk(&self) -> bool {
+        self.of_disk
+    }
+
+    /// Whether it is the machine that has no room, and not the query that is at fault.
+    pub(super) fn is_of_room(&self) -> bool {
+        self.of_memory || self.of_disk
     }
 
     /// The same error, placed at `node` unless it has a place already.

@@ -11,6 +11,7 @@
 //! Every row carries the place of its event, object and record, in columns that nobody can name: what has no other order has that
 //! one, whoever read what.
 
+mod aside;
 pub(super) mod export;
 mod partial;
 mod read;
@@ -21,27 +22,30 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlparser::ast::{OrderByOptions, Query, Select, SetExpr};
 
+use super::divide::{Divided, Mention};
 use super::error::{Result, SqlError};
 use super::eval::Scope;
 use super::memory::{Limits, too_much};
-use super::place;
+use super::ordered::Ordered;
+use super::place::{self, OBJECT, RECORD};
 use super::query::{Catalog, Ctes, Session};
 use super::relation::{Field, Relation};
 use super::scan::{Filters, Scan};
 use super::select::{self, Projected};
+use super::spill::Spill;
 use super::values::Values;
 use super::{data_store, tally};
 use crate::lake::{LakeError, Portion};
 use crate::model::{Filter, Timestamp};
-use crate::tables::{Kind, cloudtrail};
+use crate::tables::{Kind, Rows, cloudtrail};
+use aside::Aside;
 use partial::Partial;
-
-/// Where an event stood. Nobody can write these names.
-pub(super) const OBJECT: &str = "\0object";
-pub(super) const RECORD: &str = "\0record";
 
 /// Rows that a worker gathers before it reduces them.
 const GATHERED_ROWS: usize = 1 << 17;
+
+/// Less than one row in so many has to go, that it is of use to reduce them before all are there.
+const USE: usize = 4;
 
 /// What is done with the rows of all pieces.
 #[derive(Debug, Clone)]
@@ -67,6 +71,8 @@ pub(super) struct Flow {
     sorted_first: Option<read::SortedFirst>,
     /// Texts without which a portion has no rows for it, by column.
     sought: Vec<(&'static str, Vec<String>)>,
+    /// Of a query that is worked out share by share, where it names the events. Else, a piece is any events.
+    mentions: Option<Vec<Mention>>,
 }
 
 /// What came of one piece, or of several.
@@ -94,15 +100,18 @@ impl From<LakeError> for Stop {
 
 impl From<SqlError> for Stop {
     fn from(error: SqlError) -> Self {
-        if error.of_memory { Self::Refused(error) } else { Self::GivenUp }
+        if error.is_of_room() { Self::Refused(error) } else { Self::GivenUp }
     }
 }
 
 impl Flow {
     /// `None` if the query cannot be worked out in pieces. `empty` has the tables without rows.
     pub fn of(tree: &Query, empty: &Catalog, now: Timestamp, scan: &Scan, filters: &Filters) -> Option<Self> {
-        if !rowwise::is_reduced(tree) || scan.limit.is_some() || select::has_ties(tree) {
+        if select::has_ties(tree) {
             return None;
+        }
+        if !rowwise::is_reduced(tree) {
+            return Self::of_shares(tree, empty, now, scan, filters);
         }
         let select = top(tree)?;
         let (session, nothing) = (Session { catalog: empty, now: now.millis(), dry: false }, Relation::single_row());
@@ -110,7 +119,11 @@ impl Flow {
         let like = Scope::new(&session, &ctes, &nothing);
         let wanted = select::wanted(&like, tree);
         let reduction = match select::is_grouped(select, tree.order_by.as_ref()) {
-            true => Reduction::Groups(Partial::of(&like, select, tree.order_by.as_ref())?),
+            true => match Partial::of(&like, select, tree.order_by.as_ref()) {
+                Some(partial) => Reduction::Groups(partial),
+                // Groups of pieces cannot be put together: each has to be in one share.
+                None => return Self::of_shares(tree, empty, now, scan, filters),
+            },
             false => Reduction::Rows { distinct: select.distinct.is_some() },
         };
         let is_store = data_store::is_meant(tree);
@@ -120,7 +133,51 @@ impl Flow {
         };
         // There, a time is no text.
         let sought = if is_store { Vec::new() } else { read::sought(filters) };
-        Some(Self { sought, tree: tree.clone(), now, scan: scan.clone(), filters: filters.clone(), is_store, reduction, wanted, sorted_first })
+        let (scan, filters, mentions) = (scan.clone(), filters.clone(), None);
+        Some(Self { sought, tree: tree.clone(), now, scan, filters, is_store, reduction, wanted, sorted_first, mentions })
+    }
+
+    /// The same of a query that looks at several events together.
+    fn of_shares(tree: &Query, empty: &Catalog, now: Timestamp, scan: &Scan, filters: &Filters) -> Option<Self> {
+        let mut partial = None;
+        let divided = Divided::of(tree, empty, now, |like, tree| {
+            let select = top(tree).filter(|select| select::is_grouped(select, tree.order_by.as_ref()));
+            partial = select.and_then(|select| Partial::of(like, select, tree.order_by.as_ref()));
+            partial.is_some()
+        })?;
+        let Divided { tree, mentions, whole } = divided;
+        let (session, nothing, ctes) = (Session { catalog: empty, now: now.millis(), dry: false }, Relation::single_row(), Ctes::default());
+        let wanted = select::wanted(&Scope::new(&session, &ctes, &nothing), &tree);
+        let distinct = top(&tree)?.distinct.is_some();
+        let reduction = if whole { Reduction::Rows { distinct } } else { Reduction::Groups(partial?) };
+        let (scan, filters, is_store) = (scan.clone(), filters.clone(), data_store::is_meant(&tree));
+        Some(Self { sought: Vec::new(), tree, now, scan, filters, is_store, reduction, wanted, sorted_first: None, mentions: Some(mentions) })
+    }
+
+    /// Where the query names the events, if it is worked out share by share.
+    pub fn mentions(&self) -> Option<&[Mention]> {
+        self.mentions.as_deref()
+    }
+
+    /// What is done with the rows, for whoever asks.
+    pub fn said(&self) -> Said {
+        match &self.reduction {
+            Reduction::Groups(_) => Said::Groups,
+            Reduction::Rows { distinct: true } => Said::Distinct,
+            Reduction::Rows { .. } if self.wanted < usize::MAX => Said::First(self.wanted),
+            Reduction::Rows { .. } if self.tree.order_by.is_none() => Said::Export,
+            Reduction::Rows { .. } => Said::Sorted,
+        }
+    }
+
+    /// The columns by which rows of a lake are left out before others are read.
+    pub fn first_columns(&self) -> Vec<&'static str> {
+        read::first_columns(self).into_iter().collect()
+    }
+
+    /// The columns by whose least and greatest values row groups of a lake are passed over.
+    pub fn sought_columns(&self) -> impl Iterator<Item = &'static str> {
+        self.sought.iter().map(|(column, _)| *column)
     }
 
     /// Whether what is left of the pieces is few rows, mostly.
@@ -136,28 +193,51 @@ impl Flow {
         matches!(self.reduction, Reduction::Rows { distinct: false }) && self.tree.order_by.is_none() && self.wanted == usize::MAX
     }
 
-    /// Does `work` over a table of events that has these rows, where the query's common tables are there.
-    fn over<T>(&self, events: Relation, limits: &Limits, work: impl FnOnce(&Scope<'_>, &Select) -> Result<T>) -> Result<T> {
-        let mut catalog = Catalog::default();
+    /// Does `work` over a table of events that has these rows, where the query's common tables are there. Share by share, there are
+    /// rows for each mention of it.
+    fn over<T>(&self, events: Vec<Relation>, limits: &Limits, work: impl FnOnce(&Scope<'_>, &Select) -> Result<T>) -> Result<T> {
+        let (mut catalog, mut ctes) = (Catalog::default(), Ctes::default());
         catalog.limit(limits.clone());
-        catalog.insert_relation(cloudtrail::TABLE.name, events);
+        match &self.mentions {
+            None => events.into_iter().for_each(|events| catalog.insert_relation(cloudtrail::TABLE.name, events)),
+            Some(mentions) => {
+                for (mention, events) in mentions.iter().zip(events) {
+                    ctes = ctes.with(mention.name.clone(), events);
+                }
+            }
+        }
         let (session, nothing) = (Session { catalog: &catalog, now: self.now.millis(), dry: false }, Relation::single_row());
-        let ctes = select::with(&session, &Ctes::default(), None, &self.tree)?;
+        let ctes = select::with(&session, &ctes, None, &self.tree)?;
         let select = top(&self.tree).ok_or_else(|| SqlError::new("a SELECT is needed here"))?;
         work(&Scope::new(&session, &ctes, &nothing), select)
     }
 
+    /// No events, as often as the query names them.
+    fn nothing(&self) -> Result<Vec<Relation>> {
+        let nothing = placed(Relation::of_table(&cloudtrail::TABLE, &cloudtrail::TABLE.empty()))?;
+        match &self.mentions {
+            None => Ok(vec![nothing]),
+            Some(mentions) => mentions.iter().map(|mention| mention.table(nothing.clone())).collect(),
+        }
+    }
+
     /// What the rows of a piece leave.
     fn piece(&self, events: Relation, limits: &Limits) -> Result<Part> {
+        self.share(vec![events], limits)
+    }
+
+    /// What the rows of a share leave, which has events for each mention of them.
+    fn share(&self, events: Vec<Relation>, limits: &Limits) -> Result<Part> {
         let by = self.tree.order_by.as_ref();
         let part = self.over(events, limits, |like, select| match &self.reduction {
             Reduction::Groups(partial) => Ok(Part { rows: partial.of_rows(like, select::rows(like, select)?)?, keys: Vec::new() }),
             Reduction::Rows { .. } => {
-                let Projected { rows, keys } = select::projected(like, select, by)?;
-                Ok(Part { rows, keys })
+                let Projected { rows, keys } = select::listed(like, select, by)?;
+                Ok(Part { rows: if select.distinct.is_some() { aside::numbered(rows) } else { rows }, keys })
             }
         })?;
-        self.reduced(part, limits)
+        // Groups have just been made.
+        if matches!(self.reduction, Reduction::Groups(_)) { Ok(part) } else { self.reduced(part, limits) }
     }
 
     /// The same rows, as few as are still needed.
@@ -172,9 +252,13 @@ impl Flow {
     }
 
     /// The answer to the query, or the groups of which it is made, from what came of all pieces.
-    pub fn finish(&self, mut parts: Vec<Part>, limits: &Limits) -> Result<Flowed> {
+    pub fn finish(&self, mut parts: Vec<Part>, room: &Room, jobs: usize) -> Result<Flowed> {
+        let Room { limits, aside, .. } = room;
+        if let Some(ordered) = self.finish_aside(&mut parts, aside, limits, jobs)? {
+            return Ok(Flowed::Ordered(Box::new(ordered)));
+        }
         if parts.is_empty() {
-            parts.push(self.piece(placed(Relation::of_table(&cloudtrail::TABLE, &cloudtrail::TABLE.empty()))?, limits)?);
+            parts.push(self.share(self.nothing()?, limits)?);
         }
         let part = self.reduced(Part::all(parts)?.in_order()?, limits)?;
         Ok(match &self.reduction {
@@ -184,12 +268,24 @@ impl Flow {
     }
 }
 
+/// What is done with rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said {
+    Export,
+    First(usize),
+    Sorted,
+    Distinct,
+    Groups,
+}
+
 /// What a flow gives.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) enum Flowed {
     /// The rows of the answer, before OFFSET and LIMIT.
     Rows(Relation),
     Groups(tally::Counted),
+    /// The answer, on disk.
+    Ordered(Box<Ordered>),
 }
 
 /// The `SELECT` whose rows the query gives.
@@ -205,20 +301,44 @@ pub(super) fn top(tree: &Query) -> Option<&Select> {
 pub(super) struct Room {
     pub limits: Limits,
     held: AtomicU64,
+    aside: Aside,
+    jobs: usize,
 }
 
+/// Where parts can be put aside, all of them together hold this part of the memory.
+const HELD_PART: u64 = 8;
+/// And those that are being read this one.
+const SLICE_PART: u64 = 12;
+/// Of which one worker's are worth a run where they are more than this part.
+const WORTH_PART: u64 = 16;
+
 impl Room {
-    pub fn new(limits: Limits) -> Self {
-        Self { limits, held: AtomicU64::new(0) }
+    /// With `spill`, what does not fit goes to disk.
+    pub fn new(limits: Limits, spill: Option<Spill>, jobs: usize) -> Self {
+        Self { limits, held: AtomicU64::new(0), aside: Aside::new(spill), jobs: jobs.max(1) }
     }
 
-    fn exchange(&self, before: u64, after: u64) -> Result<()> {
+    /// What the rows may take that one worker reads at once.
+    fn slice_bytes(&self) -> u64 {
+        let bytes = self.limits.memory_bytes_max.filter(|_| self.aside.spill.is_some());
+        bytes.map_or(u64::MAX, |bytes| bytes / SLICE_PART / self.jobs as u64)
+    }
+
+    /// Where what does not fit goes.
+    pub fn spill(&self) -> Option<&Spill> {
+        self.aside.spill.as_ref()
+    }
+
+    /// In the place of `before` bytes, a worker holds `after`; whether they are to be put aside.
+    fn exchange(&self, before: u64, after: u64, flow: &Flow) -> Result<bool> {
         self.held.fetch_add(after, Ordering::Relaxed);
         let held = self.held.fetch_sub(before, Ordering::Relaxed) - before;
-        match self.limits.memory_bytes_max {
-            Some(most) if held > most => Err(too_much(most)),
-            _ => Ok(()),
+        let Some(most) = self.limits.memory_bytes_max else { return Ok(false) };
+        let can_be = self.aside.spill.is_some() && flow.can_be_put_aside();
+        if !can_be && held > most {
+            return Err(too_much(most));
         }
+        Ok(can_be && held > most / HELD_PART && after > most / HELD_PART / WORTH_PART)
     }
 }
 
@@ -240,33 +360,52 @@ impl<'q> Worker<'q> {
 
     /// Works out a portion; how many of its rows are of `sources` and within the times of `filter`.
     pub fn add(&mut self, portion: &Portion<'_>, sources: Option<&[&str]>, filter: &Filter) -> std::result::Result<u64, Stop> {
-        let (taken, events) = read::events(self.flow, portion, sources, filter)?;
-        if let Some(events) = events {
-            let part = super::panics::caught(|| self.flow.piece(events, &self.room.limits))?;
-            self.gather(part)?;
-        }
-        Ok(taken)
+        let flow = self.flow;
+        read::events(flow, portion, sources, filter, self.room.slice_bytes(), &mut |events| {
+            let part = super::panics::caught(|| flow.piece(events, &self.room.limits))?;
+            self.gather(part)
+        })
     }
 
     fn gather(&mut self, part: Part) -> Result<()> {
         if part.rows.height == 0 && !self.parts.is_empty() {
             return Ok(());
         }
-        let bytes = part.bytes();
+        let bytes = self.bytes + part.bytes();
         self.rows += part.rows.height;
         self.parts.push(part);
-        self.room.exchange(0, bytes)?;
-        self.bytes += bytes;
-        if self.flow.is_small() && self.rows > self.rows_max {
+        let mut is_too_much = self.room.exchange(self.bytes, bytes, self.flow)?;
+        self.bytes = bytes;
+        if self.flow.is_small() && (self.rows > self.rows_max || is_too_much && self.rows_max < usize::MAX) {
             let all = Part::all(std::mem::take(&mut self.parts))?.in_order()?;
             let few = self.flow.reduced(all, &self.room.limits)?;
             let bytes = few.bytes();
-            self.room.exchange(self.bytes, bytes)?;
+            is_too_much = self.room.exchange(self.bytes, bytes, self.flow)?;
+            // Where hardly any rows are equal, it is of no use to look for such again and again.
+            let is_of_use = few.rows.height < self.rows / USE * (USE - 1);
             (self.bytes, self.rows) = (bytes, few.rows.height);
-            self.rows_max = GATHERED_ROWS.max(2 * self.rows);
+            self.rows_max = if is_of_use { GATHERED_ROWS.max(2 * self.rows) } else { usize::MAX };
             self.parts.push(few);
         }
+        if is_too_much {
+            self.room.aside.put(self.flow, std::mem::take(&mut self.parts), &self.room.limits)?;
+            self.room.exchange(self.bytes, 0, self.flow)?;
+            (self.bytes, self.rows) = (0, 0);
+        }
         Ok(())
+    }
+
+    /// Works out a share.
+    pub fn add_share(&mut self, events: Vec<Relation>, limits: &Limits) -> Result<()> {
+        let part = super::panics::caught(|| self.flow.share(events, limits))?;
+        self.gather(part)
+    }
+
+    /// Works out rows that have been read, in the order of nothing.
+    pub fn add_rows(&mut self, rows: &Rows) -> Result<()> {
+        let events = placed(Relation::of_table(&cloudtrail::TABLE, rows))?;
+        let part = super::panics::caught(|| self.flow.piece(events, &self.room.limits))?;
+        self.gather(part)
     }
 
     pub fn flow(&self) -> &'q Flow {
@@ -275,6 +414,14 @@ impl<'q> Worker<'q> {
 
     pub fn into_parts(self) -> Vec<Part> {
         self.parts
+    }
+}
+
+/// The same rows in the order of their events' places, which they have.
+pub(super) fn in_order_of_events(events: Relation) -> Result<Relation> {
+    match reduce::in_order(&events)? {
+        Some(order) => events.take(&order),
+        None => Ok(events),
     }
 }
 

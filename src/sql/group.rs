@@ -9,8 +9,9 @@ use super::error::{Result, SqlError};
 use super::eval::Scope;
 use super::functions::arguments;
 use super::names;
-use super::relation::Groups;
-use super::values::{Cell, Values};
+use super::place::is_place;
+use super::relation::{Groups, Relation};
+use super::values::{Cell, Values, take};
 use super::walk::Calls;
 use crate::tables::Kind;
 
@@ -152,10 +153,12 @@ fn key(scope: &Scope<'_>, select: &Select, expr: &Expr) -> Result<Expr> {
 
 /// Groups the scope's rows and computes keys and aggregates: what is known about each group. The groups of several sets
 /// stand under each other; a key that a set has not got is NULL in its groups.
-pub(super) fn grouped(scope: &Scope<'_>, grouping: &Grouping, calls: &Calls) -> Result<(usize, Vec<(Expr, Values)>)> {
+/// Where it is known, the last one says where the first event of each group stood.
+pub(super) fn grouped(scope: &Scope<'_>, grouping: &Grouping, calls: &Calls) -> Result<(usize, Vec<(Expr, Values)>, Relation)> {
     let keys = grouping.keys.iter().map(|key| scope.column(key)).collect::<Result<Vec<_>>>()?;
     let columns = keys.iter().map(|values| key_column(values, scope.height())).collect::<Result<Vec<_>>>()?;
     let mut all: Option<(usize, Vec<(Expr, Values)>)> = None;
+    let mut places = Relation::default();
     for set in &grouping.sets {
         let by: Vec<Series> = set.iter().filter_map(|at| columns.get(*at).cloned()).collect();
         let groups = if by.is_empty() { Groups::one(scope.height()) } else { Groups::by(&by, scope.height())? };
@@ -163,6 +166,9 @@ pub(super) fn grouped(scope: &Scope<'_>, grouping: &Grouping, calls: &Calls) -> 
             Some(places) => groups.in_order(places)?,
             None => groups,
         };
+        if grouping.sets.len() == 1 {
+            places = places_of(scope.relation, &groups)?;
+        }
         let mut known = Vec::new();
         for (at, (key, values)) in grouping.keys.iter().zip(&keys).enumerate() {
             let values = if set.contains(&at) { values.take(&groups.first)? } else { values.take(&vec![None; groups.count()])? };
@@ -181,7 +187,17 @@ pub(super) fn grouped(scope: &Scope<'_>, grouping: &Grouping, calls: &Calls) -> 
             Some(before) => under_each_other(before, (groups.count(), known))?,
         });
     }
-    Ok(all.unwrap_or_default())
+    let (count, known) = all.unwrap_or_default();
+    Ok((count, known, places))
+}
+
+/// Where the first event of each group stood, in the columns that say so of rows.
+fn places_of(rows: &Relation, groups: &Groups) -> Result<Relation> {
+    let mut places = Relation { height: groups.count(), ..Relation::default() };
+    for (field, column) in rows.fields.iter().zip(&rows.columns).filter(|(field, _)| is_place(field)) {
+        places.push(field.clone(), take(column, &groups.first)?);
+    }
+    Ok(places)
 }
 
 type Known = (usize, Vec<(Expr, Values)>);

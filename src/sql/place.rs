@@ -5,8 +5,19 @@
 use polars::prelude::{NamedFromOwned, Series};
 
 use super::error::Result;
-use super::relation::Groups;
+use super::relation::{Field, Groups};
 use super::values::Values;
+
+/// Where an event stood. Nobody can write these names.
+pub(super) const OBJECT: &str = "\0object";
+pub(super) const RECORD: &str = "\0record";
+/// Of several rows that one event made, which one.
+pub(super) const NTH: &str = "\0nth";
+
+/// Whether a column says where a row's event stood.
+pub(super) fn is_place(field: &Field) -> bool {
+    matches!(field.name.as_str(), OBJECT | RECORD | NTH)
+}
 
 /// Records of one object, at most: their numbers stand in the lower bits of a place.
 pub(super) const RECORD_BITS: u32 = 36;

@@ -133,7 +133,11 @@ impl Catalog {
                 self.flowed = Some(rows);
                 Ok(())
             }
-            Gathered::Surveyed(_) | Gathered::Doubtful(_) | Gathered::GivenUp => Err(SqlError::new("the rows have not been read")),
+            Gathered::Flowed(Worked(Flowed::Ordered(_)))
+            | Gathered::Surveyed(_)
+            | Gathered::Doubtful(_)
+            | Gathered::Ordered(_)
+            | Gathered::GivenUp => Err(SqlError::new("the rows have not been read")),
         }
     }
 
@@ -238,12 +242,23 @@ impl Query {
         Ok(query)
     }
 
+    /// How a lake is gone through for it; not where a few rows of it are enough.
     pub(super) fn flow(&self) -> Option<&Flow> {
+        self.flow.as_ref().filter(|flow| self.scan.limit.is_none() && flow.mentions().is_none())
+    }
+
+    /// How rows are gone through for it that have been gathered.
+    pub(super) fn flow_of_rows(&self) -> Option<&Flow> {
         self.flow.as_ref()
     }
 
     pub(super) fn plan(&self) -> Option<&Plan> {
         self.plan.as_ref()
+    }
+
+    /// `current_timestamp`, milliseconds.
+    pub(super) fn now(&self) -> i64 {
+        self.now.millis()
     }
 
     /// What the query needs of `cloudtrail_logs`.

@@ -157,6 +157,19 @@ impl Relation {
     }
 }
 
+/// Rows of the same columns under each other.
+pub(super) fn under(mut above: Relation, below: Relation) -> Result<Relation> {
+    let is_same = above.fields.iter().map(|field| &field.kind).eq(below.fields.iter().map(|field| &field.kind));
+    if !is_same {
+        return Err(SqlError::new("pieces of one column are of several types"));
+    }
+    for (column, more) in above.columns.iter_mut().zip(below.columns) {
+        column.append_owned(more)?;
+    }
+    above.height += below.height;
+    Ok(above)
+}
+
 impl From<Groups> for Numbers {
     fn from(groups: Groups) -> Self {
         Self { count: groups.count(), of_row: groups.of_row }

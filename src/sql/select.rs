@@ -11,11 +11,13 @@ use super::eval::{Scope, Via, mask};
 use super::group::{self, Grouping};
 use super::query::{Ctes, Session};
 use super::relation::{Groups, Relation};
+use super::tally::Counted;
 use super::values::Values;
 use super::walk::{Calls, conjuncts};
 use super::{aggregate, from, order, recursive, window};
 use limits::limited;
-pub(super) use limits::{has_ties, wanted};
+pub(super) use limits::{has_ties, limits, wanted};
+pub(super) use list::name_of;
 use list::{list_item, other_names, places};
 pub(super) use sets::combine;
 use sets::{groups_of, set};
@@ -93,27 +95,47 @@ pub(super) fn with(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_>
 
 /// One `SELECT`, sorted by what its query says, of which the first rows are `wanted`.
 fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, wanted: First) -> Result<Relation> {
+    let Projected { rows, keys } = listed(like, select, by)?;
+    if keys.is_empty() { Ok(rows) } else { rows.take(&wanted.of(&keys, rows.height)?) }
+}
+
+/// The rows of a `SELECT`, and what sorts them; not in order yet.
+pub(super) fn listed(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<Projected> {
     let rows = self::rows(like, select)?;
     let scope = Scope { relation: &rows, ..*like };
     let orders = by.map(order_exprs).transpose()?.unwrap_or_default();
     let calls = calls(select, &orders);
     match group::grouping(&scope, select, &calls)? {
-        None => project(&scope, select, &calls, &orders, wanted),
+        None => project(&scope, select, &calls, &orders),
         Some(grouping) => {
-            let (count, known) = match like.session.catalog.counted() {
-                Some(counted) => (counted.count, counted.known.clone()),
+            let (count, known, places) = match like.session.catalog.counted() {
+                Some(counted) => (counted.count, counted.known.clone(), Relation::default()),
                 None => group::grouped(&scope, &grouping, &calls)?,
             };
-            let groups = Relation { height: count, ..Relation::default() };
+            let groups = Relation { height: count, ..places };
             let after = Scope { relation: &groups, known: &known, ungrouped: Some(&scope), ..*like };
-            let Some(having) = &select.having else { return project(&after, select, &calls, &orders, wanted) };
-            // Trino wants the expression itself; an alias of the SELECT list is understood where nothing else has its name.
-            let with_aliases = known.iter().cloned().chain(aliases(&after, select)).collect::<Vec<_>>();
-            let truth = Scope { known: &with_aliases, ..after }.truth(having)?;
-            let keep: Vec<Option<u32>> = (0_u32..).zip(truth).filter(|(_, keep)| *keep).map(|(row, _)| Some(row)).collect();
-            after.narrowed(&keep, |after| project(after, select, &calls, &orders, wanted))
+            having(&after, select, |after| project(after, select, &calls, &orders))
         }
     }
+}
+
+/// Does the rest over the groups that HAVING leaves.
+fn having<T>(after: &Scope<'_>, select: &Select, then: impl FnOnce(&Scope<'_>) -> Result<T>) -> Result<T> {
+    let Some(having) = &select.having else { return then(after) };
+    // Trino wants the expression itself; an alias of the SELECT list is understood where nothing else has its name.
+    let with_aliases = after.known.iter().cloned().chain(aliases(after, select)).collect::<Vec<_>>();
+    let truth = Scope { known: &with_aliases, ..*after }.truth(having)?;
+    let keep: Vec<Option<u32>> = (0_u32..).zip(truth).filter(|(_, keep)| *keep).map(|(row, _)| Some(row)).collect();
+    after.narrowed(&keep, then)
+}
+
+/// The rows of a `SELECT` over groups that are known, and of which `places` says where their first events stood.
+pub(super) fn projected_groups(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, groups: &Counted, places: Relation) -> Result<Projected> {
+    let rows = self::rows(like, select)?;
+    let scope = Scope { relation: &rows, ..*like };
+    let orders = by.map(order_exprs).transpose()?.unwrap_or_default();
+    let after = Scope { relation: &places, known: &groups.known, ungrouped: Some(&scope), ..*like };
+    having(&after, select, |after| shown(after, select, &orders))
 }
 
 /// The rows of FROM for which WHERE is true.
@@ -135,17 +157,10 @@ pub(super) fn is_grouped(select: &Select, by: Option<&OrderBy>) -> bool {
     has_keys || !calls.aggregates.is_empty() || select.having.is_some()
 }
 
-/// The columns that a `SELECT` shows of rows, and what sorts them; not in order yet, and equal rows are all there.
+/// The columns that a `SELECT` shows of rows, and what sorts them; not in order yet.
 pub(super) struct Projected {
     pub rows: Relation,
     pub keys: Vec<(Values, OrderByOptions)>,
-}
-
-/// The rows of a `SELECT` that groups nothing, in the order of FROM.
-pub(super) fn projected(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<Projected> {
-    let rows = rows(like, select)?;
-    let orders = by.map(order_exprs).transpose()?.unwrap_or_default();
-    shown(&Scope { relation: &rows, ..*like }, select, &orders)
 }
 
 /// How a `SELECT` is grouped, and the calls in it and in what sorts it.
@@ -206,8 +221,8 @@ fn calls(select: &Select, orders: &[(Expr, OrderByOptions)]) -> Calls {
     calls
 }
 
-/// Window functions, the `SELECT` list, DISTINCT and ORDER BY.
-fn project(scope: &Scope<'_>, select: &Select, calls: &Calls, orders: &[(Expr, OrderByOptions)], wanted: First) -> Result<Relation> {
+/// Window functions, the `SELECT` list, DISTINCT, and what sorts rows.
+fn project(scope: &Scope<'_>, select: &Select, calls: &Calls, orders: &[(Expr, OrderByOptions)]) -> Result<Projected> {
     let (mut known, mut windows) = (scope.known.to_vec(), window::Windows::default());
     for call in &calls.windows {
         let scope = Scope { known: &known, ..*scope };
@@ -215,15 +230,12 @@ fn project(scope: &Scope<'_>, select: &Select, calls: &Calls, orders: &[(Expr, O
         known.push((call.clone(), values));
     }
     let Projected { rows, keys } = shown(&Scope { known: &known, ..*scope }, select, orders)?;
-    let (rows, keys) = match select.distinct {
-        Some(Distinct::Distinct) => {
-            let first = groups_of(&rows)?.first;
-            let keys = keys.iter().map(|(values, options)| Ok((values.take(&first)?, *options))).collect::<Result<Vec<_>>>()?;
-            (rows.take(&first)?, keys)
-        }
-        _ => (rows, keys),
-    };
-    if keys.is_empty() { Ok(rows) } else { rows.take(&wanted.of(&keys, rows.height)?) }
+    if !matches!(select.distinct, Some(Distinct::Distinct)) {
+        return Ok(Projected { rows, keys });
+    }
+    let first = groups_of(&rows)?.first;
+    let keys = keys.iter().map(|(values, options)| Ok((values.take(&first)?, *options))).collect::<Result<Vec<_>>>()?;
+    Ok(Projected { rows: rows.take(&first)?, keys })
 }
 
 /// The list of a `SELECT`, and what sorts its rows.

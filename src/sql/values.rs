@@ -112,6 +112,11 @@ impl Values {
         }
     }
 
+    /// Texts as they lie in memory, of whatever type: they are in the order of its values.
+    pub fn as_texts(&self) -> Result<Texts> {
+        Ok(Texts(self.data.str()?.rechunk().into_owned(), self.constant))
+    }
+
     /// Whole numbers as they lie in memory: `bigint`, times, intervals.
     pub fn wholes(&self) -> Result<Wholes> {
         match self.kind.dtype() {
@@ -121,11 +126,31 @@ impl Values {
         }
     }
 
+    /// Exact numbers, as whole numbers of their last digit.
+    pub fn decimals(&self) -> Result<Decimals> {
+        match (&self.kind, self.kind.dtype()) {
+            (Kind::Decimal { .. }, polars::prelude::DataType::String) => {
+                Ok(Decimals::Wide(Texts(self.data.str()?.rechunk().into_owned(), self.constant)))
+            }
+            _ => Ok(Decimals::Narrow(self.wholes()?)),
+        }
+    }
+
+    /// Exact numbers, built row by row from whole numbers of their last digit, which the type can hold.
+    pub fn build_decimals(kind: Kind, height: usize, constant: bool, mut cell: impl FnMut(usize) -> Result<Option<i128>>) -> Result<Self> {
+        if kind.dtype() == polars::prelude::DataType::String {
+            return Self::build(kind, height, constant, |row| Ok(cell(row)?.map(decimal::packed)));
+        }
+        let narrow = |value: i128| i64::try_from(value).map_err(|_| SqlError::new("the number has more digits than its type"));
+        Self::build(kind, height, constant, |row| cell(row)?.map(narrow).transpose())
+    }
+
     pub fn doubles(&self) -> Result<Doubles> {
         match &self.kind {
             Kind::Double => Ok(Doubles(self.data.f64()?.rechunk().into_owned(), self.constant)),
             Kind::Decimal { scale, .. } => {
-                let cells = self.data.i64()?.iter().map(|value| value.map(|value| decimal::double(value, *scale)));
+                let cells = self.decimals()?;
+                let cells = (0..self.data.len()).map(|row| cells.get(row).map(|value| decimal::double(value, *scale)));
                 Ok(Doubles(cells.collect(), self.constant))
             }
             Kind::Bigint => Ok(Doubles(self.data.i64()?.iter().map(|value| value.map(|value| value as f64)).collect(), self.constant)),
@@ -186,6 +211,22 @@ readers! {
     Doubles(Float64Chunked) -> f64;
     /// Conditions, by row.
     Truths(BooleanChunked) -> bool;
+}
+
+/// Exact numbers, by row.
+pub(super) enum Decimals {
+    Narrow(Wholes),
+    Wide(Texts),
+}
+
+impl Decimals {
+    /// The value of a row, a whole number of its last digit; `None` is NULL.
+    pub fn get(&self, row: usize) -> Option<i128> {
+        match self {
+            Self::Narrow(wholes) => wholes.get(row).map(i128::from),
+            Self::Wide(texts) => texts.get(row).and_then(decimal::unpacked),
+        }
+    }
 }
 
 /// Texts, by row.

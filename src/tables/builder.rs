@@ -43,6 +43,7 @@ impl Builder {
             Kind::Varchar | Kind::Ip | Kind::Binary => Self::Text(StringChunkedBuilder::new("".into(), 0)),
             Kind::Double => Self::Doubles(Vec::new()),
             Kind::Boolean | Kind::Unknown => Self::Booleans(Vec::new()),
+            Kind::Decimal { precision, .. } if *precision > super::kind::DIGITS_OF_WHOLE => Self::Text(StringChunkedBuilder::new("".into(), 0)),
             Kind::Bigint | Kind::Decimal { .. } | Kind::Date | Kind::Timestamp { .. } | Kind::Zoned(_) | Kind::Span | Kind::Months => {
                 Self::Numbers(Vec::new())
             }

@@ -9,6 +9,9 @@ use std::fmt;
 #[cfg(feature = "sql")]
 use polars::prelude::{DataType, Field};
 
+/// Digits of the widest decimal that is held as a whole number of 64 bits.
+pub const DIGITS_OF_WHOLE: u8 = 18;
+
 /// A column's type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
@@ -16,7 +19,8 @@ pub enum Kind {
     Unknown,
     Boolean,
     Bigint,
-    /// An exact number: a whole number of the last of its `scale` digits after the point.
+    /// An exact number: a whole number of the last of its `scale` digits after the point. With more than [`DIGITS_OF_WHOLE`] digits
+    /// it lies in memory as a text that is in the order of the numbers.
     Decimal {
         precision: u8,
         scale: u8,
@@ -63,6 +67,7 @@ impl Kind {
     pub fn dtype(&self) -> DataType {
         match self {
             Kind::Unknown | Kind::Boolean => DataType::Boolean,
+            Kind::Decimal { precision, .. } if *precision > DIGITS_OF_WHOLE => DataType::String,
             Kind::Bigint | Kind::Decimal { .. } | Kind::Date | Kind::Timestamp { .. } | Kind::Zoned(_) | Kind::Span | Kind::Months => DataType::Int64,
             Kind::Double => DataType::Float64,
             Kind::Varchar | Kind::Json | Kind::Ip | Kind::Binary => DataType::String,

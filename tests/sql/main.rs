@@ -9,6 +9,7 @@ mod duckdb;
 mod limits;
 mod pushdown;
 mod queries;
+mod spill;
 mod tally;
 mod trino_edges;
 mod trino_semantics;

@@ -19,14 +19,17 @@ use crate::failure::Failure;
 use crate::lake::LakeFeed;
 use crate::model::{Coverage, Filter, Seen};
 use crate::pipeline::{self, Budget};
-use crate::source::Feed;
-use crate::sql::{Answer, Catalog, Doubtful, Export, Gathered, Gathering, Limits, Query, SqlError, named};
+use crate::source::{Feed, Shelf};
+use crate::sql::{Answer, Catalog, Doubtful, Export, Gathered, Gathering, Limits, Ordered, Query, Settled, Spill, SqlError, named};
 use crate::tables::{self, rows};
 use crate::ui;
-use crate::ui::answer::parts::{self, Parts};
+use crate::ui::answer::parts::{self, Origin, Parts};
 use crate::ui::output::Destination;
 use crate::ui::quantity::{bytes, count, counted, elapsed};
 use crate::ui::talk::Talk;
+
+/// What one worker takes at least, whatever it reads: pages, rows that are made of them, what becomes of these.
+const WORKER_BYTES: u64 = 24 << 20;
 
 /// How events are gathered; where one is not the way for a query, the next one is tried.
 #[derive(Clone, Copy)]
@@ -34,14 +37,14 @@ enum Way {
     Best,
     Uncounted,
     Rows,
-    /// Rows of everything that is there, whatever the query's LIMIT.
+    /// Everything that is there, whatever the query's LIMIT.
     All,
 }
 
 /// Rows that go out as they come, and where they come from.
-struct Outgoing {
-    export: Box<Export>,
-    feeds: Vec<Box<dyn Feed>>,
+enum Outgoing {
+    Lake { export: Box<Export>, feeds: Vec<Box<dyn Feed>> },
+    Disk(Box<Ordered>),
 }
 
 /// What was read for a query.
@@ -51,7 +54,11 @@ struct Reading {
     /// Places that were left out by their key.
     pruned: usize,
     /// What goes out as it comes, and from where.
-    export: Option<Outgoing>,
+    outgoing: Option<Outgoing>,
+    /// The events were all of one lake.
+    is_lake: bool,
+    /// Bytes that went to temporary files, if some did.
+    on_disk: u64,
     /// Turns true when the user interrupts what follows the reading.
     cancelled: Arc<AtomicBool>,
 }
@@ -63,19 +70,34 @@ impl Args {
         let query = Query::parse(&self.text()?, &self.params, now).map_err(|error| not_understood(&error))?;
         let asked = self.common.filter()?;
         let destination = destination::prepare(&self.common.show, self.common.inputs())?;
-        let Reading { catalog, mut coverage, pruned, export, cancelled } = self.read(talk, &query, &asked)?;
-        if let Some(Outgoing { export, feeds }) = export {
-            let rows = self.export(&export, &feeds, &destination, &mut coverage, &cancelled)?;
-            if let Some(rows) = rows {
-                talk.note(&format!("{}, {} in {}", read_text(&coverage), counted(rows, "row", "rows"), elapsed(started.elapsed())));
+        let Reading { catalog, mut coverage, pruned, outgoing, is_lake, on_disk, cancelled } = self.read(talk, &query, &asked)?;
+        let whole = match outgoing {
+            Some(Outgoing::Disk(ordered)) if self.explain || !parts::can_be(self.common.show.format) => {
+                let whole = ordered.whole(&self.limits(&cancelled));
+                Some(whole.map_err(|error| match error.is_of_memory() {
+                    true => {
+                        Failure::new("cannot answer this query").because(error).advise("--format csv, ndjson and parquet have any number of rows")
+                    }
+                    false => not_answered(&error),
+                })?)
             }
-            self.say_what_is_missing(talk, &coverage);
-            return Ok(Ending { alarming: false, incomplete: Ending::lacks(&coverage, self.common.allow_incomplete()) });
-        }
-        let answer = query.run(&catalog).map_err(|error| not_answered(&error))?;
+            Some(outgoing) => {
+                let rows = self.write(&outgoing, &destination, &mut coverage, &cancelled)?;
+                if let Some(rows) = rows {
+                    talk.note(&format!("{}, {} in {}", read_text(&coverage), counted(rows, "row", "rows"), elapsed(started.elapsed())));
+                }
+                self.say_what_is_missing(talk, &coverage);
+                return Ok(Ending { alarming: false, incomplete: Ending::lacks(&coverage, self.common.allow_incomplete()) });
+            }
+            None => None,
+        };
+        let answer = match whole {
+            Some(answer) => answer,
+            None => query.run(&catalog).map_err(|error| not_answered(&error))?,
+        };
         let look = look(&self.common.show, &destination);
         let written = destination.write(|out| match self.explain {
-            true => explain(out, &query, &coverage, pruned, &answer),
+            true => explain(out, &query, &coverage, pruned, &answer, (is_lake, on_disk)),
             false => ui::answer::write(out, look, &coverage, &answer, self.rows),
         })?;
         if written.is_some() {
@@ -86,26 +108,27 @@ impl Args {
     }
 
     /// Writes rows as they come; how many there were, or `None` when the reader of stdout closed it early.
-    fn export(
-        &self,
-        export: &Export,
-        feeds: &[Box<dyn Feed>],
-        destination: &Destination,
-        coverage: &mut Coverage,
-        cancelled: &AtomicBool,
-    ) -> Result<Option<u64>, Failure> {
-        let shelf = feeds.first().and_then(|feed| feed.shelf()).ok_or_else(|| Failure::new("the lake is not open"))?;
-        let lake = (shelf as &dyn Any).downcast_ref::<LakeFeed>().ok_or_else(|| Failure::new("the lake is not open"))?;
-        let parts = Parts { export, lake, jobs: self.common.sources().jobs.get(), cancelled, failure: None.into() };
-        let before = shelf.coverage().objects_failed;
+    fn write(&self, outgoing: &Outgoing, destination: &Destination, coverage: &mut Coverage, cancelled: &AtomicBool) -> Result<Option<u64>, Failure> {
+        let lake = match outgoing {
+            Outgoing::Lake { feeds, .. } => Some(lake(feeds)?),
+            Outgoing::Disk(_) => None,
+        };
+        let origin = match (outgoing, lake) {
+            (Outgoing::Lake { export, .. }, Some(lake)) => Origin::Lake { export, lake },
+            (Outgoing::Disk(ordered), _) => Origin::Disk(ordered),
+            _ => return Err(Failure::new("the lake is not open")),
+        };
+        let parts = Parts { origin, jobs: self.jobs().get(), cancelled, failure: None.into() };
+        let before = lake.map_or(0, |lake| lake.coverage().objects_failed);
         let look = look(&self.common.show, destination);
         let written = destination.write(|out| parts.write(out, look, self.rows));
         if let Some(error) = parts.failure.take() {
             return Err(not_answered(&error));
         }
         coverage.partial |= cancelled.load(Ordering::Relaxed);
+        let Some(lake) = lake else { return written };
         // Files that could be looked through and then not read.
-        let after = shelf.coverage();
+        let after = lake.coverage();
         let more = after.objects_failed.saturating_sub(before);
         coverage.objects_failed += more;
         coverage.objects_listed += more;
@@ -131,8 +154,15 @@ impl Args {
             let failure = Failure::new("this query reads its sources twice, and standard input can be read once");
             return Err(failure.advise("save it to a file and name that, or ask cloudtrail_logs and the engine's tables apart"));
         }
-        let memory_bytes_max = Some(machine::memory(self.common.limits.max_memory));
-        let mut reading = Reading { catalog: Catalog::default(), coverage: Coverage::default(), pruned: 0, export: None, cancelled: Arc::default() };
+        let mut reading = Reading {
+            catalog: Catalog::default(),
+            coverage: Coverage::default(),
+            pruned: 0,
+            outgoing: None,
+            is_lake: false,
+            on_disk: 0,
+            cancelled: Arc::default(),
+        };
         if wants_engine {
             self.read_engine(talk, asked, &cancelled, &mut reading)?;
         }
@@ -143,8 +173,22 @@ impl Args {
         if !cancelled.load(Ordering::Relaxed) {
             reading.cancelled = cancelled;
         }
-        reading.catalog.limit(Limits { memory_bytes_max, cancelled: Some(Arc::clone(&reading.cancelled)) });
+        reading.catalog.limit(self.limits(&reading.cancelled));
         Ok(reading)
+    }
+
+    /// What the query may take.
+    fn limits(&self, cancelled: &Arc<AtomicBool>) -> Limits {
+        Limits { memory_bytes_max: Some(machine::memory(self.common.limits.max_memory)), cancelled: Some(Arc::clone(cancelled)) }
+    }
+
+    /// Where what does not fit into memory goes.
+    fn spill(&self) -> Result<Spill, Failure> {
+        let folder = self.spill_dir.clone().unwrap_or_else(std::env::temp_dir);
+        if self.spill_dir.is_some() && !folder.is_dir() {
+            return Err(Failure::new(format!("{} is no folder", folder.display())).advise("name one with --spill-dir, or leave it out"));
+        }
+        Ok(Spill { folder })
     }
 
     /// Timelines, findings and coverage, as `detect` makes them.
@@ -175,23 +219,25 @@ impl Args {
         let sources = query.scan().sources.clone();
         let names: Option<Vec<&str>> = sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());
         let wanted = names.as_deref().map_or(Wanted::All, Wanted::Sources);
+        let spill = self.spill()?;
         let gather = |way: Way| {
             let feeds = self.open(talk, &narrowed)?;
             // A lake has no second copies; several sources may hold the same events.
             let distinct = matches!(feeds.as_slice(), [feed] if feed.shelf().is_some());
             let gathering = Gathering::new(query, asked, distinct, machine::memory(self.common.limits.max_memory));
+            let gathering = gathering.spilling(&spill, self.jobs().get());
             let gathering = match way {
                 Way::Best if parts::can_be(self.common.show.format) && !self.explain => gathering.exporting(),
                 Way::Best => gathering,
                 Way::Uncounted => gathering.without_counting(),
                 Way::Rows => gathering.over_rows(),
-                Way::All => gathering.over_rows().to_the_end(),
+                Way::All => gathering.to_the_end(),
             };
             let (coverage, collectors) = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| {
                 pipeline::scan(self.paced(run, query), wanted, || gathering.collector())
             });
             let gathered = gathering.finish(collectors);
-            Ok((feeds, coverage, gathered))
+            Ok((feeds, coverage, gathering, gathered))
         };
         let mut done = gather(Way::Best)?;
         for way in [Way::Uncounted, Way::Rows] {
@@ -199,30 +245,40 @@ impl Args {
                 done = gather(way)?;
             }
         }
-        if let (.., coverage, Ok(Gathered::Doubtful(doubtful))) = done {
+        let (mut feeds, mut coverage, mut gathering, mut gathered) = done;
+        for is_all in [false, true] {
+            let Ok(Gathered::Doubtful(doubtful)) = gathered else { break };
             let (settled, dropped) = self.settle(talk, doubtful, &coverage, (&narrowed, asked), wanted, cancelled)?;
-            done = (done.0, coverage, Ok(settled));
             // Those that were dropped counted towards the LIMIT.
-            if dropped > 0 && query.scan().limit.is_some() {
-                done = gather(Way::All)?;
-                if let (.., coverage, Ok(Gathered::Doubtful(doubtful))) = done {
-                    let (settled, _) = self.settle(talk, doubtful, &coverage, (&narrowed, asked), wanted, cancelled)?;
-                    done = (done.0, coverage, Ok(settled));
-                }
+            if !is_all && dropped > 0 && query.scan().limit.is_some() {
+                (feeds, coverage, gathering, gathered) = gather(Way::All)?;
+                continue;
             }
+            gathered = gathering.settled(settled);
+            break;
         }
-        let (feeds, mut coverage, gathered) = done;
         // Where no event can be meant (`eventname = 'a' AND eventname = 'b'`), none is read, and that is no empty folder.
         if !query.scan().is_nothing() {
             self.finish(talk, &feeds, asked, &mut coverage, &Seen::default(), reading)?;
         }
         let gathered = gathered.map_err(|error| not_answered(&error))?;
         reading.coverage = coverage;
+        reading.is_lake = matches!(feeds.as_slice(), [feed] if feed.shelf().is_some()) && asked.accounts.is_empty() && asked.regions.is_empty();
         match gathered {
-            Gathered::Surveyed(export) => reading.export = Some(Outgoing { export, feeds }),
+            Gathered::Surveyed(export) => reading.outgoing = Some(Outgoing::Lake { export, feeds }),
+            Gathered::Ordered(ordered) => {
+                reading.on_disk = ordered.bytes();
+                reading.outgoing = Some(Outgoing::Disk(ordered));
+            }
             gathered => reading.catalog.insert_gathered(query, gathered).map_err(|error| not_answered(&error))?,
         }
         Ok(())
+    }
+
+    /// As many threads as were asked for, or as have room to read beside each other.
+    fn jobs(&self) -> NonZeroUsize {
+        let by_memory = usize::try_from(machine::memory(self.common.limits.max_memory) / WORKER_BYTES).unwrap_or(usize::MAX);
+        self.common.jobs().min(NonZeroUsize::new(by_memory).unwrap_or(NonZeroUsize::MIN))
     }
 
     /// Drops rows of copies that do not stand, and says how many. `filters`: what is read, and of that what is admitted.
@@ -234,11 +290,11 @@ impl Args {
         filters: (&Filter, &Filter),
         wanted: Wanted<'_>,
         cancelled: &AtomicBool,
-    ) -> Result<(Gathered, usize), Failure> {
+    ) -> Result<(Settled, usize), Failure> {
         let refused = |error: SqlError| not_answered(&error);
         // Of more events than can be told apart the number of copies is not known.
         if coverage.records_duplicate == 0 && coverage.records <= SeenEvents::EVENTS_MAX {
-            return Ok((Gathered::Rows { pieces: doubtful.as_they_are().map_err(refused)? }, 0));
+            return Ok((doubtful.as_they_are().map_err(refused)?, 0));
         }
         if self.common.sources.iter().any(|spec| spec == "-") {
             let failure = Failure::new(
@@ -250,13 +306,12 @@ impl Args {
         let (_, collectors) =
             watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| pipeline::scan(run, wanted, || doubtful.collector(filters.1)));
         let places = collectors.into_iter().map(crate::sql::Places::finish).collect::<Result<Vec<_>, _>>().map_err(refused)?;
-        let (pieces, dropped) = doubtful.settle(places).map_err(refused)?;
-        Ok((Gathered::Rows { pieces }, dropped))
+        doubtful.settle(places).map_err(refused)
     }
 
     /// A query that stops early reads with one worker: which rows come first must not depend on chance.
     fn paced<'r>(&self, run: pipeline::Run<'r>, query: &Query) -> pipeline::Run<'r> {
-        let jobs = if query.scan().limit.is_some() { NonZeroUsize::MIN } else { run.budget.jobs };
+        let jobs = if query.scan().limit.is_some() { NonZeroUsize::MIN } else { run.budget.jobs.min(self.jobs()) };
         pipeline::Run { budget: Budget { jobs, ..run.budget }, ..run }
     }
 
@@ -306,6 +361,12 @@ impl Args {
     }
 }
 
+/// The one lake that is read.
+fn lake(feeds: &[Box<dyn Feed>]) -> Result<&LakeFeed, Failure> {
+    let shelf = feeds.first().and_then(|feed| feed.shelf());
+    shelf.and_then(|shelf| (shelf as &dyn Any).downcast_ref::<LakeFeed>()).ok_or_else(|| Failure::new("the lake is not open"))
+}
+
 fn has_no_limit(filter: &Filter) -> bool {
     filter.since.is_none() && filter.until.is_none() && filter.accounts.is_empty() && filter.regions.is_empty()
 }
@@ -315,7 +376,7 @@ fn read_text(coverage: &Coverage) -> String {
     format!("read {objects} ({}), {}", bytes(coverage.bytes_compressed), counted(coverage.records, "record", "records"))
 }
 
-fn explain(out: &mut dyn Write, query: &Query, coverage: &Coverage, pruned: usize, answer: &Answer) -> io::Result<()> {
+fn explain(out: &mut dyn Write, query: &Query, coverage: &Coverage, pruned: usize, answer: &Answer, (lake, on_disk): (bool, u64)) -> io::Result<()> {
     let tables: Vec<&str> = query.tables().iter().map(|table| table.name).collect();
     writeln!(out, "tables:       {}", if tables.is_empty() { "none".to_owned() } else { tables.join(", ") })?;
     if tables.contains(&tables::cloudtrail::TABLE.name) {
@@ -324,7 +385,14 @@ fn explain(out: &mut dyn Write, query: &Query, coverage: &Coverage, pruned: usiz
     writeln!(out, "left out:     {} by key", counted(pruned as u64, "place", "places"))?;
     writeln!(out, "read:         {}", read_text(coverage).trim_start_matches("read "))?;
     writeln!(out, "parsed:       {} of them", counted(coverage.records_relevant, "record", "records"))?;
-    writeln!(out, "rows:         {}", count(answer.height() as u64))
+    writeln!(out, "rows:         {}", count(answer.height() as u64))?;
+    if !tables.contains(&tables::cloudtrail::TABLE.name) {
+        return Ok(());
+    }
+    for (at, step) in query.way(lake).iter().enumerate() {
+        writeln!(out, "{:13} {step}", if at == 0 { "way:" } else { "" })?;
+    }
+    writeln!(out, "on disk:      {}", if on_disk == 0 { "nothing".to_owned() } else { format!("{} of rows in order", bytes(on_disk)) })
 }
 
 fn not_understood(error: &SqlError) -> Failure {
@@ -333,5 +401,8 @@ fn not_understood(error: &SqlError) -> Failure {
 
 fn not_answered(error: &SqlError) -> Failure {
     let failure = Failure::new("cannot answer this query").because(error);
+    if error.is_of_disk() {
+        return failure.advise("make room there, or name another folder with --spill-dir; or ask for less: fewer columns, a shorter time");
+    }
     if error.is_of_memory() { failure.advise("ask for fewer columns, narrow the time, or give it more with --max-memory") } else { failure }
 }

@@ -19,8 +19,11 @@ impl Input<'_> {
         if self.arg(0)?.kind == Kind::Double {
             return self.over_doubles(|values| values.iter().sum());
         }
+        if let Kind::Decimal { scale, .. } = self.arg(0)?.kind {
+            return self.sum_of_decimals(scale);
+        }
         let (cells, kind) = (self.arg(0)?.wholes()?, self.arg(0)?.kind.clone());
-        if !matches!(kind, Kind::Bigint | Kind::Decimal { .. } | Kind::Span | Kind::Unknown) {
+        if !matches!(kind, Kind::Bigint | Kind::Span | Kind::Unknown) {
             return Err(SqlError::new(format!("a {kind} cannot be added up")));
         }
         let mut sums: Vec<Option<i64>> = self.slots(None);
@@ -32,17 +35,29 @@ impl Input<'_> {
         }
         let kind = match kind {
             Kind::Unknown => Kind::Bigint,
-            Kind::Decimal { scale, .. } => decimal::kind(decimal::DIGITS_MAX, scale),
             kind => kind,
         };
         Ok(Values::new(kind, i64::column(sums)))
     }
 
+    fn sum_of_decimals(&self, scale: u8) -> Result<Values> {
+        let cells = self.arg(0)?.decimals()?;
+        let mut sums: Vec<Option<i128>> = self.slots(None);
+        for (group, row) in self.pairs() {
+            if let (Some(value), Some(sum)) = (cells.get(row), sums.get_mut(group)) {
+                let added = sum.unwrap_or(0).checked_add(value).and_then(|sum| decimal::fit(sum, decimal::DIGITS_MAX));
+                *sum = Some(added.ok_or_else(decimal::too_many)?);
+            }
+        }
+        let kind = decimal::kind(decimal::DIGITS_MAX, scale);
+        Values::build_decimals(kind, sums.len(), false, |group| Ok(sums.get(group).copied().flatten()))
+    }
+
     /// The mean of decimals, a decimal.
     pub(super) fn mean(&self) -> Result<Values> {
-        let (sums, counts) = (self.sum()?.wholes()?, self.count()?.wholes()?);
+        let (sums, counts) = (self.sum()?.decimals()?, self.count()?.wholes()?);
         let kind = self.arg(0)?.kind.clone();
-        Values::build(kind, self.groups.count(), false, |group| {
+        Values::build_decimals(kind, self.groups.count(), false, |group| {
             Ok(sums.get(group).zip(counts.get(group)).and_then(|(sum, count)| decimal::mean(sum, count)))
         })
     }

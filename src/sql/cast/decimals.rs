@@ -22,7 +22,7 @@ pub(super) fn decimal_kind(info: &ExactNumberInfo) -> Result<Kind> {
 
 /// What a value is as a decimal.
 pub(super) enum Read {
-    Number(i64),
+    Number(i128),
     /// Nothing that the type can hold.
     Other(String),
 }
@@ -31,7 +31,7 @@ pub(super) enum Read {
 pub(super) fn to_decimal(values: &Values, (precision, scale): (u8, u8), height: usize) -> Result<Vec<Option<Read>>> {
     let rows = if values.constant { 1 } else { height };
     if let Some((_, from)) = decimal::digits(&values.kind) {
-        let cells = values.wholes()?;
+        let cells = values.decimals()?;
         let read = |value| {
             Ok(match decimal::rescaled(value, from, precision, scale)? {
                 Some(number) => Read::Number(number),

@@ -127,6 +127,7 @@ impl Shown {
                 let (Some(keys), Some(values)) = (fields.next(), fields.next()) else { return Err(super::SqlError::new("a map is needed here")) };
                 Cells::Map(ranges(&lengths), Box::new((keys, values)))
             }
+            Kind::Decimal { .. } if kind.dtype() == polars::prelude::DataType::String => Cells::Texts(data.str()?.rechunk().into_owned()),
             Kind::Double => Cells::Doubles(data.f64()?.rechunk().into_owned()),
             Kind::Boolean | Kind::Unknown => Cells::Truths(data.bool()?.rechunk().into_owned()),
             Kind::Varchar | Kind::Json | Kind::Ip | Kind::Binary => Cells::Texts(data.str()?.rechunk().into_owned()),
@@ -143,6 +144,7 @@ impl Shown {
             Cells::Texts(texts) => cell(texts.len(), row, || texts.get(row)).map(|text| match self.kind {
                 Kind::Ip => ip::show(text),
                 Kind::Binary => spaced(text),
+                Kind::Decimal { scale, .. } => shown_decimal(text, scale),
                 _ => text.to_owned(),
             }),
             Cells::Wholes(wholes) => cell(wholes.len(), row, || wholes.get(row)).map(|whole| self.whole(whole)),
@@ -160,7 +162,7 @@ impl Shown {
         match &self.kind {
             Kind::Date => clock::show_date(whole),
             kind if kind.is_timestamp() => clock::show(whole, kind),
-            Kind::Decimal { scale, .. } => decimal::show(whole, *scale),
+            Kind::Decimal { scale, .. } => decimal::show(whole.into(), *scale),
             Kind::Span => clock::show_span(whole),
             Kind::Months => format!("{}-{}", whole / 12, whole.abs() % 12),
             _ => whole.to_string(),
@@ -195,6 +197,7 @@ impl Shown {
             Kind::Json if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => out.push_str(text),
             Kind::Ip => push_json_string(&ip::show(text), out),
             Kind::Binary => push_json_string(&spaced(text), out),
+            Kind::Decimal { scale, .. } => out.push_str(&shown_decimal(text, scale)),
             _ => push_json_string(text, out),
         }
     }
@@ -207,6 +210,11 @@ impl Shown {
             _ => push_json_string(&self.whole(whole), out),
         }
     }
+}
+
+/// A number of a wide type.
+fn shown_decimal(text: &str, scale: u8) -> String {
+    decimal::unpacked(text).map(|value| decimal::show(value, scale)).unwrap_or_default()
 }
 
 /// The value of a row, where there is such a row.

@@ -15,6 +15,7 @@ use polars::prelude::{BooleanChunked, NewChunkedArray};
 use super::super::error::{Result, SqlError};
 use super::CHUNK_ROWS;
 use super::copies::{Told, first_of_each};
+use super::heap::Stored;
 use crate::decode::RawRecord;
 use crate::model::Filter;
 use crate::pipeline;
@@ -61,7 +62,7 @@ impl Refused {
         }
     }
 
-    fn may_hold(&self, identity: i64) -> bool {
+    pub(super) fn may_hold(&self, identity: i64) -> bool {
         let Some(words) = self.words.get() else { return false };
         places(identity, words.len()).all(|(word, bit)| words.get(word).is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0))
     }
@@ -90,7 +91,16 @@ fn places(identity: i64, words: usize) -> impl Iterator<Item = (usize, u64)> {
 #[derive(Debug)]
 pub struct Doubtful {
     pub(super) pieces: Vec<Rows>,
+    /// In their place, where they did not fit into memory.
+    pub(super) stored: Option<Stored>,
     pub(super) suspects: HashSet<i64>,
+}
+
+/// Rows without second copies.
+#[derive(Debug)]
+pub struct Settled {
+    pub(super) pieces: Vec<Rows>,
+    pub(super) stored: Option<Stored>,
 }
 
 impl Doubtful {
@@ -98,8 +108,8 @@ impl Doubtful {
     ///
     /// # Errors
     /// A column is missing.
-    pub fn as_they_are(self) -> Result<Vec<Rows>> {
-        first_of_each(self.pieces)
+    pub fn as_they_are(self) -> Result<Settled> {
+        Ok(Settled { pieces: first_of_each(self.pieces)?, stored: self.stored })
     }
 
     /// Looks up places, for one worker that reads the same again.
@@ -113,7 +123,7 @@ impl Doubtful {
     ///
     /// # Errors
     /// A column is missing.
-    pub fn settle(mut self, places: Vec<First>) -> Result<(Vec<Rows>, usize)> {
+    pub fn settle(mut self, places: Vec<First>) -> Result<(Settled, usize)> {
         let mut first: First = HashMap::new();
         for places in places {
             for (identity, place) in places {
@@ -141,7 +151,10 @@ impl Doubtful {
             piece.height -= gone;
             dropped += gone;
         }
-        Ok((first_of_each(self.pieces)?, dropped))
+        if let Some(stored) = &mut self.stored {
+            dropped += stored.keep_first(&first)?;
+        }
+        Ok((Settled { pieces: first_of_each(self.pieces)?, stored: self.stored }, dropped))
     }
 }
 

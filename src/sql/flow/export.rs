@@ -7,28 +7,25 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::atomic::AtomicBool;
 
 use foldhash::fast::RandomState;
 
-use super::reduce::under;
 use super::{Flow, Part, Stop, placed, read};
 use crate::lake::portion::Address;
 use crate::lake::{LakeFeed, Portion};
 use crate::model::Filter;
 use crate::sql::answer::Answer;
-use crate::sql::error::{Result, SqlError};
+use crate::sql::error::Result;
+use crate::sql::line::{Interrupted, in_order};
 use crate::sql::memory::Limits;
 use crate::sql::panics::caught;
-use crate::sql::relation::Relation;
+use crate::sql::relation::{Relation, under};
 use crate::tables::cloudtrail::TABLE;
 
 /// Rows of a stretch: at most so many, or as many as a sixteenth of the memory holds of long ones.
 const STRETCH_ROWS_MAX: u64 = 16_384;
 const ROW_BYTES: u64 = 4_096;
-/// Stretches that may be ready, for each worker, before those before them are.
-const AHEAD: usize = 2;
 
 /// Rows of one row group that the conditions leave.
 #[derive(Debug)]
@@ -116,7 +113,7 @@ impl Export {
                 }
             }
         }
-        let none = flow.piece(placed(Relation::of_table(&TABLE, &TABLE.empty()))?, &limits)?;
+        let none = flow.share(flow.nothing()?, &limits)?;
         Ok(Self { flow: flow.clone(), stretches, limits, empty: Answer::new(none.rows.seen())? })
     }
 
@@ -137,31 +134,14 @@ impl Export {
         jobs: usize,
         cancelled: &AtomicBool,
         render: impl Fn(&Answer) -> io::Result<T> + Sync,
-        mut take: impl FnMut(T) -> io::Result<()>,
+        take: impl FnMut(T) -> io::Result<()>,
     ) -> std::result::Result<u64, Interrupted> {
-        let line =
-            Line { next: AtomicUsize::new(0), state: Mutex::new(State { taken: 0, ready: BTreeMap::new(), stopped: false }), moved: Condvar::new() };
-        let work = || {
-            while let Some(at) = line.begin(jobs.max(1) * AHEAD, self.stretches.len()) {
-                line.put(at, self.stretch(lake, at).and_then(|answer| Ok((answer.height() as u64, render(&answer)?))));
-            }
+        let next = |at: usize| Ok((at < self.stretches.len()).then_some(at));
+        let work = |at: usize| {
+            let answer = self.stretch(lake, at)?;
+            Ok((answer.height() as u64, render(&answer)?))
         };
-        std::thread::scope(|scope| {
-            for _ in 0..jobs.max(1) {
-                scope.spawn(work);
-            }
-            let mut rows = 0;
-            let done = (0..self.stretches.len()).try_for_each(|at| {
-                if cancelled.load(Ordering::Relaxed) {
-                    return Ok(());
-                }
-                let (more, rendered) = line.take(at)?;
-                rows += more;
-                take(rendered).map_err(Interrupted::from)
-            });
-            line.stop();
-            done.map(|()| rows)
-        })
+        in_order(jobs, cancelled, next, work, take)
     }
 
     fn stretch(&self, lake: &LakeFeed, at: usize) -> std::result::Result<Answer, Interrupted> {
@@ -194,71 +174,5 @@ impl Export {
         events.columns.iter_mut().for_each(|column| *column = column.rechunk());
         let part: Part = caught(|| self.flow.piece(placed(events)?, &self.limits))?;
         Ok(Answer::new(part.rows.seen())?)
-    }
-}
-
-/// Why rows cease to go out.
-#[derive(Debug)]
-pub enum Interrupted {
-    Query(SqlError),
-    Output(io::Error),
-}
-
-impl From<SqlError> for Interrupted {
-    fn from(error: SqlError) -> Self {
-        Self::Query(error)
-    }
-}
-
-impl From<io::Error> for Interrupted {
-    fn from(error: io::Error) -> Self {
-        Self::Output(error)
-    }
-}
-
-/// What is ready stands in line until it is taken, in order.
-struct Line<T> {
-    next: AtomicUsize,
-    state: Mutex<State<T>>,
-    moved: Condvar,
-}
-
-struct State<T> {
-    taken: usize,
-    ready: BTreeMap<usize, std::result::Result<(u64, T), Interrupted>>,
-    stopped: bool,
-}
-
-impl<T> Line<T> {
-    /// The next one to work on, as soon as it is not too far ahead.
-    fn begin(&self, ahead: usize, count: usize) -> Option<usize> {
-        let at = self.next.fetch_add(1, Ordering::Relaxed);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while at < count && !state.stopped && at >= state.taken + ahead {
-            state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        (at < count && !state.stopped).then_some(at)
-    }
-
-    fn put(&self, at: usize, result: std::result::Result<(u64, T), Interrupted>) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).ready.insert(at, result);
-        self.moved.notify_all();
-    }
-
-    fn take(&self, at: usize) -> std::result::Result<(u64, T), Interrupted> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if let Some(result) = state.ready.remove(&at) {
-                state.taken = at + 1;
-                self.moved.notify_all();
-                return result;
-            }
-            state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn stop(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).stopped = true;
-        self.moved.notify_all();
     }
 }

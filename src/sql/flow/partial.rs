@@ -3,19 +3,20 @@
 //! What a piece leaves is a table of its groups: the keys, a column for each aggregate, and the place of each group's first event.
 //! Such tables under each other, in the order of places, are grouped again by the keys.
 
+use polars::prelude::Series;
 use sqlparser::ast::{Expr, OrderBy, Select};
 
-use super::{OBJECT, RECORD};
 use crate::sql::aggregate::{self, Merge};
-use crate::sql::error::{Result, SqlError};
+use crate::sql::error::Result;
 use crate::sql::eval::Scope;
 use crate::sql::group::key_column;
 use crate::sql::memory::Limits;
+use crate::sql::place::{NTH, is_place};
 use crate::sql::relation::{Field, Groups, Relation};
 use crate::sql::select;
 use crate::sql::tally::Counted;
 use crate::sql::tally::plan::argument;
-use crate::sql::values::Values;
+use crate::sql::values::{Cell, Values};
 use crate::sql::{from, names};
 use crate::tables::Kind;
 
@@ -67,19 +68,25 @@ impl Partial {
             };
             table.push(Field::new("", values.kind), values.data);
         }
-        for name in [OBJECT, RECORD] {
-            let at = rows.fields.iter().position(|field| field.name == name).ok_or_else(|| SqlError::new("rows have no places"))?;
+        for (at, field) in rows.fields.iter().enumerate().filter(|(_, field)| is_place(field)) {
             let values = rows.values(at)?.take(&groups.first)?;
-            table.push(Field { hidden: true, ..Field::new(name, values.kind) }, values.data);
+            table.push(Field { hidden: true, ..Field::new(field.name.clone(), values.kind) }, values.data);
         }
+        // One event may be the first of several groups.
+        let nth = groups.first.iter().map(|row| row.map(i64::from)).collect();
+        table.push(Field { hidden: true, ..Field::new(NTH, Kind::Bigint) }, i64::column(nth));
         Ok(table)
+    }
+
+    /// What tells groups apart, as columns.
+    pub fn key_columns(&self, table: &Relation) -> Result<Vec<Series>> {
+        (0..self.keys.len()).map(|at| key_column(&table.values(at)?, table.height)).collect()
     }
 
     /// Groups with equal keys as one. The tables stand under each other in the order of places.
     pub fn merged(&self, table: Relation, limits: &Limits) -> Result<Relation> {
         limits.fits(0, 0)?;
-        let columns = (0..self.keys.len()).map(|at| key_column(&table.values(at)?, table.height)).collect::<Result<Vec<_>>>()?;
-        let groups = Groups::by(&columns, table.height)?;
+        let groups = Groups::by(&self.key_columns(&table)?, table.height)?;
         if groups.count() == table.height {
             return Ok(table);
         }
@@ -109,6 +116,15 @@ impl Partial {
             known.push((aggregate.call.clone(), values));
         }
         Ok(Counted { count: table.height, known })
+    }
+
+    /// Where the first event of each group stood.
+    pub fn places(&self, table: &Relation) -> Relation {
+        let mut places = Relation { height: table.height, ..Relation::default() };
+        for (field, column) in table.fields.iter().zip(&table.columns).filter(|(field, _)| is_place(field)) {
+            places.push(field.clone(), column.clone());
+        }
+        places
     }
 
     /// Where no row came: no group, or the one of a query without keys, in which nothing is counted.

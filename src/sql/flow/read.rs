@@ -18,6 +18,8 @@ use crate::sql::{data_store, names, order, place, walk};
 use crate::tables::cloudtrail::{ORIGINS, TABLE, column_named};
 use crate::tables::{Asked, Rows};
 
+/// Slices of a portion, at most: its pages are read once for each.
+const SLICES_MAX: usize = 16;
 const SOURCE: &str = "eventsource";
 const TIME: &str = "eventtime";
 
@@ -173,37 +175,54 @@ pub(super) fn left(flow: &Flow, portion: &Portion<'_>, sources: Option<&[&str]>,
     Ok((left.taken, (0_u32..).zip(left.keep).filter(|(_, keep)| *keep).map(|(row, _)| row).collect()))
 }
 
-/// The events of a portion that are of `sources`, within the times of `filter` and may meet the query's conditions, in the order
-/// of their places (`None`: there are none); how many there are before the conditions.
+/// Gives the events of a portion that are of `sources`, within the times of `filter` and may meet the query's conditions, in the
+/// order of their places; how many there are before the conditions. Where they take more than `slice_bytes`, some at a time.
 pub(super) fn events(
     flow: &Flow,
     portion: &Portion<'_>,
     sources: Option<&[&str]>,
     filter: &Filter,
-) -> std::result::Result<(u64, Option<Relation>), Stop> {
+    slice_bytes: u64,
+    give: &mut dyn FnMut(Relation) -> Result<()>,
+) -> std::result::Result<u64, Stop> {
     let left = Left::of(flow, portion, sources, filter)?;
-    let (kept, Left { taken, keep, mut rows }) = (left.count(), left);
+    let (kept, Left { taken, keep, rows }) = (left.count(), left);
     if kept == 0 {
-        return Ok((taken, None));
-    }
-    let is_cut = kept < keep.len();
-    if is_cut {
-        let mask = keep.iter().copied().map(Some).collect();
-        for (_, column) in &mut rows.columns {
-            *column = column.filter(&mask).map_err(SqlError::from)?;
-        }
-        rows.height = kept;
+        return Ok(taken);
     }
     let is_there = |name: &str| rows.columns.iter().any(|(known, _)| *known == name);
     let rest: Vec<Asked> = all_columns(flow).into_iter().filter(|column| !is_there(&column.name)).collect();
-    if !rest.is_empty() {
-        rows.columns.extend(portion.rows(&rest, is_cut.then_some(keep.as_slice()))?.columns);
+    let bytes = portion.bytes(&rest).saturating_mul(kept as u64) / keep.len().max(1) as u64;
+    let slices = usize::try_from(bytes / slice_bytes.max(1)).unwrap_or(SLICES_MAX).clamp(1, SLICES_MAX);
+    let mut start = 0;
+    for slice in 1..=slices {
+        // The rows of this slice, among those that are left.
+        let end = if slice == slices { keep.len() } else { keep.len() * slice / slices };
+        let is_in = |at: usize| at >= start && at < end && keep.get(at) == Some(&true);
+        let mask: Vec<bool> = (0..keep.len()).map(is_in).collect();
+        let count = mask.iter().filter(|kept| **kept).count();
+        start = end;
+        if count == 0 {
+            continue;
+        }
+        let is_cut = count < keep.len();
+        let mut some = Rows { columns: rows.columns.clone(), height: count };
+        if is_cut {
+            let mask = mask.iter().copied().map(Some).collect();
+            for (_, column) in &mut some.columns {
+                *column = column.filter(&mask).map_err(SqlError::from)?;
+            }
+        }
+        if !rest.is_empty() {
+            some.columns.extend(portion.rows(&rest, is_cut.then_some(mask.as_slice()))?.columns);
+        }
+        give(placed(Relation::of_table(&TABLE, &some))?)?;
     }
-    Ok((taken, Some(placed(Relation::of_table(&TABLE, &rows))?)))
+    Ok(taken)
 }
 
 /// The columns by which rows are left out.
-fn first_columns(flow: &Flow) -> BTreeSet<&'static str> {
+pub(super) fn first_columns(flow: &Flow) -> BTreeSet<&'static str> {
     let mut first = BTreeSet::new();
     for condition in flow.filters.iter().flatten().flat_map(|(_, conditions)| conditions) {
         add_columns(condition, &mut first);

@@ -1,13 +1,16 @@
 //! Rows of several pieces as one: under each other, in the order of their events, the first ones, the distinct ones.
 
 use polars::prelude::{DataType, IntoSeries, NamedFrom, Series, StructChunked};
+use sqlparser::ast::OrderByOptions;
 
-use super::{OBJECT, Part, RECORD};
+use super::Part;
 use crate::sql::cast::explode;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::group::key_column;
 use crate::sql::memory::held_bytes;
-use crate::sql::relation::{Groups, Relation};
+use crate::sql::place::{OBJECT, RECORD, is_place};
+use crate::sql::relation::{Groups, Relation, under};
+use crate::sql::spill::keys::Keys;
 use crate::sql::values::Values;
 use crate::sql::{order, place};
 use crate::tables::Kind;
@@ -85,21 +88,15 @@ impl Part {
     }
 }
 
-/// Rows of the same columns under each other.
-pub(super) fn under(mut above: Relation, below: Relation) -> Result<Relation> {
-    let is_same = above.fields.iter().map(|field| &field.kind).eq(below.fields.iter().map(|field| &field.kind));
-    if !is_same {
-        return Err(SqlError::new("pieces of one column are of several types"));
-    }
-    for (column, more) in above.columns.iter_mut().zip(below.columns) {
-        column.append_owned(more)?;
-    }
-    above.height += below.height;
-    Ok(above)
-}
-
 /// How rows come into the order of their events; `None`: they are in it.
 pub(super) fn in_order(rows: &Relation) -> Result<Option<Vec<Option<u32>>>> {
+    let places = || rows.fields.iter().enumerate().filter(|(_, field)| is_place(field));
+    if places().count() > 3 {
+        // Each row was made of several events.
+        let options = OrderByOptions { asc: None, nulls_first: None };
+        let keys = places().map(|(at, _)| Ok((rows.values(at)?, options))).collect::<Result<Vec<_>>>()?;
+        return Ok(Some(Keys::of(&keys, rows.height)?.order()));
+    }
     let column = |name: &str| rows.fields.iter().position(|field| field.name == name).map(|at| rows.values(at)).transpose();
     match (column(OBJECT)?, column(RECORD)?) {
         (Some(object), Some(record)) => place::order(&object, &record, rows.height),

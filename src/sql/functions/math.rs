@@ -120,7 +120,7 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
 
 fn either(call: &Call<'_>, whole: impl Fn(i64) -> i64, double: impl Fn(f64) -> f64) -> Result<Values> {
     call.arity(1, 1)?;
-    if let kind @ (Kind::Bigint | Kind::Decimal { .. }) = &call.arg(0)?.kind {
+    if let kind @ Kind::Bigint = &call.arg(0)?.kind {
         let cells = call.arg(0)?.wholes()?;
         return call.build(kind.clone(), |row| Ok(cells.get(row).map(&whole)));
     }
@@ -129,6 +129,10 @@ fn either(call: &Call<'_>, whole: impl Fn(i64) -> i64, double: impl Fn(f64) -> f
 }
 
 fn absolute(call: &Call<'_>) -> Result<Values> {
+    if is_decimal(call) {
+        call.arity(1, 1)?;
+        return decimal::each(call.arg(0)?, call.height, i128::abs);
+    }
     if call.arg(0)?.kind != Kind::Bigint {
         return either(call, i64::saturating_abs, f64::abs);
     }
@@ -146,8 +150,18 @@ fn is_decimal(call: &Call<'_>) -> bool {
 
 fn sign(call: &Call<'_>) -> Result<Values> {
     call.arity(1, 1)?;
-    let cells = call.arg(0)?.wholes()?;
-    call.build(decimal::kind(1, 0), |row| Ok(cells.get(row).map(i64::signum)))
+    let cells = call.arg(0)?.decimals()?;
+    call.build(decimal::kind(1, 0), |row| {
+        Ok(cells.get(row).map(|value| {
+            if value == 0 {
+                0_i64
+            } else if value < 0 {
+                -1
+            } else {
+                1
+            }
+        }))
+    })
 }
 
 /// A decimal with less digits: none after the point, or as many as the second argument says.

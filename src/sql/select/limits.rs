@@ -25,7 +25,7 @@ pub(in crate::sql) fn wanted(like: &Scope<'_>, query: &Query) -> usize {
 }
 
 /// OFFSET and LIMIT.
-fn limits(like: &Scope<'_>, query: &Query) -> Result<(usize, usize)> {
+pub(in crate::sql) fn limits(like: &Scope<'_>, query: &Query) -> Result<(usize, usize)> {
     let (mut offset, mut count) = (0, usize::MAX);
     match &query.limit_clause {
         None => {}

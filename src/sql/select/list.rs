@@ -4,8 +4,9 @@ use sqlparser::ast::{Expr, Ident, SelectItem, SelectItemQualifiedWildcardKind};
 
 use crate::sql::error::{Result, SqlError};
 use crate::sql::eval::Scope;
+use crate::sql::names;
+use crate::sql::place::is_place;
 use crate::sql::relation::{Field, Relation};
-use crate::sql::{flow, names};
 use crate::tables::Kind;
 
 pub(super) fn list_item(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relation) -> Result<()> {
@@ -74,11 +75,8 @@ fn fields_of(scope: &Scope<'_>, expr: &Expr, rows: &mut Relation) -> Result<()> 
 
 /// Where each row's event stood goes along, where that is known.
 pub(super) fn places(scope: &Scope<'_>, rows: &mut Relation) {
-    let is_place = |field: &Field| field.name == flow::OBJECT || field.name == flow::RECORD;
-    if scope.ungrouped.is_none() && !rows.fields.iter().any(is_place) {
-        for (field, column) in scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| is_place(field)) {
-            rows.push(Field { qualifier: None, ..field.clone() }, column.clone());
-        }
+    for (field, column) in scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| is_place(field)) {
+        rows.push(Field { qualifier: None, ..field.clone() }, column.clone());
     }
 }
 
@@ -89,7 +87,7 @@ pub(super) fn other_names(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relat
         SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => Some(names::last(name)),
         _ => return,
     };
-    for (field, column) in scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| field.hidden) {
+    for (field, column) in scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| field.hidden && !is_place(field)) {
         if table.is_none() || field.qualifier == table {
             rows.push(Field { hidden: true, is_date: field.is_date, ..Field::new(field.name.clone(), field.kind.clone()) }, column.clone());
         }
@@ -97,7 +95,7 @@ pub(super) fn other_names(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relat
 }
 
 /// The name of a column without an alias.
-fn name_of(expr: &Expr) -> Option<String> {
+pub(in crate::sql) fn name_of(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Identifier(ident) => Some(ident.value.clone()),
         Expr::CompoundIdentifier(parts) => parts.last().map(|ident| ident.value.clone()),

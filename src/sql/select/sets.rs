@@ -9,6 +9,7 @@ use crate::sql::eval::Scope;
 use crate::sql::functions::arguments;
 use crate::sql::group::key_column;
 use crate::sql::memory::{Limits, row_bytes};
+use crate::sql::place::is_place;
 use crate::sql::relation::{Field, Groups, Relation};
 use crate::sql::{cast, names};
 
@@ -95,6 +96,7 @@ pub(in crate::sql) fn combine(limits: &Limits, left: Relation, right: Relation, 
 
 /// Equal rows of a relation.
 pub(super) fn groups_of(rows: &Relation) -> Result<Groups> {
-    let keys = (0..rows.fields.len()).map(|at| key_column(&rows.values(at)?, rows.height)).collect::<Result<Vec<_>>>()?;
+    let told = rows.fields.iter().enumerate().filter(|(_, field)| !is_place(field));
+    let keys = told.map(|(at, _)| key_column(&rows.values(at)?, rows.height)).collect::<Result<Vec<_>>>()?;
     Groups::by(&keys, rows.height)
 }

@@ -62,7 +62,7 @@ pub(super) enum Reader {
 impl Reader {
     pub fn of(values: &Values) -> Result<Self> {
         match values.kind.dtype() {
-            DataType::String => values.texts().map(Self::Texts),
+            DataType::String => values.as_texts().map(Self::Texts),
             DataType::Int64 => values.wholes().map(Self::Wholes),
             DataType::Boolean => values.truths().map(Self::Truths),
             _ => Err(SqlError::new("no cells")),

@@ -8,7 +8,7 @@ use polars_io::parquet::write::{ParquetCompression, ParquetWriter};
 
 use super::{cells_of, csv_rows, write_csv, write_lines, write_shown};
 use crate::lake::LakeFeed;
-use crate::sql::{Answer, Export, Interrupted, SqlError};
+use crate::sql::{Answer, Export, Interrupted, Ordered, SqlError};
 use crate::ui::format::{Format, Look, Rows};
 
 /// Whether a format can be written in parts. A JSON document begins with what is known at the end.
@@ -16,10 +16,20 @@ pub fn can_be(format: Format) -> bool {
     format != Format::Json
 }
 
-/// Rows on their way from a lake.
+/// Where rows come from.
+#[derive(Clone, Copy)]
+pub enum Origin<'a> {
+    Lake {
+        export: &'a Export,
+        lake: &'a LakeFeed,
+    },
+    /// Temporary files, where they were put in order.
+    Disk(&'a Ordered),
+}
+
+/// Rows on their way.
 pub struct Parts<'a> {
-    pub export: &'a Export,
-    pub lake: &'a LakeFeed,
+    pub origin: Origin<'a>,
     /// Threads.
     pub jobs: usize,
     /// Turns true when nobody wants more.
@@ -31,7 +41,10 @@ pub struct Parts<'a> {
 impl Parts<'_> {
     /// Writes all of them; how many there were. A table shows at most `rows_max`.
     pub fn write(&self, out: &mut dyn Write, look: Look, rows_max: usize) -> io::Result<u64> {
-        let columns = self.export.columns();
+        let columns = match self.origin {
+            Origin::Lake { export, .. } => export.columns(),
+            Origin::Disk(ordered) => ordered.columns(),
+        };
         match look.format {
             Format::Csv => {
                 write_csv(out, columns)?;
@@ -63,7 +76,11 @@ impl Parts<'_> {
     }
 
     fn each<T: Send>(&self, render: impl Fn(&Answer) -> io::Result<T> + Sync, take: impl FnMut(T) -> io::Result<()>) -> io::Result<u64> {
-        self.export.each(self.lake, self.jobs, self.cancelled, render, take).map_err(|interrupted| match interrupted {
+        let done = match self.origin {
+            Origin::Lake { export, lake } => export.each(lake, self.jobs, self.cancelled, render, take),
+            Origin::Disk(ordered) => ordered.each(self.jobs, self.cancelled, render, take),
+        };
+        done.map_err(|interrupted| match interrupted {
             Interrupted::Output(error) => error,
             Interrupted::Query(error) => {
                 self.failure.set(Some(error));

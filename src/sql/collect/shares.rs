@@ -1,0 +1,186 @@
+//! Rows that have been gathered, in shares of equal keys: each worker works out one share after the other.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use polars::prelude::Series;
+
+use super::Gathering;
+use super::heap::Stored;
+use crate::sql::divide::Mention;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::eval::Scope;
+use crate::sql::flow::{self, Flow, Flowed, Worker, placed};
+use crate::sql::group::key_column;
+use crate::sql::memory::{Limits, too_much};
+use crate::sql::panics::caught;
+use crate::sql::query::{Catalog, Ctes, Session};
+use crate::sql::relation::{Relation, under};
+use crate::sql::spill::spread::{Spread, shares_of};
+use crate::tables::Rows;
+use crate::tables::cloudtrail::TABLE;
+
+/// Fewer rows are worked out at once.
+const ROWS_MIN: usize = 1 << 11;
+/// Shares for each worker: they are of different sizes.
+const SHARES_EACH: usize = 8;
+/// Shares on disk, at most: each has blocks of its own.
+const SHARES_MAX: u64 = 512;
+const SHARES_MIN: u64 = 16;
+/// Of the memory, the part that the events of all shares may take that are worked out at the same time: what is made of them is more.
+const EVENTS_PART: u64 = 12;
+/// A share that takes more than this part of the memory is not tried.
+const SHARE_PART_MAX: u64 = 3;
+
+impl Gathering<'_> {
+    /// Works out rows that are in memory; `None` where it is better done at once.
+    pub(super) fn of_shares_in_memory(&self, flow: &Flow, mentions: &[Mention], pieces: &[Rows]) -> Result<Option<Flowed>> {
+        if self.jobs < 2 || pieces.iter().map(|piece| piece.height).sum::<usize>() < ROWS_MIN {
+            return Ok(None);
+        }
+        let mut events: Option<Relation> = None;
+        for piece in pieces {
+            let more = Relation::of_table(&TABLE, piece);
+            events = Some(match events {
+                None => more,
+                Some(before) => under(before, more)?,
+            });
+        }
+        let Some(mut events) = events else { return Ok(None) };
+        events.columns.iter_mut().for_each(|column| *column = column.rechunk());
+        let events = placed(events)?;
+        let (kinds, of_mention) = kinds(mentions);
+        let count = self.jobs * SHARES_EACH;
+        let mut tables = Vec::new();
+        for mention in &kinds {
+            let table = mention.table(events.clone())?;
+            let shares = shares_of(&self.keys(mention, &table)?, table.height, 0, count)?;
+            tables.push((table, shares));
+        }
+        let take = |share: usize| {
+            let of = |(table, shares): &(Relation, Vec<Vec<Option<u32>>>)| table.take(shares.get(share).map_or(&[][..], Vec::as_slice));
+            let tables = tables.iter().map(of).collect::<Result<Vec<_>>>()?;
+            Ok(of_mention.iter().filter_map(|kind| tables.get(*kind).cloned()).collect::<Vec<_>>())
+        };
+        self.share_by_share(flow, &(0..count).collect::<Vec<_>>(), &take).map(Some)
+    }
+
+    /// Works out rows that are on disk.
+    pub(super) fn of_shares_on_disk(&self, flow: &Flow, mentions: &[Mention], stored: &Stored) -> Result<Flowed> {
+        let Some(spill) = self.flow_room.spill() else { return Err(too_much(self.memory_bytes_max)) };
+        let (kinds, of_mention) = kinds(mentions);
+        let share_bytes = (self.memory_bytes_max / EVENTS_PART / self.jobs as u64).max(1);
+        let count = (stored.bytes().saturating_mul(of_mention.len() as u64) / share_bytes).clamp(SHARES_MIN, SHARES_MAX);
+        let spreads = kinds.iter().map(|_| Spread::new(spill, usize::try_from(count).unwrap_or(16), 0)).collect::<Result<Vec<_>>>()?;
+        self.side_by_side(
+            &(0..stored.count()).collect::<Vec<_>>(),
+            self.jobs,
+            || (),
+            |(), at| {
+                self.flow_room.limits.fits(0, 0)?;
+                let events = placed(Relation::of_table(&TABLE, &stored.piece(at)?))?;
+                for (mention, spread) in kinds.iter().zip(&spreads) {
+                    let table = mention.table(events.clone())?;
+                    spread.put(&table, &self.keys(mention, &table)?)?;
+                }
+                Ok(())
+            },
+        )?;
+        let bytes_of = |share: usize| of_mention.iter().filter_map(|kind| spreads.get(*kind)).map(|spread| spread.bytes_of(share)).sum::<u64>();
+        let shares: Vec<usize> = (0..usize::try_from(count).unwrap_or(16)).filter(|share| bytes_of(*share) > 0).collect();
+        if let Some(share) = shares.iter().find(|share| bytes_of(**share) > self.memory_bytes_max / SHARE_PART_MAX) {
+            let said = format!("one value of what is joined, grouped or partitioned by has {} MiB of rows", bytes_of(*share) >> 20);
+            return Err(SqlError { of_memory: true, ..SqlError::new(said) });
+        }
+        let take = |share: usize| {
+            let mut tables = Vec::new();
+            for (mention, spread) in kinds.iter().zip(&spreads) {
+                let mut table: Option<Relation> = None;
+                for rows in spread.share(share) {
+                    table = Some(match table {
+                        None => rows?,
+                        Some(before) => under(before, rows?)?,
+                    });
+                }
+                let table = match table {
+                    Some(mut table) => {
+                        table.columns.iter_mut().for_each(|column| *column = column.rechunk());
+                        flow::in_order_of_events(table)?
+                    }
+                    None => mention.table(placed(Relation::of_table(&TABLE, &stored.empty()?))?)?,
+                };
+                tables.push(table);
+            }
+            Ok(of_mention.iter().filter_map(|kind| tables.get(*kind).cloned()).collect::<Vec<_>>())
+        };
+        self.share_by_share(flow, &shares, &take)
+    }
+
+    fn share_by_share(&self, flow: &Flow, shares: &[usize], take: &(dyn Fn(usize) -> Result<Vec<Relation>> + Sync)) -> Result<Flowed> {
+        // Each of those that are at work has its part of the memory; what needs more has all of it, later.
+        let part = self.flow_room.limits.memory_bytes_max.map(|bytes| bytes / self.jobs as u64);
+        let limits = Limits { memory_bytes_max: part, ..self.flow_room.limits.clone() };
+        let large = std::sync::Mutex::new(Vec::new());
+        let work = |worker: &mut Worker<'_>, share: usize| match worker.add_share(take(share)?, &limits) {
+            Err(error) if error.of_memory => {
+                large.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(share);
+                Ok(())
+            }
+            done => done,
+        };
+        let mut workers = self.side_by_side(shares, self.jobs, || Worker::new(flow, &self.flow_room), work)?;
+        let mut large = large.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        large.sort_unstable();
+        workers.extend(self.side_by_side(
+            &large,
+            1,
+            || Worker::new(flow, &self.flow_room),
+            |worker, share| worker.add_share(take(share)?, &self.flow_room.limits),
+        )?);
+        let parts = workers.into_iter().flat_map(Worker::into_parts).collect();
+        caught(|| flow.finish(parts, &self.flow_room, self.jobs))
+    }
+
+    /// Does some work for each of `things`, on as many threads, each with a state of its own.
+    fn side_by_side<S: Send>(
+        &self,
+        things: &[usize],
+        jobs: usize,
+        begin: impl Fn() -> S + Sync,
+        work: impl Fn(&mut S, usize) -> Result<()> + Sync,
+    ) -> Result<Vec<S>> {
+        let next = AtomicUsize::new(0);
+        let each = || {
+            let mut state = begin();
+            while let Some(thing) = things.get(next.fetch_add(1, Ordering::Relaxed)) {
+                work(&mut state, *thing)?;
+            }
+            Ok(state)
+        };
+        let done: Vec<Result<S>> = match rayon::ThreadPoolBuilder::new().num_threads(jobs).build() {
+            Ok(pool) => pool.broadcast(|_| caught(each)),
+            Err(_) => vec![caught(each)],
+        };
+        done.into_iter().collect()
+    }
+
+    /// What tells the shares of events apart.
+    fn keys(&self, mention: &Mention, table: &Relation) -> Result<Vec<Series>> {
+        let catalog = Catalog::default();
+        let (session, ctes) = (Session { catalog: &catalog, now: self.query.now(), dry: false }, Ctes::default());
+        let scope = Scope::new(&session, &ctes, table);
+        mention.keys.iter().map(|key| key_column(&scope.column(key)?, table.height)).collect()
+    }
+}
+
+/// Mentions with different keys, and which of them each mention is like.
+fn kinds(mentions: &[Mention]) -> (Vec<&Mention>, Vec<usize>) {
+    let (mut kinds, mut of_mention): (Vec<&Mention>, Vec<usize>) = (Vec::new(), Vec::new());
+    for mention in mentions {
+        let known = kinds.iter().position(|known| known.keys == mention.keys && known.is_store == mention.is_store);
+        of_mention.push(known.unwrap_or_else(|| {
+            kinds.push(mention);
+            kinds.len() - 1
+        }));
+    }
+    (kinds, of_mention)
+}

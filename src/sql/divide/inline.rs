@@ -1,0 +1,141 @@
+//! Common tables are written where they are named, and each mention of the events gets a name of its own.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Query, TableAlias, TableFactor, Visit, VisitMut, Visitor, VisitorMut};
+
+use super::Mention;
+use crate::sql::scan::is_events;
+use crate::sql::{data_store, names};
+
+/// Mentions, at most: a common table that names another twice doubles them.
+const MENTIONS_MAX: usize = 16;
+/// Tables of all kinds that a query may name once its common tables are written out.
+const TABLES_MAX: usize = 200;
+/// Nobody can write such a name.
+const NAME: &str = "\0events";
+
+/// The mentions of a query, without keys; `None` if they cannot be told apart.
+pub(super) fn inline(tree: &mut Query) -> Option<Vec<Mention>> {
+    let with = tree.with.take();
+    if has_with(tree) || with.as_ref().is_some_and(|with| with.recursive) {
+        return None;
+    }
+    let mut commons: Vec<(String, Query, TableAlias)> = Vec::new();
+    // How many tables each of them is, when all is written out: before it is, for that may be no end of them.
+    let mut tables: HashMap<String, usize> = HashMap::new();
+    for table in with.into_iter().flat_map(|with| with.cte_tables) {
+        let (mut query, name) = (*table.query, table.alias.name.value.to_lowercase());
+        let count = tables_in(&query, &tables);
+        if has_with(&query) || count > TABLES_MAX {
+            return None;
+        }
+        Inliner(&commons).visit(&mut query);
+        tables.insert(name.clone(), count);
+        commons.push((name, query, table.alias));
+    }
+    if tables_in(tree, &tables) > TABLES_MAX {
+        return None;
+    }
+    Inliner(&commons).visit(tree);
+    let mut namer = Namer { mentions: Vec::new(), is_plain: true };
+    let _ = VisitMut::visit(tree, &mut namer);
+    (namer.is_plain && !namer.mentions.is_empty() && namer.mentions.len() <= MENTIONS_MAX).then_some(namer.mentions)
+}
+
+fn tables_in(query: &Query, commons: &HashMap<String, usize>) -> usize {
+    let mut count = 0_usize;
+    let _ = sqlparser::ast::visit_relations(query, |name| {
+        count = count.saturating_add(commons.get(&names::last(name)).copied().unwrap_or(1));
+        ControlFlow::<()>::Continue(())
+    });
+    count
+}
+
+fn has_with(query: &Query) -> bool {
+    struct Finder;
+    impl Visitor for Finder {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+            if query.with.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    }
+    query.visit(&mut Finder).is_break()
+}
+
+struct Inliner<'c>(&'c [(String, Query, TableAlias)]);
+
+impl Inliner<'_> {
+    fn visit(&mut self, query: &mut Query) {
+        let _ = VisitMut::visit(query, self);
+    }
+}
+
+impl VisitorMut for Inliner<'_> {
+    type Break = ();
+
+    fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        let TableFactor::Table { name, alias, sample, args: None, .. } = factor else { return ControlFlow::Continue(()) };
+        let table = names::last(name);
+        let Some((_, query, own)) = self.0.iter().rev().find(|(known, ..)| *known == table).filter(|_| name.0.len() == 1) else {
+            return ControlFlow::Continue(());
+        };
+        let mut alias = alias.clone().unwrap_or_else(|| TableAlias { columns: Vec::new(), ..own.clone() });
+        if alias.columns.is_empty() {
+            alias.columns.clone_from(&own.columns);
+        }
+        *factor = TableFactor::Derived { lateral: false, subquery: Box::new(query.clone()), alias: Some(alias), sample: sample.clone() };
+        ControlFlow::Continue(())
+    }
+}
+
+struct Namer {
+    mentions: Vec<Mention>,
+    is_plain: bool,
+}
+
+impl VisitorMut for Namer {
+    type Break = ();
+
+    fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        let TableFactor::Table { name, alias, sample, version, args, .. } = factor else { return ControlFlow::Continue(()) };
+        let table = names::last(name);
+        if !is_events(&table) {
+            return ControlFlow::Continue(());
+        }
+        self.is_plain &= sample.is_none() && version.is_none() && args.is_none() && alias.as_ref().is_none_or(|alias| alias.columns.is_empty());
+        let own = format!("{NAME}{}", self.mentions.len());
+        let known = alias.as_ref().map_or_else(|| table.clone(), |alias| alias.name.value.to_lowercase());
+        let given = TableAlias { explicit: false, name: Ident::new(&known), columns: Vec::new(), at: None };
+        alias.get_or_insert(given);
+        *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(&own))]);
+        self.mentions.push(Mention { name: own, alias: known, is_store: table == data_store::TABLE, keys: Vec::new() });
+        ControlFlow::Continue(())
+    }
+}
+
+/// Which mention a table's name is.
+pub(super) fn mention(name: &ObjectName) -> Option<usize> {
+    match name.0.as_slice() {
+        [ObjectNamePart::Identifier(ident)] => ident.value.strip_prefix(NAME)?.parse().ok(),
+        _ => None,
+    }
+}
+
+/// Whether events are mentioned somewhere in `node`.
+pub(super) fn has_mention(node: &impl Visit) -> bool {
+    struct Finder;
+    impl Visitor for Finder {
+        type Break = ();
+
+        fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+            match factor {
+                TableFactor::Table { name, .. } if mention(name).is_some() => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    node.visit(&mut Finder).is_break()
+}

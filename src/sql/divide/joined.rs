@@ -1,0 +1,218 @@
+//! Tables that are joined: an equality between two of them says that a key of one is a key of the other.
+
+use sqlparser::ast::{BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, TableFactor, TableWithJoins};
+
+use super::{Divider, inline, names};
+use crate::sql::eval::Scope;
+use crate::sql::relation::Relation;
+use crate::sql::{from, names as columns, walk};
+use crate::tables::Kind;
+
+/// How a table stands to those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// Rows of both, as the condition says.
+    Inner,
+    /// Rows of the left without a partner stay.
+    Left,
+    Right,
+    Full,
+    /// Rows of the left, by whether they have a partner.
+    Semi,
+}
+
+/// A table of FROM, and how it is joined to those before it.
+#[derive(Clone, Copy)]
+struct Table<'q> {
+    factor: &'q TableFactor,
+    join: Option<&'q Join>,
+}
+
+impl<'q> Table<'q> {
+    fn all(from: &'q [TableWithJoins]) -> Vec<Self> {
+        let joins = |table: &'q TableWithJoins| table.joins.iter().map(|join| Self { factor: &join.relation, join: Some(join) });
+        from.iter().flat_map(|table| std::iter::once(Self { factor: &table.relation, join: None }).chain(joins(table))).collect()
+    }
+
+    fn side(&self) -> Option<(Side, Option<&'q JoinConstraint>)> {
+        use JoinOperator as Op;
+        let Some(join) = self.join else { return Some((Side::Inner, None)) };
+        Some(match &join.join_operator {
+            Op::CrossJoin(JoinConstraint::None) => (Side::Inner, None),
+            Op::Join(constraint) | Op::Inner(constraint) => (Side::Inner, Some(constraint)),
+            Op::Left(constraint) | Op::LeftOuter(constraint) => (Side::Left, Some(constraint)),
+            Op::Right(constraint) | Op::RightOuter(constraint) => (Side::Right, Some(constraint)),
+            Op::FullOuter(constraint) => (Side::Full, Some(constraint)),
+            Op::Semi(constraint) | Op::LeftSemi(constraint) | Op::Anti(constraint) | Op::LeftAnti(constraint) => (Side::Semi, Some(constraint)),
+            _ => return None,
+        })
+    }
+}
+
+/// Joins that keep to each row of the left by itself, or drop it.
+pub(super) fn is_outward(operator: &JoinOperator) -> bool {
+    use JoinOperator as Op;
+    matches!(operator, Op::CrossJoin(JoinConstraint::None) | Op::Join(_) | Op::Inner(_) | Op::Left(_) | Op::LeftOuter(_))
+}
+
+/// Both sides of an equality, the left one first.
+type Equal = (Expr, Expr);
+
+impl Divider<'_> {
+    /// What FROM is made of, without rows.
+    pub(super) fn relation(&self, tables: &[TableWithJoins]) -> Option<Relation> {
+        let nothing = Relation::single_row();
+        from::from(&Scope::new(self.session, self.ctes, &nothing), tables).ok()
+    }
+
+    fn prefix(&self, tables: &[Table<'_>]) -> Option<Relation> {
+        let mut all: Vec<TableWithJoins> = Vec::new();
+        for table in tables {
+            match (table.join, all.last_mut()) {
+                (Some(join), Some(last)) => last.joins.push(join.clone()),
+                _ => all.push(TableWithJoins { relation: table.factor.clone(), joins: Vec::new() }),
+            }
+        }
+        self.relation(&all)
+    }
+
+    /// By what rows of FROM may be divided: what is equal in its joins.
+    pub(super) fn candidates(&self, tables: &[TableWithJoins], condition: Option<&Expr>) -> Vec<Vec<Expr>> {
+        let tables = Table::all(tables);
+        let mut found = Vec::new();
+        for count in 1..tables.len() {
+            let equal = self.equalities(&tables, count, condition).unwrap_or_default();
+            let lefts: Vec<Expr> = equal.into_iter().map(|(left, _)| left).collect();
+            if lefts.len() > 1 {
+                found.push(lefts.clone());
+            }
+            found.extend(lefts.into_iter().map(|left| vec![left]));
+        }
+        found
+    }
+
+    /// The equalities between the table at `at` and those before it.
+    fn equalities(&self, tables: &[Table<'_>], at: usize, condition: Option<&Expr>) -> Option<Vec<Equal>> {
+        let table = tables.get(at)?;
+        if !inline::has_mention(table.factor) {
+            return None;
+        }
+        let (side, constraint) = table.side()?;
+        let left = self.prefix(tables.get(..at)?)?;
+        let right = self.prefix(&[Table { join: None, ..*table }])?;
+        let mut equal = Vec::new();
+        match constraint {
+            Some(JoinConstraint::On(on)) => equal.extend(walk::conjuncts(on).into_iter().filter_map(|on| self.equality(&left, &right, on))),
+            Some(JoinConstraint::Using(names)) => {
+                for name in names.iter().map(columns::last) {
+                    let of = |rows: &Relation| {
+                        let field = rows.fields.iter().find(|field| field.name.eq_ignore_ascii_case(&name))?;
+                        Some(Expr::CompoundIdentifier(vec![Ident::new(field.qualifier.clone()?), Ident::new(&name)]))
+                    };
+                    equal.extend(of(&left).zip(of(&right)).filter(|(a, b)| self.are_alike((&left, a), (&right, b))));
+                }
+            }
+            Some(JoinConstraint::Natural) => return None,
+            Some(JoinConstraint::None) | None => {}
+        }
+        if side == Side::Inner && tables.iter().all(|table| table.side().is_some_and(|(side, _)| side == Side::Inner)) {
+            let conditions = condition.map(walk::conjuncts).unwrap_or_default();
+            equal.extend(conditions.into_iter().filter_map(|condition| self.equality(&left, &right, condition)));
+        }
+        Some(equal)
+    }
+
+    fn equality(&self, left: &Relation, right: &Relation, condition: &Expr) -> Option<Equal> {
+        let Expr::BinaryOp { left: a, op: BinaryOperator::Eq, right: b } = condition else { return None };
+        let is = |(first, second): (&Expr, &Expr)| {
+            let one = self.kind(right, first).is_none() && self.kind(left, second).is_none();
+            (one && self.are_alike((left, first), (right, second))).then(|| (first.clone(), second.clone()))
+        };
+        is((a, b)).or_else(|| is((b, a)))
+    }
+
+    /// Whether values of both are equal where their hashes are.
+    fn are_alike(&self, (left, a): (&Relation, &Expr), (right, b): (&Relation, &Expr)) -> bool {
+        let is_kept =
+            |kind: &Kind| !matches!(kind, Kind::Double | Kind::Array(_) | Kind::Row(_) | Kind::Map(..) | Kind::Unknown | Kind::Decimal { .. });
+        let is_same = self.kind(left, a).filter(is_kept).is_some_and(|kind| self.kind(right, b) == Some(kind));
+        // A partition's date takes the spelling of what it is compared with.
+        is_same && !is_date(left, a) && !is_date(right, b)
+    }
+
+    /// Asks that rows of FROM with equal `by` come from one share; `exact`: and that rows of which a `by` is made up do, too.
+    pub(super) fn rows(&mut self, tables: &[TableWithJoins], condition: Option<&Expr>, by: &[Expr], exact: bool) -> Option<()> {
+        let tables = Table::all(tables);
+        if condition.is_some_and(inline::has_mention) {
+            return None;
+        }
+        self.joined(&tables, condition, by, exact)
+    }
+
+    fn joined(&mut self, tables: &[Table<'_>], condition: Option<&Expr>, by: &[Expr], exact: bool) -> Option<()> {
+        let (last, before) = tables.split_last()?;
+        if before.is_empty() {
+            return self.table(last.factor, by, exact);
+        }
+        let (side, _) = last.side()?;
+        let left = self.prefix(before)?;
+        let is_of = |rows: &Relation| by.iter().all(|expr| self.kind(rows, expr).is_some());
+        if !inline::has_mention(last.factor) {
+            let is_kept = matches!(side, Side::Inner | Side::Left | Side::Semi) && is_of(&left);
+            return if is_kept { self.joined(before, condition, by, exact) } else { None };
+        }
+        let right = self.prefix(&[Table { join: None, ..*last }])?;
+        let equal = self.equalities(tables, tables.len() - 1, condition)?;
+        let is = |rows: &Relation, known: &Expr, expr: &Expr| columns::without_tables(known, rows) == columns::without_tables(expr, rows);
+        if is_of(&left) {
+            let partner = |expr: &Expr| equal.iter().find(|(known, _)| is(&left, known, expr)).map(|(_, other)| other.clone());
+            let others = by.iter().map(partner).collect::<Option<Vec<_>>>()?;
+            if exact && matches!(side, Side::Right | Side::Full) {
+                return None;
+            }
+            self.joined(before, condition, by, exact || side != Side::Inner)?;
+            return self.table(last.factor, &others, exact || side != Side::Inner);
+        }
+        if is_of(&right) && side != Side::Semi {
+            let partner = |expr: &Expr| equal.iter().find(|(_, known)| is(&right, known, expr)).map(|(other, _)| other.clone());
+            let others = by.iter().map(partner).collect::<Option<Vec<_>>>()?;
+            if exact && matches!(side, Side::Left | Side::Full) {
+                return None;
+            }
+            self.joined(before, condition, &others, exact || side != Side::Inner)?;
+            return self.table(last.factor, by, exact || side != Side::Inner);
+        }
+        None
+    }
+
+    fn table(&mut self, factor: &TableFactor, by: &[Expr], exact: bool) -> Option<()> {
+        match factor {
+            TableFactor::Table { name, .. } => {
+                let mention = self.mentions.get_mut(inline::mention(name)?)?;
+                let keys = by.iter().map(|expr| names::of_table(expr, &mention.alias)).collect::<Option<Vec<_>>>()?;
+                if !mention.keys.is_empty() && mention.keys != keys {
+                    return None;
+                }
+                mention.keys = keys;
+                Some(())
+            }
+            TableFactor::Derived { lateral: false, sample: None, subquery, alias } => {
+                let by = by.iter().map(|expr| names::of_derived(expr, alias.as_ref(), subquery)).collect::<Option<Vec<_>>>()?;
+                self.query(subquery, &by, exact)
+            }
+            TableFactor::NestedJoin { table_with_joins, alias: None } => self.rows(std::slice::from_ref(table_with_joins), None, by, exact),
+            _ => None,
+        }
+    }
+}
+
+/// Whether an expression is a partition's date.
+fn is_date(rows: &Relation, expr: &Expr) -> bool {
+    let parts = match expr {
+        Expr::Nested(inner) => return is_date(rows, inner),
+        Expr::Identifier(ident) => std::slice::from_ref(ident),
+        Expr::CompoundIdentifier(parts) => parts.as_slice(),
+        _ => return false,
+    };
+    columns::find(rows, parts).ok().flatten().and_then(|(at, _)| rows.fields.get(at)).is_some_and(|field| field.is_date)
+}

@@ -1,0 +1,56 @@
+//! Which way a query takes, in sentences: for whoever wonders why it is slow, or where its memory goes.
+
+use std::fmt::Write;
+
+use super::divide::Mention;
+use super::flow::Said;
+use super::query::Query;
+
+impl Query {
+    /// How the query is worked out over `cloudtrail_logs`. `lake`: all of it is one lake.
+    pub fn way(&self, lake: bool) -> Vec<String> {
+        let mut said = Vec::new();
+        if lake && self.plan().is_some() {
+            said.push("counts groups while the lake is read, by the numbers of its texts: no row is made".to_owned());
+            said.push("where there are nearly as many groups as events, groups each row group, and puts the groups together".to_owned());
+            return said;
+        }
+        let Some(flow) = self.flow_of_rows() else {
+            said.push("gathers the rows, and works them out at once: they have to fit into --max-memory".to_owned());
+            return said;
+        };
+        match (flow.mentions(), lake && self.scan().limit.is_none()) {
+            (Some(mentions), _) => {
+                said.push("gathers the rows; those that do not fit into --max-memory go to temporary files".to_owned());
+                said.push(format!("works them out on all threads, share by share: {}", by(mentions)));
+            }
+            (None, true) => {
+                let first = flow.first_columns();
+                if !first.is_empty() {
+                    said.push(format!("reads of each row group first {}, and the other columns of the rows that are left", first.join(", ")));
+                }
+                said.extend(flow.sought_columns().map(|column| format!("passes over row groups by the least and the greatest {column}")));
+            }
+            (None, false) => said.push("gathers the rows in pieces; those that do not fit into --max-memory go to temporary files".to_owned()),
+        }
+        said.push(match flow.said() {
+            Said::Export if lake && flow.mentions().is_none() => "hands rows on as they come".to_owned(),
+            Said::Export => "puts rows in the order of their events".to_owned(),
+            Said::First(rows) => format!("keeps the first {rows} rows of each piece"),
+            Said::Sorted => "puts rows in order; what does not fit into --max-memory is sorted in temporary files, and merged".to_owned(),
+            Said::Distinct => "keeps distinct rows; what does not fit into --max-memory goes to temporary files".to_owned(),
+            Said::Groups => "groups each piece, and puts the groups together; what does not fit into --max-memory goes to temporary files".to_owned(),
+        });
+        said
+    }
+}
+
+/// What is equal in a share.
+fn by(mentions: &[Mention]) -> String {
+    let mut text = String::new();
+    for mention in mentions {
+        let keys: Vec<String> = mention.keys.iter().map(ToString::to_string).collect();
+        let _ = write!(text, "{}{} by {}", if text.is_empty() { "" } else { "; " }, mention.alias, keys.join(", "));
+    }
+    text
+}

@@ -1,0 +1,291 @@
+//! What does not fit into memory is answered from disk: the same rows in the same order, whatever the memory and the threads.
+//! Queries are drawn at random: sorted, grouped, distinct, joined and windowed ones, over an archive with second copies and over a lake.
+
+use std::num::NonZeroUsize;
+use std::sync::LazyLock;
+use std::sync::atomic::AtomicBool;
+
+use crate::archive::{cells, parse};
+use proptest::prelude::*;
+use tagfall::decode::{ObjectReport, Outcome, RawRecord, Wanted};
+use tagfall::lake::{Ingest, LakeFeed, Limits};
+use tagfall::model::Filter;
+use tagfall::pipeline::{self, Budget, Collector, Progress, Run};
+use tagfall::source::{Delivery, Feed, Fetched, Origin};
+use tagfall::sql::{Catalog, Gathered, Gathering, Query, Spill};
+use tempfile::TempDir;
+
+const OBJECTS: u64 = 24;
+const RECORDS: u64 = 110;
+
+/// Numbers without a pattern, the same ones each time.
+fn mixed(seed: u64) -> u64 {
+    let mixed = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 17
+}
+
+fn record(number: u64) -> String {
+    let m = |salt: u64, of: u64| mixed(number * 37 + salt) % of;
+    let mut json = format!(
+        r#"{{"eventTime":"2026-03-{:02}T{:02}:{:02}:00Z","eventSource":"s{}.amazonaws.com","eventName":"Event{}","awsRegion":"eu-central-1","recipientAccountId":"111122223333","#,
+        1 + m(1, 3),
+        m(2, 24),
+        m(3, 6),
+        m(4, 3),
+        m(5, 40)
+    );
+    if m(6, 8) > 0 {
+        json.push_str(&format!(r#""sourceIPAddress":"10.0.{}.{}","#, m(7, 20), m(8, 30)));
+    }
+    if m(9, 9) == 0 {
+        json.push_str(&format!(r#""errorCode":"Error{}","#, m(10, 4)));
+    }
+    json.push_str(&format!(r#""userIdentity":{{"type":"Type{}","arn":"arn:person/{}"}},"#, m(11, 3), m(12, 900)));
+    let resources: Vec<String> = (0..m(13, 4)).map(|at| format!(r#"{{"ARN":"arn:{}"}}"#, m(14 + at, 70))).collect();
+    json.push_str(&format!(r#""resources":[{}],"#, resources.join(",")));
+    json.push_str(&format!(
+        r#""requestParameters":{{"size":{},"weight":{}.5,"text":"{}"}},"#,
+        m(20, 50),
+        m(21, 9),
+        "long ".repeat(m(22, 12) as usize)
+    ));
+    json.push_str(&format!(r#""requestID":"id-{}","eventID":"id-{number}"}}"#, m(23, OBJECTS * RECORDS)));
+    json
+}
+
+/// The records of an object: some of them stand in another one, too.
+fn object(object: u64) -> (String, Vec<String>) {
+    let own = (0..RECORDS).map(|index| record(object * RECORDS + index));
+    let copies = (0..15).map(|index| record((object * 7 + 3) % OBJECTS * RECORDS + index));
+    (format!("logs/{:04}.json.gz", mixed(object) % 10_000), own.chain(copies).collect())
+}
+
+static LAKE: LazyLock<TempDir> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let ingest = Ingest::open(folder.path(), &[], Limits::default()).unwrap();
+    let mut collector = ingest.collector();
+    for number in 0..OBJECTS {
+        let (name, records) = object(number);
+        for (index, json) in (0..).zip(&records) {
+            collector.record(&name, RawRecord { index, json, native: false }).unwrap();
+        }
+        let origin = Some(Origin { address: name.clone(), stamp: "1".to_owned() });
+        let delivery = Delivery { object: name.as_str().into(), size: 1, outcome: Fetched::Whole, origin, signed: None, rest: None };
+        let report = ObjectReport {
+            outcome: Outcome::Read,
+            bytes_decompressed: 1,
+            records: records.len() as u64,
+            records_skipped: 0,
+            lines_skipped: 0,
+            repaired: tagfall::model::Repairs::default(),
+            failed: Vec::new(),
+            failed_total: 0,
+            first_event_time: None,
+            last_event_time: None,
+            lossy: false,
+        };
+        collector.finished(&delivery, Some(&report));
+    }
+    drop(collector);
+    ingest.finish(true).unwrap();
+    folder
+});
+
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    Archive,
+    Lake,
+}
+
+fn gather<'g>(gathering: &'g Gathering<'g>, query: &Query, source: Source, jobs: usize) -> Result<Gathered, String> {
+    let collectors = match source {
+        Source::Archive => {
+            let mut collectors: Vec<_> = (0..jobs).map(|_| gathering.collector()).collect();
+            for number in 0..OBJECTS {
+                let (name, records) = object(number);
+                let collector = &mut collectors[mixed(number) as usize % jobs];
+                for (index, json) in (0..).zip(&records) {
+                    collector.record(&name, RawRecord { index, json, native: false }).unwrap();
+                }
+            }
+            collectors
+        }
+        Source::Lake => {
+            let feeds: Vec<Box<dyn Feed>> = vec![Box::new(LakeFeed::open(LAKE.path(), &query.scan().narrow(&Filter::default())).unwrap())];
+            let sources = query.scan().sources.clone();
+            let names: Option<Vec<&str>> = sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());
+            let budget = Budget { jobs: NonZeroUsize::new(jobs).unwrap(), object_bytes_max: 1 };
+            let run = Run { feeds: &feeds, budget, progress: &Progress::default(), cancelled: &AtomicBool::new(false) };
+            pipeline::scan(run, names.as_deref().map_or(Wanted::All, Wanted::Sources), || gathering.collector()).1
+        }
+    };
+    gathering.finish(collectors).map_err(|error| error.to_string())
+}
+
+fn rows(query: &Query, gathered: Gathered) -> Result<Vec<Vec<String>>, String> {
+    let answer = match gathered {
+        Gathered::Ordered(ordered) => ordered.whole(&tagfall::sql::Limits::default()),
+        gathered => {
+            let mut catalog = Catalog::default();
+            catalog.insert_gathered(query, gathered).unwrap();
+            query.run(&catalog)
+        }
+    };
+    answer.map(|answer| cells(&answer)).map_err(|error| error.to_string())
+}
+
+/// The answer is that over all rows at once; how often it came from disk.
+fn is_the_same(sql: &str, memory: u64) -> Result<usize, TestCaseError> {
+    let mut on_disk = 0;
+    let query = parse(sql).map_err(|error| TestCaseError::fail(format!("{sql}: {error}")))?;
+    let spill = Spill { folder: std::env::temp_dir() };
+    let filter = Filter::default();
+    for source in [Source::Archive, Source::Lake] {
+        let distinct = matches!(source, Source::Lake);
+        let whole = Gathering::new(&query, &filter, distinct, u64::MAX).over_rows();
+        let expected = rows(&query, gather(&whole, &query, source, 1).unwrap());
+        prop_assert!(expected.is_ok(), "{} {:?}", sql, expected);
+        for (memory, jobs) in [(memory, 1), (memory, 3), (u64::MAX, 3)] {
+            let gathering = Gathering::new(&query, &filter, distinct, memory).spilling(&spill, jobs);
+            let mut gathered = gather(&gathering, &query, source, jobs);
+            if matches!(gathered, Ok(Gathered::GivenUp)) {
+                let gathering = Gathering::new(&query, &filter, distinct, memory).spilling(&spill, jobs).without_counting();
+                gathered = gather(&gathering, &query, source, jobs);
+            }
+            prop_assert!(gathered.is_ok(), "{} {:?} {} {}: {:?}", sql, source, memory, jobs, gathered);
+            let gathered = gathered.unwrap();
+            on_disk += usize::from(matches!(gathered, Gathered::Ordered(_)));
+            let answer = rows(&query, gathered);
+            prop_assert_eq!(&answer, &expected, "{} {:?} {} {}", sql, source, memory, jobs);
+        }
+    }
+    Ok(on_disk)
+}
+
+fn one(of: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
+    prop::sample::select(of)
+}
+
+/// Rows that events make by themselves, in order or in groups.
+fn single() -> impl Strategy<Value = String> {
+    let list = one(&[
+        "*",
+        "eventid, eventname",
+        "DISTINCT eventname, sourceipaddress",
+        "DISTINCT r.arn, useridentity.arn AS who",
+        "eventtime AS t, errorcode",
+    ]);
+    let by = one(&["", " ORDER BY 1", " ORDER BY 2 DESC, 1", " ORDER BY 1 LIMIT 2000 OFFSET 7", " ORDER BY 2 NULLS FIRST"]);
+    (list, by).prop_map(|(list, by)| {
+        let table = if list.contains("r.arn") { "events CROSS JOIN UNNEST(resources) AS t(r)" } else { "events" };
+        let by = if list == "*" { by.replace(" 1", " eventtime").replace(" 2", " sourceipaddress") } else { by.to_owned() };
+        format!("SELECT {list} FROM {table}{by}")
+    })
+}
+
+fn grouped() -> impl Strategy<Value = String> {
+    let key = one(&["eventid", "requestparameters", "useridentity.arn", "r.arn, eventname", "sourceipaddress, errorcode", "useridentity"]);
+    let aggregates = one(&[
+        "count(*)",
+        "min(eventtime), count(DISTINCT eventname)",
+        "array_agg(eventid), arbitrary(eventname)",
+        "sum(CAST(json_extract_scalar(requestparameters, '$.weight') AS double))",
+        "max_by(eventid, eventtime), sum(length(eventname))",
+    ]);
+    let tail = one(&["", " HAVING count(*) > 1", " ORDER BY 2 DESC, 1 LIMIT 300", " ORDER BY count(*)"]);
+    (key, aggregates, tail).prop_map(|(key, aggregates, tail)| {
+        let table = if key.contains("r.arn") { "events CROSS JOIN UNNEST(resources) AS t(r)" } else { "events" };
+        // Rows of rows are put in order on no disk.
+        let tail = if key == "useridentity" && tail.contains(", 1") { "" } else { tail };
+        format!("SELECT {key}, {aggregates} FROM {table} GROUP BY {key}{tail}")
+    })
+}
+
+fn joined() -> impl Strategy<Value = String> {
+    let kind = one(&["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);
+    let on = one(&["a.requestid = b.eventid", "a.eventid = b.requestid AND a.eventname < b.eventname", "lower(a.requestid) = b.eventid"]);
+    let shown = one(&[
+        "SELECT a.eventid AS x, b.eventid AS y FROM {}",
+        "SELECT count(*) FROM {}",
+        "SELECT a.eventname, count(DISTINCT b.sourceipaddress) AS n FROM {} GROUP BY 1 ORDER BY 2, 1",
+        "SELECT b.eventname, array_agg(a.eventid) FROM {} GROUP BY b.eventname, b.requestid",
+        "SELECT DISTINCT a.eventname, b.eventname AS other FROM {}",
+        "SELECT * FROM (SELECT a.*, b.errorcode AS other FROM {}) WHERE other IS NOT NULL ORDER BY eventtime, other",
+    ]);
+    (kind, on, shown).prop_map(|(kind, on, shown)| shown.replace("{}", &format!("events a {kind} events b ON {on}")))
+}
+
+fn windowed() -> impl Strategy<Value = String> {
+    let window = one(&[
+        "row_number() OVER (PARTITION BY sourceipaddress ORDER BY eventtime)",
+        "lag(eventid) OVER (PARTITION BY useridentity.arn ORDER BY eventtime, eventid)",
+        "count(*) OVER (PARTITION BY eventname, errorcode)",
+        "sum(length(eventid)) OVER (PARTITION BY sourceipaddress ORDER BY eventtime ROWS BETWEEN 2 PRECEDING AND CURRENT ROW)",
+        "first_value(eventid) OVER (PARTITION BY substr(eventtime, 1, 13) ORDER BY eventid)",
+    ]);
+    let shown = one(&[
+        "SELECT eventid, {} AS w FROM events",
+        "SELECT eventid, w FROM (SELECT *, {} AS w FROM events) WHERE w IS NOT NULL ORDER BY 2 DESC, eventtime LIMIT 500",
+        "WITH t AS (SELECT eventid, eventname, {} AS w FROM events WHERE eventname <> 'Event3') SELECT eventname, max(w), count(*) FROM t GROUP BY 1",
+        "SELECT a.eventid, a.w FROM (SELECT eventid, sourceipaddress, {} AS w FROM events) a",
+    ]);
+    (window, shown).prop_map(|(window, shown)| shown.replace("{}", window))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rows_in_order(sql in single()) {
+        is_the_same(&sql, 1 << 20)?;
+    }
+
+    #[test]
+    fn groups(sql in grouped()) {
+        is_the_same(&sql, 1 << 20)?;
+    }
+
+    #[test]
+    fn joins(sql in joined()) {
+        is_the_same(&sql, 3 << 20)?;
+    }
+
+    #[test]
+    fn windows(sql in windowed()) {
+        is_the_same(&sql, 3 << 20)?;
+    }
+}
+
+/// The properties above would hold, too, if nothing ever went to disk.
+#[test]
+fn little_memory_means_disk() {
+    for sql in [
+        "SELECT * FROM events ORDER BY eventtime",
+        "SELECT eventid, count(*) FROM events GROUP BY 1",
+        "SELECT a.eventid, b.eventtime FROM events a JOIN events b ON a.requestid = b.eventid",
+        "SELECT eventid, lag(eventid) OVER (PARTITION BY useridentity.arn ORDER BY eventtime) FROM events",
+        "SELECT useridentity.arn, array_agg(eventid) FROM events GROUP BY 1",
+    ] {
+        // Of the archive and of the lake, with one thread and with several.
+        assert_eq!(is_the_same(sql, 1 << 19).unwrap(), 4, "{sql}");
+    }
+}
+
+#[test]
+fn a_folder_for_temporary_files_has_to_be_one() {
+    let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/incident");
+    let run = |folder: &std::path::Path| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tagfall"));
+        command
+            .args(["query", "SELECT * FROM events ORDER BY eventtime", archive, "--format", "csv", "-q", "--spill-dir"])
+            .arg(folder)
+            .output()
+            .unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let refused = run(&folder.path().join("none"));
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("is no folder"));
+    assert_eq!(run(folder.path()).status.code(), Some(0));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
