@@ -53,7 +53,7 @@ pub fn findings(engine: &Value, verdict: &Verdict) -> Vec<String> {
         let (lost, kind) = (text(&finding["lost"]["digest"]).unwrap_or_default(), text(&finding["kind"]).unwrap_or_default());
         let tag = match kind.as_str() {
             // An image may be refused since more than one change.
-            "access-taken" => text(&finding["second_push"]["event_id"]).map(|id| verdict.call(&id).to_owned()),
+            "access-taken" => text(&finding["event"]["event_id"]).map(|id| verdict.call(&id).to_owned()),
             "unexplained" | "asked-before-pushed" => text(&finding["tag"]).filter(|_| lost.is_empty()),
             _ => text(&finding["tag"]).filter(|_| kind.starts_with("tag-")),
         };
