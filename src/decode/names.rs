@@ -137,9 +137,10 @@ pub(super) fn flattened(name: &[u8]) -> Option<Vec<String>> {
     let name = std::str::from_utf8(name).ok()?.trim_start_matches('_');
     // Where both are used, an underscore belongs to a name.
     let between = if name.contains('.') { '.' } else { '_' };
-    let (parent, inside) = name.split_once(between)?;
-    let parent = PARENTS.iter().find(|known| known.eq_ignore_ascii_case(&parent.replace('_', "")))?;
-    let inside = inside.split(between).flat_map(|part| {
+    let (outermost, _) = name.split_once(between)?;
+    let outermost = outermost.split(['{', '[']).next()?;
+    let parent = PARENTS.iter().find(|known| known.eq_ignore_ascii_case(&outermost.replace('_', "")))?;
+    let parts = name.split(between).flat_map(|part| {
         // A list, as Splunk writes it (`imageIds{}`), and as others do (`imageIds[0]`).
         let (name, place) = part.split_once(['{', '[']).unwrap_or((part, ""));
         let place = place.trim_end_matches(['}', ']']);
@@ -147,7 +148,7 @@ pub(super) fn flattened(name: &[u8]) -> Option<Vec<String>> {
             .into_iter()
             .flatten()
     });
-    let parts: Vec<String> = std::iter::once((*parent).to_owned()).chain(inside).collect();
+    let parts: Vec<String> = std::iter::once((*parent).to_owned()).chain(parts.skip(1)).collect();
     parts.iter().all(|part| !part.is_empty()).then_some(parts)
 }
 

@@ -71,6 +71,9 @@ pub(super) struct Piece<'t> {
     pub base: u64,
 }
 
+/// What a length before a document takes at most, in bytes.
+const LENGTH_BYTES_MAX: usize = 16;
+
 impl Reader {
     /// A whole text.
     pub(super) fn new() -> Self {
@@ -121,8 +124,9 @@ impl Reader {
         let Piece { part: Part { text, ended }, base } = piece;
         let start = skip_between(text, 0);
         let rest = text.get(start..).unwrap_or_default();
-        // Zeros stand behind documents, and before them where there are none.
-        if let Some(reason) = text.get(..start).filter(|before| before.contains(&0)).and_then(foreign::refusal) {
+        // Zeros stand behind documents; before one only as a part of its length. More of them are nothing to go on behind.
+        let zeros = text.get(..start).filter(|before| before.len() > LENGTH_BYTES_MAX && before.contains(&0));
+        if let Some(reason) = zeros.and_then(foreign::refusal) {
             self.damaged(reason);
             return Way::End;
         }

@@ -102,7 +102,8 @@ impl Fold {
             Some(_) => work.map(|work| (play(work, None), play(work, instead))).unzip(),
         };
         presume(&mut repositories, &registries, &events, &names);
-        let history = History { builds, registries, grants, names, events, repositories, logins, pushes, mismatched, read_only_events, seen, supposed };
+        let history =
+            History { builds, registries, grants, names, events, repositories, logins, pushes, mismatched, read_only_events, seen, supposed };
         (history, Materials { own, mentions })
     }
 }
@@ -139,12 +140,7 @@ fn by_time(a: EventNo, b: EventNo, events: &[Noted], names: &Names) -> std::cmp:
 
 /// Everything that concerns each repository, sorted; repositories ordered by registry, region and name. What concerns one is a
 /// part of the list.
-pub(super) fn by_repository<'f>(
-    facts: &'f [Fact],
-    mentions: &'f [Mention],
-    events: &[Noted],
-    names: &Names,
-) -> (Vec<Happening<'f>>, Vec<Part>) {
+pub(super) fn by_repository<'f>(facts: &'f [Fact], mentions: &'f [Mention], events: &[Noted], names: &Names) -> (Vec<Happening<'f>>, Vec<Part>) {
     let repository_of = |happening: &Happening<'_>| match happening {
         Happening::Fact(fact) => fact.repository,
         Happening::Mention(mention) => mention.repository,

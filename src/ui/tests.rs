@@ -77,6 +77,8 @@ CRITICAL  same-tag-race shop/api:v7 (f-0123456789abcdef)
   needed by    service:shop
   do           Push the image again by its digest, or deploy the one that v7 points to.
   do           Make the repository's tags immutable.
+  rescue       tagfall rescue f-0123456789abcdef, with these sources, tells where the same digest
+               still is
   evidence     2026-03-02T10:00:00Z PutImage by arn:aws:sts::111122223333:assumed-role/build-a/1 in
                AWSLogs/111122223333/CloudTrail/eu-central-1/2026/03/02/a.json.gz#3
   evidence     2026-03-02T10:00:09Z PutImage by arn:aws:sts::111122223333:assumed-role/build-b/2 in
@@ -150,6 +152,7 @@ What the logs cannot show:
 
 What to do:
 - Deploy the digest that v7 points to.
+- Look where the same digest still is: `tagfall rescue shop/api:v7`, with these sources.
 "
     );
     assert_eq!(page.split_once("\n\n").unwrap().1, expected);

@@ -83,9 +83,8 @@ fn pairs_are_what_happened() {
             verdict.call(id).to_owned()
         };
         // What jobs, projects and endpoints need is in the logs, and in no truth of the simulator.
-        let certain = |repo: &Repo, digest: &str| {
-            repo.2 != "jobs/app" && !truth.uncertain.iter().any(|(id, other)| other == digest && self::repo(id) == *repo)
-        };
+        let certain =
+            |repo: &Repo, digest: &str| repo.2 != "jobs/app" && !truth.uncertain.iter().any(|(id, other)| other == digest && self::repo(id) == *repo);
         let mut real: BTreeMap<_, _> = BTreeMap::new();
         for pair in truth.pairs.iter().filter(|pair| certain(&repo(&pair.repo), &pair.lost)) {
             let key = (repo(&pair.repo), pair.lost.clone(), pair.gone_at);
