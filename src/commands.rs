@@ -3,6 +3,7 @@
 //! Only this layer reads the clock and the environment. A verb gives an `Ending` (what the exit code is made of) or a
 //! `Failure` (exit code 2). A new verb needs a file, a line in `Command` and a line in `Command::run`.
 
+mod bounded;
 #[cfg(feature = "sql")]
 mod columns;
 mod completions;
@@ -24,6 +25,8 @@ mod machine;
 mod man;
 mod nothing;
 mod options;
+#[cfg(feature = "sql")]
+mod plan;
 mod queries;
 mod query;
 mod redaction;
@@ -84,7 +87,9 @@ enum Command {
     Query(Box<query::Args>),
     Queries(queries::Args),
     #[cfg(feature = "sql")]
-    Ingest(ingest::Args),
+    Ingest(Box<ingest::Args>),
+    #[cfg(feature = "sql")]
+    Plan(plan::Args),
     #[cfg(feature = "sql")]
     Lake(lake::Args),
     Verify(verify::Args),
@@ -107,6 +112,8 @@ impl Command {
             #[cfg(feature = "sql")]
             Self::Ingest(args) => args.quiet(),
             #[cfg(feature = "sql")]
+            Self::Plan(args) => args.quiet(),
+            #[cfg(feature = "sql")]
             Self::Lake(args) => args.quiet(),
             Self::Verify(args) => args.quiet(),
             Self::Completions(_) | Self::Man(_) => false,
@@ -125,6 +132,8 @@ impl Command {
             Self::Query(args) => args.common.jobs(),
             #[cfg(feature = "sql")]
             Self::Ingest(args) => args.jobs(),
+            #[cfg(feature = "sql")]
+            Self::Plan(args) => args.jobs(),
             Self::Verify(args) => args.jobs(),
             #[cfg(feature = "sql")]
             Self::Lake(_) => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
@@ -143,7 +152,9 @@ impl Command {
             Self::Report(args) => args.common.show.writes_to_stdout(),
             Self::Query(args) => args.common.show.writes_to_stdout(),
             #[cfg(feature = "sql")]
-            Self::Ingest(_) => false,
+            Self::Ingest(args) => args.is_step(),
+            #[cfg(feature = "sql")]
+            Self::Plan(_) => true,
             #[cfg(feature = "sql")]
             Self::Lake(args) => args.writes_to_stdout(),
             Self::Verify(args) => args.writes_to_stdout(),
@@ -164,6 +175,8 @@ impl Command {
             Self::Queries(args) => args.run(),
             #[cfg(feature = "sql")]
             Self::Ingest(args) => args.run(talk),
+            #[cfg(feature = "sql")]
+            Self::Plan(args) => args.run(talk),
             #[cfg(feature = "sql")]
             Self::Lake(args) => args.run(talk),
             Self::Verify(args) => args.run(talk),
@@ -208,7 +221,7 @@ pub fn main(stdout: Stdout) -> ExitCode {
     let cli = match Cli::try_parse_from(&settled.arguments) {
         Ok(cli) => cli,
         // `--help` and `--version` come here, too: they go to stdout with exit code 0.
-        Err(usage) => return misused(&usage, &arguments, stdout),
+        Err(usage) => return misused(&usage, &settled.arguments, stdout),
     };
     let talk = Arc::new(Talk::new(cli.command.quiet()));
     settled.note.iter().for_each(|note| talk.note(note));

@@ -8,16 +8,22 @@
 //! LAKE/_tagfall/objects/*.ndjson.gz      what became of every object that was read
 //! LAKE/_tagfall/native/…/*.rows          EventBridge's own events (Parquet too, and no CloudTrail events)
 //! LAKE/_tagfall/lock, staging/, spill/   one writer at a time, and what it is working on; commit.json: what it is about to move
+//! LAKE/_tagfall/shards/                  what shards of a plan have staged: small lakes, until they are published
 //! LAKE/_tagfall/readers, replaced/       readers that are at work, and files that only they still need
 //! ```
+//!
+//! In S3 (`s3://bucket/prefix`) files of rows lie in `_tagfall/parts/account=…/region=…/date=…/`, under names that tell what is in
+//! them; `_tagfall/hive/…/files.txt` lists those that count for tools that know no manifest, and `_tagfall/commits/*.json` is what
+//! each commit has brought and replaced.
 //!
 //! - [`record`]: one record and what of it the columns can hold; the rest goes along as JSON;
 //! - `rebuild`: the way back, from columns to the record;
 //! - `shape`, `cut`, `row`, `buffer`: records on their way, cut up for the columns, in memory and spilled;
 //! - `columns`, `dictionary`, `levels`, `packer`, `pages`, `write`: rows → files; `parquet`: files read back;
-//! - `disk`, `layout`: the calls that a lake makes to its disk, and what lies where; `commit`: their order, so that a change is
+//! - `disk`, `layout`: the calls that a lake makes to its disk, or to its place in S3, and what lies where; `commit`: their order, so that a change is
 //!   there as a whole or not at all;
 //! - `manifest`, `objects`, `checksum`: what counts, what became of every object, and how damage to either is noticed; `guard`;
+//! - [`place`]: a folder or a prefix of a bucket, and lakes staged inside of it;
 //! - `merge`: new records and the files of one partition → files without second copies;
 //! - [`ingest`]: the writer, and what repairs; [`check()`]: whether all is as it was written; [`read`]: the reader, and [`portion`], [`codes`]: columns as they lie in the files.
 //!
@@ -31,6 +37,7 @@ pub mod codes;
 mod columns;
 mod commit;
 mod cut;
+mod ddl;
 mod dictionary;
 mod disk;
 mod error;
@@ -47,6 +54,7 @@ mod packer;
 mod pages;
 mod parquet;
 mod partition;
+pub mod place;
 pub mod portion;
 pub mod read;
 mod rebuild;
@@ -58,9 +66,11 @@ mod shape;
 mod tests;
 mod write;
 
-pub use check::{Report, check};
+pub use check::{Report, check, check_in};
+pub use ddl::{ddl, files};
 pub use error::LakeError;
-pub use ingest::{Ingest, Limits, MEMORY_BYTES_DEFAULT, Summary};
+pub use ingest::{Days, Ingest, Limits, MEMORY_BYTES_DEFAULT, PlanName, Published, Summary, merge_days, publish_shards};
 pub use manifest::Damage;
+pub use place::Place;
 pub use portion::Portion;
-pub use read::{LakeFeed, is_lake};
+pub use read::{LakeFeed, is_lake, is_lake_in};

@@ -4,6 +4,7 @@
 //! own; nothing is shared but the feeds, the counters, the set of event ids, and (while somebody watches) the suspects.
 //! Collectors are merged when all is read.
 
+mod kept;
 mod suspects;
 mod tally;
 
@@ -16,10 +17,12 @@ use rayon::prelude::*;
 
 use crate::decode::seen::SeenEvents;
 use crate::decode::{Decoder, Limits, Member, Next, ObjectReport, RawRecord, RecordSink, Rest, Room, Stored, Wanted};
-use crate::model::{Coverage, Filter, Identity, LogText, Recognized, Seen, Timestamp};
+use crate::model::{Coverage, Filter, Identity, LogText, Recognized, RepositoryRef, Seen, Timestamp};
 use crate::recognize::{NAMES, Recognizer, SOURCES};
 use crate::source::{self, Delivery, Feed, Fetched, MemberIs, Origin, Shelf, Shelved};
 use crate::timeline::{Fold, History, Supposed, Supposition};
+use kept::Kept;
+pub use kept::Overfull;
 use suspects::Suspects;
 use tally::Tally;
 
@@ -33,6 +36,8 @@ pub struct Budget {
     pub jobs: NonZeroUsize,
     /// What the texts of objects may take, all workers' together, in bytes. A longer text is read piece by piece.
     pub object_bytes_max: u64,
+    /// What may be kept of the events about images, with the history that is made of them, in bytes.
+    pub kept_bytes_max: u64,
 }
 
 impl Budget {
@@ -95,13 +100,14 @@ pub struct Run<'a> {
     pub cancelled: &'a AtomicBool,
 }
 
-/// Reads everything and folds it into the history of every image.
-pub fn read(run: Run<'_>, filter: &Filter) -> Evidence {
+/// Reads everything and folds it into the history of every image; `Err` if that takes more memory than it may.
+pub fn read(run: Run<'_>, filter: &Filter) -> Result<Evidence, Overfull> {
     read_supposing(run, filter, None)
 }
 
 /// The same, and plays the events once more under a supposition.
-pub fn read_supposing(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>) -> Evidence {
+pub fn read_supposing(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>) -> Result<Evidence, Overfull> {
+    let kept = Kept::new(run.budget.kept_bytes_max, if matches!(supposition, Some(Supposition::Instead(_))) { 2 } else { 1 });
     let make = || StepCollector {
         recognizer: Recognizer::default(),
         fold: Fold::default(),
@@ -109,18 +115,23 @@ pub fn read_supposing(run: Run<'_>, filter: &Filter, supposition: Option<&Suppos
         seen: Seen::default(),
         relevant: 0,
         suspects: &run.progress.suspects,
+        kept: &kept,
+        absorbed: 0,
+        bytes: 0,
     };
     let (mut coverage, read_only, collectors) = gather(run, Wanted::Named { sources: SOURCES, names: NAMES }, make);
     let parts = collectors.into_par_iter().map(|collector| (collector.fold, collector.seen));
-    let (fold, seen) = parts.reduce(Default::default, |(mut fold, mut seen), (other, also_seen)| {
+    let (mut fold, seen) = parts.reduce(Default::default, |(mut fold, mut seen), (other, also_seen)| {
         fold.merge(other);
         seen.merge(also_seen);
         (fold, seen)
     });
+    fold.merge(kept.take());
+    kept.check(&mut fold)?;
     let end = end(&coverage, filter);
     let history = fold.finish_supposing(filter, supposition.map(|supposition| Supposed { supposition, end }));
     tally::describe(&mut coverage, &history, read_only);
-    Evidence { coverage, history, end, seen }
+    Ok(Evidence { coverage, history, end, seen })
 }
 
 /// The last event of all, of whatever service, that the user asked to look at.
@@ -344,7 +355,14 @@ struct StepCollector<'f> {
     seen: Seen,
     relevant: u64,
     suspects: &'f Suspects,
+    kept: &'f Kept,
+    /// Records since the memory was last asked for, and what was kept then, in bytes.
+    absorbed: u32,
+    bytes: u64,
 }
+
+/// So many records are taken in before the memory is asked for: each of them takes some hundred bytes.
+const RECORDS_UNNOTED_MAX: u32 = 512;
 
 impl Collector for StepCollector<'_> {
     fn record(&mut self, object: &str, record: RawRecord<'_>) -> Result<(), String> {
@@ -353,35 +371,47 @@ impl Collector for StepCollector<'_> {
             note_names(seen, &recognized);
             let admitted = admits(filter, &recognized);
             if admitted {
-                note_suspects(suspects, filter, &recognized);
-                fold.absorb(&recognized, object, record.index);
+                let asked_for = |repository: &RepositoryRef<'_>| filter.admits_repository(&repository.name);
+                if recognized.repository.as_ref().is_none_or(asked_for) {
+                    if recognized.repository.is_some() {
+                        suspects.note(&recognized);
+                    }
+                    fold.absorb(&recognized, object, record.index);
+                } else {
+                    fold.pass_over(&recognized, object, record.index);
+                }
             }
             admitted
         });
         // A copy that says nothing may be the one that stands.
         if !matches!(taken, Ok(Some(_))) && self.recognizer.has_looked_into() {
             self.fold.absorb_nothing(crate::decode::identity_of(record), object, record.index);
+            self.absorbed += 1;
         }
-        self.relevant += u64::from(taken? == Some(true));
+        if taken? == Some(true) {
+            self.relevant += 1;
+            self.absorbed += 1;
+        }
+        if self.absorbed >= RECORDS_UNNOTED_MAX {
+            self.absorbed = 0;
+            self.kept.note(&mut self.fold, &mut self.bytes);
+        }
         Ok(())
     }
 
     fn relevant(&self) -> u64 {
         self.relevant
     }
+
+    fn is_full(&self) -> bool {
+        self.kept.is_over()
+    }
 }
 
-/// The repository is looked at when everything is folded: what was seen is needed to explain an empty result.
+/// What is outside of it is not looked at; of a repository outside of it the name is kept.
 fn admits(filter: &Filter, recognized: &Recognized<'_>) -> bool {
     let event = &recognized.event;
     filter.admits_time(event.time) && filter.admits_account(&event.recipient_account) && filter.admits_region(&event.region)
-}
-
-/// Only of repositories that are asked for: the fold takes all of them.
-fn note_suspects(suspects: &Suspects, filter: &Filter, recognized: &Recognized<'_>) {
-    if recognized.repository.as_ref().is_some_and(|repository| filter.admits_repository(&repository.name)) {
-        suspects.note(recognized);
-    }
 }
 
 fn note_names(seen: &mut Seen, recognized: &Recognized<'_>) {

@@ -7,6 +7,7 @@
 //! What stays: times, regions, digests of images, kinds and severities, names of events, AWS services, and tags that are made of numbers and
 //! the usual words (`release-2026.03.02`, `latest`). docs/REFERENCE.md has the list.
 
+mod fields;
 mod learn;
 mod nouns;
 mod pseudonym;
@@ -18,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use nouns::Redact;
 use pseudonym::Key;
-pub use pseudonym::Kind;
+pub use pseudonym::{COUNTED, Kind};
 
 /// Gives pseudonyms, and remembers them.
 pub struct Redactor {

@@ -7,6 +7,7 @@
 mod fatal;
 mod folder;
 mod interruptible;
+mod inventory;
 pub mod layout;
 mod local;
 mod options;
@@ -16,9 +17,11 @@ pub mod retry;
 #[cfg(feature = "s3")]
 mod s3;
 mod single;
+pub mod store;
 mod walk;
 
 pub use fatal::{FatalError, FatalKind};
+pub use inventory::{Inventory, Is, Item, inventory, open_items};
 pub use options::{Credentials, MEMORY_BYTES_DEFAULT, OpenError, Options, Patience, open, public_keys};
 pub use plan::{GET_USD_PER_1000, LIST_USD_PER_1000, PRICES_AS_OF, Plan, PlanError, plan};
 pub use rest::Rest;

@@ -3,6 +3,7 @@
 //! [`Fold`]s collect, one per worker, and are merged in any order. [`Fold::finish`] drops second copies, sorts by time and
 //! `eventID`, and replays each repository by itself, in parallel: [`History`].
 
+mod bytes;
 mod calls;
 mod copies;
 mod fact;

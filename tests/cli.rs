@@ -20,6 +20,10 @@ mod recipes;
 #[path = "cli/widths.rs"]
 mod widths;
 
+#[cfg(feature = "sql")]
+#[path = "cli/headings.rs"]
+mod headings;
+
 #[path = "cli/formats.rs"]
 mod formats;
 
@@ -241,6 +245,11 @@ fn completions_and_manual_pages_know_every_verb() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = String::from_utf8(world.run(&["completions", shell]).stdout).unwrap();
         assert!(["detect", "explain", "timeline", "race-window"].iter().all(|word| script.contains(word)), "{shell}");
+        #[cfg(feature = "sql")]
+        assert!(
+            ["@tag-history", "useridentity", "exposure_seconds"].iter().all(|word| !["bash", "zsh"].contains(&shell) || script.contains(word)),
+            "{shell}"
+        );
     }
     for verb in ["detect", "explain", "timeline"] {
         let page = String::from_utf8(world.run(&["man", verb]).stdout).unwrap();

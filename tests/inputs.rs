@@ -505,3 +505,166 @@ proptest! {
         prop_assert_eq!(findings(&case.forms[0]), findings(&lake));
     }
 }
+
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for three in bytes.chunks(3) {
+        let bits = three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        let letter = |at: usize| char::from(LETTERS[(bits >> (18 - 6 * at)) as usize & 63]);
+        out.extend((0..=three.len()).map(letter));
+        out.extend(std::iter::repeat_n('=', 3 - three.len()));
+    }
+    out
+}
+
+/// `{"a":{"b":1}}` → `{"a.b":1}`.
+fn flat(record: &Value, between: &str) -> serde_json::Map<String, Value> {
+    fn put(out: &mut serde_json::Map<String, Value>, name: String, value: &Value, between: &str) {
+        match value {
+            Value::Object(members) if !members.is_empty() => {
+                members.iter().for_each(|(key, value)| put(out, format!("{name}{between}{key}"), value, between))
+            }
+            Value::Array(elements) if elements.iter().any(Value::is_object) => {
+                elements.iter().enumerate().for_each(|(at, value)| put(out, format!("{name}{between}{at}"), value, between));
+            }
+            value => drop(out.insert(name, value.clone())),
+        }
+    }
+    let mut out = serde_json::Map::new();
+    record.as_object().unwrap().iter().for_each(|(name, value)| put(&mut out, name.clone(), value, between));
+    out
+}
+
+/// Rows of cells under the names that any of them has; an empty cell where there is nothing.
+fn table(rows: &[serde_json::Map<String, Value>], delimiter: u8, first: &str) -> Vec<u8> {
+    let mut names: Vec<&String> = rows.iter().flat_map(serde_json::Map::keys).collect();
+    names.sort();
+    names.dedup();
+    let mut out = csv::WriterBuilder::new().delimiter(delimiter).from_writer(first.as_bytes().to_vec());
+    out.write_record(&names).unwrap();
+    for row in rows {
+        let cell = |name: &&String| match row.get(*name) {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        };
+        out.write_record(names.iter().map(cell)).unwrap();
+    }
+    out.into_inner().unwrap()
+}
+
+/// What shippers, queues, search engines and notebooks put around events, or make of them.
+fn wrapped() -> Vec<(&'static str, Vec<u8>)> {
+    let records = incident();
+    let text = |record: &Value| Value::from(record.to_string());
+    let each = |form: &dyn Fn(&Value) -> Value| lines(&records.iter().map(form).collect::<Vec<_>>());
+    let all = |form: &dyn Fn(&Value) -> Value| records.iter().map(form).collect::<Vec<_>>();
+    let subscription = json!({"messageType": "DATA_MESSAGE", "logEvents": all(&|record| json!({"id": "1", "message": text(record)}))}).to_string();
+    let columns = |record: &Value| {
+        let cell = |value: &Value| if value.is_object() || value.is_array() { Value::from(value.to_string()) } else { value.clone() };
+        record.as_object().unwrap().iter().map(|(name, value)| (name.to_lowercase(), cell(value))).collect::<serde_json::Map<_, _>>()
+    };
+    let python = |record: &Value| {
+        let cell = |value: &Value| match value {
+            Value::Object(_) | Value::Array(_) => {
+                Value::from(value.to_string().replace(":null", ":None").replace(":true", ":True").replace(":false", ":False"))
+            }
+            Value::Bool(truth) => Value::from(if *truth { "True" } else { "False" }),
+            value => value.clone(),
+        };
+        let mut row: serde_json::Map<_, _> = record.as_object().unwrap().iter().map(|(name, value)| (name.clone(), cell(value))).collect();
+        row.insert(String::new(), Value::from(7));
+        row
+    };
+    let joined = |between: &str| records.iter().map(Value::to_string).collect::<Vec<_>>().join(between);
+    vec![
+        ("Loki's answer", json!({"status": "success", "data": {"resultType": "streams", "result": [{"stream": {"job": "ct"}, "values": all(&|record| json!(["1700000000000000000", text(record)]))}]}}).to_string().into_bytes()),
+        ("logcli's lines", each(&|record| json!({"labels": {}, "line": text(record), "timestamp": "x"}))),
+        ("Docker's log driver", each(&|record| json!({"log": format!("{record}\n"), "stream": "stdout", "time": "2026-01-01T00:00:00Z"}))),
+        ("Fluent Bit's stdout", records.iter().map(|record| format!("[0] ct: [[1700000000.0, {{}}], {}]\n", json!({"log": text(record)}))).collect::<String>().into_bytes()),
+        ("GELF", each(&|record| json!({"version": "1.1", "short_message": "CloudTrail", "full_message": text(record), "timestamp": 1.0}))),
+        ("GELF, flat", each(&|record| { let mut flat: serde_json::Map<_, _> = flat(record, "_").into_iter().map(|(name, value)| (format!("_{name}"), value)).collect(); flat.insert("short_message".into(), "x".into()); Value::Object(flat) })),
+        ("Datadog's archive", each(&|record| json!({"_id": "A", "date": "x", "service": "cloudtrail", "attributes": record, "message": "", "tags": []}))),
+        ("Datadog's answer", json!({"data": all(&|record| json!({"id": "a", "type": "log", "attributes": {"message": "m", "attributes": record}})), "meta": {}}).to_string().into_bytes()),
+        ("Sumo Logic's answer", json!({"fields": [], "messages": all(&|record| json!({"map": {"_raw": text(record)}}))}).to_string().into_bytes()),
+        ("Lambda's awslogs", json!({"awslogs": {"data": base64(&gzip(subscription.as_bytes()))}}).to_string().into_bytes()),
+        ("Kinesis' records", json!({"Records": all(&|record| json!({"SequenceNumber": "1", "Data": base64(&gzip(record.to_string().as_bytes()))}))}).to_string().into_bytes()),
+        ("Kinesis' records for Lambda", json!({"Records": all(&|record| json!({"eventSource": "aws:kinesis", "eventVersion": "1.0", "eventName": "aws:kinesis:record", "kinesis": {"data": base64(record.to_string().as_bytes())}}))}).to_string().into_bytes()),
+        ("Firehose's records", json!({"records": all(&|record| json!({"recordId": "1", "data": base64(format!("{record}\n").as_bytes())}))}).to_string().into_bytes()),
+        ("SQS for Lambda", json!({"Records": all(&|record| json!({"messageId": "x", "body": text(record), "eventSource": "aws:sqs"}))}).to_string().into_bytes()),
+        ("SNS for Lambda", json!({"Records": all(&|record| json!({"EventSource": "aws:sns", "Sns": {"Message": json!({"Records": [record]}).to_string()}}))}).to_string().into_bytes()),
+        ("S3 Select", each(&|record| json!({"_1": record}))),
+        ("S3 Select, rows without a heading", records.iter().map(|record| format!("\"{}\"\n", record.to_string().replace('"', "\"\""))).collect::<String>().into_bytes()),
+        ("a document in a string", Value::from(json!({"Records": records}).to_string()).to_string().into_bytes()),
+        ("a document in a string in a string", Value::from(Value::from(json!({"Records": records}).to_string()).to_string()).to_string().into_bytes()),
+        ("lists in a list", json!(all(&|record| json!([text(record)]))).to_string().into_bytes()),
+        ("pandas, by index", Value::Object(records.iter().enumerate().map(|(at, record)| (at.to_string(), record.clone())).collect()).to_string().into_bytes()),
+        ("pandas, with a schema", json!({"schema": {"fields": []}, "data": records}).to_string().into_bytes()),
+        ("pandas' CSV", table(&all(&|record| json!(python(record))).iter().map(|row| row.as_object().unwrap().clone()).collect::<Vec<_>>(), b',', "")),
+        ("flat, with points", each(&|record| Value::Object(flat(record, ".")))),
+        ("flat, with underscores", each(&|record| Value::Object(flat(record, "_")))),
+        ("flat CSV", table(&records.iter().map(|record| flat(record, ".")).collect::<Vec<_>>(), b',', "")),
+        ("Excel's CSV", table(&records.iter().map(columns).collect::<Vec<_>>(), b';', "\u{feff}sep=;\r\n")),
+        ("Spark's CSV", ["value\n".to_owned(), records.iter().map(|record| format!("\"{}\"\n", record.to_string().replace('\\', "\\\\").replace('"', "\\\""))).collect()].concat().into_bytes()),
+        ("a length before each document", records.iter().flat_map(|record| [(record.to_string().len() as u32).to_be_bytes().to_vec(), record.to_string().into_bytes()].concat()).collect()),
+        ("zeros between documents", joined("\0").into_bytes()),
+        ("zeros behind the document", format!("{}{}", json!({"Records": records}), "\0".repeat(600)).into_bytes()),
+        ("a comma behind the last", format!("{{\"Records\":[{},]}}", joined(",")).into_bytes()),
+        ("the heads that tail writes", format!("==> a.json <==\n{}\n\n==> b.json <==\n{}\n", json!({"Records": records[..3]}), json!({"Records": records[3..]})).into_bytes()),
+    ]
+}
+
+#[test]
+fn events_are_found_in_whatever_they_were_wrapped_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut wrong = Vec::new();
+    for (name, bytes) in wrapped() {
+        let [plain, packed] = ["plain", "packed"].map(|name| folder.path().join(name));
+        fs::write(&plain, &bytes).unwrap();
+        fs::write(&packed, gzip(&bytes)).unwrap();
+        for path in [&plain, &packed] {
+            let (document, code) = said(&["detect", text(path)]);
+            let coverage = &document["coverage"];
+            let numbers = (code, coverage["records"].as_u64(), coverage["records_failed"].as_u64());
+            if (numbers, findings(&document)) != ((0, Some(6), Some(0)), vec!["same-tag-race critical".to_owned()]) {
+                wrong.push(format!("{name} {numbers:?} {:?} {}", findings(&document), coverage["failures"]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// What cannot be read says so, and what to do; nothing of it is a success.
+#[test]
+fn what_cannot_be_read_says_what_to_do_instead() {
+    let records = incident();
+    let document = json!({ "Records": records }).to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("input");
+    for (bytes, advice) in [
+        (format!("{{'Records': [{}]}}", "{'eventName': None}").into_bytes(), "json.dumps"),
+        (document.replace('"', "\u{201d}").into_bytes(), "word processor"),
+        (base64(&gzip(document.as_bytes())).into_bytes(), "base64 -d"),
+        (b"\x78\x9c\x01\x02".to_vec(), "zlib"),
+        (json!({"columns": ["eventName"], "index": [0], "data": [["x"]]}).to_string().into_bytes(), "orient='records'"),
+        (lines(&[json!({"eventTime": "06/02/2025 09:00:00", "eventName": "x", "eventSource": "y"})]), "export it as 2026"),
+        (document.encode_utf16().flat_map(|unit| [unit.to_le_bytes(), [0; 2]].concat()).collect(), "UTF-8 first"),
+    ] {
+        fs::write(&path, &bytes).unwrap();
+        let output = tagfall(&["detect", text(&path), "--format", "json"]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(matches!(output.status.code(), Some(2 | 3)) && said.contains(advice), "{advice}: {said}");
+    }
+}
+
+/// A comma too many stands for nothing but itself: what follows it is read, and that something may be missing is said.
+#[test]
+fn a_doubled_comma_costs_no_record() {
+    let records = incident();
+    let text = format!("{{\"Records\":[{}]}}", records.iter().map(Value::to_string).collect::<Vec<_>>().join(",,"));
+    let case = Case::holding(&[("a.json", text.into_bytes())]);
+    let (document, code) = case.detected();
+    assert_eq!((code, document["coverage"]["records"].as_u64(), document["coverage"]["records_failed"].as_u64()), (3, Some(11), Some(5)));
+    assert_eq!(findings(&document), ["same-tag-race critical"]);
+}

@@ -95,7 +95,8 @@ fn bombs_of_parquet_are_refused_within_the_memory() {
         assert_eq!((code, document["coverage"]["objects_failed"].as_u64()), (3, Some(1)), "{name}");
         assert!(failures[0]["reason"].as_str().unwrap().contains(reason), "{name}: {}", failures[0]);
         assert!(peak.is_none_or(|peak| peak < 150), "{name} took {peak:?} MiB");
-        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{name} took {:?}", begun.elapsed());
+        // Without optimisation, on a machine that does other things, too.
+        assert!(begun.elapsed() < std::time::Duration::from_secs(300), "{name} took {:?}", begun.elapsed());
     }
 }
 
@@ -125,6 +126,19 @@ fn a_list_of_keys_without_an_end_is_refused() {
     let (code, _, peak) = run(tagfall().arg("verify").arg(fixtures).args(["--public-keys", "/dev/zero"]), None);
     assert_eq!(code, 2);
     assert!(peak.is_none_or(|peak| peak < 100), "{peak:?} MiB");
+}
+
+/// `--known /dev/full` was read until nothing was left of the machine's memory.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_of_an_earlier_run_without_an_end_is_refused() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/incident");
+    let fixtures = fixtures.to_str().unwrap();
+    for args in [&["detect", fixtures, "--known", "/dev/full"][..], &["diff", "/dev/zero", "/dev/zero"]] {
+        let (code, _, peak) = run(tagfall().args(args), None);
+        assert_eq!(code, 2, "{args:?}");
+        assert!(peak.is_none_or(|peak| peak < 600), "{args:?}: {peak:?} MiB");
+    }
 }
 
 /// Workers that could not allocate left the others waiting, or the process was aborted.
@@ -179,7 +193,7 @@ fn few_threads_are_enough_or_it_is_said() {
     }
 }
 
-/// What is kept of the events about images has no limit of its own: where memory runs out the process was aborted or killed.
+/// Where memory ran out the process was aborted or killed.
 #[cfg(target_os = "linux")]
 #[test]
 fn events_that_do_not_fit_into_memory_are_refused() {
@@ -199,6 +213,65 @@ fn events_that_do_not_fit_into_memory_are_refused() {
     let said = String::from_utf8_lossy(&said);
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("the memory does not suffice") && said.contains("--since"), "{said}");
+}
+
+/// As many repositories as asked for, with an image each, in `objects` objects.
+fn write_repositories(folder: &Path, objects: usize, each: usize) {
+    for object in 0..objects {
+        let file = fs::File::create(folder.join(format!("{object}.json.gz"))).unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        for number in object * each..(object + 1) * each {
+            let names = format!(r#""registryId":"111122223333","repositoryName":"team/app{number}""#);
+            writeln!(
+                gzip,
+                r#"{{"eventVersion":"1.11","eventID":"{number:08x}-0000-4000-8000-000000000000","eventTime":"2026-03-02T10:00:00Z","eventSource":"ecr.amazonaws.com","eventName":"PutImage","awsRegion":"eu-central-1","recipientAccountId":"111122223333","requestParameters":{{{names},"imageTag":"t{number}"}},"responseElements":{{{names},"image":{{{names},"imageId":{{"imageTag":"t{number}","imageDigest":"sha256:{number:064x}"}}}}}}}}"#
+            )
+            .unwrap();
+        }
+        gzip.finish().unwrap();
+    }
+}
+
+/// A million repositories took 3.1 GiB of 64 MiB.
+#[test]
+fn what_is_kept_of_events_takes_the_memory_that_it_may_or_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    write_repositories(folder.path(), 8, 7_500);
+    for jobs in ["1", "8"] {
+        let (code, out, peak) = run(tagfall().arg("detect").arg(folder.path()).args(["--max-memory", "64MiB", "-q", "--jobs", jobs]), None);
+        assert_eq!((code, out.len()), (2, 0), "{jobs} workers");
+        assert!(peak.is_none_or(|peak| peak < 160), "{peak:?} MiB with {jobs} workers");
+    }
+    // What it says to do does it.
+    let said = tagfall().arg("detect").arg(folder.path()).args(["--max-memory", "64MiB"]).output().unwrap().stderr;
+    let said = String::from_utf8(said).unwrap();
+    let advised = said.split("--max-memory ").nth(2).and_then(|text| text.split(['i', ',', '\n']).next()).unwrap_or_default().to_owned() + "iB";
+    let mib: u64 = advised.trim_end_matches("MiB").parse().unwrap_or_else(|_| panic!("{said}"));
+    for more in [&["--max-memory", "192MiB"][..], &["--max-memory", "64MiB", "--repository", "team/app77"]] {
+        let (code, out, peak) = run(tagfall().arg("timeline").arg(folder.path()).args(["--format", "json", "-q"]).args(more), None);
+        let document: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!((code, document["coverage"]["records_relevant"].as_u64()), (0, Some(60_000)), "{more:?}");
+        assert_eq!(document["timelines"].as_array().unwrap().len(), if more.len() == 2 { 60_000 } else { 1 });
+        assert!(peak.is_none_or(|peak| peak < 192 + 80), "{more:?} took {peak:?} MiB");
+    }
+    assert!((64..=512).contains(&mib), "{said}");
+}
+
+/// Second copies took as much as the first ones in each worker, and so the more the more workers there were.
+#[test]
+fn second_copies_fit_whatever_the_number_of_workers() {
+    let folder = tempfile::tempdir().unwrap();
+    write_repositories(folder.path(), 1, 10_000);
+    for copy in 1..16 {
+        fs::copy(folder.path().join("0.json.gz"), folder.path().join(format!("{copy}.json.gz"))).unwrap();
+    }
+    for jobs in ["1", "8"] {
+        let options = ["--max-memory", "64MiB", "--format", "json", "-q", "--jobs", jobs];
+        let (code, out, peak) = run(tagfall().arg("detect").arg(folder.path()).args(options), None);
+        let document: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!((code, document["coverage"]["records_duplicate"].as_u64()), (0, Some(150_000)), "{jobs} workers");
+        assert!(peak.is_none_or(|peak| peak < 160), "{peak:?} MiB with {jobs} workers");
+    }
 }
 
 /// JSON with line ends was no JSON any more once it had been written as CSV.

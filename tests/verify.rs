@@ -41,7 +41,7 @@ impl Feed for Shelf {
 
 fn run(feed: Box<dyn Feed>, keys: &Keys, scope: &Scope, jobs: usize) -> Verification {
     let (progress, cancelled) = (Progress::default(), AtomicBool::new(false));
-    let budget = Budget { jobs: NonZeroUsize::new(jobs).unwrap(), object_bytes_max: 1 << 30 };
+    let budget = Budget { jobs: NonZeroUsize::new(jobs).unwrap(), object_bytes_max: 1 << 30, kept_bytes_max: 1 << 30 };
     let run = Run { feeds: &[feed], budget, progress: &progress, cancelled: &cancelled };
     let (coverage, verification) = checking::read(run).judge(keys, scope);
     assert!(coverage.balances());
@@ -502,7 +502,7 @@ fn a_run_that_ended_early_accuses_nobody() {
     objects.insert(added, objects[&log_files(&objects)[0]].clone());
     let feed: Box<dyn Feed> = Box::new(Shelf { objects: std::sync::Mutex::new(objects.into_iter().collect()) });
     let (progress, cancelled) = (Progress::default(), AtomicBool::new(false));
-    let budget = Budget { jobs: NonZeroUsize::MIN, object_bytes_max: 1 << 30 };
+    let budget = Budget { jobs: NonZeroUsize::MIN, object_bytes_max: 1 << 30, kept_bytes_max: 1 << 30 };
     let (keys, scope) = (keys(&[&signer]), Scope::new(vec![Root::Bucket { bucket: BUCKET.to_owned(), prefix: String::new() }], &Filter::default()));
     let mut gathered = checking::read(Run { feeds: &[feed], budget, progress: &progress, cancelled: &cancelled });
     gathered.coverage.partial = true;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Loss, Standing, id_of_loss, joined};
 use crate::model::{Digest, FindingKind, LogText, Repository, Severity, Timestamp};
+use crate::redact::COUNTED;
 
 /// What became of the losses of an older result in a newer one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -58,6 +59,9 @@ impl From<Found> for Loss {
 pub fn read(text: &[u8]) -> Result<Vec<Loss>, String> {
     let document: Document = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     match (document.schema_version, document.command.as_str()) {
+        (1, "detect") if document.findings.iter().any(|finding| finding.id.starts_with(COUNTED)) => {
+            Err("its ids are of that run alone: it was made with --redact and no --redact-key".to_owned())
+        }
         (1, "detect") => Ok(joined(document.findings.into_iter().map(Loss::from)).into_values().collect()),
         (1, other) => Err(format!("it is a result of `{other}`")),
         (version, _) => Err(format!("its schema_version is {version}, and this program knows 1")),

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::options::Show;
+use crate::alerts::Known;
 use crate::decode::{Decoder, Limits, Outcome, RawRecord, RecordSink, Wanted};
 use crate::failure::Failure;
 use crate::ui::output::Destination;
@@ -29,6 +30,7 @@ pub fn prepare<'i>(show: &Show, inputs: impl IntoIterator<Item = &'i Path>) -> R
         Held::Records => refused("the file holds CloudTrail records").advise(or_remove),
         _ if inputs.into_iter().any(|input| is_same(input, path)) => refused("it is what this run reads").advise(another),
         _ if is_in_lake(path) => refused("it lies in a lake, whose files are its own").advise(another),
+        Held::Known => refused("it is a file of --known, and what it holds stands nowhere else").advise(or_remove),
         Held::Unknown => refused("the file is so large that it cannot be told whether it holds CloudTrail records").advise(or_remove),
         Held::Nothing => return Ok(destination),
     };
@@ -70,6 +72,8 @@ fn is_in_lake(path: &Path) -> bool {
 enum Held {
     Nothing,
     Records,
+    /// A file of `--known`.
+    Known,
     Unknown,
 }
 
@@ -81,6 +85,9 @@ fn held(path: &Path) -> Held {
         let report = Decoder::new().object(&stored, Wanted::Sources(&[]), Limits::default(), &mut Unread);
         if report.records > report.failed_total || matches!(report.outcome, Outcome::Skipped(_)) {
             return Held::Records;
+        }
+        if Known::parse(&stored).is_ok() {
+            return Held::Known;
         }
         let head: Vec<u8> = stored.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(OURS.len()).collect();
         if (stored.len() as u64) < limit || head == OURS {

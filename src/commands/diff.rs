@@ -1,8 +1,8 @@
 //! `tagfall diff OLD NEW`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::bounded::{self, RESULT_BYTES_MAX};
 use super::gather::look;
 use super::options::Show;
 use super::{Ending, destination, values};
@@ -57,7 +57,7 @@ impl Args {
 }
 
 fn read(path: &Path) -> Result<Vec<Loss>, Failure> {
-    let text = fs::read(path).map_err(|error| Failure::new(format!("cannot read {}", path.display())).because(error))?;
+    let text = bounded::read(path, RESULT_BYTES_MAX).map_err(|error| Failure::new(format!("cannot read {}", path.display())).because(error))?;
     alerts::read(&text).map_err(|why| {
         let failure = Failure::new(format!("{} is no result of detect", path.display())).because(why);
         failure.advise("write it with `tagfall detect SOURCE… --format json -o FILE`")

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::options::{Common, Show, Sources};
-use super::{Ending, destination, interrupt, nothing, sources};
+use super::{Ending, destination, interrupt, nothing, shortage, sources};
 use crate::failure::Failure;
 use crate::model::{Coverage, Filter, Finding, LogText, Severity, Timestamp};
 use crate::pipeline::{self, Budget, Evidence, Progress};
@@ -72,7 +72,7 @@ impl<'a> Run<'a> {
         if common.sources.iter().any(|spec| spec == "-") && io::stdin().is_terminal() {
             talk.note("reading standard input from the terminal; Ctrl-D ends it");
         }
-        let mut evidence = read(common, talk, &feeds, &filter, asked.supposition, &cancelled);
+        let mut evidence = read(common, talk, &feeds, &filter, asked.supposition, &cancelled)?;
         // Who interrupts the reading wants what has been read; who interrupts what follows wants no answer.
         if cancelled.load(Ordering::Relaxed) && !evidence.coverage.partial {
             interrupt::stop();
@@ -190,18 +190,19 @@ fn read(
     filter: &Filter,
     supposition: Option<&Supposition>,
     cancelled: &AtomicBool,
-) -> Evidence {
+) -> Result<Evidence, Failure> {
+    shortage::limit(common.sources().max_memory);
     watched(talk, feeds, cancelled, budget(common.sources()), |run| {
         if talk.draws() {
             run.progress.suspects.begin();
         }
-        pipeline::read_supposing(run, filter, supposition)
+        pipeline::read_supposing(run, filter, supposition).map_err(|error| shortage::overfull(error, &run))
     })
 }
 
 /// Workers, and what one object may take: a share of the memory, for it stands beside its stored form and the others.
 pub fn budget(sources: Sources<'_>) -> Budget {
-    Budget { jobs: sources.jobs, object_bytes_max: sources.max_memory / OBJECT_SHARE }
+    Budget { jobs: sources.jobs, object_bytes_max: sources.max_memory / OBJECT_SHARE, kept_bytes_max: sources.max_memory }
 }
 
 /// Reads while somebody watches how far it has come.

@@ -1,5 +1,8 @@
 //! `tagfall ingest SOURCE… --lake DIR`: every event into Parquet, for the second question.
 
+pub(super) mod shard_file;
+mod shards;
+
 use std::num::NonZeroUsize;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +16,8 @@ use crate::failure::Failure;
 use crate::lake::{Ingest, LakeError, Limits, Summary};
 use crate::model::Coverage;
 use crate::pipeline;
+use crate::source::Options;
+use crate::source::store::is_s3;
 use crate::ui::coverage::describe;
 use crate::ui::quantity::{bytes, count, counted, elapsed};
 use crate::ui::talk::Talk;
@@ -21,7 +26,9 @@ const EXAMPLES: &str = "\
 Examples:
   tagfall ingest s3://my-trail/AWSLogs/ --lake ./lake        every day, or every hour: only new objects are read
   tagfall ingest ./logs --lake ./lake --select ecr,ecs
-  tagfall detect ./lake";
+  tagfall ingest s3://my-trail/AWSLogs/ --lake s3://my-lakes/trail      the lake may be in S3, too
+  tagfall detect ./lake
+  tagfall ingest --shard plan/shard-00001.ndjson --lake ./lake      what one of many machines does (tagfall plan)";
 
 /// How many failures are said.
 const FAILURES_SAID_MAX: usize = 3;
@@ -32,22 +39,39 @@ const AHEAD_SHARE: u64 = 8;
 ///
 /// Each event stands in the lake once, on the day it happened. What the lake has already is not read again. The run may be
 /// interrupted at any time: the lake stays as its last commit left it, and the next run goes on from there. Any tool that
-/// knows Hive partitions reads it as it is; every verb of tagfall takes it as a SOURCE. --since, --until, --account and
+/// knows Hive partitions reads one in a folder as it is; every verb of tagfall takes it as a SOURCE. --since, --until, --account and
 /// --region choose objects by their keys; of those that are read, every event is kept.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES))]
 pub struct Args {
     /// Where the logs are: `s3://bucket/prefix`, a folder, a file, or `-` for stdin; any mix of them
-    #[arg(value_name = "SOURCE", required = true)]
+    #[arg(value_name = "SOURCE", required_unless_present_any = ["shard", "merge", "commit"], conflicts_with_all = ["shard", "merge", "commit"])]
     sources: Vec<String>,
 
-    /// Folder of the lake; it is made if it is not there
-    #[arg(long, value_name = "DIR")]
+    /// Folder of the lake, or s3://bucket/prefix; it is made if it is not there
+    #[arg(long, value_name = "LAKE")]
     lake: PathBuf,
 
     /// Keep the events of these services alone: ecr,ecs or ecr.amazonaws.com. A lake keeps the same ones all its life
-    #[arg(long, value_name = "SERVICE", value_delimiter = ',', value_parser = service)]
+    #[arg(long, value_name = "SERVICE", value_delimiter = ',', value_parser = service, conflicts_with_all = ["shard", "merge", "commit"])]
     select: Vec<String>,
+
+    /// Stage what one shard of `tagfall plan` holds, beside the lake; again and at the same time does no harm
+    #[arg(long, value_name = "FILE", help_heading = "Many machines", conflicts_with_all = ["merge", "commit"])]
+    shard: Option<String>,
+
+    /// Merge what the shards have staged for some days, before --commit: 3/8 for the third eighth of all days, or
+    /// account=…/region=…/date=…
+    #[arg(long, value_name = "DAYS", help_heading = "Many machines", conflicts_with = "commit")]
+    merge: Option<String>,
+
+    /// Publish all that the shards have staged, in one commit; refused while shards are missing
+    #[arg(long, help_heading = "Many machines")]
+    commit: bool,
+
+    /// The plan, where shards of several are staged, and so that a --commit may be repeated
+    #[arg(long, value_name = "ID", help_heading = "Many machines", conflicts_with = "shard")]
+    plan: Option<String>,
 
     /// Exit with 0 where some evidence could not be read (3 otherwise)
     #[arg(long)]
@@ -79,18 +103,30 @@ impl Args {
         self.quiet
     }
 
+    /// One of the steps of many machines: these tell what they have done on stdout.
+    pub const fn is_step(&self) -> bool {
+        self.shard.is_some() || self.merge.is_some() || self.commit
+    }
+
     pub fn jobs(&self) -> NonZeroUsize {
         self.jobs.count()
     }
 
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
+        if let Some(step) = self.step(talk) {
+            return step;
+        }
         let started = Instant::now();
         let filter = self.window.filter(&[])?;
-        self.check_sources()?;
-        let cancelled = interrupt::flag(talk);
-        let ingest =
-            Ingest::open(&self.lake, &self.select, Limits::within(machine::memory(self.max_memory))).map_err(|error| self.failure(&error))?;
         let mut options = sources::options(self.asked());
+        self.check_sources(&options)?;
+        let cancelled = interrupt::flag(talk);
+        let limits = Limits::within(machine::memory(self.max_memory));
+        let ingest = match self.in_s3() {
+            Some(lake) => Ingest::open_in(sources::store(lake, &options)?, &self.select, limits),
+            None => Ingest::open(&self.lake, &self.select, limits),
+        };
+        let ingest = ingest.map_err(|error| self.failure(&error))?;
         options.known = Some(ingest.known());
         let feeds = sources::open_with(&self.sources, &options, &filter)?;
         let selected: Vec<&str> = self.select.iter().map(String::as_str).collect();
@@ -120,20 +156,29 @@ impl Args {
     }
 
     /// A lake is no source of a lake, and stands in none of its sources, be it there already or not.
-    fn check_sources(&self) -> Result<(), Failure> {
+    fn check_sources(&self, options: &Options) -> Result<(), Failure> {
         let lake = absolute(&self.lake);
         for spec in &self.sources {
-            if sources::is_lake(spec) {
+            if sources::is_lake(spec, options)? {
                 return Err(Failure::new(format!("cannot ingest {spec}"))
                     .because("it is a lake itself")
                     .advise("name the logs that it was made from"));
             }
-            if Path::new(spec).is_dir() && lake.starts_with(absolute(Path::new(spec))) {
+            let is_inside = match self.in_s3() {
+                Some(lake) => is_below(lake, spec),
+                None => Path::new(spec).is_dir() && lake.starts_with(absolute(Path::new(spec))),
+            };
+            if is_inside {
                 let failure = Failure::new(format!("cannot ingest {spec} into {}", self.lake.display())).because("the lake lies inside of it");
                 return Err(failure.advise("choose a folder outside of the logs"));
             }
         }
         Ok(())
+    }
+
+    /// The lake's address, where it is in S3.
+    fn in_s3(&self) -> Option<&str> {
+        self.lake.to_str().filter(|lake| is_s3(lake))
     }
 
     fn failure(&self, error: &LakeError) -> Failure {
@@ -145,12 +190,30 @@ impl Args {
 pub fn cannot_write(lake: &Path, error: &LakeError) -> Failure {
     let failure = Failure::new(format!("cannot write to the lake {}", lake.display())).because(error);
     match error {
+        LakeError::Io { .. } if lake.to_str().is_some_and(is_s3) => {
+            failure.advise("the lake is as the last commit left it: mend the cause (rights are named in docs/CLUSTER.md) and run again")
+        }
         LakeError::Busy { .. } => failure.advise("wait until the other run has ended; this one has changed nothing"),
+        LakeError::Overtaken { .. } => failure.advise("run it again: what the other run has committed is in the lake, and only the rest is read"),
+        LakeError::Unconditional { .. } => failure.advise("keep the lake in a folder, or in an S3 with conditional writes (AWS, MinIO, …)"),
+        LakeError::NothingStaged { .. } => failure.advise("stage the shards of a plan first: tagfall plan, then tagfall ingest --shard FILE"),
+        LakeError::SeveralPlans { .. } => failure.advise("name the one to go on with: --plan ID"),
+        LakeError::ShardsMissing { .. } => failure.advise("stage them (tagfall ingest --shard FILE), then do this again: nothing is lost meanwhile"),
         LakeError::NotALake { .. } => failure.advise("name an empty folder, or one that is not there yet"),
         LakeError::OtherSelection { .. } => failure.advise("give the same --select, or another --lake"),
         LakeError::Version { .. } => failure.advise("use the tagfall that wrote it"),
         LakeError::Io { .. } => failure.advise("the lake is as the last commit left it: mend the cause and run again"),
     }
+}
+
+/// Whether the objects of a lake in S3 are among those of a source: its prefix need not end with a folder.
+fn is_below(lake: &str, source: &str) -> bool {
+    let place = |spec: &str| spec.split_once("://").filter(|_| is_s3(spec)).map(|(_, place)| place.to_owned());
+    let (Some(lake), Some(mut source)) = (place(lake), place(source)) else { return false };
+    if !source.contains('/') {
+        source.push('/');
+    }
+    format!("{}/", lake.trim_end_matches('/')).starts_with(&source)
 }
 
 /// Where a path leads, without links as far as it is there.
@@ -171,7 +234,7 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 /// `ecr` means `ecr.amazonaws.com`.
-fn service(text: &str) -> Result<String, String> {
+pub(super) fn service(text: &str) -> Result<String, String> {
     let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte));
     if !plain(text) {
         return Err("write services as CloudTrail does: ecr, ecs, or ecr.amazonaws.com".to_owned());

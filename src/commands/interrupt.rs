@@ -3,7 +3,7 @@
 
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::ui::output;
@@ -16,12 +16,34 @@ const INTERRUPTED: i32 = 130;
 /// microseconds. Nobody presses a key twice in this time.
 const TOGETHER: Duration = Duration::from_millis(50);
 
+/// Somebody has asked the run to end.
+static ASKED: AtomicBool = AtomicBool::new(false);
+
+/// Between two looks whether somebody has.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Does `work`, which waits for somebody else; `None` where the run is to end before that has answered.
+pub fn unless_asked<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (told, answer) = mpsc::channel();
+    let asking = std::thread::Builder::new().spawn(move || drop(told.send(work())));
+    if asking.is_err() {
+        return None;
+    }
+    loop {
+        match answer.recv_timeout(LOOK) {
+            Err(mpsc::RecvTimeoutError::Timeout) if !ASKED.load(Ordering::Relaxed) => {}
+            answer => return answer.ok(),
+        }
+    }
+}
+
 /// The flag that the first Ctrl-C (or SIGTERM, SIGHUP) sets; the run looks at it between objects.
 pub fn flag(talk: &Arc<Talk>) -> Arc<AtomicBool> {
     let cancelled = Arc::new(AtomicBool::new(false));
     let (flag, talk) = (Arc::clone(&cancelled), Arc::clone(talk));
     let first = OnceLock::new();
     let handler = move || {
+        ASKED.store(true, Ordering::Relaxed);
         if flag.swap(true, Ordering::Relaxed) {
             if first.get().is_some_and(|answered: &Instant| answered.elapsed() > TOGETHER) {
                 stop();

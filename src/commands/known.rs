@@ -1,10 +1,10 @@
 //! `--known` and `--accept`: what was told before, kept in a file between one run and the next.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use super::bounded::{self, RESULT_BYTES_MAX};
 use super::options::Common;
 use super::values;
 use crate::alerts::{self, Acceptance, Known, Loss, News};
@@ -134,7 +134,7 @@ impl Told {
 }
 
 fn read(path: &Path) -> Result<Known, Failure> {
-    let text = match fs::read(path) {
+    let text = match bounded::read(path, RESULT_BYTES_MAX) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Known::default()),
         Err(error) => return Err(Failure::new(format!("cannot read {}", path.display())).because(error)),

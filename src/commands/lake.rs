@@ -1,5 +1,6 @@
 //! `tagfall lake check DIR`, `tagfall lake repair DIR [SOURCE…]`: whether a lake is as it was written, and what to do if not.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,12 +10,13 @@ use clap::Subcommand;
 use super::gather::{budget, watched};
 use super::ingest::cannot_write;
 use super::options::{Jobs, S3, Sources};
-use super::{Ending, after_help, interrupt, sources, values};
+use super::{Ending, after_help, interrupt, machine, sources, values};
 use crate::decode::Wanted;
 use crate::failure::Failure;
-use crate::lake::{self, Ingest, LakeError, Limits};
+use crate::lake::{self, Ingest, LakeError, Limits, MEMORY_BYTES_DEFAULT, Place};
 use crate::model::Filter;
 use crate::pipeline;
+use crate::source::store::is_s3;
 use crate::ui;
 use crate::ui::coverage::describe;
 use crate::ui::output::Destination;
@@ -30,6 +32,15 @@ const REPAIR_EXAMPLES: &str = "\
 Examples:
   tagfall lake repair ./lake s3://my-trail/AWSLogs/     what is damaged is read again from there
   tagfall lake repair ./lake                            without an archive: the manifest from its copy, checksums for old files";
+
+const DDL_EXAMPLES: &str = "\
+Examples:
+  tagfall lake ddl s3://my-lakes/trail --table logs.trail > trail.sql
+  tagfall lake ddl ./lake --location s3://my-lakes/copy";
+
+const FILES_EXAMPLES: &str = "\
+Examples:
+  tagfall lake files s3://my-lakes/trail > files.txt";
 
 /// How many failures are said.
 const FAILURES_SAID_MAX: usize = 3;
@@ -47,6 +58,8 @@ pub struct Args {
 enum Verb {
     Check(Check),
     Repair(Repair),
+    Ddl(Ddl),
+    Files(Files),
 }
 
 /// Read every file of a lake and compare it with its checksums
@@ -55,9 +68,12 @@ enum Verb {
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(CHECK_EXAMPLES))]
 struct Check {
-    /// Folder of the lake
-    #[arg(value_name = "DIR")]
+    /// Folder of the lake, or s3://bucket/prefix
+    #[arg(value_name = "LAKE")]
     lake: PathBuf,
+
+    #[command(flatten)]
+    s3: S3,
 
     /// How to write what was found
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
@@ -71,13 +87,14 @@ struct Check {
 /// Read again from the archives what is damaged in a lake, or missing
 ///
 /// The objects that filled a damaged file are read again, whatever their names and times say; nothing new is added. What could
-/// not be repaired is said, stays noted in the lake, and is looked for again in the next repair. Without a SOURCE, the manifest
-/// is mended from its copy, and files of earlier versions, which have no checksums, get them.
+/// not be repaired is said, stays noted in the lake, and is looked for again in the next repair. Files of earlier versions have
+/// no checksums: they are read again and get some. What of them no SOURCE has is taken over as it is, counted, and told by every
+/// reader (exit code 3). Without a SOURCE, that is all of them, and the manifest is mended from its copy.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(REPAIR_EXAMPLES))]
 struct Repair {
-    /// Folder of the lake
-    #[arg(value_name = "DIR")]
+    /// Folder of the lake, or s3://bucket/prefix
+    #[arg(value_name = "LAKE")]
     lake: PathBuf,
 
     /// Archives that the lake was made from: `s3://bucket/prefix`, a folder or a file, named as they were for `ingest`
@@ -99,21 +116,96 @@ struct Repair {
     s3: S3,
 }
 
+/// Print which files of events count, for tools that know no manifest: one path, or address in S3, a line
+#[derive(Debug, clap::Args)]
+#[command(after_help = after_help(FILES_EXAMPLES))]
+struct Files {
+    /// Folder of the lake, or s3://bucket/prefix
+    #[arg(value_name = "LAKE")]
+    lake: PathBuf,
+
+    #[command(flatten)]
+    s3: S3,
+}
+
+impl Files {
+    fn run(&self) -> Result<Ending, Failure> {
+        let files = lake::files(&place(&self.lake, &self.s3)?).map_err(|error| cannot_read(&self.lake, &error))?;
+        Destination::Stdout.write(|out| files.iter().try_for_each(|file| writeln!(out, "{file}")))?;
+        Ok(Ending { alarming: false, incomplete: false })
+    }
+}
+
+/// Print the statement that makes the lake a table of Athena
+///
+/// For a lake in S3 the table reads the lists that every commit writes, and sees each event once at any time. For a lake in a folder,
+/// name where a copy of it lies (`aws s3 sync`). Partitions are projected: nothing has to be added when days come.
+#[derive(Debug, clap::Args)]
+#[command(after_help = after_help(DDL_EXAMPLES))]
+struct Ddl {
+    /// Folder of the lake, or s3://bucket/prefix
+    #[arg(value_name = "LAKE")]
+    lake: PathBuf,
+
+    /// The table
+    #[arg(long, value_name = "NAME", default_value = "cloudtrail_lake", value_parser = table)]
+    table: String,
+
+    /// Where a copy of a lake in a folder lies: s3://bucket/prefix
+    #[arg(long, value_name = "URL")]
+    location: Option<String>,
+
+    #[command(flatten)]
+    s3: S3,
+}
+
+/// A name that needs no quotes.
+fn table(text: &str) -> Result<String, String> {
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.".contains(&byte));
+    if plain {
+        Ok(text.to_owned())
+    } else {
+        Err("write a name of lower-case letters, digits and _, with its database before a point: logs.trail".to_owned())
+    }
+}
+
+/// The place of a lake.
+fn place(lake: &std::path::Path, s3: &S3) -> Result<Place, Failure> {
+    let Some(address) = lake.to_str().filter(|lake| is_s3(lake)) else { return Ok(Place::Folder(lake.to_path_buf())) };
+    let asked = Sources { specs: &[], s3, max_memory: MEMORY_BYTES_DEFAULT, jobs: machine::workers(NonZeroUsize::MIN) };
+    Ok(Place::Store(sources::store(address, &sources::options(asked))?))
+}
+
+impl Ddl {
+    fn run(&self) -> Result<Ending, Failure> {
+        let place = place(&self.lake, &self.s3)?;
+        if self.location.as_deref().is_some_and(|location| !is_s3(location)) || (self.location.is_none() && matches!(place, Place::Folder(_))) {
+            return Err(Failure::new("Athena reads S3 alone").advise("name where a copy of the lake lies: --location s3://bucket/prefix"));
+        }
+        let text = lake::ddl(&place, &self.table, self.location.as_deref()).map_err(|error| cannot_read(&self.lake, &error))?;
+        Destination::Stdout.write(|out| out.write_all(text.as_bytes()))?;
+        Ok(Ending { alarming: false, incomplete: false })
+    }
+}
+
 impl Args {
     pub const fn quiet(&self) -> bool {
         match &self.verb {
             Verb::Check(check) => check.quiet,
+            Verb::Ddl(_) | Verb::Files(_) => false,
             Verb::Repair(repair) => repair.quiet,
         }
     }
 
     pub const fn writes_to_stdout(&self) -> bool {
-        matches!(self.verb, Verb::Check(_))
+        !matches!(self.verb, Verb::Repair(_))
     }
 
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         match &self.verb {
             Verb::Check(check) => check.run(talk),
+            Verb::Ddl(ddl) => ddl.run(),
+            Verb::Files(files) => files.run(),
             Verb::Repair(repair) => repair.run(talk),
         }
     }
@@ -122,12 +214,23 @@ impl Args {
 impl Check {
     fn run(&self, talk: &Talk) -> Result<Ending, Failure> {
         let started = Instant::now();
-        let report = lake::check(&self.lake).map_err(|error| cannot_read(&self.lake, &error))?;
+        let report = match place(&self.lake, &self.s3)? {
+            Place::Store(store) | Place::Staged(store) => lake::check_in(store),
+            Place::Folder(folder) => lake::check(&folder),
+        };
+        let report = report.map_err(|error| cannot_read(&self.lake, &error))?;
         Destination::Stdout.write(|out| ui::lake::write(out, self.format, &report))?;
         talk.note(&format!("{} checked in {}", counted(report.files, "file", "files"), elapsed(started.elapsed())));
         if report.without_checksums > 0 {
             let files = counted(report.without_checksums, "file", "files");
-            talk.note(&format!("{files} of an earlier version have no checksums: tagfall lake repair {} writes them anew", self.lake.display()));
+            talk.note(&format!(
+                "{files} of an earlier version have no checksums: tagfall lake repair {} SOURCE… reads them again",
+                self.lake.display()
+            ));
+        }
+        if report.taken_over > 0 {
+            let events = counted(report.taken_over, "event", "events");
+            talk.note(&format!("{events} were taken over from such files: tagfall lake repair {} SOURCE… reads them again", self.lake.display()));
         }
         if !report.damaged.is_empty() {
             let advice = format!("tagfall lake repair {} SOURCE… reads again from the archives what is damaged", self.lake.display());
@@ -143,9 +246,13 @@ impl Repair {
         let cancelled = interrupt::flag(talk);
         let archives = !self.sources.is_empty();
         let limits = Limits::within(self.max_memory);
-        let (ingest, report) = Ingest::open_to_repair(&self.lake, limits, archives).map_err(|error| cannot_write(&self.lake, &error))?;
-        report.damaged.iter().for_each(|damage| talk.note(&format!("{}: {}", damage.file, damage.reason)));
         let mut options = sources::options(self.asked());
+        let opened = match self.lake.to_str().filter(|lake| is_s3(lake)) {
+            Some(lake) => Ingest::open_to_repair_in(sources::store(lake, &options)?, limits, archives),
+            None => Ingest::open_to_repair(&self.lake, limits, archives),
+        };
+        let (ingest, report) = opened.map_err(|error| cannot_write(&self.lake, &error))?;
+        report.damaged.iter().for_each(|damage| talk.note(&format!("{}: {}", damage.file, damage.reason)));
         options.known = Some(ingest.known());
         let feeds = sources::open_with(&self.sources, &options, &Filter::default())?;
         let selected = ingest.selected();
@@ -161,13 +268,22 @@ impl Repair {
         coverage.failures.iter().take(FAILURES_SAID_MAX).for_each(|failure| talk.warn(&describe(failure)));
         summary.repaired.iter().for_each(|file| talk.note(&format!("repaired: {file}")));
         summary.damaged.iter().for_each(|damage| talk.warn(&format!("not repaired: {}: {}", damage.file, damage.reason)));
+        if summary.events_taken_over > 0 {
+            let events = counted(summary.events_taken_over, "event", "events");
+            talk.warn(&format!("{events} of files without checksums were taken over as they are: whether they were damaged before cannot be told"));
+            talk.warn(if archives {
+                "no SOURCE has their objects: name the archives as they were named for ingest"
+            } else {
+                "name the archives that the lake was made from, and they are read again: tagfall lake repair LAKE SOURCE…"
+            });
+        }
         let (again, left) = (summary.repaired.len() as u64, summary.damaged.len() as u64);
         let read = counted(summary.objects_read, "object", "objects");
         talk.note(&format!("read {read} again, repaired {}, {left} left in {}", counted(again, "file", "files"), elapsed(started.elapsed())));
         if left > 0 && !archives {
             talk.warn("name the archives that the lake was made from: tagfall lake repair LAKE SOURCE…");
         }
-        Ok(Ending { alarming: false, incomplete: left > 0 || !coverage.is_complete() })
+        Ok(Ending { alarming: false, incomplete: left > 0 || summary.events_taken_over > 0 || !coverage.is_complete() })
     }
 
     fn asked(&self) -> Sources<'_> {

@@ -20,7 +20,9 @@ pub fn check(sources: &[String], filter: &Filter, coverage: &Coverage, seen: &Se
     if coverage.partial {
         return Ok(());
     }
-    if coverage.objects_listed == 0 {
+    // An archive of which every member is left out by its name is an object in which nothing was read.
+    let only_archives = pruned.places > 0 && coverage.objects_failed == 0 && coverage.bytes_decompressed == 0 && coverage.records == 0;
+    if coverage.objects_listed == 0 || only_archives {
         return Err(no_objects(sources, filter, pruned));
     }
     if coverage.objects_read == 0 && coverage.objects_failed == 0 {

@@ -49,6 +49,9 @@ impl Redaction {
             let failure = Failure::new("the key of --redact is too short").because(format!("it has less than {SECRET_BYTES_MIN} bytes"));
             return Err(failure.advise("make one: head -c 32 /dev/urandom | base64 > redact.key"));
         }
+        if secret.is_none() {
+            talk.note("pseudonyms and ids of findings are of this run alone; --redact-key FILE makes them the same in every run with it");
+        }
         let redactor = Arc::new(Redactor::new(secret.as_deref()));
         let places: Vec<String> = common.sources.iter().filter(|source| *source != "-").cloned().collect();
         redactor.learn(Kind::Source, &places);

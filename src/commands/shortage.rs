@@ -1,11 +1,14 @@
-//! Memory that runs out: told with exit code 2 while there is still some, for afterwards the system ends the process without a
-//! word. What is kept of the events about images has no limit of its own.
+//! Memory that runs out: that of `--max-memory` by what is kept of the events about images, and that of the machine. Told with
+//! exit code 2 while there is still some, for afterwards the system ends the process without a word.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use crate::failure::Failure;
+use crate::pipeline::{Overfull, Run};
+use crate::source::Listed;
 use crate::ui::output;
 use crate::ui::quantity::bytes;
 use crate::ui::talk::Talk;
@@ -36,6 +39,11 @@ impl Limit {
         Self { what, total, left, reserve: (total / RESERVE_PART).clamp(RESERVE_MIN, RESERVE_MAX) }
     }
 
+    /// Of a run that knows what it may take.
+    fn of_run(allowed: u64, taken: u64) -> Option<Self> {
+        (allowed > 0).then(|| Self { what: OF_RUN, total: allowed, left: allowed.saturating_sub(taken), reserve: PROGRAM_BYTES / 4 })
+    }
+
     /// Of the address space: a list that grows stands there twice for a moment.
     fn of_addresses(total: u64, used: u64, resident: u64) -> Self {
         Self { what: "the address space (ulimit -v)", total, left: total.saturating_sub(used), reserve: (resident / 3 * 2).max(RESERVE_MAX / 8) }
@@ -48,6 +56,24 @@ impl Limit {
     const fn is_reached(&self, resident: u64) -> bool {
         self.left < self.reserve && resident > self.total / OWN_PART_MIN
     }
+}
+
+/// What a run whose answer is made of events about images may take at most, once it is known; 0: not known.
+static RUN_BYTES_MAX: AtomicU64 = AtomicU64::new(0);
+const OF_RUN: &str = "what --max-memory allows for";
+/// The program itself, its threads, and the set of event ids.
+const PROGRAM_BYTES: u64 = 192 << 20;
+
+/// No limit of the run's own any more: what follows counts what it takes itself.
+#[cfg(feature = "sql")]
+pub fn lift() {
+    RUN_BYTES_MAX.store(0, Ordering::Relaxed);
+}
+
+/// From now on the process ends where it takes half as much again as `--max-memory` says, for what of it cannot be told in
+/// advance: what the findings take, or how often one image is needed.
+pub fn limit(max_memory: u64) {
+    RUN_BYTES_MAX.store((max_memory / 2 * 3).saturating_add(PROGRAM_BYTES), Ordering::Relaxed);
 }
 
 /// Looks at the memory for as long as the process runs. Where no thread can be had nobody looks.
@@ -66,10 +92,43 @@ pub fn watch(talk: &Arc<Talk>) {
     let _ = thread::Builder::new().name("memory".into()).spawn(look);
 }
 
+/// The events about images take more than they may.
+pub fn overfull(overfull: Overfull, run: &Run<'_>) -> Failure {
+    let (read, objects) = (run.progress.bytes_compressed.load(Ordering::Relaxed), run.progress.objects.load(Ordering::Relaxed));
+    let listed: Vec<Listed> = run.feeds.iter().map(|feed| feed.listed()).collect();
+    let known = listed.iter().all(|listed| listed.complete) && objects > 0 && read > 0;
+    let sized = listed.iter().all(|listed| listed.sized);
+    let all = |of: fn(&Listed) -> u64| listed.iter().map(of).sum::<u64>();
+    let part = if sized { (all(|listed| listed.bytes), read) } else { (all(|listed| listed.objects), objects) };
+    let failure = Failure::new("the memory does not suffice");
+    let failure = failure.because(format!(
+        "what {} of logs tell about images takes {}, and --max-memory is {}",
+        bytes(read),
+        bytes(overfull.bytes),
+        bytes(overfull.bytes_max)
+    ));
+    let failure = failure.advise(if known {
+        format!("give more: --max-memory {}, about, for all of them", needed(overfull.bytes, part.0.max(part.1), part.1))
+    } else {
+        format!("give more: --max-memory {} at least", needed(overfull.bytes, 1, 1))
+    });
+    failure.advise("or narrow what is read: --since, --until, --account, --region, --repository")
+}
+
+/// What all of the logs need where a part of them needs `bytes`, in a unit that can be given, and a quarter more.
+fn needed(bytes: u64, all: u64, part: u64) -> String {
+    let whole = u128::from(bytes) * u128::from(all.max(1)) / u128::from(part.max(1)) * 5 / 4;
+    match whole >> 20 {
+        mib @ 0..=1999 => format!("{}MiB", (mib + 1).next_multiple_of(64)),
+        mib => format!("{}GiB", mib.div_ceil(1024)),
+    }
+}
+
 fn refusal(limit: &Limit, resident: u64) -> Failure {
     let failure = Failure::new("the memory does not suffice");
     let failure = failure.because(format!("{} of {} are taken, and {} is nearly used up", bytes(resident), bytes(limit.total), limit.what));
-    let failure = failure.advise("narrow what is read: --since, --until, --account, --region");
+    let failure = if limit.what == OF_RUN { failure.advise("give more: --max-memory") } else { failure };
+    let failure = failure.advise("narrow what is read: --since, --until, --account, --region, --repository");
     failure.advise("or ingest it into a lake, and ask with query; or use a machine with more memory")
 }
 
@@ -80,16 +139,19 @@ mod system {
 
     use rustix::process::{Resource, getrlimit};
 
-    use super::Limit;
+    use super::{Limit, Ordering, RUN_BYTES_MAX};
 
     /// What this process has in memory, and how much there is. `None` where the system does not tell.
     pub(super) fn memory() -> Option<(u64, Vec<Limit>)> {
         let own = fs::read_to_string("/proc/self/status").ok()?;
         let (used, resident) = (kib(&own, "VmSize")?, kib(&own, "VmRSS")?);
+        // Without what is read from files and can be read again.
+        let taken = kib(&own, "RssAnon").unwrap_or(resident);
+        let run = Limit::of_run(RUN_BYTES_MAX.load(Ordering::Relaxed), taken);
         let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| machine(&text));
         let addresses = getrlimit(Resource::As).current.map(|total| Limit::of_addresses(total, used, resident));
         let group = fs::read_to_string("/proc/self/cgroup").ok().and_then(|text| group(&text));
-        Some((resident, [machine, addresses, group].into_iter().flatten().collect()))
+        Some((resident, [machine, addresses, group, run].into_iter().flatten().collect()))
     }
 
     /// A line `NAME:   123 kB`, in bytes.

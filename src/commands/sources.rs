@@ -23,31 +23,68 @@ pub fn open_with(specs: &[String], options: &Options, filter: &Filter) -> Result
 
 fn open_one(spec: &str, options: &Options, filter: &Filter) -> Result<Box<dyn Feed>, Failure> {
     #[cfg(feature = "sql")]
-    if is_lake(spec) {
-        let feed = crate::lake::LakeFeed::open(std::path::Path::new(spec), filter);
+    if let Some(lake) = lake(spec, options)? {
+        let feed = match lake {
+            Lake::Folder(folder) => crate::lake::LakeFeed::open(folder, filter),
+            Lake::Store(store) => crate::lake::LakeFeed::open_in(store, filter),
+        };
         return feed.map(|feed| Box::new(feed) as Box<dyn Feed>).map_err(|error| Failure::new(format!("cannot read {spec}")).because(error));
     }
     source::open(spec, options, filter).map_err(|error| not_opened(&error))
 }
 
-/// Whether a source is a lake that `ingest` made.
+/// Where a lake is.
 #[cfg(feature = "sql")]
-pub fn is_lake(spec: &str) -> bool {
-    crate::lake::is_lake(std::path::Path::new(spec))
+pub enum Lake<'s> {
+    Folder(&'s std::path::Path),
+    Store(std::sync::Arc<dyn source::store::ObjectStore>),
+}
+
+/// The lake that a source is, where `ingest` made it; `None` for anything else.
+#[cfg(feature = "sql")]
+pub fn lake<'s>(spec: &'s str, options: &Options) -> Result<Option<Lake<'s>>, Failure> {
+    if !source::store::is_s3(spec) {
+        let folder = std::path::Path::new(spec);
+        return Ok(crate::lake::is_lake(folder).then_some(Lake::Folder(folder)));
+    }
+    let store = store(spec, options)?;
+    let asked = std::sync::Arc::clone(&store);
+    // Where the run is interrupted meanwhile, whoever reads finds nothing.
+    let Some(found) = super::interrupt::unless_asked(move || crate::lake::is_lake_in(&*asked)) else { return Ok(None) };
+    match found {
+        Ok(is_lake) => Ok(is_lake.then_some(Lake::Store(store))),
+        Err(error) => match error.fatal {
+            Some(error) => Err(fatal(&error)),
+            // Whoever lists it as an archive says why that may not be.
+            None => Ok(None),
+        },
+    }
+}
+
+/// A place in S3.
+#[cfg(feature = "sql")]
+pub fn store(spec: &str, options: &Options) -> Result<std::sync::Arc<dyn source::store::ObjectStore>, Failure> {
+    source::store::open_store(spec, options).map_err(|error| not_opened(&error))
+}
+
+/// Whether a source is a lake.
+#[cfg(feature = "sql")]
+pub fn is_lake(spec: &str, options: &Options) -> Result<bool, Failure> {
+    lake(spec, options).map(|lake| lake.is_some())
 }
 
 #[cfg(not(feature = "sql"))]
-pub const fn is_lake(_spec: &str) -> bool {
-    false
+pub const fn is_lake(_spec: &str, _options: &Options) -> Result<bool, Failure> {
+    Ok(false)
 }
 
 /// What reading the sources would fetch.
 pub fn plan(common: &Common, filter: &Filter) -> Result<Vec<PlannedSource>, Failure> {
     let options = options(common.sources());
     let plan = |spec: &String| {
-        if is_lake(spec) {
+        if is_lake(spec, &options)? {
             return Err(Failure::new(format!("cannot plan {spec}"))
-                .because("it is a lake: reading it makes no requests")
+                .because("it is a lake: what of it is read depends on the question, and is little")
                 .advise("leave out --dry-run"));
         }
         let plan = source::plan(spec, &options, filter).map_err(|error| not_planned(&error))?;
@@ -90,7 +127,7 @@ pub fn pruned_by(plan: &[PlannedSource]) -> Pruned {
     all
 }
 
-fn add(all: &mut Pruned, more: Pruned) {
+pub fn add(all: &mut Pruned, more: Pruned) {
     all.places = all.places.saturating_add(more.places);
     all.no_evidence = all.no_evidence.saturating_add(more.no_evidence);
     all.accounts.extend(more.accounts);
@@ -119,7 +156,7 @@ fn fatal(error: &FatalError) -> Failure {
     Failure::new(error.what()).because(&error.detail).advise(error.advice())
 }
 
-fn not_opened(error: &OpenError) -> Failure {
+pub fn not_opened(error: &OpenError) -> Failure {
     match error {
         OpenError::NotFound { path } => {
             let failure = Failure::new(format!("cannot read {path}")).because("there is no such file or folder");
@@ -162,7 +199,7 @@ fn bucket_address(name: &str) -> Option<String> {
     Some(format!("s3://{bucket}/{path}"))
 }
 
-fn not_planned(error: &PlanError) -> Failure {
+pub fn not_planned(error: &PlanError) -> Failure {
     match error {
         PlanError::Open(error) => not_opened(error),
         PlanError::Fatal(error) => fatal(error),

@@ -98,11 +98,14 @@ impl Args {
         let mut keys = keys(&self.public_keys)?;
         let cancelled = interrupt::flag(talk);
         let asked = Sources { specs: &self.sources, s3: &self.s3, max_memory: machine::memory(self.limits.max_memory), jobs: self.limits.jobs() };
-        if let Some(lake) = self.sources.iter().find(|spec| sources::is_lake(spec)) {
-            let failure = Failure::new(format!("cannot verify {lake}")).because("it is a lake: it holds events, and not the objects they came in");
-            return Err(failure.advise("name the logs that it was made from"));
-        }
         let options = Options { other_kinds: true, ..sources::options(asked) };
+        for spec in &self.sources {
+            if sources::is_lake(spec, &options)? {
+                let failure =
+                    Failure::new(format!("cannot verify {spec}")).because("it is a lake: it holds events, and not the objects they came in");
+                return Err(failure.advise("name the logs that it was made from"));
+            }
+        }
         let feeds = sources::open_with(&self.sources, &options, &filter)?;
         let scope = Scope::new(self.sources.iter().filter_map(|spec| root(spec)).collect(), &filter);
         let mut gathered = watched(talk, &feeds, &cancelled, gather::budget(asked), integrity::read);

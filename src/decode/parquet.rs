@@ -30,6 +30,8 @@ const STEP_BYTES: usize = 64 << 10;
 const RATIO_MAX: u64 = 1_000;
 /// … and so many in any case.
 const TEXT_SURE: u64 = 256 << 20;
+/// A file may have so many rows in any case; else no more than bytes.
+const ROWS_SURE: u64 = 1 << 20;
 /// The end of a footer: its length, and what every file ends in.
 const FOOTER_END: i64 = 8;
 
@@ -83,6 +85,10 @@ pub(super) fn records<'r>(mut source: impl Read + Seek + 'r, room: &'r Room) -> 
     footer_fits(&mut source, room.share_bytes())?;
     let metadata = guarded(|| read_metadata(&mut source)).ok_or_else(damaged)?.map_err(|error| format!("damaged Parquet: {error}"))?;
     let schema = guarded(|| types::schema(&metadata)).ok_or_else(damaged)?.map_err(|error| format!("damaged Parquet: {error}"))?;
+    let rows = metadata.row_groups.iter().map(|group| group.num_rows() as u64).fold(0, u64::saturating_add);
+    if rows > stored.max(ROWS_SURE) {
+        return Err(format!("Parquet that says it has {rows} rows in {stored} bytes: no log is packed so well"));
+    }
     let all: Vec<Field> = schema.iter_values().cloned().collect();
     let mut made = Made {
         source,

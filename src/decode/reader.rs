@@ -121,6 +121,11 @@ impl Reader {
         let Piece { part: Part { text, ended }, base } = piece;
         let start = skip_between(text, 0);
         let rest = text.get(start..).unwrap_or_default();
+        // Zeros stand behind documents, and before them where there are none.
+        if let Some(reason) = text.get(..start).filter(|before| before.contains(&0)).and_then(foreign::refusal) {
+            self.damaged(reason);
+            return Way::End;
+        }
         if rest.is_empty() && ended {
             self.damaged(if base == 0 && text.is_empty() { "empty".to_owned() } else { "empty: nothing but white space".to_owned() });
             return Way::End;

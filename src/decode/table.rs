@@ -173,10 +173,13 @@ pub(super) fn is_table(head: &[u8]) -> bool {
 
 /// Whether a table without a heading begins here: a whole record in quotes, perhaps behind some other cells.
 fn is_row(text: &[u8]) -> bool {
-    let line = text.get(..text.len().min(HEADING_BYTES_MAX)).unwrap_or(text);
-    let Some(at) = memchr::memmem::find(line, b"\"{\"\"event").or_else(|| memchr::memmem::find(line, b"\"{\"\"Records\"\"")) else { return false };
+    let near = text.get(..text.len().min(HEADING_BYTES_MAX)).unwrap_or(text);
+    let Some(at) = memchr::memmem::find(near, b"\"{\"\"") else { return false };
+    let (before, cell) = near.split_at(at);
     // In the first row, and the cells before it are plain.
-    line.get(..at).is_some_and(|before| before.iter().all(|byte| byte.is_ascii_alphanumeric() || b"\",;|\t -:._+/".contains(byte)))
+    let is_plain = before.iter().all(|byte| byte.is_ascii_alphanumeric() || b"\",;|\t -:._+/".contains(byte));
+    let is_ours = [&b"\"\"eventName\"\""[..], b"\"\"eventVersion\"\"", b"\"\"Records\"\"", b"\"\"detail-type\"\""];
+    is_plain && is_ours.iter().any(|key| memchr::memmem::find(cell, key).is_some())
 }
 
 /// How a table is written.

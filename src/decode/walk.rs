@@ -192,7 +192,7 @@ fn describe(text: &[u8], at: usize) -> String {
     }
     match keys.join(", ").as_str() {
         "" => "an empty object".to_owned(),
-        "columns, index, data" => "a table as pandas splits it: write it with orient='records', lines=True".to_owned(),
+        "columns, index, data" | "columns, data, index" => "a table as pandas splits it: write it with orient='records', lines=True".to_owned(),
         keys => format!("an object with {keys}"),
     }
 }

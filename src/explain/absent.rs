@@ -19,7 +19,7 @@ const SIMILAR_MAX: usize = 5;
 pub fn no_repository(case: Case<'_>) -> Verdict {
     let elsewhere = elsewhere(case);
     let mut verdict = case.blank(if elsewhere.is_some() { Cause::NeverPushedHere } else { Cause::Unknown });
-    let seen = case.history.repositories_seen();
+    let seen = &case.history.repositories_seen();
     let (text, advice) = match &case.question.about {
         About::Reference(wanted) => mismatch(wanted, seen),
         About::Name { repository, .. } => match &case.question.registry {

@@ -1,19 +1,22 @@
 //! Whether a lake is as it was written: every byte of every file that counts is read and compared with its checksum.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::LakeError;
-use super::disk::{Disk, LocalDisk, Lock, read};
+use super::commit::far;
+use super::disk::{Disk, FarDisk, LocalDisk, Lock, read};
 use super::guard::guarded;
 use super::layout::{self, MANIFESTS, OBJECTS, READERS};
 use super::manifest::{Damage, FileEntry, Loaded, Manifest, Segment, VERSION};
 use super::objects;
 use super::parquet::Reader;
-use super::read::is_lake;
+use super::read::{is_lake, is_lake_in};
 use super::rebuild::Records;
+use crate::source::store::ObjectStore;
 
 /// What a check has found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub struct Report {
     pub bytes: u64,
     /// Files without checksums, written by an earlier version: what can be told of these is that they can be read.
     pub without_checksums: u64,
+    /// Events that a repair took over from such files as they were: whether they were damaged before cannot be told.
+    pub taken_over: u64,
     /// What is not as it was written, or not there.
     pub damaged: Vec<Damage>,
     /// Files that look like the lake's own, and do not count: `tagfall` does not read them, other tools may.
@@ -50,9 +55,25 @@ pub fn check(lake: &Path) -> Result<Report, LakeError> {
         return Err(LakeError::NotALake { folder: lake.to_path_buf() });
     }
     let disk = LocalDisk::open(lake).map_err(|error| LakeError::io(lake, error))?;
+    check_on(&disk)
+}
+
+/// The same for a lake in S3.
+///
+/// # Errors
+/// There is no lake, or none of its manifests can be read.
+pub fn check_in(store: Arc<dyn ObjectStore>) -> Result<Report, LakeError> {
+    let folder = PathBuf::from(store.address(""));
+    if !is_lake_in(&*store).map_err(|error| LakeError::io(&folder, error))? {
+        return Err(LakeError::NotALake { folder });
+    }
+    check_on(&FarDisk::new(store))
+}
+
+fn check_on(disk: &dyn Disk) -> Result<Report, LakeError> {
     let _reading = disk.lock(READERS.as_ref(), Lock::Shared).ok().flatten();
-    let Loaded { manifest, damage } = Manifest::load(&disk)?;
-    let mut report = examine(&disk, &manifest).report;
+    let Loaded { manifest, damage } = Manifest::load(disk)?;
+    let mut report = examine(disk, &manifest).report;
     report.damaged.splice(0..0, damage);
     report.damaged.extend(manifest.lost.iter().map(super::manifest::Lost::damage));
     Ok(report)
@@ -67,6 +88,7 @@ pub(super) fn examine(disk: &dyn Disk, manifest: &Manifest) -> Examined {
         events: rows,
         bytes: manifest.files.iter().map(|entry| entry.bytes).sum(),
         strays: strays(disk, manifest),
+        taken_over: manifest.events_taken_over(),
         ..Report::default()
     };
     let (mut files, mut unsealed) = (Vec::new(), Vec::new());
@@ -111,9 +133,12 @@ fn copies(disk: &dyn Disk, manifest: &Manifest) -> Vec<Damage> {
 
 /// Files under names as the lake gives them, in folders that it uses, which its manifest does not name.
 fn strays(disk: &dyn Disk, manifest: &Manifest) -> Vec<String> {
-    let named: BTreeSet<_> =
+    let mut named: BTreeSet<_> =
         manifest.files.iter().map(FileEntry::path).chain(manifest.segments.iter().map(|one| layout::objects(&one.name))).collect();
-    let folders: BTreeSet<_> = manifest.files.iter().map(|entry| entry.partition.folder()).chain([OBJECTS.into()]).collect();
+    // In S3 what a commit has replaced stays where it was, and is no stray.
+    named.extend(disk.far().map(far::journaled).unwrap_or_default());
+    let folder = |entry: &FileEntry| entry.path().parent().map(Path::to_path_buf);
+    let folders: BTreeSet<_> = manifest.files.iter().filter_map(folder).chain([OBJECTS.into()]).collect();
     let inside = |folder: &std::path::PathBuf| {
         let names = disk.names(folder).unwrap_or_default().into_iter().filter(|name| layout::is_rows(name) || layout::is_segment(name));
         names.map(|name| folder.join(name)).collect::<Vec<_>>()

@@ -7,9 +7,10 @@
 //! 5. Replaced files are put aside, for readers that began before; the journal goes.
 //!
 //! Whoever opens the lake for writing looks at the journal first and settles what it names: nothing else in the folders of the
-//! partitions is ever moved or removed. This is the one module that knows the order of such steps. A lake in a store without
-//! renames (S3) has another order: new names at once, and the manifest by a write on the condition of its generation.
+//! partitions is ever moved or removed. This is the one module that knows the order of such steps; in S3, where there are no
+//! renames, it is another one: see [`far`].
 
+pub(super) mod far;
 #[cfg(test)]
 mod tests;
 
@@ -45,7 +46,7 @@ impl Moving {
     }
 
     fn path(&self) -> PathBuf {
-        self.partition.as_ref().map_or_else(|| layout::objects(&self.name), |partition| partition.folder().join(&self.name))
+        self.partition.as_ref().map_or_else(|| layout::objects(&self.name), |partition| layout::rows(partition.folder(), &self.name))
     }
 
     fn is_ours(&self) -> bool {
@@ -71,10 +72,23 @@ impl Journal {
         Self { arriving, leaving }
     }
 
-    fn write(&self, disk: &dyn Disk) -> io::Result<()> {
+    /// Its text, and the checksum that stands before it.
+    fn text(&self) -> io::Result<(Sum, String)> {
         let text = serde_json::to_string(self)?;
         let sum = Sum::of(text.as_bytes());
-        replace(disk, JOURNAL.as_ref(), format!("{sum}\n{text}").as_bytes())?;
+        Ok((sum, format!("{sum}\n{text}")))
+    }
+
+    /// `None` where it is damaged.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let (sum, text) = std::str::from_utf8(bytes).ok()?.split_once('\n')?;
+        let journal: Self = serde_json::from_str(text).ok().filter(|_| Sum::parse(sum) == Some(Sum::of(text.as_bytes())))?;
+        Some(journal).filter(|journal| journal.arriving.iter().chain(&journal.leaving).all(Moving::is_ours))
+    }
+
+    fn write(&self, disk: &dyn Disk) -> io::Result<()> {
+        let (_, text) = self.text()?;
+        replace(disk, JOURNAL.as_ref(), text.as_bytes())?;
         disk.sync_folder(OWN.as_ref())
     }
 
@@ -84,10 +98,7 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             bytes => bytes?,
         };
-        let parts = std::str::from_utf8(&bytes).ok().and_then(|text| text.split_once('\n'));
-        let whole = parts.filter(|(sum, text)| Sum::parse(sum) == Some(Sum::of(text.as_bytes())));
-        let journal: Option<Self> = whole.and_then(|(_, text)| serde_json::from_str(text).ok());
-        Ok(journal.filter(|journal| journal.arriving.iter().chain(&journal.leaving).all(Moving::is_ours)))
+        Ok(Self::parse(&bytes))
     }
 }
 
@@ -98,6 +109,9 @@ fn moving(manifest: &Manifest) -> Vec<Moving> {
 
 /// Makes `next`, whose new files lie in the staging folder, the lake in the place of `present`.
 pub(super) fn publish(disk: &dyn Disk, present: &Manifest, next: &Manifest) -> Result<(), LakeError> {
+    if let Some(disk) = disk.far() {
+        return far::publish(disk, present, next);
+    }
     if disk.has(JOURNAL.as_ref()) {
         settle(disk, present)?;
     }
@@ -205,6 +219,9 @@ pub(super) fn previous(disk: &dyn Disk) -> Manifest {
 /// Brings a lake that was just opened for writing into order: what a commit that did not end has left, files that were being
 /// made, replaced files that the manifest names after all, and the copy of the manifest.
 pub(super) fn recover(disk: &dyn Disk, manifest: &Manifest) -> Result<(), LakeError> {
+    if let Some(disk) = disk.far() {
+        return far::recover(disk, manifest);
+    }
     settle(disk, manifest)?;
     let io = |error| LakeError::io(OWN.as_ref(), error);
     sweep(disk).map_err(io)?;
@@ -253,7 +270,8 @@ fn sync_up(disk: &dyn Disk, folders: &BTreeSet<PathBuf>) -> Result<(), LakeError
     sync_all(&Vec::from_iter(all), disk.synced_together(), |folder| disk.sync_folder(folder))
 }
 
-fn sync_all<P: AsRef<Path> + Sync>(paths: &[P], together: usize, sync: impl Fn(&Path) -> io::Result<()> + Sync) -> Result<(), LakeError> {
+/// Does something to each of many files, some at the same time.
+pub(super) fn sync_all<P: AsRef<Path> + Sync>(paths: &[P], together: usize, sync: impl Fn(&Path) -> io::Result<()> + Sync) -> Result<(), LakeError> {
     let next = AtomicUsize::new(0);
     let work = || {
         while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)).map(AsRef::as_ref) {
@@ -267,7 +285,7 @@ fn sync_all<P: AsRef<Path> + Sync>(paths: &[P], together: usize, sync: impl Fn(&
     }
     std::thread::scope(|scope| {
         let others: Vec<_> = (1..together).map_while(|_| std::thread::Builder::new().spawn_scoped(scope, work).ok()).collect();
-        let lost = || Err(LakeError::io(Path::new("the disk"), "a thread that was to bring files down to it ended"));
+        let lost = || Err(LakeError::io(Path::new("the lake"), "a thread that was to bring files there ended"));
         others.into_iter().map(|other| other.join().unwrap_or_else(|_| lost())).fold(work(), Result::and)
     })
 }

@@ -3,6 +3,7 @@
 //! Paths are relative to the lake. What makes a commit last, and in which order, is said in [`super::commit`]; here stands only
 //! what each call does. Tests put a disk in its place that forgets, tears and refuses (`sim`).
 
+mod far;
 mod local;
 #[cfg(test)]
 pub(super) mod sim;
@@ -10,9 +11,18 @@ pub(super) mod sim;
 use std::any::Any;
 use std::fmt;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::Path;
 
+pub(super) use far::FarDisk;
+#[cfg(test)]
+pub(super) use far::sim as far_sim;
 pub(super) use local::LocalDisk;
+
+use super::layout;
+
+/// Bytes of a file that are copied at a time.
+const ADOPTED_BYTES: u64 = 1 << 20;
 
 /// Files in folders, written whole and renamed. Every call may fail; what it did until then may be done or not.
 pub(super) trait Disk: Send + Sync + fmt::Debug {
@@ -40,6 +50,37 @@ pub(super) trait Disk: Send + Sync + fmt::Debug {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Stored>>;
 
+    /// Opens a file that has, or is to have, so many bytes: where asking for its size is a request, it is not asked for.
+    fn open_sized(&self, path: &Path, _bytes: u64) -> io::Result<Box<dyn Stored>> {
+        self.open(path)
+    }
+
+    /// The name that a new file keeps, now that it is whole. It lies in the staging folder under `name`, and then under this one.
+    fn settled(&self, name: String) -> io::Result<String> {
+        Ok(name)
+    }
+
+    /// Brings a file of another lake, which lies in this one at `from` and is called `its_name` there, into the staging folder, for
+    /// `name`; the name that it keeps.
+    fn adopt(&self, from: &Path, _its_name: &str, name: String) -> io::Result<String> {
+        let (file, mut out) = (self.open(from)?, self.create(&layout::staged(&name))?);
+        let (mut at, mut stretch) = (0, Vec::new());
+        while at < file.size() {
+            let length = ADOPTED_BYTES.min(file.size() - at);
+            stretch.resize(usize::try_from(length).map_err(io::Error::other)?, 0);
+            file.read_at(at, &mut stretch)?;
+            out.write_all(&stretch)?;
+            at += length;
+        }
+        out.flush()?;
+        Ok(name)
+    }
+
+    /// The same place, where it is one in S3: there a commit has another order.
+    fn far(&self) -> Option<&FarDisk> {
+        None
+    }
+
     /// Whether anything has this name, even a link to nowhere.
     fn has(&self, path: &Path) -> bool;
 
@@ -66,12 +107,30 @@ pub(super) trait Stored: Send + Sync {
 
     /// Fills `bytes` with those that begin at `at`.
     fn read_at(&self, at: u64, bytes: &mut [u8]) -> io::Result<()>;
+
+    /// Whether each reading is a request to somewhere else: what is to be read is told before, by [`Self::expect`].
+    fn is_far(&self) -> bool {
+        false
+    }
+
+    /// These parts, in order, are read next.
+    fn expect(&self, _parts: &[Range<u64>]) {}
+}
+
+/// What is read as a whole is a manifest, a journal, or what became of objects, and never nearly as large.
+const WHOLE_BYTES_MAX: u64 = 4 << 30;
+
+fn too_large() -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than such a file of a lake can be")
 }
 
 /// All of a file.
 pub(super) fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     let file = disk.open(path)?;
-    let mut bytes = vec![0; usize::try_from(file.size()).map_err(io::Error::other)?];
+    let size = usize::try_from(file.size()).ok().filter(|size| *size as u64 <= WHOLE_BYTES_MAX).ok_or_else(too_large)?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size).map_err(|_| too_large())?;
+    bytes.resize(size, 0);
     file.read_at(0, &mut bytes)?;
     Ok(bytes)
 }

@@ -3,12 +3,36 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+/// So many missing shards are named.
+const SHARDS_NAMED_MAX: usize = 20;
+
 /// What went wrong. What was committed before stands as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LakeError {
     /// Another run writes to it.
     Busy {
         lake: PathBuf,
+    },
+    /// Another run has committed to it since this one began: a lake in S3 has no lock.
+    Overtaken {
+        lake: PathBuf,
+    },
+    /// A server that writes whatever the condition says: it cannot keep two runs from each other.
+    Unconditional {
+        lake: PathBuf,
+    },
+    /// No shard of a plan is staged in it.
+    NothingStaged {
+        lake: PathBuf,
+    },
+    /// Shards of more than one plan are staged, and none is named.
+    SeveralPlans {
+        plans: Vec<String>,
+    },
+    /// Not all shards of the plan are staged.
+    ShardsMissing {
+        missing: Vec<u32>,
+        shards: u32,
     },
     /// A folder with something else in it.
     NotALake {
@@ -47,6 +71,17 @@ impl fmt::Display for LakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Busy { lake } => write!(f, "{}: another run is writing to this lake", lake.display()),
+            Self::Overtaken { lake } => write!(f, "{}: another run has committed to this lake since this one began", lake.display()),
+            Self::Unconditional { lake } => {
+                write!(f, "{}: this S3 server does not keep to If-None-Match and If-Match: two runs would overwrite each other", lake.display())
+            }
+            Self::NothingStaged { lake } => write!(f, "{}: no shard of a plan is staged there", lake.display()),
+            Self::SeveralPlans { plans } => write!(f, "shards of {} plans are staged: {}", plans.len(), plans.join(", ")),
+            Self::ShardsMissing { missing, shards } => {
+                let named: Vec<String> = missing.iter().take(SHARDS_NAMED_MAX).map(u32::to_string).collect();
+                let more = if missing.len() > SHARDS_NAMED_MAX { ", …" } else { "" };
+                write!(f, "{} of {shards} shards are missing: {}{more}", missing.len(), named.join(", "))
+            }
             Self::NotALake { folder } => write!(f, "{}: a folder that is not empty, and no lake", folder.display()),
             Self::OtherSelection { kept, asked } => write!(f, "the lake keeps {}, and not {}", services(kept), services(asked)),
             Self::Version { found } => write!(f, "the lake was written by a later version (format {found})"),

@@ -6,23 +6,24 @@
 //!
 //! - `limits`: how much memory a run takes;
 //! - `collector`: a worker's part; `flow`: whose turn it is; `publish`: what a commit is made of; `repair`: what is
-//!   damaged is read again.
+//!   damaged is read again; `shards`: what many machines stage, and one publishes.
 
 mod collector;
 mod flow;
 mod limits;
 mod publish;
 mod repair;
+mod shards;
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use super::LakeError;
 use super::commit;
-use super::disk::{Disk, Held, LocalDisk, Lock};
+use super::disk::{Disk, FarDisk, Held, LocalDisk, Lock};
 use super::layout::{OWN, WRITER};
 use super::manifest::{Damage, Loaded, Manifest};
 use super::merge::Present;
@@ -30,10 +31,12 @@ use super::objects::{self, KnownObjects};
 use super::partition::Partition;
 use crate::model::Coverage;
 use crate::source::Known;
+use crate::source::store::ObjectStore;
 use publish::State;
 
 pub use collector::Collector;
 pub use limits::{Limits, MEMORY_BYTES_DEFAULT};
+pub use shards::{Attempt, Days, PlanName, Published, merge_days, publish_shards};
 
 /// What a run has done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,6 +51,8 @@ pub struct Summary {
     pub objects_held_back: u64,
     /// Files of the lake that are damaged.
     pub damaged: Vec<Damage>,
+    /// Events of files without checksums that a repair took over as they were, for want of an archive.
+    pub events_taken_over: u64,
     /// Files whose events, or objects, are all there again; of a repair alone.
     pub repaired: Vec<String>,
     /// Events that are new in the lake.
@@ -89,6 +94,15 @@ impl Ingest {
         fs::create_dir_all(lake).map_err(|error| LakeError::io(lake, error))?;
         let disk = LocalDisk::open(lake).map_err(|error| LakeError::io(lake, error))?;
         Self::open_on(Arc::new(disk), lake, Some(select), limits)
+    }
+
+    /// The same for a lake in S3. Two runs may be at it at the same time: the one that commits second is refused.
+    ///
+    /// # Errors
+    /// It keeps other services; the service refuses.
+    pub fn open_in(store: Arc<dyn ObjectStore>, select: &[String], limits: Limits) -> Result<Self, LakeError> {
+        let lake = PathBuf::from(store.address(""));
+        Self::open_on(Arc::new(FarDisk::new(store)), &lake, Some(select), limits)
     }
 
     /// The same for a lake on this disk. `lake` is what errors name; `select`: `None` for what it keeps already.
@@ -162,6 +176,11 @@ impl Ingest {
     pub fn finish(self, complete: bool) -> Result<Summary, LakeError> {
         let state = self.lock_state();
         let mut state = self.close(state);
+        if state.failure.is_none()
+            && let Err(failure) = state.take_over(&*self.disk, self.limits)
+        {
+            state.failure = Some(failure);
+        }
         if complete {
             state.unread_before.clear();
         }

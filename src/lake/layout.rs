@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::checksum::Sum;
+
 /// The lake's own folder; its name keeps readers of Hive partitions out.
 pub(super) const OWN: &str = "_tagfall";
 
@@ -14,6 +16,12 @@ pub(super) const OBJECTS: &str = "_tagfall/objects";
 pub(super) const REPLACED: &str = "_tagfall/replaced";
 /// What a commit is about to move.
 pub(super) const JOURNAL: &str = "_tagfall/commit.json";
+/// In S3: what each commit has brought and replaced, until that is settled.
+pub(super) const COMMITS: &str = "_tagfall/commits";
+/// In S3: files of rows. Whoever finds files by listing does not find them, and reads no row twice while they change.
+pub(super) const PARTS: &str = "_tagfall/parts";
+/// In S3: which of them count, one text for each partition, for readers of Hive's lists of links.
+pub(super) const LISTS: &str = "_tagfall/hive";
 /// Held by the one who writes.
 pub(super) const WRITER: &str = "_tagfall/lock";
 /// Held by all who read; who has it alone may take replaced files away.
@@ -39,20 +47,62 @@ pub(super) fn name_before(replaced: &str) -> Option<&str> {
     replaced.strip_suffix(OLD).filter(|name| is_rows(name) || is_segment(name))
 }
 
-/// `000001-00001.parquet`, `000001-00001.rows`: a file of rows.
+/// `000001-00001.parquet`, `000001-00001.rows`: a file of rows; in S3 with what is in it as its number.
 pub(super) fn is_rows(name: &str) -> bool {
     let Some((stem, "parquet" | "rows")) = name.rsplit_once('.') else { return false };
-    stem.split_once('-').is_some_and(|(generation, number)| is_number(generation, 6) && is_number(number, 5))
+    stem.split_once('-').is_some_and(|(generation, number)| is_number(generation, 6) && (is_number(number, 5) || is_content(number)))
 }
 
-/// `000001.ndjson.gz`: what became of the objects of one commit.
+/// `000001.ndjson.gz`: what became of the objects of one commit; in S3 `000001-0123….ndjson.gz`.
 pub(super) fn is_segment(name: &str) -> bool {
-    name.strip_suffix(".ndjson.gz").is_some_and(|generation| is_number(generation, 6))
+    let Some(stem) = name.strip_suffix(".ndjson.gz") else { return false };
+    is_number(stem, 6) || stem.split_once('-').is_some_and(|(generation, content)| is_number(generation, 6) && is_content(content))
+}
+
+/// Whether a name tells what is in the file.
+pub(super) fn is_part(name: &str) -> bool {
+    let content = name.split_once('-').and_then(|(_, rest)| rest.split_once('.')).map(|(content, _)| content);
+    content.is_some_and(is_content) && (is_rows(name) || is_segment(name))
+}
+
+/// The name that tells what is in a file, for one that was made under `name`; `None` where that is no name of a lake's.
+pub(super) fn part_name(name: &str, content: u128) -> Option<String> {
+    let (stem, end) = name.split_once('.').filter(|_| is_rows(name) || is_segment(name))?;
+    let generation = stem.split_once('-').map_or(stem, |(generation, _)| generation);
+    Some(format!("{generation}-{content:032x}.{end}"))
+}
+
+/// What is in a file, where its name tells.
+pub(super) fn content(name: &str) -> Option<u128> {
+    let content = name.split_once('-')?.1.split_once('.')?.0;
+    u128::from_str_radix(content, 16).ok().filter(|_| is_part(name))
+}
+
+/// Where a file of rows lies whose partition has this folder.
+pub(super) fn rows(folder: PathBuf, name: &str) -> PathBuf {
+    let path = folder.join(name);
+    if is_part(name) && !folder.starts_with(OWN) { Path::new(PARTS).join(path) } else { path }
+}
+
+/// In S3: the journal of a commit that makes this generation.
+pub(super) fn commit(generation: u64, sum: &str) -> PathBuf {
+    Path::new(COMMITS).join(format!("{generation:06}-{sum}.json"))
+}
+
+/// The generation of such a journal.
+pub(super) fn commit_generation(name: &str) -> Option<u64> {
+    let (generation, sum) = name.strip_suffix(".json")?.split_once('-')?;
+    generation.parse().ok().filter(|_| is_number(generation, 6) && Sum::parse(sum).is_some())
 }
 
 /// `7.rows`: rows that wait.
 pub(super) fn is_spill(name: &str) -> bool {
     name.strip_suffix(".rows").is_some_and(|number| is_number(number, 1))
+}
+
+/// 128 bits in hex digits.
+fn is_content(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn is_number(text: &str, digits_min: usize) -> bool {
@@ -72,6 +122,14 @@ mod tests {
             assert!(!is_rows(name) && !is_segment(name) && !is_spill(name), "{name}");
         }
         assert!(!is_segment("../000001.ndjson.gz") && !is_segment("000001.gz") && !is_spill(".rows"));
+        let part = part_name("000007-00001.parquet", 0xab).unwrap_or_default();
+        assert_eq!(part, "000007-000000000000000000000000000000ab.parquet");
+        assert!(is_part(&part) && is_rows(&part) && !is_part("000001-00001.parquet") && !is_part("000001.ndjson.gz"));
+        let segment = part_name("000007.ndjson.gz", 1).unwrap_or_default();
+        assert!(is_part(&segment) && is_segment(&segment) && !is_rows(&segment), "{segment}");
+        assert_eq!(part_name("../000001-00001.parquet", 1), None);
+        assert_eq!(rows("account=1".into(), &part), Path::new("_tagfall/parts/account=1").join(&part));
+        assert_eq!((commit_generation("000007-0123456789abcdef.json"), commit_generation("../7-0123456789abcdef.json")), (Some(7), None));
         assert_eq!((name_before("000001-00001.parquet.old"), name_before("mine.old")), (Some("000001-00001.parquet"), None));
     }
 }

@@ -46,6 +46,26 @@ pub(super) struct Manifest {
     /// What was damaged and could not be read again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<Lost>,
+    /// Events that came from files without checksums, and were not read again: whether they were damaged before nobody can tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken_over: Vec<TakenOver>,
+    /// Plans that were published of late.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plans: Vec<String>,
+}
+
+/// Events of a partition that were taken over as they were.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct TakenOver {
+    #[serde(flatten)]
+    pub partition: Partition,
+    pub events: u64,
+}
+
+impl Manifest {
+    pub(super) fn events_taken_over(&self) -> u64 {
+        self.taken_over.iter().map(|taken| taken.events).sum()
+    }
 }
 
 /// A file that counts.
@@ -78,7 +98,7 @@ pub(super) struct Tail {
 impl FileEntry {
     /// Relative to the lake.
     pub(super) fn path(&self) -> PathBuf {
-        self.partition.folder().join(&self.name)
+        layout::rows(self.partition.folder(), &self.name)
     }
 }
 
@@ -202,7 +222,7 @@ impl Manifest {
         }
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self, Unusable> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Unusable> {
         let damaged = |reason: &str| Unusable::Damaged(reason.to_owned());
         let text = std::str::from_utf8(bytes).map_err(|_| damaged("the manifest is damaged: it is no text"))?;
         let sealed = sealed(text);

@@ -152,6 +152,7 @@ impl Work<'_> {
             let path = layout::staged(&name);
             let out = self.disk.create(&path).map_err(|error| LakeError::io(&path, error))?;
             let written = write(out, &path, rows, part.clone())?;
+            let name = self.disk.settled(name).map_err(|error| LakeError::io(&path, error))?;
             let time = |row| rows.time(row).unwrap_or(0);
             let entry = FileEntry {
                 name,

@@ -85,12 +85,12 @@ pub(super) fn add(
         return Ok(segments);
     }
     let last = if segments.len() < SEGMENTS_MAX { None } else { latest(disk, &segments) };
-    let mut seal = match &last {
-        None => write_segment(disk, &name, |add| objects.iter().try_for_each(add))?,
+    let (name, mut seal) = match &last {
+        None => write_segment(disk, name, |add| objects.iter().try_for_each(add))?,
         Some(last) => {
             let fresh: HashSet<u128> = objects.iter().map(ObjectState::key).collect();
             let stands = |at: u64, object: &ObjectState| last.get(&object.key()) == Some(&at) && !fresh.contains(&object.key());
-            write_segment(disk, &name, |add| {
+            write_segment(disk, name, |add| {
                 each_line(disk, &segments, &mut |at, object| if stands(at, &object) { add(&object) } else { Ok(()) })?;
                 objects.iter().try_for_each(add)
             })?
@@ -106,8 +106,9 @@ pub(super) fn add(
 
 type Add<'a> = dyn FnMut(&ObjectState) -> Result<(), LakeError> + 'a;
 
-fn write_segment(disk: &dyn Disk, name: &str, fill: impl FnOnce(&mut Add<'_>) -> Result<(), LakeError>) -> Result<Seal, LakeError> {
-    let path = layout::staged(name);
+/// Writes a segment into the staging folder; its name, and what it is to be.
+fn write_segment(disk: &dyn Disk, name: String, fill: impl FnOnce(&mut Add<'_>) -> Result<(), LakeError>) -> Result<(String, Seal), LakeError> {
+    let path = layout::staged(&name);
     let io = |error: io::Error| LakeError::io(&path, error);
     let (cuts, mut objects) = (Cuts::default(), 0);
     let mut out = GzEncoder::new(Summing::new(disk.create(&path).map_err(io)?, &cuts), Compression::fast());
@@ -119,14 +120,15 @@ fn write_segment(disk: &dyn Disk, name: &str, fill: impl FnOnce(&mut Add<'_>) ->
     out.finish().and_then(|mut file| file.flush()).map_err(io)?;
     cuts.cut();
     let whole = cuts.take().pop().ok_or_else(|| LakeError::io(&path, "nothing was written"))?;
-    Ok(Seal { bytes: whole.bytes, objects, fresh: None, checksum: whole.sum })
+    let name = disk.settled(name).map_err(io)?;
+    Ok((name, Seal { bytes: whole.bytes, objects, fresh: None, checksum: whole.sum }))
 }
 
 /// Opens a segment that is as it was written.
 fn open(disk: &dyn Disk, segment: &Segment) -> Result<Box<dyn Stored>, LakeError> {
     let path = layout::objects(&segment.name);
     let failed = |reason: &dyn std::fmt::Display| LakeError::io(&path, reason);
-    let file = open_kept(disk, &path, &segment.name).map_err(|error| failed(&error))?;
+    let file = open_kept(disk, &path, &segment.name, None).map_err(|error| failed(&error))?;
     let Some(seal) = segment.seal else { return Ok(file) };
     if file.size() != seal.bytes {
         return Err(failed(&format!("damaged: it has {} bytes, and had {}", file.size(), seal.bytes)));
@@ -141,9 +143,9 @@ fn open(disk: &dyn Disk, segment: &Segment) -> Result<Box<dyn Stored>, LakeError
     }
 }
 
-/// A file in its place or, where a commit has replaced it meanwhile, where it waits for readers like us.
-pub(super) fn open_kept(disk: &dyn Disk, path: &Path, name: &str) -> io::Result<Box<dyn Stored>> {
-    match disk.open(path) {
+/// A file, which has so many `bytes` where that is known, in its place or, where a commit has replaced it meanwhile, where it waits for readers like us.
+pub(super) fn open_kept(disk: &dyn Disk, path: &Path, name: &str, bytes: Option<u64>) -> io::Result<Box<dyn Stored>> {
+    match bytes.map_or_else(|| disk.open(path), |bytes| disk.open_sized(path, bytes)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => disk.open(&layout::replaced(name)).map_err(|_| error),
         opened => opened,
     }

@@ -82,7 +82,7 @@ impl Reader {
     /// Opens a file of a lake, which is to be what its entry in the manifest says.
     pub(super) fn of(disk: &dyn Disk, entry: &FileEntry) -> Result<Self, LakeError> {
         let path = entry.path();
-        let file = open_kept(disk, &path, &entry.name).map_err(|error| LakeError::io(&path, error))?;
+        let file = open_kept(disk, &path, &entry.name, Some(entry.bytes)).map_err(|error| LakeError::io(&path, error))?;
         Self::open(file, &path, entry)
     }
 
@@ -128,6 +128,7 @@ impl Reader {
         if magic != MAGIC || self.starts.first() != Some(&(MAGIC.len() as u64)) {
             return Err(self.error("damaged: it does not begin as it should"));
         }
+        self.expect(0..self.starts.len().saturating_sub(1));
         (0..self.sums.len()).try_for_each(|chunk| self.chunk(chunk).map(drop)).map_err(|error| self.error(error))?;
         Ok(!self.sums.is_empty())
     }
@@ -158,6 +159,9 @@ impl Reader {
                 &all
             }
         };
+        if self.file.is_far() {
+            self.expect(columns.iter().flat_map(|wanted| self.chunks(group, wanted)).filter_map(|chunk| self.place(chunk)));
+        }
         let frame = || {
             let height = self.height(group);
             let columns = columns.iter().map(|wanted| self.column(group, wanted, mask)).collect::<PolarsResult<Vec<Column>>>()?;
@@ -218,18 +222,39 @@ impl Reader {
         let missing = || polars_err!(ColumnNotFound: "{}", wanted.name);
         let field = self.schema.get(wanted.name).ok_or_else(missing)?;
         let field = Field { dtype: wanted.dtype(&field.dtype, &mut Vec::new()), ..field.clone() };
-        let chunks = self.metadata.row_groups.get(group).and_then(|group| group.columns_under_root_iter(wanted.name)).ok_or_else(missing)?;
         let (mut pages, mut types) = (Vec::new(), Vec::new());
-        for chunk in chunks {
-            let path: Vec<&str> = chunk.descriptor().path_in_schema.iter().skip(1).map(|name| name.as_str()).collect();
-            if wanted.reaches(&path) {
-                pages.push(self.pages(chunk)?);
-                types.push(&chunk.descriptor().descriptor.primitive_type);
-            }
+        for chunk in self.chunks(group, wanted) {
+            pages.push(self.pages(chunk)?);
+            types.push(&chunk.descriptor().descriptor.primitive_type);
+        }
+        if self.metadata.row_groups.get(group).is_none() {
+            return Err(missing());
         }
         let filter = mask.map(|mask| Filter::Mask(mask.clone()));
         let (arrays, _) = column_iter_to_arrays(pages, types, field.clone(), filter)?;
         Ok(Series::try_from((&field, arrays))?.rechunk().into())
+    }
+
+    /// The column chunks of what is asked for of a column.
+    fn chunks<'r>(&'r self, group: usize, wanted: &'r Wanted<'_>) -> impl Iterator<Item = &'r ColumnChunkMetadata> {
+        let chunks = self.metadata.row_groups.get(group).and_then(|group| group.columns_under_root_iter(wanted.name));
+        chunks.into_iter().flatten().filter(|chunk| {
+            let path: Vec<&str> = chunk.descriptor().path_in_schema.iter().skip(1).map(|name| name.as_str()).collect();
+            wanted.reaches(&path)
+        })
+    }
+
+    /// Which chunk of the file it is.
+    fn place(&self, chunk: &ColumnChunkMetadata) -> Option<usize> {
+        self.starts.binary_search(&chunk.byte_range().start).ok()
+    }
+
+    /// Tells a file that is elsewhere which chunks are read next.
+    fn expect(&self, chunks: impl Iterator<Item = usize>) {
+        let parts = chunks.filter_map(|at| self.starts.get(at).zip(self.starts.get(at + 1)).map(|(start, end)| *start..*end));
+        let mut parts: Vec<Range<u64>> = parts.collect();
+        parts.sort_unstable_by_key(|part| part.start);
+        self.file.expect(&parts);
     }
 
     fn pages(&self, chunk: &ColumnChunkMetadata) -> PolarsResult<BasicDecompressor> {

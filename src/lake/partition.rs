@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::Timestamp;
 
 /// What Hive calls the partition of rows without a value.
-const NO_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
+pub(super) const NO_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
 /// Longer values are hostile; they go where no value is.
 const VALUE_BYTES_MAX: usize = 64;
 

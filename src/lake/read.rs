@@ -14,7 +14,7 @@ use polars::prelude::{DataFrame, NamedFrom, PolarsResult, Series};
 use polars_arrow::bitmap::Bitmap;
 
 use super::LakeError;
-use super::disk::{Disk, Held, LocalDisk, Lock};
+use super::disk::{Disk, FarDisk, Held, LocalDisk, Lock};
 use super::guard::guarded;
 use super::layout::{MANIFESTS, READERS};
 use super::manifest::{Damage, FileEntry, Loaded, Manifest};
@@ -25,6 +25,7 @@ use super::portion::{Address, Portion};
 use super::rebuild::Records;
 use crate::model::{Coverage, Filter, ReadFailure, Timestamp, plural_verb};
 use crate::source::layout::{Days, Level, Place, Seen, Selection};
+use crate::source::store::{ObjectStore, StoreError};
 use crate::source::{Delivery, Feed, Listed, Pruned, Shelf, Shelved};
 use crate::tables::cloudtrail::{ORIGINS, Origin};
 use crate::tables::{Asked, Rows};
@@ -32,6 +33,14 @@ use crate::tables::{Asked, Rows};
 /// Whether a lake is at `path`.
 pub fn is_lake(path: &Path) -> bool {
     MANIFESTS.iter().any(|name| path.join(name).is_file())
+}
+
+/// Whether a lake is in this place of S3.
+///
+/// # Errors
+/// The place may not be listed, or the service cannot be asked.
+pub fn is_lake_in(store: &dyn ObjectStore) -> Result<bool, StoreError> {
+    Ok(store.list("_tagfall/manifest")?.iter().any(|key| MANIFESTS.contains(&key.as_str())))
 }
 
 /// A lake, read once.
@@ -57,6 +66,14 @@ impl LakeFeed {
     pub fn open(lake: &Path, filter: &Filter) -> Result<Self, LakeError> {
         let disk = LocalDisk::open(lake).map_err(|error| LakeError::io(lake, error))?;
         Self::open_on(Arc::new(disk), filter)
+    }
+
+    /// The same for a lake in S3.
+    ///
+    /// # Errors
+    /// The manifest cannot be read.
+    pub fn open_in(store: Arc<dyn ObjectStore>, filter: &Filter) -> Result<Self, LakeError> {
+        Self::open_on(Arc::new(FarDisk::new(store)), filter)
     }
 
     /// The same for a lake on this disk.
@@ -174,13 +191,16 @@ impl LakeFeed {
     /// A file without checksums may be damaged, and nobody could tell.
     fn warning(&self) -> Option<String> {
         let unsealed = self.files.iter().filter(|file| file.tail.is_none()).count();
-        (unsealed > 0).then(|| {
-            format!(
-                "{} written by an earlier version and without checksums: damage there cannot be told. Ingest the \
-                 archives into a new lake, or, where you trust these files, let `tagfall lake repair` write them anew.",
-                plural_verb(unsealed as u64, "file", ["of a lake was", "of a lake were"]),
-            )
-        })
+        let taken_over = self.manifest.events_taken_over();
+        if unsealed == 0 && taken_over == 0 {
+            return None;
+        }
+        let what = if unsealed > 0 {
+            plural_verb(unsealed as u64, "file", ["of a lake was", "of a lake were"]) + " written by an earlier version and without checksums"
+        } else {
+            plural_verb(taken_over, "event", ["of a lake was", "of a lake were"]) + " taken over from files of an earlier version without checksums"
+        };
+        Some(format!("{what}: damage there cannot be told. `tagfall lake repair LAKE SOURCE…` reads them again from the archives."))
     }
 
     fn fail(&self, file: &FileEntry, error: &LakeError) {

@@ -74,6 +74,24 @@ impl Piece {
         self.bytes.is_empty()
     }
 
+    /// How many rows there are.
+    pub(super) fn len(&self) -> u64 {
+        self.starts.len() as u64
+    }
+
+    /// The rows of some objects.
+    pub(super) fn where_object(self, keep: impl Fn(&[u8]) -> bool) -> Self {
+        let mut kept = Self::with_room(self.bytes.len());
+        for start in &self.starts {
+            let row = self.bytes.get(start.at as usize..).and_then(|rest| rest.get(..start.length as usize)).unwrap_or_default();
+            if row::head_of(row).is_some_and(|head| keep(head.object)) {
+                kept.starts.push(Start { at: offset(kept.bytes.len()), ..*start });
+                kept.bytes.extend_from_slice(row);
+            }
+        }
+        kept
+    }
+
     /// Bytes of rows that it has memory for.
     #[cfg(test)]
     pub(super) fn room(&self) -> usize {

@@ -20,6 +20,11 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Nothing is left out by it.
+    pub fn is_everything(&self) -> bool {
+        self.since.is_none() && self.until.is_none() && self.accounts.is_empty() && self.regions.is_empty() && self.repositories.is_empty()
+    }
+
     /// Whether an event at `time` is asked for.
     pub fn admits_time(&self, time: Timestamp) -> bool {
         self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time < until)

@@ -61,6 +61,19 @@ impl Tally {
             (Fetched::OtherKind | Fetched::Known, _) | (Fetched::Whole, Outcome::Skipped(_)) => coverage.objects_skipped += 1,
             (Fetched::Whole, Outcome::Read) => coverage.objects_read += 1,
         }
+        self.bound_failures();
+    }
+}
+
+impl Tally {
+    /// Keeps no more failures than will be listed, once there are several times as many.
+    fn bound_failures(&mut self) {
+        let failures = &mut self.coverage.failures;
+        if failures.len() > 4 * FAILURES_LISTED_MAX {
+            failures.sort_unstable();
+            self.failures_unlisted += (failures.len() - FAILURES_LISTED_MAX) as u64;
+            failures.truncate(FAILURES_LISTED_MAX);
+        }
     }
 }
 

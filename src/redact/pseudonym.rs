@@ -52,6 +52,9 @@ pub struct Key {
     outer: [u8; BLOCK],
 }
 
+/// How ids of findings begin that are counted, and say nothing beyond their run.
+pub const COUNTED: &str = "counted";
+
 /// Block size of SHA-256 in bytes.
 const BLOCK: usize = 64;
 
@@ -91,6 +94,8 @@ pub fn made(kind: Kind, name: &str, number: u64, key: Option<&Key>) -> String {
             Ok(number) => Ipv6Addr::from((0x2001_0db8_u128 << 96) | number).to_string(),
             Err(_) => short(),
         },
+        // No hex digits, so that nobody takes it for an id that is the same in another run.
+        Kind::Finding if hash.is_none() => format!("{COUNTED}{number:09}"),
         Kind::Finding => hex(16),
         Kind::Session if is_hex(name) && name.len() == 32 => hex(32),
         Kind::Session if name.strip_prefix("i-").is_some_and(is_hex) => format!("i-{}", hex(17)),

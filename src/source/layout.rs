@@ -206,6 +206,15 @@ pub fn day_name(day: i32) -> String {
     NaiveDate::from_num_days_from_ce_opt(day).map_or_else(String::new, |date| date.format("%Y-%m-%d").to_string())
 }
 
+/// Folders of a lake in which nothing counts: what is under work, staged by shards, or replaced.
+const UNDER_WORK: [&str; 4] = ["shards", "staging", "spill", "replaced"];
+
+/// Whether a path, or the folder that it names with `/` at its end, is of a lake and does not count.
+pub(super) fn is_under_work(path: &str) -> bool {
+    let mut rest = path.split('/');
+    rest.any(|part| part == "_tagfall") && rest.next().is_some_and(|part| UNDER_WORK.contains(&part))
+}
+
 /// Whether a path relative to the source (a key without the source's folder) can be evidence. Not: dot files and what is in
 /// dot folders, `*.md` (documentation), and S3's folder markers. A file that the user names is read whatever it is called.
 pub fn is_evidence(relative: &str) -> bool {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::folder::Folder;
 use super::layout::{Seen, Selection};
 use super::options::cannot_open;
-use super::{Delivery, Feed, Fetched, Known, Listed, MemberIs, OpenError, Options, Origin, Pruned, Rest};
+use super::{Delivery, Feed, Fetched, Item, Known, Listed, MemberIs, OpenError, Options, Origin, Pruned, Rest};
 
 /// How far the walk may run ahead. Most archives fit, so that the total is known early; the others stay in bounded memory.
 const WALK_AHEAD_MAX: usize = 65_536;
@@ -64,10 +64,19 @@ struct Queue {
 
 impl Local {
     pub(super) fn open(spec: &str, options: &Options, selection: Selection) -> Result<Self, OpenError> {
+        Self::open_with(spec, options, selection, None)
+    }
+
+    /// The same for some of its files, which were listed before.
+    pub(super) fn open_items(spec: &str, items: Vec<Item>, options: &Options, selection: Selection) -> Result<Self, OpenError> {
+        Self::open_with(spec, options, selection, Some(items))
+    }
+
+    fn open_with(spec: &str, options: &Options, selection: Selection, items: Option<Vec<Item>>) -> Result<Self, OpenError> {
         std::fs::read_dir(spec).map_err(|error| cannot_open(spec, &error))?;
         let root = PathBuf::from(spec);
         let shared = Arc::new(Shared::default());
-        let walker = Walker { root: root.clone(), selection: selection.clone(), shared: Arc::clone(&shared) };
+        let walker = Walker { root: root.clone(), selection: selection.clone(), items, shared: Arc::clone(&shared) };
         std::thread::Builder::new()
             .name("walk".to_owned())
             .spawn(move || walker.run())
@@ -157,6 +166,18 @@ impl Shared {
         !self.stopped.load(Ordering::Acquire)
     }
 
+    /// Hands all of it over, until stopped.
+    fn put_all(&self, found: impl Iterator<Item = Found>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        for found in found {
+            batch.push(found);
+            if batch.len() == BATCH && !self.put(&mut batch) {
+                break;
+            }
+        }
+        self.put(&mut batch);
+    }
+
     fn finish(&self) {
         lock(&self.queue).complete = true;
         self.filled.notify_all();
@@ -174,6 +195,8 @@ impl Shared {
 struct Walker {
     root: PathBuf,
     selection: Selection,
+    /// What is to be found; `None`: whatever is there.
+    items: Option<Vec<Item>>,
     shared: Arc<Shared>,
 }
 
@@ -181,14 +204,10 @@ impl Walker {
     fn run(self) {
         // Whatever ends the walk: nobody waits for more of it.
         let _ended = Ended(&self.shared);
-        let mut batch = Vec::with_capacity(BATCH);
-        for found in super::walk::Walk::new(&self.root, &self.selection, &self.shared.seen) {
-            batch.push(found);
-            if batch.len() == BATCH && !self.shared.put(&mut batch) {
-                break;
-            }
+        match self.items {
+            Some(items) => self.shared.put_all(super::inventory::found(&self.root, items)),
+            None => self.shared.put_all(super::walk::Walk::new(&self.root, &self.selection, &self.shared.seen)),
         }
-        self.shared.put(&mut batch);
     }
 }
 

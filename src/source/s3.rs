@@ -7,6 +7,7 @@
 
 mod address;
 mod arrivals;
+mod bucket;
 mod buffers;
 mod connect;
 mod dispatch;
@@ -23,6 +24,7 @@ mod unlisted;
 mod whole;
 
 pub(super) use address::Address;
+pub(super) use bucket::Bucket;
 pub use whole::is_whole_listing;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -37,7 +39,7 @@ use self::list::{Found, Lister};
 use self::session::Session;
 use super::layout::{Seen, Selection};
 use super::local::{lock, prepare};
-use super::{Delivery, FatalError, FatalKind, Feed, Listed, MemberIs, OpenError, Options, Plan, PlanError, Pruned};
+use super::{Delivery, FatalError, FatalKind, Feed, Inventory, Is, Item, Listed, MemberIs, OpenError, Options, Plan, PlanError, Pruned};
 
 /// Pages of keys between listing and fetching. With the 1,000 keys of a page, listing runs at most this far ahead.
 const PAGES_AHEAD_MAX: usize = 16;
@@ -82,7 +84,7 @@ impl Shared {
             label: if options.many { format!("s3://{}/", address.bucket) } else { String::new() },
             address,
             options: options.clone(),
-            arrivals: Arrivals::default(),
+            arrivals: Arrivals::new(options.memory_bytes_max),
             objects: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             listing_complete: AtomicBool::new(false),
@@ -128,7 +130,15 @@ impl S3 {
     pub(super) fn open(spec: &str, address: Address, options: &Options, selection: Selection) -> Result<Self, OpenError> {
         let runtime = runtime(options).map_err(|error| OpenError::Start { address: spec.to_owned(), reason: error.to_string() })?;
         let shared = Arc::new(Shared::new(spec, address, options));
-        runtime.spawn(run(Arc::clone(&shared), selection.clone()));
+        runtime.spawn(run(Arc::clone(&shared), Work::List(selection.clone())));
+        Ok(Self { shared, selection, runtime: Some(runtime) })
+    }
+
+    /// The same for some of its objects, which were listed before.
+    pub(super) fn open_items(spec: &str, address: Address, options: &Options, items: Vec<Item>, selection: Selection) -> Result<Self, OpenError> {
+        let runtime = runtime(options).map_err(|error| OpenError::Start { address: spec.to_owned(), reason: error.to_string() })?;
+        let shared = Arc::new(Shared::new(spec, address, options));
+        runtime.spawn(run(Arc::clone(&shared), Work::Fetch(items)));
         Ok(Self { shared, selection, runtime: Some(runtime) })
     }
 }
@@ -160,11 +170,11 @@ impl Drop for Closed {
 }
 
 /// Lists and fetches until there is no more, something fatal happens, or the feed is stopped.
-async fn run(shared: Arc<Shared>, selection: Selection) {
+async fn run(shared: Arc<Shared>, work: Work) {
     // Whatever ends this: nobody waits for more of it.
     let _closed = Closed(Arc::clone(&shared));
     tokio::select! {
-        result = list_and_fetch(&shared, selection) => match result {
+        result = list_and_fetch(&shared, work) => match result {
             Ok(()) => shared.arrivals.close_after_last(),
             Err(error) => shared.fail(error),
         },
@@ -172,16 +182,43 @@ async fn run(shared: Arc<Shared>, selection: Selection) {
     }
 }
 
-async fn list_and_fetch(shared: &Arc<Shared>, selection: Selection) -> Result<(), FatalError> {
+/// Where the keys come from.
+enum Work {
+    List(Selection),
+    Fetch(Vec<Item>),
+}
+
+async fn list_and_fetch(shared: &Arc<Shared>, work: Work) -> Result<(), FatalError> {
     let connection = Connection::open(&shared.origin, &shared.address, &shared.options).await?;
     let session = Arc::new(Session::new(connection, Arc::clone(shared)));
     let (pages, listed) = mpsc::channel(PAGES_AHEAD_MAX);
-    let lister = Arc::new(Lister::new(Arc::clone(&session), selection, pages));
+    let of_list = Arc::clone(&session);
     let fetching = async {
         shared.turn().await;
         dispatch::run(session, listed).await
     };
-    tokio::try_join!(list::run(lister), fetching).map(|_| ())
+    match work {
+        Work::List(selection) => tokio::try_join!(list::run(Arc::new(Lister::new(of_list, selection, pages))), fetching).map(|_| ()),
+        Work::Fetch(items) => tokio::join!(hand_out(shared, items, pages), fetching).1,
+    }
+}
+
+/// Gives what was listed before to those who fetch.
+async fn hand_out(shared: &Shared, items: Vec<Item>, pages: mpsc::Sender<Vec<Found>>) {
+    shared.objects.store(items.len() as u64, Ordering::Relaxed);
+    shared.bytes.store(items.iter().map(|item| item.size).sum(), Ordering::Relaxed);
+    shared.listing_complete.store(true, Ordering::Release);
+    for item in items {
+        let Item { key, size, etag, is } = item;
+        let found = match is {
+            Is::Object => Found::Object { key, size, etag },
+            Is::OtherKind => Found::OtherKind { key },
+            Is::Unlistable(reason) => Found::Unlistable { prefix: key, reason },
+        };
+        if pages.send(vec![found]).await.is_err() {
+            return;
+        }
+    }
 }
 
 impl Feed for S3 {
@@ -240,22 +277,46 @@ pub(super) fn plan(spec: &str, address: Address, options: &Options, selection: S
 }
 
 async fn count(shared: &Arc<Shared>, selection: Selection) -> Result<Plan, FatalError> {
+    let mut plan = Plan::default();
+    plan.list_requests = list_each(shared, selection, |found| add_to(&mut plan, &found)).await?;
+    plan.pruned = lock(&shared.seen).pruned();
+    Ok(plan)
+}
+
+/// Lists everything; how many requests that took.
+async fn list_each(shared: &Arc<Shared>, selection: Selection, mut each: impl FnMut(Found)) -> Result<u64, FatalError> {
     let connection = Connection::open(&shared.origin, &shared.address, &shared.options).await?;
     let session = Arc::new(Session::new(connection, Arc::clone(shared)));
     let (pages, mut listed) = mpsc::channel(PAGES_AHEAD_MAX);
     let lister = Arc::new(Lister::new(Arc::clone(&session), selection, pages));
-    let counting = async {
-        let mut plan = Plan::default();
+    let taking = async {
         while let Some(page) = listed.recv().await {
-            page.iter().for_each(|found| add_to(&mut plan, found));
+            page.into_iter().for_each(&mut each);
         }
-        plan
     };
-    let (listing, mut plan) = tokio::join!(list::run(lister), counting);
-    listing?;
-    plan.list_requests = session.list_requests();
-    plan.pruned = lock(&shared.seen).pruned();
-    Ok(plan)
+    tokio::join!(list::run(lister), taking).0?;
+    Ok(session.list_requests())
+}
+
+/// Makes the LIST requests of a run, and keeps what they show.
+pub(super) fn inventory(spec: &str, address: Address, options: &Options, selection: Selection) -> Result<Inventory, PlanError> {
+    let start = |error: std::io::Error| PlanError::Open(OpenError::Start { address: spec.to_owned(), reason: error.to_string() });
+    let shared = Arc::new(Shared::new(spec, address, options));
+    let runtime = runtime(options).map_err(start)?;
+    let mut items = Vec::new();
+    let listed = runtime.block_on(list_each(&shared, selection, |found| items.push(item(found))));
+    runtime.shutdown_background();
+    listed.map_err(PlanError::Fatal)?;
+    let pruned = lock(&shared.seen).pruned();
+    Ok(Inventory { items, pruned })
+}
+
+fn item(found: Found) -> Item {
+    match found {
+        Found::Object { key, size, etag } => Item { key, size, etag, is: Is::Object },
+        Found::OtherKind { key } => Item { key, size: 0, etag: String::new(), is: Is::OtherKind },
+        Found::Unlistable { prefix, reason } => Item { key: prefix, size: 0, etag: String::new(), is: Is::Unlistable(reason) },
+    }
 }
 
 fn add_to(plan: &mut Plan, found: &Found) {

@@ -46,7 +46,12 @@ impl<'w> Walk<'w> {
             lock(self.seen).pass_over();
             return false;
         }
-        self.admits(&Place::of(&(relative_name(self.root, folder.path()) + "/")))
+        let name = relative_name(self.root, folder.path()) + "/";
+        if layout::is_under_work(&name) {
+            lock(self.seen).pass_over();
+            return false;
+        }
+        self.admits(&Place::of(&name))
     }
 
     fn admits(&self, place: &Place<'_>) -> bool {

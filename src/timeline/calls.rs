@@ -13,7 +13,7 @@ use super::names::{EventNo, Map, Names, Sym};
 
 /// Which of several copies and twins of one call stands for it: `true` for the events to keep.
 pub(super) fn one_of_each(events: &mut [Noted], facts: &[Fact], names: &Names) -> Vec<bool> {
-    follow_chains(events);
+    follow_chains(events, names);
     point_addenda_at_events(events);
     let mut kept = vec![true; events.len()];
     let groups = groups(events);
@@ -124,17 +124,40 @@ fn owners(events: &[Noted], facts: &[Fact], names: &Names) -> Vec<Sym> {
 }
 
 /// An addendum may correct another: what it is about is the event at the end of the chain.
-fn follow_chains(events: &mut [Noted]) {
-    let corrected: HashMap<EventId, EventId> = events.iter().filter_map(|event| Some((event.id, corrects(event)?))).collect();
-    for event in events.iter_mut() {
-        let Some(mut original) = corrects(event) else { continue };
-        // Bounded: a chain that bites its tail has no end.
-        for _ in 0..corrected.len() {
-            let Some(&next) = corrected.get(&original).filter(|next| **next != original) else { break };
-            original = next;
-        }
-        event.key = CallKey::Corrected(original);
+fn follow_chains(events: &mut [Noted], names: &Names) {
+    let mut corrected: HashMap<EventId, EventId> = HashMap::new();
+    for (id, original) in events.iter().filter_map(|event| Some((event.id, corrects(event)?))) {
+        let known = corrected.entry(id).or_insert(original);
+        *known = std::cmp::min_by(*known, original, |a, b| compare_ids(*a, *b, names));
     }
+    let mut ends: HashMap<EventId, EventId> = HashMap::new();
+    for event in events.iter_mut() {
+        let Some(original) = corrects(event) else { continue };
+        event.key = CallKey::Corrected(end_of(original, &corrected, &mut ends, names));
+    }
+}
+
+/// Where the chain from `first` on ends. A chain that bites its tail has no end, and the first of its ids stands for it. Each id is
+/// looked at once, however many chains lead over it: `ends` has those that are known.
+fn end_of(first: EventId, corrected: &HashMap<EventId, EventId>, ends: &mut HashMap<EventId, EventId>, names: &Names) -> EventId {
+    let (mut way, mut places, mut id) = (Vec::new(), HashMap::new(), first);
+    let end = loop {
+        if let Some(end) = ends.get(&id) {
+            break *end;
+        }
+        if let Some(&place) = places.get(&id) {
+            let circle: &[EventId] = way.get(place..).unwrap_or_default();
+            break circle.iter().copied().min_by(|a, b| compare_ids(*a, *b, names)).unwrap_or(id);
+        }
+        places.insert(id, way.len());
+        way.push(id);
+        match corrected.get(&id) {
+            Some(next) if *next != id => id = *next,
+            _ => break id,
+        }
+    };
+    ends.extend(way.into_iter().map(|id| (id, end)));
+    end
 }
 
 /// The id of the event that an addendum corrects.
@@ -148,20 +171,48 @@ fn corrects(event: &Noted) -> Option<EventId> {
 /// An addendum names the `eventID` it corrects: its key becomes that event's. Where several events have that id, it is the one
 /// of the same name and, among those, the first: an id that is no id says no more.
 fn point_addenda_at_events(events: &mut [Noted]) {
-    let mut originals: HashMap<EventId, Vec<Noted>> = events.iter().filter_map(|event| Some((corrects(event)?, Vec::new()))).collect();
+    // The first of each name, and the first of all.
+    type Firsts = Map<Option<Sym>, Noted>;
+    let mut originals: HashMap<EventId, Firsts> = events.iter().filter_map(|event| Some((corrects(event)?, Firsts::default()))).collect();
     if originals.is_empty() {
         return;
     }
     for event in events.iter().filter(|event| !event.addendum) {
-        if let Some(known) = originals.get_mut(&event.id) {
-            known.push(*event);
+        let Some(known) = originals.get_mut(&event.id) else { continue };
+        for name in [Some(event.name), None] {
+            let first = known.entry(name).or_insert(*event);
+            *first = std::cmp::min_by_key(*first, *event, |event| (event.time, event.identity));
         }
     }
     for event in events.iter_mut() {
         let known = corrects(event).and_then(|original| originals.get(&original));
-        let best = known.and_then(|known| known.iter().min_by_key(|known| (known.name != event.name, known.time, known.identity)));
+        let best = known.and_then(|known| known.get(&Some(event.name)).or_else(|| known.get(&None)));
         if let Some(best) = best {
             event.key = best.key;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noted(id: &str, names: &mut Names) -> EventId {
+        EventId::Other(names.string(id))
+    }
+
+    #[test]
+    fn a_chain_of_corrections_is_followed_once_and_one_that_bites_its_tail_ends() {
+        let mut names = Names::default();
+        let ids: Vec<EventId> = (0..50_000).map(|number| noted(&format!("{number:06}"), &mut names)).collect();
+        let corrected: HashMap<EventId, EventId> = ids.windows(2).map(|pair| (pair[1], pair[0])).collect();
+        let mut ends = HashMap::new();
+        let begun = std::time::Instant::now();
+        assert!(ids.iter().rev().all(|id| end_of(*id, &corrected, &mut ends, &names) == ids[0]));
+        assert!(begun.elapsed().as_secs() < 10, "each id is looked at once");
+
+        let circle = HashMap::from([(ids[3], ids[2]), (ids[2], ids[1]), (ids[1], ids[3]), (ids[4], ids[3]), (ids[5], ids[5])]);
+        let mut ends = HashMap::new();
+        assert_eq!([1, 2, 3, 4, 5].map(|at: usize| end_of(ids[at], &circle, &mut ends, &names)), [ids[1], ids[1], ids[1], ids[1], ids[5]]);
     }
 }

@@ -23,7 +23,7 @@ impl Fold {
     }
 
     /// Of events that say the same the one that comes first by object and record stays.
-    pub(super) fn drop_copies(&mut self) {
+    pub(crate) fn drop_copies(&mut self) {
         let facts_of = facts_by_event(&self.facts, self.events.len());
         let same_facts = |one: usize, other: usize| {
             let facts = |event: usize| self.facts.get(facts_of[event]..facts_of[event + 1]).unwrap_or_default();
@@ -90,6 +90,8 @@ impl Fold {
         });
         let mut each = kept.iter();
         self.events.retain(|_| each.next() == Some(&true));
+        self.references = self.facts.iter().map(|fact| fact.what.references()).sum();
+        self.facts_bytes = self.facts.iter().map(|fact| fact.what.heap_bytes()).sum();
         self.facts.shrink_to(self.facts.len() * 2);
         self.events.shrink_to(self.events.len() * 2);
     }

@@ -373,6 +373,39 @@ impl Fact {
 }
 
 impl What {
+    /// What it takes beside itself, about, in bytes.
+    pub fn heap_bytes(&self) -> u64 {
+        let references = |images: &[Reference]| size_of_val(images);
+        let mutability = |mutability: &Mutability| size_of_val(mutability) + size_of_val(&*mutability.exclusions);
+        let images = |images: &[RunImage]| size_of_val(images) + images.iter().map(|image| size_of_val(&*image.tags)).sum::<usize>();
+        let bytes = match self {
+            Self::Push { manifest: Some(manifest), .. } => {
+                let lists = size_of_val(&*manifest.children) + size_of_val(&*manifest.platforms) + size_of_val(&*manifest.layers);
+                size_of_val(&**manifest) + lists
+            }
+            Self::Delete(deleted) => size_of_val(&**deleted) + size_of_val(&*deleted.removed) + size_of_val(&*deleted.failed),
+            Self::Run(run) => size_of_val(&**run) + images(&run.images) + images(&run.failures),
+            Self::CreateRepository { mutability: known, .. } | Self::SetMutability { mutability: known } => mutability(known),
+            Self::Registry(change) => change.bytes(),
+            Self::Define { images, .. } | Self::Deploy { images, .. } => references(images),
+            Self::Task(task) => size_of_val(&**task) + references(&task.images) + references(&task.missing),
+            Self::Need(need) => size_of_val(&**need) + references(&need.images) + size_of_val(&*need.through),
+            _ => 0,
+        };
+        bytes as u64
+    }
+
+    /// How many images it names that others need.
+    pub fn references(&self) -> u64 {
+        let references = match self {
+            Self::Define { images, .. } | Self::Deploy { images, .. } => images.len(),
+            Self::Task(task) => task.images.len() + task.missing.len(),
+            Self::Need(need) => need.images.len(),
+            _ => 0,
+        };
+        references as u64
+    }
+
     fn translate(&mut self, table: &Translation) {
         let string = |sym: &mut Sym| *sym = sym.translated(&table.strings);
         let references = |images: &mut [Reference]| images.iter_mut().for_each(|image| image.translate(table));

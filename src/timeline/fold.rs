@@ -8,7 +8,7 @@ use super::fact::{
     What, layer_key,
 };
 use super::keys::key_name;
-use super::names::{DigestNo, EventNo, Names, PolicyNo, Sym, Wording};
+use super::names::{DigestNo, EventNo, Names, PolicyNo, RepositoryNo, Sym, Wording};
 use super::registry::{CopyRule, RegistryFact, TemplateFact};
 use crate::decode::identity::{fingerprint, is_event_id};
 use crate::model::{
@@ -17,6 +17,7 @@ use crate::model::{
 };
 use crate::policy::{Policy, Tags};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// What one worker has collected.
 #[derive(Default)]
@@ -26,6 +27,14 @@ pub struct Fold {
     pub(super) facts: Vec<Fact>,
     /// How many were left when copies were dropped last.
     pub(super) events_without_copies: usize,
+    /// What the facts take beside the list of them, in bytes.
+    pub(super) facts_bytes: u64,
+    /// Images that they name.
+    pub(super) references: u64,
+    /// Repositories that nobody asks for, and what of their events the trail as a whole is judged by, second copies included.
+    pub(super) passed_over: BTreeSet<RepositoryNo>,
+    pub(super) pushes_passed_over: u64,
+    pub(super) read_only_passed_over: u64,
     /// Events that have a copy which says nothing, and where that stands.
     pub(super) silent: Vec<(Identity, Sym, u32)>,
 }
@@ -42,7 +51,11 @@ impl Fold {
         self.drop_copies_if_due();
         let event = self.note(&recognized.event, object, record);
         let repository = self.names.optional_repository(recognized.repository.as_ref());
-        let keep = |fold: &mut Self, what| fold.facts.push(Fact { event, repository, what });
+        let keep = |fold: &mut Self, what: What| {
+            fold.facts_bytes += what.heap_bytes();
+            fold.references += what.references();
+            fold.facts.push(Fact { event, repository, what });
+        };
         match &recognized.action {
             Action::Pull { images, failed } => {
                 let outcome = pull_outcome(*failed, recognized.event.error_code.as_deref());
@@ -67,12 +80,29 @@ impl Fold {
         }
     }
 
+    /// Takes note of an event of a repository that nobody asks for: of its name, so that an answer can say what there is.
+    /// A push whose digest is not that of its manifest is kept all the same, for it speaks of the logs.
+    pub fn pass_over(&mut self, recognized: &Recognized<'_>, object: &str, record: u64) {
+        if matches!(&recognized.action, Action::Push(push) if push.digest_mismatch) {
+            return self.absorb(recognized, object, record);
+        }
+        let repository = self.names.optional_repository(recognized.repository.as_ref());
+        self.passed_over.extend(repository.some());
+        self.pushes_passed_over += u64::from(matches!(recognized.action, Action::Push(_)));
+        self.read_only_passed_over += u64::from(recognized.event.read_only == Some(true));
+    }
+
     /// Takes over everything that `other` has collected. The order of merging does not matter.
     pub fn merge(&mut self, mut other: Self) {
         if self.events.is_empty() {
             std::mem::swap(self, &mut other);
         }
         let table = self.names.absorb(other.names);
+        self.passed_over.extend(other.passed_over.iter().map(|repository| repository.translated(&table.repositories)));
+        self.pushes_passed_over += other.pushes_passed_over;
+        self.read_only_passed_over += other.read_only_passed_over;
+        self.facts_bytes += other.facts_bytes;
+        self.references += other.references;
         let offset = self.events.len();
         self.silent.extend(other.silent.drain(..).map(|(identity, object, record)| (identity, object.translated(&table.strings), record)));
         let (events, facts) = (&mut self.events, &mut self.facts);
@@ -290,7 +320,7 @@ impl Fold {
     fn task_image(&mut self, image: &TaskImage<'_>) -> Reference {
         let mut reference = match &image.reference {
             Some(reference) => self.reference(reference),
-            None => Reference { repository: super::names::RepositoryNo::NONE, image: Named::NONE, cut: Sym::NONE },
+            None => Reference { repository: RepositoryNo::NONE, image: Named::NONE, cut: Sym::NONE },
         };
         if let Some(digest) = image.digest {
             reference.image.digest = self.names.digest(digest);

@@ -1,6 +1,6 @@
 //! Everything known after the last event: repositories and their images in a compact form, and how to show them.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -31,7 +31,7 @@ pub struct History {
     mismatched: Vec<EventNo>,
     read_only_events: u64,
     /// Repositories in the logs, those that the filter left out included.
-    seen: Vec<Repository>,
+    seen: Vec<RepositoryNo>,
     /// The same repositories as another policy would have left them, where somebody asked.
     supposed: Vec<RepositoryHistory>,
 }
@@ -45,40 +45,48 @@ impl Fold {
     /// The same, and plays the events once more under a supposition.
     pub fn finish_supposing(mut self, filter: &Filter, supposed: Option<Supposed<'_>>) -> History {
         self.drop_silenced();
-        let Self { mut names, mut events, mut facts, .. } = self;
+        let Self { mut names, mut events, mut facts, passed_over, pushes_passed_over, read_only_passed_over, .. } = self;
         if let Some(Supposed { supposition: Supposition::Instead(policy), .. }) = supposed {
             names.suppose(policy);
         }
         let kept = one_of_each(&mut events, &facts, &names);
         facts.retain(|fact| kept[fact.event.index()]);
         // Stable: what one event says stays in the order in which it says it.
-        facts.par_sort_by(|a, b| by_time(a.event, b.event, &events, &names));
+        let foreign = |fact: &Fact| fact.repository.is_none();
+        facts.par_sort_by(|a, b| foreign(a).cmp(&foreign(b)).then_with(|| by_time(a.event, b.event, &events, &names)));
         let read_only_events = events.iter().zip(&kept).filter(|(event, kept)| **kept && event.read_only).count() as u64;
-        let pushes = facts.iter().filter(|fact| matches!(fact.what, What::Push { .. })).count() as u64;
+        let read_only_events = read_only_events + read_only_passed_over;
+        let pushes = pushes_passed_over + facts.iter().filter(|fact| matches!(fact.what, What::Push { .. })).count() as u64;
         let mismatched = facts.iter().filter(|fact| matches!(fact.what, What::Push { mismatch: true, .. })).map(|fact| fact.event).collect();
         let logins = facts.iter().filter(|fact| matches!(fact.what, What::Login)).map(|fact| fact.event).collect();
 
-        let (own, foreign): (Vec<Fact>, Vec<Fact>) = facts.into_iter().partition(|fact| fact.repository.is_some());
+        let foreign = facts.split_off(facts.partition_point(|fact| fact.repository.is_some()));
+        let own = facts;
         let keys = keys::steps(&own, &foreign, &events, &names);
         let mentions = mentions(&foreign, &own, &events, &names);
         let registries = Registries::of(&foreign, &events, &names);
-        let work = by_repository(&own, &mentions, &events, &names);
+        let (happenings, work) = by_repository(&own, &mentions, &events, &names);
         let admitted = |number: RepositoryNo| {
             let name = names.repository_key(number).map_or(Sym::NONE, |key| key.name);
             filter.admits_repository(names.text(name))
         };
-        let seen = work.iter().map(|(number, _)| names.repository_of(*number)).collect();
+        let mut seen: Vec<RepositoryNo> = work.iter().map(|work| work.repository).chain(passed_over).collect();
+        seen.par_sort_unstable_by_key(|number| names.repository_texts(*number));
+        seen.dedup();
         let instead = supposed.filter(|supposed| matches!(supposed.supposition, Supposition::Instead(_)));
         let in_force = supposed.filter(|_| instead.is_none());
-        let play = |(number, happenings): &(RepositoryNo, Vec<Happening<'_>>), supposed| {
-            let mut history = replay(*number, happenings, &events, &names, &registries, supposed);
-            history.key_steps = keys.get(number).cloned().unwrap_or_default();
+        let play = |work: &Work, supposed| {
+            let own = happenings.get(work.happenings.clone()).unwrap_or_default();
+            let mut history = replay(work.repository, own, &events, &names, &registries, supposed);
+            history.key_steps = keys.get(&work.repository).cloned().unwrap_or_default();
             sorted(history, &names)
         };
-        let work = work.into_par_iter().filter(|(number, _)| admitted(*number));
+        // Filtered before: lists whose length is known are filled in place.
+        let work: Vec<Work> = work.into_iter().filter(|work| admitted(work.repository)).collect();
+        let work = work.par_iter();
         let (mut repositories, supposed): (Vec<RepositoryHistory>, _) = match instead {
-            None => (work.map(|work| play(&work, in_force)).collect(), Vec::new()),
-            Some(_) => work.map(|work| (play(&work, None), play(&work, instead))).unzip(),
+            None => (work.map(|work| play(work, in_force)).collect(), Vec::new()),
+            Some(_) => work.map(|work| (play(work, None), play(work, instead))).unzip(),
         };
         presume(&mut repositories, &registries, &events, &names);
         History { registries, names, events, repositories, logins, pushes, mismatched, read_only_events, seen, supposed }
@@ -91,27 +99,35 @@ fn by_time(a: EventNo, b: EventNo, events: &[Noted], names: &Names) -> std::cmp:
     left.time.cmp(&right.time).then_with(ids).then_with(|| left.identity.cmp(&right.identity))
 }
 
-/// Everything that concerns a repository, sorted; repositories ordered by registry, region and name.
-fn by_repository<'f>(facts: &'f [Fact], mentions: &'f [Mention], events: &[Noted], names: &Names) -> Vec<(RepositoryNo, Vec<Happening<'f>>)> {
-    let mut lists: BTreeMap<Repository, (RepositoryNo, Vec<Happening<'f>>)> = BTreeMap::new();
-    let mut slots: Vec<Vec<Happening<'f>>> = Vec::new();
-    slots.resize_with(names.repositories(), Vec::new);
-    for fact in facts {
-        slots[fact.repository.index()].push(Happening::Fact(fact));
-    }
-    for mention in mentions {
-        slots[mention.repository.index()].push(Happening::Mention(mention));
-    }
-    for (index, mut happenings) in slots.into_iter().enumerate() {
-        if happenings.is_empty() {
-            continue;
+/// Everything that concerns each repository, sorted; repositories ordered by registry, region and name. What concerns one is a
+/// part of the list.
+fn by_repository<'f>(facts: &'f [Fact], mentions: &'f [Mention], events: &[Noted], names: &Names) -> (Vec<Happening<'f>>, Vec<Work>) {
+    let repository_of = |happening: &Happening<'_>| match happening {
+        Happening::Fact(fact) => fact.repository,
+        Happening::Mention(mention) => mention.repository,
+    };
+    let mut happenings = Vec::with_capacity(facts.len() + mentions.len());
+    happenings.extend(facts.iter().map(Happening::Fact));
+    happenings.extend(mentions.iter().map(Happening::Mention));
+    let time = |a: &Happening<'_>, b: &Happening<'_>| by_time(a.event(), b.event(), events, names);
+    // Stable: what one event says stays in the order in which it says it.
+    happenings.par_sort_by(|a, b| repository_of(a).cmp(&repository_of(b)).then_with(|| time(a, b)));
+    let mut work: Vec<Work> = Vec::new();
+    for (at, happening) in happenings.iter().enumerate() {
+        let repository = repository_of(happening);
+        match work.last_mut().filter(|work| work.repository == repository) {
+            Some(work) => work.happenings.end = at + 1,
+            None => work.push(Work { repository, happenings: at..at + 1 }),
         }
-        // Stable: what one event says stays in the order in which it says it.
-        happenings.sort_by(|a, b| by_time(a.event(), b.event(), events, names));
-        let number = RepositoryNo::from_index(index);
-        lists.insert(names.repository_of(number), (number, happenings));
     }
-    lists.into_values().collect()
+    work.par_sort_unstable_by(|a, b| names.repository_texts(a.repository).cmp(&names.repository_texts(b.repository)));
+    (happenings, work)
+}
+
+/// A repository, and where in the list of all happenings its own are.
+struct Work {
+    repository: RepositoryNo,
+    happenings: Range<usize>,
 }
 
 /// Images in order of digest, so that nothing depends on the order in which workers met them.
@@ -162,9 +178,9 @@ impl History {
         self.names.policy_of(number)
     }
 
-    /// Every repository that the logs name, whether or not the filter admits it.
-    pub fn repositories_seen(&self) -> &[Repository] {
-        &self.seen
+    /// Every repository that the logs name, whether or not the filter admits it, in order.
+    pub fn repositories_seen(&self) -> Vec<Repository> {
+        self.seen.iter().map(|number| self.names.repository_of(*number)).collect()
     }
 
     /// Timelines in order of repository and digest, built one at a time.
@@ -328,7 +344,7 @@ impl History {
         steps.chain(pulls).chain(others).chain(settings).any(|event| owned(&event))
     }
 
-    /// Successful pushes.
+    /// Successful pushes; where a filter leaves out repositories, with second copies of theirs.
     pub fn pushes(&self) -> u64 {
         self.pushes
     }

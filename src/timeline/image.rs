@@ -1,5 +1,6 @@
 //! The compact life of one image, as the replay writes it and the detectors read it.
 
+use super::bytes::push_one;
 use super::history::History;
 use super::names::{DigestNo, EventNo, PolicyNo, Sym};
 use super::presumed::Because;
@@ -268,7 +269,7 @@ impl Image {
     }
 
     pub(super) fn step(&mut self, event: EventNo, kind: StepKind, tag: Sym, other: DigestNo, order: Order) {
-        self.steps.push(Step { event, tag, other, kind, order, denied: false, missing: false, caller: Caller::Client });
+        push_one(&mut self.steps, Step { event, tag, other, kind, order, denied: false, missing: false, caller: Caller::Client });
     }
 
     pub(super) fn next_step(&self) -> u32 {

@@ -106,7 +106,17 @@ pub struct Names {
     repositories: IndexSet<RepositoryKey, RandomState>,
     policies: IndexMap<(Sym, Wording), Arc<Policy>, RandomState>,
     no_policy: Arc<Policy>,
+    /// What the texts and the policies take beside their tables, about.
+    text_bytes: u64,
 }
+
+/// The least that a piece of memory takes, and what it is rounded up to.
+const PIECE_BYTES_MIN: u64 = 32;
+/// A policy takes a multiple of its text, for what is read out of each rule; and so much at least.
+const POLICY_TEXTS: u64 = 4;
+const POLICY_BYTES_MIN: u64 = 512;
+/// What a table takes of an entry beside the entry itself: its hash, and its place.
+const PLACE_BYTES: u64 = 20;
 
 /// How the numbers of one [`Names`] read in another.
 pub struct Translation {
@@ -118,7 +128,10 @@ pub struct Translation {
 
 impl Names {
     pub fn string(&mut self, text: &str) -> Sym {
-        let index = self.strings.get_index_of(text).unwrap_or_else(|| self.strings.insert_full(text.into()).0);
+        let index = self.strings.get_index_of(text).unwrap_or_else(|| {
+            self.text_bytes += (text.len() as u64).next_multiple_of(16).max(PIECE_BYTES_MIN);
+            self.strings.insert_full(text.into()).0
+        });
         Sym::from_index(index)
     }
 
@@ -147,8 +160,24 @@ impl Names {
     pub fn policy(&mut self, text: &str, wording: Wording) -> PolicyNo {
         let key = (self.string(text), wording);
         let read = || if wording == Wording::Stated { Policy::from_rules(text) } else { Policy::from_text(text) };
-        let index = self.policies.get_index_of(&key).unwrap_or_else(|| self.policies.insert_full(key, Arc::new(read())).0);
+        let index = self.policies.get_index_of(&key).unwrap_or_else(|| {
+            self.text_bytes += POLICY_TEXTS * text.len() as u64 + POLICY_BYTES_MIN;
+            self.policies.insert_full(key, Arc::new(read())).0
+        });
         PolicyNo::from_index(index)
+    }
+
+    /// What all of this takes, about, in bytes.
+    pub fn bytes(&self) -> u64 {
+        let table = |entries: usize, entry: usize| entries as u64 * (entry as u64 + PLACE_BYTES);
+        let tables = table(self.strings.len(), size_of::<Box<str>>())
+            + table(self.digests.len(), size_of::<Digest>())
+            + table(self.repositories.len(), size_of::<RepositoryKey>());
+        tables + self.text_bytes
+    }
+
+    pub fn digests(&self) -> usize {
+        self.digests.len()
     }
 
     /// Takes in the policy of a supposition. There is one at most.
@@ -196,6 +225,11 @@ impl Names {
         Repository { registry_id: text(key.registry_id), region: text(key.region), name: text(key.name) }
     }
 
+    /// Registry, region and name, for putting repositories in order.
+    pub fn repository_texts(&self, number: RepositoryNo) -> Option<[&str; 3]> {
+        self.repository_key(number).map(|key| [key.registry_id, key.region, key.name].map(|sym| self.text(sym)))
+    }
+
     /// How many strings there are.
     pub fn strings(&self) -> usize {
         self.strings.len()
@@ -220,13 +254,17 @@ impl Names {
 
     /// Takes over everything that `other` names.
     pub fn absorb(&mut self, other: Self) -> Translation {
+        let strings_before = self.strings.len();
         let (own_strings, own_digests) = (&mut self.strings, &mut self.digests);
-        own_strings.reserve(other.strings.len());
+        let other_strings = other.strings.len();
+        own_strings.reserve(other_strings);
         own_digests.reserve(other.digests.len());
         let (strings, digests): (Vec<Sym>, _) = rayon::join(
             || other.strings.into_iter().map(|text| Sym::from_index(own_strings.insert_full(text).0)).collect(),
             || other.digests.into_iter().map(|digest| DigestNo::from_index(own_digests.insert_full(digest).0)).collect(),
         );
+        let new = other_strings.min(self.strings.len() - strings_before) as u64;
+        self.text_bytes += (other.text_bytes * new).checked_div(other_strings as u64).unwrap_or(0);
         let translate = |key: &RepositoryKey| RepositoryKey {
             registry_id: key.registry_id.translated(&strings),
             region: key.region.translated(&strings),

@@ -4,6 +4,7 @@
 //! How either is logged is not documented, so no event of their own is waited for. What shows the image to be there later
 //! (a push, a tag, a run that speaks of it) shows that it did not go; a pull shows nothing.
 
+use super::bytes::push_one;
 use super::fact::Noted;
 use super::image::{End, Image, Loss, Step};
 use super::names::{DigestNo, EventNo, Map, Names, RepositoryNo, Sym};
@@ -213,5 +214,5 @@ fn end(repository: &mut RepositoryHistory, at: usize, mut loss: Loss, events: &[
     image.state = ImageState::Unknown;
     image.is_there = false;
     image.displaced = None;
-    image.losses.push(loss);
+    push_one(&mut image.losses, loss);
 }

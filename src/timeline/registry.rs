@@ -40,6 +40,24 @@ pub struct TemplateFact {
     pub exclusions: Option<Box<[Sym]>>,
 }
 
+impl RegistryFact {
+    /// What it takes, about, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let beside = match self {
+            Self::Replication(rules) => {
+                let rule = |rule: &CopyRule| size_of_val(rule) + size_of_val(&*rule.destinations) + size_of_val(&*rule.prefixes);
+                rules.iter().map(rule).sum()
+            }
+            Self::Template(template) => {
+                let words = |words: &Option<Box<[Sym]>>| words.as_ref().map_or(0, |words| size_of_val(&**words));
+                words(&template.applied_for) + words(&template.exclusions)
+            }
+            Self::Exclusion { .. } | Self::TemplateDeleted { .. } => 0,
+        };
+        size_of_val(self) + beside
+    }
+}
+
 /// A registry in a region.
 type Place = (Sym, Sym);
 

@@ -3,6 +3,7 @@
 //! A tag lives on by itself: it may go while its image stays, come back on an older image, or be asked for before it was
 //! ever pushed. All lives of the repository's name are in one list.
 
+use super::bytes::push_one;
 use super::names::{DigestNo, EventNo, Sym};
 use crate::model::{Order, TagEnd};
 
@@ -134,7 +135,7 @@ impl TagLife {
 
     pub(super) fn begin(&mut self, span: TagSpan) {
         if self.open().is_none_or(|open| open.digest != span.digest) {
-            self.spans.push(span);
+            push_one(&mut self.spans, span);
         }
     }
 
@@ -142,7 +143,7 @@ impl TagLife {
     pub(super) fn close(&mut self, digest: DigestNo, now: i64, event: EventNo, end: TagEnd, moved_to: DigestNo) {
         if self.open().is_none_or(|open| open.digest != digest) {
             let from = self.spans.last().map_or(i64::MIN, |last| last.until);
-            self.spans.push(TagSpan::new(digest, EventNo::NONE, from, None, Order::Observed));
+            push_one(&mut self.spans, TagSpan::new(digest, EventNo::NONE, from, None, Order::Observed));
         }
         if let Some(span) = self.spans.last_mut() {
             (span.until, span.ended_by, span.end, span.moved_to) = (now, event, Some(end), moved_to);

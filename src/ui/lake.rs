@@ -25,6 +25,7 @@ struct Document<'r> {
     events: u64,
     bytes: u64,
     without_checksums: u64,
+    taken_over: u64,
     damaged: Vec<Damaged<'r>>,
     strays: &'r [String],
 }
@@ -40,9 +41,11 @@ pub fn write(out: &mut dyn Write, format: Format, report: &Report) -> io::Result
     match format {
         Format::Json => {
             let damaged = report.damaged.iter().map(|damage| Damaged { file: &damage.file, reason: &damage.reason }).collect();
-            let Report { generation, files, events, bytes, without_checksums, strays, .. } = report;
-            let (commits, files, events, bytes, without_checksums) = (*generation, *files, *events, *bytes, *without_checksums);
-            let document = Document { schema_version: 1, command: "lake check", commits, files, events, bytes, without_checksums, damaged, strays };
+            let Report { generation, files, events, bytes, without_checksums, taken_over, strays, .. } = report;
+            let (commits, files, events, bytes) = (*generation, *files, *events, *bytes);
+            let (without_checksums, taken_over) = (*without_checksums, *taken_over);
+            let document =
+                Document { schema_version: 1, command: "lake check", commits, files, events, bytes, without_checksums, taken_over, damaged, strays };
             serde_json::to_writer_pretty(&mut *out, &document)?;
             writeln!(out)
         }

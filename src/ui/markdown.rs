@@ -3,16 +3,17 @@
 
 mod findings;
 mod forecast;
+mod spans;
 mod timelines;
 mod verdict;
 mod whatif;
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::escape::Escape;
 use super::quantity::counted;
 use crate::model::{Coverage, EventRef, LogText};
+use spans::{code, prose};
 
 pub use findings::write as write_findings;
 pub use forecast::write as write_forecast;
@@ -145,125 +146,4 @@ impl Cell {
 /// `2026-03-02T10:00:09Z PutImage by ARN in KEY#3`, for a code span.
 fn event_text(event: &EventRef) -> String {
     super::findings::event_text(event)
-}
-
-/// A text in a code span whose fence is longer than any in the text. Pipes, which would end a cell, stand between spans.
-fn code(text: &str) -> String {
-    let text = text.for_terminal();
-    let mut written = String::with_capacity(text.len() + 8);
-    for (at, piece) in text.split('|').enumerate() {
-        if at > 0 {
-            written.push_str("&#124;");
-        }
-        if piece.is_empty() {
-            continue;
-        }
-        let longest = piece.split(|letter| letter != '`').map(str::len).max().unwrap_or_default();
-        let fence = "`".repeat(longest + 1);
-        // One space inside each fence is not shown; a piece of spaces alone keeps them.
-        let padded = piece.starts_with(['`', ' ']) || piece.ends_with(['`', ' ']);
-        let space = if padded && !piece.trim().is_empty() { " " } else { "" };
-        let _ = write!(written, "{fence}{space}{piece}{space}{fence}");
-    }
-    written
-}
-
-/// Sentences of ours: plain words stay as they are, and everything that quotes a log (names, times, addresses) stands in code. What
-/// stands between backticks is a command, and one span.
-fn prose(text: &str) -> String {
-    let text = text.for_terminal();
-    let mut written = String::with_capacity(text.len() + 32);
-    for (at, piece) in text.split('`').enumerate() {
-        if at % 2 == 1 {
-            written.push_str(&code(piece));
-            continue;
-        }
-        for (word_at, word) in piece.split(' ').enumerate() {
-            if word_at > 0 {
-                written.push(' ');
-            }
-            push_word(&mut written, word);
-        }
-    }
-    written
-}
-
-fn push_word(written: &mut String, word: &str) {
-    let inner = word.trim_start_matches(['(', '"', '\'']);
-    let core = inner.trim_end_matches(['.', ',', ';', ':', ')', '"', '\'', '?']);
-    let (before, after) = (&word[..word.len() - inner.len()], &inner[core.len()..]);
-    // `1.` at the start of a line would be a list.
-    let is_number_of_list = written.is_empty() && core.bytes().all(|byte| byte.is_ascii_digit()) && after.starts_with(['.', ')']);
-    if is_plain(core) && !is_number_of_list {
-        written.push_str(word);
-        return;
-    }
-    let _ = write!(written, "{before}{}{after}", code(core));
-}
-
-/// Letters and digits, and between them what can begin no markup.
-fn is_plain(core: &str) -> bool {
-    let has_digit = core.bytes().any(|byte| byte.is_ascii_digit());
-    if core.starts_with(|letter: char| letter.is_ascii_digit()) && core.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',')) {
-        return true;
-    }
-    let fits = |letter: char| letter.is_alphanumeric() || matches!(letter, '–' | '…' | '×' | '\'' | ',') || letter == '-' && !has_digit;
-    core.chars().all(fits) && !core.starts_with('-')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_stay_and_names_stand_in_code() {
-        let text = "In shop/api (111122223333, eu-central-1), v7 was taken 9.5 s later; run `aws ecr put-image --tag 'a|b'` again.";
-        let expected = "In `shop/api` (111122223333, `eu-central-1`), v7 was taken 9.5 s later; run `aws ecr put-image --tag 'a`&#124;`b'` again.";
-        assert_eq!(prose(text), expected);
-        assert_eq!(prose("Re-pushed, in all 1,204 times."), "Re-pushed, in all 1,204 times.");
-    }
-
-    #[test]
-    fn no_text_is_markup() {
-        for hostile in [
-            "@oncall",
-            "#12",
-            "[a](http://x)",
-            "<img/src=x>",
-            "**b**",
-            "_i_",
-            "~~s~~",
-            "http://x.example",
-            "www.x.example",
-            "a@b.example",
-            ":tada:",
-            "$x$",
-            "&amp;",
-            "![a](b)",
-            "[a]:",
-            "---",
-            "===",
-            "+",
-            "-",
-            "#",
-            "1.",
-            ">",
-            "\\",
-        ] {
-            let written = prose(hostile);
-            assert!(written.contains('`'), "{hostile} became {written}");
-            let core = hostile.trim_end_matches([':', '.', ')', ';']);
-            assert!(written.starts_with('`') && written.contains(core), "{hostile} became {written}");
-        }
-        assert_eq!(prose("a\n# b"), "`a\\u{a}#` b");
-    }
-
-    #[test]
-    fn no_fence_is_shorter_than_what_it_holds_and_no_cell_ends_in_a_text() {
-        assert_eq!(code("a``b"), "```a``b```");
-        assert_eq!(code("`"), "`` ` ``");
-        assert_eq!(code("a\\|b"), "`a\\`&#124;`b`");
-        assert_eq!(code("||"), "&#124;&#124;");
-        assert_eq!(code(" x "), "`  x  `");
-    }
 }

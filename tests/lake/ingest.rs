@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -182,6 +183,73 @@ fn killed_at_any_moment_the_lake_stays_whole() {
         let parquet = |lake: &str| files(&world.path(lake)).into_iter().filter(|path| path.extension().is_some_and(|e| e == "parquet")).count();
         assert_eq!(parquet(&lake), parquet("undisturbed"), "leftovers");
     }
+}
+
+/// The same for as long as somebody likes, beside a reader that never stops: `KILL_SECONDS=600 cargo test --test lake -- --ignored
+/// kill_storm --nocapture`. Runs of `ingest` and `lake repair` are killed, some of them by a signal that they may answer; what each
+/// leaves must be read by the others, and hold at least what the last whole run had committed.
+#[cfg(unix)]
+#[test]
+#[ignore = "a minute, or KILL_SECONDS"]
+fn kill_storm() {
+    let seconds = std::env::var("KILL_SECONDS").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(60);
+    let mut seed: u64 = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    let mut chance = move |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    let world = world();
+    ok(&world, &["ingest", "incident", "--lake", "undisturbed"]);
+    let undisturbed = comparable(json(&world, &["timeline", "undisturbed"]));
+    let all = json(&world, &["detect", "undisturbed"])["coverage"]["records"].as_u64().unwrap();
+    let begun = std::time::Instant::now();
+    let (done, held, number) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    let lake = || format!("lake-{}", number.load(Ordering::Acquire));
+    let (mut rounds, mut kills) = (0, 0);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut reads = 0_u64;
+            while !done.load(Ordering::Relaxed) {
+                let (lake, least) = (lake(), held.load(Ordering::Acquire));
+                if least > 0 && number.load(Ordering::Acquire).to_string() == lake["lake-".len()..] {
+                    let output = world.run(&["detect", &lake, "--format", "json", "-q"]);
+                    let document: Value =
+                        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+                    let records = document["coverage"]["records"].as_u64().unwrap();
+                    assert!(output.status.code() == Some(0) && (least..=all).contains(&records), "{records} of {least}: {document}");
+                    reads += 1;
+                }
+            }
+            reads
+        });
+        while begun.elapsed().as_secs() < seconds && !reader.is_finished() {
+            rounds += 1;
+            let lake = lake();
+            for _ in 0..1 + chance(6) {
+                let repairs = held.load(Ordering::Relaxed) > 0 && chance(4) == 0;
+                let args = if repairs { &["lake", "repair", &lake, "incident", "-q"][..] } else { &["ingest", "incident", "--lake", &lake, "-q"] };
+                let mut child = world.command(args).stderr(Stdio::null()).spawn().unwrap();
+                std::thread::sleep(Duration::from_millis(chance(400)));
+                let signal = ["-KILL", "-KILL", "-TERM", "-INT", "-HUP"][chance(5) as usize];
+                let _ = Command::new("kill").args([signal, &child.id().to_string()]).stderr(Stdio::null()).status();
+                let code = child.wait().unwrap().code();
+                assert!(matches!(code, None | Some(0 | 2 | 3)), "{args:?} after {signal}: {code:?}");
+                kills += 1;
+            }
+            ok(&world, &["ingest", "incident", "--lake", &lake, "-q"]);
+            held.store(all, Ordering::Release);
+            assert_eq!(comparable(json(&world, &["timeline", &lake])), undisturbed, "round {rounds}");
+            if chance(4) == 0 {
+                // From nothing again.
+                held.store(0, Ordering::Release);
+                number.fetch_add(1, Ordering::Release);
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+        let reads = reader.join().unwrap();
+        println!("kill storm: {kills} runs killed in {rounds} rounds, {reads} reads beside them, in {} s", begun.elapsed().as_secs());
+        assert!(kills > 0 && reads > 0);
+    });
 }
 
 /// No file may grow beyond some blocks, as on a disk that is full.

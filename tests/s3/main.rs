@@ -12,6 +12,8 @@ mod s3;
 mod sim;
 
 mod adversary;
+#[cfg(feature = "sql")]
+mod archives;
 mod faults;
 mod field;
 mod habits;

@@ -231,3 +231,38 @@ fn a_bundle_of_certificates_that_is_none_is_told() {
         assert!(said.contains("AWS_CA_BUNDLE") && said.contains(name), "{said}");
     }
 }
+
+/// What workers had in hand counted for nothing: each of them could hold a whole object.
+#[cfg(target_os = "linux")]
+#[test]
+fn objects_in_flight_and_in_hand_take_the_memory_that_they_may() {
+    let record = |number: u32| {
+        format!(
+            r#"{{"eventVersion":"1.08","eventTime":"2024-10-01T00:00:{number:02}Z","eventSource":"ecr.amazonaws.com","eventName":"DescribeRepositories","awsRegion":"us-east-1","recipientAccountId":"111122223333","eventID":"00000000-0000-4000-8000-0000000000{number:02}"}}"#
+        )
+    };
+    let key = |number: u32| format!("AWSLogs/111122223333/CloudTrail/us-east-1/2024/10/01/{number:02}.json");
+    let body = |number: u32| [b"{\"Records\":[".to_vec(), vec![b' '; 14 << 20], record(number).into_bytes(), b"]}".to_vec()].concat();
+    let memory = Arc::new(Memory::new("trail", (0..16).map(|number| (key(number), body(number)))));
+    let server = Server::memory(&memory);
+    let proxy = Proxy::start(server.address, |_| Fault::None);
+    let world = World { _server: server, proxy, gets: Arc::default() };
+    for jobs in ["1", "8"] {
+        let child = world.start(&["--max-memory", "64MiB", "--jobs", jobs]);
+        let (status, most) = (format!("/proc/{}/status", child.id()), Arc::new(AtomicU64::new(0)));
+        let peak = Arc::clone(&most);
+        let watch = std::thread::spawn(move || {
+            while let Ok(text) = std::fs::read_to_string(&status) {
+                let Some(line) = text.lines().find(|line| line.starts_with("RssAnon:")) else { break };
+                let kib = line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0);
+                peak.fetch_max(kib >> 10, Ordering::Relaxed);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let (code, _, read, said) = outcome(&finish(child));
+        watch.join().unwrap();
+        let most = most.load(Ordering::Relaxed);
+        assert_eq!((code, read), (Some(0), 16), "{said}");
+        assert!(most < 130, "{most} MiB with {jobs} workers");
+    }
+}

@@ -186,3 +186,17 @@ fn another_server_gives_the_part_that_is_missing() {
     let ranges = ranges.lock().unwrap();
     assert!(ranges.len() == 5 && ranges[1..].iter().all(Option::is_some), "{ranges:?}");
 }
+
+/// Room was made for what was listed, and more was held without any.
+#[test]
+fn an_object_that_has_become_much_larger_waits_for_its_room() {
+    let newer = body(5_000_000, 0x5A);
+    let next = newer.clone();
+    let world = World::new(1_000, move |request, memory| {
+        if request.tried == 0 {
+            memory.put(KEY, next.clone());
+        }
+        Fault::None
+    });
+    assert_whole(&world.read(), &newer);
+}

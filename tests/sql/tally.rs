@@ -107,7 +107,7 @@ fn gathered_within(memory_bytes_max: u64, query: &Query, lake: &Path, filter: &F
     let gathering = if over_rows { gathering.over_rows() } else { gathering };
     let sources = query.scan().sources.clone();
     let names: Option<Vec<&str>> = sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());
-    let budget = Budget { jobs: NonZeroUsize::new(jobs).unwrap(), object_bytes_max: 1 };
+    let budget = Budget { jobs: NonZeroUsize::new(jobs).unwrap(), object_bytes_max: 1, kept_bytes_max: 1 << 30 };
     let run = Run { feeds: &feeds, budget, progress: &Progress::default(), cancelled: &AtomicBool::new(false) };
     let (coverage, collectors) = pipeline::scan(run, names.as_deref().map_or(Wanted::All, Wanted::Sources), || gathering.collector());
     assert_eq!(coverage.objects_failed, 0, "{:?}", coverage.failures);
@@ -258,7 +258,7 @@ fn exported(query: &Query, filter: &Filter, jobs: usize) -> Option<Vec<Vec<Strin
     let gathering = Gathering::new(query, filter, true, 20 << 20).exporting();
     let sources = query.scan().sources.clone();
     let names: Option<Vec<&str>> = sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());
-    let budget = Budget { jobs: NonZeroUsize::new(jobs).unwrap(), object_bytes_max: 1 };
+    let budget = Budget { jobs: NonZeroUsize::new(jobs).unwrap(), object_bytes_max: 1, kept_bytes_max: 1 << 30 };
     let run = Run { feeds: &feeds, budget, progress: &Progress::default(), cancelled: &AtomicBool::new(false) };
     let (_, collectors) = pipeline::scan(run, names.as_deref().map_or(Wanted::All, Wanted::Sources), || gathering.collector());
     let gathered = match gathering.finish(collectors) {

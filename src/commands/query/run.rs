@@ -11,7 +11,7 @@ use super::Args;
 use crate::commands::gather::look;
 use crate::commands::gather::{budget, watched};
 use crate::commands::machine;
-use crate::commands::{Ending, destination, interrupt, nothing, sources, values};
+use crate::commands::{Ending, destination, interrupt, nothing, shortage, sources, values};
 use crate::decode::Wanted;
 use crate::decode::seen::SeenEvents;
 use crate::detect;
@@ -194,7 +194,10 @@ impl Args {
     /// Timelines, findings and coverage, as `detect` makes them.
     fn read_engine(&self, talk: &Arc<Talk>, asked: &Filter, cancelled: &AtomicBool, reading: &mut Reading) -> Result<(), Failure> {
         let feeds = self.open(talk, asked)?;
-        let mut evidence = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| pipeline::read(run, asked));
+        shortage::limit(self.common.sources().max_memory);
+        let mut evidence = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| {
+            pipeline::read(run, asked).map_err(|error| shortage::overfull(error, &run))
+        })?;
         self.finish(talk, &feeds, asked, &mut evidence.coverage, &evidence.seen, reading)?;
         let findings = detect::findings(&evidence.history, self.common.settings());
         let catalog = &mut reading.catalog;
@@ -207,6 +210,7 @@ impl Args {
         catalog.insert(&tables::engine::POLICIES, &tables::policies::policies(&evidence.history));
         catalog.insert(&tables::engine::COVERAGE, &rows::coverage(&evidence.coverage));
         reading.coverage = evidence.coverage;
+        shortage::lift();
         Ok(())
     }
 

@@ -76,7 +76,7 @@ fn holds(disk: &SimDisk, model: &Model, kept: bool, what: &str) {
     assert_eq!((&manifest.files, &manifest.segments), (&model.manifest.files, &model.manifest.segments), "{what}");
     for (path, bytes) in &model.files {
         let name = path.file_name().unwrap().to_str().unwrap();
-        let file = if kept { open_kept(disk, path, name) } else { disk.open(path) };
+        let file = if kept { open_kept(disk, path, name, None) } else { disk.open(path) };
         let file = file.unwrap_or_else(|error| panic!("{what}: {}: {error}", path.display()));
         let mut there = vec![0; usize::try_from(file.size()).unwrap()];
         file.read_at(0, &mut there).unwrap();

@@ -107,18 +107,23 @@ impl Stored for LocalFile {
         self.size
     }
 
-    #[cfg(unix)]
     fn read_at(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
-        std::os::unix::fs::FileExt::read_exact_at(&self.file, bytes, at)
+        read_exact_at(&self.file, bytes, at)
     }
+}
 
-    #[cfg(not(unix))]
-    fn read_at(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
-        use std::io::{Read, Seek, SeekFrom};
-        let mut file = self.file.try_clone()?;
-        file.seek(SeekFrom::Start(at))?;
-        file.read_exact(bytes)
-    }
+/// Fills `bytes` with those of a file that begin at `at`.
+#[cfg(unix)]
+pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
+}
+
+#[cfg(not(unix))]
+pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    use std::io::{Read, Seek, SeekFrom};
+    let mut file = file.try_clone()?;
+    file.seek(SeekFrom::Start(at))?;
+    file.read_exact(bytes)
 }
 
 fn no_file() -> io::Error {

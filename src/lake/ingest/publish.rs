@@ -9,7 +9,7 @@ use crate::lake::buffer::Buffers;
 use crate::lake::commit;
 use crate::lake::disk::Disk;
 use crate::lake::layout;
-use crate::lake::manifest::Manifest;
+use crate::lake::manifest::{Manifest, TakenOver};
 use crate::lake::merge::{Merged, Present};
 use crate::lake::objects::{self, Ending, KnownObjects, ObjectState};
 use crate::lake::partition::Partition;
@@ -26,6 +26,8 @@ pub(super) struct State {
     pub added: HashMap<Partition, u64>,
     /// What is to be repaired.
     pub broken: Option<Broken>,
+    /// What a repair has taken over as it was.
+    pub taken_over: Vec<TakenOver>,
     /// The manifest on disk is damaged: it is to be written whatever comes.
     pub to_be_stored: bool,
     pub objects: Vec<ObjectState>,
@@ -60,6 +62,7 @@ impl State {
             held_back: HashMap::new(),
             added: HashMap::new(),
             broken: None,
+            taken_over: Vec::new(),
             to_be_stored: false,
             objects: Vec::new(),
             committed: HashSet::new(),
@@ -154,6 +157,8 @@ impl State {
     /// Makes everything that was written count.
     pub(super) fn publish(&mut self, disk: &dyn Disk, known: &KnownObjects) -> Result<(), LakeError> {
         self.hold_back();
+        // In an order of their own, whichever was read first; of one that was read twice the last line counts.
+        self.objects.sort_by(|one, other| one.object.cmp(&other.object));
         let mut manifest = self.manifest.clone();
         manifest.generation += 1;
         manifest.records_duplicate += std::mem::take(&mut self.duplicates);

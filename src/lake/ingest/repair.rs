@@ -5,26 +5,29 @@
 //! is; what could not be had again is noted in the manifest, and told by every reader, until another repair finds it.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
 use super::publish::State;
 use super::{Ingest, Limits};
 use crate::lake::LakeError;
 use crate::lake::check::{Examined, Report, examine};
-use crate::lake::disk::{Disk, LocalDisk};
-use crate::lake::manifest::{Damage, FileEntry, Lost, Manifest, Segment};
+use crate::lake::disk::{Disk, FarDisk, LocalDisk};
+use crate::lake::manifest::{Damage, FileEntry, Lost, Manifest, Segment, TakenOver};
 use crate::lake::merge::{Present, read_group};
-use crate::lake::objects::{self, KnownObjects, ObjectState};
+use crate::lake::objects::{self, Ending, KnownObjects, ObjectState};
 use crate::lake::parquet::Reader;
 use crate::lake::partition::Partition;
-use crate::lake::read::is_lake;
+use crate::lake::read::{is_lake, is_lake_in};
+use crate::source::store::ObjectStore;
 
 /// What a repair is about.
 #[derive(Default)]
 pub(super) struct Broken {
     /// Files that were taken out: damaged, or without checksums.
     files: Vec<FileEntry>,
+    /// Those of them that can be read, and that nothing vouches for: what of them is not read again is taken over at the end.
+    unsealed: Vec<FileEntry>,
     segments: Vec<Segment>,
     lost: Vec<Lost>,
     /// Objects that stand in segments that are sound.
@@ -42,26 +45,49 @@ impl Ingest {
             return Err(LakeError::NotALake { folder: lake.to_path_buf() });
         }
         let disk = LocalDisk::open(lake).map_err(|error| LakeError::io(lake, error))?;
+        Self::open_to_repair_on(Arc::new(disk), lake, limits, archives)
+    }
+
+    /// The same for a lake in S3.
+    ///
+    /// # Errors
+    /// There is no lake, or none of its manifests can be read.
+    pub fn open_to_repair_in(store: Arc<dyn ObjectStore>, limits: Limits, archives: bool) -> Result<(Self, Report), LakeError> {
+        let lake = PathBuf::from(store.address(""));
+        if !is_lake_in(&*store).map_err(|error| LakeError::io(&lake, error))? {
+            return Err(LakeError::NotALake { folder: lake });
+        }
+        Self::open_to_repair_on(Arc::new(FarDisk::new(store)), &lake, limits, archives)
+    }
+
+    fn open_to_repair_on(disk: Arc<dyn Disk>, lake: &Path, limits: Limits, archives: bool) -> Result<(Self, Report), LakeError> {
         // One commit: until all is there, the damaged files count.
         let limits = Limits { commit_bytes: u64::MAX, commit_objects: usize::MAX, ..limits };
-        let mut ingest = Self::open_on(Arc::new(disk), lake, None, limits)?;
+        let mut ingest = Self::open_on(disk, lake, None, limits)?;
         let disk = Arc::clone(&ingest.disk);
         let state = ingest.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         let Examined { mut report, files, unsealed, segments } = examine(&*disk, &state.manifest);
         state.summary.damaged.retain(|damage| !report.damaged.contains(damage));
         report.damaged.splice(0..0, std::mem::take(&mut state.summary.damaged));
         report.damaged.extend(state.manifest.lost.iter().map(Lost::damage));
-        // Files that are sound and have no checksums are written anew whether or not there are archives.
+        // What nothing vouches for is written anew whether or not there are archives, and read again where there are.
+        let taken_over = |entry: &&FileEntry| state.manifest.taken_over.iter().any(|taken| taken.partition == entry.partition);
+        let again = state.manifest.files.iter().filter(|_| archives).filter(taken_over);
+        let again = again.filter(|entry| !unsealed.contains(entry) && !files.contains(entry)).cloned().collect::<Vec<_>>();
+        let unsealed: Vec<FileEntry> = unsealed.into_iter().chain(again).collect();
         let taken: Vec<FileEntry> = unsealed.iter().chain(files.iter().filter(|_| archives)).cloned().collect();
         for entry in &taken {
-            state.take_out(&*disk, entry, limits)?;
+            state.take_out(entry);
+            if !unsealed.contains(entry) {
+                state.put_back(&*disk, entry, limits, &HashSet::new())?;
+            }
         }
         let (sound, _) = objects::sound(&*disk, &state.manifest.segments);
         let mut known = KnownObjects::load(&*disk, &sound)?;
         let before = KnownObjects::load(&*disk, &sound)?;
         let mut needed = HashSet::new();
         objects::for_each_object(&*disk, &state.manifest, |object| {
-            let damaged = files.iter().any(|file| may_have_filled(&object, file.first, file.last));
+            let damaged = files.iter().chain(&unsealed).any(|file| may_have_filled(&object, file.first, file.last));
             if damaged || state.manifest.lost.iter().any(|lost| may_have_filled(&object, lost.first, lost.last)) {
                 known.forget(&object);
                 needed.insert(object.key());
@@ -75,7 +101,7 @@ impl Ingest {
         let left = report.damaged.iter().filter(|damage| left_in.contains(&damage.file)).cloned().collect();
         state.summary.damaged = left;
         state.to_be_stored |= report.damaged.iter().any(|damage| damage.file.starts_with("_tagfall/manifest"));
-        state.broken = Some(Broken { files: taken, segments, lost, known: before });
+        state.broken = Some(Broken { files: taken, unsealed, segments, lost, known: before });
         ingest.known = Arc::new(known);
         Ok((ingest, report))
     }
@@ -87,17 +113,51 @@ fn may_have_filled(object: &ObjectState, first: i64, last: i64) -> bool {
 }
 
 impl State {
-    /// Takes a file out of its partition; its rows, as far as they can be read, come in again.
-    fn take_out(&mut self, disk: &dyn Disk, entry: &FileEntry, limits: Limits) -> Result<(), LakeError> {
+    /// Takes a file out of its partition.
+    fn take_out(&mut self, entry: &FileEntry) {
         if let Some(files) = self.files.get_mut(&entry.partition) {
             files.retain(|present| present.entry.name != entry.name);
         }
-        let Ok(reader) = Reader::of(disk, entry) else { return Ok(()) };
+    }
+
+    /// The rows of a file that was taken out come in again, as far as they can be read, without those of objects that were read
+    /// again themselves; how many.
+    fn put_back(&mut self, disk: &dyn Disk, entry: &FileEntry, limits: Limits, read_again: &HashSet<String>) -> Result<u64, LakeError> {
+        let Ok(reader) = Reader::of(disk, entry) else { return Ok(0) };
+        let mut events = 0;
         for group in reader.groups() {
-            let Ok(mut piece) = read_group(&reader, group, entry.partition.native) else { continue };
+            let Ok(piece) = read_group(&reader, group, entry.partition.native) else { continue };
+            let mut piece = piece.where_object(|object| std::str::from_utf8(object).map_or(true, |object| !read_again.contains(object)));
+            events += piece.len();
             self.since_commit += piece.bytes().len() as u64;
             self.buffers.add(&entry.partition, &mut piece);
             self.buffers.spill(limits.buffer_bytes, disk)?;
+        }
+        Ok(events)
+    }
+
+    /// Takes over what nothing vouches for and was not read again. Called when all that can be read again is there.
+    pub(super) fn take_over(&mut self, disk: &dyn Disk, limits: Limits) -> Result<(), LakeError> {
+        let unsealed = self.broken.as_mut().map(|broken| std::mem::take(&mut broken.unsealed)).unwrap_or_default();
+        let whole = |object: &&ObjectState| object.ending == Ending::Read && object.failed_total == 0;
+        let keys: HashSet<u128> = self.objects.iter().filter(whole).map(ObjectState::key).collect();
+        // By the names that they had when the rows came: a source has another one beside others.
+        let mut read_again: HashSet<String> = self.objects.iter().filter(whole).map(|object| object.object.clone()).collect();
+        if !unsealed.is_empty() {
+            objects::for_each_object(disk, &self.manifest, |object| {
+                if keys.contains(&object.key()) {
+                    read_again.insert(object.object);
+                }
+            });
+        }
+        let partitions: HashSet<&Partition> = unsealed.iter().map(|entry| &entry.partition).collect();
+        self.taken_over.extend(self.manifest.taken_over.iter().filter(|taken| !partitions.contains(&taken.partition)).cloned());
+        for entry in &unsealed {
+            let events = self.put_back(disk, entry, limits, &read_again)?;
+            self.summary.events_taken_over += events;
+            if events > 0 {
+                self.taken_over.push(TakenOver { partition: entry.partition.clone(), events });
+            }
         }
         Ok(())
     }
@@ -119,6 +179,7 @@ impl State {
             taken
         };
         manifest.lost.clear();
+        manifest.taken_over = std::mem::take(&mut self.taken_over);
         for entry in broken.files {
             let file = entry.path().to_string_lossy().into_owned();
             match take(&entry.partition, entry.rows) {

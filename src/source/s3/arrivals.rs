@@ -1,7 +1,8 @@
 //! What has arrived and waits for a worker.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread::{self, ThreadId};
 
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -9,18 +10,19 @@ use super::buffers::Buffers;
 use crate::source::Delivery;
 use crate::source::local::lock;
 
-/// One object on its way to a worker, with what it holds of the budgets until it is taken.
+/// One object on its way to a worker, with what it holds of the budgets until the worker asks for the next one.
 pub(super) struct Parcel {
     pub delivery: Delivery,
     pub bytes: Vec<u8>,
-    pub _permits: Vec<OwnedSemaphorePermit>,
+    pub permits: Vec<OwnedSemaphorePermit>,
 }
 
 /// A queue between the runtime and the workers. It needs no bound of its own: every parcel holds permits.
-#[derive(Default)]
 pub(super) struct Arrivals {
     queue: Mutex<Queue>,
     arrived: Condvar,
+    /// What the objects hold that workers have in hand.
+    in_hand: Mutex<HashMap<ThreadId, Vec<OwnedSemaphorePermit>>>,
     pub buffers: Buffers,
 }
 
@@ -31,6 +33,11 @@ struct Queue {
 }
 
 impl Arrivals {
+    /// For a process that may take `memory_bytes_max`.
+    pub(super) fn new(memory_bytes_max: u64) -> Self {
+        Self { queue: Mutex::default(), arrived: Condvar::new(), in_hand: Mutex::default(), buffers: Buffers::new(memory_bytes_max) }
+    }
+
     pub(super) fn put(&self, parcel: Parcel) {
         let mut queue = lock(&self.queue);
         if !queue.closed {
@@ -39,8 +46,12 @@ impl Arrivals {
         }
     }
 
-    /// Waits for the next parcel and swaps its bytes into `buffer`. `None` once closed and empty.
+    /// Waits for the next parcel and puts its bytes into `buffer`. `None` once closed and empty. Who asks is done with what it
+    /// was given before.
     pub(super) fn take(&self, buffer: &mut Vec<u8>) -> Option<Delivery> {
+        self.buffers.give(std::mem::take(buffer));
+        let worker = thread::current().id();
+        drop(lock(&self.in_hand).remove(&worker));
         let mut queue = lock(&self.queue);
         let parcel = loop {
             match queue.parcels.pop_front() {
@@ -50,7 +61,8 @@ impl Arrivals {
             }
         };
         drop(queue);
-        self.buffers.give(std::mem::replace(buffer, parcel.bytes));
+        *buffer = parcel.bytes;
+        lock(&self.in_hand).insert(worker, parcel.permits);
         Some(parcel.delivery)
     }
 

@@ -2,6 +2,7 @@
 //! counts is what memory holds.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::source::local::lock;
 
@@ -9,14 +10,16 @@ use crate::source::local::lock;
 const CLASS_MIN: u32 = 12;
 /// 16 MiB: larger bodies get a buffer of their own, which is not kept.
 const CLASS_MAX: u32 = 24;
-/// What is kept per size, at most.
+/// What is kept per size, at most, and of all sizes together this part of the memory.
 const KEPT_BYTES_MAX: usize = 16 << 20;
+const KEPT_PART: u64 = 16;
 
 const CLASSES: usize = (CLASS_MAX - CLASS_MIN + 1) as usize;
 
-#[derive(Default)]
 pub(super) struct Buffers {
     kept: [Mutex<Vec<Vec<u8>>>; CLASSES],
+    bytes: AtomicU64,
+    bytes_max: u64,
 }
 
 /// The capacity that a body of `bytes` gets.
@@ -26,10 +29,18 @@ pub(super) fn capacity_for(bytes: u64) -> u64 {
 }
 
 impl Buffers {
+    /// For a process that may take `memory_bytes_max`.
+    pub(super) fn new(memory_bytes_max: u64) -> Self {
+        Self { kept: Default::default(), bytes: AtomicU64::new(0), bytes_max: memory_bytes_max / KEPT_PART }
+    }
+
     /// An empty buffer with room for `bytes`.
     pub(super) fn take(&self, bytes: u64) -> Vec<u8> {
         let capacity = usize::try_from(capacity_for(bytes)).unwrap_or(usize::MAX);
         let kept = class_of(capacity).and_then(|class| lock(&self.kept[class]).pop());
+        if let Some(kept) = &kept {
+            self.bytes.fetch_sub(kept.capacity() as u64, Ordering::Relaxed);
+        }
         kept.unwrap_or_else(|| {
             let mut buffer = Vec::new();
             // A refused reservation is no reason to die: the body will grow the buffer as it comes.
@@ -42,8 +53,10 @@ impl Buffers {
     pub(super) fn give(&self, mut buffer: Vec<u8>) {
         let Some(class) = class_of(buffer.capacity()) else { return };
         buffer.clear();
+        let capacity = buffer.capacity() as u64;
         let mut kept = lock(&self.kept[class]);
-        if (kept.len() + 1) << (class as u32 + CLASS_MIN) <= KEPT_BYTES_MAX {
+        if self.bytes.load(Ordering::Relaxed) + capacity <= self.bytes_max && (kept.len() + 1) << (class as u32 + CLASS_MIN) <= KEPT_BYTES_MAX {
+            self.bytes.fetch_add(capacity, Ordering::Relaxed);
             kept.push(buffer);
         }
     }
@@ -61,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_buffer_comes_back_for_its_own_size_only() {
-        let buffers = Buffers::default();
+        let buffers = Buffers::new(1 << 30);
         buffers.give(Vec::with_capacity(1 << 20));
         assert!(buffers.take(100).capacity() < 1 << 20, "a tiny object got the giant's buffer");
         assert_eq!(buffers.take(900_000).capacity(), 1 << 20);
@@ -70,7 +83,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let buffers = Buffers::default();
+        let buffers = Buffers::new(1 << 30);
         for _ in 0..10_000 {
             buffers.give(Vec::with_capacity(1 << CLASS_MIN));
         }

@@ -143,29 +143,41 @@ impl Dispatch {
     async fn arrived_unread(&self, key: &str, outcome: Fetched, origin: Option<Origin>) {
         let permits = self.permits(0).await;
         let delivery = Delivery { object: self.session.shared.name(key).into(), size: 0, outcome, origin, signed: None, rest: None };
-        self.session.shared.arrivals.put(Parcel { delivery, bytes: Vec::new(), _permits: permits });
+        self.session.shared.arrivals.put(Parcel { delivery, bytes: Vec::new(), permits });
     }
 
-    async fn fetch(&self, key: String, listed: Version, origin: Option<Origin>, permits: Vec<OwnedSemaphorePermit>) -> Result<(), FatalError> {
-        let mut bytes = self.session.shared.arrivals.buffers.take(listed.size);
-        let mut signed = None;
-        let outcome = match fetch(&self.session, &key, &listed, &mut bytes).await {
-            Fetch::Whole(metadata) => {
-                signed = metadata;
-                self.tally.success(bytes.len());
-                Fetched::Whole
-            }
-            Fetch::TooLarge(reason) => {
-                bytes = Vec::new();
-                Fetched::Failed(reason)
-            }
-            Fetch::Defeated(defeat) => {
-                self.after(&defeat)?;
-                Fetched::Failed(defeat.reason())
+    async fn fetch(&self, key: String, listed: Version, origin: Option<Origin>, mut permits: Vec<OwnedSemaphorePermit>) -> Result<(), FatalError> {
+        let buffers = &self.session.shared.arrivals.buffers;
+        let (mut size, mut signed) = (listed.size, None);
+        let mut bytes = buffers.take(size);
+        let outcome = loop {
+            match fetch(&self.session, &key, &listed, capacity_for(size).max(OBJECT_BYTES_MIN), &mut bytes).await {
+                Fetch::Larger(larger) => {
+                    // Nothing is held while it waits for more room: others that wait get theirs. Twice as much at least, so that
+                    // an object that is larger at each look comes to an end.
+                    bytes = Vec::new();
+                    drop(permits);
+                    size = larger.max(size.saturating_mul(2));
+                    permits = self.permits(capacity_for(size)).await;
+                    bytes.try_reserve_exact(usize::try_from(larger).unwrap_or(0)).unwrap_or_default();
+                }
+                Fetch::Whole(metadata) => {
+                    signed = metadata;
+                    self.tally.success(bytes.len());
+                    break Fetched::Whole;
+                }
+                Fetch::TooLarge(reason) => {
+                    bytes = Vec::new();
+                    break Fetched::Failed(reason);
+                }
+                Fetch::Defeated(defeat) => {
+                    self.after(&defeat)?;
+                    break Fetched::Failed(defeat.reason());
+                }
             }
         };
         let delivery = Delivery { object: self.session.shared.name(&key).into(), size: bytes.len() as u64, outcome, origin, signed, rest: None };
-        self.session.shared.arrivals.put(Parcel { delivery, bytes, _permits: permits });
+        self.session.shared.arrivals.put(Parcel { delivery, bytes, permits });
         Ok(())
     }
 

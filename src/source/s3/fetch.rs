@@ -17,22 +17,29 @@ const PROGRESS_BYTES_MIN: usize = 64 * 1024;
 /// Nor is less than this part of the object, so that a request is given new life only so often.
 const PROGRESS_PARTS: u64 = 32;
 
+/// An object that does not say how long it is, and is longer than was listed, is given so many times the room.
+const GROWTH: u64 = 8;
+
 /// How fetching ended. The bytes, or the part that arrived, are in the buffer.
 pub(super) enum Fetch {
     Whole(Option<Box<Signed>>),
     TooLarge(String),
+    /// It is so large, about, and was listed as smaller: room for that is needed first.
+    Larger(u64),
     Defeated(Defeat),
 }
 
-/// Fetches `key` into `buffer`, with all tries. `listed` is the version that the listing told of.
-pub(super) async fn fetch(session: &Session, key: &str, listed: &Version, buffer: &mut Vec<u8>) -> Fetch {
+/// Fetches `key` into `buffer`, with all tries. `listed` is the version that the listing told of; there is room for `room` bytes.
+pub(super) async fn fetch(session: &Session, key: &str, listed: &Version, room: u64, buffer: &mut Vec<u8>) -> Fetch {
     let mut request = session.tries();
-    let mut object = Object { session, key, listed, buffer, version: None, length: None, same: true, encoded: false, signed: None, credited: 0 };
+    let mut object =
+        Object { session, key, listed, room, buffer, version: None, length: None, same: true, encoded: false, signed: None, credited: 0 };
     loop {
         let client = request.client();
         match object.try_once(&client).await {
             Ok(()) => return Fetch::Whole(object.signed),
             Err(Stop::TooLarge(reason)) => return Fetch::TooLarge(reason),
+            Err(Stop::Larger(bytes)) => return Fetch::Larger(bytes),
             Err(Stop::Trouble(trouble)) => {
                 if object.progressed() {
                     request.progressed();
@@ -48,6 +55,7 @@ pub(super) async fn fetch(session: &Session, key: &str, listed: &Version, buffer
 enum Stop {
     Trouble(Trouble),
     TooLarge(String),
+    Larger(u64),
 }
 
 /// What has come of an object so far.
@@ -55,6 +63,8 @@ struct Object<'f> {
     session: &'f Session,
     key: &'f str,
     listed: &'f Version,
+    /// What may be held of it, in bytes.
+    room: u64,
     buffer: &'f mut Vec<u8>,
     /// The ETag that the tries have settled on.
     version: Option<String>,
@@ -86,6 +96,9 @@ impl Object<'_> {
         }
         if self.length.is_some_and(|length| length > session.shared.options.memory_bytes_max) {
             return Err(self.too_large());
+        }
+        if let Some(length) = self.length.filter(|length| *length > self.room) {
+            return Err(Stop::Larger(length));
         }
         let read = self.read_body(output).await;
         session.answered();
@@ -130,6 +143,10 @@ impl Object<'_> {
             let piece = piece.map_err(|error| Stop::Trouble(Trouble::of_body(&error)))?;
             if (self.buffer.len() + piece.len()) as u64 > bytes_max {
                 return Err(self.too_large());
+            }
+            // It does not say how long it is.
+            if (self.buffer.len() + piece.len()) as u64 > self.room {
+                return Err(Stop::Larger((self.room + piece.len() as u64).saturating_mul(GROWTH).min(bytes_max)));
             }
             self.buffer.extend_from_slice(&piece);
         }

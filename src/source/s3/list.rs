@@ -208,7 +208,16 @@ impl Lister {
 
     /// Whether the folder is asked for.
     fn enters(&self, folder: &str) -> bool {
+        if self.is_under_work(folder) {
+            lock(&self.session.shared.seen).pass_over();
+            return false;
+        }
         self.admits(&Place::of(folder))
+    }
+
+    /// Below what the user has named, a lake's unfinished work is no evidence.
+    fn is_under_work(&self, key: &str) -> bool {
+        key.strip_prefix(&self.session.shared.address.prefix).is_some_and(layout::is_under_work)
     }
 
     fn admits(&self, place: &Place<'_>) -> bool {
@@ -226,7 +235,7 @@ impl Lister {
 
     fn object(&self, key: String, Version { size, etag }: Version) -> Option<Found> {
         // Names that begin with a point hide nothing here: a key below `./` or `.archive/` is as good as any.
-        if !layout::is_evidence_in_bucket(&key) {
+        if !layout::is_evidence_in_bucket(&key) || self.is_under_work(&key) {
             // A marker of a folder, as the console makes it, is nothing that anybody would miss.
             if !key.ends_with('/') {
                 lock(&self.session.shared.seen).pass_over();

@@ -107,7 +107,7 @@ fn of_code(code: &str) -> Option<TroubleKind> {
         | "RequestLimitExceeded"
         | "TooManyRequests"
         | "BandwidthLimitExceeded" => TroubleKind::Passing(Cause::Throttled),
-        "InternalError" | "InternalFailure" | "OperationAborted" => TroubleKind::Passing(Cause::ServerError),
+        "InternalError" | "InternalFailure" | "OperationAborted" | "ConditionalRequestConflict" => TroubleKind::Passing(Cause::ServerError),
         "RequestTimeout" | "RequestTimeoutException" => TroubleKind::Passing(Cause::Timeout),
         "PreconditionFailed" | "InvalidRange" => TroubleKind::Passing(Cause::Changed),
         "PermanentRedirect" | "TemporaryRedirect" | "Redirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {

@@ -2,6 +2,7 @@
 
 use super::{Replay, TagState, Unconfirmed};
 use crate::model::{ImageState, Order, PushOrigin, StepKind, TagEnd, UntaggedBy};
+use crate::timeline::bytes::push_one;
 use crate::timeline::fact::{Manifest, Named};
 use crate::timeline::image::{Displacement, Image};
 use crate::timeline::names::{DigestNo, EventNo, Sym};
@@ -117,7 +118,7 @@ impl<'e> Replay<'e> {
         self.begin_span(at, tag, event, seen, order);
         let image = &mut self.state.images[at];
         if !image.has_tag(tag) {
-            image.tags.push((tag, event));
+            push_one(&mut image.tags, (tag, event));
         }
         image.untagged_at = None;
         image.untagged_by = None;

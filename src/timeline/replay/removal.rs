@@ -2,6 +2,7 @@
 
 use super::{Replay, RepositoryHistory, TagState};
 use crate::model::{ImageState, Order, PushOrigin, StepKind, TagEnd};
+use crate::timeline::bytes::push_one;
 use crate::timeline::fact::{Deleted, Mutability, Named};
 use crate::timeline::image::{End, Loss, RunFacts};
 use crate::timeline::names::{DigestNo, EventNo, Sym};
@@ -60,7 +61,7 @@ impl Replay<'_> {
         let image = &mut self.state.images[at];
         if !image.has_tag(tag) {
             // Known only from this event: it had the tag until now.
-            image.tags.push((tag, EventNo::NONE));
+            push_one(&mut image.tags, (tag, EventNo::NONE));
         }
         let given = image.tags.iter().find(|(own, _)| *own == tag).map_or(event, |(_, given)| *given);
         image.tags.retain(|(own, _)| *own != tag);
@@ -125,7 +126,7 @@ impl Replay<'_> {
         if let Some(archived) = image.losses.last_mut() {
             archived.close(now, loss.end_step);
         }
-        image.losses.push(loss);
+        push_one(&mut image.losses, loss);
         image.is_there = false;
 
         image.gone_at = Some(now);

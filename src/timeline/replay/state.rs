@@ -113,11 +113,23 @@ impl RepositoryHistory {
         }
     }
 
+    /// A list of one element has room for four: of a million repositories with an image each, that is most of what they take.
     pub(super) fn finish(mut self) -> Self {
+        self.images.shrink_to_fit();
         for image in &mut self.images {
             image.steps.shrink_to_fit();
             image.tags.shrink_to_fit();
+            image.losses.shrink_to_fit();
+            image.uses.shrink_to_fit();
         }
+        for life in self.tag_lives.values_mut() {
+            life.spans.shrink_to_fit();
+            life.asks.shrink_to_fit();
+        }
+        self.openings = Vec::new();
+        self.policies.shrink_to_fit();
+        self.runs.shrink_to_fit();
+        self.creations.shrink_to_fit();
         self
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Happening, Replay};
 use crate::model::{Caller, Digest, Order, StepKind};
+use crate::timeline::bytes::push_one;
 use crate::timeline::fact::{Fact, Named, PullOutcome, StopReason, What};
 use crate::timeline::image::{Step, Use, UseKind};
 use crate::timeline::names::{DigestNo, EventNo, Map, Sym};
@@ -205,7 +206,7 @@ impl Replay<'_> {
         if !by_digest && matches!(use_kind, UseKind::Asked | UseKind::Offered) && !image.is_gone() {
             return;
         }
-        image.uses.push(made_of(mention, use_kind, from));
+        push_one(&mut image.uses, made_of(mention, use_kind, from));
         if use_kind == UseKind::Kept {
             let (event, held) = self.held.entry(mention.by).or_insert((mention.event, Vec::new()));
             // A tag that is proven late may tell of a call that others have followed.

@@ -241,10 +241,10 @@ fn read(objects: &[Vec<u8>], jobs: usize) -> Evidence {
 }
 
 fn read_from(feeds: Vec<Box<dyn Feed>>, jobs: usize) -> Evidence {
-    pipeline::read(run(&feeds, jobs, &Progress::default(), &AtomicBool::new(false)), &Filter::default())
+    pipeline::read(run(&feeds, jobs, &Progress::default(), &AtomicBool::new(false)), &Filter::default()).unwrap()
 }
 
 /// A run over feeds that nobody watches.
 pub fn run<'r>(feeds: &'r [Box<dyn Feed>], jobs: usize, progress: &'r Progress, cancelled: &'r AtomicBool) -> Run<'r> {
-    Run { feeds, budget: Budget { jobs: jobs.try_into().unwrap(), object_bytes_max: OBJECT_BYTES_MAX }, progress, cancelled }
+    Run { feeds, budget: Budget { jobs: jobs.try_into().unwrap(), object_bytes_max: OBJECT_BYTES_MAX, kept_bytes_max: 1 << 30 }, progress, cancelled }
 }

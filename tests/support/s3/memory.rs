@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::pin::Pin;
 use std::sync::{Mutex, RwLock};
 
-use hyper::body::Bytes;
+use hyper::body::{Body as _, Bytes};
 use s3s::dto::{self, *};
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
@@ -32,6 +33,10 @@ pub struct Memory {
     ignores_ranges: Mutex<bool>,
     lists: Mutex<Vec<String>>,
     gets: Mutex<Vec<String>>,
+    /// Every request but LIST: `GET key 0-99`, `PUT key if-match`, `DELETE key`.
+    log: Mutex<Vec<String>>,
+    ignores_conditions: Mutex<bool>,
+    refuses_writes: Mutex<bool>,
 }
 
 impl Memory {
@@ -45,6 +50,9 @@ impl Memory {
             ignores_ranges: Mutex::default(),
             lists: Mutex::default(),
             gets: Mutex::default(),
+            log: Mutex::default(),
+            ignores_conditions: Mutex::default(),
+            refuses_writes: Mutex::default(),
         }
     }
 
@@ -63,6 +71,33 @@ impl Memory {
     /// As some servers do: every GET gives the whole.
     pub fn ignore_ranges(&self) {
         *self.ignores_ranges.lock().unwrap() = true;
+    }
+
+    /// As old servers do: what a PUT is conditional on is not looked at.
+    pub fn ignore_conditions(&self) {
+        *self.ignores_conditions.lock().unwrap() = true;
+    }
+
+    /// `s3:PutObject` and `s3:DeleteObject` are missing.
+    pub fn refuse_writes(&self, refuse: bool) {
+        *self.refuses_writes.lock().unwrap() = refuse;
+    }
+
+    /// All requests but LIST so far; forgets them.
+    pub fn take_log(&self) -> Vec<String> {
+        std::mem::take(&mut self.log.lock().unwrap())
+    }
+
+    pub fn keys(&self) -> Vec<String> {
+        self.objects.read().unwrap().keys().cloned().collect()
+    }
+
+    pub fn get(&self, key: &str) -> Option<Vec<u8>> {
+        self.objects.read().unwrap().get(key).map(|object| object.bytes.to_vec())
+    }
+
+    pub fn remove(&self, key: &str) {
+        self.objects.write().unwrap().remove(key);
     }
 
     pub fn put(&self, key: &str, bytes: Vec<u8>) {
@@ -145,6 +180,8 @@ impl S3 for Memory {
         let input = request.input;
         self.check_bucket(&input.bucket)?;
         self.gets.lock().unwrap().push(input.key.clone());
+        let range = input.range.as_ref().map(|range| format!(" {}", range.to_header_string()));
+        self.log.lock().unwrap().push(format!("GET {}{}", input.key, range.unwrap_or_default()));
         let refusal = self.refuses_all.lock().unwrap().or_else(|| self.refusals.read().unwrap().get(&input.key).copied());
         if let Some(refusal) = refusal {
             return Err(refused(refusal));
@@ -170,6 +207,70 @@ impl S3 for Memory {
             metadata: Some(metadata.into_iter().collect()).filter(|metadata: &Metadata| !metadata.is_empty()),
             ..Default::default()
         }))
+    }
+
+    /// As AWS: 412 where the condition does not hold, 404 for `If-Match` where there is nothing.
+    async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        let input = request.input;
+        self.check_bucket(&input.bucket)?;
+        if *self.refuses_writes.lock().unwrap() {
+            return Err(s3_error!(AccessDenied, "is not authorized to perform: s3:PutObject"));
+        }
+        let mut bytes = Vec::new();
+        if let Some(body) = input.body {
+            let mut body = s3s::Body::from(body);
+            while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+                let frame = frame.map_err(|_| s3_error!(IncompleteBody, "the body broke off"))?;
+                bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+            }
+        }
+        if input.content_length.is_some_and(|length| length as usize != bytes.len()) {
+            return Err(s3_error!(IncompleteBody, "not as many bytes as announced"));
+        }
+        let conditional = [input.if_match.is_some().then_some(" if-match"), input.if_none_match.is_some().then_some(" if-none-match")];
+        let conditional: String = conditional.into_iter().flatten().collect();
+        self.log.lock().unwrap().push(format!("PUT {}{conditional}", input.key));
+        // Held from the look to the write: of two at once, one comes first.
+        let mut objects = self.objects.write().unwrap();
+        let there = objects.get(&input.key).map(|object| object.e_tag.clone());
+        if !*self.ignores_conditions.lock().unwrap() {
+            let failed = || s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold");
+            match &input.if_match {
+                Some(ETagCondition::ETag(wanted)) if there.as_deref() != Some(wanted.value()) => {
+                    return Err(if there.is_none() { refused(Refusal::Gone) } else { failed() });
+                }
+                _ => {}
+            }
+            if input.if_none_match.is_some() && there.is_some() {
+                return Err(failed());
+            }
+        }
+        let object = Object::new(bytes);
+        let e_tag = object.e_tag.clone();
+        objects.insert(input.key, object);
+        Ok(S3Response::new(PutObjectOutput { e_tag: Some(ETag::Strong(e_tag)), ..Default::default() }))
+    }
+
+    async fn copy_object(&self, request: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
+        let input = request.input;
+        self.check_bucket(&input.bucket)?;
+        let CopySource::Bucket { key, .. } = &input.copy_source else { return Err(s3_error!(NotImplemented, "copies from a bucket alone")) };
+        self.log.lock().unwrap().push(format!("COPY {key} {}", input.key));
+        let mut objects = self.objects.write().unwrap();
+        let object = objects.get(&**key).cloned().ok_or_else(|| refused(Refusal::Gone))?;
+        objects.insert(input.key, object);
+        Ok(S3Response::new(CopyObjectOutput { copy_object_result: Some(CopyObjectResult::default()), ..Default::default() }))
+    }
+
+    async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+        let input = request.input;
+        self.check_bucket(&input.bucket)?;
+        if *self.refuses_writes.lock().unwrap() {
+            return Err(s3_error!(AccessDenied, "is not authorized to perform: s3:DeleteObject"));
+        }
+        self.log.lock().unwrap().push(format!("DELETE {}", input.key));
+        self.objects.write().unwrap().remove(&input.key);
+        Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
     async fn list_objects_v2(&self, request: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {

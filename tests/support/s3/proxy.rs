@@ -21,6 +21,8 @@ pub enum Fault {
     Answer(Vec<u8>),
     /// RST before anything is sent.
     Reset,
+    /// The server does what is asked; its answer is lost, and RST comes in its place.
+    Lost,
     /// So much of the body in per cent, then RST.
     ResetInBody(usize),
     /// So much of the body in per cent, then a clean end.
@@ -151,10 +153,14 @@ async fn converse(mut client: TcpStream, shared: &Shared) -> Option<()> {
     let _ = client.set_nodelay(true);
     let mut upstream: Option<TcpStream> = None;
     loop {
-        let request = read_head(&mut client).await?;
-        match shared.decide(&request) {
+        let (request, length) = read_request(&mut client).await?;
+        match shared.decide(&request[..length]) {
             Fault::Reset => return reset(&client),
             Fault::Answer(bytes) => client.write_all(&bytes).await.ok()?,
+            Fault::Lost => {
+                exchange(&mut upstream, shared.upstream, &request).await;
+                return reset(&client);
+            }
             fault => {
                 // A server that is gone looks to the client as if the proxy were gone.
                 let Some((head, body)) = exchange(&mut upstream, shared.upstream, &request).await else { return reset(&client) };
@@ -190,16 +196,28 @@ impl Shared {
     }
 }
 
-/// Up to and with the empty line. Requests of a reader have no body.
-async fn read_head(stream: &mut TcpStream) -> Option<Vec<u8>> {
-    let mut head = Vec::with_capacity(2048);
-    while !head.ends_with(b"\r\n\r\n") {
-        let read = stream.read_buf(&mut head).await.ok()?;
-        if read == 0 {
+/// A whole request, and how long its head is, the empty line included. Whoever writes tells the length of the body.
+async fn read_request(stream: &mut TcpStream) -> Option<(Vec<u8>, usize)> {
+    let mut request = Vec::with_capacity(2048);
+    let head = loop {
+        if stream.read_buf(&mut request).await.ok()? == 0 {
+            return None;
+        }
+        if let Some(at) = request.windows(4).position(|window| window == b"\r\n\r\n") {
+            break at + 4;
+        }
+    };
+    let lines = String::from_utf8_lossy(&request[..head]).to_ascii_lowercase();
+    let length = lines.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok()).unwrap_or(0);
+    if lines.contains("expect: 100-continue") && request.len() == head {
+        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.ok()?;
+    }
+    while request.len() < head + length {
+        if stream.read_buf(&mut request).await.ok()? == 0 {
             return None;
         }
     }
-    Some(head)
+    Some((request, head))
 }
 
 /// Sends a request and reads its whole response.

@@ -90,6 +90,21 @@ impl s3s::S3 for Shared {
         self.0.get_object(request).await
     }
 
+    async fn put_object(&self, request: s3s::S3Request<s3s::dto::PutObjectInput>) -> s3s::S3Result<s3s::S3Response<s3s::dto::PutObjectOutput>> {
+        self.0.put_object(request).await
+    }
+
+    async fn copy_object(&self, request: s3s::S3Request<s3s::dto::CopyObjectInput>) -> s3s::S3Result<s3s::S3Response<s3s::dto::CopyObjectOutput>> {
+        self.0.copy_object(request).await
+    }
+
+    async fn delete_object(
+        &self,
+        request: s3s::S3Request<s3s::dto::DeleteObjectInput>,
+    ) -> s3s::S3Result<s3s::S3Response<s3s::dto::DeleteObjectOutput>> {
+        self.0.delete_object(request).await
+    }
+
     async fn list_objects_v2(
         &self,
         request: s3s::S3Request<s3s::dto::ListObjectsV2Input>,

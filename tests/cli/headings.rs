@@ -1,5 +1,4 @@
 //! What a command writes as a table has the same columns, in the same order and under the same names, whatever the format.
-#![cfg(feature = "sql")]
 
 use std::fs::File;
 use std::path::Path;

@@ -1,9 +1,6 @@
 //! Archives of logs in a bucket and beside it: what is in them is named, pruned and taken into a lake as objects are.
-#![cfg(all(feature = "s3", feature = "sql"))]
 
-#[path = "support/s3/mod.rs"]
-mod s3;
-
+use crate::s3;
 use std::fs;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};

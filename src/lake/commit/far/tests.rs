@@ -1,0 +1,310 @@
+//! Commits to a bucket that fails at any call, done or not, with runs that are killed and runs that come second: whatever happens,
+//! the lake opens, holds the last commit, goes on, and nothing is left over.
+//!
+//! `SEED=7 cargo test --lib lake::commit::far` plays one seed again, `SEEDS=100000` plays more of them.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::Arc;
+
+use super::*;
+use crate::lake::checksum::Sum;
+use crate::lake::disk::far_sim::{Fault, SimStore};
+use crate::lake::disk::read as read_all;
+use crate::lake::disk::sim::Random;
+use crate::lake::manifest::{Loaded, Seal, Segment, Tail};
+use crate::lake::partition::Partition;
+
+/// What a lake is to hold.
+#[derive(Debug, Clone)]
+struct Model {
+    manifest: Manifest,
+    files: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+fn empty() -> Model {
+    Model { manifest: Manifest::new(), files: BTreeMap::new() }
+}
+
+fn disk(store: &SimStore) -> FarDisk {
+    FarDisk::new(Arc::new(store.clone()))
+}
+
+fn partition(day: u64) -> Partition {
+    Partition { native: day == 3, account: Some("1".to_owned()), region: None, date: Some(format!("2026-03-{:02}", day + 1)) }
+}
+
+fn stage(disk: &FarDisk, name: String, bytes: &[u8]) -> String {
+    let mut file = disk.create(&layout::staged(&name)).unwrap();
+    file.write_all(bytes).unwrap();
+    file.flush().unwrap();
+    drop(file);
+    disk.settled(name).unwrap()
+}
+
+/// A next commit: some files more, some replaced, a segment, now and then all segments merged. Few contents, so that some are
+/// there again that were replaced before.
+fn next(disk: &FarDisk, model: &Model, random: &mut Random) -> Model {
+    let mut next = model.clone();
+    next.manifest.generation += 1;
+    let generation = next.manifest.generation;
+    for _ in 0..random.below(3) {
+        if !next.manifest.files.is_empty() {
+            let at = usize::try_from(random.below(next.manifest.files.len() as u64)).unwrap();
+            next.files.remove(&next.manifest.files.remove(at).path());
+        }
+    }
+    for number in 0..=random.below(3) {
+        let (partition, bytes) = (partition(random.below(4)), vec![u8::try_from(random.below(6)).unwrap(); 40]);
+        let name = stage(disk, format!("{generation:06}-{number:05}.{}", partition.extension()), &bytes);
+        let tail = Some(Tail { bytes: bytes.len() as u64, checksum: Sum::of(&bytes) });
+        let entry = FileEntry { name, partition, rows: 1, bytes: bytes.len() as u64, row_bytes: 1, first: 0, last: 0, tail };
+        if next.files.insert(entry.path(), bytes).is_none() {
+            next.manifest.files.push(entry);
+        }
+    }
+    let bytes = [generation, random.below(3)].map(u64::to_le_bytes).concat();
+    let name = stage(disk, format!("{generation:06}.ndjson.gz"), &bytes);
+    if random.below(5) == 0 {
+        next.manifest.segments.drain(..).for_each(|segment| drop(next.files.remove(&layout::objects(&segment.name))));
+    }
+    next.files.insert(layout::objects(&name), bytes.clone());
+    next.manifest.segments.push(Segment { name, seal: Some(Seal { bytes: 16, objects: 1, fresh: None, checksum: Sum::of(&bytes) }) });
+    next
+}
+
+/// All files of the manifest are there, as they were written, for one who reads now.
+fn holds(store: &SimStore, model: &Model, what: &str) {
+    let disk = disk(store);
+    let Loaded { manifest, damage } = Manifest::load(&disk).unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert_eq!((damage, manifest.generation), (None, model.manifest.generation), "{what}");
+    assert_eq!((&manifest.files, &manifest.segments), (&model.manifest.files, &model.manifest.segments), "{what}");
+    has_all(&disk, model, what);
+}
+
+fn has_all(disk: &FarDisk, model: &Model, what: &str) {
+    for (path, bytes) in &model.files {
+        let there = read_all(disk, path).unwrap_or_else(|error| panic!("{what}: {}: {error}", path.display()));
+        assert_eq!(&there, bytes, "{what}: {}", path.display());
+    }
+}
+
+/// Nothing is there but what counts, what counted before, and what a run may still bring in; and the lists say what counts.
+fn is_tidy(store: &SimStore, model: &Model, what: &str) {
+    let disk = disk(store);
+    let before = paths(&previous(&disk));
+    for key in store.keys().iter().filter(|key| key.starts_with("_tagfall/parts/") || key.starts_with("_tagfall/objects/")) {
+        let path = Path::new(key);
+        let pending = || {
+            let generation = path.file_name().and_then(|name| name.to_str()?.split('-').next()?.parse::<u64>().ok());
+            generation.is_some_and(|generation| generation > model.manifest.generation)
+        };
+        assert!(model.files.contains_key(path) || before.contains(path) || pending(), "{what}: {key} is left over");
+    }
+    for day in 0..3 {
+        let (path, text) = list(&disk, &model.manifest, &partition(day));
+        let there = disk.get(&path).unwrap().map(|(bytes, _)| String::from_utf8(bytes).unwrap()).unwrap_or_default();
+        assert_eq!(there, text, "{what}: {}", path.display());
+    }
+}
+
+fn open(disk: &FarDisk) -> Result<Manifest, LakeError> {
+    let manifest = Manifest::load(disk)?.manifest;
+    recover(disk, &manifest)?;
+    Ok(manifest)
+}
+
+/// One life of a lake: runs of some commits, one of which is killed or fails, or is overtaken by another one.
+fn live(seed: u64) {
+    let (mut random, store) = (Random(seed), SimStore::default());
+    let mut model = empty();
+    for round in 0..5 {
+        let what = format!("SEED={seed}, round {round}");
+        // A run that has begun, and is slow.
+        let slow = disk(&store);
+        let read_by_slow = open(&slow).map(|manifest| Model { manifest, ..model.clone() }).unwrap();
+        let fault = if random.below(2) == 0 { Fault::Stop } else { Fault::Once };
+        store.fail_after(random.below(90), fault, random.below(2) == 0);
+        let mut tried = None;
+        let run = disk(&store);
+        let done = open(&run).and_then(|_| {
+            for _ in 0..1 + random.below(3) {
+                let next = next(&run, &model, &mut random);
+                tried = Some(next.clone());
+                publish(&run, &model.manifest, &next.manifest)?;
+                model = next;
+                tried = None;
+            }
+            Ok(())
+        });
+        store.restart();
+        assert!(!matches!(done, Err(LakeError::Overtaken { .. })), "{what}: nobody else has committed");
+        // A commit that failed on its way may be there or not.
+        let found = Manifest::load(&disk(&store)).unwrap_or_else(|error| panic!("{what}: {error}")).manifest;
+        if let Some(tried) = tried.filter(|tried| tried.manifest.generation == found.generation) {
+            model = tried;
+        }
+        holds(&store, &model, &what);
+        // The slow one comes second, or is the only one.
+        let late = next(&slow, &read_by_slow, &mut random);
+        match publish(&slow, &read_by_slow.manifest, &late.manifest) {
+            Ok(()) => {
+                assert_eq!(model.manifest.generation, read_by_slow.manifest.generation, "{what}: a commit is overwritten");
+                model = late;
+            }
+            Err(LakeError::Overtaken { .. }) => assert_ne!(model.manifest.generation, read_by_slow.manifest.generation, "{what}"),
+            Err(error) => panic!("{what}: {error}"),
+        }
+        holds(&store, &model, &what);
+        // The one who opens it next may be killed, too.
+        for _ in 0..random.below(3) {
+            store.fail_after(random.below(20), Fault::Stop, random.below(2) == 0);
+            let _ = open(&disk(&store));
+            store.restart();
+            holds(&store, &model, &what);
+        }
+        open(&disk(&store)).unwrap_or_else(|error| panic!("{what}: {error}"));
+        holds(&store, &model, &what);
+        is_tidy(&store, &model, &what);
+    }
+}
+
+#[test]
+fn whatever_a_bucket_does_the_lake_holds_its_last_commit_and_goes_on() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    match number("SEED") {
+        Some(seed) => live(seed),
+        None => (0..number("SEEDS").unwrap_or(100)).for_each(live),
+    }
+}
+
+/// Stopped at each call of one commit in turn, with that call done and not done.
+#[test]
+fn stopped_at_any_call_a_commit_to_a_bucket_is_there_as_a_whole_or_not_at_all() {
+    let begin = || {
+        let (mut random, store) = (Random(3), SimStore::default());
+        let (run, mut model) = (disk(&store), empty());
+        for _ in 0..3 {
+            let next = next(&run, &model, &mut random);
+            publish(&run, &model.manifest, &next.manifest).unwrap();
+            model = next;
+        }
+        let new = next(&run, &model, &mut random);
+        (store, run, model, new)
+    };
+    let (store, run, old, new) = begin();
+    let before = store.calls();
+    publish(&run, &old.manifest, &new.manifest).unwrap();
+    let calls = store.calls() - before;
+    assert!(calls > 10);
+    let (mut kept_old, mut kept_new) = (0, 0);
+    for at in 0..=calls {
+        for is_done in [false, true] {
+            let (store, run, old, new) = begin();
+            store.fail_after(at, Fault::Stop, is_done);
+            let done = publish(&run, &old.manifest, &new.manifest);
+            store.restart();
+            let what = format!("stopped at call {at}, done {is_done}");
+            let generation = Manifest::load(&disk(&store)).unwrap().manifest.generation;
+            let there = if generation == new.manifest.generation { &new } else { &old };
+            assert!(done.is_err() || generation == new.manifest.generation, "{what}: a commit that was told is lost");
+            holds(&store, there, &what);
+            // One who began to read before.
+            has_all(&disk(&store), &old, &what);
+            open(&disk(&store)).unwrap();
+            holds(&store, there, &what);
+            has_all(&disk(&store), &old, &what);
+            is_tidy(&store, there, &what);
+            if generation == new.manifest.generation { kept_new += 1 } else { kept_old += 1 }
+        }
+    }
+    assert!(kept_old > 5 && kept_new > 5, "{kept_old} before, {kept_new} after");
+}
+
+/// Another run opens the lake, and mostly commits, before each call of a commit in turn.
+#[test]
+fn a_run_that_is_slow_at_any_call_is_neither_robbed_of_its_parts_nor_in_the_way() {
+    let (mut first_won, mut second_won) = (0, 0);
+    for commits in [false, true] {
+        for at in 0..60 {
+            let what = format!("before call {at}, commits {commits}");
+            let (mut random, store) = (Random(at), SimStore::default());
+            let (slow, mut model) = (disk(&store), empty());
+            for _ in 0..2 {
+                let next = next(&slow, &model, &mut random);
+                publish(&slow, &model.manifest, &next.manifest).unwrap();
+                model = next;
+            }
+            // What a third one has left that was killed.
+            let killed = next(&slow, &model, &mut Random(77));
+            store.fail_after(4, Fault::Stop, true);
+            publish(&slow, &model.manifest, &killed.manifest).unwrap_err();
+            store.restart();
+            let mine = next(&slow, &model, &mut random);
+            let quick = disk(&store);
+            let others = Arc::new(std::sync::Mutex::new(None));
+            let (came, told) = (Arc::clone(&others), model.clone());
+            store.between(at, move || {
+                let manifest = open(&quick).unwrap();
+                if commits && manifest.generation == told.manifest.generation {
+                    let theirs = next(&quick, &told, &mut Random(at + 1_000));
+                    publish(&quick, &manifest, &theirs.manifest).unwrap();
+                    *came.lock().unwrap() = Some(theirs);
+                }
+            });
+            let done = publish(&slow, &model.manifest, &mine.manifest);
+            let theirs = others.lock().unwrap().take();
+            let there = match (done, theirs) {
+                (Ok(()), None) => {
+                    first_won += 1;
+                    mine
+                }
+                (Err(LakeError::Overtaken { .. }), Some(theirs)) => {
+                    second_won += 1;
+                    theirs
+                }
+                (done, theirs) => panic!("{what}: {done:?}, and the other one has committed: {}", theirs.is_some()),
+            };
+            holds(&store, &there, &what);
+            has_all(&disk(&store), &model, &what);
+            store.between(u64::MAX / 2, || {});
+            open(&disk(&store)).unwrap();
+            holds(&store, &there, &what);
+            is_tidy(&store, &there, &what);
+        }
+    }
+    assert!(first_won > 60 && second_won > 5, "{first_won} and {second_won}");
+}
+
+#[test]
+fn of_a_run_that_was_killed_everything_goes_once_it_cannot_commit_any_more() {
+    let (mut random, store) = (Random(9), SimStore::default());
+    let (run, first) = (disk(&store), empty());
+    let one = next(&run, &first, &mut random);
+    publish(&run, &first.manifest, &one.manifest).unwrap();
+    let killed = next(&run, &one, &mut random);
+    store.fail_after(5, Fault::Stop, true);
+    publish(&run, &one.manifest, &killed.manifest).unwrap_err();
+    store.restart();
+    let strangers = ["_tagfall/parts/000002-00000000000000000000000000000000.parquet", "notes.txt", "_tagfall/parts/mine.parquet"];
+    for key in strangers {
+        disk(&store).put(Path::new(key), b"x".to_vec(), Condition::Always).unwrap();
+    }
+    let orphans = |model: &Model| {
+        let named: BTreeSet<PathBuf> = model.files.keys().cloned().collect();
+        let parts = store.keys().into_iter().filter(|key| key.contains("/parts/") || key.contains("/objects/"));
+        parts.filter(|key| !named.contains(Path::new(key)) && !strangers.contains(&key.as_str())).count()
+    };
+    assert!(orphans(&one) > 0, "the killed run has left something");
+    let run = disk(&store);
+    open(&run).unwrap();
+    assert!(orphans(&one) > 0, "it may still be at work");
+    let mut two = next(&run, &one, &mut random);
+    two.manifest.files.extend(one.manifest.files.iter().filter(|file| !two.manifest.files.contains(file)).cloned().collect::<Vec<_>>());
+    two.files.extend(one.files.clone());
+    publish(&run, &one.manifest, &two.manifest).unwrap();
+    assert_eq!(orphans(&two), 0, "it has lost, and nothing of it is left");
+    for key in strangers {
+        assert!(store.keys().iter().any(|other| other == key), "{key} is nobody's of this lake");
+    }
+}

@@ -1,0 +1,105 @@
+//! A lake as a table of Athena: the statement that makes it one.
+//!
+//! Athena knows no manifest. Of a lake in S3 it reads, partition by partition, the list of those files that count
+//! (`SymlinkTextInputFormat`): a list is replaced as a whole after each commit, so that no event is seen twice and none of a commit
+//! that did not end. A copy of a folder is read as it is.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use super::LakeError;
+use super::layout::LISTS;
+use super::manifest::{FileEntry, Manifest};
+use super::partition::NO_VALUE;
+use super::place::Place;
+use super::record::MEMBERS;
+use super::shape::Shape;
+
+/// Where no day is known, projection begins here: before there was CloudTrail, there are no events.
+const FIRST_DAY: &str = "2013-11-13";
+
+/// The statement for the lake at `place`. `location`: where a copy of it lies.
+///
+/// # Errors
+/// There is no lake, or its manifest cannot be read.
+pub fn ddl(place: &Place, table: &str, location: Option<&str>) -> Result<String, LakeError> {
+    if !place.has_lake()? {
+        return Err(LakeError::NotALake { folder: place.name() });
+    }
+    let manifest = Manifest::load(&*place.disk()?)?.manifest;
+    let mut text = format!("CREATE EXTERNAL TABLE {table} (\n");
+    let members = MEMBERS.iter().map(|member| (member.column, kind(&member.field.shape)));
+    let others = [("object", "string"), ("record", "bigint"), ("extra", "string"), ("original", "string")];
+    let columns: Vec<String> =
+        members.chain(others.map(|(name, kind)| (name, kind.to_owned()))).map(|(name, kind)| format!("  `{name}` {kind}")).collect();
+    let _ = write!(text, "{}\n)\nPARTITIONED BY (`account` string, `region` string, `date` string)\n", columns.join(",\n"));
+    text.push_str("ROW FORMAT SERDE 'org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe'\n");
+    let is_listed = location.is_none();
+    text.push_str(if is_listed {
+        "STORED AS INPUTFORMAT 'org.apache.hadoop.hive.ql.io.SymlinkTextInputFormat'\n"
+    } else {
+        "STORED AS INPUTFORMAT 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat'\n"
+    });
+    text.push_str("OUTPUTFORMAT 'org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat'\n");
+    let own = || format!("{}/{LISTS}", place.name().to_string_lossy().trim_end_matches('/'));
+    let at = location.map_or_else(own, |location| location.trim_end_matches('/').to_owned());
+    let at = at.replace('\'', "\\'");
+    let _ = write!(text, "LOCATION '{at}/'\nTBLPROPERTIES (\n{}\n);\n", properties(&manifest, &at).join(",\n"));
+    Ok(text)
+}
+
+/// The addresses, or paths, of all files of events that count, in order.
+///
+/// # Errors
+/// There is no lake, or its manifest cannot be read.
+pub fn files(place: &Place) -> Result<Vec<String>, LakeError> {
+    if !place.has_lake()? {
+        return Err(LakeError::NotALake { folder: place.name() });
+    }
+    let disk = place.disk()?;
+    let manifest = Manifest::load(&*disk)?.manifest;
+    let path = |file: &FileEntry| match (place, disk.far()) {
+        (Place::Folder(folder), _) => folder.join(file.path()).to_string_lossy().into_owned(),
+        (_, Some(disk)) => disk.address(&file.path()),
+        (_, None) => file.path().to_string_lossy().into_owned(),
+    };
+    Ok(manifest.files.iter().filter(|file| !file.partition.native).map(path).collect())
+}
+
+/// How partitions are projected: accounts and regions are those that the lake has, days come by themselves.
+fn properties(manifest: &Manifest, at: &str) -> Vec<String> {
+    let partitions = || manifest.files.iter().map(|file| &file.partition).filter(|partition| !partition.native);
+    let all = |values: BTreeSet<String>| if values.is_empty() { NO_VALUE.to_owned() } else { values.into_iter().collect::<Vec<_>>().join(",") };
+    let plain = |value: &Option<String>| {
+        let value = value.as_deref().unwrap_or(NO_VALUE);
+        value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)).then(|| value.to_owned())
+    };
+    let accounts = all(partitions().filter_map(|partition| plain(&partition.account)).collect());
+    let regions = all(partitions().filter_map(|partition| plain(&partition.region)).collect());
+    let first = partitions().filter_map(|partition| partition.date.as_deref()).min().unwrap_or(FIRST_DAY);
+    let property = |name: &str, value: &str| format!("  '{name}' = '{value}'");
+    vec![
+        property("projection.enabled", "true"),
+        property("projection.account.type", "enum"),
+        property("projection.account.values", &accounts),
+        property("projection.region.type", "enum"),
+        property("projection.region.values", &regions),
+        property("projection.date.type", "date"),
+        property("projection.date.format", "yyyy-MM-dd"),
+        property("projection.date.range", &format!("{first},NOW")),
+        property("storage.location.template", &format!("{at}/account=${{account}}/region=${{region}}/date=${{date}}/")),
+    ]
+}
+
+/// What Hive calls a column's type.
+fn kind(shape: &Shape) -> String {
+    match shape {
+        Shape::Text => "string".to_owned(),
+        Shape::Row(fields) => {
+            let fields: Vec<String> = fields.iter().map(|field| format!("{}:{}", field.name, kind(&field.shape))).collect();
+            format!("struct<{}>", fields.join(","))
+        }
+        Shape::List(element) => format!("array<{}>", kind(&element.shape)),
+        Shape::Map => "array<struct<key:string,value:string>>".to_owned(),
+    }
+}

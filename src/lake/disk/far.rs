@@ -1,0 +1,242 @@
+//! A lake's place in S3. Files that count are objects there, written once and never changed but for the manifests; files under
+//! work lie on this machine, in a folder that goes with the run.
+//!
+//! A file of rows is read where it is asked for: its footer, then the column chunks, those that lie beside each other together.
+//! Everything else is small, and fetched whole, once.
+
+mod part;
+#[cfg(test)]
+pub(in crate::lake) mod sim;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::{Disk, Held, LocalDisk, Lock, Stored};
+use crate::lake::layout::{self, SPILL, STAGING};
+use crate::source::store::{Condition, ObjectStore, Put};
+use part::Part;
+
+/// A file that was fetched as a whole stays in memory up to this size; a larger one lies on this machine's disk meanwhile.
+const HELD_BYTES_MAX: usize = 1 << 20;
+/// Bytes of a file that are gone over at a time.
+const STRETCH_BYTES: u64 = 1 << 20;
+
+/// A place in S3, and a folder for what is under work.
+#[derive(Debug)]
+pub(in crate::lake) struct FarDisk {
+    store: Arc<dyn ObjectStore>,
+    /// Other tools are to find its files.
+    is_listed: bool,
+    /// Made when something is written.
+    scratch: OnceLock<Scratch>,
+    /// Files that never change, and were fetched as a whole.
+    fetched: Mutex<HashMap<PathBuf, Arc<Fetched>>>,
+    /// Objects of lakes that are staged inside of this one, by the names that they get.
+    adopted: Mutex<HashMap<String, String>>,
+}
+
+#[derive(Debug)]
+struct Scratch {
+    disk: LocalDisk,
+    _folder: tempfile::TempDir,
+}
+
+#[derive(Debug)]
+enum Fetched {
+    Held(Vec<u8>),
+    Laid(File, u64),
+}
+
+impl FarDisk {
+    pub(in crate::lake) fn new(store: Arc<dyn ObjectStore>) -> Self {
+        Self { store, is_listed: true, scratch: OnceLock::new(), fetched: Mutex::default(), adopted: Mutex::default() }
+    }
+
+    /// The same for a lake that nobody else is to look into.
+    pub(in crate::lake) fn staged(store: Arc<dyn ObjectStore>) -> Self {
+        Self { is_listed: false, ..Self::new(store) }
+    }
+
+    pub(in crate::lake) const fn is_listed(&self) -> bool {
+        self.is_listed
+    }
+
+    fn scratch(&self) -> io::Result<&LocalDisk> {
+        if self.scratch.get().is_none() {
+            let folder = tempfile::Builder::new().prefix("tagfall-").tempdir()?;
+            let _ = self.scratch.set(Scratch { disk: LocalDisk::open(folder.path())?, _folder: folder });
+        }
+        self.scratch.get().map(|scratch| &scratch.disk).ok_or_else(|| io::Error::other("no folder for files under work"))
+    }
+
+    /// The address of the lake, or of a file in it.
+    pub(in crate::lake) fn address(&self, path: &Path) -> String {
+        self.store.address(&key(path))
+    }
+
+    /// An object and its ETag; `None` where there is none.
+    pub(in crate::lake) fn get(&self, path: &Path) -> io::Result<Option<(Vec<u8>, String)>> {
+        Ok(self.store.get(&key(path), None)?.map(|got| (got.bytes, got.tag)))
+    }
+
+    pub(in crate::lake) fn put(&self, path: &Path, bytes: Vec<u8>, condition: Condition<'_>) -> io::Result<Put> {
+        Ok(self.store.put(&key(path), bytes, condition)?)
+    }
+
+    /// Whether a file is an object of another lake, which the service copies.
+    pub(in crate::lake) fn is_adopted(&self, name: &str) -> bool {
+        self.adopted.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name)
+    }
+
+    /// Takes a file that is whole to its place.
+    pub(in crate::lake) fn send(&self, name: &str, path: &Path) -> io::Result<()> {
+        let adopted = self.adopted.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        if let Some(from) = adopted {
+            return Ok(self.store.copy(&from, &key(path))?);
+        }
+        let bytes = super::read(self.scratch()?, &layout::staged(name))?;
+        self.put(path, bytes, Condition::Always).map(drop)
+    }
+
+    /// Forgets files under work that have been sent.
+    pub(in crate::lake) fn drop_staged(&self, name: &str) {
+        let _ = self.scratch().and_then(|scratch| scratch.remove(&layout::staged(name)));
+    }
+
+    fn fetched(&self, path: &Path) -> io::Result<Arc<Fetched>> {
+        let lock = || self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fetched) = lock().get(path) {
+            return Ok(Arc::clone(fetched));
+        }
+        let (bytes, _) = self.get(path)?.ok_or(io::ErrorKind::NotFound)?;
+        let size = bytes.len() as u64;
+        let fetched = if bytes.len() <= HELD_BYTES_MAX {
+            Fetched::Held(bytes)
+        } else {
+            let mut file = tempfile::tempfile()?;
+            file.write_all(&bytes)?;
+            Fetched::Laid(file, size)
+        };
+        let fetched = Arc::new(fetched);
+        if layout::is_part(path.file_name().and_then(|name| name.to_str()).unwrap_or_default()) {
+            lock().insert(path.to_path_buf(), Arc::clone(&fetched));
+        }
+        Ok(fetched)
+    }
+}
+
+/// A path of the lake as a key.
+fn key(path: &Path) -> String {
+    path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+}
+
+/// Whether a file is under work, on this machine.
+fn is_here(path: &Path) -> bool {
+    path.starts_with(STAGING) || path.starts_with(SPILL)
+}
+
+impl Disk for FarDisk {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn Write + Send>> {
+        if is_here(path) { self.scratch()?.create(path) } else { Err(io::Error::other("a file in S3 is written as a whole")) }
+    }
+
+    /// An object that was written is there.
+    fn sync(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync_folder(&self, _folder: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if is_here(from) && is_here(to) { self.scratch()?.rename(from, to) } else { Err(io::Error::other("an object in S3 keeps its name")) }
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        if is_here(path) { self.scratch()?.remove(path) } else { Ok(self.store.delete(&key(path))?) }
+    }
+
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
+        if is_here(folder) {
+            return self.scratch.get().map_or(Ok(Vec::new()), |scratch| scratch.disk.names(folder));
+        }
+        let prefix = format!("{}/", key(folder));
+        let below = self.store.list(&prefix)?.into_iter().filter_map(|key| key.strip_prefix(&prefix).map(str::to_owned));
+        Ok(below.filter(|name| !name.is_empty() && !name.contains('/')).collect())
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Stored>> {
+        if is_here(path) { self.scratch()?.open(path) } else { Ok(Box::new(self.fetched(path)?)) }
+    }
+
+    fn open_sized(&self, path: &Path, bytes: u64) -> io::Result<Box<dyn Stored>> {
+        if is_here(path) { self.scratch()?.open(path) } else { Ok(Box::new(Part::new(Arc::clone(&self.store), key(path), bytes))) }
+    }
+
+    /// `000007-0123….parquet`: the commit that it is made for, and what is in it. Whoever makes the same file for the same commit
+    /// writes the same object.
+    fn settled(&self, name: String) -> io::Result<String> {
+        let (scratch, path) = (self.scratch()?, layout::staged(&name));
+        let (file, mut hash, mut at) = (scratch.open(&path)?, Xxh3::new(), 0);
+        let mut stretch = Vec::new();
+        while at < file.size() {
+            let length = STRETCH_BYTES.min(file.size() - at);
+            stretch.resize(usize::try_from(length).map_err(io::Error::other)?, 0);
+            file.read_at(at, &mut stretch)?;
+            hash.update(&stretch);
+            at += length;
+        }
+        let settled = layout::part_name(&name, hash.digest128()).ok_or_else(|| io::Error::other("no name of a lake's"))?;
+        scratch.rename(&path, &layout::staged(&settled))?;
+        Ok(settled)
+    }
+
+    /// The service copies it, when it is published.
+    fn adopt(&self, from: &Path, its_name: &str, name: String) -> io::Result<String> {
+        let settled = layout::content(its_name).and_then(|content| layout::part_name(&name, content));
+        let settled = settled.ok_or_else(|| io::Error::other("its name does not tell what is in it"))?;
+        self.adopted.lock().unwrap_or_else(PoisonError::into_inner).insert(settled.clone(), key(from));
+        Ok(settled)
+    }
+
+    fn far(&self) -> Option<&FarDisk> {
+        Some(self)
+    }
+
+    /// Names of objects tell what is in them: none is in the way of another one.
+    fn has(&self, path: &Path) -> bool {
+        is_here(path) && self.scratch.get().is_some_and(|scratch| scratch.disk.has(path))
+    }
+
+    /// Nobody is kept out: who commits second is told so by the manifest.
+    fn lock(&self, _path: &Path, _lock: Lock) -> io::Result<Option<Held>> {
+        Ok(Some(Box::new(())))
+    }
+}
+
+impl Stored for Arc<Fetched> {
+    fn size(&self) -> u64 {
+        match &**self {
+            Fetched::Held(bytes) => bytes.len() as u64,
+            Fetched::Laid(_, size) => *size,
+        }
+    }
+
+    fn read_at(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
+        match &**self {
+            Fetched::Held(held) => {
+                let start = usize::try_from(at).map_err(io::Error::other)?;
+                let from = start.checked_add(bytes.len()).and_then(|end| held.get(start..end)).ok_or(io::ErrorKind::UnexpectedEof)?;
+                bytes.copy_from_slice(from);
+                Ok(())
+            }
+            Fetched::Laid(file, _) => super::local::read_exact_at(file, bytes, at),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! A bucket in memory that fails at any call, with or without having done what was asked, and answers conditions as S3 does.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::source::store::{Condition, Got, ObjectStore, Put, StoreError};
+
+/// What comes when the calls are used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::lake) enum Fault {
+    /// One call fails, and the next ones work again.
+    Once,
+    /// The run is killed: every call fails until [`SimStore::restart`].
+    Stop,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    objects: BTreeMap<String, Vec<u8>>,
+    calls_left: Option<u64>,
+    fault: Option<Fault>,
+    /// The call that fails is done all the same: only its answer is lost.
+    done: bool,
+    calls: u64,
+    /// What somebody else does before the call with this number.
+    between: Option<(u64, Between)>,
+}
+
+/// Another run, at work while this one waits for an answer.
+struct Between(Box<dyn FnOnce() + Send>);
+
+impl std::fmt::Debug for Between {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Between")
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub(in crate::lake) struct SimStore(Arc<Mutex<State>>);
+
+impl SimStore {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    pub(in crate::lake) fn calls(&self) -> u64 {
+        self.state().calls
+    }
+
+    /// Lets `calls` more calls through. `done`: whether the one that fails then is done.
+    pub(in crate::lake) fn fail_after(&self, calls: u64, fault: Fault, done: bool) {
+        let mut state = self.state();
+        (state.calls_left, state.fault, state.done) = (Some(calls), Some(fault), done);
+    }
+
+    /// Does `work` before the call that comes after `calls` more.
+    pub(in crate::lake) fn between(&self, calls: u64, work: impl FnOnce() + Send + 'static) {
+        let mut state = self.state();
+        state.between = Some((state.calls + calls, Between(Box::new(work))));
+    }
+
+    pub(in crate::lake) fn restart(&self) {
+        let mut state = self.state();
+        (state.calls_left, state.fault) = (None, None);
+    }
+
+    pub(in crate::lake) fn keys(&self) -> Vec<String> {
+        self.state().objects.keys().cloned().collect()
+    }
+
+    /// Does `work`, unless the fault comes now; whether it was done then was settled before.
+    fn call<T>(&self, work: impl FnOnce(&mut State) -> T) -> Result<T, StoreError> {
+        let failed = || StoreError { reason: "the service failed".to_owned(), fatal: None, denied: false };
+        let mut state = self.state();
+        if state.between.as_ref().is_some_and(|(at, _)| *at <= state.calls)
+            && let Some((_, Between(work))) = state.between.take()
+        {
+            drop(state);
+            work();
+            state = self.state();
+        }
+        state.calls += 1;
+        match (state.calls_left, state.fault) {
+            (Some(0), Some(fault)) => {
+                if state.done {
+                    work(&mut state);
+                }
+                // Only the first one.
+                state.done = false;
+                if fault == Fault::Once {
+                    (state.calls_left, state.fault) = (None, None);
+                }
+                Err(failed())
+            }
+            (left, _) => {
+                state.calls_left = left.map(|left| left - 1);
+                Ok(work(&mut state))
+            }
+        }
+    }
+}
+
+fn tag(bytes: &[u8]) -> String {
+    format!("\"{:016x}\"", xxh3_64(bytes))
+}
+
+impl ObjectStore for SimStore {
+    fn get(&self, key: &str, part: Option<Range<u64>>) -> Result<Option<Got>, StoreError> {
+        self.call(|state| {
+            let whole = state.objects.get(key)?;
+            let place = |at: u64| usize::try_from(at).unwrap().min(whole.len());
+            let bytes = part.map_or(&whole[..], |part| &whole[place(part.start)..place(part.end)]);
+            Some(Got { bytes: bytes.to_vec(), tag: tag(whole), size: whole.len() as u64 })
+        })
+    }
+
+    fn put(&self, key: &str, bytes: Vec<u8>, condition: Condition<'_>) -> Result<Put, StoreError> {
+        self.call(|state| {
+            let there = state.objects.get(key).map(|bytes| tag(bytes));
+            let holds = match condition {
+                Condition::Always => true,
+                Condition::New => there.is_none(),
+                Condition::Still(tag) => there.as_deref() == Some(tag),
+            };
+            if !holds {
+                return Put::Refused;
+            }
+            state.objects.insert(key.to_owned(), bytes);
+            Put::Done
+        })
+    }
+
+    fn copy(&self, from: &str, to: &str) -> Result<(), StoreError> {
+        let copied = self.call(|state| {
+            let bytes = state.objects.get(from).cloned();
+            bytes.map(|bytes| state.objects.insert(to.to_owned(), bytes))
+        })?;
+        copied.map(drop).ok_or_else(|| StoreError { reason: "it is not there".to_owned(), fatal: None, denied: false })
+    }
+
+    fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.call(|state| drop(state.objects.remove(key)))
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.call(|state| state.objects.keys().filter(|key| key.starts_with(prefix)).cloned().collect())
+    }
+
+    fn address(&self, key: &str) -> String {
+        format!("s3://sim/lake/{key}")
+    }
+}

@@ -1,0 +1,246 @@
+//! What shards have staged is merged by days, and published in one commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Attempt, PlanName, SHARDS};
+use crate::lake::LakeError;
+use crate::lake::disk::Disk;
+use crate::lake::ingest::{Ingest, Limits, Summary};
+use crate::lake::manifest::{FileEntry, Manifest};
+use crate::lake::merge::{Present, read_group};
+use crate::lake::objects;
+use crate::lake::parquet::Reader;
+use crate::lake::partition::Partition;
+use crate::lake::place::Place;
+
+/// A manifest remembers so many plans that were published.
+const PLANS_MAX: usize = 16;
+
+/// What is published, or would be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Published {
+    pub summary: Summary,
+    /// Objects of the shards, and those of them that could not be read.
+    pub objects: u64,
+    pub objects_failed: u64,
+    /// The plan had been published before; nothing was done.
+    pub already: bool,
+}
+
+/// A lake that is staged in another one.
+struct Staged {
+    /// Where it is, relative to that one.
+    path: String,
+    disk: Arc<dyn Disk>,
+    manifest: Manifest,
+}
+
+impl Staged {
+    fn open(lake: &Place, path: String) -> Result<Self, LakeError> {
+        let disk = lake.below(&path).disk()?;
+        let manifest = Manifest::load(&*disk)?.manifest;
+        Ok(Self { path, disk, manifest })
+    }
+
+    fn partitions(&self) -> impl Iterator<Item = &Partition> {
+        self.manifest.files.iter().map(|file| &file.partition)
+    }
+}
+
+/// All shards of the one plan that is staged, or of the one that is named.
+fn shards(lake: &Place, plan: Option<&str>) -> Result<(PlanName, Vec<Staged>), LakeError> {
+    let mut plans: Vec<PlanName> = lake.folders(SHARDS)?.iter().filter_map(|folder| PlanName::parse(folder)).collect();
+    plans.retain(|found| plan.is_none_or(|plan| found.id == plan));
+    let found = match plans.as_slice() {
+        [] => return Err(LakeError::NothingStaged { lake: lake.name() }),
+        [one] => one.clone(),
+        several => return Err(LakeError::SeveralPlans { plans: several.iter().map(|plan| plan.id.clone()).collect() }),
+    };
+    let (mut staged, mut missing) = (Vec::new(), Vec::new());
+    for number in 1..=found.shards {
+        if lake.below(&found.shard(number)).has_lake()? {
+            staged.push(Staged::open(lake, found.shard(number))?);
+        } else {
+            missing.push(number);
+        }
+    }
+    if missing.is_empty() { Ok((found, staged)) } else { Err(LakeError::ShardsMissing { missing, shards: found.shards }) }
+}
+
+/// Which days are merged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Days {
+    /// One, as its folder is called: `account=…/region=…/date=…`.
+    One(String),
+    /// Of all days in their order, cut into so many parts, one part, counted from 1.
+    Part { number: u32, of: u32 },
+}
+
+impl Days {
+    fn name(&self) -> String {
+        match self {
+            Self::One(folder) => format!("merged-{:032x}", xxhash_rust::xxh3::xxh3_128(folder.as_bytes())),
+            Self::Part { number, of } => format!("merged-{number}-of-{of}"),
+        }
+    }
+
+    /// Those of `all` that are meant.
+    fn chosen(&self, all: BTreeSet<Partition>) -> BTreeSet<Partition> {
+        match self {
+            Self::One(folder) => all.into_iter().filter(|partition| partition.folder() == Path::new(folder)).collect(),
+            Self::Part { number, of } => {
+                let (count, number, of) = (all.len() as u64, u64::from(*number), u64::from(*of).max(1));
+                let bound = |part: u64| usize::try_from(count * part / of).unwrap_or(usize::MAX);
+                let (start, end) = (bound(number.saturating_sub(1)), bound(number));
+                all.into_iter().skip(start).take(end.saturating_sub(start)).collect()
+            }
+        }
+    }
+}
+
+/// Merges what the shards of a plan have staged for some days; how many days that were, and what was done. Days that one shard
+/// alone has are left as they are.
+///
+/// # Errors
+/// Shards are missing, something staged is damaged, the disk or the service refuses.
+pub fn merge_days(lake: &Place, plan: Option<&str>, days: &Days, limits: Limits) -> Result<(u64, Summary), LakeError> {
+    let (plan, shards) = shards(lake, plan)?;
+    let path = format!("{}/{}", plan.folder(), days.name());
+    let mut makers: BTreeMap<&Partition, u32> = BTreeMap::new();
+    shards.iter().flat_map(Staged::partitions).for_each(|partition| *makers.entry(partition).or_default() += 1);
+    let chosen = days.chosen(makers.keys().map(|partition| (*partition).clone()).collect());
+    let shared: BTreeSet<Partition> = chosen.iter().filter(|partition| makers.get(partition) > Some(&1)).cloned().collect();
+    let count = chosen.len() as u64;
+    if shared.is_empty() || lake.below(&path).has_lake()? {
+        return Ok((count, Summary::default()));
+    }
+    let select = shards.first().map(|shard| shard.manifest.select.clone()).unwrap_or_default();
+    let (attempt, at) = Attempt::new(lake, &path)?;
+    let limits = Limits { commit_bytes: u64::MAX, commit_objects: usize::MAX, ..limits };
+    let ingest = Ingest::open_at(&at, Some(&select), limits)?;
+    for partition in &shared {
+        for shard in &shards {
+            ingest.take_rows(&*shard.disk, shard.manifest.files.iter().filter(|file| file.partition == *partition))?;
+        }
+    }
+    Ok((count, attempt.keep(ingest.finish(true))?))
+}
+
+/// Makes everything that the shards of a plan have staged the lake's own, in one commit, and removes what was staged.
+///
+/// # Errors
+/// Shards are missing; another run has the lake, or has changed it; something staged is damaged; the disk or the service refuses.
+pub fn publish_shards(lake: &Place, plan: Option<&str>, limits: Limits) -> Result<Published, LakeError> {
+    if let (Some(plan), true) = (plan, lake.has_lake()?)
+        && Manifest::load(&*lake.disk()?)?.manifest.plans.iter().any(|published| published == plan)
+    {
+        lake.folders(SHARDS)?.iter().filter(|folder| folder.starts_with(plan)).try_for_each(|folder| lake.remove(&format!("{SHARDS}/{folder}")))?;
+        return Ok(Published { already: true, ..Published::default() });
+    }
+    let (plan, shards) = shards(lake, plan)?;
+    let folder = plan.folder();
+    let names = lake.folders(&folder)?;
+    let names = names.iter().filter(|name| name.starts_with("merged-")).map(|name| format!("{folder}/{name}"));
+    let mut merged = Vec::new();
+    for path in names {
+        if lake.below(&path).has_lake()? {
+            merged.push(Staged::open(lake, path)?);
+        }
+    }
+    let select = shards.first().map(|shard| shard.manifest.select.clone()).unwrap_or_default();
+    let limits = Limits { commit_bytes: u64::MAX, commit_objects: usize::MAX, ..limits };
+    let ingest = Ingest::open_at(lake, Some(&select), limits)?;
+    let mut published = ingest.take_objects(&plan, &shards, &merged)?;
+    ingest.take_days(&shards, &merged)?;
+    published.summary = ingest.finish(true)?;
+    lake.remove(&folder)?;
+    Ok(published)
+}
+
+impl Ingest {
+    /// Takes in what became of all objects, and what else the shards tell.
+    fn take_objects(&self, plan: &PlanName, shards: &[Staged], merged: &[Staged]) -> Result<Published, LakeError> {
+        let mut published = Published::default();
+        let mut state = self.lock_state();
+        state.manifest.objects_left_out = 0;
+        for Staged { disk, manifest, .. } in shards {
+            for segment in &manifest.segments {
+                objects::lines(&**disk, segment, &mut |object| {
+                    published.objects += 1;
+                    published.objects_failed += u64::from(object.ending == objects::Ending::Failed);
+                    state.unread_before.remove(&object.key());
+                    state.objects.push(object);
+                    Ok(())
+                })?;
+            }
+            for object in &manifest.unread {
+                published.objects += 1;
+                published.objects_failed += 1;
+                state.unread_before.remove(&object.key());
+                state.unread.insert(object.key(), object.clone());
+            }
+            state.manifest.read_only |= manifest.read_only;
+            state.manifest.objects_left_out += manifest.objects_left_out;
+            state.manifest.events_sharing_an_id += manifest.events_sharing_an_id;
+        }
+        state.duplicates += shards.iter().chain(merged).map(|staged| staged.manifest.records_duplicate).sum::<u64>();
+        state.manifest.plans.push(plan.id.clone());
+        let more = state.manifest.plans.len().saturating_sub(PLANS_MAX);
+        state.manifest.plans.drain(..more);
+        state.summary.objects_read = published.objects;
+        Ok(published)
+    }
+
+    /// Takes in all rows, day by day: from where they were merged, or from each shard.
+    fn take_days(&self, shards: &[Staged], merged: &[Staged]) -> Result<(), LakeError> {
+        let days: BTreeSet<&Partition> = shards.iter().flat_map(Staged::partitions).collect();
+        for day in days {
+            let has = |staged: &&Staged| staged.partitions().any(|partition| partition == day);
+            let makers: Vec<&Staged> = match merged.iter().find(has) {
+                Some(merged) => vec![merged],
+                None => shards.iter().filter(has).collect(),
+            };
+            let is_new = self.lock_state().files.get(day).is_none_or(Vec::is_empty);
+            for Staged { path, disk, manifest } in &makers {
+                let files = manifest.files.iter().filter(|file| file.partition == *day);
+                if is_new && makers.len() == 1 {
+                    files.clone().try_for_each(|file| self.adopt(path, file))?;
+                } else {
+                    self.take_rows(&**disk, files)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in the rows of files that are staged.
+    fn take_rows<'f>(&self, disk: &dyn Disk, files: impl Iterator<Item = &'f FileEntry>) -> Result<(), LakeError> {
+        for entry in files {
+            let reader = Reader::of(disk, entry)?;
+            for group in reader.groups() {
+                let mut piece = read_group(&reader, group, entry.partition.native)?;
+                self.enter();
+                self.add(std::iter::once((&entry.partition, &mut piece)));
+                self.leave(None, true);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in a file as it is.
+    fn adopt(&self, path: &str, entry: &FileEntry) -> Result<(), LakeError> {
+        let mut state = self.lock_state();
+        state.names += 1;
+        let name = format!("{:06}-{:05}.{}", state.manifest.generation + 1, state.names, entry.partition.extension());
+        let from: PathBuf = Path::new(path).join(entry.path());
+        let name = self.disk.adopt(&from, &entry.name, name).map_err(|error| LakeError::io(&from, error))?;
+        state.summary.files_written += 1;
+        state.summary.bytes_written += entry.bytes;
+        state.summary.events_added += if entry.partition.native { 0 } else { entry.rows };
+        let present = Present { entry: FileEntry { name, ..entry.clone() }, staged: true };
+        state.files.entry(entry.partition.clone()).or_default().push(present);
+        Ok(())
+    }
+}

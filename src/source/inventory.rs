@@ -1,0 +1,148 @@
+//! A listing that is made once, and read in parts, by many machines: which objects a source has, and a feed of some of them.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use serde::{Deserialize, Serialize};
+
+use super::layout::{Seen, Selection};
+use super::local::{Found, Local, lock, relative_name};
+use super::options::{cannot_open, strip_s3};
+use super::{Feed, OpenError, Options, PlanError, Pruned, single};
+use crate::model::Filter;
+
+/// One object of a source, as it was listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// Its key, its path below the folder, or the file itself.
+    pub key: String,
+    /// As stored, in bytes.
+    #[serde(default)]
+    pub size: u64,
+    /// Empty where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub etag: String,
+    #[serde(default, skip_serializing_if = "Is::is_object")]
+    pub is: Is,
+}
+
+/// What is known of it by its name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Is {
+    #[default]
+    Object,
+    /// A log digest file, an Insight event …: not read.
+    OtherKind,
+    /// A branch that could not be listed, and why.
+    Unlistable(String),
+}
+
+impl Is {
+    fn is_object(&self) -> bool {
+        *self == Self::Object
+    }
+}
+
+/// All objects of a source.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    pub items: Vec<Item>,
+    pub pruned: Pruned,
+}
+
+/// Lists what `spec` holds. For S3 it makes the LIST requests of a real run, and no other.
+///
+/// # Errors
+/// There is no such source, it may not be listed, or it is standard input.
+pub fn inventory(spec: &str, options: &Options, filter: &Filter) -> Result<Inventory, PlanError> {
+    if spec == "-" {
+        return Err(PlanError::Stdin);
+    }
+    let selection = Selection::new(filter);
+    if let Some(rest) = strip_s3(spec) {
+        return of_s3(spec, rest, options, selection);
+    }
+    let metadata = std::fs::metadata(spec).map_err(|error| PlanError::Open(cannot_open(spec, &error)))?;
+    if metadata.is_dir() {
+        return of_folder(spec, &selection);
+    }
+    let item = Item { key: spec.to_owned(), size: metadata.len(), etag: String::new(), is: Is::Object };
+    Ok(Inventory { items: vec![item], pruned: Pruned::default() })
+}
+
+fn of_folder(spec: &str, selection: &Selection) -> Result<Inventory, PlanError> {
+    let (root, seen) = (Path::new(spec), Mutex::new(Seen::default()));
+    let mut items = Vec::new();
+    for found in super::walk::Walk::new(root, selection, &seen) {
+        let (path, is) = match found {
+            Found::File(path, _) => (path, Is::Object),
+            Found::OtherKind(path) => (path, Is::OtherKind),
+            Found::Unreadable(path, reason) => (path, Is::Unlistable(reason)),
+        };
+        if path.to_str().is_none() {
+            let reason = "its name is no Unicode, and a plan is a text: rename it, or ingest it without a plan".to_owned();
+            return Err(PlanError::Open(OpenError::Unreadable { path: path.to_string_lossy().into_owned(), reason }));
+        }
+        let size = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
+        items.push(Item { key: relative_name(root, &path), size, etag: String::new(), is });
+    }
+    Ok(Inventory { items, pruned: lock(&seen).pruned() })
+}
+
+/// A feed of `items`, which a listing of `spec` has found.
+///
+/// # Errors
+/// There is no such source.
+pub fn open_items(spec: &str, items: Vec<Item>, options: &Options, filter: &Filter) -> Result<Box<dyn Feed>, OpenError> {
+    let selection = Selection::new(filter);
+    if let Some(rest) = strip_s3(spec) {
+        return open_s3(spec, rest, items, options, selection);
+    }
+    let metadata = std::fs::metadata(spec).map_err(|error| cannot_open(spec, &error))?;
+    if metadata.is_dir() {
+        return Ok(Box::new(Local::open_items(spec, items, options, selection)?));
+    }
+    Ok(Box::new(single::Single::file(spec, &metadata, options, selection)))
+}
+
+/// What a walk would have found.
+pub(super) fn found(root: &Path, items: Vec<Item>) -> impl Iterator<Item = Found> {
+    let root = root.to_path_buf();
+    let mut folder: Option<Arc<super::folder::Folder>> = None;
+    items.into_iter().map(move |item| {
+        let path: PathBuf = root.join(&item.key);
+        match item.is {
+            Is::OtherKind => Found::OtherKind(path),
+            Is::Unlistable(reason) => Found::Unreadable(path, reason),
+            Is::Object => {
+                let there = folder.take().filter(|folder| folder.name_of(&path).is_some());
+                let there = there.unwrap_or_else(|| Arc::new(super::folder::Folder::of(&path)));
+                folder = Some(Arc::clone(&there));
+                Found::File(path, there)
+            }
+        }
+    })
+}
+
+#[cfg(feature = "s3")]
+fn of_s3(spec: &str, rest: &str, options: &Options, selection: Selection) -> Result<Inventory, PlanError> {
+    let bad = |reason| PlanError::Open(OpenError::BadAddress { address: spec.to_owned(), reason });
+    super::s3::inventory(spec, super::s3::Address::parse(rest).map_err(bad)?, options, selection)
+}
+
+#[cfg(not(feature = "s3"))]
+fn of_s3(spec: &str, _rest: &str, _options: &Options, _selection: Selection) -> Result<Inventory, PlanError> {
+    Err(PlanError::Open(OpenError::WithoutS3 { address: spec.to_owned() }))
+}
+
+#[cfg(feature = "s3")]
+fn open_s3(spec: &str, rest: &str, items: Vec<Item>, options: &Options, selection: Selection) -> Result<Box<dyn Feed>, OpenError> {
+    let address = super::s3::Address::parse(rest).map_err(|reason| OpenError::BadAddress { address: spec.to_owned(), reason })?;
+    Ok(Box::new(super::s3::S3::open_items(spec, address, options, items, selection)?))
+}
+
+#[cfg(not(feature = "s3"))]
+fn open_s3(spec: &str, _rest: &str, _items: Vec<Item>, _options: &Options, _selection: Selection) -> Result<Box<dyn Feed>, OpenError> {
+    Err(OpenError::WithoutS3 { address: spec.to_owned() })
+}

@@ -1,0 +1,13 @@
+//! A lake in a bucket, one that many machines fill, and one that a Spark cluster does.
+#![cfg(all(feature = "sql", feature = "s3"))]
+
+#[path = "../support/s3/mod.rs"]
+mod s3;
+#[path = "../cli/world.rs"]
+#[allow(dead_code)]
+mod world;
+
+mod bucket;
+mod shards;
+#[cfg(unix)]
+mod spark;
