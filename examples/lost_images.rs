@@ -31,11 +31,17 @@ fn main() -> ExitCode {
 
     let run = Run {
         feeds: &feeds,
-        budget: Budget { jobs, object_bytes_max: options.memory_bytes_max / 2 },
+        budget: Budget { jobs, object_bytes_max: options.memory_bytes_max / 2, kept_bytes_max: options.memory_bytes_max },
         progress: &Progress::default(),
         cancelled: &AtomicBool::new(false),
     };
-    let evidence = pipeline::read(run, &filter);
+    let evidence = match pipeline::read(run, &filter) {
+        Ok(evidence) => evidence,
+        Err(error) => {
+            eprintln!("too little memory: {error}");
+            return ExitCode::from(2);
+        }
+    };
 
     for finding in detect::findings(&evidence.history, Settings { race_window_seconds: 600 }) {
         println!("{}: {}", finding.id, finding.summary);

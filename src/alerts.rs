@@ -86,7 +86,8 @@ impl Loss {
 
     /// Whether the image was still there when this was told.
     const fn was_there(&self) -> bool {
-        self.gone_at.is_none() && matches!(self.kind, FindingKind::DisplacedAlive | FindingKind::AccessTaken)
+        use FindingKind::{AccessTaken, AskedBeforePushed, DisplacedAlive, IndexLostToItsChild, Unexplained};
+        self.gone_at.is_none() && matches!(self.kind, DisplacedAlive | AccessTaken | Unexplained | AskedBeforePushed | IndexLostToItsChild)
     }
 
     /// How `self` stands to what was `told` before. Severities are declared from bad to harmless.

@@ -31,7 +31,9 @@ mod queries;
 mod query;
 mod redaction;
 mod report;
+mod rescue;
 mod shortage;
+mod snapshot;
 mod sources;
 mod timeline;
 mod values;
@@ -80,6 +82,7 @@ enum Command {
     Detect(detect::Args),
     Diff(diff::Args),
     Explain(explain::Args),
+    Rescue(rescue::Args),
     Timeline(timeline::Args),
     Forecast(forecast::Args),
     Whatif(whatif::Args),
@@ -93,6 +96,7 @@ enum Command {
     #[cfg(feature = "sql")]
     Lake(lake::Args),
     Verify(verify::Args),
+    Snapshot(snapshot::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -103,6 +107,7 @@ impl Command {
             Self::Detect(args) => args.common.quiet(),
             Self::Diff(args) => args.show.quiet(),
             Self::Explain(args) => args.common.quiet(),
+            Self::Rescue(args) => args.common.quiet(),
             Self::Timeline(args) => args.common.quiet(),
             Self::Forecast(args) => args.common.quiet(),
             Self::Whatif(args) => args.common.quiet(),
@@ -116,6 +121,7 @@ impl Command {
             #[cfg(feature = "sql")]
             Self::Lake(args) => args.quiet(),
             Self::Verify(args) => args.quiet(),
+            Self::Snapshot(args) => args.quiet(),
             Self::Completions(_) | Self::Man(_) => false,
         }
     }
@@ -125,6 +131,7 @@ impl Command {
         match self {
             Self::Detect(args) => args.common.jobs(),
             Self::Explain(args) => args.common.jobs(),
+            Self::Rescue(args) => args.common.jobs(),
             Self::Timeline(args) => args.common.jobs(),
             Self::Forecast(args) => args.common.jobs(),
             Self::Whatif(args) => args.common.jobs(),
@@ -135,6 +142,7 @@ impl Command {
             #[cfg(feature = "sql")]
             Self::Plan(args) => args.jobs(),
             Self::Verify(args) => args.jobs(),
+            Self::Snapshot(args) => args.jobs(),
             #[cfg(feature = "sql")]
             Self::Lake(_) => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             Self::Diff(_) | Self::Queries(_) | Self::Completions(_) | Self::Man(_) => NonZeroUsize::MIN,
@@ -146,6 +154,7 @@ impl Command {
             Self::Detect(args) => args.common.show.writes_to_stdout(),
             Self::Diff(args) => args.show.writes_to_stdout(),
             Self::Explain(args) => args.common.show.writes_to_stdout(),
+            Self::Rescue(args) => args.common.show.writes_to_stdout(),
             Self::Timeline(args) => args.common.show.writes_to_stdout(),
             Self::Forecast(args) => args.common.show.writes_to_stdout(),
             Self::Whatif(args) => args.common.show.writes_to_stdout(),
@@ -158,7 +167,7 @@ impl Command {
             #[cfg(feature = "sql")]
             Self::Lake(args) => args.writes_to_stdout(),
             Self::Verify(args) => args.writes_to_stdout(),
-            Self::Queries(_) | Self::Completions(_) | Self::Man(_) => true,
+            Self::Queries(_) | Self::Snapshot(_) | Self::Completions(_) | Self::Man(_) => true,
         }
     }
 
@@ -167,6 +176,7 @@ impl Command {
             Self::Detect(args) => args.run(talk),
             Self::Diff(args) => args.run(),
             Self::Explain(args) => args.run(talk),
+            Self::Rescue(args) => args.run(talk),
             Self::Timeline(args) => args.run(talk),
             Self::Forecast(args) => args.run(talk),
             Self::Whatif(args) => args.run(talk),
@@ -180,6 +190,7 @@ impl Command {
             #[cfg(feature = "sql")]
             Self::Lake(args) => args.run(talk),
             Self::Verify(args) => args.run(talk),
+            Self::Snapshot(args) => args.run(talk),
             Self::Completions(args) => args.run(),
             Self::Man(args) => args.run(),
         }

@@ -123,6 +123,12 @@ pub trait RecordSink {
         Next::GoOn
     }
 
+    /// A document that stands where records may stand, and is no event: a whole JSON object, as it stands there. `index` is its
+    /// place, counted as [`RawRecord::index`] is.
+    fn document(&mut self, _json: &str, _index: u64) -> Document {
+        Document::Unknown
+    }
+
     /// A member of an archive begins: `name` is its path in it. Whether to read it.
     fn begin_member(&mut self, _name: &str) -> Member {
         Member::Read
@@ -132,6 +138,17 @@ pub trait RecordSink {
     fn end_member(&mut self, _report: ObjectReport, _bytes: u64) -> Next {
         Next::GoOn
     }
+}
+
+/// What a sink makes of a document that is no event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Document {
+    /// It is evidence of another kind, and was taken.
+    Taken,
+    /// It would be, and is of no use here; why.
+    Refused(String),
+    /// Nothing is known of it.
+    Unknown,
 }
 
 /// What is done with a member of an archive.

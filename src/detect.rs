@@ -4,8 +4,11 @@ mod access;
 pub mod advice;
 mod at_risk;
 mod child;
+mod early;
+mod index_tag;
 mod loss;
 mod moved_back;
+mod never;
 mod reasons;
 mod refused;
 mod same_tag;
@@ -19,7 +22,11 @@ pub use access::{key_advice, key_locked, keys_in_words};
 pub use child::{broken, heading, tag_of};
 pub use loss::came_back;
 pub use moved_back::{MoveBack, advice as advice_on_moves, moved_on, moves_back};
+pub use never::{advice as advice_on_refused_push, only_refused, refusal, refused_pushes_of};
 pub use reasons::{Why, caller, why};
+pub use refused::{
+    Answered, Change, What as AccessChange, advice as advice_on_access, in_words as access_in_words, is_refused, is_set_up, reason as access_reason,
+};
 pub use same_tag::push_index_again;
 pub use story::{add_reasons, asked, deleted, evidence, place, restore, restore_under_way, rule_in_words, rule_of, span, tags_by_need, who};
 pub use tag_removed::{GOES_ALONG, advice as advice_on_removed_tag, source as source_of_removal};
@@ -61,8 +68,8 @@ impl<'h> Subject<'h> {
     }
 }
 
-impl Subject<'_> {
-    fn prospects(&self) -> Option<&Prospects> {
+impl<'h> Subject<'h> {
+    fn prospects(&self) -> Option<&'h Prospects> {
         self.prospects?.get_or_init(|| Prospects::of(self.history, self.repository)).as_ref()
     }
 
@@ -87,11 +94,15 @@ pub const ALL: &[&dyn Detector] = &[
     &loss::DeletedByCall,
     &loss::RepositoryDeleted,
     &loss::Archived,
+    &loss::NotListed,
     &loss::ReplicatedDeletion,
     &loss::WentWithSubject,
     &unexplained::Unexplained,
     &access::KeyLocked,
     &refused::AccessRefused,
+    &early::AskedBeforePushed,
+    &never::NeverPushed,
+    &index_tag::IndexLostToItsChild,
 ];
 
 /// One tag, in its repository, in the whole history.
@@ -109,7 +120,8 @@ pub trait TagDetector: Sync {
 }
 
 /// All detectors of tags: what they tell is told of no image.
-pub const ALL_OF_TAGS: &[&dyn TagDetector] = &[&tag_removed::TagRemoved, &moved_back::TagMovedBack, &unexplained::UnexplainedTag];
+pub const ALL_OF_TAGS: &[&dyn TagDetector] =
+    &[&tag_removed::TagRemoved, &moved_back::TagMovedBack, &never::TagNeverPushed, &unexplained::UnexplainedTag];
 
 /// Every finding: worst first, then by repository, time and id.
 pub fn findings(history: &History, settings: Settings) -> Vec<Finding> {

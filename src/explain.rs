@@ -22,6 +22,8 @@ mod tag_story;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_failures;
+#[cfg(test)]
 mod tests_kinds;
 #[cfg(test)]
 mod tests_tags;
@@ -71,6 +73,21 @@ pub fn explain(question: &Question, history: &History, findings: &[Finding], cov
     verdict.unknown.extend(other_images(question));
     verdict.unknown.extend(limits(case));
     verdict
+}
+
+/// The image that a question is about, and the repository where it is missed: the one that lost it, where several fit. `None` where
+/// the evidence knows no such repository, or no digest for the tag.
+pub fn subject<'h>(question: &Question, history: &'h History) -> Option<(&'h RepositoryHistory, Digest)> {
+    let coverage = Coverage::default();
+    let case = Case { question, history, findings: &[], coverage: &coverage, when: When::END };
+    let settled = settled::settled(case);
+    let case = Case { question: &settled.question, ..case };
+    let whole = case.question.cut.as_deref().and_then(|digits| cut::completed(case, digits).ok());
+    let case = Case { question: whole.as_ref().unwrap_or(case.question), ..case };
+    let repositories = case.repositories();
+    let known = repositories.iter().find_map(|repository| Some((repository.repository, history.digest(case.image_in(repository)?.digest)?)));
+    let (number, digest) = known.or_else(|| Some((repositories.first()?.repository, case.question.about.digest()?)))?;
+    history.repositories().iter().find(|repository| repository.repository == number).map(|repository| (repository, digest))
 }
 
 /// How many digests are named that a text has beside the one it was asked for.
@@ -217,6 +234,15 @@ impl<'h> Case<'h> {
             digest_exists,
             tag_points_to: holder.and_then(|image| self.history.digest(image.digest)),
         }
+    }
+
+    /// The finding of that kind about the tag that is asked about, else about the image.
+    fn finding_of(self, known: Known<'_>, kind: FindingKind) -> Option<String> {
+        let (digest, repository) = (self.digest(known), self.history.repository(known.repository));
+        let same = |finding: &&Finding| finding.kind == kind && finding.repository == repository && finding.lost.digest == Some(digest);
+        let of_tag = |finding: &&Finding| finding.tag.as_ref().map(LogText::raw) == self.question.about.tag();
+        let mut found = self.findings.iter().filter(same);
+        found.clone().find(of_tag).or_else(|| found.next()).map(|finding| finding.id.clone())
     }
 
     /// The finding that tells the same loss.

@@ -282,7 +282,7 @@ impl<'h> Subject<'h> {
             held_by: self.held_by(),
             needed: harm.severity.is_some(),
             severity: harm.severity,
-            why: story::why(&harm),
+            why: story::why(&harm, history.repository(self.repository).registry_id.raw()),
             summary: story::summary(self, outlook, &harm),
             needed_by: harm.pinned,
             usage: harm.usage,

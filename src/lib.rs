@@ -20,6 +20,7 @@
 //! - [`alerts`]: which findings are news to whoever was told of others before.
 //! - [`redact`]: pseudonyms for everything that is shown.
 //! - [`forecast`], [`whatif`]: what lifecycle policies will take, and what another one would have taken.
+//! - [`rescue`]: where a lost image still is, and how it comes back.
 //! - [`explain`], [`detect`]: what the timelines tell; [`integrity`]: what CloudTrail's signed log digest files tell of the objects.
 //! - [`pipeline`], [`timeline`], [`recognize`], [`policy`], [`decode`], [`source`], [`model`].
 //!
@@ -47,6 +48,7 @@ pub mod forecast;
 pub mod integrity;
 pub mod pipeline;
 pub mod redact;
+pub mod rescue;
 pub mod whatif;
 
 pub mod decode;

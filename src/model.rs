@@ -16,12 +16,16 @@ mod forecast;
 mod identity;
 mod key;
 mod need;
+mod needing;
 mod plural;
 mod principal;
 mod reason;
 mod reference;
 mod repository;
+mod rescue;
 mod seen;
+mod snapshot;
+mod suggestion;
 mod tag;
 mod text;
 mod time;
@@ -30,8 +34,8 @@ mod verdict;
 mod verification;
 
 pub use action::{
-    Action, AlreadyExists, Deletion, ImageDescription, ImageId, ImageRun, LifecycleRule, ManifestKind, Mutability, PolicyRun, Push, PushOrigin,
-    Refusal, RegistryChange, ReplicationRule, RunFailure, StorageClass, TaskImage, Template,
+    Action, AlreadyExists, Deletion, ImageDescription, ImageId, ImageRun, LifecycleRule, ListedImage, Listing, ManifestKind, Mutability, PolicyRun,
+    Push, PushOrigin, Refusal, RegistryChange, ReplicationRule, RunFailure, StorageClass, TaskImage, Template,
 };
 pub use caller::{Caller, IamPrincipal};
 pub use coverage::{Coverage, Gap, ReadFailure, Repairs};
@@ -44,12 +48,16 @@ pub use forecast::{Forecast, KnownPolicy, LifecycleAction, Outcome, Outlook, Run
 pub use identity::Identity;
 pub use key::{KeyChange, KeyEvent};
 pub use need::{Need, NeedKind};
+pub use needing::{needing_first, needing_in_words};
 pub use plural::{plural, plural_verb, times};
-pub use principal::{Principal, caller_in_words, folded};
+pub use principal::{Principal, caller_in_words, folded, is_workload};
 pub use reason::{Reason, ReasonKind};
 pub use reference::ImageReference;
 pub use repository::{Repository, RepositoryRef, partition};
+pub use rescue::{Rescue, RescueFrom, RescueSource};
 pub use seen::Seen;
+pub use snapshot::{Contradiction, PlaceFrom, SnapshotRead, TimeFrom};
+pub use suggestion::{Effect, Suggestion};
 pub use tag::{TagEnd, TagSpan, TagTimeline};
 pub use text::LogText;
 pub use time::Timestamp;

@@ -5,6 +5,7 @@
 //! Collectors are merged when all is read.
 
 mod kept;
+mod snapshots;
 mod suspects;
 mod tally;
 
@@ -16,13 +17,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use crate::decode::seen::SeenEvents;
-use crate::decode::{Decoder, Limits, Member, Next, ObjectReport, RawRecord, RecordSink, Rest, Room, Stored, Wanted};
+use crate::decode::{Decoder, Document, Limits, Member, Next, ObjectReport, RawRecord, RecordSink, Rest, Room, Stored, Wanted};
 use crate::model::{Coverage, Filter, Identity, LogText, Recognized, RepositoryRef, Seen, Timestamp};
-use crate::recognize::{NAMES, Recognizer, SOURCES};
+use crate::recognize::{Answers, NAMES, Recognizer, SOURCES};
 use crate::source::{self, Delivery, Feed, Fetched, MemberIs, Origin, Shelf, Shelved};
-use crate::timeline::{Fold, History, Supposed, Supposition};
+use crate::timeline::{Fold, History, Materials, Supposed, Supposition};
 use kept::Kept;
 pub use kept::Overfull;
+use snapshots::Met;
 use suspects::Suspects;
 use tally::Tally;
 
@@ -66,6 +68,8 @@ pub struct Evidence {
     pub end: Option<Timestamp>,
     /// Accounts, regions and repositories before the filters.
     pub seen: Seen,
+    /// What the history was made from, where somebody asked.
+    pub materials: Option<Materials>,
 }
 
 /// Takes the records of one worker. An error is one record's failure and stands in the coverage.
@@ -74,6 +78,17 @@ pub trait Collector: Send {
 
     /// Records that the collector had a use for, second copies included.
     fn relevant(&self) -> u64;
+
+    /// Takes a document that is no event. `modified` tells when its object was last changed, where the place keeps that.
+    fn document(&mut self, _object: &str, _index: u64, json: &str, _modified: &dyn Fn() -> Option<Timestamp>) -> Document {
+        match Answers::default().read(json) {
+            Some(answer) => Document::Refused(format!(
+                "a snapshot ({}), and no log: what keeps records alone leaves it out; give it to detect, explain, forecast, whatif or timeline as a source of its own",
+                answer.call
+            )),
+            None => Document::Unknown,
+        }
+    }
 
     /// Nothing more is needed (a `LIMIT` is reached): the worker stops at the next object.
     fn is_full(&self) -> bool {
@@ -107,11 +122,24 @@ pub fn read(run: Run<'_>, filter: &Filter) -> Result<Evidence, Overfull> {
 
 /// The same, and plays the events once more under a supposition.
 pub fn read_supposing(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>) -> Result<Evidence, Overfull> {
-    let kept = Kept::new(run.budget.kept_bytes_max, if matches!(supposition, Some(Supposition::Instead(_))) { 2 } else { 1 });
+    let replays = if matches!(supposition, Some(Supposition::Instead(_))) { 2 } else { 1 };
+    Ok(Evidence { materials: None, ..gather_evidence(run, filter, supposition, replays)? })
+}
+
+/// The same, and keeps what the history was made from: that takes as much room again.
+pub fn read_keeping(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>) -> Result<Evidence, Overfull> {
+    gather_evidence(run, filter, supposition, 2)
+}
+
+/// `replays`: how often the events are played at the end.
+fn gather_evidence(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>, replays: u64) -> Result<Evidence, Overfull> {
+    let kept = Kept::new(run.budget.kept_bytes_max, replays);
     let make = || StepCollector {
         recognizer: Recognizer::default(),
         fold: Fold::default(),
         filter,
+        answers: Answers::default(),
+        met: Vec::new(),
         seen: Seen::default(),
         relevant: 0,
         suspects: &run.progress.suspects,
@@ -119,19 +147,22 @@ pub fn read_supposing(run: Run<'_>, filter: &Filter, supposition: Option<&Suppos
         absorbed: 0,
         bytes: 0,
     };
-    let (mut coverage, read_only, collectors) = gather(run, Wanted::Named { sources: SOURCES, names: NAMES }, make);
+    let (mut coverage, read_only, mut collectors) = gather(run, Wanted::Named { sources: SOURCES, names: NAMES }, make);
+    let mut met = Vec::new();
+    collectors.iter_mut().for_each(|collector| met.append(&mut collector.met));
     let parts = collectors.into_par_iter().map(|collector| (collector.fold, collector.seen));
-    let (mut fold, seen) = parts.reduce(Default::default, |(mut fold, mut seen), (other, also_seen)| {
+    let (mut fold, mut seen) = parts.reduce(Default::default, |(mut fold, mut seen), (other, also_seen)| {
         fold.merge(other);
         seen.merge(also_seen);
         (fold, seen)
     });
     fold.merge(kept.take());
+    let shown = snapshots::settle(met, &mut fold, &mut seen, filter, &mut coverage);
     kept.check(&mut fold)?;
-    let end = end(&coverage, filter);
-    let history = fold.finish_supposing(filter, supposition.map(|supposition| Supposed { supposition, end }));
+    let end = end(&coverage, filter).max(shown);
+    let (history, materials) = fold.finish_keeping(filter, supposition.map(|supposition| Supposed { supposition, end }));
     tally::describe(&mut coverage, &history, read_only);
-    Ok(Evidence { coverage, history, end, seen })
+    Ok(Evidence { coverage, history, end, seen, materials: Some(materials) })
 }
 
 /// The last event of all, of whatever service, that the user asked to look at.
@@ -294,6 +325,11 @@ impl<C: Collector> RecordSink for Sink<'_, C> {
         self.collector.record(self.member.as_deref().unwrap_or(self.object), record)
     }
 
+    fn document(&mut self, json: &str, index: u64) -> Document {
+        let modified = || self.feed.modified(self.object);
+        self.collector.document(self.member.as_deref().unwrap_or(self.object), index, json, &modified)
+    }
+
     fn part(&mut self, identities: &[Identity], bytes: u64) -> Next {
         self.seen.insert_all(identities);
         let records = identities.len() as u64;
@@ -350,6 +386,9 @@ impl<C: Collector> Sink<'_, C> {
 /// Recognises steps and folds them.
 struct StepCollector<'f> {
     recognizer: Recognizer,
+    answers: Answers,
+    /// Answers of snapshots: they are settled when all is read.
+    met: Vec<Met>,
     fold: Fold,
     filter: &'f Filter,
     seen: Seen,
@@ -397,6 +436,12 @@ impl Collector for StepCollector<'_> {
             self.kept.note(&mut self.fold, &mut self.bytes);
         }
         Ok(())
+    }
+
+    fn document(&mut self, object: &str, index: u64, json: &str, modified: &dyn Fn() -> Option<Timestamp>) -> Document {
+        let Some(answer) = self.answers.read(json) else { return Document::Unknown };
+        self.met.push(Met::new(object, index, json, modified(), answer));
+        Document::Taken
     }
 
     fn relevant(&self) -> u64 {

@@ -11,6 +11,7 @@ mod codebuild;
 mod cut;
 mod ecr;
 mod ecs;
+mod iam;
 mod identity;
 mod image;
 mod json;
@@ -23,6 +24,7 @@ mod parse;
 mod record;
 mod sagemaker;
 mod schedules;
+mod snapshot;
 
 use std::collections::HashSet;
 
@@ -31,6 +33,8 @@ use memchr::memmem::Finder;
 
 use crate::decode::RawRecord;
 use crate::model::{Action, Recognized, RepositoryRef};
+
+pub use snapshot::{Answer, Answers, Envelope, Place, Statement};
 
 use cut::Cutter;
 use manifest::Manifests;
@@ -50,6 +54,7 @@ pub const SOURCES: &[&str] = &[
     "events.amazonaws.com",
     "scheduler.amazonaws.com",
     "kms.amazonaws.com",
+    "iam.amazonaws.com",
 ];
 
 /// What the `eventName`s of these sources begin with that mean something. Most of what services log is of no use here: KMS
@@ -65,6 +70,7 @@ pub const NAMES: &[(&str, &[&str])] = &[
     ("events.amazonaws.com", schedules::RULES),
     ("scheduler.amazonaws.com", schedules::SCHEDULES),
     ("kms.amazonaws.com", kms::EVENTS),
+    ("iam.amazonaws.com", iam::EVENTS),
 ];
 
 /// Buffers reused from record to record; one for each worker.
@@ -133,6 +139,7 @@ impl Recognizer {
                 "events.amazonaws.com" => schedules::rules(&record),
                 "scheduler.amazonaws.com" => schedules::schedules(&record),
                 "kms.amazonaws.com" => kms::recognize(&record),
+                "iam.amazonaws.com" => iam::recognize(&record),
                 _ => None,
             };
             Ok(meaning.map(|(repository, action)| then(Recognized { event: record.event(), repository, action })))

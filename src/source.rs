@@ -57,6 +57,11 @@ pub trait Feed: Sync {
         Pruned::default()
     }
 
+    /// When the object of that name was last changed, where the place keeps it. Asked for few objects, and after they were handed out.
+    fn modified(&self, _object: &str) -> Option<Timestamp> {
+        None
+    }
+
     /// What a member of an archive is by its path in it. A feed that prunes by name prunes members as it does objects, and counts them.
     fn member(&self, name: &str) -> MemberIs {
         if layout::is_member(name) { MemberIs::Asked } else { MemberIs::LeftOut }

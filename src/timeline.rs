@@ -5,12 +5,15 @@
 
 mod bytes;
 mod calls;
+mod contradictions;
 mod copies;
 mod fact;
 mod fold;
+mod grants;
 mod history;
 mod image;
 mod keys;
+mod materials;
 mod names;
 mod openings;
 mod order;
@@ -26,16 +29,18 @@ mod tags;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use contradictions::{Contradicts, Disagreement};
 pub use fact::Noted;
 pub use fold::Fold;
-pub use history::History;
+pub use history::{Build, History};
 pub use image::{Displacement, End, Image, Loss, RunFacts, Step, Use, UseKind};
 pub use keys::KeyStep;
+pub use materials::{Materials, Work};
 pub use names::{DigestNo, EventNo, PolicyNo, RepositoryNo, Sym};
 pub use policy::{KnownFrom, PolicyChange, PolicyInForce};
 pub use presumed::Because;
 pub use prospect::{Prospect, Prospects, Unclear};
-pub use replay::{RepositoryHistory, TagState};
+pub use replay::{RefusedPush, RepositoryHistory, TagState};
 pub use roles::Role;
 pub use suppose::{Foreseen, Supposed, Supposition};
 pub use tags::{Ask, AskKind, TagLife, TagSpan};

@@ -6,8 +6,11 @@
 //! other way round, is a difference.
 
 mod story;
+mod suggest;
 #[cfg(test)]
 pub mod tests;
+
+pub use suggest::suggest;
 
 use std::collections::HashMap;
 

@@ -54,6 +54,9 @@ const CASES: &[(&str, &[&str])] = &[
     ("help-ingest", &["ingest", "--help"]),
     ("help-man", &["man", "--help"]),
     ("help-report", &["report", "--help"]),
+    ("help-rescue", &["rescue", "--help"]),
+    ("help-snapshot", &["snapshot", "--help"]),
+    ("usage-snapshot-without-script", &["snapshot"]),
     ("version", &["--version"]),
     #[cfg(feature = "sql")]
     ("usage-nothing", &[]),

@@ -10,6 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["ui", "failure"],
     &["sql", "lake"],
     &["tables"],
+    &["rescue"],
     &["explain", "whatif", "alerts", "redact"],
     &["forecast"],
     &["detect", "integrity"],

@@ -36,6 +36,8 @@ pub struct Asked<'s> {
     /// Only what comes before this moment.
     pub at: Option<Timestamp>,
     pub supposition: Option<&'s Supposition>,
+    /// Keep what the history is made from.
+    pub keep: bool,
     /// A file that the verb has read beside the sources.
     pub input: Option<&'s Path>,
     /// Gives pseudonyms for names.
@@ -72,7 +74,7 @@ impl<'a> Run<'a> {
         if common.sources.iter().any(|spec| spec == "-") && io::stdin().is_terminal() {
             talk.note("reading standard input from the terminal; Ctrl-D ends it");
         }
-        let mut evidence = read(common, talk, &feeds, &filter, asked.supposition, &cancelled)?;
+        let mut evidence = read(common, talk, &feeds, &filter, asked, &cancelled)?;
         // Who interrupts the reading wants what has been read; who interrupts what follows wants no answer.
         if cancelled.load(Ordering::Relaxed) && !evidence.coverage.partial {
             interrupt::stop();
@@ -188,7 +190,7 @@ fn read(
     talk: &Talk,
     feeds: &[Box<dyn Feed>],
     filter: &Filter,
-    supposition: Option<&Supposition>,
+    asked: Asked<'_>,
     cancelled: &AtomicBool,
 ) -> Result<Evidence, Failure> {
     shortage::limit(common.sources().max_memory);
@@ -196,7 +198,8 @@ fn read(
         if talk.draws() {
             run.progress.suspects.begin();
         }
-        pipeline::read_supposing(run, filter, supposition).map_err(|error| shortage::overfull(error, &run))
+        let read = if asked.keep { pipeline::read_keeping } else { pipeline::read_supposing };
+        read(run, filter, asked.supposition).map_err(|error| shortage::overfull(error, &run))
     })
 }
 

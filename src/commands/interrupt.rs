@@ -3,7 +3,9 @@
 
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, mpsc};
+#[cfg(feature = "sql")]
+use std::sync::mpsc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::ui::output;
@@ -20,9 +22,11 @@ const TOGETHER: Duration = Duration::from_millis(50);
 static ASKED: AtomicBool = AtomicBool::new(false);
 
 /// Between two looks whether somebody has.
+#[cfg(feature = "sql")]
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Does `work`, which waits for somebody else; `None` where the run is to end before that has answered.
+#[cfg(feature = "sql")]
 pub fn unless_asked<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (told, answer) = mpsc::channel();
     let asking = std::thread::Builder::new().spawn(move || drop(told.send(work())));

@@ -28,7 +28,8 @@ pub fn check(sources: &[String], filter: &Filter, coverage: &Coverage, seen: &Se
     if coverage.objects_read == 0 && coverage.objects_failed == 0 {
         return Err(no_events(sources, coverage));
     }
-    if !coverage.is_complete() || coverage.records_relevant > 0 && !names_nothing_seen(filter, seen) {
+    let shown = coverage.snapshots.iter().any(|snapshot| snapshot.left_out < snapshot.entries);
+    if !coverage.is_complete() || (coverage.records_relevant > 0 || shown) && !names_nothing_seen(filter, seen) {
         return Ok(());
     }
     no_such_time(filter, coverage, pruned)?;

@@ -15,7 +15,7 @@ use crate::timeline::Supposition;
 use crate::ui;
 use crate::ui::quantity::counted;
 use crate::ui::talk::Talk;
-use crate::whatif::WhatIfs;
+use crate::whatif::{WhatIfs, suggest};
 
 /// Formats of this verb beside those that every verb has.
 const MORE_FORMATS: &[ui::Format] = &[ui::Format::Markdown];
@@ -26,7 +26,8 @@ Examples:
   tagfall whatif --policy policy.json s3://my-trail/AWSLogs/ --since 90d --fail-on high --format json -o whatif.json
   aws ecr get-lifecycle-policy --repository-name shop/api | tagfall whatif --policy - ./logs --repository shop/api
   aws ecr get-lifecycle-policy --repository-name shop/web | tagfall whatif --policy - ./logs --repository shop/api
-  tagfall whatif ./logs";
+  tagfall whatif ./logs
+  tagfall whatif --suggest ./logs ./snapshot";
 
 /// Replay history under another lifecycle policy
 ///
@@ -48,11 +49,21 @@ pub struct Args {
     /// Without it, each repository's own policy is replayed.
     #[arg(long, value_name = "FILE", help_heading = "Which policy")]
     policy: Option<PathBuf>,
+
+    /// For each repository the smallest change of its policy that would have kept what was needed, and frees what nobody needed
+    ///
+    /// Candidates are made of the policy in force (other numbers, another clock, a rule for the tags that are really deployed) and replayed
+    /// over the history. Also tells what is odd about the rules in force.
+    #[arg(long, conflicts_with_all = ["policy", "redact", "redact_key"], help_heading = "Which policy")]
+    suggest: bool,
 }
 
 impl Args {
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         self.common.show.can_write(true)?;
+        if self.suggest {
+            return self.suggest(talk);
+        }
         let supposition = match &self.policy {
             Some(path) => Supposition::Instead(Arc::new(self.policy(path)?)),
             None => Supposition::InForce,
@@ -76,6 +87,20 @@ impl Args {
             _ => run.write(|out, look, coverage| ui::whatif::write(out, look, coverage, &view, list())).map(|_| ())?,
         }
         Ok(run.end_by(&format!("{} would have gone", counted(found.totals.gone(), "image", "images")), found.alarms()))
+    }
+
+    fn suggest(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
+        self.common.show.can_write(false)?;
+        if self.common.show.format == ui::Format::Markdown {
+            return Err(Failure::new("cannot write suggestions as markdown").advise("ask for --format table, json, ndjson or csv"));
+        }
+        let mut run = Run::gather_for(&self.common, talk, Asked { keep: true, ..Asked::default() })?;
+        let evidence = &mut *run.evidence;
+        let materials = evidence.materials.take().unwrap_or_default();
+        let found = suggest(&mut evidence.history, &materials, evidence.end);
+        run.write(|out, look, coverage| ui::suggest::write(out, look, coverage, &found))?;
+        let changed = found.iter().filter(|one| one.policy.is_some()).count() as u64;
+        Ok(run.end(&format!("{} to change", counted(changed, "policy", "policies")), &[]))
     }
 
     /// Read before the logs: an hour of reading must not end in a typing error.

@@ -164,6 +164,12 @@ impl<'d> Tally<'d> {
         self.index += 1;
     }
 
+    /// A document that is evidence of another kind: it has a place in the object, and is no record.
+    pub(super) const fn take_document(&mut self) {
+        self.recognised = true;
+        self.index += 1;
+    }
+
     /// Sound JSON that has nothing to do with CloudTrail, and may stand beside it (EventBridge events of other services).
     pub(super) fn pass_over(&mut self, what: String) {
         self.foreign.get_or_insert(what);

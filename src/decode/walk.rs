@@ -12,7 +12,7 @@ use super::repair::{may_have_half_a_character, repair};
 use super::steps::REACH_BYTES;
 use super::tally::Tally;
 use super::wrapping::is_control;
-use super::{RawRecord, RecordSink, Wanted};
+use super::{Document, RawRecord, RecordSink, Wanted};
 use crate::model::Repairs;
 
 /// One object's walk.
@@ -68,8 +68,22 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
                 }
             }
             Shape::Foreign if is_bulk_action(text, span.start) => self.tally.pass_over("an action line of a bulk file".to_owned()),
+            // A page's token is text that may look like a wrapped event.
+            Shape::Foreign if is_answer(text, span.start) => self.foreign(text, span),
             Shape::Foreign if self.unwrap(text, span.clone()) => {}
-            Shape::Foreign => self.tally.fail_foreign(describe(text, span.start)),
+            Shape::Foreign => self.foreign(text, span),
+        }
+    }
+
+    /// A document that is no event: evidence of another kind, or nothing of ours.
+    fn foreign(&mut self, text: &[u8], span: Range<usize>) {
+        let (start, whole) = (span.start, span.clone());
+        let taken = utf8(text, span).map_or(Document::Unknown, |json| self.sink.document(json, self.tally.seen()));
+        match taken {
+            Document::Taken => self.tally.take_document(),
+            Document::Refused(reason) => self.tally.fail_foreign(reason),
+            Document::Unknown if is_answer(text, start) && self.unwrap(text, whole) => {}
+            Document::Unknown => self.tally.fail_foreign(describe(text, start)),
         }
     }
 
@@ -137,6 +151,45 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             Err(reason) => self.tally.fail(reason),
         }
     }
+}
+
+/// Members by which answers of the AWS CLI and of kubectl are known.
+const ANSWERS: &[&[u8]] = &[
+    b"tagfall",
+    b"imageDetails",
+    b"imageDigest",
+    b"repositories",
+    b"lifecyclePolicyText",
+    b"replicationConfiguration",
+    b"pullTimeUpdateExclusions",
+    b"repositoryCreationTemplates",
+    b"images",
+    b"services",
+    b"serviceRevisions",
+    b"tasks",
+    b"taskDefinition",
+    b"Functions",
+    b"Configuration",
+    b"Service",
+    b"jobDefinitions",
+    b"coveredResources",
+    b"ModelArn",
+    b"EndpointConfigArn",
+    b"EndpointArn",
+    b"apiVersion",
+];
+
+/// Whether the object at `at` may be such an answer, told by the names of its members.
+fn is_answer(text: &[u8], at: usize) -> bool {
+    let mut members = Members::of(text, at);
+    while let Ok(Some(member)) = members.next() {
+        if text.get(member.key).is_some_and(|key| ANSWERS.contains(&key)) {
+            return true;
+        }
+        let Ok(end) = skip_value(text, member.value) else { return false };
+        members.go_on(end);
+    }
+    false
 }
 
 /// Where a record that was cut out stops being JSON, if it does.

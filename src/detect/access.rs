@@ -2,6 +2,7 @@
 
 use super::advice::{Shell, partition_region};
 use super::story::{evidence, place};
+use super::unexplained::references;
 use super::{Detector, Subject, id};
 use crate::model::{Finding, FindingKind, KeptImage, KeyChange, LostImage, Order, Severity, StepKind, Timestamp, Usage, plural};
 use crate::timeline::{EventNo, History, KeyStep, RepositoryHistory, Step};
@@ -31,7 +32,7 @@ pub fn key_locked(steps: &[KeyStep]) -> Option<KeyStep> {
 }
 
 /// Stretches in which the key could not be used: what began it, and when it ended, in milliseconds.
-fn locked_stretches(history: &History, steps: &[KeyStep]) -> Vec<(KeyStep, i64)> {
+pub(super) fn locked_stretches(history: &History, steps: &[KeyStep]) -> Vec<(KeyStep, i64)> {
     let mut stretches: Vec<(KeyStep, i64)> = Vec::new();
     let mut is_open = false;
     for step in steps {
@@ -99,7 +100,15 @@ impl Detector for KeyLocked {
 fn asked_in_vain(subject: Subject<'_>, step: &Step, from: i64, until: i64) -> bool {
     let at = subject.history.noted(step.event).time;
     let gone = |loss: &crate::timeline::Loss| (loss.at..loss.until).contains(&at);
-    matches!(step.kind, StepKind::Pull | StepKind::PullFailed) && at > from && at < until && !subject.image.losses.iter().any(gone)
+    let is_ask = matches!(step.kind, StepKind::Pull | StepKind::PullFailed) || (step.kind == StepKind::TaskStopped && step.denied);
+    is_ask && at > from && at < until && !subject.image.losses.iter().any(gone)
+}
+
+/// "2 pulls of it and 1 task that asked for it".
+pub(super) fn counted(pulls: usize, tasks: usize) -> String {
+    let counts = [(pulls, "pull", " of it"), (tasks, "task", " that asked for it")];
+    let counts: Vec<String> = counts.into_iter().filter(|(number, ..)| *number > 0).map(|(number, what, of)| plural(number, what) + of).collect();
+    counts.join(" and ")
 }
 
 fn finding(subject: Subject<'_>, locked: &KeyStep, until: i64, asked: &[&Step]) -> Finding {
@@ -107,7 +116,8 @@ fn finding(subject: Subject<'_>, locked: &KeyStep, until: i64, asked: &[&Step]) 
     let (event, digest) = (history.event(locked.event), history.digest_or_zero(image.digest));
     let repository = history.repository(subject.repository);
     let last = asked.last().map_or(EventNo::NONE, |step| step.event);
-    let mut principals: Vec<_> = asked.iter().filter_map(|step| history.log_text(history.noted(step.event).actor)).collect();
+    let (tasks, pulls): (Vec<&Step>, Vec<&Step>) = asked.iter().partition(|step| step.kind == StepKind::TaskStopped);
+    let mut principals: Vec<_> = pulls.iter().filter_map(|step| history.log_text(history.noted(step.event).actor)).collect();
     principals.sort_unstable();
     principals.dedup();
     let mut tags: Vec<_> = image.tags.iter().filter_map(|(tag, _)| history.log_text(*tag)).collect();
@@ -140,16 +150,17 @@ fn finding(subject: Subject<'_>, locked: &KeyStep, until: i64, asked: &[&Step]) 
         deletion: None,
         exposure_seconds: None,
         usage: Usage {
-            pulls_after_gone: asked.len() as u64,
-            last_pull: last.some().map(|event| history.event(event)),
+            pulls_after_gone: pulls.len() as u64,
+            last_pull: pulls.last().map(|step| history.event(step.event)),
             principals,
+            references: references(history, image, &tasks),
             ..Usage::default()
         },
         summary: format!(
-            "In {}, {} is there, and {} of it cannot have worked: the KMS key that encrypts the repository {} at {} by {who}{again}.",
+            "In {}, {} is there, and {} cannot have worked: the KMS key that encrypts the repository {} at {} by {who}{again}.",
             place(&repository),
             digest.short(),
-            plural(asked.len(), "pull"),
+            counted(pulls.len(), tasks.len()),
             keys_in_words(locked.change).unwrap_or_default(),
             event.event_time,
         ),

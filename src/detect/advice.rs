@@ -30,6 +30,8 @@ pub enum Lost {
     /// A call deleted it, or its last tag.
     Deleted,
     RepositoryDeleted,
+    /// A list of its repository does not have it, and no log says what took it.
+    NotListed,
     Archived(Restore),
     /// A copy by replication, taken by the copy's own policy.
     Replica,
@@ -231,6 +233,9 @@ impl Situation {
             Lost::Deleted => list.push("Find out what deleted it, and let clean-up jobs ask what is deployed before they delete.".to_owned()),
             Lost::RepositoryDeleted => list.push("Deny ecr:DeleteRepository where images are deployed from.".to_owned()),
             Lost::Replica => list.push("Let the copy's lifecycle policy keep what is deployed from it: policies are not replicated.".to_owned()),
+            Lost::NotListed => list.push(
+                "Find out what took it: read the trail of the time between its push and that list, with its lifecycle events; until then the same can happen again.".to_owned(),
+            ),
             Lost::Archived(_) | Lost::CacheCopy | Lost::Child => {}
         }
         list
@@ -249,7 +254,7 @@ pub fn retag([registry_id, region, repository]: [&str; 3], digest: Digest, tag: 
 }
 
 /// How a client names a repository.
-fn uri(registry_id: &str, region: &str, repository: &str) -> String {
+pub fn uri(registry_id: &str, region: &str, repository: &str) -> String {
     let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     format!("{registry_id}.dkr.ecr.{region}.{suffix}/{repository}")
 }

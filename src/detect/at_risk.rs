@@ -1,11 +1,14 @@
 //! The next victims: displaced, still there, and the repository's lifecycle policy will take them.
 
 use super::advice;
+use super::index_tag::failures;
 use super::same_tag::{gap, kind, lost_to_child, order, push_index_again, severity};
 use super::story::{evidence, immutability, place, settled};
+use super::unexplained::{references, shown};
 use super::usage::usage_of_displaced;
 use super::{Detector, Subject, id};
-use crate::model::{Finding, FindingKind, ImageState, KeptImage, LifecycleAction, LostImage, Timestamp};
+use crate::model::{Finding, FindingKind, ImageState, KeptImage, LifecycleAction, LostImage, Severity, Timestamp};
+use crate::policy::Rule;
 use crate::timeline::{Displacement, PolicyInForce};
 
 /// Every image that lost its last tag to another push, is held by no index, and matches a rule in force.
@@ -14,23 +17,36 @@ pub struct DisplacedAlive;
 impl Detector for DisplacedAlive {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
         let Some(displaced) = subject.image.displaced.as_deref() else { return };
-        if subject.image.state != ImageState::Untagged || subject.repository.is_held(subject.image.digest) {
-            return;
-        }
-        let Some(prospects) = subject.prospects() else { return };
-        let at = subject.repository.by_digest.get(&subject.image.digest);
-        let prospect = at.and_then(|at| prospects.images.get(*at).copied()?).filter(|prospect| prospect.eligible_at.is_some());
-        // A transition can be undone, and is told apart from an end.
-        let rule = prospect.and_then(|prospect| prospects.rule(prospect)).filter(|rule| rule.action == LifecycleAction::Expire);
-        if let Some(rule) = rule {
-            found.push(finding(subject, displaced, prospects.in_force, &rule.in_words()));
+        if let Some((policy, rule)) = rule_ahead(subject) {
+            found.push(finding(subject, displaced, policy, &rule.in_words()));
         }
     }
 }
 
+/// The policy and the rule that will take the image, which has no tag and is held by no index.
+pub fn rule_ahead<'h>(subject: Subject<'h>) -> Option<(PolicyInForce, &'h Rule)> {
+    if subject.image.state != ImageState::Untagged || subject.repository.is_held(subject.image.digest) {
+        return None;
+    }
+    let prospects = subject.prospects()?;
+    let at = subject.repository.by_digest.get(&subject.image.digest);
+    let prospect = at.and_then(|at| prospects.images.get(*at).copied()?).filter(|prospect| prospect.eligible_at.is_some());
+    // A transition can be undone, and is told apart from an end.
+    let rule = prospect.and_then(|prospect| prospects.rule(prospect)).filter(|rule| rule.action == LifecycleAction::Expire)?;
+    Some((prospects.in_force, rule))
+}
+
 fn finding(subject: Subject<'_>, displaced: &Displacement, policy: PolicyInForce, rule: &str) -> Finding {
     let (history, image) = (subject.history, subject.image);
-    let harm = usage_of_displaced(history, image, displaced.step);
+    let mut harm = usage_of_displaced(history, image, displaced.step);
+    // Whoever needs another platform than that of the child fails already.
+    let child = subject.repository.image(displaced.by).filter(|_| displaced.by_child);
+    let failures = child.map(|child| failures(subject, displaced, child)).unwrap_or_default();
+    if let Some(child) = child.filter(|_| !failures.is_empty()) {
+        harm.severity = Some(Severity::Critical);
+        harm.evidence.extend(shown(failures.iter().map(|step| step.event)));
+        harm.usage.references = references(history, child, &failures);
+    }
     let pair = kind(subject, displaced, image.pushed_at);
     let second_push = history.event(displaced.second_push);
     let mut events = vec![displaced.first_push, displaced.second_push, policy.event];

@@ -18,6 +18,9 @@ pub struct RepositoryDeleted;
 /// A transition rule, or `UpdateImageStorageClass`: unpullable, and can be restored.
 pub struct Archived;
 
+/// A list of its repository does not have it, and no log says what took it.
+pub struct NotListed;
+
 /// A copy went with its source: most likely, for no log has its end.
 pub struct ReplicatedDeletion;
 /// A reference artifact went with its subject: most likely, too.
@@ -65,6 +68,12 @@ impl Detector for RepositoryDeleted {
 impl Detector for Archived {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
         report(subject, FindingKind::Archived, |loss| loss.end == End::Archived && loss.presumed.is_none(), found);
+    }
+}
+
+impl Detector for NotListed {
+    fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
+        report(subject, FindingKind::NotListed, |loss| loss.end == End::NotListed && loss.presumed.is_none(), found);
     }
 }
 
@@ -124,7 +133,11 @@ fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: &Harm) ->
         FindingKind::ExpiredWhileTagged => format!("{} took {digest} while it had {}", rule_in_words(history, loss), plural(loss.tags.len(), "tag")),
         FindingKind::RepositoryDeleted => format!("{who} deleted the repository, and {digest} with it"),
         FindingKind::Archived if loss.run.is_some() => format!("{} archived {digest}", rule_in_words(history, loss)),
+        FindingKind::Archived if history.noted(loss.event).snapshot => {
+            format!("{} shows {digest} in the archive", history.snapshot_in_words(loss.event))
+        }
         FindingKind::Archived => format!("{who} archived {digest}"),
+        FindingKind::NotListed => format!("{digest} is gone: {} does not list it", history.snapshot_in_words(loss.event)),
         _ if loss.end == End::DeletedByLastTag => format!("{who} deleted the last tag of {digest}, and the image with it"),
         _ => format!("{who} deleted {digest}"),
     };

@@ -2,9 +2,13 @@
 
 use std::collections::HashSet;
 
+use super::access::locked_stretches;
+use super::early::was_created;
+use super::never::{only_refused, refused_pushes_of};
+use super::refused::{Answered, is_refused, reason};
 use super::story::{asked, evidence, place};
 use super::{Detector, Subject, TagDetector, TagSubject, id, id_of};
-use crate::model::{Finding, FindingKind, KeptImage, LogText, LostImage, Order, Severity, StepKind, TagEnd, Timestamp, Usage};
+use crate::model::{Finding, FindingKind, KeptImage, LogText, LostImage, Order, Severity, StepKind, TagEnd, Timestamp, Usage, needing_in_words};
 use crate::timeline::{Ask, AskKind, EventNo, History, Image, RepositoryHistory, Step, Sym, UseKind};
 
 /// A task's stop reason or a failed call that names an image by its digest, or by a tag that the image had.
@@ -13,20 +17,21 @@ pub struct Unexplained;
 pub struct UnexplainedTag;
 
 /// A task that stops tells of a pull up to so long before: it tries several times.
-const RETRIED_MILLIS: i64 = 10 * 60_000;
+pub(super) const RETRIED_MILLIS: i64 = 10 * 60_000;
 /// A digest that is asked for so long before its first push in the logs was somewhere already: who asked knew it.
-const BEFORE_PUSH_MILLIS: i64 = 3_600_000;
+pub(super) const BEFORE_PUSH_MILLIS: i64 = 3_600_000;
 
 impl Detector for Unexplained {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
         let failed = |step: &Step| matches!(step.kind, StepKind::TaskStopped | StepKind::PullFailed) && (step.missing || step.denied);
-        // A call that was refused says so itself.
-        let told = |step: &Step| failed(step) && !(step.denied && step.kind == StepKind::PullFailed);
         let image = subject.image;
-        if !image.steps.iter().any(told) {
+        if !image.steps.iter().any(failed) {
             return;
         }
         let reasons = Reasons::of(subject);
+        // A call that was refused says so itself; most are attempts without a permission. Who could pull before had one.
+        let told =
+            |step: &Step| failed(step) && !(step.denied && step.kind == StepKind::PullFailed && !reasons.answered.lost_it(subject.history, step));
         let open: Vec<&Step> =
             image.steps.iter().enumerate().filter(|(at, step)| told(step) && !reasons.explain(*at, step)).map(|(_, step)| step).collect();
         if !open.is_empty() {
@@ -52,8 +57,10 @@ struct Reasons<'h> {
     first_push: Option<(usize, i64)>,
     /// Tags that it has as a part of the index that had them before.
     part_of_index: HashSet<Sym>,
-    /// When who may pull was first changed.
-    access_changed: Option<i64>,
+    /// Whose pulls were answered.
+    answered: Answered<'h>,
+    /// Its pushes were refused, and who failed after that is told of it.
+    only_refused: bool,
 }
 
 impl<'h> Reasons<'h> {
@@ -66,7 +73,8 @@ impl<'h> Reasons<'h> {
             subject,
             first_push: image.steps.iter().position(is_push).map(|first| (first, time(image.steps[first].event))),
             part_of_index: pushes.map(|step| step.tag).collect(),
-            access_changed: repository.access_changes.iter().map(|change| time(*change)).min(),
+            answered: Answered::of(history, image),
+            only_refused: only_refused(image),
         }
     }
 
@@ -76,14 +84,22 @@ impl<'h> Reasons<'h> {
         let now = history.noted(step.event).time;
         let just_before = |event: i64| event <= now && now - event <= RETRIED_MILLIS;
         let absent = image.losses.iter().any(|loss| (loss.end_step as usize) < at && (now < loss.until || just_before(loss.until)));
-        let before_push = self.first_push.is_some_and(|(first, pushed)| (at < first && pushed - now <= BEFORE_PUSH_MILLIS) || just_before(pushed));
+        let soon = |pushed: i64| pushed - now <= BEFORE_PUSH_MILLIS || was_created(history, repository, now);
+        let before_push = self.first_push.is_some_and(|(first, pushed)| (at < first && soon(pushed)) || just_before(pushed));
         let away = |child: &Image| child.losses.iter().any(|loss| loss.at <= now && now < loss.until);
         let without_part = || image.children.iter().filter_map(|child| repository.image(*child)).any(away);
         let span = repository.tag_lives.get(&step.tag).and_then(|life| life.at(now));
         let tag_is_new = span.is_some_and(|span| span.from > i64::MIN && just_before(span.from));
-        let refused = step.denied && self.access_changed.is_some_and(|changed| changed <= now);
+        let refused = is_refused(step) && (self.is_locked(now) || reason(self.subject, &self.answered, step).is_some());
         let is_a_part = self.part_of_index.contains(&step.tag);
-        absent || before_push || tag_is_new || refused || is_a_part || without_part() || repository_ended(history, repository, now)
+        let never_came = || self.only_refused && image.steps[..at].iter().any(|step| step.kind == StepKind::PushFailed);
+        absent || never_came() || before_push || tag_is_new || refused || is_a_part || without_part() || repository_ended(history, repository, now)
+    }
+
+    /// Whether the key of the repository could not be used then.
+    fn is_locked(&self, now: i64) -> bool {
+        let Subject { history, repository, .. } = self.subject;
+        locked_stretches(history, &repository.key_steps).iter().any(|(locked, until)| history.noted(locked.event).time <= now && now < *until)
     }
 }
 
@@ -93,7 +109,7 @@ fn is_part(repository: &RepositoryHistory, image: &Image, push: &Step) -> bool {
 }
 
 /// Whether the repository was deleted before `now`, and what was in it with it.
-fn repository_ended(history: &History, repository: &RepositoryHistory, now: i64) -> bool {
+pub(super) fn repository_ended(history: &History, repository: &RepositoryHistory, now: i64) -> bool {
     let before = |events: &[EventNo]| events.iter().map(|event| history.noted(*event).time).filter(|time| *time <= now).max();
     before(&repository.deletions).is_some_and(|deleted| before(&repository.creations).is_none_or(|created| created < deleted))
 }
@@ -101,7 +117,9 @@ fn repository_ended(history: &History, repository: &RepositoryHistory, now: i64)
 fn is_explained_tag(subject: TagSubject<'_>, ask: &Ask) -> bool {
     let now = subject.history.noted(ask.event).time;
     let ended = subject.life.before(now).is_some_and(|span| span.end != Some(TagEnd::NotLogged));
-    ended || subject.life.after(now).is_some() || repository_ended(subject.history, subject.repository, now)
+    let refused = refused_pushes_of(subject.history, subject.repository, subject.tag).first();
+    let refused = refused.is_some_and(|refused| subject.history.noted(refused.event).time <= now);
+    ended || refused || subject.life.after(now).is_some() || repository_ended(subject.history, subject.repository, now)
 }
 
 /// What the logs tell of the time of the failure.
@@ -109,6 +127,8 @@ fn is_explained_tag(subject: TagSubject<'_>, ask: &Ask) -> bool {
 enum Known {
     /// It was there, for all that they say.
     There,
+    /// It was there, and calls for it were refused for want of permission.
+    Refused,
     /// The tag had left its image without an event.
     Left,
     Nothing,
@@ -148,10 +168,15 @@ fn missing(history: &History, repository: &RepositoryHistory, what: &str, first:
             ),
             "Ask the registry whether the image is there (`aws ecr describe-images`): if it is not, that event took it most likely; if it is, look at access and at the puller's network at that time.".to_owned(),
         )
+    } else if known == Known::Refused {
+        (
+            "the image was there, the same caller could pull it before, and nothing in them says what took that".to_owned(),
+            "Read the trail of us-east-1, too, where IAM is logged (policies of the caller's role, also those that it shares with others), and look at the VPC endpoint's policy and at service control policies: the message of the refusal names the policy that did not allow it.".to_owned(),
+        )
     } else if known == Known::There {
         (
             "as far as they go the image was there".to_owned(),
-            "Look at access (repository policy, endpoint policy, KMS key) and at the puller's network at that time; widen --since, and read the trail's read-only events.".to_owned(),
+            "Look at what the failure's message says beside that: a platform that the image is not for, or access (repository policy, endpoint policy, KMS key) and the puller's network at that time; widen --since, and read the trail's read-only events.".to_owned(),
         )
     } else {
         (
@@ -174,7 +199,12 @@ fn of_image(subject: Subject<'_>, open: &[&Step]) -> Finding {
     let by = by(history, &names, first);
     let digest = history.digest_or_zero(image.digest);
     let what = tag.map_or_else(|| digest.short(), |tag| format!("{} ({})", history.text(tag), digest.short()));
-    let known = if image.state == crate::model::ImageState::Unknown { Known::Nothing } else { Known::There };
+    let refused = open.iter().all(|step| step.denied && step.kind == StepKind::PullFailed);
+    let known = match image.state {
+        crate::model::ImageState::Unknown => Known::Nothing,
+        _ if refused => Known::Refused,
+        _ => Known::There,
+    };
     let Missing { summary, advice } = missing(history, repository, &what, first, &by, open.len(), known);
     let mut usage = Usage { references: names, ..Usage::default() };
     open.iter()
@@ -217,11 +247,11 @@ fn of_tag(subject: TagSubject<'_>, open: &[&Ask]) -> Finding {
 }
 
 /// The first and the last of them.
-fn shown(events: impl DoubleEndedIterator<Item = EventNo> + Clone) -> Vec<EventNo> {
+pub(super) fn shown(events: impl DoubleEndedIterator<Item = EventNo> + Clone) -> Vec<EventNo> {
     events.clone().next().into_iter().chain(events.last()).collect()
 }
 
-fn references(history: &History, image: &Image, open: &[&Step]) -> Vec<LogText> {
+pub(super) fn references(history: &History, image: &Image, open: &[&Step]) -> Vec<LogText> {
     let of_open: HashSet<EventNo> = open.iter().map(|step| step.event).collect();
     let stops = image.uses.iter().filter(|found| found.kind == UseKind::TaskStopped && of_open.contains(&found.event));
     let mut names: Vec<LogText> = stops.filter_map(|found| history.log_text(found.by)).collect();
@@ -231,11 +261,12 @@ fn references(history: &History, image: &Image, open: &[&Step]) -> Vec<LogText> 
 }
 
 /// Who failed: the service or task, else who called.
-fn by(history: &History, names: &[LogText], first: EventNo) -> String {
-    names.first().map_or_else(|| super::story::who(history, first), |name| format!("a task of {}", name.raw()))
+pub(super) fn by(history: &History, names: &[LogText], first: EventNo) -> String {
+    names.first().map_or_else(|| super::story::who(history, first), |name| format!("a task of {}", needing_in_words(name.raw(), "")))
 }
 
-fn frame(
+/// What the findings about failures have in common.
+pub(super) fn frame(
     history: &History,
     repository: &RepositoryHistory,
     first: EventNo,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{LogText, Severity, StepKind, UntaggedBy, Usage, plural, times};
+use crate::model::{LogText, Severity, StepKind, UntaggedBy, Usage, needing_in_words, plural, times};
 use crate::timeline::{AskKind, EventNo, History, Image, Loss, Step, Sym, Use, UseKind};
 
 /// What a loss did to those who use the image.
@@ -16,6 +16,8 @@ pub struct Harm {
     pub pinned: Vec<LogText>,
     /// The same, and how each names it.
     pub needs: Vec<Use>,
+    /// Texts of those.
+    names: Vec<(Sym, LogText)>,
     /// Who pulled it in vain, and under which tag: none where the digest was asked for.
     pub in_vain: BTreeSet<(Sym, Sym)>,
 }
@@ -83,8 +85,15 @@ pub fn usage_of_living(history: &History, image: &Image, is_held: bool) -> Harm 
 }
 
 fn harm(history: &History, image: &Image, stretch: Stretch, gone: i64, back: i64) -> Harm {
-    let mut harm =
-        Harm { usage: Usage::default(), severity: None, evidence: Vec::new(), pinned: Vec::new(), needs: Vec::new(), in_vain: BTreeSet::new() };
+    let mut harm = Harm {
+        usage: Usage::default(),
+        severity: None,
+        evidence: Vec::new(),
+        pinned: Vec::new(),
+        needs: Vec::new(),
+        names: Vec::new(),
+        in_vain: BTreeSet::new(),
+    };
     let mut principals: BTreeSet<LogText> = BTreeSet::new();
     let mut last_pull = EventNo::NONE;
     let mut after: Vec<EventNo> = Vec::new();
@@ -147,11 +156,14 @@ fn references(history: &History, image: &Image, stretch: Stretch, gone: i64, bac
             // A function runs on from a copy of its own, and a project fails when it runs next: nobody was hurt yet.
             kind if kind.pins() && (needed_then || needed_still) => Severity::High,
             UseKind::Offered if needed_then => Severity::Low,
+            // A snapshot is taken after the end that it shows: the definition is there, and what it names is not.
+            UseKind::Offered if needed_still && history.noted(found.event).snapshot => Severity::Low,
             _ => continue,
         };
         harm.worsen(severity);
         harm.evidence.push(found.event);
         pinned.extend(history.log_text(found.by));
+        harm.names.extend(history.log_text(found.by).map(|name| (found.by, name)));
         harm.needs.push(*found);
     }
     harm.usage.references = names.into_iter().collect();
@@ -169,14 +181,15 @@ impl Harm {
 
     /// "function:orders failed for want of it", "service/prod/web and 2 more still need it".
     fn who_needs_it(&self) -> String {
-        let Some(first) = self.pinned.first() else {
+        // A job that ran once needs nothing more.
+        let lasting = self.needs.iter().find(|found| found.kind.pins()).and_then(|found| self.pinned_name(found));
+        let Some(first) = lasting.or(self.pinned.first()) else {
             return match self.usage.pulls_while_untagged {
                 0 => "something deployed still needs it".to_owned(),
                 pulls => format!("it was pulled {} by its digest while it had no tag", times(pulls)),
             };
         };
-        // Behind `arn:PARTITION:SERVICE:REGION:ACCOUNT:`.
-        let name = first.raw().splitn(6, ':').nth(5).filter(|_| first.raw().starts_with("arn:")).unwrap_or(first.raw());
+        let name = needing_in_words(first.raw(), "");
         let more = if self.pinned.len() > 1 { format!(" and {} more", self.pinned.len() - 1) } else { String::new() };
         let failed = self.severity == Some(Severity::Critical) && self.needs.iter().any(|found| found.kind == UseKind::TaskStopped);
         match failed {
@@ -184,6 +197,11 @@ impl Harm {
             false if more.is_empty() => format!("{name} still needs it"),
             false => format!("{name}{more} still need it"),
         }
+    }
+
+    /// The name of somebody, among those who were pinned.
+    fn pinned_name(&self, found: &Use) -> Option<&LogText> {
+        self.names.iter().find(|(by, _)| *by == found.by).and_then(|(_, name)| self.pinned.iter().find(|pinned| *pinned == name))
     }
 
     /// `Severity` is declared from bad to harmless.

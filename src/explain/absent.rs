@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use super::moment::failures;
 use super::pasted::host::owner;
 use super::{About, Case, Registry, against, sentence, there};
-use crate::model::{Cause, Digest, EventRef, ImageReference, Repository, Sentence, StepKind, Verdict, plural, plural_verb, times};
-use crate::timeline::{RepositoryHistory, Step};
+use crate::detect::{advice_on_refused_push, refusal, refused_pushes_of};
+use crate::model::{Cause, Digest, EventRef, Finding, ImageReference, LogText, Repository, Sentence, StepKind, Verdict, plural, plural_verb, times};
+use crate::timeline::RepositoryHistory;
 
 /// How many places are named that a digest was pushed to, and how many tags of a repository.
 const PLACES_MAX: usize = 5;
@@ -34,6 +35,14 @@ pub fn no_repository(case: Case<'_>) -> Verdict {
         ),
     };
     verdict.narrative = vec![sentence(text, Vec::new()), unknown_end(case), elsewhere.unwrap_or_else(not_elsewhere)];
+    if let About::Reference(wanted) = &case.question.about {
+        let tag = wanted.tag.as_deref();
+        let same = |finding: &&Finding| {
+            let names = wanted.digest.map_or(finding.tag.as_ref().map(LogText::raw) == tag, |digest| finding.lost.digest == Some(digest));
+            is_wanted(&finding.repository, wanted) && names
+        };
+        verdict.why = case.findings.iter().find(same).map(|finding| finding.id.clone());
+    }
     verdict.advice.push(advice);
     verdict
 }
@@ -119,6 +128,27 @@ fn mismatch(wanted: &ImageReference, seen: &[Repository]) -> (String, String) {
         );
         return (text, format!("Read the trail of region {}: CloudTrail logs ECR in the region of the repository.", wanted.region));
     }
+    let same: Vec<&Repository> =
+        seen.iter().filter(|other| *other.name.raw() == *wanted.repository).filter(|other| !is_wanted(other, wanted)).collect();
+    if let Some(first) = same.first() {
+        let text = format!(
+            "Wrong region or account: nothing that was done to {} in {} of {} is in these logs, and a repository of that name is in {} of {}.",
+            wanted.repository,
+            wanted.region,
+            wanted.registry_id,
+            first.region.raw(),
+            first.registry_id.raw()
+        );
+        let advice = format!(
+            "If {} in {} is meant, correct the reference; if there is a copy of it in {}, read the trail of account {} in {}, where what is done to the copy is logged.",
+            first.name.raw(),
+            first.region.raw(),
+            wanted.region,
+            wanted.registry_id,
+            wanted.region
+        );
+        return (text, advice);
+    }
     let text = format!(
         "Wrong repository: no event names {} in {} of {}{}.",
         wanted.repository,
@@ -127,6 +157,10 @@ fn mismatch(wanted: &ImageReference, seen: &[Repository]) -> (String, String) {
         similar(&wanted.repository, seen)
     );
     (text, "Check the name; if it is right, nothing was done to it in the time these logs cover: widen --since.".to_owned())
+}
+
+fn is_wanted(other: &Repository, wanted: &ImageReference) -> bool {
+    *other.name.raw() == *wanted.repository && *other.region.raw() == *wanted.region && *other.registry_id.raw() == *wanted.registry_id
 }
 
 fn or_none(list: String) -> String {
@@ -184,16 +218,28 @@ pub fn covered(case: Case<'_>) -> String {
 /// The repository is known, the image is not.
 pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
     let elsewhere = elsewhere(case);
+    let asked_tag = case.asked_tag().filter(|_| case.question.about.digest().is_none());
+    let refused = asked_tag.and_then(|tag| Some((tag, refused_pushes_of(case.history, repository, tag).first()?.event)));
     let replicated = repository.images.iter().any(|image| image.steps.iter().any(|step| step.kind == StepKind::Replicate));
     let cause = match (elsewhere.is_some(), replicated) {
         (true, true) => Cause::ReplicaMissing,
         (true, false) => Cause::NeverPushedHere,
+        (false, false) if refused.is_some() => Cause::NeverPushedHere,
         (false, _) => Cause::Unknown,
     };
     let mut verdict = case.blank(cause);
     let mut end = there::no_event(case, repository);
     end.text = format!("{} {}", end.text, covered(case));
-    verdict.narrative = vec![not_known(case, repository), end, elsewhere.unwrap_or_else(not_elsewhere)];
+    let third = match refused.filter(|_| elsewhere.is_none()) {
+        Some((tag, event)) => sentence(format!("It was never pushed here: {}.", refusal(case.history, repository, tag, event)), case.event(event)),
+        None => elsewhere.unwrap_or_else(not_elsewhere),
+    };
+    verdict.narrative = vec![not_known(case, repository), end, third];
+    let own = case.history.repository(repository);
+    let told = |finding: &&Finding| {
+        finding.repository == own && finding.tag.as_ref().map(LogText::raw) == case.question.about.tag() && finding.lost.gone_at.is_none()
+    };
+    verdict.why = asked_tag.and_then(|_| case.findings.iter().find(told)).map(|finding| finding.id.clone());
     verdict.not_this = against::without_image(case, repository, cause);
     verdict.exists.tag_points_to = tag_holder(case, repository);
     verdict.exists.tag_exists = case.question.about.tag().and(verdict.exists.tag_points_to.map(|_| true));
@@ -209,6 +255,10 @@ pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
         Cause::Unknown => "Whether it was ever pushed here: its push may lie before the logs begin.".to_owned(),
         _ => "Whether it was pushed here before the logs begin.".to_owned(),
     });
+    if let Some((tag, event)) = refused.filter(|_| cause == Cause::NeverPushedHere) {
+        verdict.advice = advice_on_refused_push(case.history, repository, tag, event);
+        return verdict;
+    }
     verdict.advice.push(match cause {
         Cause::ReplicaMissing => {
             "Replication takes up to 30 minutes and copies no older images: look at the replication rules, or pull from the source registry."
@@ -241,11 +291,6 @@ fn not_known(case: Case<'_>, repository: &RepositoryHistory) -> Sentence {
     if case.question.latest {
         text.push_str(&format!(" No tag was given, so that latest was looked for;{}", tags_there(case, repository)));
     }
-    let asked = |step: &&Step| step.kind == StepKind::PushFailed && about.tag().is_some_and(|tag| case.history.text(step.tag) == tag);
-    let refused = repository.images.iter().flat_map(|image| &image.steps).find(asked);
-    if refused.is_some() {
-        text.push_str(" A push under that tag was refused.");
-    }
     if let (None, false, Some(tag)) = (about.digest(), case.question.latest, about.tag()) {
         let alike = alike(tag, repository.tags.keys().map(|tag| case.history.text(*tag)));
         if !alike.is_empty() {
@@ -253,7 +298,7 @@ fn not_known(case: Case<'_>, repository: &RepositoryHistory) -> Sentence {
         }
     }
     let last = asks.into_iter().max_by_key(|event| case.time(*event));
-    sentence(text, refused.map(|step| step.event).into_iter().chain(last).flat_map(|event| case.event(event)).collect())
+    sentence(text, last.into_iter().flat_map(|event| case.event(event)).collect())
 }
 
 /// Some tags that the repository has.

@@ -4,6 +4,7 @@
 //! unusable explains a failed pull without any refusal in the logs.
 
 use super::{Case, sentence};
+use crate::detect::AccessChange;
 use crate::detect::{key_locked, keys_in_words};
 use crate::model::{Cause, EventRef, KeyChange, Sentence, StepKind, Verdict, plural};
 use crate::timeline::{EventNo, Image, KeyStep, RepositoryHistory};
@@ -13,6 +14,8 @@ use crate::timeline::{EventNo, Image, KeyStep, RepositoryHistory};
 pub enum Taken {
     /// `SetRepositoryPolicy`, `DeleteRepositoryPolicy`.
     Policy(EventNo),
+    /// IAM: what the caller may do was changed, and the call that was refused since.
+    Role(EventNo, EventNo),
     /// Its key is unusable, or who may use it was changed.
     Key(KeyStep),
     /// Its key was unusable for a while, and is not any more since the second event.
@@ -32,10 +35,19 @@ pub fn taken(case: Case<'_>, repository: &RepositoryHistory, image: Option<&Imag
     let steps = || image.into_iter().flat_map(|image| &image.steps);
     let failed_since = |change: EventNo| steps().any(|step| step.kind == StepKind::PullFailed && time(step.event) >= time(change));
     let speaks = |change: &EventNo| case.question.denied || failed_since(*change);
-    let policy = repository.access_changes.last().copied().filter(speaks).map(|event| (time(event), Taken::Policy(event)));
+    let before = |event: &EventNo| time(*event) <= case.when.at;
+    let pulled = |until: i64| steps().any(|step| step.kind == StepKind::Pull && time(step.event) < until);
+    let takes = |event: &EventNo| !crate::detect::is_set_up(case.history, repository, time(*event)) || pulled(time(*event));
+    let policy = repository.access_changes.iter().copied().rfind(|event| before(event) && takes(event));
+    let policy = policy.filter(speaks).map(|event| (time(event), Taken::Policy(event)));
     let key = repository.key_steps.iter().rfind(|step| keys_in_words(step.change).is_some() && !step.change.locks());
     let key = key.filter(|step| speaks(&step.event)).map(|step| (time(step.event), Taken::Key(*step)));
-    let latest = [policy, key].into_iter().flatten().max_by_key(|(time, _)| *time);
+    let denied = steps().rfind(|step| step.kind == StepKind::PullFailed && step.denied && before(&step.event)).map(|step| step.event);
+    let role = denied.and_then(|call| {
+        let changed = case.history.grants_of_caller(call).iter().copied().rfind(|event| time(*event) <= time(call))?;
+        Some((time(changed), Taken::Role(changed, call)))
+    });
+    let latest = [policy, key, role].into_iter().flatten().max_by_key(|(time, _)| *time);
     let refused = steps().rfind(|step| step.kind == StepKind::PullFailed && step.denied).map(|step| step.event);
     // A pull that was answered later shows that the refusal was over.
     let answered_since = |event: EventNo| steps().any(|step| step.kind == StepKind::Pull && time(step.event) > time(event));
@@ -134,13 +146,25 @@ impl Taken {
                     key.event,
                 ))
             }
+            Self::Role(changed, call) => {
+                let before = |event: &EventNo| time(*event) <= case.when.at && *event != changed;
+                let change = repository.access_changes.iter().copied().rfind(before)?;
+                let _ = call;
+                Some((
+                    format!(
+                        "There may be a second cause: {}. The message of the refusal names the policy that did not allow the call: identity-based is the caller's own, resource-based is the repository's.",
+                        told("who may pull was changed".to_owned(), change)
+                    ),
+                    change,
+                ))
+            }
             Self::Refused(..) => None,
         }
     }
 
     fn event(self) -> EventNo {
         match self {
-            Self::Policy(event) | Self::Refused(event, _) => event,
+            Self::Policy(event) | Self::Role(event, _) | Self::Refused(event, _) => event,
             Self::Key(step) | Self::KeyOnce(step, _) => step.event,
         }
     }
@@ -161,6 +185,10 @@ impl Taken {
                     event.event_time,
                     event.event_name.raw()
                 )
+            }
+            Self::Role(changed, call) => {
+                let told = crate::detect::access_in_words(case.history, repository, changed, AccessChange::Role, call);
+                format!("{told}, before the failure: the image is there, and access to it was taken.")
             }
             Self::Refused(_, true) => {
                 "KMS refused a pull of it: the image is there, and the key that encrypts the repository could not be used for it.".to_owned()
@@ -194,6 +222,7 @@ impl Taken {
     /// What to do about it.
     pub fn advice(self, case: Case<'_>, repository: &RepositoryHistory) -> String {
         match self {
+            Self::Role(_, call) => crate::detect::advice_on_access(case.history, repository, AccessChange::Role, call),
             Self::Policy(_) => "Compare the repository policy before and after that call, and give back what the puller needs (ecr:BatchGetImage, ecr:GetDownloadUrlForLayer).".to_owned(),
             Self::Key(step) => crate::detect::key_advice(case.history, repository, &step),
             Self::KeyOnce(_, until) => format!("The key can be used again since {}: start anew what stopped.", case.history.time(until)),

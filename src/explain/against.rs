@@ -50,6 +50,9 @@ type Reason = (String, Vec<EventRef>);
 
 impl<'h> Facts<'h> {
     fn against(self, other: Cause) -> Option<Reason> {
+        if self.loss.is_some_and(|loss| loss.end == End::NotListed) {
+            return self.against_what_no_log_tells(other);
+        }
         match other {
             Cause::TagMovedThenExpired => self.no_move(),
             Cause::ExpiredWhileTagged => self.no_tagged_expiry(),
@@ -68,8 +71,21 @@ impl<'h> Facts<'h> {
             Cause::AccessTaken => self.no_access_change(),
             Cause::TagMovedStillThere => self.no_move_alone(),
             // Not causes of their own: what is left when none of the others is it.
-            Cause::ExpiredUntagged | Cause::StillThere | Cause::Unknown => None,
+            Cause::ExpiredUntagged | Cause::NotListed | Cause::StillThere | Cause::Unknown => None,
             Cause::TagRemoved | Cause::IndexLostToItsChild | Cause::AskedBeforePushed => None,
+        }
+    }
+
+    /// Nothing tells what took it: only what leaves the image where it is can be excluded.
+    fn against_what_no_log_tells(self, other: Cause) -> Option<Reason> {
+        match other {
+            Cause::Archived if self.case.history.list_has_archived(self.repository) => {
+                Some(("the list has what lies in the archive, too, and not this image.".to_owned(), self.ended()))
+            }
+            Cause::AccessTaken => self.no_access_change(),
+            Cause::TagMovedStillThere => self.no_move_alone(),
+            Cause::NeverPushedHere => self.push().map(|push| ("it was pushed to this very repository.".to_owned(), push)),
+            _ => None,
         }
     }
 

@@ -18,6 +18,7 @@ pub fn of_loss(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Cause {
         End::DeletedByDigest => Cause::DeletedByDigest,
         End::DeletedByLastTag => Cause::DeletedByLastTag,
         End::Archived => Cause::Archived,
+        End::NotListed => Cause::NotListed,
         End::Expired => expired(case, known, loss),
     }
 }

@@ -3,7 +3,7 @@
 use super::moment::{failures, is_push};
 use super::{Case, Known, against, sentence, there, used_by};
 use crate::detect::span;
-use crate::model::{Cause, PushOrigin, Sentence, StepKind, Timestamp, Verdict};
+use crate::model::{Cause, FindingKind, PushOrigin, Sentence, StepKind, Timestamp, Verdict};
 use crate::timeline::{EventNo, TagSpan};
 
 /// How many of those who asked are named by their time.
@@ -21,9 +21,11 @@ pub fn verdict(case: Case<'_>, known: Known<'_>, later: Option<&TagSpan>) -> Ver
     asks.dedup_by_key(|event| case.time(*event));
     let replicated = known.image.steps.iter().any(|step| step.event == push && step.kind == StepKind::Replicate)
         || (known.image.origin == PushOrigin::Replication);
+    verdict.why = case.finding_of(known, FindingKind::AskedBeforePushed);
     verdict.narrative = vec![now(case, known, later), asked(case, &asks), pushed(case, known, push, &asks, replicated)];
     verdict.not_this = against::other_causes(case, known, None, Cause::AskedBeforePushed);
-    verdict.used_by = used_by::sentences(case, known, None);
+    let place = known.image.steps.iter().position(|step| step.event == push).unwrap_or(usize::MAX);
+    verdict.used_by = used_by::of_early(case, known, place);
     verdict.used_by.extend(used_by::of_tag(case, case.asked_tag().and_then(|tag| known.repository.tag_lives.get(&tag))));
     let order = if replicated {
         "Deploy in this region only when replication is done: it takes minutes, up to 30."

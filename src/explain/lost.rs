@@ -64,8 +64,18 @@ fn presumed(case: Case<'_>, known: Known<'_>, loss: &Loss, cause: Cause) -> Verd
     verdict.why = case.finding(known, Some(loss));
     let push = known.image.steps.iter().find(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate));
     let pushed = push.map(|push| format!(" It came at {}.", history.time(push.event))).unwrap_or_default();
-    let first = format!("{digest} most likely does not exist any more; no event of these logs says so by itself.{pushed}");
-    let when = if cause == Cause::SubjectGone { format!("Most likely it was gone by {at}") } else { format!("Most likely it went soon after {at}") };
+    let is_ahead = case.coverage.last_event_time.is_some_and(|end| at > end);
+    let first = match is_ahead {
+        true => format!("{digest} most likely goes within a day, if it is not gone yet; no event of these logs says so by itself.{pushed}"),
+        false => format!("{digest} most likely does not exist any more; no event of these logs says so by itself.{pushed}"),
+    };
+    let when = if is_ahead {
+        format!("Most likely it is gone by {at}, after the end of these logs")
+    } else if cause == Cause::SubjectGone {
+        format!("Most likely it was gone by {at}")
+    } else {
+        format!("Most likely it went soon after {at}")
+    };
     let (own, others): (Vec<Reason>, Vec<Reason>) =
         why.reasons.iter().cloned().partition(|reason| matches!(reason.kind, ReasonKind::SubjectGone | ReasonKind::SourceGone));
     let text = |reasons: &[Reason]| reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join(" ");
@@ -149,6 +159,7 @@ fn end(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
             format!("It went at {at}: {who} deleted its last tag ({}), and ECR removes an image with its last tag.", event.event_name.raw())
         }
         End::RepositoryDeleted => format!("It went at {at}: {who} deleted the whole repository."),
+        End::NotListed => not_listed(case, known, loss),
     };
     let put = why.of_kind(ReasonKind::PolicyPut);
     let mut text = put.map_or(text.clone(), |put| format!("{text} {}", put.text));
@@ -162,6 +173,16 @@ fn end(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
     }
     let back = comeback(case, known, loss, &mut evidence);
     sentence(format!("{text}{back}"), evidence)
+}
+
+/// Between what and which list it went.
+fn not_listed(case: Case<'_>, known: Known<'_>, loss: &Loss) -> String {
+    let life = known.image.steps.get(loss.first_step as usize..=loss.end_step as usize).unwrap_or_default();
+    let shows = |kind: StepKind| !matches!(kind, StepKind::NotSeen | StepKind::Referenced | StepKind::TaskStopped | StepKind::PullFailed);
+    let last = life.iter().rev().find(|step| shows(step.kind)).map(|step| case.history.event(step.event));
+    let list = case.history.snapshot_in_words(loss.event);
+    let since = last.map(|last| format!(" after {} at {}, and", last.event_name.raw(), last.event_time)).unwrap_or_default();
+    format!("It went{since} before {list}, which does not list it; no log says when, nor what took it.")
 }
 
 /// What came after the end: the image again, or the repository under the same name.
@@ -282,6 +303,11 @@ fn without_tag(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
         End::Archived if loss.run.is_some() => {
             "It was eligible because it matches the rule; archiving answers a pull with 404, like a deletion.".to_owned()
         }
+        End::NotListed if !case.history.list_has_archived(known.repository) => {
+            "Gone, or in the archive: the list has active images alone (`--filter imageStatus=ANY` lists the others, too). A lifecycle run, a call or a transition of which these logs do not have the event."
+                .to_owned()
+        }
+        End::NotListed => "A lifecycle run or a call took it, of which these logs do not have the event.".to_owned(),
         _ => "No rule had a part in it: it was a call, and whoever may make it can repeat it.".to_owned(),
     };
     let text = match heading(case.history, known.repository, known.image, loss) {

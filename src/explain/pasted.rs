@@ -4,6 +4,7 @@
 //! the likeliest first; which one is right, the logs know.
 
 mod clean;
+mod console;
 mod fields;
 pub(super) mod host;
 mod name;
@@ -75,6 +76,7 @@ pub(super) fn read(text: &str) -> Option<Pasted> {
     let found = found(&text, &joined);
     let readings = found
         .of_ecr
+        .or_else(|| console::read(&joined.text))
         .or_else(|| fields::read(&text).map(|name| vec![name]))
         .or(found.elsewhere)
         .or_else(|| words::with_digest(&text, &joined.text))
@@ -102,6 +104,8 @@ struct Found {
 struct Candidate {
     readings: Vec<Reading>,
     failed: bool,
+    /// The words of a failure follow it, before another host does.
+    is_followed: bool,
 }
 
 fn found(text: &str, joined: &Joined) -> Found {
@@ -141,7 +145,24 @@ fn candidate(text: &str, place: usize, take: impl Fn(&str) -> Option<(Registry, 
     }
     // A whole digest is no accident.
     readings.sort_by_key(|reading| reading.about.digest().is_none());
-    (!readings.is_empty()).then(|| Candidate { failed: stands_in_a_failure(text, place), readings })
+    let is_followed = followed_by_a_failure(reach, readings.first());
+    (!readings.is_empty()).then(|| Candidate { failed: stands_in_a_failure(text, place), is_followed, readings })
+}
+
+/// How far behind a name the words of its failure are looked for.
+const FOLLOWS_REACH: usize = 120;
+
+fn followed_by_a_failure(reach: &str, reading: Option<&Reading>) -> bool {
+    // The name itself, whose last part is found again; what follows it ends where another host begins.
+    let last = reading.and_then(|reading| match &reading.about {
+        About::Reference(reference) => reference.tag.as_deref(),
+        About::Name { tag, .. } => tag.as_deref(),
+        About::Digest(_) | About::Beginning => None,
+    });
+    let Some(end) = last.and_then(|last| Some(reach.find(&format!(":{last}"))? + last.len() + 1)) else { return false };
+    let behind = &reach[end..reach.floor_char_boundary(end + FOLLOWS_REACH)];
+    let behind = behind.split(".dkr").next().unwrap_or(behind).split('\n').next().unwrap_or(behind).to_ascii_lowercase();
+    FAILURES.iter().any(|word| behind.contains(word))
 }
 
 fn stands_in_a_failure(text: &str, place: usize) -> bool {
@@ -169,7 +190,9 @@ fn chosen(mut candidates: Vec<Candidate>, text: &str) -> Option<Vec<Reading>> {
         })
     };
     let best = candidates.iter().map(says).max()?;
-    let mut readings = candidates.into_iter().find(|candidate| says(candidate) == best)?.readings;
+    let equal = |candidate: &&Candidate| says(candidate) == best;
+    let followed = candidates.iter().filter(equal).position(|candidate| candidate.is_followed).unwrap_or_default();
+    let mut readings = candidates.into_iter().filter(|candidate| says(candidate) == best).nth(followed)?.readings;
     let no_repository = fields::says_no_repository(text);
     readings.iter_mut().for_each(|reading| reading.repository_only |= no_repository && reading.names_no_image());
     Some(readings)

@@ -17,6 +17,8 @@ pub struct Question {
     pub registry: Registry,
     /// The text speaks of 403, Forbidden or a denied access, rather than of "not found".
     pub denied: bool,
+    /// The text says that the image has nothing for the platform that asked.
+    pub platform: bool,
     /// The first hex digits of a digest that is cut off: Fargate shortens long messages, and people write the first twelve.
     pub cut: Option<String>,
     /// Neither a tag nor a digest was given, which every client takes for `latest`.
@@ -54,9 +56,11 @@ impl Question {
     /// Understands a pasted error line, an image reference, or a digest. `None`: none of these is in `text`.
     pub fn parse(text: &str) -> Option<Self> {
         let denied = ["403", "Forbidden", "AccessDenied", "denied", "not authorized"].iter().any(|word| text.contains(word));
+        let platform = ["no match for platform", "descriptor matching platform", "no matching manifest for", "no image found in manifest list for"];
+        let platform = platform.iter().any(|words| text.contains(words));
         let pasted = pasted::read(text)?;
         let failed = text.trim().contains(char::is_whitespace);
-        let mut questions = pasted.readings.into_iter().map(|reading| Self { failed, ..Self::of(reading, denied, &pasted.others) });
+        let mut questions = pasted.readings.into_iter().map(|reading| Self { failed, platform, ..Self::of(reading, denied, &pasted.others) });
         let mut first = questions.next()?;
         first.alternatives = questions.collect();
         Some(first)
@@ -70,6 +74,7 @@ impl Question {
             about,
             registry,
             denied,
+            platform: false,
             cut,
             latest: false,
             failed: false,

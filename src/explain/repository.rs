@@ -71,6 +71,25 @@ fn denied(case: Case<'_>, repository: &RepositoryHistory, verdict: &mut Verdict)
     if change.is_some() {
         verdict.cause = Cause::AccessTaken;
     }
+    let time = |event: crate::timeline::EventNo| case.history.noted(event).time;
+    let steps = repository.images.iter().flat_map(|image| &image.steps);
+    let refused = steps.filter(|step| step.kind == StepKind::PullFailed && step.denied).map(|step| step.event).max_by_key(|event| time(*event));
+    let granted = refused.and_then(|call| {
+        let changed = case.history.grants_of_caller(call).iter().copied().rfind(|event| time(*event) <= time(call))?;
+        (change.is_none_or(|change| time(change) < time(changed))).then_some((changed, call))
+    });
+    if let Some((changed, call)) = granted {
+        verdict.cause = Cause::AccessTaken;
+        let told = crate::detect::access_in_words(case.history, repository, changed, crate::detect::AccessChange::Role, call);
+        if let Some(last) = verdict.narrative.get_mut(2) {
+            *last = sentence(
+                format!("{told}, and a pull of that caller was refused at {}.", case.history.time(call)),
+                [changed, call].map(|event| case.history.event(event)).to_vec(),
+            );
+        }
+        verdict.advice = vec![crate::detect::advice_on_access(case.history, repository, crate::detect::AccessChange::Role, call)];
+        return;
+    }
     let third = match change {
         Some(event) => {
             let change = case.history.event(event);

@@ -198,11 +198,16 @@ fn who_could_pull_before_a_change_of_the_policy_is_hurt_by_it() {
     // It can pull again: nobody is hurt any more.
     log.at(300).pull(None, Some("v1"));
     assert_eq!(kinds(&log), []);
-    // Who never could is not hurt by a change.
+    // Whoever never pulled in these logs may have lost it by the change, if that was not long ago.
     let mut stranger = Log::default();
     stranger.push(1, "v1").at(100).add("SetRepositoryPolicy", Action::AccessChanged).at(200);
     refuse(&mut stranger);
-    assert_eq!(kinds(&stranger), []);
+    assert_eq!(kinds(&stranger), [FindingKind::AccessTaken]);
+    assert_eq!(found(&stranger)[0].severity, Severity::Medium);
+    let mut late = Log::default();
+    late.push(1, "v1").at(100).add("SetRepositoryPolicy", Action::AccessChanged).at(30 * DAY);
+    refuse(&mut late);
+    assert_eq!(kinds(&late), [], "an attempt without a permission");
 }
 
 #[test]

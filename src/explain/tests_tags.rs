@@ -37,11 +37,11 @@ pub(super) fn kinds(log: &Log) -> Vec<FindingKind> {
     kinds
 }
 
-fn by(log: &mut Log, actor: &'static str) {
+pub(super) fn by(log: &mut Log, actor: &'static str) {
     log.events.last_mut().unwrap().event.actor = Some(actor.into());
 }
 
-fn stopped(log: &mut Log, reason: String) {
+pub(super) fn stopped(log: &mut Log, reason: String) {
     let (task, group) = ("task/a".into(), Some("service:shop".into()));
     let images = Vec::new();
     log.add(
@@ -181,8 +181,9 @@ fn what_is_named_by_a_tag_that_nothing_ever_had() {
     assert!(verdict.narrative[0].text.contains("asked for once"), "{}", verdict.narrative[0].text);
     // It came afterwards: that explains it.
     log.at(200).push(2, "v2");
-    assert_eq!(kinds(&log), []);
-    assert_eq!(ask(&log, &failed(":v2")).cause, Cause::AskedBeforePushed);
+    assert_eq!(kinds(&log), [FindingKind::AskedBeforePushed]);
+    let verdict = ask(&log, &failed(":v2"));
+    assert_eq!((verdict.cause, verdict.why.as_ref()), (Cause::AskedBeforePushed, Some(&found(&log)[0].id)));
 }
 
 /// A reason that tells of something else explains itself.
@@ -201,7 +202,9 @@ fn a_stop_that_comes_after_the_push_it_had_waited_for() {
     let mut log = Log::default();
     log.push(1, "v1").at(100).pull(None, Some("v2")).at(110).push(2, "v2").at(120);
     stopped(&mut log, format!("CannotPullContainerError: {}", failed(":v2")));
-    assert_eq!(kinds(&log), []);
+    let finding = &found(&log)[0];
+    assert_eq!((finding.kind, finding.severity), (FindingKind::AskedBeforePushed, Severity::Critical));
+    assert!(finding.summary.contains("had asked for it until then"), "{}", finding.summary);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::cause::of_loss;
 use super::{Case, Known, access, against, pinned, sentence, tag_story, used_by};
-use crate::detect::broken;
+use crate::detect::{advice_on_refused_push, broken, only_refused, refusal};
 use crate::model::{Basis, Cause, EventRef, ImageState, Order, Sentence, StepKind, Timestamp, Verdict, plural_verb};
 use crate::timeline::{DigestNo, EventNo, Image, RepositoryHistory, TagLife, TagSpan};
 
@@ -113,12 +113,6 @@ fn cause(case: Case<'_>, known: Known<'_>) -> Cause {
     }
 }
 
-/// Every push of it was refused.
-fn only_refused(image: &Image) -> bool {
-    let pushed = |kind: StepKind| matches!(kind, StepKind::Push | StepKind::Replicate);
-    image.steps.iter().any(|step| step.kind == StepKind::PushFailed) && !image.steps.iter().any(|step| pushed(step.kind))
-}
-
 /// A child of this index that is gone, or the index of this child, which has no tag of its own.
 fn gone_relative<'h>(known: Known<'h>) -> Option<&'h Image> {
     let image = known.image;
@@ -134,16 +128,30 @@ fn narrate(case: Case<'_>, known: Known<'_>, verdict: &mut Verdict) {
     let digest = case.digest(known);
     let push = image.steps.iter().rfind(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate)).map_or(EventNo::NONE, |step| step.event);
     let tags = tagged(case, image);
+    let seen = image.steps.iter().rfind(|step| step.kind == StepKind::Seen).map(|step| step.event);
     let first = match exists(image) {
+        None if verdict.cause == Cause::NeverPushedHere => {
+            format!("{digest} was to be pushed here, and no push of it that succeeded is in the logs.")
+        }
         None => format!("Whether {digest} exists is not in the logs: no push of it was read, only mentions."),
-        Some(true) => format!("{digest} exists at the end of the logs, {tags}."),
+        Some(true) => match seen {
+            Some(event) => format!("{digest} exists, {tags}: {} shows it.", case.history.snapshot_in_words(event)),
+            None => format!("{digest} exists at the end of the logs, {tags}."),
+        },
         Some(false) => format!("{digest} was there at {}, and is gone at the end of the logs.", Timestamp::from_millis(case.when.at)),
     };
-    verdict.narrative.push(sentence(first, case.event(push)));
+    let shown = seen.into_iter().filter(|_| exists(image) == Some(true)).chain([push]).flat_map(|event| case.event(event)).collect();
+    verdict.narrative.push(sentence(first, shown));
     verdict.narrative.push(endings(case, known));
     if let Some(taken) = access::taken(case, known.repository, Some(image)).filter(|_| verdict.cause == Cause::AccessTaken) {
         verdict.narrative.push(taken.sentence(case, known.repository, Some(image)));
         verdict.advice.push(taken.advice(case, known.repository));
+        return;
+    }
+    if let Some(refused) = image.steps.iter().find(|step| step.kind == StepKind::PushFailed).filter(|_| verdict.cause == Cause::NeverPushedHere) {
+        let told = refusal(case.history, known.repository, refused.tag, refused.event);
+        verdict.narrative.push(sentence(format!("Every push of it to this repository was refused: {told}."), case.event(refused.event)));
+        verdict.advice = advice_on_refused_push(case.history, known.repository, refused.tag, refused.event);
         return;
     }
     let (text, evidence, advice) = third(case, known, verdict.cause);
@@ -253,14 +261,7 @@ fn third(case: Case<'_>, known: Known<'_>, cause: Cause) -> (String, Vec<EventRe
                 "Give it a tag (`aws ecr put-image` with its manifest and a new tag) before the next lifecycle run, or deploy anew.",
             )
         }
-        Cause::NeverPushedHere => {
-            let refused = image.steps.iter().find(|step| step.kind == StepKind::PushFailed).map_or(EventNo::NONE, |step| step.event);
-            (
-                refusal(case, known, refused),
-                case.event(refused),
-                "If the tag was taken in a repository with immutable tags, push under a tag of its own, and deploy that; else look at errorCode of the refused push.",
-            )
-        }
+        Cause::StillThere if case.question.platform => platform(case, known),
         Cause::StillThere if let Some(pinned) = pinned::before(case, known) => (
             pinned.text,
             pinned.evidence,
@@ -298,23 +299,22 @@ fn third(case: Case<'_>, known: Known<'_>, cause: Cause) -> (String, Vec<EventRe
     }
 }
 
-/// That every push was refused; and, where its tag is on another image and cannot be moved, most likely why.
-fn refusal(case: Case<'_>, known: Known<'_>, refused: EventNo) -> String {
-    let (history, repository) = (case.history, known.repository);
-    let pushed = known.image.steps.iter().find(|step| step.event == refused);
-    let tag = pushed.and_then(|step| step.tag.some());
-    let immutable = history.text(repository.mutability.setting).starts_with("IMMUTABLE");
-    let by = crate::detect::who(history, refused);
-    let tried = format!("Every push of it to this repository was refused: {by} tried at {}", history.time(refused));
-    let holder = tag.and_then(|tag| Some((tag, repository.tag_lives.get(&tag)?.at(case.time(refused))?)));
-    match holder {
-        Some((tag, span)) if immutable => format!(
-            "{tried}, under tag {}, which was on {}, and the repository's tags are immutable.",
-            history.text(tag),
-            history.digest_or_zero(span.digest).short()
-        ),
-        _ => format!("{tried}."),
-    }
+/// It is there, and not for the platform that asked.
+fn platform(case: Case<'_>, known: Known<'_>) -> (String, Vec<EventRef>, &'static str) {
+    let image = known.image;
+    let push = image.steps.iter().rfind(|step| super::moment::is_push(step)).map_or(EventNo::NONE, |step| step.event);
+    let named: Vec<&str> = image.platforms.iter().map(|name| case.history.text(*name)).filter(|name| !name.is_empty()).collect();
+    let what = match (image.children.is_empty(), named.is_empty()) {
+        (true, _) => "a single image, and no index of images for several platforms".to_owned(),
+        (false, true) => "an index whose platforms are not in these logs".to_owned(),
+        (false, false) => format!("an index for {}", named.join(", ")),
+    };
+    let by = push.some().map(|push| format!(", pushed by {}", crate::detect::who(case.history, push))).unwrap_or_default();
+    (
+        format!("The text says that it has nothing for the platform that asked: it is {what}{by}. Who runs on another platform cannot have it."),
+        case.event(push),
+        "Build it for that platform, too, and push the whole as one (`docker buildx build --platform linux/amd64,linux/arm64 --push`), or run it on hosts of the platform that it is for.",
+    )
 }
 
 /// For the beginning of a sentence.

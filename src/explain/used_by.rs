@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{Case, Known, sentence};
 use crate::detect::asked as asked_in_vain;
-use crate::model::{Caller, Principal, Sentence, StepKind, folded, plural, times};
+use crate::model::{Caller, Principal, Sentence, StepKind, folded, needing_first, plural, times};
 use crate::timeline::{EventNo, Loss, Sym, TagLife, Use, UseKind};
 
 /// A login counts for the pulls within so many milliseconds after it: an authorization token lives 12 hours.
@@ -15,9 +15,29 @@ const PRINCIPALS_MAX: usize = 20;
 const EVENTS_MAX: usize = 20;
 
 pub fn sentences(case: Case<'_>, known: Known<'_>, loss: Option<&Loss>) -> Vec<Sentence> {
-    let mut list = pulls(case, known, loss);
+    let span = match loss {
+        Some(loss) => Span { from: loss.end_step as usize + 1, until: loss.next_life_step as usize, when: " after it was gone" },
+        None => Span { from: 0, until: usize::MAX, when: "" },
+    };
+    let mut list = pulls(case, known, span);
     list.extend(uses(case, known));
     list
+}
+
+/// The same of an image that was asked for before it came, with the step at index `came`.
+pub fn of_early(case: Case<'_>, known: Known<'_>, came: usize) -> Vec<Sentence> {
+    let mut list = pulls(case, known, Span { from: 0, until: came, when: " before it was there" });
+    list.extend(pulls(case, known, Span { from: came, until: usize::MAX, when: " when it was there" }));
+    list.extend(uses(case, known));
+    list
+}
+
+/// A stretch of steps, and what is said of pulls in it.
+#[derive(Clone, Copy)]
+struct Span {
+    from: usize,
+    until: usize,
+    when: &'static str,
 }
 
 /// One sentence for each that refers to it and how, in order of the first time: a service that cannot start tries for ever.
@@ -37,11 +57,12 @@ fn uses(case: Case<'_>, known: Known<'_>) -> Vec<Sentence> {
             None => said.push((found.by, kind, replaced, vec![found.event])),
         }
     }
-    said.into_iter().map(|(by, kind, replaced, events)| used(case, by, kind, replaced, &events)).collect()
+    let owner = case.history.repository(known.repository).registry_id;
+    said.into_iter().map(|(by, kind, replaced, events)| used(case, owner.raw(), by, kind, replaced, &events)).collect()
 }
 
 /// With the first events of it, and the last.
-fn used(case: Case<'_>, by: Sym, kind: UseKind, replaced: bool, events: &[EventNo]) -> Sentence {
+fn used(case: Case<'_>, owner: &str, by: Sym, kind: UseKind, replaced: bool, events: &[EventNo]) -> Sentence {
     let verb = match kind {
         UseKind::Named => "names it",
         UseKind::DeployedByTag => "was deployed when its tag pointed to it",
@@ -58,7 +79,7 @@ fn used(case: Case<'_>, by: Sym, kind: UseKind, replaced: bool, events: &[EventN
     let still = if replaced { " (replaced since)" } else { "" };
     let (first, rest) = events.split_at(events.len().min(EVENTS_MAX - 1));
     let shown = first.iter().chain(rest.last()).flat_map(|event| case.event(*event));
-    sentence(format!("{} {verb}{times}{still}.", case.history.text(by)), shown.collect())
+    sentence(format!("{} {verb}{times}{still}.", needing_first(case.history.text(by), owner)), shown.collect())
 }
 
 /// Pulls by the sessions of one role.
@@ -70,11 +91,10 @@ struct Pulls<'h> {
     last: Option<EventNo>,
 }
 
-/// One sentence per principal that pulled after the end (or at all, if it is still there), its sessions told together.
-fn pulls(case: Case<'_>, known: Known<'_>, loss: Option<&Loss>) -> Vec<Sentence> {
-    let from = loss.map_or(0, |loss| loss.end_step as usize + 1);
+/// One sentence per principal that pulled in a stretch, its sessions told together.
+fn pulls(case: Case<'_>, known: Known<'_>, span: Span) -> Vec<Sentence> {
+    let Span { from, until, when: after } = span;
     let mut by_principal: BTreeMap<(Principal<'_>, &str), Pulls<'_>> = BTreeMap::new();
-    let until = loss.map_or(usize::MAX, |loss| loss.next_life_step as usize);
     for step in known.image.steps.iter().take(until).skip(from).filter(|step| matches!(step.kind, StepKind::Pull | StepKind::PullFailed)) {
         let actor = case.history.text(case.history.noted(step.event).actor);
         let pulls = by_principal.entry((Principal::of(actor), standing(step.caller))).or_default();
@@ -82,7 +102,6 @@ fn pulls(case: Case<'_>, known: Known<'_>, loss: Option<&Loss>) -> Vec<Sentence>
         pulls.sessions.insert(actor, step.event);
         pulls.last = Some(step.event);
     }
-    let after = if loss.is_some() { " after it was gone" } else { "" };
     let principals = by_principal.len();
     let times: u64 = by_principal.values().skip(PRINCIPALS_MAX).map(|pulls| pulls.times).sum();
     let shown = by_principal.into_iter().take(PRINCIPALS_MAX);
@@ -127,7 +146,7 @@ pub fn of_tag_since(case: Case<'_>, life: Option<&TagLife>, from: i64) -> Vec<Se
         pulls.last = Some(ask.event);
     }
     let task = |(name, (count, last)): (&str, (u64, EventNo))| {
-        let name = if name.is_empty() { "Somebody" } else { name };
+        let name = if name.is_empty() { "Somebody".to_owned() } else { needing_first(name, "") };
         sentence(format!("{name} could not start a task because of it, {}.", times(count)), case.event(last))
     };
     let mut list: Vec<Sentence> = pulls.into_values().take(PRINCIPALS_MAX).map(|pulls| asked(case, &pulls, " in vain", "", "the tag")).collect();

@@ -2,7 +2,7 @@
 
 use super::Subject;
 use crate::detect::{Harm, place, span};
-use crate::model::{ImageState, LifecycleAction, Outlook, Timestamp, plural, plural_verb, times};
+use crate::model::{ImageState, LifecycleAction, LogText, Outlook, Timestamp, needing_first, plural, plural_verb, times};
 use crate::timeline::{Prospects, RepositoryHistory};
 
 /// What is not known about the policy of a repository.
@@ -19,8 +19,9 @@ pub fn unknown(repository: &RepositoryHistory, prospects: Option<&Prospects>) ->
 }
 
 /// Why an image is thought to be needed.
-pub fn why(harm: &Harm) -> Vec<String> {
-    let mut why: Vec<String> = harm.pinned.iter().map(|name| format!("{} is deployed with it, or could not start without it.", name.raw())).collect();
+pub fn why(harm: &Harm, owner: &str) -> Vec<String> {
+    let pinned = |name: &LogText| format!("{} is deployed with it, or could not start without it.", needing_first(name.raw(), owner));
+    let mut why: Vec<String> = harm.pinned.iter().map(pinned).collect();
     if harm.usage.pulls_after_gone > 0 {
         why.push(format!("It was asked for {} since it is in the archive.", times(harm.usage.pulls_after_gone)));
     }

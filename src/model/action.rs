@@ -65,6 +65,10 @@ pub enum Action<'r> {
     },
     /// `SetRepositoryPolicy`, `DeleteRepositoryPolicy`: who may pull has changed.
     AccessChanged,
+    /// IAM: what a role or a user may do has changed. `principal` is `ACCOUNT:role/NAME` or `ACCOUNT:user/NAME`.
+    GrantsChanged {
+        principal: Cow<'r, str>,
+    },
     /// `GetAuthorizationToken`: where a principal really calls from, when the registry's proxy hides it later.
     Login,
     /// `RegisterTaskDefinition` and its like: a definition names images. `definition` is an ARN or `family:revision`.
@@ -101,6 +105,22 @@ pub enum Action<'r> {
     Needs(Vec<Need<'r>>),
     /// Something was done to a KMS key. Of a grant for a repository the record names that repository.
     Key(KeyEvent<'r>),
+    /// A snapshot lists images of a repository.
+    Listed(Listing<'r>),
+    /// A snapshot shows the lifecycle policy of a repository; `None`: that it has none.
+    PolicyShown {
+        text: Option<Cow<'r, str>>,
+    },
+    /// A snapshot shows the repository and its settings.
+    RepositoryShown {
+        mutability: Option<Mutability<'r>>,
+        created_at: Option<Timestamp>,
+    },
+    /// A snapshot has the manifest of an image.
+    ManifestShown {
+        digest: Digest,
+        manifest: ImageDescription<'r>,
+    },
     /// Something happened to this repository, and what is unknown: the payload that would tell was over 100 KB (CloudTrail
     /// leaves it out), or the event lacks it. A run without its list of images is one, a delete without a response too.
     Omitted,
@@ -220,6 +240,35 @@ pub struct AlreadyExists<'r> {
 pub struct ImageId<'r> {
     pub digest: Option<Digest>,
     pub tag: Option<Cow<'r, str>>,
+}
+
+/// Images of one repository at one moment, as `describe-images` lists them.
+#[derive(Debug, Clone)]
+pub struct Listing<'r> {
+    pub images: Vec<ListedImage<'r>>,
+    /// Every active image of the repository is in it, as far as can be told.
+    pub whole: bool,
+    /// Archived images are listed, too: what is not in the list is not there at all.
+    pub with_archived: bool,
+    /// The moment is sure. Of a file's modification time it is not: the file may have been written later.
+    pub dated: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct ListedImage<'r> {
+    pub digest: Digest,
+    pub tags: Vec<Cow<'r, str>>,
+    pub pushed_at: Option<Timestamp>,
+    /// `lastRecordedPullTime`.
+    pub pulled_at: Option<Timestamp>,
+    /// Whether it lies in the archive; `None` where nothing tells.
+    pub archived: Option<bool>,
+    /// `lastArchivedAt`.
+    pub archived_at: Option<Timestamp>,
+    pub media_type: Option<Cow<'r, str>>,
+    /// The image that it is about, if it is a reference artifact.
+    pub subject: Option<Digest>,
+    pub size_bytes: Option<u64>,
 }
 
 /// One entry of `failures[]` of a delete.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LogText, Repository, Timestamp};
+use super::{Contradiction, LogText, Repository, SnapshotRead, Timestamp};
 
 /// What a run has seen. It balances: `objects_listed == objects_read + objects_skipped + objects_failed`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -45,6 +45,12 @@ pub struct Coverage {
     pub failures: Vec<ReadFailure>,
     /// Records whose payload CloudTrail left out (over 100 KB), by repository.
     pub omitted: Vec<Gap>,
+    /// Answers of the AWS CLI and of kubectl that were read beside the logs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub snapshots: Vec<SnapshotRead>,
+    /// Where they say otherwise than the logs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contradictions: Vec<Contradiction>,
     /// What this evidence cannot show, a sentence each.
     pub warnings: Vec<String>,
 }

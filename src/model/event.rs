@@ -34,6 +34,8 @@ pub struct Event<'r> {
     pub read_only: Option<bool>,
     /// CloudTrail left out a part of what was asked or answered, for its size.
     pub left_out: bool,
+    /// No event of a log: an answer in a snapshot, and what it shows.
+    pub snapshot: bool,
     /// Set for a record that corrects an earlier one.
     pub addendum: Option<Addendum<'r>>,
 }

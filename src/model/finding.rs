@@ -178,18 +178,46 @@ words! {
         TagRemoved = "tag-removed",
         /// A tag moved to an older image, or back and forth between two pushers, and somebody pulled in between.
         TagMovedBack = "tag-moved-back",
+        /// A list of its repository does not have an image that somebody needs, and no log says what took it.
+        NotListed = "not-listed",
         /// A stop reason or a failed call names an image, and nothing in the evidence says why.
         Unexplained = "unexplained",
-        /// The image is there, and somebody asked for it while the KMS key of its repository could not be used, or is refused since the
-        /// repository's policy was changed.
+        /// Something failed for want of an image or a tag that came only afterwards.
+        AskedBeforePushed = "asked-before-pushed",
+        /// Something failed for want of an image or a tag whose push was refused.
+        NeverPushedHere = "never-pushed-here",
+        /// A tag points to one image of its index, the index is still there, and something failed for want of another platform.
+        IndexLostToItsChild = "index-lost-to-its-child",
+        /// The image is there, and somebody asked for it while the KMS key of its repository could not be used, or is refused since who
+        /// may have it was changed: by the repository's policy, by what a role may do, or by the key's policy and grants.
         AccessTaken = "access-taken",
     }
 }
 
 impl FindingKind {
+    /// Whether an image is gone; of the others it may still be there.
+    pub const fn is_a_loss(self) -> bool {
+        !matches!(
+            self,
+            Self::AccessTaken
+                | Self::DisplacedAlive
+                | Self::TagMovedBack
+                | Self::TagRemoved
+                | Self::Unexplained
+                | Self::AskedBeforePushed
+                | Self::NeverPushedHere
+                | Self::IndexLostToItsChild
+        )
+    }
+
+    /// Whether it tells of failures alone, and of no event that took something.
+    pub const fn is_a_failure(self) -> bool {
+        matches!(self, Self::Unexplained | Self::AskedBeforePushed | Self::NeverPushedHere)
+    }
+
     /// Whether it tells of two pushes of one tag.
     pub const fn is_move(self) -> bool {
-        matches!(self, Self::SameTagRace | Self::SameTagOverwrite | Self::DisplacedAlive | Self::TagMovedBack)
+        matches!(self, Self::SameTagRace | Self::SameTagOverwrite | Self::DisplacedAlive | Self::TagMovedBack | Self::IndexLostToItsChild)
     }
 
     /// What happened, in one line for people; the table in `docs/REFERENCE.md` is made of these.
@@ -211,9 +239,17 @@ impl FindingKind {
             Self::ReplicatedDeletion => "a replica is gone because its source was deleted or expired, and the replication rule replicates deletions",
             Self::TagRemoved => "somebody asked for a tag that a call had removed; the image may live",
             Self::TagMovedBack => "a tag moved to an image that was pushed before the one it had, and somebody pulled it around that time",
+            Self::NotListed => "a snapshot lists the repository without an image that somebody needs, and no log says what took it",
             Self::Unexplained => "a task's stop reason or a failed call names an image, and nothing in these logs says why",
+            Self::AskedBeforePushed => {
+                "a task's stop reason, a failed call or a task's own pull asked for an image or a tag that came only afterwards"
+            }
+            Self::NeverPushedHere => "a task's stop reason, a failed call or a pull asked for an image or a tag whose every push was refused",
+            Self::IndexLostToItsChild => {
+                "a tag points to one of the images of its index, the index is still there, and a task failed for want of another platform"
+            }
             Self::AccessTaken => {
-                "the image is there, and was asked for while the KMS key of its repository could not be used, or is refused since the repository policy was changed"
+                "the image is there, and was asked for while the KMS key of its repository could not be used, or is refused since who may have it was changed: the repository policy, a role's permissions, the key's policy or grants"
             }
         }
     }

@@ -14,6 +14,8 @@ pub struct Need<'r> {
     /// ARNs of definitions that name the images: a task or job definition, a model, an endpoint's configuration, a project; for
     /// [`NeedKind::Copies`] whose image is kept.
     pub through: Vec<Cow<'r, str>>,
+    /// Of a build: the version of the source that it builds.
+    pub source: Option<Cow<'r, str>>,
 }
 
 /// How somebody holds on to an image.
@@ -39,7 +41,7 @@ pub enum NeedKind {
 
 impl<'r> Need<'r> {
     pub fn new(kind: NeedKind, who: impl Into<Cow<'r, str>>, images: Vec<TaskImage<'r>>) -> Self {
-        Self { who: who.into(), kind, images, through: Vec::new() }
+        Self { who: who.into(), kind, images, through: Vec::new(), source: None }
     }
 
     /// The same, with images that definitions name.

@@ -93,6 +93,12 @@ pub fn caller_in_words(actor: &str, recipient: &str) -> String {
     Principal { name: &name, account: account.filter(|account| *account != recipient) }.in_words()
 }
 
+/// Whether a session is a workload's: a task of ECS, or an instance that runs containers. People and pipelines look whether an image
+/// is there; a workload asks for what it is about to run.
+pub fn is_workload(actor: &str) -> bool {
+    parts(actor).1.is_some_and(|name| matches!(session(name), Session::Task | Session::Instance))
+}
+
 /// Each principal once, with what its sessions are: `checkout-task-execution of 111122223333, 9 tasks`.
 pub fn folded<'t>(actors: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     let mut all: BTreeMap<Principal<'t>, BTreeSet<&'t str>> = BTreeMap::new();

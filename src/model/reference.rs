@@ -68,7 +68,14 @@ impl ImageReference {
 
     /// The reference as a person would write it.
     pub fn to_text(&self) -> String {
-        let suffix = if self.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        let suffix = match self.region.split('-').nth(usize::from(!self.region.starts_with("cn-"))).unwrap_or_default() {
+            _ if self.region.starts_with("cn-") => "amazonaws.com.cn",
+            "iso" => "c2s.ic.gov",
+            "isob" => "sc2s.sgov.gov",
+            "isoe" => "cloud.adc-e.uk",
+            "isof" => "csp.hci.ic.gov",
+            _ => "amazonaws.com",
+        };
         let mut text = format!("{}.dkr.ecr.{}.{suffix}/{}", self.registry_id, self.region, self.repository);
         if let Some(tag) = &self.tag {
             text.push(':');
@@ -81,6 +88,18 @@ impl ImageReference {
     }
 }
 
+/// What hosts end in, by partition.
+const SUFFIXES: &[&str] = &[
+    ".amazonaws.com",
+    ".amazonaws.com.cn",
+    ".on.aws",
+    ".on.amazonwebservices.com.cn",
+    ".c2s.ic.gov",
+    ".sc2s.sgov.gov",
+    ".cloud.adc-e.uk",
+    ".csp.hci.ic.gov",
+];
+
 /// `111122223333.dkr.ecr[-fips].REGION.amazonaws.com[.cn]` or the dual-stack `111122223333.dkr-ecr.REGION.on.aws`.
 fn parse_host(host: &str) -> Option<(&str, &str)> {
     let (registry_id, rest) = host.split_at_checked(12)?;
@@ -89,7 +108,7 @@ fn parse_host(host: &str) -> Option<(&str, &str)> {
     }
     let rest = rest.strip_prefix(".dkr.ecr").or_else(|| rest.strip_prefix(".dkr-ecr"))?;
     let rest = rest.strip_prefix("-fips").unwrap_or(rest).strip_prefix('.')?;
-    let region = [".amazonaws.com", ".amazonaws.com.cn", ".on.aws", ".on.amazonwebservices.com.cn"].iter().find_map(|end| rest.strip_suffix(end))?;
+    let region = SUFFIXES.iter().find_map(|end| rest.strip_suffix(end))?;
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (!region.is_empty() && region.bytes().all(plain)).then_some((registry_id, region))
 }

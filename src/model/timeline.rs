@@ -91,6 +91,8 @@ words! {
         Deleted = "deleted",
         RepositoryDeleted = "repository_deleted",
         Archived = "archived",
+        /// A list of its repository does not have it, and no log says what took it.
+        Gone = "gone",
         /// Known only by mention: the logs do not say whether it is there.
         Unknown = "unknown",
     }
@@ -138,5 +140,9 @@ words! {
         PullFailed = "pull_failed",
         Referenced = "referenced",
         TaskStopped = "task_stopped",
+        /// A snapshot lists it.
+        Seen = "seen",
+        /// A list of the whole repository does not have it.
+        NotSeen = "not_seen",
     }
 }

@@ -96,6 +96,8 @@ words! {
         DeletedByLastTag = "deleted-by-last-tag",
         RepositoryDeleted = "repository-deleted",
         Archived = "archived",
+        /// A list of the whole repository does not have it, and no log says what took it.
+        NotListed = "not-listed",
         NeverPushedHere = "never-pushed-here",
         ReplicaMissing = "replica-missing",
         /// A copy went with its source: the replication rule replicates deletions.
@@ -130,6 +132,7 @@ impl Cause {
             Self::DeletedByLastTag => "someone deleted its last tag, and the image went with it",
             Self::RepositoryDeleted => "its repository was deleted",
             Self::Archived => "it is archived: it cannot be pulled, and can be restored",
+            Self::NotListed => "a list of its repository does not have it any more, and no log says what took it",
             Self::NeverPushedHere => "no push of it is in these logs: other account, other region, or every push failed",
             Self::ReplicaMissing => "the replica went by its own policy, or has not arrived",
             Self::PullThroughCacheExpired => "the pull-through cache's copy expired",

@@ -106,6 +106,8 @@ impl Coverage {
         self.events_sharing_an_id += other.events_sharing_an_id;
         self.widen(other.first_event_time);
         self.widen(other.last_event_time);
+        self.snapshots.extend(other.snapshots);
+        self.contradictions.extend(other.contradictions);
         self.failures.extend(other.failures);
         self.warnings.extend(other.warnings);
     }
@@ -174,6 +176,14 @@ pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenEvents, partial: 
 
 /// What the history adds: what was left out by CloudTrail, and what such logs cannot show.
 pub fn describe(coverage: &mut Coverage, history: &History, read_only: bool) {
+    coverage.contradictions = history.contradictions();
+    for (repository, indexes) in history.indexes_unread() {
+        let many = if indexes == 1 { "1 index".to_owned() } else { format!("{indexes} indexes") };
+        coverage.warnings.push(format!(
+            "A snapshot of {} lists {many} of which nothing tells what they hold (ecr batch-get-image would): images without a tag may be parts of them, which no rule takes.",
+            repository.name.raw()
+        ));
+    }
     coverage.omitted = history.left_out();
     let omitted: u64 = coverage.omitted.iter().map(|gap| gap.records).sum();
     if omitted > 0 {

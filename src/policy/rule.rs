@@ -150,7 +150,8 @@ impl Rule {
             all => Some(format!("{what}s {}", all.join(" and "))),
         };
         let number = count_number.map(|number| number.to_string());
-        let counted: Vec<&str> = [count_type, &number, count_unit].into_iter().flatten().map(String::as_str).collect();
+        let unit = count_unit.as_deref().map(|unit| if *count_number == Some(1) { unit.trim_end_matches(['s', 'S']) } else { unit });
+        let counted: Vec<&str> = [count_type.as_deref(), number.as_deref(), unit].into_iter().flatten().collect();
         let parts = [tag_status.clone(), list("prefix", prefixes), list("pattern", patterns), Some(counted.join(" "))];
         let selection: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
         format!("lifecycle rule {}{described} ({})", self.priority, selection.join(", "))

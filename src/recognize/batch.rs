@@ -45,7 +45,7 @@ fn definition<'r>(record: &Record<'r>, name: &'r str) -> Option<Cow<'r, str>> {
     names::arn(record, "batch", "job-definition/", name)
 }
 
-fn images<'r>(job: Json<'r>) -> Vec<TaskImage<'r>> {
+pub(super) fn images<'r>(job: Json<'r>) -> Vec<TaskImage<'r>> {
     let mut images = Vec::new();
     collect(job, &mut images);
     for node in job.get("nodeProperties").get("nodeRangeProperties").items() {

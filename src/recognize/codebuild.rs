@@ -52,5 +52,6 @@ fn build<'r>(record: &Record<'r>) -> Option<Need<'r>> {
     let images: Vec<_> = task_image(None, given, None).into_iter().collect();
     // An image of another registry in the place of the project's.
     let through = project.filter(|_| images.is_empty() && given.is_none());
-    Some(Need::new(NeedKind::Once, who, images).through(through))
+    let source = [answered, request].iter().find_map(|place| place.text("resolvedSourceVersion").or_else(|| place.text("sourceVersion")));
+    Some(Need { source: source.map(Cow::Borrowed), ..Need::new(NeedKind::Once, who, images).through(through) })
 }

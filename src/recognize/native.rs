@@ -46,6 +46,7 @@ fn event<'r>(root: Json<'r>, name: &'r str, time: Timestamp, text: &str) -> Even
         error_code: None,
         read_only: None,
         left_out: false,
+        snapshot: false,
         addendum: None,
     }
 }

@@ -94,6 +94,7 @@ impl<'r> Record<'r> {
             error_code: self.error_code.map(Cow::Borrowed),
             read_only: self.read_only,
             left_out: self.left_out,
+            snapshot: false,
             addendum: self.correction(),
         }
     }

@@ -5,8 +5,8 @@ use super::Redactor;
 use super::pseudonym::Kind;
 use super::shape::{is_event_name, is_region};
 use crate::model::{
-    Coverage, Deleted, EventRef, Finding, Forecast, Gap, Gone, KnownPolicy, LogText, Moment, ReadFailure, Reason, Repository, Sentence, TagSpan,
-    TagTimeline, Timeline, TimelineStep, Usage, Verdict, WhatIf,
+    Contradiction, Coverage, Deleted, EventRef, Finding, Forecast, Gap, Gone, KnownPolicy, LogText, Moment, ReadFailure, Reason, Repository,
+    Sentence, SnapshotRead, TagSpan, TagTimeline, Timeline, TimelineStep, Usage, Verdict, WhatIf,
 };
 
 /// Something that is shown, and may have names in it.
@@ -240,10 +240,33 @@ impl Redact for Verdict {
     }
 }
 
+impl Redact for SnapshotRead {
+    fn redact(&mut self, by: &Redactor) {
+        let Self { object, account, note, .. } = self;
+        *object = by.object(object);
+        account.iter_mut().for_each(|account| *account = by.whole(Kind::Account, account));
+        note.redact(by);
+    }
+}
+
+impl Redact for Contradiction {
+    fn redact(&mut self, by: &Redactor) {
+        let Self { repository, digest: _, tag, logged, shown, text } = self;
+        // The sentence names the file: it is learned as that before it is looked for.
+        shown.redact(by);
+        logged.redact(by);
+        repository.redact(by);
+        tag.redact(by);
+        text.redact(by);
+    }
+}
+
 impl Redact for Coverage {
     fn redact(&mut self, by: &Redactor) {
         // The rest are numbers and times.
-        let Self { failures, omitted, warnings, .. } = self;
+        let Self { failures, omitted, warnings, snapshots, contradictions, .. } = self;
+        snapshots.redact(by);
+        contradictions.redact(by);
         for ReadFailure { object, record: _, reason } in failures {
             *object = by.object(object);
             *reason = by.why_not_read(reason);

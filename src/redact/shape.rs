@@ -32,9 +32,16 @@ pub fn is_uuid(text: &str) -> bool {
 
 /// CamelCase, as CloudTrail and EventBridge name events: `PutImage`, `ECS Task State Change`.
 pub fn is_event_name(text: &str) -> bool {
-    text.len() < 60
-        && text.starts_with(|first: char| first.is_ascii_uppercase())
-        && text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b' ')
+    is_call(text)
+        || text.len() < 60
+            && text.starts_with(|first: char| first.is_ascii_uppercase())
+            && text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b' ')
+}
+
+/// `describe-images`, `kubectl get`: what a snapshot is the answer to.
+fn is_call(text: &str) -> bool {
+    let verb = ["describe-", "get-", "list-", "batch-get-"].iter().any(|start| text.starts_with(start));
+    text == "kubectl get" || verb && text.len() < 60 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
 }
 
 /// Words of which tags and their patterns are made that tell of nobody.

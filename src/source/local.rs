@@ -11,6 +11,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::folder::Folder;
 use super::layout::{Seen, Selection};
 use super::options::cannot_open;
+use crate::model::Timestamp;
+
 use super::{Delivery, Feed, Fetched, Item, Known, Listed, MemberIs, OpenError, Options, Origin, Pruned, Rest};
 
 /// How far the walk may run ahead. Most archives fit, so that the total is known early; the others stay in bounded memory.
@@ -112,6 +114,10 @@ impl Feed for Local {
         let complete = lock(&self.shared.queue).complete;
         let (objects, bytes) = (self.shared.objects.load(Ordering::Relaxed), self.shared.bytes_read.load(Ordering::Relaxed));
         Listed { objects, bytes, sized: false, complete, retries: 0 }
+    }
+
+    fn modified(&self, object: &str) -> Option<Timestamp> {
+        modified(&self.root.join(object.strip_prefix(&*self.label)?))
     }
 
     fn stop(&self) {
@@ -316,6 +322,12 @@ fn address(path: &Path) -> String {
         }
     }
     address
+}
+
+/// When a file was last changed, in whole seconds: copies and archives keep no more.
+pub(super) fn modified(path: &Path) -> Option<Timestamp> {
+    let modified = std::fs::metadata(path).ok()?.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(Timestamp::from_millis(i64::try_from(modified.as_secs()).ok()?.saturating_mul(1000)))
 }
 
 /// What changes when a file does. Its size and the time of its last change can be set by whoever restores or copies it; the time

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use super::interruptible::Interruptible;
 use super::layout::{Seen, Selection};
-use super::local::{Opened, Sizes, failed, lock, read_as_far_as_it_goes, read_part, read_unless_known};
+use super::local::{Opened, Sizes, failed, lock, modified, read_as_far_as_it_goes, read_part, read_unless_known};
 use super::{Delivery, Feed, Known, Listed, MemberIs, Options, Pruned, Rest};
+use crate::model::Timestamp;
 
 pub(super) struct Single {
     place: Place,
@@ -104,6 +105,13 @@ impl Feed for Single {
 
     fn member(&self, name: &str) -> MemberIs {
         self.selection.member(name, &mut lock(&self.seen))
+    }
+
+    fn modified(&self, _object: &str) -> Option<Timestamp> {
+        match &self.place {
+            Place::File(path) => modified(path),
+            Place::Stdin | Place::Special(_) => None,
+        }
     }
 
     fn stop(&self) {

@@ -30,6 +30,8 @@ pub struct Noted {
     pub read_only: bool,
     /// CloudTrail left out a part of what was asked or answered.
     pub left_out: bool,
+    /// An answer in a snapshot.
+    pub snapshot: bool,
 }
 
 /// An `eventID`: a UUID as its 128 bits; anything else as a string of its own.
@@ -69,6 +71,8 @@ pub enum What {
     PushFailed {
         image: Named,
         proves: Named,
+        /// `errorCode`.
+        why: Sym,
     },
     Delete(Box<Deleted>),
     Run(Box<Run>),
@@ -103,12 +107,30 @@ pub enum What {
     },
     PullLayer {
         layer: u64,
-        failed: bool,
+        outcome: PullOutcome,
         caller: Caller,
     },
     AccessChanged,
+    /// What a role or a user may do was changed: see [`super::grants`].
+    GrantsChanged {
+        principal: Sym,
+    },
     Login,
     Omitted,
+    Listed(Box<Listing>),
+    /// None for a repository without one.
+    PolicyShown {
+        policy: PolicyNo,
+    },
+    RepositoryShown {
+        mutability: Box<Mutability>,
+        /// Milliseconds since the epoch; `i64::MIN` if absent.
+        created_at: i64,
+    },
+    ManifestShown {
+        digest: DigestNo,
+        manifest: Box<Manifest>,
+    },
     Define {
         definition: Sym,
         images: Box<[Reference]>,
@@ -144,6 +166,8 @@ pub struct Need {
     pub images: Box<[Reference]>,
     /// Definitions that name the images.
     pub through: Box<[Sym]>,
+    /// Of a build: the version of its source.
+    pub source: Sym,
 }
 
 /// How a request for a manifest ended, as far as its record says: asking for what is gone looks like a success.
@@ -234,6 +258,29 @@ pub struct RunImage {
     pub tags: Box<[Sym]>,
     /// Milliseconds since the epoch; `i64::MIN` if absent.
     pub pushed_at: i64,
+}
+
+/// What `describe-images` lists.
+#[derive(Debug, PartialEq)]
+pub struct Listing {
+    pub images: Box<[ListedImage]>,
+    pub whole: bool,
+    pub with_archived: bool,
+    pub dated: bool,
+}
+
+#[derive(Debug, PartialEq)]
+pub struct ListedImage {
+    /// In the form in which a run speaks of images.
+    pub seen: RunImage,
+    /// Milliseconds since the epoch; `i64::MIN` if absent.
+    pub pulled_at: i64,
+    pub archived: Option<bool>,
+    /// The same as [`Self::pulled_at`], of its last way into the archive.
+    pub archived_at: i64,
+    pub media_type: Sym,
+    pub subject: DigestNo,
+    pub size_bytes: Option<u64>,
 }
 
 /// A lifecycle event lists at most so many tags of an image: a full list proves nothing about a tag that is not in it.
@@ -355,6 +402,15 @@ impl Reference {
     }
 }
 
+impl Manifest {
+    fn translate(&mut self, table: &Translation) {
+        self.media_type = self.media_type.translated(&table.strings);
+        self.subject = self.subject.translated(&table.digests);
+        self.children.iter_mut().for_each(|child| *child = child.translated(&table.digests));
+        self.platforms.iter_mut().for_each(|platform| *platform = platform.translated(&table.strings));
+    }
+}
+
 impl RunImage {
     fn translate(&mut self, table: &Translation) {
         self.digest = self.digest.translated(&table.digests);
@@ -413,15 +469,13 @@ impl What {
             Self::Push { image, manifest, .. } => {
                 image.translate(table);
                 if let Some(manifest) = manifest {
-                    string(&mut manifest.media_type);
-                    manifest.subject = manifest.subject.translated(&table.digests);
-                    manifest.children.iter_mut().for_each(|child| *child = child.translated(&table.digests));
-                    manifest.platforms.iter_mut().for_each(string);
+                    manifest.translate(table);
                 }
             }
-            Self::PushFailed { image, proves } => {
+            Self::PushFailed { image, proves, why } => {
                 image.translate(table);
                 proves.translate(table);
+                string(why);
             }
             Self::Delete(deleted) => {
                 deleted.removed.iter_mut().for_each(|(image, _)| image.translate(table));
@@ -430,6 +484,19 @@ impl What {
             Self::Run(run) => {
                 run.policy = run.policy.translated(&table.policies);
                 run.images.iter_mut().chain(run.failures.iter_mut()).for_each(|image| image.translate(table));
+            }
+            Self::Listed(listing) => {
+                for image in &mut listing.images {
+                    image.seen.translate(table);
+                    string(&mut image.media_type);
+                    image.subject = image.subject.translated(&table.digests);
+                }
+            }
+            Self::PolicyShown { policy } => *policy = policy.translated(&table.policies),
+            Self::RepositoryShown { mutability, .. } => mutability.translate(table),
+            Self::ManifestShown { digest, manifest } => {
+                *digest = digest.translated(&table.digests);
+                manifest.translate(table);
             }
             Self::Archive { image } | Self::RestoreRequested { image } | Self::Restored { image } | Self::Pull { image, .. } => {
                 image.translate(table)
@@ -441,6 +508,7 @@ impl What {
             Self::SetMutability { mutability } => mutability.translate(table),
             Self::Registry(change) => change.translate(table),
             Self::Key(fact) => string(&mut fact.key),
+            Self::GrantsChanged { principal } => string(principal),
             Self::SetPolicy { policy } => *policy = policy.translated(&table.policies),
             Self::Define { definition, images } => {
                 string(definition);
@@ -448,6 +516,7 @@ impl What {
             }
             Self::Need(need) => {
                 string(&mut need.who);
+                string(&mut need.source);
                 need.through.iter_mut().for_each(string);
                 references(&mut need.images);
             }

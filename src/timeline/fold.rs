@@ -4,8 +4,8 @@
 //! tag movements, lives) happens in [`Fold::finish`], over events sorted by time and `eventID`.
 
 use super::fact::{
-    CallKey, Deleted, EventId, Fact, KeyFact, Manifest, Mutability, Named, Need, Noted, PullOutcome, Reference, Run, RunImage, StopReason, Task,
-    What, layer_key,
+    CallKey, Deleted, EventId, Fact, KeyFact, ListedImage, Listing, Manifest, Mutability, Named, Need, Noted, PullOutcome, Reference, Run, RunImage,
+    StopReason, Task, What, layer_key,
 };
 use super::keys::key_name;
 use super::names::{DigestNo, EventNo, Names, PolicyNo, RepositoryNo, Sym, Wording};
@@ -144,6 +144,7 @@ impl Fold {
             corrects_time: event.addendum.as_ref().is_some_and(|addendum| addendum.corrects_time),
             read_only: event.read_only == Some(true),
             left_out: event.left_out,
+            snapshot: event.snapshot,
         };
         self.events.push(noted);
         EventNo::from_index(self.events.len() - 1)
@@ -170,7 +171,7 @@ impl Fold {
                     .proves
                     .as_ref()
                     .map_or(Named::NONE, |proof| Named { digest: self.names.digest(proof.digest), tag: self.names.string(&proof.tag) });
-                What::PushFailed { image, proves }
+                What::PushFailed { image, proves, why: self.names.optional_string(Some(&*refusal.code).filter(|code| !code.is_empty())) }
             }
             Action::Delete { removed, requested, failures } => {
                 let removed = removed.iter().map(|image| (self.named(image), by_digest(image, requested))).collect();
@@ -198,10 +199,25 @@ impl Fold {
             Action::SetStorageClass { image, .. } => What::RestoreRequested { image: self.named(image) },
             Action::Registry(change) => What::Registry(Box::new(self.registry(change))),
             Action::Restored { digest } => What::Restored { image: Named { digest: self.names.digest(*digest), tag: Sym::NONE } },
-            Action::PullLayer { layer, failed } => What::PullLayer { layer: layer_key(layer), failed: *failed, caller: Caller::of(event) },
+            Action::PullLayer { layer, failed } => {
+                let outcome = pull_outcome(*failed, event.error_code.as_deref());
+                What::PullLayer { layer: layer_key(layer), outcome, caller: Caller::of(event) }
+            }
+            Action::GrantsChanged { principal } => What::GrantsChanged { principal: self.names.string(principal) },
             Action::AccessChanged => What::AccessChanged,
             Action::Login => What::Login,
             Action::Omitted => What::Omitted,
+            Action::Listed(listing) => What::Listed(Box::new(self.listing(listing))),
+            Action::PolicyShown { text } => {
+                What::PolicyShown { policy: text.as_deref().map_or(PolicyNo::NONE, |text| self.names.policy(text, Wording::Put)) }
+            }
+            Action::RepositoryShown { mutability, created_at } => What::RepositoryShown {
+                mutability: Box::new(mutability.as_ref().map(|mutability| self.mutability(mutability)).unwrap_or_default()),
+                created_at: millis(*created_at),
+            },
+            Action::ManifestShown { digest, manifest } => {
+                What::ManifestShown { digest: self.names.digest(*digest), manifest: Box::new(self.manifest(manifest)) }
+            }
             Action::Define { definition, images } => What::Define { definition: self.definition(definition, event), images: self.references(images) },
             Action::Run { runner, definition, images, deploys } => What::Deploy {
                 runner: self.names.string(runner),
@@ -304,9 +320,41 @@ impl Fold {
         }
     }
 
+    fn listing(&mut self, listing: &model::Listing<'_>) -> Listing {
+        let images = listing.images.iter().map(|image| self.listed_image(image)).collect();
+        Listing { images, whole: listing.whole, with_archived: listing.with_archived, dated: listing.dated }
+    }
+
+    fn listed_image(&mut self, image: &model::ListedImage<'_>) -> ListedImage {
+        let seen = RunImage {
+            digest: self.names.digest(image.digest),
+            action: LifecycleAction::Unknown,
+            rule_priority: -1,
+            tag_status: Sym::NONE,
+            untagged: image.tags.is_empty(),
+            tags: self.strings(&image.tags),
+            pushed_at: millis(image.pushed_at),
+        };
+        ListedImage {
+            seen,
+            pulled_at: millis(image.pulled_at),
+            archived: image.archived,
+            archived_at: millis(image.archived_at),
+            media_type: self.names.optional_string(image.media_type.as_deref()),
+            subject: self.names.optional_digest(image.subject),
+            size_bytes: image.size_bytes,
+        }
+    }
+
+    /// Every repository that was named so far: registry, region and name.
+    pub fn places(&self) -> impl Iterator<Item = [&str; 3]> {
+        self.names.repository_keys().map(|key| [key.registry_id, key.region, key.name].map(|part| self.names.text(part)))
+    }
+
     fn need(&mut self, need: &crate::model::Need<'_>, event: &Event<'_>) -> Need {
         Need {
             who: self.names.string(&need.who),
+            source: self.names.optional_string(need.source.as_deref()),
             kind: need.kind,
             images: self.references(&need.images),
             through: need.through.iter().map(|definition| self.definition(definition, event)).collect(),
@@ -379,6 +427,11 @@ impl Fold {
     }
 }
 
+/// Milliseconds since the epoch; `i64::MIN` for none.
+fn millis(time: Option<model::Timestamp>) -> i64 {
+    time.map_or(i64::MIN, model::Timestamp::millis)
+}
+
 /// What the records of one call share that is logged in two accounts: the `sharedEventID` and the name; where that id is a
 /// placeholder, the time, too.
 fn shared_by(shared: &str, event: &Event<'_>) -> Identity {
@@ -399,7 +452,16 @@ fn pull_outcome(failed: bool, code: Option<&str>) -> PullOutcome {
 
 /// What kind of failure a reason tells of, whatever it names.
 fn stop_reason(reason: &str) -> StopReason {
-    const MISSING: &[&str] = &["not found", "NotFound", "manifest unknown", "no match for platform", "does not exist", "not exist"];
+    const MISSING: &[&str] = &[
+        "not found",
+        "NotFound",
+        "manifest unknown",
+        "no match for platform",
+        "descriptor matching platform",
+        "no matching manifest",
+        "does not exist",
+        "not exist",
+    ];
     const DENIED: &[&str] = &["403", "Forbidden", "AccessDenied", "not authorized", "denied", "no basic auth"];
     let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
     match () {

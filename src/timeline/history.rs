@@ -1,5 +1,6 @@
 //! Everything known after the last event: repositories and their images in a compact form, and how to show them.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,8 +9,10 @@ use rayon::prelude::*;
 use super::calls::one_of_each;
 use super::fact::{Fact, Noted, What};
 use super::fold::{Fold, compare_ids, id_text};
+use super::grants::Grants;
 use super::image::{Image, Loss};
 use super::keys;
+use super::materials::Materials;
 use super::names::{DigestNo, EventNo, Names, PolicyNo, RepositoryNo, Sym};
 use super::presumed::{Because, presume};
 use super::references::{Mention, mentions};
@@ -25,11 +28,14 @@ pub struct History {
     names: Names,
     events: Vec<Noted>,
     registries: Registries,
+    grants: Grants,
     repositories: Vec<RepositoryHistory>,
     logins: Vec<EventNo>,
     pushes: u64,
     mismatched: Vec<EventNo>,
     read_only_events: u64,
+    /// Builds that were started, by the id that sessions of theirs are named after.
+    builds: BTreeMap<String, Build>,
     /// Repositories in the logs, those that the filter left out included.
     seen: Vec<RepositoryNo>,
     /// The same repositories as another policy would have left them, where somebody asked.
@@ -43,7 +49,12 @@ impl Fold {
     }
 
     /// The same, and plays the events once more under a supposition.
-    pub fn finish_supposing(mut self, filter: &Filter, supposed: Option<Supposed<'_>>) -> History {
+    pub fn finish_supposing(self, filter: &Filter, supposed: Option<Supposed<'_>>) -> History {
+        self.finish_keeping(filter, supposed).0
+    }
+
+    /// The same, with what it was made from.
+    pub fn finish_keeping(mut self, filter: &Filter, supposed: Option<Supposed<'_>>) -> (History, Materials) {
         self.drop_silenced();
         let Self { mut names, mut events, mut facts, passed_over, pushes_passed_over, read_only_passed_over, .. } = self;
         if let Some(Supposed { supposition: Supposition::Instead(policy), .. }) = supposed {
@@ -62,9 +73,11 @@ impl Fold {
 
         let foreign = facts.split_off(facts.partition_point(|fact| fact.repository.is_some()));
         let own = facts;
+        let builds = builds(&foreign, &names);
         let keys = keys::steps(&own, &foreign, &events, &names);
         let mentions = mentions(&foreign, &own, &events, &names);
         let registries = Registries::of(&foreign, &events, &names);
+        let grants = Grants::of(&foreign);
         let (happenings, work) = by_repository(&own, &mentions, &events, &names);
         let admitted = |number: RepositoryNo| {
             let name = names.repository_key(number).map_or(Sym::NONE, |key| key.name);
@@ -75,22 +88,47 @@ impl Fold {
         seen.dedup();
         let instead = supposed.filter(|supposed| matches!(supposed.supposition, Supposition::Instead(_)));
         let in_force = supposed.filter(|_| instead.is_none());
-        let play = |work: &Work, supposed| {
+        let play = |work: &Part, supposed| {
             let own = happenings.get(work.happenings.clone()).unwrap_or_default();
             let mut history = replay(work.repository, own, &events, &names, &registries, supposed);
             history.key_steps = keys.get(&work.repository).cloned().unwrap_or_default();
             sorted(history, &names)
         };
         // Filtered before: lists whose length is known are filled in place.
-        let work: Vec<Work> = work.into_iter().filter(|work| admitted(work.repository)).collect();
+        let work: Vec<Part> = work.into_iter().filter(|work| admitted(work.repository)).collect();
         let work = work.par_iter();
         let (mut repositories, supposed): (Vec<RepositoryHistory>, _) = match instead {
             None => (work.map(|work| play(work, in_force)).collect(), Vec::new()),
             Some(_) => work.map(|work| (play(work, None), play(work, instead))).unzip(),
         };
         presume(&mut repositories, &registries, &events, &names);
-        History { registries, names, events, repositories, logins, pushes, mismatched, read_only_events, seen, supposed }
+        let history = History { builds, registries, grants, names, events, repositories, logins, pushes, mismatched, read_only_events, seen, supposed };
+        (history, Materials { own, mentions })
     }
+}
+
+/// A build of CodeBuild.
+#[derive(Debug, Clone, Copy)]
+pub struct Build {
+    /// Its start.
+    pub event: EventNo,
+    /// Its ARN.
+    pub who: Sym,
+    /// The version of its source; none where nothing tells.
+    pub source: Sym,
+}
+
+/// Builds by the last part of their ARN, `…:build/PROJECT:ID`. Of several starts the first stands, as the facts are sorted.
+fn builds(facts: &[Fact], names: &Names) -> BTreeMap<String, Build> {
+    let mut builds = BTreeMap::new();
+    for fact in facts {
+        let What::Need(need) = &fact.what else { continue };
+        let Some((_, name)) = names.text(need.who).split_once(":build/") else { continue };
+        if let Some((_, id)) = name.rsplit_once(':') {
+            builds.entry(id.to_owned()).or_insert(Build { event: fact.event, who: need.who, source: need.source });
+        }
+    }
+    builds
 }
 
 fn by_time(a: EventNo, b: EventNo, events: &[Noted], names: &Names) -> std::cmp::Ordering {
@@ -101,7 +139,12 @@ fn by_time(a: EventNo, b: EventNo, events: &[Noted], names: &Names) -> std::cmp:
 
 /// Everything that concerns each repository, sorted; repositories ordered by registry, region and name. What concerns one is a
 /// part of the list.
-fn by_repository<'f>(facts: &'f [Fact], mentions: &'f [Mention], events: &[Noted], names: &Names) -> (Vec<Happening<'f>>, Vec<Work>) {
+pub(super) fn by_repository<'f>(
+    facts: &'f [Fact],
+    mentions: &'f [Mention],
+    events: &[Noted],
+    names: &Names,
+) -> (Vec<Happening<'f>>, Vec<Part>) {
     let repository_of = |happening: &Happening<'_>| match happening {
         Happening::Fact(fact) => fact.repository,
         Happening::Mention(mention) => mention.repository,
@@ -112,12 +155,12 @@ fn by_repository<'f>(facts: &'f [Fact], mentions: &'f [Mention], events: &[Noted
     let time = |a: &Happening<'_>, b: &Happening<'_>| by_time(a.event(), b.event(), events, names);
     // Stable: what one event says stays in the order in which it says it.
     happenings.par_sort_by(|a, b| repository_of(a).cmp(&repository_of(b)).then_with(|| time(a, b)));
-    let mut work: Vec<Work> = Vec::new();
+    let mut work: Vec<Part> = Vec::new();
     for (at, happening) in happenings.iter().enumerate() {
         let repository = repository_of(happening);
         match work.last_mut().filter(|work| work.repository == repository) {
             Some(work) => work.happenings.end = at + 1,
-            None => work.push(Work { repository, happenings: at..at + 1 }),
+            None => work.push(Part { repository, happenings: at..at + 1 }),
         }
     }
     work.par_sort_unstable_by(|a, b| names.repository_texts(a.repository).cmp(&names.repository_texts(b.repository)));
@@ -125,13 +168,13 @@ fn by_repository<'f>(facts: &'f [Fact], mentions: &'f [Mention], events: &[Noted
 }
 
 /// A repository, and where in the list of all happenings its own are.
-struct Work {
-    repository: RepositoryNo,
-    happenings: Range<usize>,
+pub(super) struct Part {
+    pub(super) repository: RepositoryNo,
+    pub(super) happenings: Range<usize>,
 }
 
 /// Images in order of digest, so that nothing depends on the order in which workers met them.
-fn sorted(mut history: RepositoryHistory, names: &Names) -> RepositoryHistory {
+pub(super) fn sorted(mut history: RepositoryHistory, names: &Names) -> RepositoryHistory {
     let mut order: Vec<usize> = (0..history.images.len()).collect();
     order.sort_by_cached_key(|&at| names.digest_of(history.images[at].digest));
     let mut place = vec![0; order.len()];
@@ -272,6 +315,27 @@ impl History {
         }
     }
 
+    /// Repositories with indexes of which only a list is known, and how many: what they hold is not.
+    pub fn indexes_unread(&self) -> Vec<(Repository, u64)> {
+        let unread = |image: &&Image| {
+            let is_index = ["image.index", "manifest.list"].iter().any(|word| self.text(image.media_type).contains(word));
+            is_index && image.children.is_empty() && !image.is_gone()
+        };
+        let listed = self.repositories.iter().filter(|repository| repository.listing.is_some());
+        let counted = listed.map(|repository| (self.repository(repository), repository.images.iter().filter(unread).count() as u64));
+        counted.filter(|(_, indexes)| *indexes > 0).collect()
+    }
+
+    /// The build of that id, where its start is in the logs.
+    pub fn build(&self, id: &str) -> Option<Build> {
+        self.builds.get(id).copied()
+    }
+
+    /// Whether the last list of the repository has what lies in the archive, too.
+    pub fn list_has_archived(&self, history: &RepositoryHistory) -> bool {
+        history.listing.as_ref().is_some_and(|listing| listing.with_archived)
+    }
+
     pub fn repository(&self, history: &RepositoryHistory) -> Repository {
         self.names.repository_of(history.repository)
     }
@@ -299,6 +363,19 @@ impl History {
     /// For numbers that stand for a digest by construction.
     pub fn digest_or_zero(&self, number: DigestNo) -> Digest {
         self.names.digest_of(number).unwrap_or(Digest::ZERO)
+    }
+
+    pub(super) fn registries(&self) -> &Registries {
+        &self.registries
+    }
+
+    /// From now on this is the policy that is supposed.
+    pub(super) fn suppose(&mut self, policy: &Arc<Policy>) {
+        self.names.suppose(policy);
+    }
+
+    pub(super) fn events(&self) -> &[Noted] {
+        &self.events
     }
 
     pub fn noted(&self, event: EventNo) -> &Noted {
@@ -335,7 +412,7 @@ impl History {
     /// Whether an event of the repository stands in the trail of the account that owns it, rather than in those of others alone.
     pub fn has_owners_trail(&self, history: &RepositoryHistory) -> bool {
         let Some(key) = self.names.repository_key(history.repository) else { return false };
-        let owned = |event: &EventNo| self.noted(*event).recipient == key.registry_id;
+        let owned = |event: &EventNo| !self.noted(*event).snapshot && self.noted(*event).recipient == key.registry_id;
         let speaks = |kind: StepKind| !matches!(kind, StepKind::Referenced | StepKind::TaskStopped);
         let steps = history.images.iter().flat_map(|image| &image.steps).filter(|step| speaks(step.kind)).map(|step| step.event);
         let pulls = history.tag_lives.values().flat_map(|life| &life.asks).filter(|ask| !ask.kind.is_a_task()).map(|ask| ask.event);
@@ -365,6 +442,11 @@ impl History {
         self.registries.exclusion(repository.repository, noted.actor, noted.time, &self.names)
     }
 
+    /// Changes of what whoever made the call `event` may do, by IAM's own events, in order of time.
+    pub fn grants_of_caller(&self, event: EventNo) -> &[EventNo] {
+        self.grants.changes_of(self.text(self.noted(event).actor), &self.names)
+    }
+
     /// The loss in the source of a copy that a copy's end is concluded from; in the same repository, that of its subject.
     pub fn behind<'h>(
         &'h self,
@@ -378,7 +460,8 @@ impl History {
         };
         let image = repository.image(digest)?;
         let loss = image.losses.iter().rfind(|other| other.event == loss.event)?;
-        Some((repository, image, loss))
+        // A signature of a signature went with the image that the first is about.
+        self.behind(repository, image, loss).or(Some((repository, image, loss)))
     }
 
     /// The event with which deletions came to reach this repository from another, if they did at that moment.

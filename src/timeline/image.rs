@@ -44,6 +44,10 @@ pub struct Image {
     pub uses: Vec<Use>,
     /// First step of the life it is in.
     pub life_start: u32,
+    /// `lastRecordedPullTime` of a snapshot, in milliseconds.
+    pub pull_shown: Option<i64>,
+    /// As a snapshot has it: its layers as they are stored, shared ones included.
+    pub size_bytes: Option<u64>,
 }
 
 /// One step, 16 bytes; time and actor stand in the event.
@@ -87,6 +91,8 @@ pub enum End {
     DeletedByDigest,
     DeletedByLastTag,
     RepositoryDeleted,
+    /// A list of its repository does not have it, and no log says what took it.
+    NotListed,
 }
 
 /// The end of a life.
@@ -216,6 +222,8 @@ impl Image {
             losses: Vec::new(),
             uses: Vec::new(),
             life_start: 0,
+            pull_shown: None,
+            size_bytes: None,
         }
     }
 
@@ -225,13 +233,18 @@ impl Image {
     }
 
     pub fn is_gone(&self) -> bool {
-        matches!(self.state, ImageState::Expired | ImageState::Deleted | ImageState::RepositoryDeleted)
+        matches!(self.state, ImageState::Expired | ImageState::Deleted | ImageState::RepositoryDeleted | ImageState::Gone)
     }
 
     /// A run tried to take it and could not: where no index is known that lists it, one from before the logs does.
     pub fn was_refused(&self) -> bool {
         let life = self.steps.get(self.life_start as usize..).unwrap_or_default();
         life.iter().rev().any(|step| step.kind == StepKind::ExpireFailed)
+    }
+
+    /// Its last end is that of the image, and not of the whole repository, whose layers go with it.
+    pub fn end_is_of_image(&self) -> bool {
+        self.losses.last().is_some_and(|loss| loss.end != End::RepositoryDeleted)
     }
 
     pub fn has_tag(&self, tag: Sym) -> bool {

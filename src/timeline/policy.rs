@@ -30,6 +30,8 @@ pub enum KnownFrom {
     Put,
     /// The repository creation template by which ECR made the repository; no event of the repository says so.
     Template,
+    /// An answer of `get-lifecycle-policy`; when it was put is not known.
+    Snapshot,
     /// A run, which states what was in force before it already.
     Run,
 }

@@ -136,7 +136,7 @@ fn copies(repositories: &[RepositoryHistory], registries: &Registries, events: &
                 let Some(at) = copy.filter(|_| repositories[number].repository != source.repository) else { continue };
                 if is_there_and_silent(&repositories[number].images[at], loss.at, events) {
                     let because = Because::Source { repository: source.repository, set_up };
-                    ends.push((number, at, presumed(&repositories[number].images[at], loss, loss.at, because)));
+                    ends.push((number, at, presumed(&repositories[number].images[at], loss, loss.at, because, events)));
                 }
             }
         }
@@ -154,7 +154,7 @@ fn artifacts(repository: &RepositoryHistory, events: &[Noted]) -> Vec<(usize, Lo
     for (at, image) in repository.images.iter().enumerate() {
         let Some(loss) = subject(image).filter(|loss| loss.back_at.is_none() && loss.end != End::RepositoryDeleted) else { continue };
         if is_there_and_silent(image, loss.at, events) {
-            ends.push((at, presumed(image, loss, loss.at.saturating_add(DAY_MILLIS), Because::Subject(image.subject))));
+            ends.push((at, presumed(image, loss, loss.at.saturating_add(DAY_MILLIS), Because::Subject(image.subject), events)));
         }
     }
     ends
@@ -165,26 +165,46 @@ fn is_there_and_silent(image: &Image, at: i64, events: &[Noted]) -> bool {
     let shows = |kind: StepKind| {
         !matches!(
             kind,
-            StepKind::Pull | StepKind::PullFailed | StepKind::Referenced | StepKind::TaskStopped | StepKind::PushFailed | StepKind::DeleteFailed
+            StepKind::Pull
+                | StepKind::PullFailed
+                | StepKind::Referenced
+                | StepKind::TaskStopped
+                | StepKind::PushFailed
+                | StepKind::DeleteFailed
+                // The tag went to another push; whether it still was on this image then is what is asked.
+                | StepKind::TagLost
         )
     };
     let there = matches!(image.state, ImageState::Tagged | ImageState::Untagged) && image.pushed_at.is_none_or(|pushed| pushed <= at);
     there && !image.steps.iter().any(|step| shows(step.kind) && events[step.event.index()].time > at)
 }
 
-fn presumed(image: &Image, by: &Loss, at: i64, because: Because) -> Loss {
+/// Tags that it had at that moment and that later pushes took, for all that was known then; each with the event that gave it.
+fn moved_later(image: &Image, at: i64, events: &[Noted]) -> Vec<(Sym, EventNo)> {
+    let lost = image.steps.iter().filter(|step| step.kind == StepKind::TagLost && events[step.event.index()].time > at);
+    let given = |tag: Sym| {
+        let push = |step: &&Step| matches!(step.kind, StepKind::Push | StepKind::Replicate) && step.tag == tag;
+        image.steps.iter().find(push).map_or(EventNo::NONE, |step| step.event)
+    };
+    lost.map(|step| (step.tag, given(step.tag))).filter(|(tag, _)| !image.has_tag(*tag)).collect()
+}
+
+fn presumed(image: &Image, by: &Loss, at: i64, because: Because, events: &[Noted]) -> Loss {
+    let mut tags = image.tags.clone();
+    tags.extend(moved_later(image, at, events));
+    let had_none = image.untagged_at.filter(|untagged| *untagged <= at);
     Loss {
         end: by.end,
         event: by.event,
         at,
         order: by.order,
-        tags: image.tags.clone(),
-        displaced: image.displaced.clone(),
+        tags,
+        displaced: image.displaced.clone().filter(|displaced| displaced.at <= at),
         run: None,
         presumed: Some(because),
         pushed_at: image.pushed_at,
-        untagged_at: image.untagged_at,
-        untagged_by: image.untagged_by,
+        untagged_at: had_none,
+        untagged_by: image.untagged_by.filter(|_| had_none.is_some()),
         open_start: image.open_start && image.lives == 1,
         first_step: image.life_start,
         end_step: 0,
@@ -205,6 +225,12 @@ fn end(repository: &mut RepositoryHistory, at: usize, mut loss: Loss, events: &[
             let life = repository.tag_lives.entry(*tag).or_default();
             life.close(repository.images[at].digest, loss.at, loss.event, TagEnd::LostWithImage, DigestNo::NONE);
             recount(life, *tag, &repository.images[at], events);
+        } else if let Some(life) = repository.tag_lives.get_mut(tag)
+            && let Some(span) =
+                life.spans.iter_mut().find(|span| span.digest == repository.images[at].digest && (span.from..span.until).contains(&loss.at))
+        {
+            // A later push took it from nothing.
+            (span.until, span.end, span.ended_by, span.moved_to) = (loss.at, Some(TagEnd::LostWithImage), loss.event, DigestNo::NONE);
         }
     }
     let image = &mut repository.images[at];

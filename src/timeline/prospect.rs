@@ -50,8 +50,8 @@ impl Prospects {
         let policy = Arc::clone(history.policy(in_force.policy));
         let since = match in_force.known_from {
             KnownFrom::Put | KnownFrom::Template => history.time(in_force.since).millis(),
-            // A run states what was in force before it already.
-            KnownFrom::Run => i64::MIN,
+            // A run states what was in force before it already, and an answer, too.
+            KnownFrom::Run | KnownFrom::Snapshot => i64::MIN,
         };
         let there: Vec<(usize, StorageClass)> = repository.images.iter().enumerate().filter_map(|(at, image)| Some((at, class(image)?))).collect();
         let tags: Vec<Vec<&str>> = there.iter().map(|(at, _)| tags(history, &repository.images[*at])).collect();
@@ -157,7 +157,7 @@ fn seen<'t>(history: &History, repository: &RepositoryHistory, image: &Image, cl
         class,
         pushed_at: image.pushed_at,
         there_at: image.pushed_at.or_else(|| life(image).first().map(time)).unwrap_or(i64::MAX),
-        pulled_at: pulled_at(history, image, |caller| caller.is_recorded() == Some(true)).map(|(at, _)| at),
+        pulled_at: pulled_at(history, image, |caller| caller.is_recorded() == Some(true)).map(|(at, _)| at).max(image.pull_shown),
         restored_at: restored_at(history, image),
         archived_at: image.gone_at.filter(|_| class == StorageClass::Archive),
         held: repository.is_held(image.digest),

@@ -73,9 +73,12 @@ fn defines(what: &What) -> bool {
 fn homes(facts: &[Fact], others: &[Fact]) -> Map<DigestNo, Vec<RepositoryNo>> {
     let mut wanted: HashSet<DigestNo> = HashSet::new();
     for fact in facts {
-        if let What::Task(task) = &fact.what {
-            wanted.extend(task.images.iter().filter(|image| image.repository.is_none()).map(|image| image.image.digest));
-        }
+        let images = match &fact.what {
+            What::Task(task) => &task.images,
+            What::Need(need) => &need.images,
+            _ => continue,
+        };
+        wanted.extend(images.iter().filter(|image| image.repository.is_none()).map(|image| image.image.digest));
     }
     let mut homes: Map<DigestNo, Vec<RepositoryNo>> = Map::default();
     if wanted.is_empty() {
@@ -102,7 +105,8 @@ fn digests(what: &What) -> impl Iterator<Item = DigestNo> + '_ {
         What::Run(run) => &run.images[..],
         _ => &[],
     };
-    one.into_iter().chain(listed.iter().map(|image| image.digest))
+    let shown = if let What::Listed(listing) = what { &listing.images[..] } else { &[] };
+    one.into_iter().chain(listed.iter().map(|image| image.digest)).chain(shown.iter().map(|image| image.seen.digest))
 }
 
 #[derive(Default)]
@@ -183,6 +187,12 @@ impl<'f> Reader<'f> {
         if !replaces {
             return;
         }
+        // What a snapshot shows is known already, unless it resolves the images to digests.
+        let resolves = images.iter().any(|image| image.image.digest.is_some());
+        let known = |runner: &Runner| definition.some().map(|given| self.newest(given)) == runner.definition && !runner.open.is_empty();
+        if self.events[event.index()].snapshot && !resolves && self.runners.get(&runner).is_some_and(known) {
+            return;
+        }
         if self.text(runner).contains(":task/") {
             // A task of its own runs once and is never redeployed: it pins nothing.
             let naming = Naming { event, by: runner, kind: MentionKind::Started };
@@ -235,12 +245,21 @@ impl<'f> Reader<'f> {
         }
     }
 
+    /// Repositories that have the digest. What a snapshot tells of a function is of an image in the function's own region, where
+    /// there is one.
+    fn homes_of(&self, digest: DigestNo, event: EventNo) -> Vec<RepositoryNo> {
+        let all = self.homes.get(&digest).cloned().unwrap_or_default();
+        let noted = &self.events[event.index()];
+        let is_near = |home: &&RepositoryNo| self.names.and_then(|names| names.repository_key(**home)).is_some_and(|key| key.region == noted.region);
+        let near: Vec<RepositoryNo> = all.iter().filter(is_near).copied().collect();
+        if noted.snapshot && !near.is_empty() { near } else { all }
+    }
+
     fn mention_all(&mut self, images: impl IntoIterator<Item = (Reference, Sym)>, naming: Naming) -> Vec<usize> {
         let Naming { event, by, kind } = naming;
         let first = self.mentions.len();
         for (image, through) in images {
-            let homes =
-                if image.repository.is_some() { vec![image.repository] } else { self.homes.get(&image.image.digest).cloned().unwrap_or_default() };
+            let homes = if image.repository.is_some() { vec![image.repository] } else { self.homes_of(image.image.digest, event) };
             for repository in homes {
                 let Reference { image, cut, .. } = image;
                 let reason = StopReason::Other;

@@ -113,10 +113,20 @@ impl Registries {
             match &**change {
                 RegistryFact::Exclusion { principal, excluded } => {
                     let Some(principal) = IamPrincipal::of(names.text(*principal)) else { continue };
-                    listed.entry((place, principal)).or_default().push((noted.time, fact.event, *excluded));
+                    let changes = listed.entry((place, principal)).or_default();
+                    changes.push((since(noted, changes.is_empty()), fact.event, *excluded));
                 }
-                RegistryFact::Replication(rules) => registries.replication.entry(place).or_default().push((noted.time, fact.event, rules.clone())),
-                RegistryFact::Template(template) => registries.put_template(place, template, noted.time, fact.event),
+                RegistryFact::Replication(rules) => {
+                    let list = registries.replication.entry(place).or_default();
+                    if !(noted.snapshot && list.last().is_some_and(|(.., known)| known == rules)) {
+                        list.push((since(noted, list.is_empty()), fact.event, rules.clone()));
+                    }
+                }
+                RegistryFact::Template(template) if noted.snapshot && registries.has_template(place, template) => {}
+                RegistryFact::Template(template) => {
+                    let is_first = !registries.templates.get(&place).is_some_and(|list| list.iter().any(|known| known.prefix == template.prefix));
+                    registries.put_template(place, template, since(noted, is_first), fact.event);
+                }
                 RegistryFact::TemplateDeleted { prefix } => registries.end_template(place, *prefix, noted.time),
             }
         }
@@ -170,6 +180,17 @@ impl Registries {
             exclusions: fact.exclusions.clone().or_else(|| Some(kept?.exclusions.clone())).unwrap_or_default(),
         };
         list.push(template);
+    }
+
+    /// Whether this is the template that holds already.
+    fn has_template(&self, place: Place, fact: &TemplateFact) -> bool {
+        let same = |known: &&Template| {
+            let lists = [(&known.applied_for, &fact.applied_for), (&known.exclusions, &fact.exclusions)];
+            let settings = known.mutability == fact.mutability.unwrap_or(Sym::NONE) && known.policy == fact.policy.unwrap_or(PolicyNo::NONE);
+            settings && lists.iter().all(|(known, stated)| **known == (*stated).clone().unwrap_or_default())
+        };
+        let holds = |known: &&Template| known.prefix == fact.prefix && known.until == i64::MAX;
+        self.templates.get(&place).is_some_and(|list| list.iter().rfind(holds).filter(same).is_some())
     }
 
     fn end_template(&mut self, place: Place, prefix: Sym, now: i64) {
@@ -249,6 +270,11 @@ impl Registries {
     pub fn deletes_any_copies(&self) -> bool {
         self.replication.values().flatten().any(|(.., rules)| rules.iter().any(|rule| rule.deletes))
     }
+}
+
+/// Since when a setting holds. What a snapshot shows, and no log speaks of before, was set before the logs.
+fn since(noted: &Noted, is_first: bool) -> i64 {
+    if noted.snapshot && is_first { i64::MIN } else { noted.time }
 }
 
 /// Registry and region.

@@ -4,6 +4,7 @@
 //! its last tag. Nothing in the log says so: only the difference between two pushes does.
 
 mod board;
+mod listing;
 mod lives;
 mod push;
 mod removal;
@@ -23,8 +24,9 @@ use super::suppose::Supposed;
 use crate::model::{ImageState, Order};
 
 use board::Board;
+pub use listing::WholeListing;
 pub(super) use state::Opening;
-pub use state::{RepositoryHistory, TagState};
+pub use state::{RefusedPush, RepositoryHistory, TagState};
 use usage::{Digests, Layers, Unconfirmed};
 
 /// What happens to a repository: an event of its own, or a mention by others.
@@ -65,6 +67,7 @@ pub fn replay<'e>(
         agrees: Agreement::default(),
         board: supposed.map(|supposed| Box::new(Board::new(supposed, happenings, events))),
     };
+    replay.know_before(happenings);
     let mut evidence = None;
     let second = |happening: &Happening<'_>| events[happening.event().index()].time.div_euclid(1000);
     let mut start = 0;
@@ -82,7 +85,8 @@ pub fn replay<'e>(
         start += length;
     }
     replay.make_up_runs(i64::MAX);
-    let begins = happenings.first().map_or(i64::MAX, |first| events[first.event().index()].time);
+    replay.settle_mentioned();
+    let begins = listing::log_begins(happenings, events).unwrap_or(i64::MAX);
     for at in 0..replay.state.images.len() {
         if replay.state.images[at].is_alive() {
             replay.asked_for_at_the_end(at, i64::MAX - 1);
@@ -135,7 +139,10 @@ impl<'e> Replay<'e> {
         let event = fact.event;
         match &fact.what {
             What::Push { image, origin, manifest, .. } => self.push(event, *image, *origin, manifest.as_deref(), order),
-            What::PushFailed { image, proves } => self.push_failed(event, *image, *proves, order),
+            What::PushFailed { image, proves, why } => {
+                self.state.refuse_push(event, image.tag, image.digest, *why);
+                self.push_failed(event, *image, *proves, order);
+            }
             What::Delete(deleted) => self.delete(event, deleted, order),
             What::Run(run) => self.run(event, run, order),
             What::CreateRepository { mutability, made_by_ecr, .. } => self.create_repository(event, mutability, *made_by_ecr),
@@ -153,15 +160,20 @@ impl<'e> Replay<'e> {
             What::RestoreRequested { image } => self.request_restore(event, *image, order),
             What::Restored { image } => self.restore(event, image.digest, order),
             What::Pull { image, outcome, caller } => self.pull(event, *image, *outcome, *caller, order),
-            What::PullLayer { layer, failed, caller } => self.pull_layer(event, *layer, *failed, *caller, order),
+            What::PullLayer { layer, outcome, caller } => self.pull_layer(event, *layer, *outcome, *caller, order),
             What::AccessChanged => self.state.access_changes.push(event),
             What::Omitted => self.state.note_gap(event),
+            What::Listed(listing) => self.listed(event, listing, order),
+            What::PolicyShown { policy } => self.policy_shown(event, *policy),
+            What::RepositoryShown { mutability, created_at } => self.repository_shown(event, mutability, *created_at),
+            What::ManifestShown { digest, manifest } => self.manifest_shown(*digest, manifest),
             What::Define { .. }
             | What::Deploy { .. }
             | What::StopRunning { .. }
             | What::Task(_)
             | What::Need(_)
             | What::Key(_)
+            | What::GrantsChanged { .. }
             | What::Login
             | What::Registry(_) => {}
         }

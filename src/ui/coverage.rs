@@ -1,5 +1,7 @@
 //! What was read, in a few lines: the first thing on every page.
 
+mod snapshots;
+
 use std::io;
 
 use super::escape::Escape;
@@ -81,6 +83,7 @@ fn write_notes(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
         page.item(0, "Left out", &left_out(gap))?;
     }
     more(page, coverage.omitted.len())?;
+    snapshots::write(page, coverage)?;
     coverage.warnings.iter().try_for_each(|warning| page.item(0, "Note", warning))
 }
 

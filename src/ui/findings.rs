@@ -84,8 +84,9 @@ pub(super) fn headline(coverage: &Coverage, findings: &[Finding]) -> String {
 /// What the finding's image is: some are still there.
 const fn subject(kind: FindingKind) -> &'static str {
     match kind {
-        FindingKind::TagRemoved | FindingKind::TagMovedBack | FindingKind::Unexplained | FindingKind::AccessTaken => "image",
-        _ => "lost",
+        FindingKind::DisplacedAlive => "lost",
+        kind if kind.is_a_loss() => "lost",
+        _ => "image",
     }
 }
 

@@ -61,6 +61,8 @@ pub fn coverage() -> Coverage {
         partial: false,
         failures: vec![ReadFailure { object: "a/b.json.gz".into(), record: Some(7), reason: "not an object".into() }],
         omitted: vec![Gap { repository: repository("shop/api"), records: 2 }],
+        snapshots: Vec::new(),
+        contradictions: Vec::new(),
         warnings: vec!["there is no read-only event in these logs: pulls and lifecycle runs cannot be seen".into()],
     }
 }

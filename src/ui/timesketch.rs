@@ -120,5 +120,7 @@ const fn description(kind: StepKind) -> &'static str {
         StepKind::PullFailed => "Pull failed",
         StepKind::Referenced => "Image referenced",
         StepKind::TaskStopped => "Task stopped",
+        StepKind::Seen => "Image listed",
+        StepKind::NotSeen => "Image not listed",
     }
 }

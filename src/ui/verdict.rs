@@ -10,7 +10,8 @@ use super::findings::event_text;
 use super::format::{Cell, Format, Look, Rows, no_such_form, write_document, write_line};
 use super::page::Page;
 use super::quantity::count;
-use crate::model::{Basis, Coverage, Moment, Repository, Sentence, Verdict};
+use crate::detect::advice::quoted;
+use crate::model::{Basis, Cause, Coverage, Repository, Sentence, Verdict};
 
 /// How many events a page lists under one sentence.
 const EVIDENCE_MAX: usize = 5;
@@ -38,7 +39,7 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, verdict: &Verdict) -> io
     if let Some(Repository { registry_id, region, name }) = &verdict.repository {
         page.item(0, "Repository", &format!("{} in {}, {}", name.for_terminal(), registry_id.for_terminal(), region.for_terminal()))?;
     }
-    if let Some(moment) = moment(&verdict.moment) {
+    if let Some(moment) = moment(verdict) {
         page.item(0, "Moment", &moment)?;
     }
     page.item(0, "Exists", &exists(verdict))?;
@@ -53,11 +54,17 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, verdict: &Verdict) -> io
     write_sentences(page, "Who needs it:", &verdict.used_by)?;
     write_sentences(page, "Not this:", &verdict.not_this)?;
     write_texts(page, "What the logs cannot show:", &verdict.unknown)?;
-    write_texts(page, "What to do:", &verdict.advice)
+    write_texts(page, "What to do:", &verdict.advice)?;
+    if verdict.gone.as_ref().is_none_or(|gone| gone.back_at.is_some()) {
+        return Ok(());
+    }
+    let reference = quoted(verdict.reference.raw()).into_owned();
+    page.point(0, "- ", &format!("Look where the same digest still is: `tagfall rescue {}`, with these sources.", reference.for_terminal()))
 }
 
 /// The moment that the answer speaks of, and what was there then; nothing where that is the end of the logs.
-pub(super) fn moment(moment: &Moment) -> Option<String> {
+pub(super) fn moment(verdict: &Verdict) -> Option<String> {
+    let moment = &verdict.moment;
     let what = match moment.basis {
         Basis::Asked => "asked for with --at",
         Basis::FailedPull => "the last pull in the logs that failed",
@@ -65,14 +72,20 @@ pub(super) fn moment(moment: &Moment) -> Option<String> {
     };
     let tell = |known: Option<bool>| known.map_or("not known", |there| if there { "yes" } else { "no" });
     let tag = moment.tag_existed.map(|_| format!("tag: {}, ", tell(moment.tag_existed))).unwrap_or_default();
-    Some(format!("{} ({what}); there then: {tag}digest: {}", moment.at?, tell(moment.digest_existed)))
+    // What is in the archive exists, and cannot be pulled.
+    let archived = verdict.cause == Cause::Archived && moment.digest_existed == Some(true);
+    let archived = if archived { ", in the archive: a pull gets \"not found\"" } else { "" };
+    Some(format!("{} ({what}); there then: {tag}digest: {}{archived}", moment.at?, tell(moment.digest_existed)))
 }
 
 /// The tag and the digest, each there, gone or not known.
 pub(super) fn exists(verdict: &Verdict) -> String {
     let tell = |known: Option<bool>| known.map_or("not known", |there| if there { "yes" } else { "no" });
     let points = verdict.exists.tag_points_to.map(|digest| format!(" (it points to {})", digest.short())).unwrap_or_default();
-    format!("tag: {}{points}; digest: {}", tell(verdict.exists.tag_exists), tell(verdict.exists.digest_exists))
+    let is_back = verdict.gone.as_ref().is_none_or(|gone| gone.back_at.is_some());
+    let archived = verdict.cause == Cause::Archived && verdict.exists.digest_exists == Some(true) && !is_back;
+    let archived = if archived { ", in the archive: a pull gets \"not found\" until it is restored" } else { "" };
+    format!("tag: {}{points}; digest: {}{archived}", tell(verdict.exists.tag_exists), tell(verdict.exists.digest_exists))
 }
 
 fn write_sentence(page: &mut Page<'_>, mark: &str, sentence: &Sentence) -> io::Result<()> {

@@ -82,6 +82,7 @@ fn became(real: &Image) -> String {
             End::RepositoryDeleted => format!("it went with its repository at {}", at(gone)),
             End::Expired => format!("it expired at {} in a later life", at(gone)),
             End::Archived => format!("it was archived at {}", at(gone)),
+            End::NotListed => format!("it was gone by {}, and no log says how", at(gone)),
         },
         _ if real.is_alive() && !real.vanished => "it is still there".to_owned(),
         _ => "what became of it is not in the logs".to_owned(),

@@ -115,7 +115,10 @@ fn asked_before_pushed() {
     verdict.never_says(&["explains a failed pull", "Look at access", "network"]);
     assert_eq!(verdict.0["moment"]["at"], "2026-03-02T10:00:29Z");
     assert_eq!((&verdict.0["moment"]["tag_existed"], &verdict.0["exists"]["tag_exists"]), (&Value::Bool(false), &Value::Bool(true)));
-    assert!(case.detect().is_empty(), "nothing was lost, and what failed is explained");
+    let finding = case.one();
+    assert_eq!((text(&finding, "kind"), text(&finding, "severity"), text(&finding, "tag")), ("asked-before-pushed", "critical", "b41"));
+    assert!(text(&finding, "summary").contains("ci-push/GitHubActions pushed it only 110 s later"), "{finding}");
+    assert_eq!(verdict.0["why"], finding["id"]);
 }
 
 #[test]
@@ -220,7 +223,7 @@ fn failure_nobody_explains() {
     let finding = case.one();
     assert_eq!((text(&finding, "kind"), text(&finding, "severity"), text(&finding, "tag")), ("unexplained", "critical", "1.4.0"));
     let summary = text(&finding, "summary");
-    for words in ["service:example", "1.4.0", "nothing in these logs explains it", "nothing that registry 111122223333 did"] {
+    for words in ["service example", "1.4.0", "nothing in these logs explains it", "nothing that registry 111122223333 did"] {
         assert!(summary.contains(words), "{words}: {summary}");
     }
     assert!(finding["advice"].to_string().contains("Read the trail of account 111122223333"), "{finding}");

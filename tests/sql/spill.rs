@@ -114,7 +114,7 @@ fn gather<'g>(gathering: &'g Gathering<'g>, query: &Query, source: Source, jobs:
             let feeds: Vec<Box<dyn Feed>> = vec![Box::new(LakeFeed::open(LAKE.path(), &query.scan().narrow(&Filter::default())).unwrap())];
             let sources = query.scan().sources.clone();
             let names: Option<Vec<&str>> = sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());
-            let budget = Budget { jobs: NonZeroUsize::new(jobs).unwrap(), object_bytes_max: 1 };
+            let budget = Budget { jobs: NonZeroUsize::new(jobs).unwrap(), object_bytes_max: 1, kept_bytes_max: u64::MAX };
             let run = Run { feeds: &feeds, budget, progress: &Progress::default(), cancelled: &AtomicBool::new(false) };
             pipeline::scan(run, names.as_deref().map_or(Wanted::All, Wanted::Sources), || gathering.collector()).1
         }

@@ -112,7 +112,10 @@ fn tags_are_what_happened() {
                 let name = tag["tag"].as_str().expect("a name");
                 let real: Vec<_> = repo.spans.iter().filter(|span| span.tag == name).collect();
                 let contested = world.same_second.iter().any(|group| group.repo == repo.id && group.tag == name);
-                if contested || real.first().is_none_or(|first| first.from < world.trail_start) {
+                // Whose end is in no log is told as what most likely happened.
+                let silent =
+                    real.iter().any(|span| repo.lives.get(&span.digest).is_some_and(|lives| lives.iter().any(|life| life.silent || life.is_told)));
+                if contested || silent || real.first().is_none_or(|first| first.from < world.trail_start) {
                     continue;
                 }
                 let time = |value: &Value| value.as_str().map(oracle::meaning::seconds);

@@ -60,7 +60,10 @@ fn lost(finding: &Value) -> Lost {
     let place = &finding["repository"];
     let of_tag = ["tag-removed", "tag-moved-back"].contains(&finding["kind"].as_str().unwrap_or_default());
     // A tag that nothing had is told by its name; a failure that names a digest, by that.
-    let of_tag = of_tag || finding["kind"] == "unexplained" && !finding["summary"].as_str().unwrap_or_default().contains("sha256:");
+    let of_tag = of_tag
+        || finding["kind"] == "unexplained" && !finding["summary"].as_str().unwrap_or_default().contains("sha256:")
+        || ["asked-before-pushed", "never-pushed-here"].contains(&finding["kind"].as_str().unwrap_or_default())
+            && finding["summary"].as_str().unwrap_or_default().contains("could not have tag ");
     let what = if of_tag { &finding["tag"] } else { &finding["lost"]["digest"] };
     (text(&place["registry_id"]), text(&place["region"]), text(&place["name"]), text(what))
 }
@@ -96,7 +99,8 @@ fn losses(document: &Value) -> BTreeMap<Lost, Vec<Told>> {
     let mut losses: BTreeMap<Lost, Vec<Told>> = BTreeMap::new();
     for finding in document["findings"].as_array().expect("findings") {
         let gone_at = finding["lost"]["gone_at"].as_str().map(str::to_owned);
-        let there = ["displaced-alive", "access-taken"].contains(&finding["kind"].as_str().unwrap_or_default());
+        let there = ["displaced-alive", "access-taken", "unexplained", "asked-before-pushed", "index-lost-to-its-child"]
+            .contains(&finding["kind"].as_str().unwrap_or_default());
         losses.entry(lost(finding)).or_default().push(Told { gone_at, there, severity: rank(finding) });
     }
     losses

@@ -129,6 +129,7 @@ fn lost(about: About<'_>, loss: &Loss) -> Lost {
     match (loss.end, about.image.origin) {
         (End::Archived, _) => Lost::Archived(restore(about.image)),
         (End::RepositoryDeleted, _) => Lost::RepositoryDeleted,
+        (End::NotListed, _) => Lost::NotListed,
         (End::DeletedByDigest | End::DeletedByLastTag, _) => Lost::Deleted,
         (End::Expired, PushOrigin::PullThroughCache) => Lost::CacheCopy,
         (End::Expired, _) if loss.displaced.is_some() => Lost::TagMoved,

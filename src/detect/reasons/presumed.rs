@@ -51,5 +51,6 @@ fn went(history: &History, loss: &Loss) -> String {
         End::DeletedByDigest => format!("{by} deleted it at {at}"),
         End::DeletedByLastTag => format!("{by} deleted its last tag at {at}, and the image with it"),
         End::RepositoryDeleted => format!("{by} deleted the repository at {at}"),
+        End::NotListed => format!("{} does not list it any more", history.snapshot_in_words(loss.event)),
     }
 }

@@ -1,7 +1,7 @@
 //! The forms in which people paste what failed: each with what it asks about. The wordings are those of the tools, the names are
 //! made up.
 
-use super::{Log, ask, digest};
+use super::{HOST, Log, ask, digest};
 use crate::explain::Question;
 use crate::model::{Cause, Verdict};
 
@@ -351,4 +351,33 @@ fn no_text_is_too_strange() {
             ask(&log, &text);
         }
     }
+}
+
+#[test]
+fn addresses_of_the_console_and_of_other_partitions() {
+    let digest = digest(1);
+    let image = format!(
+        "https://eu-central-1.console.aws.amazon.com/ecr/repositories/private/111122223333/shop/api/_/image/{digest}/details?region=eu-central-1"
+    );
+    let question = Question::parse(&image).unwrap();
+    assert_eq!(question.to_text(), format!("{HOST}/shop/api@{digest}"));
+    let repository =
+        Question::parse("https://eu-west-1.console.aws.amazon.com/ecr/repositories/private/111122223333/shop/api?region=eu-west-1").unwrap();
+    assert!(
+        repository.repository_only && repository.to_text() == "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api",
+        "{}",
+        repository.to_text()
+    );
+    let iso = "111122223333.dkr.ecr.us-iso-east-1.c2s.ic.gov/shop/api:v1";
+    assert_eq!(Question::parse(&format!("failed to resolve ref {iso}: not found")).unwrap().to_text(), iso);
+}
+
+/// Of several images in one line, the one that failed.
+#[test]
+fn the_failure_follows_the_image_that_it_is_about() {
+    let text = format!("pulling {HOST}/other/app:latest ok; pulling {HOST}/shop/api:v1: not found");
+    assert_eq!(Question::parse(&text).unwrap().to_text(), format!("{HOST}/shop/api:v1"));
+    let both =
+        format!("Failed to pull image \"{HOST}/shop/api:v1\": failed to resolve reference \"{HOST}/shop/api:v1\": {HOST}/shop/api:v1: not found");
+    assert_eq!(Question::parse(&both).unwrap().to_text(), format!("{HOST}/shop/api:v1"));
 }

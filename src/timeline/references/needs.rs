@@ -66,7 +66,11 @@ impl Reader<'_> {
         for definition in need.through.iter().map(|definition| self.newest(*definition)).collect::<Vec<_>>() {
             if !self.runners.contains_key(&definition) && self.definitions.contains_key(&definition) {
                 let through = Box::new([definition]);
-                self.take_up(event, &Need { who: definition, kind: NeedKind::Asks, images: Box::default(), through }, MentionKind::Asked);
+                self.take_up(
+                    event,
+                    &Need { who: definition, kind: NeedKind::Asks, images: Box::default(), through, source: Sym::NONE },
+                    MentionKind::Asked,
+                );
             }
         }
     }
@@ -106,7 +110,7 @@ impl Reader<'_> {
     /// A rule that was off is on again: its targets run what they ran before.
     fn resume(&mut self, event: EventNo, rule: Sym) {
         for target in self.targets(rule) {
-            let need = Need { who: target, kind: NeedKind::Asks, images: Box::default(), through: Box::new([target]) };
+            let need = Need { who: target, kind: NeedKind::Asks, images: Box::default(), through: Box::new([target]), source: Sym::NONE };
             self.take_up(event, &need, MentionKind::Asked);
         }
     }

@@ -73,7 +73,7 @@ impl<'e> Board<'e> {
             }
             latest = Some((first, now, run));
         }
-        let begins = happenings.first().map_or(0, |first| events[first.event().index()].time);
+        let begins = super::listing::log_begins(happenings, events).unwrap_or(0);
         Self {
             supposed,
             ranks: None,

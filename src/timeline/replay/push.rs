@@ -61,7 +61,7 @@ impl<'e> Replay<'e> {
         at
     }
 
-    fn describe(&mut self, at: usize, manifest: &'e Manifest) {
+    pub(super) fn describe(&mut self, at: usize, manifest: &'e Manifest) {
         self.layers.add(at, &manifest.layers);
         let image = &mut self.state.images[at];
         image.media_type = manifest.media_type;

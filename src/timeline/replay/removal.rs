@@ -135,6 +135,7 @@ impl Replay<'_> {
             End::Archived => ImageState::Archived,
             End::DeletedByDigest | End::DeletedByLastTag => ImageState::Deleted,
             End::RepositoryDeleted => ImageState::RepositoryDeleted,
+            End::NotListed => ImageState::Gone,
         };
         if end != End::RepositoryDeleted {
             self.doom_artifacts(at, now);

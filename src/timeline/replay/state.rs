@@ -2,7 +2,9 @@
 
 use std::sync::OnceLock;
 
+use super::WholeListing;
 use crate::model::ImageState;
+use crate::timeline::contradictions::Contradicts;
 use crate::timeline::fact::Mutability;
 use crate::timeline::image::Image;
 use crate::timeline::keys::KeyStep;
@@ -26,6 +28,10 @@ pub struct RepositoryHistory {
     pub artifacts: Map<DigestNo, Vec<DigestNo>>,
     /// Events whose content CloudTrail left out.
     pub gaps: Vec<EventNo>,
+    /// The last list of the whole repository.
+    pub listing: Option<WholeListing>,
+    /// What snapshots show otherwise than the logs.
+    pub contradictions: Vec<Contradicts>,
     /// Lifecycle runs with the policy that each states, also those that took nothing.
     pub runs: Vec<(EventNo, PolicyNo)>,
     pub policy: Option<PolicyInForce>,
@@ -39,6 +45,8 @@ pub struct RepositoryHistory {
     pub key_steps: Vec<KeyStep>,
     /// Pulls that KMS refused.
     pub key_refusals: Vec<EventNo>,
+    /// Pushes that were refused, by their tag (none for a push by digest), in order of time.
+    pub refused_pushes: Map<Sym, Vec<RefusedPush>>,
     pub deleted_by: Option<EventNo>,
     /// All `DeleteRepository` and `CreateRepository` of the name.
     pub deletions: Vec<EventNo>,
@@ -60,6 +68,15 @@ pub struct RepositoryHistory {
     pub run_starts: Vec<i64>,
     /// How many runs were made up.
     pub runs_made_up: u64,
+}
+
+/// A push that was refused.
+#[derive(Debug, Clone, Copy)]
+pub struct RefusedPush {
+    pub event: EventNo,
+    pub digest: DigestNo,
+    /// `errorCode`.
+    pub why: Sym,
 }
 
 /// Where a tag points.
@@ -91,6 +108,8 @@ impl RepositoryHistory {
             parents: Map::default(),
             artifacts: Map::default(),
             gaps: Vec::new(),
+            listing: None,
+            contradictions: Vec::new(),
             runs: Vec::new(),
             policy: None,
             policies: Vec::new(),
@@ -98,6 +117,7 @@ impl RepositoryHistory {
             access_changes: Vec::new(),
             key_steps: Vec::new(),
             key_refusals: Vec::new(),
+            refused_pushes: Map::default(),
             deleted_by: None,
             deletions: Vec::new(),
             creations: Vec::new(),
@@ -131,6 +151,10 @@ impl RepositoryHistory {
         self.runs.shrink_to_fit();
         self.creations.shrink_to_fit();
         self
+    }
+
+    pub(super) fn refuse_push(&mut self, event: EventNo, tag: Sym, digest: DigestNo, why: Sym) {
+        self.refused_pushes.entry(tag).or_default().push(RefusedPush { event, digest, why });
     }
 
     /// Something was done here, and what is not known.

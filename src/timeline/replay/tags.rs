@@ -22,7 +22,16 @@ impl Replay<'_> {
 
     pub(super) fn close_span(&mut self, at: usize, tag: Sym, event: EventNo, end: TagEnd, moved_to: DigestNo) {
         let (now, digest) = (self.time(event), self.state.images[at].digest);
-        self.state.tag_lives.entry(tag).or_default().close(digest, now, event, end, moved_to);
+        let life = self.state.tag_lives.entry(tag).or_default();
+        let known = life.spans.len();
+        life.close(digest, now, event, end, moved_to);
+        // It was on that image without an event: from when is not known, and who asked since the last may have been answered.
+        let unseen = life.spans.last().filter(|span| life.spans.len() > known && span.from > i64::MIN).map(|span| span.from);
+        if let Some(from) = unseen {
+            let since = |ask: &&mut Ask| self.events[ask.event.index()].time >= from;
+            let pulls = life.asks.iter_mut().rev().take_while(since).filter(|ask| ask.kind == AskKind::Pull);
+            pulls.for_each(|ask| ask.in_vain = false);
+        }
     }
 
     /// The image that a tag went with, while that is gone.
@@ -44,7 +53,11 @@ impl Replay<'_> {
         let last = life.spans.last().copied();
         // Where a tag is that left its image without an event, nobody knows.
         let went = last.filter(|last| last.end != Some(TagEnd::NotLogged));
-        let sure = went.is_some() || matches!(kind, AskKind::Failed | AskKind::Stopped) || (last.is_none() && !state.creations.is_empty());
+        // A push that was refused because the tag is taken shows that it is, on whatever image.
+        let refused = state.refused_pushes.get(&tag).map(Vec::as_slice).unwrap_or_default();
+        let is_taken = refused.iter().any(|push| self.names.text(push.why).contains("TagAlreadyExists"));
+        let never = last.is_none() && !is_taken && !state.creations.is_empty();
+        let sure = went.is_some() || matches!(kind, AskKind::Failed | AskKind::Stopped) || never;
         let in_vain = sure && kind != AskKind::StoppedOtherwise;
         life.ask(Ask { event, kind, by, in_vain });
         let last = went?;

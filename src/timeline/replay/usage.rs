@@ -108,12 +108,15 @@ impl Replay<'_> {
 
     /// A layer speaks for an image only if no other image has it, and only where its manifest was not asked for by the
     /// same principal just before: else one pull would count once per layer.
-    pub(super) fn pull_layer(&mut self, event: EventNo, layer: u64, failed: bool, caller: Caller, order: Order) {
+    pub(super) fn pull_layer(&mut self, event: EventNo, layer: u64, outcome: PullOutcome, caller: Caller, order: Order) {
         let Some(at) = self.layers.owner(layer) else { return };
         let (now, actor) = (self.time(event), self.events[event.index()].actor);
+        let failed = outcome != PullOutcome::Answered;
         let within = |step: &Step| {
             let other = &self.events[step.event.index()];
-            now - other.time <= 3_600_000 && other.actor == actor && matches!(step.kind, StepKind::Pull | StepKind::PullFailed)
+            // A layer that is refused says more than a manifest that was not.
+            let says_as_much = step.kind == StepKind::PullFailed || (step.kind == StepKind::Pull && !failed);
+            now - other.time <= 3_600_000 && other.actor == actor && says_as_much
         };
         if !self.state.images[at].steps.iter().rev().take(64).any(within) {
             let kind = if failed { StepKind::PullFailed } else { StepKind::Pull };
@@ -121,6 +124,10 @@ impl Replay<'_> {
             let caller = self.excluded(event).unwrap_or(caller);
             if let Some(step) = self.state.images[at].steps.last_mut() {
                 step.caller = caller;
+                step.denied = matches!(outcome, PullOutcome::Denied | PullOutcome::KeyRefused);
+            }
+            if outcome == PullOutcome::KeyRefused {
+                self.state.key_refusals.push(event);
             }
         }
     }

@@ -64,6 +64,7 @@ impl Log {
             error_code: None,
             read_only: Some(false),
             left_out: true,
+            snapshot: false,
             addendum: None,
         };
         let repository = RepositoryRef { registry_id: "111122223333".into(), region: "eu-central-1".into(), name: "shop/api".into() };

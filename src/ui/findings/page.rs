@@ -4,7 +4,7 @@ use std::io;
 
 use super::{Telling, event_text, headline, lost, order, subject, taken_by, write_names, write_principals};
 use crate::alerts::{News, id_of_loss};
-use crate::model::{Coverage, Deleted, EventRef, Finding, FindingKind, Severity, Usage, folded};
+use crate::model::{Coverage, Deleted, EventRef, Finding, LogText, Severity, Usage, folded, needing_in_words};
 use crate::ui::coverage;
 use crate::ui::escape::Escape;
 use crate::ui::lanes::draw;
@@ -118,12 +118,20 @@ fn write_finding(page: &mut Page<'_>, finding: &Finding, telling: Telling<'_>, e
     }
     write_events(page, finding, telling.evidence)?;
     finding.reasons.iter().try_for_each(|reason| page.item(2, "why", &reason.text))?;
-    write_usage(page, &finding.usage, telling.evidence)?;
+    write_usage(page, finding, telling.evidence)?;
     finding.advice.iter().try_for_each(|advice| page.item(2, "do", advice))?;
+    if is_gone(finding) {
+        page.item(2, "rescue", &format!("tagfall rescue {}, with these sources, tells where the same digest still is", finding.id))?;
+    }
     if telling.evidence {
         finding.evidence.iter().try_for_each(|event| page.item(2, "evidence", &event_text(event)))?;
     }
     Ok(())
+}
+
+/// Whether an image is missed that may be somewhere else.
+const fn is_gone(finding: &Finding) -> bool {
+    finding.lost.gone_at.is_some() && finding.lost.digest.is_some()
 }
 
 /// An event with its object, or with who it was by alone, sessions told by their role.
@@ -150,7 +158,7 @@ fn write_events(page: &mut Page<'_>, finding: &Finding, evidence: bool) -> io::R
         Some(deletion) if evidence => page.item(2, "taken", &taken_by(deletion)),
         Some(deletion) => page.item(2, "taken", &format!("{}{}", rule(deletion), told(&deletion.event, false))),
         None if displaced => Ok(()),
-        None if finding.kind == FindingKind::Unexplained => page.item(2, "failed", &told(&finding.second_push, evidence)),
+        None if finding.kind.is_a_failure() => page.item(2, "failed", &told(&finding.second_push, evidence)),
         None => page.item(2, "taken", &told(&finding.second_push, evidence)),
     }
 }
@@ -159,8 +167,8 @@ fn rule(deletion: &Deleted) -> String {
     deletion.rule_priority.map(|priority| format!("by rule {priority}: ")).unwrap_or_default()
 }
 
-fn write_usage(page: &mut Page<'_>, usage: &Usage, evidence: bool) -> io::Result<()> {
-    let Usage { pulls_before, pulls_while_untagged, pulls_after_gone, scanner_pulls, last_pull, principals, references } = usage;
+fn write_usage(page: &mut Page<'_>, finding: &Finding, evidence: bool) -> io::Result<()> {
+    let Usage { pulls_before, pulls_while_untagged, pulls_after_gone, scanner_pulls, last_pull, principals, references } = &finding.usage;
     let pulls =
         format!("{} before, {} while untagged, {} after it was gone", count(*pulls_before), count(*pulls_while_untagged), count(*pulls_after_gone));
     page.item(2, "pulls", &pulls)?;
@@ -172,8 +180,10 @@ fn write_usage(page: &mut Page<'_>, usage: &Usage, evidence: bool) -> io::Result
     }
     if evidence {
         write_names(page, "pulled by", principals)?;
-    } else {
-        write_principals(page, principals)?;
+        return write_names(page, "needed by", references);
     }
-    write_names(page, "needed by", references)
+    write_principals(page, principals)?;
+    let owner = finding.repository.registry_id.raw();
+    let names: Vec<LogText> = references.iter().map(|name| LogText::from(needing_in_words(name.raw(), owner))).collect();
+    write_names(page, "needed by", &names)
 }

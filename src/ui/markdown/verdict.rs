@@ -21,7 +21,7 @@ pub fn write(out: &mut dyn Write, coverage: &Coverage, verdict: &Verdict) -> io:
     }
     row("cause", Cell::code(verdict.cause.word()))?;
     row("exists", Cell::prose(&exists(verdict)))?;
-    if let Some(moment) = moment(&verdict.moment) {
+    if let Some(moment) = moment(verdict) {
         row("moment", Cell::prose(&moment))?;
     }
     if let Some(gone) = &verdict.gone {

@@ -6,7 +6,7 @@ use super::Report;
 use super::choice::Numbers;
 use super::index::when;
 use super::picture::{self, Scene};
-use crate::model::{EventRef, Finding, LogText, TimelineStep, folded};
+use crate::model::{EventRef, Finding, LogText, TimelineStep, folded, needing_in_words};
 use crate::ui::findings::{order, taken_by};
 use crate::ui::html::{item, list, maybe, prose, shown, table, value};
 use crate::ui::quantity::{count, counted, span};
@@ -35,6 +35,9 @@ pub fn page(finding: &Finding, report: &Report<'_>, numbers: &Numbers<'_>) -> Ma
                 dl { "\n" (facts(finding)) }
                 (list("Why it was this image", "reasons", &finding.reasons, |reason| html! { (shown(&reason.text)) }))
                 (list("What to do", "advice", &finding.advice, |advice| prose(advice)))
+                @if finding.lost.gone_at.is_some() && finding.lost.digest.is_some() {
+                    p { "Where the same digest still is: " code { "tagfall rescue " (finding.id) } ", with these sources" }
+                }
                 (evidence(&finding.evidence))
                 @if let Some(life) = &story.life { (steps(&life.steps)) }
             }
@@ -51,6 +54,8 @@ fn name(finding: &Finding) -> Markup {
 fn facts(finding: &Finding) -> Markup {
     let usage = &finding.usage;
     let principals: Vec<LogText> = folded(usage.principals.iter().map(LogText::raw)).into_iter().map(LogText::from).collect();
+    let owner = finding.repository.registry_id.raw();
+    let needing: Vec<LogText> = usage.references.iter().map(|name| LogText::from(needing_in_words(name.raw(), owner))).collect();
     let pulls = html! {
         (count(usage.pulls_before)) " before, " (count(usage.pulls_while_untagged)) " while untagged, "
         strong { (count(usage.pulls_after_gone)) " after it was gone" }
@@ -63,7 +68,7 @@ fn facts(finding: &Finding) -> Markup {
         @if let Some(deletion) = &finding.deletion { (item("Taken by", &shown_markup(&taken_by(deletion)))) }
         (item("Pulls", &pulls))
         (names("Pulled by", &principals))
-        (names("Needed by", &usage.references))
+        (names("Needed by", &needing))
         (item("Finding", &html! { code { (finding.id) } }))
     }
 }

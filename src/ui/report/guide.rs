@@ -23,6 +23,7 @@ const fn story(kind: FindingKind) -> &'static str {
         FindingKind::ExpiredWhileTagged => "a count or age rule took an image that had a tag, and somebody needed it",
         FindingKind::DeletedByCall => "BatchDeleteImage took an image that somebody needed",
         FindingKind::RepositoryDeleted => "DeleteRepository took an image that somebody needed",
+        FindingKind::NotListed => "a snapshot lists the repository without an image that somebody needs, and no log says what took it",
         FindingKind::Archived => "a transition rule or UpdateImageStorageClass put the image out of reach; it can be restored",
         FindingKind::ExpiredUntagged => "a rule took an image that never had a tag here, and somebody needed it",
         FindingKind::ChildLost => "an index is still there, and an image that it lists is gone",
@@ -30,6 +31,9 @@ const fn story(kind: FindingKind) -> &'static str {
         FindingKind::TagRemoved => "somebody asked for a tag that a call had removed",
         FindingKind::TagMovedBack => "a tag moved to an older image, or back and forth between two pushers, and somebody pulled in between",
         FindingKind::Unexplained => "a task's stop reason or a failed call names an image, and nothing in these logs says why",
+        FindingKind::AskedBeforePushed => "something failed for want of an image or a tag that came only afterwards",
+        FindingKind::NeverPushedHere => "something failed for want of an image or a tag whose every push was refused",
+        FindingKind::IndexLostToItsChild => "a tag points to one image of its index, and a task failed for want of another platform",
         FindingKind::AccessTaken => {
             "the image is there, and was asked for while the KMS key of its repository could not be used, or is refused since the repository policy was changed"
         }

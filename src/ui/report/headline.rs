@@ -36,6 +36,7 @@ fn of_one(finding: &Finding) -> String {
         FindingKind::ExpiredWhileTagged => format!("{name} lost {tag} to a lifecycle rule"),
         FindingKind::DeletedByCall => format!("{name} lost {tag}: it was deleted while something needed it"),
         FindingKind::RepositoryDeleted => format!("{name} was deleted while something needed {tag}"),
+        FindingKind::NotListed => format!("{name} does not list {tag} any more, and something needs it"),
         FindingKind::Archived => format!("{name} has {tag} in the archive, and something needs it"),
         FindingKind::ExpiredUntagged => format!("{name} lost an image without a tag that something needed"),
         FindingKind::ChildLost => format!("{name}: {tag} is broken for one platform"),
@@ -43,14 +44,16 @@ fn of_one(finding: &Finding) -> String {
         FindingKind::TagRemoved => format!("{name} lost tag {tag} to a call"),
         FindingKind::TagMovedBack => format!("{name}: tag {tag} went back to an older image"),
         FindingKind::Unexplained => format!("{name}: {tag} could not be had, and these logs do not say why"),
+        FindingKind::AskedBeforePushed => format!("{name}: {tag} was asked for before it was pushed"),
+        FindingKind::NeverPushedHere => format!("{name}: {tag} was asked for, and its push had been refused"),
+        FindingKind::IndexLostToItsChild => format!("{name}: {tag} points to one platform of its index"),
         FindingKind::AccessTaken => format!("{name}: {tag} was there, and could not be pulled"),
     }
 }
 
 /// What the findings have in common.
 fn together(findings: &[Finding]) -> String {
-    use FindingKind::{AccessTaken, DisplacedAlive, TagMovedBack, TagRemoved, Unexplained};
-    let lost = findings.iter().filter(|finding| !matches!(finding.kind, AccessTaken | DisplacedAlive | TagMovedBack | TagRemoved | Unexplained));
+    let lost = findings.iter().filter(|finding| finding.kind.is_a_loss());
     let (lost, all) = (lost.count() as u64, findings.len() as u64);
     match (lost, all - lost) {
         (lost, 0) => format!("{} lost", counted(lost, "image", "images")),

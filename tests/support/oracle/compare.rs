@@ -51,22 +51,29 @@ pub fn findings(engine: &Value, verdict: &Verdict) -> Vec<String> {
     let mut theirs: BTreeMap<Key, &Value> = BTreeMap::new();
     for finding in engine["findings"].as_array().into_iter().flatten() {
         let (lost, kind) = (text(&finding["lost"]["digest"]).unwrap_or_default(), text(&finding["kind"]).unwrap_or_default());
-        // Changes of access, and the calls that were refused for them, the oracle does not read: see `detect::refused` and its tests.
-        if kind == "access-taken" {
-            continue;
-        }
-        let tag = text(&finding["tag"]).filter(|_| kind.starts_with("tag-"));
+        let tag = match kind.as_str() {
+            // An image may be refused since more than one change.
+            "access-taken" => text(&finding["event"]["event_id"]).map(|id| verdict.call(&id).to_owned()),
+            "unexplained" | "asked-before-pushed" => text(&finding["tag"]).filter(|_| lost.is_empty()),
+            _ => text(&finding["tag"]).filter(|_| kind.starts_with("tag-")),
+        };
         let key = (repository(finding), lost, kind, time(&finding["lost"]["gone_at"]), tag);
         if theirs.insert(key.clone(), finding).is_some() {
             lines.push(format!("{key:?}: twice in the engine's findings"));
         }
     }
     for finding in &verdict.findings {
-        let tag = finding.tags.first().cloned().filter(|_| finding.kind.starts_with("tag-"));
+        let tag = match finding.kind {
+            "access-taken" => Some(verdict.call(&finding.second).to_owned()),
+            "unexplained" | "asked-before-pushed" => finding.tags.first().cloned().filter(|_| finding.lost.is_empty()),
+            _ => finding.tags.first().cloned().filter(|_| finding.kind.starts_with("tag-")),
+        };
         let key = (finding.repo.clone(), finding.lost.clone(), finding.kind.to_owned(), finding.gone_at, tag);
         match theirs.remove(&key) {
             Some(engine) => compare_finding(engine, finding, verdict, &mut lines),
             // What the engine infers of the time before the logs, the oracle does not try: to it, the image had no tag.
+            // Whose tag that was shows later, where the tag was there before the logs: the engine names the image.
+            None if finding.kind == "unexplained" && finding.lost.is_empty() && take_named(&mut theirs, finding) => {}
             None if finding.kind == "expired-untagged" && theirs.iter().any(|(other, value)| is_inferred(value) && same_loss(other, &key)) => {}
             None => lines.push(format!("{key:?}: only the oracle finds it: {finding:?}")),
         }
@@ -75,6 +82,15 @@ pub fn findings(engine: &Value, verdict: &Verdict) -> Vec<String> {
     theirs.retain(|_, finding| !is_inferred(finding));
     lines.extend(theirs.into_iter().map(|(key, finding)| format!("{key:?}: only the engine finds it: {}", finding["summary"])));
     lines
+}
+
+/// Takes the engine's finding about the same failure, which names an image.
+fn take_named(theirs: &mut BTreeMap<Key, &Value>, finding: &Finding) -> bool {
+    let same = |(key, value): &(&Key, &&Value)| {
+        key.0 == finding.repo && key.2 == "unexplained" && value["tag"].as_str().is_some_and(|tag| finding.tags.iter().any(|own| own == tag))
+    };
+    let key = theirs.iter().find(same).map(|(key, _)| key.clone());
+    key.is_some_and(|key| theirs.remove(&key).is_some())
 }
 
 fn is_inferred(finding: &Value) -> bool {

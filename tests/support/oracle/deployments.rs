@@ -25,6 +25,18 @@ pub struct Deployments {
     keepers: BTreeMap<String, Vec<Deployment>>,
     /// Who follows which tag, from when, until when.
     followers: Vec<(String, Repo, String, u64, u64)>,
+    /// What definitions, projects and services name.
+    named: BTreeMap<String, Vec<Reference>>,
+    /// Who offers what for others to run, from when, until when.
+    offers: Vec<Offer>,
+}
+
+#[derive(Debug, Clone)]
+struct Offer {
+    who: String,
+    image: Reference,
+    from: u64,
+    until: u64,
 }
 
 impl Deployments {
@@ -54,6 +66,7 @@ impl Deployments {
 
     /// A function or the like takes an image up. One that follows a tag has no image of its own.
     pub fn keep(&mut self, who: &str, image: &Reference, follows: bool, time: u64, repositories: &BTreeMap<Repo, Repository>) {
+        self.named.insert(who.to_owned(), vec![image.clone()]);
         self.unfollow(who, time);
         let tag = image.tag.clone().filter(|_| image.digest.is_none());
         if let Some(tag) = tag.clone().filter(|_| follows) {
@@ -65,6 +78,93 @@ impl Deployments {
         let pins = digest.map(|digest| (image.repo.clone(), digest)).into_iter().collect();
         let deployment = Deployment { time, definition: None, pins, unresolved: unresolved.into_iter().collect() };
         self.keepers.entry(who.to_owned()).or_default().push(deployment);
+    }
+
+    /// The newest revision of a family, or what is named itself.
+    fn newest_of(&self, name: &str) -> String {
+        self.newest.get(name).cloned().unwrap_or_else(|| name.to_owned())
+    }
+
+    /// All images of a need, those of definitions included.
+    pub fn images_of(&self, images: &[Reference], through: &[String]) -> Vec<Reference> {
+        let defined = through.iter().flat_map(|name| self.named.get(&self.newest_of(name)).cloned().unwrap_or_default());
+        images.iter().cloned().chain(defined).collect()
+    }
+
+    /// A definition for others to run; its older revisions are run no more.
+    pub fn offer(&mut self, who: &str, images: &[Reference], through: &[String], time: u64) {
+        let family = who.rsplit_once(':').map(|(family, _)| family.to_owned());
+        let older = family.as_ref().and_then(|family| self.newest.get(family)).cloned();
+        for former in older.into_iter().chain([who.to_owned()]) {
+            self.end_offer(&former, time);
+            self.stop(&former, time);
+        }
+        let images = self.images_of(images, through);
+        self.offers.extend(images.iter().map(|image| Offer { who: who.to_owned(), image: image.clone(), from: time, until: u64::MAX }));
+        self.named.insert(who.to_owned(), images);
+        if let Some(family) = family {
+            self.newest.insert(family, who.to_owned());
+        }
+    }
+
+    fn end_offer(&mut self, who: &str, time: u64) {
+        for offer in self.offers.iter_mut().filter(|offer| offer.who == who && offer.until == u64::MAX) {
+            offer.until = time;
+        }
+    }
+
+    /// Somebody takes up what it names, itself or by definitions.
+    pub fn take_up(&mut self, who: &str, images: &[Reference], through: &[String], asks: bool, time: u64, repositories: &BTreeMap<Repo, Repository>) {
+        let images = self.images_of(images, through);
+        if !through.iter().any(|name| name == who) {
+            self.named.insert(who.to_owned(), images.clone());
+        }
+        self.unfollow(who, time);
+        let (mut pins, mut unresolved) = (Vec::new(), Vec::new());
+        for image in images {
+            match (image.digest, image.tag) {
+                (Some(digest), _) => pins.push((image.repo, digest)),
+                (None, Some(tag)) if asks => self.followers.push((who.to_owned(), image.repo, tag, time, u64::MAX)),
+                (None, Some(tag)) => {
+                    let repository = repositories.get(&image.repo);
+                    let held = repository.and_then(|repository| repository.tags.get(&tag).or_else(|| Some(&repository.lost_tags.get(&tag)?.0)));
+                    match held {
+                        Some(digest) => pins.push((image.repo.clone(), digest.clone())),
+                        None => unresolved.push((image.repo, tag)),
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.keepers.entry(who.to_owned()).or_default().push(Deployment { time, definition: None, pins, unresolved });
+    }
+
+    /// A job runs a definition, which shows that it is used: from now on it asks for what it names.
+    pub fn use_definition(&mut self, name: &str, time: u64, repositories: &BTreeMap<Repo, Repository>) {
+        let who = self.newest_of(name);
+        let runs = self.keepers.get(&who).and_then(|history| history.last()).is_some_and(|last| last.definition.is_some());
+        if !runs && self.named.contains_key(&who) {
+            self.take_up(&who.clone(), &[], &[who.clone()], true, time, repositories);
+            if let Some(last) = self.keepers.get_mut(&who).and_then(|history| history.last_mut()) {
+                last.definition = Some(who);
+            }
+        }
+    }
+
+    /// What is deleted is named no more.
+    pub fn forget_named(&mut self, who: &str, time: u64) {
+        self.end_offer(who, time);
+        self.named.remove(who);
+    }
+
+    /// Whether somebody offers the digest, or one of these tags of it, at `time`.
+    pub fn offered_at<'t>(&self, repo: &Repo, digest: &str, tags: impl Iterator<Item = &'t String>, time: u64) -> bool {
+        let tags: Vec<&String> = tags.collect();
+        self.offers.iter().any(|offer| {
+            let by_digest = offer.image.digest.as_deref() == Some(digest);
+            let by_tag = offer.image.digest.is_none() && offer.image.tag.as_ref().is_some_and(|tag| tags.contains(&tag));
+            offer.image.repo == *repo && (by_digest || by_tag) && offer.from <= time && time < offer.until
+        })
     }
 
     fn unfollow(&mut self, who: &str, time: u64) {

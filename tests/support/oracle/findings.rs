@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::fold::{Archived, Cause, Folded, Gone, Image, Life, Loss, Repository};
+use super::access::{self, Refusal};
+use super::fold::{Archived, Cause, Failure, Folded, Gone, Image, Life, Loss, Repository};
 use super::meaning::Repo;
 use super::policy;
 
@@ -64,7 +65,10 @@ pub fn find(folded: &Folded) -> Vec<Finding> {
                 findings.extend(case.judge());
                 findings.extend(life.archives.iter().filter_map(|stay| case.archived(stay)));
             }
-            findings.extend(unexplained(repo, repository, digest, image));
+            findings.extend(unexplained(folded, repo, repository, digest, image));
+            findings.extend(access::find(folded, repo, repository, digest, image));
+            findings.extend(presumed(folded, repo, repository, digest, image));
+            findings.extend(one_platform(folded, repo, repository, digest, image));
         }
     }
     findings
@@ -102,20 +106,36 @@ impl Finding {
 /// A task that stops tells of a pull up to so many seconds before.
 const TRIED_SECONDS: u64 = 600;
 
-/// Tasks that could not find the image at a time when, for all that the logs say, it was there, or of which they say nothing.
-fn unexplained(repo: &Repo, repository: &Repository, digest: &str, image: &Image) -> Option<Finding> {
-    let open: Vec<&(Cause, Option<String>)> =
-        image.failures.iter().filter(|(cause, tag)| !is_explained(repository, image, cause.time, tag.as_deref())).collect();
-    let (first, _) = open.first()?;
-    let tag = open.iter().rev().find_map(|(_, tag)| tag.clone()).unwrap_or_default();
+/// Tasks that could not find the image at a time when, for all that the logs say, it was there, or of which they say nothing; and
+/// who was refused what it could pull before, with no change of access in the logs.
+fn unexplained(folded: &Folded, repo: &Repo, repository: &Repository, digest: &str, image: &Image) -> Option<Finding> {
+    let explained = |refusal: &Refusal| access::reason(folded, repo, repository, image, refusal).is_some();
+    let tasks = image.failures.iter().filter(|failure| {
+        let refusal = Refusal { cause: failure.cause.clone(), actor: None, is_task: true };
+        !is_explained(repository, image, failure) && !(failure.refused && explained(&refusal))
+    });
+    let refused = access::refusals(image).into_iter().filter(|refusal| {
+        let failure = Failure { cause: refusal.cause.clone(), tag: None, by_digest: true, refused: true };
+        !refusal.is_task && access::lost_it(image, refusal) && !explained(refusal) && !is_explained(repository, image, &failure)
+    });
+    let mut open: Vec<(Cause, Option<String>, bool, Option<String>)> =
+        tasks.map(|failure| (failure.cause.clone(), failure.tag.clone(), true, None)).collect();
+    open.extend(refused.map(|refusal| (refusal.cause, None, false, refusal.actor)));
+    open.sort_by_key(|(cause, ..)| cause.time);
+    let (first, ..) = open.first()?;
+    let tag = open.iter().rev().find_map(|(_, tag, ..)| tag.clone()).unwrap_or_default();
     let pushed_at = image.lives.last().and_then(|life| life.pushed_at);
-    Some(Finding { kind: "unexplained", severity: "critical", pushed_at, second: first.id.clone(), ..Finding::bare(repo, digest, &tag) })
+    let severity = if open.iter().any(|(_, _, is_task, _)| *is_task) { "critical" } else { "high" };
+    let principals = open.iter().filter_map(|(.., actor)| actor.clone()).collect();
+    Some(Finding { kind: "unexplained", severity, pushed_at, second: first.id.clone(), principals, ..Finding::bare(repo, digest, &tag) })
 }
 
-fn is_explained(repository: &Repository, image: &Image, time: u64, tag: Option<&str>) -> bool {
+fn is_explained(repository: &Repository, image: &Image, failure: &Failure) -> bool {
+    let (time, tag) = (failure.cause.time, failure.tag.as_deref());
     let just_before = |event: u64| event <= time && time - event <= TRIED_SECONDS;
+    let created = repository.creations.iter().any(|created| *created <= time);
     // Nobody knows a digest long before it is made.
-    let not_yet = image.lives.first().and_then(|life| life.pushed_at).is_some_and(|pushed| time < pushed && pushed - time <= 3_600);
+    let not_yet = image.first_push.as_ref().is_some_and(|(push, ..)| time < push.time && (push.time - time <= 3_600 || created));
     let just_pushed = image.lives.iter().filter_map(|life| life.start).any(just_before);
     let part_gone = image.children.iter().filter_map(|child| repository.images.get(child)).any(|child| was_away(child, time, 0));
     let just_tagged = tag.and_then(|tag| repository.turns.get(tag)).is_some_and(|turns| {
@@ -124,11 +144,51 @@ fn is_explained(repository: &Repository, image: &Image, time: u64, tag: Option<&
     });
     let last = |times: &[u64]| times.iter().copied().filter(|event| *event <= time).max();
     let ended = last(&repository.deletions).is_some_and(|deleted| last(&repository.creations).is_none_or(|created| created < deleted));
-    was_away(image, time, TRIED_SECONDS) || not_yet || just_pushed || part_gone || just_tagged || ended
+    let never_came = image.first_push.is_none() && !image.exists && image.refused_pushes.iter().any(|(refused, ..)| refused.time < time);
+    // The tag was taken from an index by one of its images.
+    let is_a_part = tag.and_then(|tag| repository.turns.get(tag)).is_some_and(|turns| {
+        turns.iter().any(|turn| {
+            let former = turn.was_on.as_ref().and_then(|former| repository.images.get(former));
+            turn.how == "pushed"
+                && turn
+                    .digest
+                    .as_ref()
+                    .is_some_and(|digest| is_image(repository, digest, image) && former.is_some_and(|former| former.children.contains(digest)))
+        })
+    });
+    was_away(image, time, TRIED_SECONDS) || not_yet || just_pushed || part_gone || just_tagged || ended || never_came || is_a_part
+}
+
+fn is_image(repository: &Repository, digest: &str, image: &Image) -> bool {
+    repository.images.get(digest).is_some_and(|other| std::ptr::eq(other, image))
+}
+
+/// An end that no log has.
+fn presumed(folded: &Folded, repo: &Repo, repository: &Repository, digest: &str, image: &Image) -> Option<Finding> {
+    let (presumed, life) = (image.presumed.as_ref()?, image.lives.last()?);
+    let case = Case { folded, repo, repository, digest, life, until: u64::MAX };
+    let absence = Absence { from: Some(presumed.time), until: u64::MAX };
+    let found = case.needed(presumed.kind, &presumed.cause, presumed.rule_priority, absence)?;
+    // It may seem to have lost a tag later: by then it was gone.
+    let untagged_at = life.untagged_at.filter(|untagged| *untagged <= presumed.time);
+    Some(Finding { untagged_at, tags: life.ever_tags.iter().chain(life.tags.keys()).cloned().collect(), ..found })
+}
+
+/// The index is still there, its tag is on one of its images, and tasks failed for that; no rule takes the index.
+fn one_platform(folded: &Folded, repo: &Repo, repository: &Repository, digest: &str, image: &Image) -> Option<Finding> {
+    let life = image.lives.last().filter(|life| life.known && life.gone.is_none() && !life.is_archived() && life.tags.is_empty())?;
+    let case = Case { folded, repo, repository, digest, life, until: u64::MAX };
+    let loss = case.orphaned().filter(|loss| image.children.contains(&loss.kept))?;
+    let failed = case.failed_for_its_child(loss);
+    if image.presumed.is_some() || failed.is_empty() || policy::will_take_untagged(repository, digest) {
+        return None;
+    }
+    let found = case.displaced(loss, "index-lost-to-its-child", Absence { from: None, until: u64::MAX });
+    Some(Finding { severity: "critical", ..found })
 }
 
 /// Gone or in the archive at `time`, or back for no longer than `slack`.
-fn was_away(image: &Image, time: u64, slack: u64) -> bool {
+pub fn was_away(image: &Image, time: u64, slack: u64) -> bool {
     image.lives.iter().enumerate().any(|(number, life)| {
         let back = image.lives.get(number + 1).map_or(u64::MAX, |next| next.start.unwrap_or(u64::MAX));
         let gone = life.gone.as_ref().map(|gone| (gone.cause.time, back));
@@ -149,7 +209,10 @@ impl Case<'_> {
             let Some(life) = index.lives.iter().rfind(|life| life.start.is_none_or(|start| start <= gone)).filter(there) else { continue };
             let had_tag = self.repository.turns.values().any(|turns| {
                 let turn = turns.iter().rfind(|turn| turn.time <= gone);
-                turn.is_some_and(|turn| turn.digest.as_ref() == Some(digest))
+                // Where a tag left without an event, it may have left before.
+                let next = turns.iter().find(|turn| turn.time > gone);
+                let left_unseen = next.is_some_and(|next| next.how == "other" && next.digest.is_some());
+                turn.is_some_and(|turn| turn.digest.as_ref() == Some(digest)) && !left_unseen
             });
             if had_tag {
                 found.push((digest, life));
@@ -180,7 +243,7 @@ impl Case<'_> {
     fn judge(&self) -> Option<Finding> {
         let absence = Absence { from: self.life.gone.as_ref().map(|gone| gone.cause.time), until: self.until };
         match (&self.life.gone, self.orphaned()) {
-            (Some(gone), Some(loss)) if gone.state == "expired" && !went_tagged(gone) => Some(self.displaced(loss, kind_of_pair(loss), absence)),
+            (Some(gone), Some(loss)) if gone.state == "expired" && !went_tagged(gone) => Some(self.displaced(loss, self.kind_of_pair(loss), absence)),
             (Some(gone), _) if gone.state == "expired" && !went_tagged(gone) && !self.living_indexes(gone.cause.time).is_empty() => {
                 self.child_lost(gone, &self.living_indexes(gone.cause.time), absence)
             }
@@ -188,7 +251,7 @@ impl Case<'_> {
                 let rule = gone.run.as_ref().and_then(|run| run.rule_priority);
                 self.needed(gone_kind(gone)?, &gone.cause, rule, absence)
             }
-            (None, Some(loss)) if !self.life.is_archived() && policy::will_take_untagged(self.repository, self.digest) => {
+            (None, Some(loss)) if !self.life.is_archived() && !self.life.is_held && policy::will_take_untagged(self.repository, self.digest) => {
                 Some(self.displaced(loss, "displaced-alive", absence))
             }
             (None, _) => None,
@@ -209,11 +272,13 @@ impl Case<'_> {
     /// A finding about a tag that went to another push.
     fn displaced(&self, loss: &Loss, kind: &'static str, absence: Absence) -> Finding {
         let gap = loss.first.as_ref().map(|first| loss.second.time - first.time);
-        let harmless = if gap.is_some_and(|gap| gap <= RACE_WINDOW_SECONDS) { "medium" } else { "low" };
+        let is_race = gap.is_some_and(|gap| gap <= RACE_WINDOW_SECONDS) && !self.is_by_child(loss);
+        let harmless = if is_race { "medium" } else { "low" };
+        let fails_already = self.life.gone.is_none() && !self.failed_for_its_child(loss).is_empty();
         let gone = self.life.gone.as_ref();
         Finding {
             kind,
-            severity: self.evidence(absence).unwrap_or(harmless),
+            severity: if fails_already { "critical" } else { self.evidence(absence).unwrap_or(harmless) },
             tags: vec![loss.tag.clone()],
             kept: Some(loss.kept.clone()),
             first: loss.first.as_ref().map(|first| first.id.clone()),
@@ -278,7 +343,8 @@ impl Case<'_> {
         let after_gone = self.life.pulls.iter().any(|pull| missed(pull.time));
         let named = self.life.stops.iter().any(|stop| (absence.from.unwrap_or(0)..absence.until).contains(stop));
         let pinned = |time: u64| self.folded.deployments.pinned_at(self.repo, self.digest, time);
-        if after_gone || named || pinned(absence.until) || self.asked_later(absence) > 0 {
+        let started = self.life.starts.iter().any(|start| absence.from.is_some_and(|from| (from + 1..absence.until).contains(start)));
+        if after_gone || named || started || pinned(absence.until) || self.asked_later(absence) > 0 {
             return Some("critical");
         }
         // A child is asked for by its digest whenever its index is pulled: that shows no need of its own.
@@ -289,11 +355,42 @@ impl Case<'_> {
         let kept = kept(absence.until) || absence.from.is_some_and(kept);
         // A task failed for it before it went: somebody needs it.
         let failed_before = absence.from.is_some_and(|from| self.life.stops.iter().any(|stop| *stop < from));
-        (used || kept || failed_before || self.followed(absence) || absence.from.is_some_and(pinned)).then_some("high")
+        if used || kept || failed_before || self.followed(absence) || absence.from.is_some_and(pinned) {
+            return Some("high");
+        }
+        self.offered(absence).then_some("low")
     }
 }
 
 impl Case<'_> {
+    /// One push that gave an index's tag to one of its own images raced with nobody.
+    fn kind_of_pair(&self, loss: &Loss) -> &'static str {
+        let gap = loss.first.as_ref().map(|first| loss.second.time - first.time);
+        let is_race = gap.is_some_and(|gap| gap <= RACE_WINDOW_SECONDS) && !self.is_by_child(loss);
+        if is_race { "same-tag-race" } else { "same-tag-overwrite" }
+    }
+
+    fn is_by_child(&self, loss: &Loss) -> bool {
+        self.repository.images.get(self.digest).is_some_and(|image| image.children.contains(&loss.kept))
+    }
+
+    /// Tasks that failed for the tag since it is on one image of this index.
+    fn failed_for_its_child<'c>(&'c self, loss: &'c Loss) -> Vec<&'c Failure> {
+        let child = self.repository.images.get(&loss.kept).filter(|_| self.is_by_child(loss));
+        let failures = child.map(|child| child.failures.as_slice()).unwrap_or_default();
+        failures
+            .iter()
+            .filter(|failure| !failure.refused && failure.tag.as_ref() == Some(&loss.tag) && failure.cause.time >= loss.second.time)
+            .collect()
+    }
+
+    /// Somebody offers it for others to run.
+    fn offered(&self, absence: Absence) -> bool {
+        let time = absence.from.unwrap_or(u64::MAX - 1);
+        let tags = self.life.tags_at_end.iter().chain(self.life.tags.keys());
+        self.folded.deployments.offered_at(self.repo, self.digest, tags, time)
+    }
+
     /// Somebody follows a tag that it had when it went.
     fn followed(&self, absence: Absence) -> bool {
         let Some(from) = absence.from else { return false };
@@ -314,11 +411,6 @@ fn gone_kind(gone: &Gone) -> Option<&'static str> {
         "repository_deleted" => Some("repository-deleted"),
         _ => None,
     }
-}
-
-fn kind_of_pair(loss: &Loss) -> &'static str {
-    let gap = loss.first.as_ref().map(|first| loss.second.time - first.time);
-    if gap.is_some_and(|gap| gap <= RACE_WINDOW_SECONDS) { "same-tag-race" } else { "same-tag-overwrite" }
 }
 
 /// A finding is as sure of its order as the less sure of its two pushes.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::deployments::Deployments;
-use super::meaning::{Act, Event, Repo, RunImage, role};
+use super::meaning::{Act, CopyRule, Event, Reference, Repo, RunImage, role};
+use super::presumed::Presumed;
 use super::tags::{self, Turn};
 
 /// An event that did something to an image.
@@ -72,12 +73,16 @@ pub struct Life {
     /// All tags it ever had in this life.
     pub ever_tags: BTreeSet<String>,
     pub stops: Vec<u64>,
+    /// Jobs and builds that were to run it.
+    pub starts: Vec<u64>,
     /// Pulls by a tag that went with this life, after the digest had come back without it.
     pub asked_later: Vec<Pull>,
     /// The repository was created anew: this life is over, and when it ended is not in the logs.
     pub over: bool,
     /// All its tags are known: it began in the logs, or a run has listed them.
     pub tags_known: bool,
+    /// A run could not take it: an index lists it, whether the logs have that or not.
+    pub is_held: bool,
     /// A refused push proved it to be there before its first push in the logs.
     pub proven: bool,
 }
@@ -88,8 +93,43 @@ pub struct Image {
     pub lives: Vec<Life>,
     pub children: Vec<String>,
     pub layers: Vec<String>,
-    /// Tasks that stopped because they could not find it, and the tag that they named.
-    pub failures: Vec<(Cause, Option<String>)>,
+    /// Tasks that stopped because they could not find it, or were refused it.
+    pub failures: Vec<Failure>,
+    /// Pulls that were refused for want of permission.
+    pub refusals: Vec<(Cause, Option<String>)>,
+    /// All pulls that were not refused, whoever made them.
+    pub answered: Vec<Asked>,
+    pub subject: Option<String>,
+    /// The last time that anything showed it, pulls and refusals apart.
+    pub shown: u64,
+    /// Its first push: the event, who made it, and whether something was known of it before.
+    pub first_push: Option<(Cause, Option<String>, bool)>,
+    /// Its refused pushes, with tag and pusher.
+    pub refused_pushes: Vec<(Cause, Option<String>, Option<String>)>,
+    /// Its repository said that it exists already.
+    pub exists: bool,
+    /// It most likely went with something else.
+    pub presumed: Option<Presumed>,
+}
+
+/// A task that stopped for want of an image.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    pub cause: Cause,
+    pub tag: Option<String>,
+    pub by_digest: bool,
+    pub refused: bool,
+}
+
+/// Somebody asked for something.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub cause: Cause,
+    pub actor: Option<String>,
+    pub needs: bool,
+    pub is_task: bool,
+    pub by_digest: bool,
+    pub tag: Option<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -102,6 +142,13 @@ pub struct Repository {
     /// When the repository was deleted, and created.
     pub deletions: Vec<u64>,
     pub creations: Vec<u64>,
+    pub access_changes: Vec<Cause>,
+    /// Who asked for a tag while nothing had it.
+    pub tag_asks: BTreeMap<String, Vec<Asked>>,
+    /// Tags that were taken when somebody else wanted them.
+    pub taken: BTreeSet<String>,
+    /// Refused pushes by tag: digest and pusher.
+    pub refused_pushes: BTreeMap<String, Vec<(Cause, String, Option<String>)>>,
     pub policy: Option<Value>,
 }
 
@@ -109,6 +156,10 @@ pub struct Repository {
 pub struct Folded {
     pub repositories: BTreeMap<Repo, Repository>,
     pub deployments: Deployments,
+    /// `account/role` → changes of what it may do.
+    pub roles: BTreeMap<String, Vec<Cause>>,
+    /// Replication configurations of each registry, in order of time.
+    pub replication: BTreeMap<(String, String), Vec<(u64, Vec<CopyRule>)>>,
     /// Account and region of a registry, and a principal whose pulls do not count there now.
     excluded: BTreeSet<((String, String), String)>,
     /// Prefix and policy of each template, by account and region of its registry.
@@ -118,6 +169,16 @@ pub struct Folded {
 /// Folds events that are in order.
 pub fn fold(events: &[Event]) -> Folded {
     let mut folded = Folded::default();
+    // Who is taken off a list without having been put on it was there before the logs.
+    let mut told: BTreeSet<((String, String), String)> = BTreeSet::new();
+    for event in events {
+        if let Act::Exclude { registry, role, excluded } = &event.act
+            && told.insert((registry.clone(), role.clone()))
+            && !excluded
+        {
+            folded.excluded.insert((registry.clone(), role.clone()));
+        }
+    }
     for event in events {
         let cause = Cause { id: event.id.clone(), time: event.time, order: event.order };
         folded.absorb(event, cause);
@@ -173,18 +234,29 @@ impl Folded {
         let cause = cause.clone();
         self.learn_tags(&event.act);
         match &event.act {
-            Act::Push { repo, digest, tag, children, layers } => {
+            Act::Push { repo, digest, tag, children, layers, subject, replica: _ } => {
+                let known = self.repository(repo).images.get(digest).is_some_and(|image| image.lives.iter().any(|life| life.known));
+                let image = self.repository(repo).images.entry(digest.clone()).or_default();
+                image.first_push.get_or_insert_with(|| (cause.clone(), event.actor.clone(), known));
+                (image.subject, image.shown) = (subject.clone(), event.time);
                 self.repository(repo).push(digest, tag.as_deref(), children, &cause);
                 self.repository(repo).images.entry(digest.clone()).or_default().layers = layers.clone();
             }
-            Act::AlreadyThere { repo, digest, tag } => self.repository(repo).already_there(digest, tag),
+            Act::AlreadyThere { repo, digest, tag } => {
+                self.repository(repo).already_there(digest, tag);
+                self.repository(repo).images.entry(digest.clone()).or_default().exists = true;
+            }
             Act::Delete { repo, images, tags, listed } => {
+                for digest in images.iter().chain(tags.iter().map(|(digest, _)| digest)) {
+                    self.repository(repo).show(digest, event.time);
+                }
                 self.repository(repo).correct_holders(listed);
                 self.repository(repo).delete(images, tags, &cause);
             }
             Act::Run { repo, images, policy } => {
                 self.repository(repo).policy = Some(policy.clone());
                 for image in images {
+                    self.repository(repo).show(&image.digest, event.time);
                     self.repository(repo).run(image, &cause);
                 }
             }
@@ -205,24 +277,60 @@ impl Folded {
             }
             Act::DeleteRepository { repo } => self.repository(repo).delete_all(&cause),
             Act::Policy { repo, policy } => self.repository(repo).policy = policy.clone(),
-            Act::Archived { repo, digest } => self.repository(repo).archive(digest, &cause, None),
-            Act::Restored { repo, digest } => self.repository(repo).restore(digest, event.time),
+            Act::Archived { repo, digest } => {
+                self.repository(repo).show(digest, event.time);
+                self.repository(repo).archive(digest, &cause, None);
+            }
+            Act::Restored { repo, digest } => {
+                self.repository(repo).show(digest, event.time);
+                self.repository(repo).restore(digest, event.time);
+            }
             Act::Pull { repo, digest, tag } => {
                 let needs = self.needs(repo, event.actor.as_deref());
                 let pull = Pull { time: event.time, by_digest: digest.is_some(), actor: event.actor.clone() };
+                let asked =
+                    Asked { cause: cause.clone(), actor: event.actor.clone(), needs, is_task: false, by_digest: digest.is_some(), tag: tag.clone() };
+                self.repository(repo).ask(digest.as_deref(), tag.as_deref(), asked);
                 self.repository(repo).pull(digest.as_deref(), tag.as_deref(), needs.then_some(pull));
             }
             Act::PullLayer { repo, layer } => self.repository(repo).pull_layer(layer),
-            Act::Task { named } => {
-                for (repo, digest, tag) in named {
-                    self.repository(repo).mention(digest).stops.push(event.time);
-                    let image = self.repository(repo).images.entry(digest.clone()).or_default();
-                    image.failures.push((cause.clone(), tag.clone()));
+            Act::Task { named, refused } => named.iter().for_each(|image| self.fail(image, *refused, &cause)),
+            Act::RefusedPush { repo, digest, tag, is_taken } => {
+                let pusher = event.actor.clone();
+                let image = self.repository(repo).images.entry(digest.clone()).or_default();
+                image.refused_pushes.push((cause.clone(), tag.clone(), pusher.clone()));
+                if *is_taken {
+                    self.repository(repo).taken.extend(tag.clone());
+                }
+                if let Some(tag) = tag {
+                    self.repository(repo).refused_pushes.entry(tag.clone()).or_default().push((cause, digest.clone(), pusher));
+                }
+            }
+            Act::RefusedPull { repo, digest, tag } => {
+                let held = |tag: &String| self.repositories.get(repo)?.tags.get(tag).cloned();
+                if let Some(digest) = digest.clone().or_else(|| tag.as_ref().and_then(held)) {
+                    self.repository(repo).images.entry(digest).or_default().refusals.push((cause, event.actor.clone()));
+                }
+            }
+            Act::AccessChanged { repo } => self.repository(repo).access_changes.push(cause),
+            Act::RoleChanged { role } => self.roles.entry(role.clone()).or_default().push(cause),
+            Act::Replication { registry, rules } => self.replication.entry(registry.clone()).or_default().push((event.time, rules.clone())),
+            Act::Offer { who, images, through } => self.deployments.offer(who, images, through, event.time),
+            Act::TakeUp { who, images, through, asks } => self.deployments.take_up(who, images, through, *asks, event.time, &self.repositories),
+            Act::Start { images, through, uses } => {
+                for image in self.deployments.images_of(images, through) {
+                    self.start(&image, event.time);
+                }
+                for definition in through.iter().filter(|_| *uses) {
+                    self.deployments.use_definition(definition, event.time, &self.repositories);
                 }
             }
             Act::Define { definition, family, images } => self.deployments.define(definition, family, images),
             Act::Deploy { service, definition } => self.deployments.deploy(service, definition.as_deref(), event.time, &self.repositories),
-            Act::StopService { service } => self.deployments.stop(service, event.time),
+            Act::StopService { service } => {
+                self.deployments.stop(service, event.time);
+                self.deployments.forget_named(service, event.time);
+            }
             Act::Keep { who, image, follows } => self.deployments.keep(who, image, *follows, event.time, &self.repositories),
             Act::Failed { who } => {
                 for (repo, digest) in self.deployments.kept_by(who) {
@@ -233,7 +341,69 @@ impl Folded {
     }
 }
 
+impl Folded {
+    /// A task could not have an image: by its digest, else by the tag of whatever had it or went with it.
+    fn fail(&mut self, image: &Reference, refused: bool, cause: &Cause) {
+        let repository = self.repository(&image.repo);
+        let by_tag = |tag: &String| repository.tags.get(tag).cloned().or_else(|| Some(repository.lost_tags.get(tag)?.0.clone()));
+        match image.digest.clone().or_else(|| image.tag.as_ref().and_then(by_tag)) {
+            Some(digest) => {
+                repository.mention(&digest).stops.push(cause.time);
+                let failure = Failure { cause: cause.clone(), tag: image.tag.clone(), by_digest: image.digest.is_some(), refused };
+                repository.images.entry(digest).or_default().failures.push(failure);
+            }
+            None => {
+                let Some(tag) = image.tag.clone() else { return };
+                let asked = Asked { cause: cause.clone(), actor: None, needs: true, is_task: true, by_digest: false, tag: None };
+                repository.tag_asks.entry(tag).or_default().push(asked);
+            }
+        }
+    }
+
+    /// A job or a build runs an image: it is there, or what went with its tag is missed.
+    fn start(&mut self, image: &Reference, time: u64) {
+        let repository = self.repository(&image.repo);
+        let lost = |tag: &String| (!repository.tags.contains_key(tag)).then(|| repository.lost_tags.get(tag).cloned()).flatten();
+        match (&image.digest, &image.tag) {
+            (Some(digest), _) => repository.mention(digest).starts.push(time),
+            (None, Some(tag)) => {
+                if let Some((digest, life)) = lost(tag)
+                    && let Some(life) = repository.images.get_mut(&digest).and_then(|image| image.lives.get_mut(life))
+                {
+                    life.starts.push(time);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Repository {
+    /// An event shows the image to be there, or to have been.
+    fn show(&mut self, digest: &str, time: u64) {
+        self.images.entry(digest.to_owned()).or_default().shown = time;
+    }
+
+    /// Whoever asks for an image that is known asks for that; else for the tag.
+    fn ask(&mut self, digest: Option<&str>, tag: Option<&str>, asked: Asked) {
+        if let Some(digest) = digest {
+            return self.images.entry(digest.to_owned()).or_default().answered.push(asked);
+        }
+        let Some(tag) = tag else { return };
+        if let Some(holder) = self.tags.get(tag).cloned() {
+            return self.images.entry(holder).or_default().answered.push(asked);
+        }
+        if let Some((digest, _)) = self.lost_tags.get(tag).cloned().filter(|_| asked.needs) {
+            let gone = self.images.get(&digest).and_then(|image| image.lives.last()).is_some_and(|life| life.gone.is_some());
+            if gone {
+                self.images.entry(digest).or_default().answered.push(asked.clone());
+            }
+        }
+        if asked.needs {
+            self.tag_asks.entry(tag.to_owned()).or_default().push(asked);
+        }
+    }
+
     /// The last life of a digest that some event speaks of; an open one when it is the first to do so.
     fn mention(&mut self, digest: &str) -> &mut Life {
         let image = self.images.entry(digest.to_owned()).or_default();
@@ -365,6 +535,11 @@ impl Repository {
                 }
                 self.archive(&image.digest, cause, image.rule_priority);
             }
+            "failed" if life.start.is_none() && life.tags.is_empty() && image.tag_status.eq_ignore_ascii_case("untagged") => {
+                life.is_held = true;
+                life.untagged_by = life.untagged_by.or(Some("unknown"));
+            }
+            "failed" => life.is_held = true,
             // Nothing changes, but what was not known before is known to be here, and as what.
             _ if life.start.is_none() && life.tags.is_empty() && image.tag_status.eq_ignore_ascii_case("untagged") => {
                 life.untagged_by = life.untagged_by.or(Some("unknown"));
@@ -499,6 +674,7 @@ impl Image {
     pub fn state(&self) -> &'static str {
         match self.lives.last() {
             Some(Life { gone: Some(gone), .. }) => gone.state,
+            Some(_) if self.presumed.is_some() => "unknown",
             Some(life) if !life.known => "unknown",
             Some(life) if life.is_archived() => "archived",
             Some(life) if life.tags.is_empty() && life.start.is_none() && life.untagged_by.is_none() => "unknown",

@@ -20,6 +20,14 @@ pub struct Event {
     pub act: Act,
 }
 
+/// A rule of a replication configuration.
+#[derive(Debug, Clone)]
+pub struct CopyRule {
+    pub destinations: Vec<(String, String)>,
+    pub prefixes: Vec<String>,
+    pub deletes: bool,
+}
+
 /// An image of a lifecycle run.
 #[derive(Debug, Clone)]
 pub struct RunImage {
@@ -47,6 +55,56 @@ pub enum Act {
         tag: Option<String>,
         children: Vec<String>,
         layers: Vec<String>,
+        /// What it is a signature or the like of.
+        subject: Option<String>,
+        replica: bool,
+    },
+    /// A push that ECR refused, and that proves nothing.
+    RefusedPush {
+        repo: Repo,
+        digest: String,
+        tag: Option<String>,
+        /// The tag was taken: something has it.
+        is_taken: bool,
+    },
+    /// A pull that was refused for want of permission.
+    RefusedPull {
+        repo: Repo,
+        digest: Option<String>,
+        tag: Option<String>,
+    },
+    /// Who may pull from the repository has changed.
+    AccessChanged {
+        repo: Repo,
+    },
+    /// What a role may do has changed: `account/role`.
+    RoleChanged {
+        role: String,
+    },
+    /// Where a registry copies to: destinations (account, region), prefixes, and whether deletions go along.
+    Replication {
+        registry: (String, String),
+        rules: Vec<CopyRule>,
+    },
+    /// A definition for others to run.
+    Offer {
+        who: String,
+        images: Vec<Reference>,
+        through: Vec<String>,
+    },
+    /// Somebody keeps, or asks anew for, what these name.
+    TakeUp {
+        who: String,
+        images: Vec<Reference>,
+        through: Vec<String>,
+        asks: bool,
+    },
+    /// Runs once.
+    Start {
+        images: Vec<Reference>,
+        through: Vec<String>,
+        /// What it runs of a definition shows that the definition is used.
+        uses: bool,
     },
     AlreadyThere {
         repo: Repo,
@@ -134,9 +192,10 @@ pub enum Act {
         repo: Repo,
         layer: String,
     },
-    /// A task reports: the digests that its reasons name, with the tag beside them.
+    /// A task reports: what its reasons name, and whether it was refused.
     Task {
-        named: Vec<(Repo, String, Option<String>)>,
+        named: Vec<Reference>,
+        refused: bool,
     },
 }
 
@@ -151,11 +210,11 @@ impl Act {
     }
 }
 
-fn text(value: &Value) -> Option<String> {
+pub fn text(value: &Value) -> Option<String> {
     value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
+pub fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
@@ -185,6 +244,10 @@ pub fn events(records: &[Record]) -> Vec<Event> {
             Some("ecs.amazonaws.com") => ecs(value, &mut acts),
             Some("lambda.amazonaws.com") => lambda(value, &mut acts),
             Some("apprunner.amazonaws.com") => app_runner(value, &mut acts),
+            Some("batch.amazonaws.com") => super::jobs::batch(value, &mut acts),
+            Some("codebuild.amazonaws.com") => super::jobs::code_build(value, &mut acts),
+            Some("sagemaker.amazonaws.com") => super::jobs::sage_maker(value, &mut acts),
+            Some("iam.amazonaws.com") => acts.extend(role_changed(value)),
             _ => {}
         }
         for act in acts {
@@ -242,6 +305,14 @@ fn registry(value: &Value) -> Option<Act> {
         name @ ("RegisterPullTimeUpdateExclusion" | "DeregisterPullTimeUpdateExclusion") => {
             Some(Act::Exclude { registry, role: role(request["principalArn"].as_str()?)?, excluded: name.starts_with("Register") })
         }
+        "PutReplicationConfiguration" => {
+            let rule = |rule: &Value| CopyRule {
+                destinations: list(&rule["destinations"]).filter_map(|to| Some((text(&to["registryId"])?, text(&to["region"])?))).collect(),
+                prefixes: list(&rule["repositoryFilters"]).filter_map(|filter| text(&filter["filter"])).collect(),
+                deletes: rule["deleteReplication"]["enabled"] == Value::Bool(true),
+            };
+            Some(Act::Replication { registry, rules: list(&request["replicationConfiguration"]["rules"]).map(rule).collect() })
+        }
         "CreateRepositoryCreationTemplate" if list(&request["appliedFor"]).any(|word| word == "CREATE_ON_PUSH") => {
             let policy = text(&request["lifecyclePolicy"]).and_then(|text| serde_json::from_str(&text).ok());
             Some(Act::Template { registry, prefix: text(&request["prefix"])?, policy })
@@ -259,7 +330,8 @@ fn ecr(value: &Value, acts: &mut Vec<Act>) {
         return;
     }
     match value["eventName"].as_str().unwrap_or_default() {
-        "PutImage" => acts.extend(push(value, repo)),
+        "PutImage" | "ReplicateImage" => acts.extend(push(value, repo)),
+        "SetRepositoryPolicy" | "DeleteRepositoryPolicy" => acts.push(Act::AccessChanged { repo }),
         "BatchDeleteImage" => acts.push(delete(value, repo)),
         "PolicyExecutionEvent" if !is_omitted(details) => {
             acts.push(Act::Run { repo, images: run_images(details), policy: details["lifecycleEventPolicy"].clone() });
@@ -300,19 +372,35 @@ fn push(value: &Value, repo: Repo) -> Option<Act> {
     let tag = text(&request["imageTag"]).or_else(|| text(&image["imageId"]["imageTag"]));
     let parsed: Value = manifest.and_then(|manifest| serde_json::from_str(&manifest).ok()).unwrap_or_default();
     let children = list(&parsed["manifests"]).filter_map(|child| text(&child["digest"])).collect();
+    let (subject, replica) = (text(&parsed["subject"]["digest"]), value["eventName"] == "ReplicateImage");
     let layers = list(&parsed["layers"]).chain([&parsed["config"]]).filter_map(|layer| text(&layer["digest"])).collect();
-    Some(Act::Push { repo, digest, tag, children, layers })
+    Some(Act::Push { repo, digest, tag, children, layers, subject, replica })
 }
 
 /// A refused call changes nothing; one kind of refusal proves something.
 fn refusal(value: &Value, repo: Repo) -> Option<Act> {
-    if value["eventName"] != "PutImage" || value["errorCode"] != "ImageAlreadyExistsException" {
+    let request = &value["requestParameters"];
+    if value["eventName"] == "BatchGetImage" && value["errorCode"].as_str().is_some_and(|code| code.contains("AccessDenied")) {
+        let id = list(&request["imageIds"]).next()?;
+        return Some(Act::RefusedPull { repo, digest: text(&id["imageDigest"]), tag: text(&id["imageTag"]) });
+    }
+    if value["eventName"] != "PutImage" {
         return None;
     }
-    let request = &value["requestParameters"];
-    let tag = text(&request["imageTag"])?;
     let digest = manifest_digest(&text(&request["imageManifest"])?);
-    Some(Act::AlreadyThere { repo, digest, tag })
+    let tag = text(&request["imageTag"]);
+    match tag {
+        Some(tag) if value["errorCode"] == "ImageAlreadyExistsException" => Some(Act::AlreadyThere { repo, digest, tag }),
+        tag => Some(Act::RefusedPush { repo, digest, tag, is_taken: value["errorCode"] == "ImageTagAlreadyExistsException" }),
+    }
+}
+
+/// IAM: a policy was attached to a role, or taken from it.
+fn role_changed(value: &Value) -> Option<Act> {
+    let name = value["eventName"].as_str()?;
+    let changes = name.ends_with("RolePolicy") || name.ends_with("RolePermissionsBoundary");
+    let role = format!("{}/{}", text(&value["recipientAccountId"])?, text(&value["requestParameters"]["roleName"])?);
+    (changes && value["errorCode"].is_null()).then_some(Act::RoleChanged { role })
 }
 
 fn delete(value: &Value, repo: Repo) -> Act {
@@ -385,7 +473,8 @@ fn ecs(value: &Value, acts: &mut Vec<Act>) {
             acts.push(Act::StopService { service: format!("{}/{name}", place("service", request["cluster"].as_str().unwrap_or("default"))) });
         }
         "SubmitTaskStateChange" | "SubmitContainerStateChange" => {
-            acts.push(Act::Task { named: reasons(request) });
+            let (named, refused) = reasons(request);
+            acts.push(Act::Task { named, refused });
         }
         _ => {}
     }
@@ -411,28 +500,33 @@ fn app_runner(value: &Value, acts: &mut Vec<Act>) {
     let Some(who) = text(&value["requestParameters"]["serviceArn"]) else { return };
     if value["eventName"] == "DeleteService" {
         acts.push(Act::StopService { service: who });
+    } else if value["eventName"] == "StartDeployment" {
+        acts.push(Act::Start { images: Vec::new(), through: vec![who.clone()], uses: false });
+        acts.push(Act::TakeUp { who: who.clone(), images: Vec::new(), through: vec![who], asks: false });
     } else if let Some(image) = source["imageRepository"]["imageIdentifier"].as_str().and_then(reference) {
         let follows = source["autoDeploymentsEnabled"] == Value::Bool(true) && image.digest.is_none();
         acts.push(Act::Keep { who, image, follows });
     }
 }
 
-/// Digests named by the reasons of a stopped task.
-fn reasons(request: &Value) -> Vec<(Repo, String, Option<String>)> {
+/// What the reasons of a stopped task name, and whether they speak of a refusal.
+fn reasons(request: &Value) -> (Vec<Reference>, bool) {
     let mut texts = vec![text(&request["reason"])];
     texts.extend(list(&request["containers"]).map(|container| text(&container["reason"])));
-    let mut found = Vec::new();
-    for word in texts.into_iter().flatten().flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()) {
-        if let Some(Reference { repo, digest: Some(digest), tag }) = reference(word.trim_end_matches(':')) {
-            found.push((repo, digest, tag));
+    let texts: Vec<String> = texts.into_iter().flatten().collect();
+    let refused = texts.iter().any(|text| text.contains("403"));
+    let mut found: Vec<Reference> = Vec::new();
+    for word in texts.iter().flat_map(|text| text.split_whitespace()) {
+        let Some(named) = reference(word.trim_end_matches(':')).filter(|named| named.digest.is_some() || named.tag.is_some()) else { continue };
+        if !found.iter().any(|other| (&other.repo, &other.digest, &other.tag) == (&named.repo, &named.digest, &named.tag)) {
+            found.push(named);
         }
     }
-    found.dedup();
-    found
+    (found, refused)
 }
 
 /// `111122223333.dkr.ecr.us-east-1.amazonaws.com/team/api:v1@sha256:…`; `None` for any other registry.
-fn reference(text: &str) -> Option<Reference> {
+pub fn reference(text: &str) -> Option<Reference> {
     let (host, path) = text.split_once('/')?;
     let (registry, rest) = host.split_once(".dkr.ecr.")?;
     let region = rest.strip_suffix(".amazonaws.com")?;

@@ -4,14 +4,18 @@
 //! record means, `order` settles pushes within one second, `fold` lives through all of it, `findings` judges. The engine must agree.
 #![allow(dead_code, reason = "each test binary uses its own part of the oracle")]
 
+pub mod access;
 pub mod calls;
 pub mod compare;
 pub mod deployments;
+pub mod early;
 pub mod findings;
 pub mod fold;
+pub mod jobs;
 pub mod meaning;
 pub mod order;
 pub mod policy;
+pub mod presumed;
 pub mod read;
 pub mod tags;
 
@@ -35,8 +39,9 @@ pub fn judge(archive: read::Archive) -> Verdict {
     let calls = calls::distinct(archive.records);
     let mut events = meaning::events(&calls.kept);
     order::settle(&mut events);
-    let folded = fold::fold(&events);
-    let findings = findings::find(&folded).into_iter().chain(tags::find(&folded)).collect();
+    let mut folded = fold::fold(&events);
+    presumed::conclude(&mut folded);
+    let findings = findings::find(&folded).into_iter().chain(tags::find(&folded)).chain(early::find(&folded)).collect();
     Verdict { coverage: archive.coverage, folded, findings, calls: calls.names }
 }
 

@@ -77,6 +77,10 @@ pub fn find(folded: &Folded) -> Vec<Finding> {
 /// Asked for after a call took it off, and before anything had it again.
 fn removed(repo: &Repo, tag: &str, turns: &[Turn]) -> Option<Finding> {
     let turn = turns.first().filter(|turn| turn.how == "removed" && turn.pulls > 0)?;
+    // It was taken off another image later: from when it had been on that is not known.
+    if turns.get(1).is_some_and(|next| next.how == "removed" && next.was_on != turn.was_on) {
+        return None;
+    }
     Some(Finding {
         kind: "tag-removed",
         severity: "critical",

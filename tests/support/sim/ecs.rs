@@ -164,7 +164,7 @@ impl World {
         }
     }
 
-    fn batch_get(&mut self, repo: usize, caller: &Caller, image_id: Value, second: u64) {
+    pub fn batch_get(&mut self, repo: usize, caller: &Caller, image_id: Value, second: u64) {
         let id = self.repos[repo].id.clone();
         let request = json!({"registryId": id.registry, "repositoryName": id.name, "imageIds": [image_id], "acceptedMediaTypes": ["application/vnd.oci.image.index.v1+json"]});
         let call = Call {
@@ -202,7 +202,7 @@ impl World {
     }
 
     /// What scanners and excluded principals pull is no need of anybody's.
-    fn note_pull(&mut self, repo: usize, digest: &str, by_digest: bool, second: u64, caller: &Caller) {
+    pub fn note_pull(&mut self, repo: usize, digest: &str, by_digest: bool, second: u64, caller: &Caller) {
         let id = &self.repos[repo].id;
         let own = |(registry, region, role, from, until): &(String, String, String, u64, u64)| {
             *registry == id.registry

@@ -51,7 +51,7 @@ impl World {
         self.repos[repo].evaluated_at_ms = second * 1_000 + 108;
     }
 
-    fn policy_part(&self, repo: usize, policy: &Policy) -> Value {
+    pub fn policy_part(&self, repo: usize, policy: &Policy) -> Value {
         let rules: Vec<Value> = policy.rules.iter().map(Rule::to_event).collect();
         let repo = &self.repos[repo];
         json!({"lifecycleEventRules": rules, "lastEvaluatedAt": repo.evaluated_at_ms, "policyVersion": repo.policy_version, "policyId": repo.policy_id})
@@ -89,7 +89,7 @@ impl World {
     }
 
     /// A call of the administrator; `request` gets the repository's name.
-    fn admin_call(&mut self, repo: usize, name: &str, second: u64, mut request: Value, response: Value) {
+    pub fn admin_call(&mut self, repo: usize, name: &str, second: u64, mut request: Value, response: Value) {
         let id = self.repos[repo].id.clone();
         let caller = Caller::new(&id.registry, "Admin", "mary_major", false);
         request["repositoryName"] = json!(id.name);
@@ -133,7 +133,7 @@ impl World {
     }
 
     /// A call of the administrator about the registry.
-    fn registry_call(&mut self, id: &RepoId, name: &str, second: u64, request: Value, response: Value) {
+    pub fn registry_call(&mut self, id: &RepoId, name: &str, second: u64, request: Value, response: Value) {
         let caller = Caller::new(&id.registry, "Admin", "mary_major", false);
         let call = Call {
             source: "ecr.amazonaws.com",
@@ -163,6 +163,10 @@ impl World {
 
     pub fn put_policy(&mut self, repo: usize, second: u64) {
         let policy = Policy::any(&mut self.rng);
+        self.put_this_policy(repo, policy, second);
+    }
+
+    pub fn put_this_policy(&mut self, repo: usize, policy: Policy, second: u64) {
         let id = self.repos[repo].id.clone();
         let text = policy.to_text();
         let response = json!({"registryId": id.registry, "repositoryName": id.name, "lifecyclePolicyText": text});
@@ -304,7 +308,7 @@ impl World {
     }
 }
 
-fn described(id: &RepoId, second: u64) -> Value {
+pub fn described(id: &RepoId, second: u64) -> Value {
     json!({"repositoryArn": id.arn(), "repositoryName": id.name, "repositoryUri": id.uri(), "registryId": id.registry, "createdAt": clock::java_locale(second)})
 }
 
@@ -315,7 +319,7 @@ fn evaluate(repo: &Repo, policy: &Policy, second: u64) -> (Vec<Taken>, Vec<Value
         let Some(life) = repo.alive(&digest) else { continue };
         let mut entry = entry(&digest, life, &rule);
         let parents = repo.parents(&digest);
-        if parents.is_empty() {
+        if parents.is_empty() || repo.unguarded.contains(&digest) {
             taken.push(Taken { entry, digest, transition: rule.transition });
         } else {
             entry["failureCode"] = json!("ImageReferencedByManifestList");

@@ -17,6 +17,8 @@ pub struct Manifest {
     pub media_type: &'static str,
     pub children: Vec<String>,
     pub layers: Vec<String>,
+    /// The image that it says something about.
+    pub subject: Option<String>,
 }
 
 pub fn sha256(text: &str) -> String {
@@ -27,7 +29,7 @@ pub fn sha256(text: &str) -> String {
 
 fn finish(value: &Value, media_type: &'static str, children: Vec<String>, layers: Vec<String>) -> Manifest {
     let text = serde_json::to_string_pretty(value).expect("a value has a text");
-    Manifest { digest: sha256(&text), text, media_type, children, layers }
+    Manifest { digest: sha256(&text), text, media_type, children, layers, subject: None }
 }
 
 /// A single image; every build is another one, as with provenance that embeds the time.
@@ -41,6 +43,19 @@ pub fn image(rng: &mut Rng) -> Manifest {
     let config = json!({"mediaType": "application/vnd.oci.image.config.v1+json", "digest": format!("sha256:{}", rng.hex(64)), "size": 5_543});
     let value = json!({"schemaVersion": 2, "mediaType": media_type, "config": config, "layers": entries});
     finish(&value, media_type, Vec::new(), layers)
+}
+
+/// A signature of `subject`.
+pub fn artifact(rng: &mut Rng, subject: &str) -> Manifest {
+    let layer = format!("sha256:{}", rng.hex(64));
+    let value = json!({
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": format!("sha256:{}", rng.hex(64)), "size": 2},
+        "layers": [{"mediaType": "application/vnd.dev.cosign.simplesigning.v1+json", "digest": layer, "size": 240}],
+        "subject": {"mediaType": OCI_MANIFEST, "digest": subject, "size": 500},
+    });
+    Manifest { subject: Some(subject.to_owned()), ..finish(&value, OCI_MANIFEST, Vec::new(), vec![layer]) }
 }
 
 /// An index over `children`.

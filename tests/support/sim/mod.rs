@@ -18,6 +18,7 @@ pub mod push;
 pub mod record;
 pub mod registry;
 pub mod rng;
+pub mod scenes;
 pub mod truth;
 pub mod world;
 

@@ -231,7 +231,7 @@ impl World {
     }
 
     #[expect(clippy::too_many_arguments, reason = "a refused call has all of these parts")]
-    fn refuse(&mut self, repo: usize, image: &Manifest, tag: Option<&str>, caller: &Caller, second: u64, code: &str, message: String) {
+    pub fn refuse(&mut self, repo: usize, image: &Manifest, tag: Option<&str>, caller: &Caller, second: u64, code: &str, message: String) {
         let id = self.repos[repo].id.clone();
         let (request, _) = put_image(&id, image, tag);
         self.log_call(&put_call(&id, caller, second, request, Value::Null, Some((code, message))));
@@ -263,7 +263,7 @@ impl World {
         self.delete(repo, &ids, second);
     }
 
-    fn delete(&mut self, repo: usize, ids: &[Value], second: u64) {
+    pub fn delete(&mut self, repo: usize, ids: &[Value], second: u64) {
         let id = self.repos[repo].id.clone();
         let caller = Caller::new(&id.registry, "cleaner", "nightly", false);
         // The answer is worked out on a copy: the event must exist before the registry can name it.

@@ -1,6 +1,6 @@
 //! ECR as it really is: who holds which tag, and every life of every image. This is the truth that the logs are judged by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::manifest::Manifest;
 use super::policy::{Candidate, Policy};
@@ -63,6 +63,10 @@ pub struct Life {
     pub pulls: Vec<Pull>,
     /// Seconds at which a task's stop reason named it.
     pub stops: Vec<u64>,
+    /// It went, or is to go, without an event of its own.
+    pub silent: bool,
+    /// It is about something that is to go without an event, and will follow that.
+    pub is_told: bool,
 }
 
 /// One repository, alive or deleted.
@@ -84,6 +88,8 @@ pub struct Repo {
     /// Empty: mutable. Otherwise immutable, save for tags that begin with the second member.
     pub immutable: Option<String>,
     pub last_second: u64,
+    /// Children that the next run takes although their index lives, which users tell of.
+    pub unguarded: BTreeSet<String>,
     /// False once the log left out what happened here: from then on truth and logs may part.
     pub certain: bool,
     pub releases: u64,
@@ -105,6 +111,7 @@ impl Repo {
             evaluated_at_ms: 0,
             immutable: None,
             last_second: 0,
+            unguarded: BTreeSet::new(),
             certain: true,
             releases: 0,
         }
@@ -142,6 +149,8 @@ impl Repo {
                 activated_at: None,
                 pulls: Vec::new(),
                 stops: Vec::new(),
+                silent: false,
+                is_told: false,
             };
             self.lives.entry(digest.clone()).or_default().push(life);
         }

@@ -54,7 +54,7 @@ impl Truth {
         let mut truth = Self::default();
         for (index, repo) in world.repos.iter().enumerate() {
             for (digest, lives) in &repo.lives {
-                if !repo.certain || lives[0].start < world.trail_start {
+                if !repo.certain || lives[0].start < world.trail_start || lives.iter().any(|life| life.silent || life.is_told) {
                     truth.uncertain.insert((repo.id.clone(), digest.clone()));
                 }
                 truth.images.push(image(repo, digest, lives));
@@ -139,13 +139,15 @@ fn severity(world: &World, repo: usize, life: &Life, loss: &Loss, pair: &PairTru
             latest.is_some_and(|latest| latest.second >= world.trail_start && latest.pins.as_deref() == Some(&pair.lost))
         })
     };
+    // One push that gave an index's tag to one of its own images raced with nobody.
+    let is_by_child = world.repos[repo].manifests[&pair.lost].children.contains(&pair.kept);
     let untagged = loss.second.second..pair.gone_at;
     let used_untagged = life.pulls.iter().any(|pull| pull.by_digest && untagged.contains(&pull.second));
-    if pair.pulls_after_gone > 0 || !life.stops.is_empty() || pinned_at(next_start) {
+    if pair.pulls_after_gone > 0 || life.stops.iter().any(|stop| *stop >= pair.gone_at) || pinned_at(next_start) {
         "critical"
-    } else if used_untagged || pinned_at(pair.gone_at) || kept_at(pair.gone_at) || kept_at(next_start) {
+    } else if used_untagged || !life.stops.is_empty() || pinned_at(pair.gone_at) || kept_at(pair.gone_at) || kept_at(next_start) {
         "high"
-    } else if pair.gap_seconds <= 600 {
+    } else if pair.gap_seconds <= 600 && !is_by_child {
         "medium"
     } else {
         "low"

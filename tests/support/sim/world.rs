@@ -11,6 +11,7 @@ use super::manifest::Manifest;
 use super::record::{self, Call, Caller, RepoId};
 use super::registry::{Repo, Stamp};
 use super::rng::Rng;
+use super::scenes::Playing;
 
 pub const OWNER: &str = "111122223333";
 pub const OTHER: &str = "444455556666";
@@ -47,7 +48,12 @@ pub struct TagAsk {
 #[derive(Debug, Clone)]
 pub enum Job {
     Pipeline(usize),
-    Push { repo: usize, manifest: Manifest, tag: String, caller: Caller },
+    Push {
+        repo: usize,
+        manifest: Manifest,
+        tag: String,
+        caller: Caller,
+    },
     Policy(usize),
     Deploy(usize),
     ScaleOut(usize),
@@ -57,7 +63,22 @@ pub enum Job {
     Clean(usize),
     Admin(usize),
     Recreate(usize),
-    Activated { repo: usize, digest: String },
+    Activated {
+        repo: usize,
+        digest: String,
+    },
+    Scene(usize),
+    Replicate {
+        scene: usize,
+        digest: String,
+        tag: Option<String>,
+    },
+    /// An artifact follows its subject.
+    Follow {
+        repo: usize,
+        digest: String,
+        archives: bool,
+    },
     Noise,
 }
 
@@ -71,6 +92,7 @@ pub struct World {
     pub repos: Vec<Repo>,
     pub services: Vec<Service>,
     pub functions: Vec<Function>,
+    pub scenes: Vec<Playing>,
     pub logged: Vec<Logged>,
     pub same_second: Vec<SameSecond>,
     pub tag_asks: Vec<TagAsk>,
@@ -96,6 +118,7 @@ impl World {
             repos: Vec::new(),
             services: Vec::new(),
             functions: Vec::new(),
+            scenes: Vec::new(),
             logged: Vec::new(),
             same_second: Vec::new(),
             tag_asks: Vec::new(),
@@ -107,6 +130,7 @@ impl World {
         world.found();
         world.run();
         world.ask_for_departed_tags();
+        world.play_scenes();
         world
     }
 
@@ -136,7 +160,7 @@ impl World {
         self.found_functions();
     }
 
-    fn run(&mut self) {
+    pub fn run(&mut self) {
         while let Some(((second, _), job)) = self.queue.pop_first() {
             if second >= self.end {
                 break;
@@ -163,7 +187,16 @@ impl World {
             Job::Recreate(repo) => self.create_repository(repo, now),
             Job::Activated { repo, digest } => self.activated(repo, &digest, now),
             Job::Noise => self.noise(now),
+            Job::Scene(number) => self.scene(number, now),
+            Job::Replicate { scene, digest, tag } => self.replicate(scene, &digest, tag.as_deref(), now),
+            Job::Follow { repo, digest, archives } => self.follow(repo, &digest, archives, now),
         }
+        self.settle_scenes(now);
+    }
+
+    /// Nothing of what was queued happens any more.
+    pub fn forget_jobs(&mut self) {
+        self.queue.clear();
     }
 
     /// Queues a job `delay` seconds after the beginning of the world.

@@ -84,7 +84,7 @@ fn harm(finding: &Finding, story: &Story, asks: &[Ask]) -> Option<String> {
     let found = match finding.kind {
         FindingKind::AccessTaken if story.locked.is_empty() => "refused",
         FindingKind::AccessTaken => "cannot have worked",
-        FindingKind::Unexplained => "failed",
+        kind if kind.is_a_failure() => "failed",
         _ => "found nothing",
     };
     let pulls = (pulls > 0).then(|| format!("{} {found}", counted(pulls, "pull", "pulls")));

@@ -1,0 +1,195 @@
+//! Something failed for want of an image or a tag that came only afterwards.
+
+use std::collections::HashMap;
+
+use super::story::{evidence, place, role, span, who};
+use super::unexplained::{BEFORE_PUSH_MILLIS, RETRIED_MILLIS, by, frame, shown};
+use super::{Detector, Subject, id, id_of};
+use crate::model::{Finding, FindingKind, LogText, LostImage, StepKind, Timestamp, Usage, is_workload, times};
+use crate::timeline::{AskKind, EventNo, History, Image, RepositoryHistory, Step, Sym, TagLife, UseKind};
+
+/// A deployment that did not wait for its push, or for replication.
+///
+/// Whoever pushes looks whether an image is there before it pushes it, and pipelines ask until it is: pulls count only where a task
+/// or an instance made them, and where the repository was created in the logs, so that it cannot have been there before.
+pub struct AskedBeforePushed;
+
+/// Something that failed: who by, and whether that is a task.
+#[derive(Clone, Copy)]
+struct Failure {
+    event: EventNo,
+    is_task: bool,
+    by: Sym,
+}
+
+impl Detector for AskedBeforePushed {
+    fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
+        let Some(first) = subject.image.steps.iter().position(is_push) else { return };
+        let stops = stops(subject.image);
+        let by_digest = asked_by_digest(subject, first, &stops);
+        if !by_digest.is_empty() {
+            found.push(finding(subject, Sym::NONE, &subject.image.steps[first], by_digest));
+        }
+        for push in subject.image.steps[first..].iter().filter(|step| is_push(step) && step.tag.is_some()) {
+            let Some(life) = subject.repository.tag_lives.get(&push.tag) else { continue };
+            if life.spans.first().is_some_and(|span| span.since == push.event) {
+                let failures = asked_by_tag(subject, push, life, &stops);
+                if !failures.is_empty() {
+                    found.push(finding(subject, push.tag, push, failures));
+                }
+            }
+        }
+    }
+}
+
+fn is_push(step: &Step) -> bool {
+    matches!(step.kind, StepKind::Push | StepKind::Replicate)
+}
+
+/// Tasks that stopped for want of the image, by the tag that they named; none where they named the digest.
+type Stops = HashMap<Sym, Vec<Failure>>;
+
+fn stops(image: &Image) -> Stops {
+    let mut stops = Stops::new();
+    let stopped = |step: &&Step| step.kind == StepKind::TaskStopped && step.missing;
+    if !image.steps.iter().any(|step| stopped(&step)) {
+        return stops;
+    }
+    let uses = image.uses.iter().filter(|found| found.kind == UseKind::TaskStopped);
+    let named: HashMap<EventNo, (Sym, Sym)> = uses.map(|found| (found.event, (found.tag, found.by))).collect();
+    for step in image.steps.iter().filter(stopped) {
+        let (tag, by) = named.get(&step.event).copied().unwrap_or((step.tag, Sym::NONE));
+        stops.entry(tag).or_default().push(Failure { event: step.event, is_task: true, by });
+    }
+    stops
+}
+
+/// Whether the repository was created in the logs before that moment.
+pub(super) fn was_created(history: &History, repository: &RepositoryHistory, at: i64) -> bool {
+    repository.creations.iter().any(|event| history.noted(*event).time <= at)
+}
+
+/// Whether `event` is a call of the role that made the call `other`.
+pub(super) fn is_same_role(history: &History, event: EventNo, other: EventNo) -> bool {
+    let of = |event: EventNo| role(history.text(history.noted(event).actor));
+    of(event) == of(other)
+}
+
+/// Whether a pull is that of a workload, and not of who pushed.
+pub(super) fn is_anothers_workload(history: &History, pull: EventNo, push: EventNo) -> bool {
+    is_workload(history.text(history.noted(pull).actor)) && !is_same_role(history, pull, push)
+}
+
+/// Whether a task that stopped within minutes tells of the pull: it found nothing.
+fn is_told(history: &History, pull: EventNo, stops: &[Failure]) -> bool {
+    let at = history.noted(pull).time;
+    stops.iter().any(|stop| (0..=RETRIED_MILLIS).contains(&(history.noted(stop.event).time - at)))
+}
+
+fn asked_by_digest(subject: Subject<'_>, first: usize, stops: &Stops) -> Vec<Failure> {
+    let Subject { history, repository, image, .. } = subject;
+    let time = |event: EventNo| history.noted(event).time;
+    let (before, push) = (&image.steps[..first], image.steps[first].event);
+    let pushed = time(push);
+    let only_asks = |step: &Step| {
+        matches!(step.kind, StepKind::Pull | StepKind::PullFailed | StepKind::PushFailed | StepKind::Referenced | StepKind::TaskStopped)
+    };
+    if !before.iter().all(only_asks) || image.losses.first().is_some_and(|loss| loss.at < pushed) {
+        return Vec::new();
+    }
+    let soon = |at: i64| pushed - at <= BEFORE_PUSH_MILLIS || was_created(history, repository, at);
+    let tasks: Vec<Failure> = stops.get(&Sym::NONE).into_iter().flatten().copied().collect();
+    let calls = before.iter().filter(|step| match step.kind {
+        StepKind::PullFailed => !step.denied && soon(time(step.event)) && !is_same_role(history, step.event, push),
+        StepKind::Pull => {
+            let is_sure = was_created(history, repository, time(step.event)) || is_told(history, step.event, &tasks);
+            step.caller.needs() && is_sure && is_anothers_workload(history, step.event, push)
+        }
+        _ => false,
+    });
+    let calls = calls.map(|step| Failure { event: step.event, is_task: false, by: Sym::NONE });
+    // A stop that comes soon after the push tells of a pull before it only where one is in the logs.
+    let until = if before.is_empty() { pushed } else { pushed + RETRIED_MILLIS };
+    let tasks = tasks.iter().copied().filter(|stop| time(stop.event) <= until && soon(time(stop.event)));
+    calls.chain(tasks).collect()
+}
+
+fn asked_by_tag(subject: Subject<'_>, push: &Step, life: &TagLife, stops: &Stops) -> Vec<Failure> {
+    let history = subject.history;
+    let time = |event: EventNo| history.noted(event).time;
+    let came = time(push.event);
+    let stopped = life.asks.iter().filter(|ask| ask.kind == AskKind::Stopped).map(|ask| Failure { event: ask.event, is_task: true, by: ask.by });
+    let tasks: Vec<Failure> = stopped.chain(stops.get(&push.tag).into_iter().flatten().copied()).collect();
+    let counts = |event: EventNo, kind: AskKind, in_vain: bool| match kind {
+        AskKind::Stopped => true,
+        AskKind::Failed => !is_same_role(history, event, push.event),
+        AskKind::Pull => (in_vain || is_told(history, event, &tasks)) && is_anothers_workload(history, event, push.event),
+        AskKind::Denied | AskKind::StoppedOtherwise => false,
+    };
+    let early = life.asks.iter().take_while(|ask| time(ask.event) <= came).filter(|ask| counts(ask.event, ask.kind, ask.in_vain));
+    let early = early.map(|ask| Failure { event: ask.event, is_task: ask.kind.is_a_task(), by: ask.by });
+    let late = stops.get(&push.tag).into_iter().flatten().copied();
+    let late = late.filter(|stop| (came..=came + RETRIED_MILLIS).contains(&time(stop.event)));
+    early.chain(late).collect()
+}
+
+fn finding(subject: Subject<'_>, tag: Sym, push: &Step, mut failures: Vec<Failure>) -> Finding {
+    let Subject { history, repository, image, .. } = subject;
+    failures.sort_by_key(|failure| history.noted(failure.event).time);
+    failures.dedup_by_key(|failure| failure.event);
+    let first = failures[0].event;
+    let mut usage = Usage { references: names(history, &failures), ..Usage::default() };
+    for call in failures.iter().filter(|failure| !failure.is_task) {
+        usage.add_principal(history.log_text(history.noted(call.event).actor));
+    }
+    let digest = history.digest_or_zero(image.digest);
+    let (came, asked) = (history.noted(push.event).time, history.noted(first).time);
+    let what = tag.some().map_or_else(|| digest.short(), |tag| format!("tag {} ({})", history.text(tag), digest.short()));
+    let is_replica = push.kind == StepKind::Replicate;
+    let brought = if is_replica { "replication brought it".to_owned() } else { format!("{} pushed it", who(history, push.event)) };
+    let again = if failures.len() > 1 {
+        format!(", {} from {} on", times(failures.len()), history.time(first))
+    } else {
+        format!(" at {}", history.time(first))
+    };
+    let told = match came - asked {
+        ..=0 => format!("{brought} at {}, {} before, and it had asked for it until then", Timestamp::from_millis(came), exact(asked - came)),
+        late => format!("{brought} only {} later, at {}", exact(late), Timestamp::from_millis(came)),
+    };
+    let summary = format!(
+        "In {}, {} could not have {what}{again}: it was not there yet; {told}.",
+        place(&history.repository(repository)),
+        by(history, &usage.references, first),
+    );
+    let is_there = if tag.is_some() { repository.holder(tag).is_some() } else { image.is_alive() };
+    let order = if is_replica {
+        "Deploy in this region only when replication is done: it takes minutes, up to 30."
+    } else {
+        "Deploy only after the push has succeeded."
+    };
+    let advice = is_there.then(|| "It can be pulled now: start anew what stopped.".to_owned()).into_iter().chain([order.to_owned()]).collect();
+    let has_task = failures.iter().any(|failure| failure.is_task);
+    let events = shown(failures.iter().map(|failure| failure.event)).into_iter().chain([push.event]).collect();
+    Finding {
+        id: if tag.is_some() { id_of(history, repository, history.text(tag)) } else { id(subject) },
+        kind: FindingKind::AskedBeforePushed,
+        tag: history.log_text(tag),
+        lost: LostImage { digest: Some(digest), pushed_at: Some(Timestamp::from_millis(came)), untagged_at: None, gone_at: None },
+        first_push: Some(history.event(push.event)),
+        evidence: evidence(history, events),
+        ..frame(history, repository, first, has_task, usage, summary, advice)
+    }
+}
+
+fn names(history: &History, failures: &[Failure]) -> Vec<LogText> {
+    let mut names: Vec<LogText> = failures.iter().filter_map(|failure| history.log_text(failure.by)).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Short spans to the second.
+fn exact(millis: i64) -> String {
+    let seconds = millis.div_euclid(1000);
+    if seconds < 600 { format!("{seconds} s") } else { span(seconds) }
+}

@@ -1,0 +1,61 @@
+//! What a history was made from, kept so that a repository can be played again under one policy after another.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::fact::Fact;
+use super::history::{History, Part, by_repository, sorted};
+use super::references::Mention;
+use super::replay::{Happening, RepositoryHistory, replay};
+use super::suppose::{Supposed, Supposition};
+use crate::model::Timestamp;
+use crate::policy::Policy;
+
+/// Sorted facts, and who mentions what.
+#[derive(Default)]
+pub struct Materials {
+    pub(super) own: Vec<Fact>,
+    pub(super) mentions: Vec<Mention>,
+}
+
+/// The happenings of each repository of a history, in its order.
+pub struct Work<'m> {
+    happenings: Vec<Happening<'m>>,
+    parts: Vec<Part>,
+}
+
+impl Materials {
+    pub fn work(&self, history: &History) -> Work<'_> {
+        let (happenings, mut parts) = by_repository(&self.own, &self.mentions, history.events(), history.names());
+        let admitted: HashSet<_> = history.repositories().iter().map(|repository| repository.repository).collect();
+        parts.retain(|part| admitted.contains(&part.repository));
+        Work { happenings, parts }
+    }
+}
+
+impl Work<'_> {
+    pub fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// The repository of that number under another policy: pushes, moves and deletes as they were, runs take what it takes.
+    pub fn replay(
+        &self,
+        history: &mut History,
+        number: usize,
+        supposition: &Supposition,
+        policy: &Arc<Policy>,
+        end: Option<Timestamp>,
+    ) -> RepositoryHistory {
+        history.suppose(policy);
+        let part = &self.parts[number];
+        let happenings = &self.happenings[part.happenings.clone()];
+        let supposed = Some(Supposed { supposition, end });
+        let played = replay(part.repository, happenings, history.events(), history.names(), history.registries(), supposed);
+        sorted(played, history.names())
+    }
+}

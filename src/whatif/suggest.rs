@@ -1,0 +1,223 @@
+//! The smallest change of a repository's policy that would have kept what was needed, and still frees what nobody needed.
+//!
+//! Nothing is worked out by formula: each candidate is replayed over the logged history as `whatif --policy` replays one, and is
+//! taken for what that shows. First the rules that did harm are changed one by one, each by the change that hurts least and,
+//! among those, frees most; then that is held against keeping the N newest images of all, which is what most people would write.
+
+mod candidates;
+mod lint;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{Comparison, Place};
+use crate::detect::advice::Shell;
+use crate::model::{Effect, Repository, Suggestion, Timestamp};
+use crate::policy::{Policy, from_file};
+use crate::timeline::{History, Materials, Supposition};
+
+/// How many rules are changed at most: each costs a replay for every candidate.
+const CHANGES_MAX: usize = 4;
+
+/// A policy that is tried.
+#[derive(Debug, Clone)]
+struct Candidate {
+    rules: Vec<Value>,
+    changes: Vec<String>,
+    /// The number that the last change is about.
+    number: Option<Number>,
+}
+
+/// A number that may be smaller than the one that was tried.
+#[derive(Debug, Clone)]
+struct Number {
+    /// Index of the rule.
+    rule: usize,
+    /// It is larger than this.
+    above: i64,
+    /// The change in words, with `{number}` for it.
+    words: String,
+}
+
+impl Candidate {
+    /// The same with another number.
+    fn with_number(&self, of: &Number, number: i64) -> Self {
+        let mut other = self.clone();
+        other.rules[of.rule]["selection"]["countNumber"] = serde_json::json!(number);
+        if let Some(last) = other.changes.last_mut() {
+            *last = of.words.replace("{number}", &number.to_string());
+        }
+        other
+    }
+}
+
+/// A suggestion for each repository of the history, in its order. `end`: when the evidence ends.
+pub fn suggest(history: &mut History, materials: &Materials, end: Option<Timestamp>) -> Vec<Suggestion> {
+    let work = materials.work(history);
+    (0..work.len()).map(|number| of(&mut Bench { history, work: &work, number, end, replayed: 0 })).collect()
+}
+
+/// One repository, and the means to replay it.
+struct Bench<'b, 'm> {
+    history: &'b mut History,
+    work: &'b crate::timeline::Work<'m>,
+    number: usize,
+    end: Option<Timestamp>,
+    replayed: u64,
+}
+
+/// What a replay showed: the whole, and the harm of each rule by its priority.
+struct Tried {
+    effect: Effect,
+    harmful: Vec<i64>,
+}
+
+impl Bench<'_, '_> {
+    fn try_rules(&mut self, rules: &[Value]) -> Tried {
+        self.replayed += 1;
+        let policy = Arc::new(Policy::from_text(&serde_json::json!({ "rules": rules }).to_string()));
+        let supposition = Supposition::Instead(Arc::clone(&policy));
+        let supposed = self.work.replay(self.history, self.number, &supposition, &policy, self.end);
+        let logged = &self.history.repositories()[self.number];
+        let comparison = Comparison { history: self.history, supposition: &supposition, logged, supposed: &supposed };
+        let taken: Vec<Place> = comparison.places(0).into_iter().filter(|place| place.foreseen.is_some()).collect();
+        let mut harmful = Vec::new();
+        let mut effect = Effect { harm: 0, freed: 0, freed_bytes: Some(0) };
+        for place in &taken {
+            if place.severity.is_some() {
+                effect.harm += 1;
+                harmful.extend(place.foreseen.and_then(|index| supposed.foreseen.get(index as usize)).map(|one| one.rule_priority));
+            } else {
+                effect.freed += 1;
+                let image = supposed.images.get(place.image as usize).and_then(|image| logged.image(image.digest));
+                let size = image.and_then(|image| image.size_bytes);
+                effect.freed_bytes = effect.freed_bytes.zip(size).map(|(sum, size)| sum.saturating_add(size));
+            }
+        }
+        harmful.sort_unstable();
+        harmful.dedup();
+        Tried { effect, harmful }
+    }
+
+    /// Whether ECR would take it.
+    fn is_valid(rules: &[Value]) -> bool {
+        !rules.is_empty() && from_file(&serde_json::json!({ "rules": rules }).to_string()).is_ok()
+    }
+
+    /// The smallest number that hurts no more: those that were tried are far apart.
+    fn refine(&mut self, (mut best, mut known): (Candidate, Tried)) -> (Candidate, Tried) {
+        let Some(of) = best.number.clone() else { return (best, known) };
+        let tried = best.rules[of.rule]["selection"]["countNumber"].as_i64().unwrap_or(of.above);
+        let (mut low, mut high) = (of.above, tried);
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            let candidate = best.with_number(&of, middle);
+            let tried = self.try_rules(&candidate.rules);
+            if tried.effect.harm <= known.effect.harm && tried.effect.freed >= known.effect.freed {
+                (best, known, high) = (candidate, tried, middle);
+            } else {
+                low = middle;
+            }
+        }
+        (best, known)
+    }
+
+    /// The best of some candidates: least harm, then most freed, then the smallest change, which stands first.
+    fn best(&mut self, candidates: Vec<Candidate>) -> Option<(Candidate, Tried)> {
+        let mut best: Option<(Candidate, Tried)> = None;
+        for candidate in candidates.into_iter().filter(|candidate| Self::is_valid(&candidate.rules)) {
+            let tried = self.try_rules(&candidate.rules);
+            let (candidate, tried) = if tried.effect.harm == 0 { self.refine((candidate, tried)) } else { (candidate, tried) };
+            let is_better = |known: &Effect| {
+                let new = &tried.effect;
+                (new.harm, std::cmp::Reverse(new.freed)) < (known.harm, std::cmp::Reverse(known.freed))
+            };
+            if best.as_ref().is_none_or(|(_, known)| is_better(&known.effect)) {
+                best = Some((candidate, tried));
+            }
+        }
+        best
+    }
+}
+
+fn of(bench: &mut Bench<'_, '_>) -> Suggestion {
+    let in_force = candidates::in_force(bench.history, bench.number);
+    let lint = lint::of(bench.history, bench.number);
+    let rules = in_force.clone().unwrap_or_default();
+    let before = if rules.is_empty() {
+        Tried { effect: Effect { freed_bytes: Some(0), ..Effect::default() }, harmful: Vec::new() }
+    } else {
+        bench.try_rules(&rules)
+    };
+    let (first, effect) = (before.effect, before.effect);
+    let mut best = Candidate { rules: rules.clone(), changes: Vec::new(), number: None };
+    let mut known = Tried { effect, harmful: before.harmful };
+    for _ in 0..CHANGES_MAX {
+        let Some(&priority) = known.harmful.first() else { break };
+        let tags = candidates::needed_tags(bench.history, bench.number);
+        let Some((candidate, tried)) = bench.best(candidates::changes(&best, priority, &tags)) else { break };
+        if tried.effect.harm >= known.effect.harm {
+            break;
+        }
+        (best, known) = (candidate, tried);
+    }
+    // The N newest, where they hurt nobody and free more; where what is in force hurts nobody, it stays.
+    if first.harm > 0 || rules.is_empty() {
+        for newest in candidates::newest() {
+            let tried = bench.try_rules(&newest.rules);
+            let frees_more = tried.effect.freed > known.effect.freed;
+            if tried.effect.harm < known.effect.harm || (tried.effect.harm == known.effect.harm && frees_more) {
+                (best, known) = (newest, tried);
+            }
+            if tried_harms_nobody(&known) {
+                break;
+            }
+        }
+    }
+    finish(bench, in_force, first, best, known, lint)
+}
+
+const fn tried_harms_nobody(tried: &Tried) -> bool {
+    tried.effect.harm == 0 && tried.effect.freed > 0
+}
+
+fn finish(
+    bench: &Bench<'_, '_>,
+    in_force: Option<Vec<Value>>,
+    before: Effect,
+    best: Candidate,
+    known: Tried,
+    lint: Vec<crate::model::Sentence>,
+) -> Suggestion {
+    let repository = bench.history.repository(&bench.history.repositories()[bench.number]);
+    let changed = !best.changes.is_empty() && (known.effect.harm < before.harm || known.effect.freed > before.freed);
+    let policy = changed.then(|| serde_json::json!({ "rules": best.rules }));
+    Suggestion {
+        command: policy.as_ref().map(|policy| command(&repository, policy)),
+        terraform: policy.as_ref().map(|policy| terraform(&repository, policy)),
+        changes: if changed { best.changes } else { Vec::new() },
+        after: if changed { known.effect } else { before },
+        repository,
+        in_force,
+        before,
+        policy,
+        lint,
+        replayed: bench.replayed,
+    }
+}
+
+fn command(repository: &Repository, policy: &Value) -> String {
+    let shell =
+        Shell::new("aws ecr put-lifecycle-policy").option("region", repository.region.raw()).option("registry-id", repository.registry_id.raw());
+    shell.option("repository-name", repository.name.raw()).option("lifecycle-policy-text", &policy.to_string()).to_text()
+}
+
+/// A resource of the AWS provider. The heredoc's end stands in no JSON, and `${` and `%{` are escaped.
+fn terraform(repository: &Repository, policy: &Value) -> String {
+    let plain: String = repository.name.raw().chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+    let text = |text: &str| text.replace("${", "$${").replace("%{", "%%{");
+    let name = text(&serde_json::Value::from(repository.name.raw()).to_string());
+    let json = serde_json::to_string_pretty(policy).map(|json| text(&json)).unwrap_or_default();
+    format!("resource \"aws_ecr_lifecycle_policy\" \"r_{plain}\" {{\n  repository = {name}\n  policy     = <<POLICY\n{json}\nPOLICY\n}}\n")
+}

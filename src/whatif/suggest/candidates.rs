@@ -1,0 +1,161 @@
+//! What is tried: other numbers, another clock, a rule that protects tags by a beginning that they really have.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Candidate, Number};
+use crate::policy::{Rule, Words};
+use crate::timeline::{History, Image, UseKind};
+
+/// Days and counts that people write, in order.
+const DAYS: &[i64] = &[1, 3, 7, 14, 30, 60, 90, 180, 365, 730];
+const COUNTS: &[i64] = &[3, 5, 10, 20, 30, 50, 100, 200, 500, 1000];
+/// How many beginnings of tags are tried.
+const PREFIXES_MAX: usize = 6;
+
+/// The rules in force, in the words of a policy's text; `None` where the evidence does not tell them. A repository that is known to have
+/// no policy has no rules.
+pub(super) fn in_force(history: &History, number: usize) -> Option<Vec<Value>> {
+    let repository = history.repositories().get(number)?;
+    match repository.policy {
+        Some(in_force) => Some(history.policy(in_force.policy).rules().iter().map(as_put).collect()),
+        None => (repository.policy_deleted.is_some() || !repository.creations.is_empty()).then(Vec::new),
+    }
+}
+
+/// A rule as it would be put: a run states it in other words.
+fn as_put(rule: &Rule) -> Value {
+    if rule.text.get("selection").is_some() {
+        return rule.text.clone();
+    }
+    let Words { description, action, tag_status, prefixes, patterns, count_type, count_number, count_unit } = &rule.words;
+    let mut selection = json!({ "tagStatus": tag_status, "countType": count_type, "countNumber": count_number });
+    if count_type.as_deref().is_some_and(|kind| kind.starts_with("since")) {
+        selection["countUnit"] = json!(count_unit.as_deref().unwrap_or("days"));
+    }
+    for (key, list) in [("tagPrefixList", prefixes), ("tagPatternList", patterns)] {
+        if !list.is_empty() {
+            selection[key] = json!(list);
+        }
+    }
+    let mut put = json!({ "rulePriority": rule.priority, "selection": selection, "action": { "type": action.as_deref().unwrap_or("expire") } });
+    if let Some(description) = description {
+        put["description"] = json!(description);
+    }
+    put
+}
+
+/// Changes of the rule with that priority, the smallest first.
+pub(super) fn changes(of: &Candidate, priority: i64, needed_tags: &[String]) -> Vec<Candidate> {
+    let Some(at) = of.rules.iter().position(|rule| rule["rulePriority"].as_i64() == Some(priority)) else { return Vec::new() };
+    let with = |rule: Value, above: i64, number: i64, words: String| {
+        let mut rules = of.rules.clone();
+        rules[at] = rule;
+        let change = words.replace("{number}", &number.to_string());
+        let changes = of.changes.iter().cloned().chain([change]).collect();
+        Candidate { rules, changes, number: Some(Number { rule: at, above, words }) }
+    };
+    let rule = &of.rules[at];
+    let (kind, known) = (rule["selection"]["countType"].as_str().unwrap_or_default(), rule["selection"]["countNumber"].as_i64().unwrap_or(0));
+    let (steps, unit) = if kind == "imageCountMoreThan" { (COUNTS, "images") } else { (DAYS, "days") };
+    let mut list = Vec::new();
+    for &number in steps.iter().filter(|number| **number > known) {
+        let mut changed = rule.clone();
+        changed["selection"]["countNumber"] = json!(number);
+        let below = steps.iter().rev().find(|step| **step < number).copied().unwrap_or(0).max(known);
+        list.push(with(changed, below, number, format!("rule {priority}: {{number}} {unit} instead of {known}")));
+    }
+    if kind == "sinceImagePushed" {
+        for &days in DAYS.iter().filter(|days| **days >= known) {
+            let mut changed = rule.clone();
+            changed["selection"]["countType"] = json!("sinceImagePulled");
+            changed["selection"]["countNumber"] = json!(days);
+            let below = DAYS.iter().rev().find(|step| **step < days).copied().unwrap_or(0);
+            list.push(with(changed, below, days, format!("rule {priority}: {{number}} days since the last pull instead of {known} since the push")));
+        }
+    }
+    list.extend(needed_tags.iter().flat_map(|prefix| protected(of, prefix)));
+    if of.rules.len() > 1 {
+        let rules = of.rules.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, rule)| rule.clone()).collect();
+        list.push(Candidate { rules, changes: of.changes.iter().cloned().chain([format!("rule {priority}: left out")]).collect(), number: None });
+    }
+    list
+}
+
+/// A rule of its own, above all others, for tags with that beginning.
+fn protected(of: &Candidate, prefix: &str) -> Vec<Candidate> {
+    let shifted: Vec<Value> = of
+        .rules
+        .iter()
+        .map(|rule| {
+            let mut rule = rule.clone();
+            rule["rulePriority"] = json!(rule["rulePriority"].as_i64().unwrap_or(0) + 1);
+            rule
+        })
+        .collect();
+    let first = of.rules.iter().filter_map(|rule| rule["rulePriority"].as_i64()).min().unwrap_or(1);
+    let with = |number: &i64| {
+        let rule = json!({
+            "rulePriority": first, "description": format!("what is deployed as {prefix}"),
+            "selection": { "tagStatus": "tagged", "tagPrefixList": [prefix], "countType": "imageCountMoreThan", "countNumber": number },
+            "action": { "type": "expire" },
+        });
+        let words = format!("a rule of its own above the others: of tags that begin with {prefix} the newest {{number}} stay");
+        let change = words.replace("{number}", &number.to_string());
+        Candidate {
+            rules: std::iter::once(rule).chain(shifted.iter().cloned()).collect(),
+            changes: of.changes.iter().cloned().chain([change]).collect(),
+            number: Some(Number { rule: 0, above: below(*number), words }),
+        }
+    };
+    COUNTS.iter().map(with).collect()
+}
+
+/// The fewest newest images that are kept where nothing else is asked of them.
+const NEWEST_MIN: i64 = 10;
+const NEWEST: &str = "one rule in the place of all: the newest {number} images stay";
+
+/// The count before that one: it was tried, or cannot be.
+fn below(number: i64) -> i64 {
+    COUNTS.iter().rev().find(|count| **count < number).copied().unwrap_or(0)
+}
+
+/// Keep the N newest of all, whatever tags they have. Fewer than people write by themselves would fit the history, and nothing that comes
+/// after it.
+pub(super) fn newest() -> Vec<Candidate> {
+    let with = |number: &i64| Candidate {
+        rules: vec![json!({
+            "rulePriority": 1,
+            "selection": { "tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": number }, "action": { "type": "expire" },
+        })],
+        changes: vec![NEWEST.replace("{number}", &number.to_string())],
+        number: None,
+    };
+    COUNTS.iter().filter(|number| **number >= NEWEST_MIN).map(with).collect()
+}
+
+/// Beginnings of the tags of images that somebody needs or needed, the most frequent first.
+pub(super) fn needed_tags(history: &History, number: usize) -> Vec<String> {
+    let Some(repository) = history.repositories().get(number) else { return Vec::new() };
+    let needed = |image: &&Image| image.uses.iter().any(|found| found.kind.pins() || found.kind == UseKind::TaskStopped);
+    let mut prefixes: BTreeMap<String, usize> = BTreeMap::new();
+    for image in repository.images.iter().filter(needed) {
+        let went = image.losses.iter().flat_map(|loss| loss.tags.iter().map(|(tag, _)| *tag));
+        for tag in image.tags.iter().map(|(tag, _)| *tag).chain(went) {
+            if let Some(prefix) = beginning(history.text(tag)) {
+                *prefixes.entry(prefix).or_default() += 1;
+            }
+        }
+    }
+    let mut list: Vec<(String, usize)> = prefixes.into_iter().collect();
+    list.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    list.into_iter().take(PREFIXES_MAX).map(|(prefix, _)| prefix).collect()
+}
+
+/// `v` of `v1.2`, `prod-` of `prod-2026`: up to the first digit; the whole tag where there is none. What is no tag is none.
+fn beginning(tag: &str) -> Option<String> {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    let end = tag.find(|letter: char| letter.is_ascii_digit()).unwrap_or(tag.len());
+    (end > 0 && tag.len() <= 128 && tag.bytes().all(word)).then(|| tag[..end].to_owned())
+}

@@ -1,0 +1,197 @@
+//! Simulated worlds whose registry is asked at the end: beside their logs, and beside nothing else, the answers give the truth.
+
+#[allow(dead_code)]
+#[path = "support/sim/mod.rs"]
+mod sim;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use sim::{Archive, World};
+
+/// So long after the last event the registry is asked.
+const LATER_SECONDS: u64 = 60;
+
+/// `describe-images` of every repository that there is, in the envelope of the script.
+fn ask(world: &World, folder: &Path) {
+    for (number, repo) in world.repos.iter().enumerate().filter(|(_, repo)| repo.exists) {
+        let images: Vec<Value> = repo
+            .lives
+            .iter()
+            .filter_map(|(digest, lives)| Some((digest, lives.last().filter(|life| life.gone.is_none())?)))
+            .map(|(digest, life)| {
+                json!({"registryId": repo.id.registry, "repositoryName": repo.id.name, "imageDigest": digest,
+                    "imageTags": life.tags.keys().collect::<Vec<_>>(), "imagePushedAt": sim::clock::rfc3339(life.start),
+                    "imageStatus": if life.archived { "ARCHIVED" } else { "ACTIVE" }})
+            })
+            .collect();
+        let head = json!({"call": "ecr describe-images", "account": repo.id.registry, "region": repo.id.region, "repository": repo.id.name,
+            "at": sim::clock::rfc3339(world.end + LATER_SECONDS), "whole": true, "archived": true});
+        let document = json!({"tagfall": head, "answer": {"imageDetails": images}});
+        fs::write(folder.join(format!("answer-{number}.json")), document.to_string()).expect("written");
+    }
+}
+
+fn run(verb: &str, folder: &Path) -> Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
+    let output = command.arg(verb).arg(folder).args(["--format", "json", "--quiet"]).output().expect("the binary runs");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// State and tags of each image that is there, by repository and digest.
+fn there(world: &World) -> BTreeMap<(String, String), (&'static str, BTreeSet<String>)> {
+    let mut all = BTreeMap::new();
+    for repo in world.repos.iter().filter(|repo| repo.exists) {
+        for (digest, lives) in &repo.lives {
+            let Some(life) = lives.last().filter(|life| life.gone.is_none()) else { continue };
+            let state = match (life.archived, life.tags.is_empty()) {
+                (true, _) => "archived",
+                (false, true) => "untagged",
+                (false, false) => "tagged",
+            };
+            let place = format!("{} {} {}", repo.id.registry, repo.id.region, repo.id.name);
+            all.insert((place, digest.clone()), (state, life.tags.keys().cloned().collect()));
+        }
+    }
+    all
+}
+
+fn shown(document: &Value) -> BTreeMap<(String, String), (String, BTreeSet<String>)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let one = |timeline: &Value| {
+        let place = ["registry_id", "region", "name"].map(|key| text(&timeline["repository"][key])).join(" ");
+        let tags = timeline["tags"].as_array().into_iter().flatten().map(text).collect();
+        ((place, text(&timeline["digest"])), (text(&timeline["state"]), tags))
+    };
+    document["timelines"].as_array().expect("timelines").iter().map(one).collect()
+}
+
+/// What the answers show is what there is, whatever the logs have of it; and what they do not list is not there.
+#[test]
+fn what_is_there_at_the_end_is_what_the_registry_has() {
+    let mut wrong = Vec::new();
+    for seed in sim::seeds(12) {
+        let world = World::generate(seed);
+        let truth = there(&world);
+        for logs in [false, true] {
+            let folder = tempfile::tempdir().expect("a folder");
+            if logs {
+                Archive::deliver(&world, seed.is_multiple_of(2)).write(folder.path()).expect("an archive on disk");
+            }
+            ask(&world, folder.path());
+            let shown = shown(&run("timeline", folder.path()));
+            for (image, (state, tags)) in &truth {
+                let found = shown.get(image);
+                if found.is_none_or(|(shown, with)| shown != state || with != tags) {
+                    wrong.push(format!("SEED={seed} logs={logs} {image:?}: {state} {tags:?}, shown {found:?}"));
+                }
+            }
+            let living = |state: &str| matches!(state, "tagged" | "untagged" | "archived");
+            let asked: BTreeSet<String> = world
+                .repos
+                .iter()
+                .filter(|repo| repo.exists)
+                .map(|repo| format!("{} {} {}", repo.id.registry, repo.id.region, repo.id.name))
+                .collect();
+            let extra = shown
+                .iter()
+                .filter(|((place, _), (state, _))| asked.contains(place) && living(state))
+                .filter(|(image, _)| !truth.contains_key(*image));
+            wrong.extend(extra.map(|(image, found)| format!("SEED={seed} logs={logs} {image:?} is not there, shown {found:?}")));
+        }
+    }
+    assert!(wrong.is_empty(), "{} differences\n{}", wrong.len(), wrong.iter().take(20).cloned().collect::<Vec<_>>().join("\n"));
+}
+
+/// Where the logs are whole, the registry contradicts nothing.
+#[test]
+fn whole_logs_and_the_registry_agree() {
+    let mut wrong = Vec::new();
+    for seed in sim::seeds(12) {
+        let world = World::generate(seed);
+        let folder = tempfile::tempdir().expect("a folder");
+        Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
+        ask(&world, folder.path());
+        let document = run("detect", folder.path());
+        let certain: BTreeSet<&str> = world.repos.iter().filter(|repo| repo.certain).map(|repo| repo.id.name.as_str()).collect();
+        for found in document["coverage"]["contradictions"].as_array().into_iter().flatten() {
+            if found["repository"]["name"].as_str().is_some_and(|name| certain.contains(name)) {
+                wrong.push(format!("SEED={seed}: {}", found["text"]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Every place that `rescue` names really has the image.
+#[test]
+fn a_place_that_rescue_names_has_the_image() {
+    let (mut wrong, mut named) = (Vec::new(), 0);
+    for seed in sim::seeds(8) {
+        let world = World::generate(seed);
+        let folder = tempfile::tempdir().expect("a folder");
+        Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
+        ask(&world, folder.path());
+        let truth = there(&world);
+        let detected = run("detect", folder.path());
+        for finding in detected["findings"].as_array().into_iter().flatten().filter(|finding| !finding["lost"]["digest"].is_null()).take(6) {
+            let id = finding["id"].as_str().expect("an id");
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
+            let output = command.args(["rescue", id]).arg(folder.path()).args(["--format", "json", "--quiet"]).output().expect("the binary runs");
+            let document: Value =
+                serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+            let rescue = &document["rescue"];
+            let digest = rescue["digest"].as_str().expect("a digest").to_owned();
+            for source in rescue["sources"].as_array().into_iter().flatten() {
+                if !matches!(source["from"].as_str(), Some("here" | "archive" | "repository" | "region" | "account")) {
+                    continue;
+                }
+                let place = ["registry_id", "region", "name"].map(|key| source["repository"][key].as_str().unwrap_or_default()).join(" ");
+                named += 1;
+                if !truth.contains_key(&(place.clone(), digest.clone())) {
+                    wrong.push(format!("SEED={seed} {id}: {place} has no {digest}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(named > 0, "no world had anything to rescue");
+}
+
+/// What is suggested does what it says, by the replay that anybody can run, and never hurts more than what is in force.
+#[test]
+fn a_suggestion_does_what_it_says() {
+    let (mut wrong, mut suggested) = (Vec::new(), 0);
+    for seed in sim::seeds(4) {
+        let world = World::generate(seed);
+        let folder = tempfile::tempdir().expect("a folder");
+        Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
+        let whatif = |arguments: &[&str]| -> Value {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
+            let output =
+                command.arg("whatif").args(arguments).arg(folder.path()).args(["--format", "json", "--quiet"]).output().expect("the binary runs");
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+        };
+        let document = whatif(&["--suggest"]);
+        for one in document["suggestions"].as_array().expect("suggestions").iter().filter(|one| !one["policy"].is_null()) {
+            suggested += 1;
+            let place = ["registry_id", "region", "name"].map(|key| one["repository"][key].as_str().unwrap_or_default().to_owned());
+            let policy = tempfile::NamedTempFile::new().expect("a file");
+            fs::write(policy.path(), one["policy"].to_string()).expect("written");
+            let replayed = whatif(&["--policy", policy.path().to_str().expect("UTF-8"), "--repository", &place[2]]);
+            let own =
+                |element: &&Value| ["registry_id", "region", "name"].iter().zip(&place).all(|(key, own)| element["repository"][key] == own.as_str());
+            let taken = replayed["whatif"].as_array().expect("elements").iter().filter(own).filter(|element| !element["would_go_at"].is_null());
+            let (harm, freed): (Vec<&Value>, Vec<&Value>) = taken.partition(|element| element["needed"] == true);
+            let told = [one["after"]["harm"].as_u64(), one["after"]["freed"].as_u64()];
+            if told != [Some(harm.len() as u64), Some(freed.len() as u64)] || one["after"]["harm"].as_u64() > one["before"]["harm"].as_u64() {
+                wrong.push(format!("SEED={seed} {place:?}: told {told:?}, replayed {} and {}", harm.len(), freed.len()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(suggested > 0, "no world had a policy to change");
+}
