@@ -31,7 +31,6 @@ fn what_does_not_fit_is_refused() {
         "SELECT length(reduce(sequence(1, 32), 'x', (s, x) -> s || s, s -> s))",
         "SELECT length(reduce(sequence(1, 32), 'x', (s, x) -> replace(s, 'x', 'xx'), s -> s))",
         "SELECT cardinality(reduce(sequence(1, 32), ARRAY[1], (s, x) -> s || s, s -> s))",
-        "SELECT sequence(1, 30000000) FROM events",
         "SELECT lpad('x', 1000000) || eventid FROM events",
         "SELECT count(*) FROM events a, events b, events c WHERE a.eventid || b.eventid || c.eventid LIKE '%x%'",
         "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t, UNNEST(sequence(1, 100)) u(x)) SELECT count(*) FROM t",
