@@ -1,6 +1,6 @@
 #!/bin/sh
 # A Debian package of a program that is built. It asks for the glibc whose symbols the program needs.
-# Usage: packaging/deb.sh PROGRAM ARCHITECTURE OUT-FOLDER (ARCHITECTURE: amd64, arm64)
+# Usage: [LEVEL=1] packaging/deb.sh PROGRAM ARCHITECTURE OUT-FOLDER (ARCHITECTURE: amd64, arm64; LEVEL: how hard to compress)
 set -eu
 program=$(realpath "$1") architecture=$2
 mkdir -p "$3"
@@ -29,5 +29,5 @@ Description: CloudTrail log forensics for container images that vanished
  took its tag, which lifecycle run took the image, and who still needed it.
 CONTROL
 package=$out/tagfall_$("$here/version.sh")_$architecture.deb
-dpkg-deb --root-owner-group --build "$work" "$package" >&2
+dpkg-deb -Zxz -z"${LEVEL:-9}" --root-owner-group --build "$work" "$package" >&2
 echo "$package"
