@@ -154,7 +154,7 @@ fn node(missed: Missed<'_>) -> Option<RescueSource> {
 /// The record of its push holds the manifest: with it and the layers, should they still be there, it is whole.
 fn manifest(missed: Missed<'_>) -> Option<RescueSource> {
     let image = missed.image.filter(|image| image.is_gone() && image.end_is_of_image())?;
-    let push = image.steps.iter().rfind(|step| step.kind == StepKind::Push && image.media_type.is_some() || step.kind == StepKind::Push)?;
+    let push = image.steps.iter().rfind(|step| step.kind == StepKind::Push)?;
     let own = missed.history.repository(missed.repository);
     let event = missed.history.event(push.event);
     let place = format!(

@@ -151,13 +151,16 @@ fn key(scope: &Scope<'_>, select: &Select, expr: &Expr) -> Result<Expr> {
     }
 }
 
+/// How many groups there are, and keys and aggregates of them.
+type Known = (usize, Vec<(Expr, Values)>);
+
 /// Groups the scope's rows and computes keys and aggregates: what is known about each group. The groups of several sets
 /// stand under each other; a key that a set has not got is NULL in its groups.
 /// Where it is known, the last one says where the first event of each group stood.
-pub(super) fn grouped(scope: &Scope<'_>, grouping: &Grouping, calls: &Calls) -> Result<(usize, Vec<(Expr, Values)>, Relation)> {
+pub(super) fn grouped(scope: &Scope<'_>, grouping: &Grouping, calls: &Calls) -> Result<(Known, Relation)> {
     let keys = grouping.keys.iter().map(|key| scope.column(key)).collect::<Result<Vec<_>>>()?;
     let columns = keys.iter().map(|values| key_column(values, scope.height())).collect::<Result<Vec<_>>>()?;
-    let mut all: Option<(usize, Vec<(Expr, Values)>)> = None;
+    let mut all: Option<Known> = None;
     let mut places = Relation::default();
     for set in &grouping.sets {
         let by: Vec<Series> = set.iter().filter_map(|at| columns.get(*at).cloned()).collect();
@@ -187,8 +190,7 @@ pub(super) fn grouped(scope: &Scope<'_>, grouping: &Grouping, calls: &Calls) -> 
             Some(before) => under_each_other(before, (groups.count(), known))?,
         });
     }
-    let (count, known) = all.unwrap_or_default();
-    Ok((count, known, places))
+    Ok((all.unwrap_or_default(), places))
 }
 
 /// Where the first event of each group stood, in the columns that say so of rows.
@@ -199,8 +201,6 @@ fn places_of(rows: &Relation, groups: &Groups) -> Result<Relation> {
     }
     Ok(places)
 }
-
-type Known = (usize, Vec<(Expr, Values)>);
 
 fn under_each_other((count, mut known): Known, (more, below): Known) -> Result<Known> {
     for ((_, values), (_, below)) in known.iter_mut().zip(below) {

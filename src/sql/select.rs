@@ -108,8 +108,8 @@ pub(super) fn listed(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) ->
     match group::grouping(&scope, select, &calls)? {
         None => project(&scope, select, &calls, &orders),
         Some(grouping) => {
-            let (count, known, places) = match like.session.catalog.counted() {
-                Some(counted) => (counted.count, counted.known.clone(), Relation::default()),
+            let ((count, known), places) = match like.session.catalog.counted() {
+                Some(counted) => ((counted.count, counted.known.clone()), Relation::default()),
                 None => group::grouped(&scope, &grouping, &calls)?,
             };
             let groups = Relation { height: count, ..places };

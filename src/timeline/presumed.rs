@@ -152,7 +152,9 @@ fn artifacts(repository: &RepositoryHistory, events: &[Noted]) -> Vec<(usize, Lo
     let subject = |image: &Image| image.subject.some().and_then(|subject| repository.image(subject)).and_then(|subject| subject.losses.last());
     let mut ends = Vec::new();
     for (at, image) in repository.images.iter().enumerate() {
-        let Some(loss) = subject(image).filter(|loss| loss.back_at.is_none() && loss.end != End::RepositoryDeleted) else { continue };
+        // A list that lacks the subject has told of the artifacts, too.
+        let tells_all = |end: End| matches!(end, End::RepositoryDeleted | End::NotListed);
+        let Some(loss) = subject(image).filter(|loss| loss.back_at.is_none() && !tells_all(loss.end)) else { continue };
         if is_there_and_silent(image, loss.at, events) {
             ends.push((at, presumed(image, loss, loss.at.saturating_add(DAY_MILLIS), Because::Subject(image.subject), events)));
         }

@@ -111,7 +111,7 @@ fn render(args: &[&str], output: &Output) -> String {
 /// `… in 0.4 s` at the end of the summary line → `… in [TIME]`.
 fn without_times(stderr: &str) -> String {
     let line = |line: &str| match line.rsplit_once(" in ") {
-        Some((before, after)) if after == "under 0.1 s" => format!("{before} in [TIME]\n"),
+        Some((before, "under 0.1 s")) => format!("{before} in [TIME]\n"),
         Some((before, after)) if after.ends_with(" s") && after.starts_with(|first: char| first.is_ascii_digit()) => format!("{before} in [TIME]\n"),
         _ => format!("{line}\n"),
     };

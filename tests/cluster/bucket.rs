@@ -131,7 +131,7 @@ fn an_archive_in_a_bucket_and_its_lake_beside_it_agree() {
     for source in ["s3://trail", "s3://trail/", "s3://trail/lakes/one", "s3://trail/lak"] {
         let output = place.run(&["ingest", source, "--lake", "s3://trail/lakes/two"]);
         let refused = output.status.code() == Some(2);
-        assert_eq!(refused, true, "{source}: {}", said(&output));
+        assert!(refused, "{source}: {}", said(&output));
     }
     for args in [&["verify", LAKE][..], &["detect", LAKE, "--dry-run"]] {
         let output = place.run(args);
@@ -202,7 +202,8 @@ fn the_manifest_is_written_on_a_condition_and_parts_before_it() {
     let lists = place.keys("/_tagfall/hive/").into_iter().map(|key| String::from_utf8(place.bucket.get(&key).unwrap()).unwrap());
     let lists: String = lists.collect();
     let mut listed: Vec<String> = lists.lines().map(|line| line.rsplit('/').next().unwrap().to_owned()).collect();
-    (named.sort(), listed.sort());
+    named.sort();
+    listed.sort();
     named.retain(|name| name.ends_with(".parquet"));
     assert_eq!(named, listed);
     assert!(lists.lines().all(|line| line.starts_with("s3://trail/lakes/one/_tagfall/parts/account=")));

@@ -157,7 +157,7 @@ fn a_shard_gives_the_same_bytes_whoever_makes_it_and_a_killed_one_leaves_nothing
     place.step(&args("s3://trail/a", "1"));
     // Another number of threads, and another order of arrival.
     let proxy = Proxy::start(place.server.address, |request: &Request<'_>| {
-        if request.method == "GET" && request.ordinal % 3 == 0 { Fault::Delay(Duration::from_millis(30)) } else { Fault::None }
+        if request.method == "GET" && request.ordinal.is_multiple_of(3) { Fault::Delay(Duration::from_millis(30)) } else { Fault::None }
     });
     let mut killed = place.command_at(&proxy.endpoint(), &args("s3://trail/b", "4"));
     let mut killed = killed.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
