@@ -56,8 +56,14 @@ fn excluded_principals_do_not_move_the_pull_time() {
     holds(&third, &["nightly-job", "RegisterPullTimeUpdateExclusion"]);
     holds(
         &verdict["advice"].to_string(),
-        &["DeregisterPullTimeUpdateExclusion", "--repository-name svc/nightly", "--image-id imageDigest=sha256:b99747ae"],
+        &[
+            "DeregisterPullTimeUpdateExclusion",
+            "--repository-name svc/nightly",
+            "--image-id imageDigest=sha256:b99747ae",
+            "--region eu-central-1 --principal-arn arn:aws:iam::111122223333:role/nightly-job",
+        ],
     );
+    lacks(&text, &["it is gone", "that is gone", "after it was gone"]);
     lacks(&text, &["It was eligible because it matches the rule;"]);
 }
 
@@ -195,7 +201,8 @@ fn a_restore_under_way_is_told() {
     let (verdict, text) = explain("restore-under-way", &reference("svc/arch:v1"));
     assert_eq!(verdict["cause"], "archived");
     holds(&text, &["2026-02-05T10:10:00Z", "20 minutes", "ImageActivationEvent"]);
-    lacks(&text, &["aws ecr update-image-storage-class"]);
+    lacks(&text, &["aws ecr update-image-storage-class", "it is gone", "that is gone", "after it was gone"]);
+    holds(&text, &["asked for it once while it was archived"]);
     let (timelines, _) = run("restore-under-way", &["timeline"]);
     let steps = timelines["timelines"][0]["steps"].as_array().unwrap();
     assert!(steps.iter().any(|step| step["kind"] == "restore_requested" && step["time"] == "2026-02-05T10:10:00Z"), "{timelines}");
