@@ -108,7 +108,7 @@ impl Life {
 }
 
 /// When it went, where that follows from the end of another image and no event of its own tells.
-fn silent_end(timeline: &Timeline) -> Option<Timestamp> {
+pub fn silent_end(timeline: &Timeline) -> Option<Timestamp> {
     let ends =
         |kind: StepKind| matches!(kind, StepKind::Delete | StepKind::Expire | StepKind::RepositoryDeleted | StepKind::Archive | StepKind::Untag);
     timeline.gone_at.filter(|gone| !timeline.steps.iter().any(|step| ends(step.kind) && step.time == *gone))

@@ -127,3 +127,16 @@ fn an_end_that_no_event_tells_is_drawn() {
     let signs: Vec<Sign> = picture.lanes[0].marks.iter().map(|mark| mark.sign).collect();
     assert_eq!(signs, [Sign::Push, Sign::Taken, Sign::InVain]);
 }
+
+#[test]
+fn who_asked_too_early_stands_before_the_push() {
+    let late = timeline(5, vec![step(StepKind::Push, "2026-03-02T10:02:10Z", Some("b41"))]);
+    let mut finding = samples::finding();
+    (finding.kind, finding.tag) = (FindingKind::AskedBeforePushed, Some("b41".into()));
+    finding.lost = crate::model::LostImage { digest: Some(late.digest), pushed_at: Some(late.steps[0].time), untagged_at: None, gone_at: None };
+    finding.second_push.event_time = crate::model::Timestamp::parse("2026-03-02T10:00:20Z").unwrap();
+    let picture = Picture::of(&finding, Some(&late), None).unwrap();
+    let image = picture.lanes.iter().find(|lane| lane.kind == LaneKind::Lost).unwrap();
+    assert_eq!(image.marks.iter().map(|mark| mark.sign).collect::<Vec<_>>(), [Sign::InVain, Sign::Push]);
+    assert_eq!(image.spans.iter().map(|span| span.state).collect::<Vec<_>>(), [State::Absent, State::Tagged]);
+}
