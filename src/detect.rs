@@ -27,7 +27,7 @@ pub use reasons::{Why, caller, why};
 pub use refused::{
     Answered, Change, What as AccessChange, advice as advice_on_access, in_words as access_in_words, is_refused, is_set_up, reason as access_reason,
 };
-pub use same_tag::push_index_again;
+pub use same_tag::{push_index_again, rivals, takers};
 pub use story::{add_reasons, asked, deleted, evidence, place, restore, restore_under_way, rule_in_words, rule_of, span, tags_by_need, who};
 pub use tag_removed::{GOES_ALONG, advice as advice_on_removed_tag, source as source_of_removal};
 pub use untagged::reason as reason_without_tag;

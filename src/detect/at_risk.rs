@@ -2,7 +2,7 @@
 
 use super::advice;
 use super::index_tag::failures;
-use super::same_tag::{gap, kind, lost_to_child, order, push_index_again, severity};
+use super::same_tag::{gap, kind, lost_to_child, order, push_index_again, rivals, severity, takers};
 use super::story::{evidence, immutability, place, settled};
 use super::unexplained::{references, shown};
 use super::usage::usage_of_displaced;
@@ -51,6 +51,7 @@ fn finding(subject: Subject<'_>, displaced: &Displacement, policy: PolicyInForce
     let second_push = history.event(displaced.second_push);
     let mut events = vec![displaced.first_push, displaced.second_push, policy.event];
     events.extend(settled(subject.repository, [displaced.first_push, displaced.second_push]));
+    events.extend(rivals(history, subject.repository, displaced).into_iter().map(|(_, push)| push));
     events.extend(&harm.evidence);
     let digest = history.digest_or_zero(image.digest);
     let advice = if displaced.by_child {
@@ -88,7 +89,7 @@ fn finding(subject: Subject<'_>, displaced: &Displacement, policy: PolicyInForce
                 place(&repository),
                 digest.short(),
                 history.text(displaced.tag),
-                history.digest_or_zero(displaced.by).short(),
+                takers(history, subject.repository, displaced),
             )
         },
         advice,

@@ -6,7 +6,7 @@ use super::story::{add_reasons, deleted, evidence, immutability, lost, order_of,
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
 use crate::model::{Finding, FindingKind, KeptImage, Order, PushOrigin, Severity, plural};
-use crate::timeline::{Displacement, End, Image, Loss};
+use crate::timeline::{DigestNo, Displacement, End, EventNo, History, Image, Loss, RepositoryHistory, TagSpan};
 
 /// Every image that was expired while untagged because another push took its last tag.
 pub struct SameTag;
@@ -48,6 +48,28 @@ pub fn severity(harm: &Harm, kind: FindingKind) -> Severity {
     harm.severity.map_or(alone, |harm| harm.min(alone))
 }
 
+/// The pushes that may have taken the tag instead: in the same second, in an order that nothing tells. With what they pushed.
+pub fn rivals(history: &History, repository: &RepositoryHistory, displaced: &Displacement) -> Vec<(DigestNo, EventNo)> {
+    let first = displaced.first_push.some().map(|first| history.noted(first).time);
+    // What was pushed in that second itself may have come last: then none of them took the tag from it.
+    if displaced.order != Order::Ambiguous || first == Some(displaced.at) {
+        return Vec::new();
+    }
+    let spans = repository.tag_lives.get(&displaced.tag).map(|life| life.spans.as_slice()).unwrap_or_default();
+    let may_be_first = |span: &&TagSpan| span.digest != displaced.by && span.order == Order::Ambiguous && span.from == displaced.at;
+    let pushes = spans.iter().filter(may_be_first).filter_map(|span| Some((span.digest, span.since.some()?)));
+    let mut rivals: Vec<(DigestNo, EventNo)> = pushes.collect();
+    rivals.dedup_by_key(|(digest, _)| *digest);
+    rivals
+}
+
+/// What took the tag: `sha256:0123456789ab`, or each that may have, `sha256:… or sha256:…`.
+pub fn takers(history: &History, repository: &RepositoryHistory, displaced: &Displacement) -> String {
+    let rivals = rivals(history, repository, displaced).into_iter().map(|(digest, _)| digest);
+    let names: Vec<String> = std::iter::once(displaced.by).chain(rivals).map(|digest| history.digest_or_zero(digest).short()).collect();
+    names.join(" or ")
+}
+
 fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Finding {
     let history = subject.history;
     let kind = kind(subject, displaced, loss.pushed_at);
@@ -56,6 +78,8 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
     let second_push = history.event(displaced.second_push);
     let mut events = vec![displaced.first_push, displaced.second_push, loss.event];
     events.extend(settled(subject.repository, [displaced.first_push, displaced.second_push]));
+    let rivals = rivals(history, subject.repository, displaced);
+    events.extend(rivals.iter().map(|(_, push)| *push));
     events.extend(&harm.evidence);
     let why = why(history, subject.repository, subject.image, loss);
     let mut evidence = evidence(history, events);
@@ -69,7 +93,8 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
         tags: tag.iter().cloned().collect(),
         tag,
         lost: lost(history, subject.image, loss),
-        kept: KeptImage { digest: history.digest(displaced.by) },
+        // Whose push of the tag is not in the logs was matched to it: where several of one second fit, to none of them alone.
+        kept: KeptImage { digest: history.digest(displaced.by).filter(|_| rivals.is_empty() || displaced.first_push.is_some()) },
         first_push: displaced.first_push.some().map(|event| history.event(event)),
         second_push,
         gap_seconds: gap(subject, displaced),
@@ -87,7 +112,10 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
 fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, kind: FindingKind, harm: &Harm) -> String {
     let history = subject.history;
     let digest = history.digest_or_zero(subject.image.digest).short();
-    let kept = history.digest_or_zero(displaced.by).short();
+    let kept = match takers(history, subject.repository, displaced) {
+        several if several.contains(" or ") => format!("{several}, pushed under it in one second in an order that nothing tells,"),
+        one => one,
+    };
     let tag = history.text(displaced.tag);
     let after = match gap(subject, displaced) {
         Some(gap) => format!("{} after it was pushed", span(gap)),
@@ -169,7 +197,13 @@ fn what_to_do(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, harm:
     if displaced.first_push.is_none() {
         advice.push("The lost image was pushed before the logs begin: widen --since to see its push.".to_owned());
     }
-    if displaced.order == Order::Ambiguous {
+    if !rivals(subject.history, subject.repository, displaced).is_empty() {
+        advice.push(format!(
+            "{} were pushed under {} in one second, and nothing tells which came first: either may have taken the tag from this image.",
+            takers(subject.history, subject.repository, displaced).replace(" or ", " and "),
+            subject.history.text(displaced.tag)
+        ));
+    } else if displaced.order == Order::Ambiguous {
         advice.push(format!(
             "The pushes of {} fall into one second and nothing tells their order: the two digests may be the other way round.",
             subject.history.text(displaced.tag)

@@ -215,6 +215,9 @@ impl<'h> Facts<'h> {
             (Some(loss), Some(change)) if self.case.history.noted(change).time <= loss.at => {
                 "the last change of the repository policy lies before its end, and its end explains the failure."
             }
+            (Some(loss), _) if loss.end == End::Archived => {
+                "the repository policy did not change before it was archived, and an image in the archive fails for everybody."
+            }
             (Some(_), _) => "the repository policy did not change before it went, and an image that is gone fails for everybody.",
             (None, Some(_)) => "the repository policy was changed, but no pull was refused after it, nor does the text speak of a refusal.",
             (None, None) => "the repository policy did not change in these logs, and no pull of the image was refused.",
@@ -225,6 +228,9 @@ impl<'h> Facts<'h> {
 
     fn no_move_alone(self) -> Option<Reason> {
         match (self.loss, self.image) {
+            (Some(loss), _) if loss.end == End::Archived => {
+                Some(("it was archived, and what lies in the archive cannot be pulled with or without a tag.".to_owned(), self.ended()))
+            }
             (Some(loss), _) if loss.back_at.is_some() => Some(("it was gone for a while, and had not only lost its tag.".to_owned(), self.ended())),
             (Some(_), _) => Some(("it is gone.".to_owned(), self.ended())),
             (None, Some(image)) if !image.tags.is_empty() => Some(("it has a tag.".to_owned(), self.case.event(image.tags[0].1))),

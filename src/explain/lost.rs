@@ -9,7 +9,7 @@ use crate::detect::{
     self, Subject, Why, advice, broken, came_back, heading, reason_without_tag, restore_under_way, rule_in_words, span, tag_of, why,
 };
 use crate::model::{Cause, EventRef, Gone, Order, Reason, ReasonKind, Sentence, StepKind, Timestamp, Verdict};
-use crate::timeline::{End, EventNo, Image, Loss};
+use crate::timeline::{DigestNo, End, EventNo, Image, Loss};
 
 pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
     let cause = of_loss(case, known, loss);
@@ -79,7 +79,15 @@ fn presumed(case: Case<'_>, known: Known<'_>, loss: &Loss, cause: Cause) -> Verd
     let (own, others): (Vec<Reason>, Vec<Reason>) =
         why.reasons.iter().cloned().partition(|reason| matches!(reason.kind, ReasonKind::SubjectGone | ReasonKind::SourceGone));
     let text = |reasons: &[Reason]| reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join(" ");
-    let events = |reasons: &[Reason]| reasons.iter().flat_map(|reason| reason.evidence.iter().cloned()).collect::<Vec<EventRef>>();
+    let events = |reasons: &[Reason]| {
+        let mut events: Vec<EventRef> = Vec::new();
+        for event in reasons.iter().flat_map(|reason| &reason.evidence) {
+            if !events.contains(event) {
+                events.push(event.clone());
+            }
+        }
+        events
+    };
     let third = if others.is_empty() { "Nothing else is known of why that one went.".to_owned() } else { text(&others) };
     verdict.narrative = vec![
         sentence(first, push.map(|push| case.event(push.event)).unwrap_or_default()),
@@ -267,10 +275,18 @@ fn without_tag(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
         let who = |event: EventNo| detect::who(case.history, event);
         let tag = case.history.text(displaced.tag);
         let first = displaced.first_push.some().map(|event| case.history.event(event));
+        let rivals = detect::rivals(case.history, known.repository, displaced);
+        // Each of them may have come first.
+        let rival = |(digest, push): &(DigestNo, EventNo)| format!(" and {} {}", who(*push), case.history.digest_or_zero(*digest));
+        let by = rivals.iter().fold(by.to_string(), |by, other| by + &rival(other));
+        let (and_took, several) = match rivals.is_empty() {
+            true => (", and took", ""),
+            false => (" in an order that nothing tells, and one of them took", " in one second, in an order that nothing tells"),
+        };
         let pair = first.as_ref().map_or_else(
             || {
                 format!(
-                    "{} pushed {by} under tag {tag} at {}, and took it from this image, whose own push is not in the logs",
+                    "{} pushed {by} under tag {tag} at {}{and_took} it from this image, whose own push is not in the logs",
                     who(displaced.second_push),
                     second.event_time
                 )
@@ -278,14 +294,15 @@ fn without_tag(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
             |first| {
                 let gap = span(second.event_time.seconds_since(first.event_time));
                 format!(
-                    "{} pushed it under tag {tag} at {}, and {gap} later {} pushed {by} under the same tag, which left this image untagged",
+                    "{} pushed it under tag {tag} at {}, and {gap} later {} pushed {by} under the same tag{several}, which left this image untagged",
                     who(displaced.first_push),
                     first.event_time,
                     who(displaced.second_push)
                 )
             },
         );
-        let evidence = first.into_iter().chain([second]).collect();
+        let rivals = rivals.iter().map(|(_, push)| case.history.event(*push));
+        let evidence = first.into_iter().chain([second]).chain(rivals).collect();
         return sentence(format!("It was eligible because {pair}{}.", grace(loss)), evidence);
     }
     let tags: Vec<&str> = loss.tags.iter().map(|(tag, _)| case.history.text(*tag)).collect();

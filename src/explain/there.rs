@@ -2,7 +2,7 @@
 
 use super::cause::of_loss;
 use super::{Case, Known, access, against, pinned, sentence, tag_story, used_by};
-use crate::detect::{advice_on_refused_push, broken, only_refused, refusal};
+use crate::detect::{advice_on_refused_push, broken, only_refused, refusal, rivals, takers};
 use crate::model::{Basis, Cause, EventRef, ImageState, Order, Sentence, StepKind, Timestamp, Verdict, plural_verb};
 use crate::timeline::{DigestNo, EventNo, Image, RepositoryHistory, TagLife, TagSpan};
 
@@ -249,6 +249,14 @@ fn third(case: Case<'_>, known: Known<'_>, cause: Cause) -> (String, Vec<EventRe
             let tag = displaced.map_or("", |displaced| case.history.text(displaced.tag));
             (
                 match displaced.map(|displaced| displaced.order) {
+                    Some(Order::Ambiguous)
+                        if let Some(displaced) = displaced.filter(|displaced| !rivals(case.history, known.repository, displaced).is_empty()) =>
+                    {
+                        format!(
+                            "It has lost its tag {tag} to {}, pushed under it in one second in an order that nothing tells: it can be pulled by digest today, and is the next victim of an untagged rule.",
+                            takers(case.history, known.repository, displaced)
+                        )
+                    }
                     Some(Order::Ambiguous) => format!(
                         "It and {} were pushed under tag {tag} in the same second, and nothing in the logs tells which came last: one has the tag, and the other is the next victim of an untagged rule. `aws ecr describe-images` tells which; both can be pulled by digest today.",
                         displaced.map_or_else(String::new, |displaced| case.history.digest_or_zero(displaced.by).short())

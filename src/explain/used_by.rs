@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{Case, Known, sentence};
 use crate::detect::asked as asked_in_vain;
 use crate::model::{Caller, Principal, Sentence, StepKind, folded, needing_first, plural, times};
-use crate::timeline::{EventNo, Loss, Sym, TagLife, Use, UseKind};
+use crate::timeline::{End, EventNo, Loss, Sym, TagLife, Use, UseKind};
 
 /// A login counts for the pulls within so many milliseconds after it: an authorization token lives 12 hours.
 const TOKEN_MILLIS: i64 = 12 * 3_600_000;
@@ -16,7 +16,10 @@ const EVENTS_MAX: usize = 20;
 
 pub fn sentences(case: Case<'_>, known: Known<'_>, loss: Option<&Loss>) -> Vec<Sentence> {
     let span = match loss {
-        Some(loss) => Span { from: loss.end_step as usize + 1, until: loss.next_life_step as usize, when: " after it was gone" },
+        Some(loss) => {
+            let when = if loss.end == End::Archived { " while it was archived" } else { " after it was gone" };
+            Span { from: loss.end_step as usize + 1, until: loss.next_life_step as usize, when }
+        }
         None => Span { from: 0, until: usize::MAX, when: "" },
     };
     let mut list = pulls(case, known, span);

@@ -114,7 +114,8 @@ pub struct LostImage {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeptImage {
-    /// The digest that has the tag instead; `None` where no other took it.
+    /// The digest that has the tag instead; `None` where no other took it, and where the lost image's own push is not in the logs and several
+    /// of one second, in an order that nothing tells, may have.
     pub digest: Option<Digest>,
 }
 

@@ -433,7 +433,7 @@ impl History {
     }
 
     /// Why a pull did not count for lifecycle rules: the event that put its principal on the list of those that do not.
-    pub fn exclusion(&self, repository: &RepositoryHistory, pull: EventNo) -> Option<EventNo> {
+    pub fn exclusion(&self, repository: &RepositoryHistory, pull: EventNo) -> Option<(EventNo, Sym)> {
         let noted = self.noted(pull);
         self.registries.exclusion(repository.repository, noted.actor, noted.time, &self.names)
     }

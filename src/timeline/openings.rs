@@ -3,7 +3,8 @@
 //! An expiry lists it as untagged, and nothing tells what took its tag: only that some tag was pushed in the window whose
 //! holder before is not in the logs. A push displaces at most one image. So where exactly one such push fits one such
 //! image, and the other way round, that push took its tag. Where several fit, or where the image may have lost its tag before
-//! the logs begin, nothing is said.
+//! the logs begin, nothing is said. Of several pushes in one second whose order nothing tells, any may have taken it: that is
+//! `ambiguous`.
 
 use super::fact::Noted;
 use super::image::{Displacement, End, Image, Loss, RunFacts, Step};
@@ -139,7 +140,7 @@ fn had_before(state: &mut RepositoryHistory, at: usize, opening: Opening) {
     let (digest, pushed_at) = (state.images[at].digest, state.images[at].pushed_at);
     let Some(life) = state.tag_lives.get_mut(&opening.tag) else { return };
     let Some(place) = life.spans.iter().position(|span| span.since == opening.event) else { return };
-    let mut span = TagSpan::new(digest, EventNo::NONE, i64::MIN, pushed_at, Order::Inferred);
+    let mut span = TagSpan::new(digest, EventNo::NONE, i64::MIN, pushed_at, opening.order.max(Order::Inferred));
     (span.until, span.end, span.ended_by, span.moved_to) = (opening.at, Some(TagEnd::Moved), opening.event, opening.digest);
     life.spans.insert(place, span);
     // What asked for it until then was answered.
@@ -153,7 +154,7 @@ fn displace(image: &mut Image, loss: usize, opening: Opening, events: &[Noted]) 
         tag: opening.tag,
         other: opening.digest,
         kind: StepKind::TagLost,
-        order: Order::Inferred,
+        order: opening.order.max(Order::Inferred),
         denied: false,
         caller: Caller::Client,
         missing: false,
@@ -175,7 +176,7 @@ fn displace(image: &mut Image, loss: usize, opening: Opening, events: &[Noted]) 
         second_push: opening.event,
         by: opening.digest,
         by_child: false,
-        order: Order::Inferred,
+        order: opening.order.max(Order::Inferred),
         at: opening.at,
         step,
     }));

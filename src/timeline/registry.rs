@@ -74,8 +74,8 @@ pub struct Registries {
 /// A replication configuration: since when, and the event that put it.
 type Configuration = (i64, EventNo, Box<[CopyRule]>);
 
-/// When each principal was put on the list of a registry, and taken off.
-type Listed<'n> = BTreeMap<(Place, IamPrincipal<'n>), Vec<(i64, EventNo, bool)>>;
+/// When each principal was put on the list of a registry, and taken off, with the words for it.
+type Listed<'n> = BTreeMap<(Place, IamPrincipal<'n>), Vec<(i64, (EventNo, Sym), bool)>>;
 
 /// A principal on the list, from when until when (exclusive), in milliseconds.
 #[derive(Debug)]
@@ -83,8 +83,8 @@ struct Exclusion {
     place: Place,
     from: i64,
     until: i64,
-    /// The event that put it there; where that lies before the logs, the one that took it off.
-    event: EventNo,
+    /// The event that put it there; where that lies before the logs, the one that took it off. With the ARN that it names.
+    listed: (EventNo, Sym),
 }
 
 /// A template as it was for a time.
@@ -112,9 +112,9 @@ impl Registries {
             let place = (noted.recipient, noted.region);
             match &**change {
                 RegistryFact::Exclusion { principal, excluded } => {
-                    let Some(principal) = IamPrincipal::of(names.text(*principal)) else { continue };
-                    let changes = listed.entry((place, principal)).or_default();
-                    changes.push((since(noted, changes.is_empty()), fact.event, *excluded));
+                    let Some(known) = IamPrincipal::of(names.text(*principal)) else { continue };
+                    let changes = listed.entry((place, known)).or_default();
+                    changes.push((since(noted, changes.is_empty()), (fact.event, *principal), *excluded));
                 }
                 RegistryFact::Replication(rules) => {
                     let list = registries.replication.entry(place).or_default();
@@ -150,9 +150,9 @@ impl Registries {
                 }
             }
             spans.extend(since.map(|(from, by)| (from, i64::MAX, by)));
-            for (from, until, event) in spans {
+            for (from, until, listed) in spans {
                 by_principal.entry(principal).or_default().push(self.exclusions.len());
-                self.exclusions.push(Exclusion { place, from, until, event });
+                self.exclusions.push(Exclusion { place, from, until, listed });
             }
         }
         if by_principal.is_empty() {
@@ -205,12 +205,12 @@ impl Registries {
         Some(index)
     }
 
-    /// Why a pull by `caller` did not count in that repository: the event that put its principal on the list.
-    pub fn exclusion(&self, repository: RepositoryNo, caller: Sym, at: i64, names: &Names) -> Option<EventNo> {
+    /// Why a pull by `caller` did not count in that repository: the event that put its principal on the list, and the ARN there.
+    pub fn exclusion(&self, repository: RepositoryNo, caller: Sym, at: i64, names: &Names) -> Option<(EventNo, Sym)> {
         let known = self.excluded_callers.get(&caller)?;
         let place = place(repository, names)?;
         let holds = |exclusion: &&Exclusion| exclusion.place == place && exclusion.from <= at && at < exclusion.until;
-        known.iter().filter_map(|index| self.exclusions.get(*index)).find(holds).map(|exclusion| exclusion.event)
+        known.iter().filter_map(|index| self.exclusions.get(*index)).find(holds).map(|exclusion| exclusion.listed)
     }
 
     /// The template for a repository that ECR makes at that time: the one with the longest prefix that fits.

@@ -90,13 +90,22 @@ const fn subject(kind: FindingKind) -> &'static str {
     }
 }
 
+/// Whether it was without a tag from its push on: nothing took one from it.
+pub(super) fn never_had_a_tag(finding: &Finding) -> bool {
+    let kinds = [FindingKind::ExpiredUntagged, FindingKind::ChildLost];
+    kinds.contains(&finding.kind) && finding.lost.untagged_at.is_some() && finding.lost.untagged_at == finding.lost.pushed_at
+}
+
 pub(super) fn lost(finding: &Finding) -> String {
     let lost = &finding.lost;
     let mut parts = vec![lost.digest.map_or_else(|| "an image whose digest is not known".to_owned(), |digest| digest.short())];
-    for (word, time) in [("pushed", lost.pushed_at), ("untagged", lost.untagged_at), ("gone", lost.gone_at)] {
+    let bare = never_had_a_tag(finding);
+    let untagged = lost.untagged_at.filter(|_| !bare);
+    for (word, time) in [(if bare { "pushed without a tag" } else { "pushed" }, lost.pushed_at), ("untagged", untagged), ("gone", lost.gone_at)] {
         parts.extend(time.map(|time| format!("{word} {time}")));
     }
-    let exposure = finding.exposure_seconds.map(|seconds| format!(" ({} after it was untagged)", span(seconds))).unwrap_or_default();
+    let since = if bare { "after its push" } else { "after it was untagged" };
+    let exposure = finding.exposure_seconds.map(|seconds| format!(" ({} {since})", span(seconds))).unwrap_or_default();
     parts.join(", ") + &exposure
 }
 

@@ -5,8 +5,8 @@ pub mod draw;
 mod life;
 mod scale;
 
-use crate::model::{Finding, LogText, StepKind, Timeline, Timestamp};
-use life::Life;
+use crate::model::{Finding, FindingKind, LogText, StepKind, Timeline, Timestamp};
+use life::{Life, silent_end};
 pub use scale::Scale;
 
 /// The lanes of one loss, on one scale.
@@ -92,7 +92,9 @@ impl Picture {
     pub fn of(finding: &Finding, lost: Option<&Timeline>, kept: Option<&Timeline>) -> Option<Self> {
         let lost_timeline = lost.filter(|timeline| !timeline.steps.is_empty())?;
         let from = finding.lost.pushed_at.into_iter().chain(finding.first_push.as_ref().map(|push| push.event_time)).min();
-        let from = from.unwrap_or(lost_timeline.steps[0].time);
+        // Who asked too early found nothing before there was anything.
+        let early = (finding.kind == FindingKind::AskedBeforePushed).then_some(finding.second_push.event_time);
+        let from = from.into_iter().chain(early).min().unwrap_or(lost_timeline.steps[0].time);
         let lost = Life::of(lost_timeline, from);
         let last = lost.last().max(finding.second_push.event_time).max(finding.lost.gone_at.unwrap_or(from));
         let kept = kept.map(|timeline| Life::of(timeline, from));
@@ -102,7 +104,11 @@ impl Picture {
         let mut lanes = Vec::new();
         lanes.extend(finding.tag.as_ref().and_then(|tag| tag_lane(tag, lost_timeline, from, until)));
         let dropped = lanes.iter().flat_map(|lane: &Lane| &lane.marks).find(|mark| mark.sign == Sign::Drops).map(|mark| mark.at);
-        lanes.push(lost.lane(LaneKind::Lost, until));
+        let mut lane = lost.lane(LaneKind::Lost, until);
+        if let Some(at) = early {
+            lane.marks.insert(0, Mark { at, sign: Sign::InVain });
+        }
+        lanes.push(lane);
         if let Some(kept) = &kept {
             let mut lane = kept.lane(LaneKind::Kept, until);
             lane.marks.extend(dropped.map(|at| Mark { at, sign: Sign::Arrives }));
@@ -163,7 +169,9 @@ fn tag_lane(tag: &LogText, lost: &Timeline, from: Timestamp, until: Timestamp) -
             marks.push(Mark { at: step.time, sign });
         }
     }
-    spans.extend(since.map(|since| Span { from: since, until, state: State::Held }));
+    let silent = since.and(silent_end(lost)).filter(|gone| *gone < until);
+    spans.extend(since.map(|since| Span { from: since, until: silent.unwrap_or(until), state: State::Held }));
+    marks.extend(silent.map(|at| Mark { at, sign: Sign::Ends }));
     marks.retain(|mark| mark.at >= from && mark.at <= until);
     (!spans.is_empty()).then(|| Lane { kind: LaneKind::Tag, name: tag.clone(), spans, marks })
 }

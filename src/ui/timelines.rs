@@ -13,7 +13,7 @@ use super::lanes::{Picture, draw};
 use super::page::Page;
 use super::paint::Style;
 use super::quantity::{count, counted};
-use crate::model::{Coverage, Digest, LogText, Order, Repository, StepKind, TagTimeline, Timeline, TimelineStep, folded};
+use crate::model::{Coverage, Digest, ImageState, LogText, Order, Repository, StepKind, TagTimeline, Timeline, TimelineStep, folded};
 use crate::tables::{cells, engine};
 
 /// How a page of timelines is to look.
@@ -127,8 +127,14 @@ pub(super) fn headline(timeline: &Timeline) -> String {
     let mut parts = vec![timeline.digest.short(), timeline.state.word().to_owned()];
     let tags: Vec<_> = timeline.tags.iter().map(|tag| tag.for_terminal()).collect();
     parts.push(if tags.is_empty() { "without a tag".to_owned() } else { format!("tagged {}", tags.join(", ")) });
-    for (word, time) in [("pushed", timeline.pushed_at), ("untagged", timeline.untagged_at), ("gone", timeline.gone_at)] {
+    let gone = if timeline.state == ImageState::Archived { "in the archive since" } else { "gone" };
+    for (word, time) in [("pushed", timeline.pushed_at), ("untagged", timeline.untagged_at), (gone, timeline.gone_at)] {
         parts.extend(time.map(|time| format!("{word} {time}")));
+    }
+    if timeline.state == ImageState::Archived {
+        let asked =
+            timeline.steps.iter().rev().take_while(|step| step.kind != StepKind::Archive).find(|step| step.kind == StepKind::RestoreRequested);
+        parts.extend(asked.map(|step| format!("a restore asked for {}", step.time)));
     }
     parts.extend(timeline.untagged_by.map(|cause| cause.word().replace('_', " ")));
     if timeline.open_start {

@@ -15,6 +15,14 @@ fn run(case: &str, args: &[&str]) -> (Value, i32) {
     (serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{args:?}: {error}: {said}")), output.status.code().unwrap())
 }
 
+/// The page that a person sees.
+fn page(case: &str, args: &[&str]) -> String {
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/incidents").join(format!("{case}.json"));
+    let output = Command::new(env!("CARGO_BIN_EXE_tagfall")).args(args).arg(case).env_clear().output().unwrap();
+    // Whatever the width, in one line.
+    String::from_utf8(output.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The verdict, and everything in it as one text.
 fn explain(case: &str, reference: &str) -> (Value, String) {
     let verdict = run(case, &["explain", reference]).0["verdict"].take();
@@ -56,8 +64,14 @@ fn excluded_principals_do_not_move_the_pull_time() {
     holds(&third, &["nightly-job", "RegisterPullTimeUpdateExclusion"]);
     holds(
         &verdict["advice"].to_string(),
-        &["DeregisterPullTimeUpdateExclusion", "--repository-name svc/nightly", "--image-id imageDigest=sha256:b99747ae"],
+        &[
+            "DeregisterPullTimeUpdateExclusion",
+            "--repository-name svc/nightly",
+            "--image-id imageDigest=sha256:b99747ae",
+            "--region eu-central-1 --principal-arn arn:aws:iam::111122223333:role/nightly-job",
+        ],
     );
+    lacks(&text, &["it is gone", "that is gone", "after it was gone"]);
     lacks(&text, &["It was eligible because it matches the rule;"]);
 }
 
@@ -195,7 +209,9 @@ fn a_restore_under_way_is_told() {
     let (verdict, text) = explain("restore-under-way", &reference("svc/arch:v1"));
     assert_eq!(verdict["cause"], "archived");
     holds(&text, &["2026-02-05T10:10:00Z", "20 minutes", "ImageActivationEvent"]);
-    lacks(&text, &["aws ecr update-image-storage-class"]);
+    lacks(&text, &["aws ecr update-image-storage-class", "it is gone", "that is gone", "after it was gone"]);
+    holds(&text, &["asked for it once while it was archived"]);
+    holds(&page("restore-under-way", &["timeline"]), &["in the archive since 2026-02-01T10:00:00Z", "a restore asked for 2026-02-05T10:10:00Z"]);
     let (timelines, _) = run("restore-under-way", &["timeline"]);
     let steps = timelines["timelines"][0]["steps"].as_array().unwrap();
     assert!(steps.iter().any(|step| step["kind"] == "restore_requested" && step["time"] == "2026-02-05T10:10:00Z"), "{timelines}");

@@ -68,6 +68,8 @@ fn a_beginning_outside_the_logs_is_not_made_up() {
         // A name from before the logs or of a later life, an image that came out of the archive, and children of an index
         // from before the logs were taken for witnesses.
         seeds.extend([160, 319, 498, 618, 996]);
+        // The first of two pushes within one second was taken for the one that came first.
+        seeds.push(152);
     }
     for seed in seeds {
         let world = World::generate(seed);
@@ -80,9 +82,7 @@ fn a_beginning_outside_the_logs_is_not_made_up() {
         for finding in document(&tagfall("detect", folder.path()))["findings"].as_array().into_iter().flatten() {
             if finding["first_push"].is_null() && finding["kind"].as_str().is_some_and(|kind| kind.starts_with("same-tag")) {
                 let real = |pair: &&sim::truth::PairTruth| {
-                    finding["lost"]["digest"] == pair.lost.as_str()
-                        && finding["kept"]["digest"] == pair.kept.as_str()
-                        && finding["tag"] == pair.tag.as_str()
+                    finding["lost"]["digest"] == pair.lost.as_str() && may_have_kept(finding, &pair.kept) && finding["tag"] == pair.tag.as_str()
                 };
                 let found = truth.half_seen.iter().find(real);
                 lines.extend(found.is_none().then(|| format!("SEED={seed}: {}", finding["summary"])));
@@ -90,6 +90,14 @@ fn a_beginning_outside_the_logs_is_not_made_up() {
         }
     }
     assert!(lines.is_empty(), "{}", lines.join("\n"));
+}
+
+/// Where nothing tells which push of one second it was, the finding names no single one, and says so of each.
+fn may_have_kept(finding: &Value, kept: &str) -> bool {
+    match finding["kept"]["digest"].as_str() {
+        Some(digest) => digest == kept,
+        None => finding["order"] == "ambiguous" && finding["summary"].as_str().is_some_and(|summary| summary.contains(&kept[..19])),
+    }
 }
 
 /// The life of every tag whose whole story is in the logs, and everybody who asked for one in vain.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Subject, Told, caller, principal};
+use crate::detect::advice::Shell;
 use crate::detect::story::span;
 use crate::model::{Caller, ReasonKind, StepKind, Timestamp, plural};
 use crate::policy::{Clock, Count, DAY_MILLIS, records_pull};
@@ -77,7 +78,7 @@ fn uncounted<'h>(subject: Subject<'h>, pulls: impl Iterator<Item = &'h Step>, ev
         match last.caller {
             Caller::Excluded => {
                 let listed = subject.history.exclusion(subject.repository, last.event);
-                let since = listed.map(|event| {
+                let since = listed.map(|(event, _)| {
                     events.push(event);
                     format!(" ({} at {})", subject.history.text(subject.history.noted(event).name), subject.history.time(event))
                 });
@@ -85,8 +86,12 @@ fn uncounted<'h>(subject: Subject<'h>, pulls: impl Iterator<Item = &'h Step>, ev
                     " {times}, did not count: it is on the registry's list of principals whose pulls do not{}.",
                     since.unwrap_or_default()
                 ));
+                let region = subject.history.repository(subject.repository).region;
+                let arn = listed.map_or("…", |(_, arn)| subject.history.text(arn));
+                let command = Shell::new("aws ecr deregister-pull-time-update-exclusion").option("region", region.raw()).option("principal-arn", arn);
                 advice = Some(format!(
-                    "Take {name} off that list if its pulls are to count (`aws ecr deregister-pull-time-update-exclusion --principal-arn …`, the API's DeregisterPullTimeUpdateExclusion)."
+                    "Take {name} off that list first, if its pulls are to count: a restore alone does not change that (`{}`, the API's DeregisterPullTimeUpdateExclusion).",
+                    command.to_text()
                 ));
             }
             Caller::Inspector => text.push_str(&format!(" {times}, did not count: ECR does not record Amazon Inspector's.")),

@@ -106,7 +106,7 @@ impl<'e> Replay<'e> {
                 self.lose_tag(event, loser, tag, at, order);
             }
             Some(_) => {}
-            None => self.state.openings.push(Opening { tag, event, digest: image.digest, at: self.time(event) }),
+            None => self.state.openings.push(Opening { tag, event, digest: image.digest, at: self.time(event), order }),
         }
         self.give_tag(at, tag, event, event, order);
         from

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use super::WholeListing;
-use crate::model::ImageState;
+use crate::model::{ImageState, Order};
 use crate::timeline::contradictions::Contradicts;
 use crate::timeline::fact::Mutability;
 use crate::timeline::image::Image;
@@ -95,6 +95,8 @@ pub(in crate::timeline) struct Opening {
     pub event: EventNo,
     pub digest: DigestNo,
     pub at: i64,
+    /// Whether it came first in its second.
+    pub order: Order,
 }
 
 impl RepositoryHistory {

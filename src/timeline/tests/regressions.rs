@@ -598,3 +598,35 @@ fn nobody_is_told_to_make_tags_immutable_that_are() {
     assert!(advice(Some("IMMUTABLE")).contains("immutable since"));
     assert!(advice(Some("IMMUTABLE_WITH_EXCLUSION")).contains("exclu"));
 }
+
+/// Two pushes of one second took a tag from an image whose own push lies before the logs: either may have been the first.
+#[test]
+fn which_push_of_one_second_took_the_tag_is_not_made_up() {
+    let story = |settled: bool| {
+        let mut log = Log::default();
+        log.at(DAY).pull(Some(7), None).at(3 * DAY - 7200).push(2, "v1").same_second().push(3, "v1");
+        if settled {
+            log.already_exists(3, "v1");
+        }
+        log.at(3 * DAY).run(1, &[], "expire", Some(-9 * DAY));
+        stopped(&mut log, &format!("shop/api:v1@{}", digest(1)));
+        let found = log.findings();
+        let lost = found.iter().find(|finding| finding.lost.digest == Some(digest(1))).unwrap();
+        (lost.kept.digest, lost.order, lost.summary.clone(), lost.advice.join(" "), lost.evidence.len())
+    };
+    let (kept, order, summary, advice, events) = story(false);
+    assert_eq!((kept, order), (None, Order::Ambiguous));
+    let both = [digest(2), digest(3)].map(|digest| digest.short());
+    assert!(both.iter().all(|short| summary.contains(short) && advice.contains(short)), "{summary} {advice}");
+    assert!(summary.contains("in one second in an order that nothing tells") && !advice.contains("the other way round"), "{summary} {advice}");
+    let (kept, order, summary, ..) = story(true);
+    assert_eq!((kept, order), (Some(digest(2)), Order::Inferred), "{summary}");
+    assert!(events >= 3);
+    // Where its own push is in the logs, the order is broken by eventID as everywhere, and the words name both.
+    let mut seen = Log::default();
+    seen.push(1, "v1").at(DAY).push(2, "v1").same_second().push(3, "v1").at(3 * DAY).expire(1, &[]);
+    let found = seen.findings();
+    let lost = found.iter().find(|finding| finding.lost.digest == Some(digest(1))).unwrap();
+    assert_eq!((lost.kept.digest, lost.order), (Some(digest(2)), Order::Ambiguous));
+    assert!(both.iter().all(|short| lost.summary.contains(short)), "{}", lost.summary);
+}

@@ -29,7 +29,12 @@ impl Life {
             state = if tagged.is_some_and(|step| step.kind != StepKind::Push) { State::Tagged } else { State::Unknown };
         }
         life.changes.push((from, state));
+        let mut silent = silent_end(timeline);
         for step in &timeline.steps {
+            if let Some(gone) = silent.take_if(|gone| step.time > *gone) {
+                life.go_silently(gone, from);
+                state = State::Gone;
+            }
             let before = state;
             match step.kind {
                 StepKind::Push | StepKind::Replicate => {
@@ -68,7 +73,17 @@ impl Life {
             }
             life.last = life.last.max(step.time);
         }
+        if let Some(gone) = silent {
+            life.go_silently(gone, from);
+        }
         life
+    }
+
+    /// It went, and no step says so.
+    fn go_silently(&mut self, at: Timestamp, from: Timestamp) {
+        self.changes.push((at.max(from), State::Gone));
+        self.mark(at, from, Sign::Taken, true);
+        self.last = self.last.max(at);
     }
 
     fn mark(&mut self, at: Timestamp, from: Timestamp, sign: Sign, wanted: bool) {
@@ -90,4 +105,11 @@ impl Life {
         let marks = self.marks.iter().copied().filter(|mark| mark.at <= until).collect();
         Lane { kind, name: self.name.clone(), spans, marks }
     }
+}
+
+/// When it went, where that follows from the end of another image and no event of its own tells.
+pub fn silent_end(timeline: &Timeline) -> Option<Timestamp> {
+    let ends =
+        |kind: StepKind| matches!(kind, StepKind::Delete | StepKind::Expire | StepKind::RepositoryDeleted | StepKind::Archive | StepKind::Untag);
+    timeline.gone_at.filter(|gone| !timeline.steps.iter().any(|step| ends(step.kind) && step.time == *gone))
 }

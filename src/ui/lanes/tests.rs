@@ -16,7 +16,15 @@ fn step(kind: StepKind, at: &str, tag: Option<&str>) -> crate::model::TimelineSt
 }
 
 fn timeline(byte: u8, steps: Vec<crate::model::TimelineStep>) -> Timeline {
-    Timeline { digest: samples::digest(byte), pushed_at: Some(steps[0].time), untagged_at: None, open_start: false, steps, ..samples::timeline() }
+    Timeline {
+        digest: samples::digest(byte),
+        pushed_at: Some(steps[0].time),
+        untagged_at: None,
+        gone_at: None,
+        open_start: false,
+        steps,
+        ..samples::timeline()
+    }
 }
 
 /// A race, a run, two pulls in vain, and the new image in use.
@@ -105,4 +113,30 @@ fn what_is_archived_or_pushed_again_is_no_ghost() {
 fn of_an_image_of_which_nothing_is_known_there_is_no_picture() {
     let (finding, ..) = race();
     assert_eq!(Picture::of(&finding, None, None), None);
+}
+
+/// The end of a copy that went with its source is in no event: what asked for it afterwards found nothing all the same.
+#[test]
+fn an_end_that_no_event_tells_is_drawn() {
+    let mut copy =
+        timeline(4, vec![step(StepKind::Replicate, "2026-10-02T09:00:05Z", Some("v1")), step(StepKind::Pull, "2026-11-05T07:00:00Z", Some("v1"))]);
+    copy.gone_at = crate::model::Timestamp::parse("2026-11-01T12:00:00Z");
+    let picture = Picture::of_life(&copy).unwrap();
+    let states: Vec<State> = picture.lanes[0].spans.iter().map(|span| span.state).filter(|state| *state != State::Absent).collect();
+    assert_eq!(states, [State::Tagged, State::Gone]);
+    let signs: Vec<Sign> = picture.lanes[0].marks.iter().map(|mark| mark.sign).collect();
+    assert_eq!(signs, [Sign::Push, Sign::Taken, Sign::InVain]);
+}
+
+#[test]
+fn who_asked_too_early_stands_before_the_push() {
+    let late = timeline(5, vec![step(StepKind::Push, "2026-03-02T10:02:10Z", Some("b41"))]);
+    let mut finding = samples::finding();
+    (finding.kind, finding.tag) = (FindingKind::AskedBeforePushed, Some("b41".into()));
+    finding.lost = crate::model::LostImage { digest: Some(late.digest), pushed_at: Some(late.steps[0].time), untagged_at: None, gone_at: None };
+    finding.second_push.event_time = crate::model::Timestamp::parse("2026-03-02T10:00:20Z").unwrap();
+    let picture = Picture::of(&finding, Some(&late), None).unwrap();
+    let image = picture.lanes.iter().find(|lane| lane.kind == LaneKind::Lost).unwrap();
+    assert_eq!(image.marks.iter().map(|mark| mark.sign).collect::<Vec<_>>(), [Sign::InVain, Sign::Push]);
+    assert_eq!(image.spans.iter().map(|span| span.state).collect::<Vec<_>>(), [State::Absent, State::Tagged]);
 }

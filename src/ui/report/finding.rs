@@ -7,7 +7,7 @@ use super::choice::Numbers;
 use super::index::when;
 use super::picture::{self, Scene};
 use crate::model::{EventRef, Finding, LogText, TimelineStep, folded, needing_in_words};
-use crate::ui::findings::{order, taken_by};
+use crate::ui::findings::{never_had_a_tag, order, taken_by};
 use crate::ui::html::{item, list, maybe, prose, shown, table, value};
 use crate::ui::quantity::{count, counted, span};
 use crate::ui::timelines::runs_of_steps;
@@ -78,13 +78,14 @@ fn shown_markup(text: &str) -> Markup {
 }
 
 fn lost(finding: &Finding) -> Markup {
-    let lost = &finding.lost;
+    let (lost, bare) = (&finding.lost, never_had_a_tag(finding));
+    let untagged = lost.untagged_at.filter(|_| !bare);
     html! {
         @if let Some(digest) = lost.digest { code { (value(digest)) } }
-        @for (word, time) in [("pushed", lost.pushed_at), ("lost its last tag", lost.untagged_at), ("gone", lost.gone_at)] {
+        @for (word, time) in [(if bare { "pushed without a tag" } else { "pushed" }, lost.pushed_at), ("lost its last tag", untagged), ("gone", lost.gone_at)] {
             @if let Some(time) = time { br; " " (word) " " (value(time)) }
         }
-        @if let Some(seconds) = finding.exposure_seconds { ", " (span(seconds)) " after it was untagged" }
+        @if let Some(seconds) = finding.exposure_seconds { ", " (span(seconds)) @if bare { " after its push" } @else { " after it was untagged" } }
     }
 }
 

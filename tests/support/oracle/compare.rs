@@ -94,7 +94,7 @@ fn take_named(theirs: &mut BTreeMap<Key, &Value>, finding: &Finding) -> bool {
 }
 
 fn is_inferred(finding: &Value) -> bool {
-    finding["first_push"].is_null() && finding["order"] == "inferred" && finding["kind"] != "displaced-alive"
+    finding["first_push"].is_null() && (finding["order"] == "inferred" || finding["kept"]["digest"].is_null()) && finding["kind"] != "displaced-alive"
 }
 
 fn same_loss(a: &Key, b: &Key) -> bool {
@@ -202,7 +202,7 @@ fn compare_timeline(engine: &Value, (repo, digest): (&str, &str), image: &Image,
     differences.check("lives", engine["lives"].as_u64(), Some(image.lives.len() as u64));
     differences.check("tags", texts(&engine["tags"]), image.tags().into_iter().collect());
     differences.check("pushed_at", time(&engine["pushed_at"]), life.pushed_at);
-    let inferred = engine["steps"].as_array().into_iter().flatten().any(|step| step["kind"] == "tag_lost" && step["order"] == "inferred");
+    let inferred = engine["steps"].as_array().into_iter().flatten().any(|step| step["kind"] == "tag_lost" && step["order"] != "observed");
     if image.open_start && inferred {
         return;
     }
