@@ -1,6 +1,5 @@
 //! Simulated worlds whose registry is asked at the end: beside their logs, and beside nothing else, the answers give the truth.
 
-#[allow(dead_code)]
 #[path = "support/sim/mod.rs"]
 mod sim;
 

@@ -1,7 +1,6 @@
 //! Objects in every form: what is cut out of them, counted, and left out.
 
 #[path = "../decode_world/mod.rs"]
-#[allow(dead_code)]
 mod decode_world;
 
 mod containers;

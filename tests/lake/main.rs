@@ -2,7 +2,6 @@
 #![cfg(feature = "sql")]
 
 #[path = "../../benches/corpus.rs"]
-#[allow(dead_code)]
 mod corpus;
 #[path = "../support/lake.rs"]
 #[allow(dead_code)]

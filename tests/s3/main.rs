@@ -2,13 +2,10 @@
 #![cfg(feature = "s3")]
 
 #[path = "../support/integrity/mod.rs"]
-#[allow(dead_code)]
 mod integrity;
 #[path = "../support/s3/mod.rs"]
-#[allow(dead_code)]
 mod s3;
 #[path = "../support/sim/mod.rs"]
-#[allow(dead_code)]
 mod sim;
 
 mod adversary;

@@ -1,10 +1,8 @@
 //! Simulated worlds, whose truth is known: the engine against it, and against a second engine written on its own.
 
 #[path = "../support/oracle/mod.rs"]
-#[allow(dead_code)]
 mod oracle;
 #[path = "../support/sim/mod.rs"]
-#[allow(dead_code)]
 mod sim;
 
 mod against_the_oracle;

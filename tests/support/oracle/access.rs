@@ -77,9 +77,12 @@ pub fn lost_it(image: &Image, refusal: &Refusal) -> bool {
     answered(image, &who).any(|pull| pull < time) && !answered(image, &who).any(|pull| pull > time)
 }
 
+/// Severities and refusals of one change, by its time and id.
+type ByChange = BTreeMap<(u64, String), (Vec<&'static str>, Vec<Refusal>)>;
+
 /// One finding for each change and the image that it took access to.
 pub fn find(folded: &Folded, repo: &Repo, repository: &Repository, digest: &str, image: &Image) -> Vec<Finding> {
-    let mut by_change: BTreeMap<(u64, String), (Vec<&'static str>, Vec<Refusal>)> = BTreeMap::new();
+    let mut by_change = ByChange::new();
     for refusal in refusals(image) {
         if let Some((change, severity)) = reason(folded, repo, repository, image, &refusal) {
             let (severities, refused) = by_change.entry((change.time, change.id)).or_default();

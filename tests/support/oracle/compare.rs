@@ -118,7 +118,7 @@ fn compare_finding(engine: &Value, finding: &Finding, verdict: &Verdict, lines: 
         differences.check("untagged_at", time(&engine["lost"]["untagged_at"]), finding.untagged_at);
     }
     differences.check("event", event(&engine["event"]), call(&Some(finding.second.clone())));
-    let is_move = ["same-tag-race", "same-tag-overwrite", "displaced-alive", "tag-moved-back"].contains(&finding.kind.as_ref());
+    let is_move = ["same-tag-race", "same-tag-overwrite", "displaced-alive", "tag-moved-back"].contains(&finding.kind);
     differences.check("second_push is a push", engine["second_push"].is_null(), !is_move);
     if has_pair {
         differences.check("kept", text(&engine["kept"]["digest"]), finding.kept.clone());

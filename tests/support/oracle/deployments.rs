@@ -144,7 +144,7 @@ impl Deployments {
         let who = self.newest_of(name);
         let runs = self.keepers.get(&who).and_then(|history| history.last()).is_some_and(|last| last.definition.is_some());
         if !runs && self.named.contains_key(&who) {
-            self.take_up(&who.clone(), &[], &[who.clone()], true, time, repositories);
+            self.take_up(&who, &[], std::slice::from_ref(&who), true, time, repositories);
             if let Some(last) = self.keepers.get_mut(&who).and_then(|history| history.last_mut()) {
                 last.definition = Some(who);
             }

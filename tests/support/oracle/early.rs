@@ -137,7 +137,7 @@ fn unknown_tag(repo: &Repo, repository: &Repository, tag: &str, asks: &[Asked]) 
         let refused = repository.refused_pushes.get(tag).is_some_and(|list| list.iter().any(|(cause, ..)| cause.time <= time));
         let last = |times: &[u64]| times.iter().copied().filter(|event| *event <= time).max();
         let ended = last(&repository.deletions).is_some_and(|deleted| last(&repository.creations).is_none_or(|created| created < deleted));
-        !(refused && !repository.taken.contains(tag)) && !ended && !repository.turns.contains_key(tag)
+        (!refused || repository.taken.contains(tag)) && !ended && !repository.turns.contains_key(tag)
     });
     finding("unexplained", repo, "", tag, open.map(|asked| (asked.cause.clone(), true, None)).collect())
 }

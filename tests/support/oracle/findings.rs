@@ -112,7 +112,7 @@ fn unexplained(folded: &Folded, repo: &Repo, repository: &Repository, digest: &s
     let explained = |refusal: &Refusal| access::reason(folded, repo, repository, image, refusal).is_some();
     let tasks = image.failures.iter().filter(|failure| {
         let refusal = Refusal { cause: failure.cause.clone(), actor: None, is_task: true };
-        !is_explained(repository, image, failure) && !(failure.refused && explained(&refusal))
+        !(is_explained(repository, image, failure) || failure.refused && explained(&refusal))
     });
     let refused = access::refusals(image).into_iter().filter(|refusal| {
         let failure = Failure { cause: refusal.cause.clone(), tag: None, by_digest: true, refused: true };

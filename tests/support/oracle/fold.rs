@@ -152,6 +152,9 @@ pub struct Repository {
     pub policy: Option<Value>,
 }
 
+/// From a moment on, the rules by which a registry copies.
+type Replication = (u64, Vec<CopyRule>);
+
 #[derive(Debug, Clone, Default)]
 pub struct Folded {
     pub repositories: BTreeMap<Repo, Repository>,
@@ -159,7 +162,7 @@ pub struct Folded {
     /// `account/role` → changes of what it may do.
     pub roles: BTreeMap<String, Vec<Cause>>,
     /// Replication configurations of each registry, in order of time.
-    pub replication: BTreeMap<(String, String), Vec<(u64, Vec<CopyRule>)>>,
+    pub replication: BTreeMap<(String, String), Vec<Replication>>,
     /// Account and region of a registry, and a principal whose pulls do not count there now.
     excluded: BTreeSet<((String, String), String)>,
     /// Prefix and policy of each template, by account and region of its registry.
