@@ -166,7 +166,9 @@ fn what_was_needed_and_taken_is_a_finding() {
     for seed in sim::seeds(9) {
         let world = World::generate(seed);
         let folder = tempfile::tempdir().expect("a folder");
-        Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
+        // Not as it was delivered: `--at` leaves out what came more than a day late, and a forecast without it is another one.
+        let lines: String = world.logged.iter().map(|logged| format!("{}\n", logged.record)).collect();
+        std::fs::write(folder.path().join("logged.jsonl"), lines).expect("the logs on disk");
         let detected = document(&tagfall("detect", folder.path()));
         let lost: Vec<(&Value, &Value, &Value)> = detected["findings"]
             .as_array()
