@@ -1,7 +1,7 @@
 //! Which events have been seen: a set of identities of fixed size, shared by all workers.
 //!
 //! Delivery is at least once, so coverage counts second copies. The set is two tables, 8 bytes a slot, whose pages the system
-//! gives when they are touched. The first one is small, and most archives need no more. When it has [`FIRST_EVENTS`] it stays as
+//! gives when they are touched. The first one is small, and most archives need no more. When it has 629,000 events it stays as
 //! it is, and new events go into the second. Together they take [`SeenEvents::BYTES_MAX`]: ten times the records take no more.
 //! A slot holds 32 bits for the `eventID` and 32 for the rest of the identity; where it stands tells 20 or 22 others. Two
 //! different events are taken for one where those bits agree and their places are close: at [`SeenEvents::EVENTS_MAX`] events,
