@@ -62,7 +62,19 @@ struct Run {
 fn detect(folder: &Path, jobs: usize) -> Run {
     let start = Instant::now();
     let mut child = Command::new("/usr/bin/env")
-        .args(["-u", "RUST_LOG", env!("CARGO_BIN_EXE_tagfall"), "detect", "--quiet", "--format", "json", "--jobs", &jobs.to_string()])
+        .args([
+            "-u",
+            "RUST_LOG",
+            env!("CARGO_BIN_EXE_tagfall"),
+            "detect",
+            "--quiet",
+            "--format",
+            "json",
+            "--max-memory",
+            "4GiB",
+            "--jobs",
+            &jobs.to_string(),
+        ])
         .arg(folder)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -189,7 +201,12 @@ fn flat_memory(objects: u64, threads: usize) {
         (0..3).map(|_| detect(archive.folder.path(), threads).peak_kib).max().unwrap_or(0)
     });
     let measured = format!("{} and {} KiB: {:.2}", peaks[0], peaks[1], peaks[1] as f64 / peaks[0] as f64);
-    row("peak memory, archive × 10 / × 1", &format!("{} and {} records, no image", objects * 900, objects * 9000), measured, "≤ 1.1");
+    row(
+        "peak memory, archive × 10 / × 1",
+        &format!("{} and {} records, no image", objects * 900, objects * 9000),
+        measured,
+        "≤ 1.1; 32 MiB more from 629,000 events on",
+    );
 }
 
 /// Peak memory over a run without images, for each image that lives: one push each, in repositories of 1,000.

@@ -254,7 +254,7 @@ fn other_call(out: &mut String, random: &mut Random, second: u64) {
                 out,
                 random,
                 second,
-                ["iam.amazonaws.com", "PutRolePolicy", "APN/1.0 HashiCorp/1.0 Terraform/1.8.5 terraform-provider-aws/5.55.0"],
+                ["iam.amazonaws.com", "GetRolePolicy", "APN/1.0 HashiCorp/1.0 Terraform/1.8.5 terraform-provider-aws/5.55.0"],
                 &request,
                 "null",
                 "",
