@@ -14,10 +14,10 @@ for command in $("$program" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z]*
   [ "$command" = help ] || "$program" man "$command" >"$root/share/man/man1/tagfall-$command.1"
 done
 
-complete() {
+completion() {
   mkdir -p "$root/share/$2"
   "$program" completions "$1" >"$root/share/$2/$3"
 }
-complete bash bash-completion/completions tagfall
-complete zsh zsh/site-functions _tagfall
-complete fish fish/vendor_completions.d tagfall.fish
+completion bash bash-completion/completions tagfall
+completion zsh zsh/site-functions _tagfall
+completion fish fish/vendor_completions.d tagfall.fish
