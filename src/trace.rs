@@ -50,7 +50,7 @@ fn owner<'r>(principal_id: Option<&'r str>, arn: Option<&'r str>) -> Option<&'r 
 /// Whether this calls in a session or with keys of its own. A service, or somebody whom another provider vouches for, does not.
 fn is_session(caller: &Session<'_>) -> bool {
     let is_vouched_for = matches!(caller.kind, Some("AWSService" | "SAMLUser" | "WebIdentityUser"));
-    !is_vouched_for && (caller.key.is_some() || owner(caller.principal_id, caller.arn).is_some())
+    caller.at_work || !is_vouched_for && (caller.key.is_some() || owner(caller.principal_id, caller.arn).is_some())
 }
 
 /// Whether a record tells of the session that it begins as if that had called: sign-ins to the console do.

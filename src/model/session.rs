@@ -42,6 +42,8 @@ pub struct Session<'r> {
     pub issued_to: Option<&'r str>,
     /// `onBehalfOf.userId`: a user of IAM Identity Center.
     pub on_behalf_of: Option<&'r str>,
+    /// A service that works for somebody, here a build: `principal_id` is then what the call that started the work is known by.
+    pub at_work: bool,
 }
 
 /// A session that a call began.

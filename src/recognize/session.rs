@@ -23,8 +23,11 @@ impl SessionReader {
     pub fn read<R>(&mut self, json: &str, then: impl FnOnce(SessionRecord<'_>) -> R) -> Result<R, String> {
         self.0.parse(json, |root| {
             let record = Record::read(root, json)?;
-            let caller = session(record.identity);
+            let mut caller = session(record.identity);
             let grant = if record.failed() { None } else { grant::of(&record, &caller, root) };
+            if let Some(build) = grant.as_ref().and_then(|grant| grant::build_at_work(&caller, grant)) {
+                caller = Session { principal_id: Some(build), at_work: true, ..caller };
+            }
             let repository = record.request.text("repositoryName");
             Ok(then(SessionRecord { event: record.event(), source: record.source, caller, grant, repository }))
         })?
@@ -58,5 +61,6 @@ fn session(identity: Json<'_>) -> Session<'_> {
         provider: identity.text("identityProvider").or_else(|| context.get("webIdFederationData").text("federatedProvider")),
         issued_to: scope.text("credentialsIssuedTo").or_else(|| scope.text("sourceArn")),
         on_behalf_of: identity.get("onBehalfOf").text("userId"),
+        at_work: false,
     }
 }

@@ -130,11 +130,6 @@ impl Question {
             What::Address(_) | What::Events(_) => false,
         }
     }
-
-    /// Whether an event is among those that are asked for by their ids.
-    pub(super) const fn is_of_events(&self) -> bool {
-        matches!(self.what, What::Events(_))
-    }
 }
 
 /// The longest part of the last name that has no `*` and no `?` in it.

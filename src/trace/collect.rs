@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use foldhash::fast::RandomState;
+use memchr::memmem::Finder;
 
 use super::asked::Question;
 use super::closure::Wanted;
@@ -31,6 +32,7 @@ pub(super) struct Caller {
     pub provider: Option<LogText>,
     pub issued_to: Option<LogText>,
     pub on_behalf_of: Option<LogText>,
+    pub at_work: bool,
 }
 
 /// A session that a call began, kept.
@@ -149,6 +151,8 @@ struct Gatherer<'a> {
     reader: SessionReader,
     key: Field,
     owners: [Field; 5],
+    /// Calls that tell of a session otherwise than by a name of these fields.
+    others: [Finder<'static>; 2],
     escapes: Escapes,
     texts: HashSet<LogText, RandomState>,
     calls: Vec<Call>,
@@ -166,6 +170,7 @@ impl<'a> Gatherer<'a> {
             reader: SessionReader::default(),
             key: Field::new(r#""accessKeyId""#),
             owners: [r#""principalId""#, r#""assumedRoleId""#, r#""federatedUserId""#, r#""arn""#, r#""SwitchFrom""#].map(Field::new),
+            others: ["AssumeRoot", r#"Build""#].map(Finder::new),
             escapes: Escapes::new(),
             texts: HashSet::default(),
             calls: Vec::new(),
@@ -180,7 +185,7 @@ impl<'a> Gatherer<'a> {
         self.wanted.is_everything()
             || self.key.values(json).any(|key| self.wanted.has_key(short(Some(key))))
             || self.owners.iter().any(|field| field.values(json).any(|owner| self.wanted.has_owner(short(Some(owner)))))
-            || json.contains("AssumeRoot")
+            || self.others.iter().any(|other| other.find(json.as_bytes()).is_some())
             || self.escapes.are_in(json)
     }
 }
@@ -313,6 +318,7 @@ impl Keeper<'_> {
             provider: self.maybe(caller.provider),
             issued_to: self.maybe(caller.issued_to),
             on_behalf_of: self.maybe(caller.on_behalf_of),
+            at_work: caller.at_work,
         }
     }
 

@@ -165,7 +165,11 @@ impl Node {
 
 /// What a call is known by whose session no call began; `None` for one that says nothing.
 fn orphan(call: &Call) -> Option<Orphan> {
-    let Caller { kind, key, created_at, .. } = &call.caller;
+    let Caller { kind, key, created_at, at_work, .. } = &call.caller;
+    // Who started the work is not known: the service stands at the root.
+    if *at_work {
+        return None;
+    }
     let began = created_at.map(crate::model::Timestamp::seconds);
     // The console calls with many keys in one sign-in. Sessions of one role and name that begin together may be two.
     let one_person = kind.as_ref().is_some_and(|kind| *kind == "IAMUser" || *kind == "Root");

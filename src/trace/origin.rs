@@ -23,6 +23,8 @@ fn of_call(answer: &Answer<'_>, node: &Node, call: &Call, begun: &Begun) -> Told
     match kind {
         _ if node.doubt.is_some() => (OriginKind::Unknown, "not known: the logs contradict themselves".to_owned()),
         "AWSService" => service(answer, node, caller, begun),
+        // Services of which the record says no more than their names.
+        "" if caller.invoked_by.is_some() => service(answer, node, caller, begun),
         "WebIdentityUser" => web_identity(raw(&begun.provider), raw(&begun.subject)),
         "SAMLUser" => saml(begun),
         "IAMUser" | "Root" => person(caller),

@@ -149,6 +149,7 @@ struct Surveyor<'a> {
     reader: SessionReader,
     credentials: Finder<'static>,
     sign_in: Finder<'static>,
+    build: Finder<'static>,
     escapes: Escapes,
     edges: Vec<Edge>,
     asked: HashSet<Place, RandomState>,
@@ -168,6 +169,7 @@ impl<'a> Surveyor<'a> {
             reader: SessionReader::default(),
             credentials: Finder::new(r#""credential"#),
             sign_in: Finder::new("signin.amazonaws.com"),
+            build: Finder::new(r#"Build""#),
             escapes: Escapes::new(),
             edges: Vec::new(),
             asked: HashSet::default(),
@@ -181,7 +183,7 @@ impl<'a> Surveyor<'a> {
     }
 
     fn may_begin_a_session(&self, json: &str) -> bool {
-        [&self.credentials, &self.sign_in].iter().any(|finder| finder.find(json.as_bytes()).is_some()) || self.escapes.are_in(json)
+        [&self.credentials, &self.sign_in, &self.build].iter().any(|finder| finder.find(json.as_bytes()).is_some()) || self.escapes.are_in(json)
     }
 }
 

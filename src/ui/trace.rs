@@ -1,5 +1,6 @@
 //! What `trace` shows: a tree of sessions, and what was done in them on one time line.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -46,7 +47,7 @@ struct Body<'a> {
 }
 
 fn write_page(page: &mut Page<'_>, coverage: &Coverage, trace: &Trace) -> io::Result<()> {
-    coverage::write(page, coverage)?;
+    coverage::write_of(page, coverage, "of these sessions")?;
     let found = match trace.matches.as_slice() {
         [_] => "one session".to_owned(),
         several => format!("{} sessions", count(several.len() as u64)),
@@ -65,7 +66,7 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, trace: &Trace) -> io::Re
         page.item(0, "Behind it", origin)?;
     }
     for session in trace.sessions.iter().take(SESSIONS_MAX) {
-        write_session(page, trace, session)?;
+        write_session(page, session)?;
     }
     if let Some(more @ 1..) = trace.sessions.len().checked_sub(SESSIONS_MAX) {
         page.blank()?;
@@ -92,7 +93,7 @@ fn origin(origin: &Origin) -> String {
     format!("{}: {}", origin.kind.word(), origin.name.for_terminal())
 }
 
-fn write_session(page: &mut Page<'_>, trace: &Trace, session: &TraceSession) -> io::Result<()> {
+fn write_session(page: &mut Page<'_>, session: &TraceSession) -> io::Result<()> {
     let indent = 2 * session.depth.min(DEPTH_MAX) as usize;
     page.blank()?;
     let asked = if session.asked { " (asked for)" } else { "" };
@@ -125,12 +126,14 @@ fn write_session(page: &mut Page<'_>, trace: &Trace, session: &TraceSession) -> 
     if let Some(joined @ (Joined::Inferred | Joined::Ambiguous)) = session.joined {
         page.item(inside, "joined", &format!("{}: by role, session name and beginning, not by key", joined.word()))?;
     }
-    let _ = trace;
     session.gaps.iter().try_for_each(|gap| page.item(inside, "gap", &gap.text.for_terminal()))
 }
 
-/// `codebuild-shop/AWSCodeBuild-… of 111122223333`, `alice of 111122223333`.
+/// The ARN of the session or of the user, or what else names it.
 fn title(session: &TraceSession) -> String {
+    if let (None, Some(role), Some(name)) = (&session.principal, &session.role, &session.session_name) {
+        return format!("{} of {}", name.for_terminal(), role.for_terminal());
+    }
     let text = session.principal.as_ref().or(session.principal_id.as_ref()).or(session.session_name.as_ref());
     text.map_or_else(|| "a session of which nothing is known".to_owned(), |text| text.for_terminal().into_owned())
 }
@@ -163,7 +166,10 @@ fn write_calls(page: &mut Page<'_>, trace: &Trace) -> io::Result<()> {
         number => format!(" ({} left out by the options)", counted(number, "call", "calls")),
     };
     page.line(&format!("{} in order of time{left_out}:", counted(trace.calls.len() as u64, "call", "calls")))?;
-    let runs: Vec<&[TraceCall]> = trace.calls.chunk_by(repeats).collect();
+    let near = near(trace);
+    let is_far = |call: &TraceCall| call.began.is_none() && call.session.is_some_and(|number| !near.contains(&number));
+    let runs: Vec<&[TraceCall]> =
+        trace.calls.chunk_by(|call, other| repeats(call, other) || is_far(call) && is_far(other) && call.session == other.session).collect();
     for run in runs.iter().take(LINES_MAX) {
         run.first().map_or(Ok(()), |call| page.point(2, "", &call_text(call, run)))?;
     }
@@ -171,6 +177,17 @@ fn write_calls(page: &mut Page<'_>, trace: &Trace) -> io::Result<()> {
         page.line(&format!("and {}; --format json has them all, and csv with --calls", counted(more as u64, "more line", "more lines")))?;
     }
     Ok(())
+}
+
+/// Sessions that were asked for, and those below them: what others above them did beside is told in few words.
+fn near(trace: &Trace) -> BTreeSet<u64> {
+    let mut near = BTreeSet::new();
+    for session in &trace.sessions {
+        if session.asked || session.parent.is_some_and(|parent| near.contains(&parent)) {
+            near.insert(session.number);
+        }
+    }
+    near
 }
 
 /// Whether `other` says no more than `call` again.
@@ -184,6 +201,10 @@ fn repeats(call: &TraceCall, other: &TraceCall) -> bool {
 fn call_text(call: &TraceCall, run: &[TraceCall]) -> String {
     let mut text = call.event.event_time.to_string();
     text.push_str(&call.session.map_or_else(|| " [-]".to_owned(), |number| format!(" [{number}]")));
+    if !run.iter().all(|other| std::ptr::eq(call, other) || repeats(call, other)) {
+        let last = run.last().map(|last| format!(" until {}", last.event.event_time)).unwrap_or_default();
+        return text + &format!(" {}{last}", counted(run.len() as u64, "other call", "other calls"));
+    }
     text.push_str(&format!(" {} {}", call.event_source.for_terminal(), call.event.event_name.for_terminal()));
     if let (Some(last), true) = (run.last(), run.len() > 1) {
         text.push_str(&format!(", {} times until {}", count(run.len() as u64), last.event.event_time));

@@ -1,4 +1,5 @@
-//! Calls that begin a session: those that return credentials, whatever they are called, and sign-ins to the console.
+//! Calls that begin a session: those that return credentials, whatever they are called, sign-ins to the console, and starts of builds,
+//! which work in a session of their own.
 
 use std::borrow::Cow;
 
@@ -13,10 +14,15 @@ use super::access_key;
 /// How CloudTrail writes the end of credentials: `Mar 6, 2025, 3:28:21 AM`, and until 2020 without the second comma.
 const EXPIRATIONS: &[&str] = &["%b %d, %Y, %I:%M:%S %p", "%b %d, %Y %I:%M:%S %p"];
 
+/// How CodeBuild names the sessions of its builds; the build's id follows.
+const BUILD: &str = "AWSCodeBuild-";
+
 /// The session that a call began, if it did.
 pub(super) fn of<'r>(record: &Record<'r>, caller: &Session<'r>, root: Json<'r>) -> Option<Grant<'r>> {
-    if record.source == "signin.amazonaws.com" {
-        return sign_in(record, caller, root);
+    match record.source {
+        "signin.amazonaws.com" => return sign_in(record, caller, root),
+        "codebuild.amazonaws.com" => return build(record),
+        _ => {}
     }
     let credentials = credentials(record.response)?;
     let key = access_key(credentials, "accessKeyId");
@@ -56,6 +62,25 @@ pub(super) fn of<'r>(record: &Record<'r>, caller: &Session<'r>, root: Json<'r>) 
     }
     // Of credentials whose owner is not told and that cannot be known again there is nothing to say.
     (key.is_some() || grant.principal_id.is_some() || grant.arn.is_some()).then_some(grant)
+}
+
+/// The build for which CodeBuild obtains credentials, by the name of the session.
+pub(super) fn build_at_work<'r>(caller: &Session<'r>, grant: &Grant<'r>) -> Option<&'r str> {
+    let is_codebuild = caller.kind == Some("AWSService") && caller.invoked_by == Some("codebuild.amazonaws.com");
+    grant.session_name.filter(|name| is_codebuild && name.starts_with(BUILD))
+}
+
+/// A build that somebody started: what it does is done in a session that has its id as name.
+fn build<'r>(record: &Record<'r>) -> Option<Grant<'r>> {
+    let build = record.response.get("build");
+    let (_, id) = build.text("id")?.rsplit_once(':')?;
+    matches!(record.name, "StartBuild" | "RetryBuild").then(|| Grant {
+        principal_id: Some(Cow::Owned(format!("{BUILD}{id}"))),
+        arn: build.text("arn").map(Cow::Borrowed),
+        role: build.text("serviceRole"),
+        subject: build.text("initiator"),
+        ..Grant::default()
+    })
 }
 
 /// Where an answer has credentials: STS's own place, that of IAM Roles Anywhere, and that of EKS Pod Identity.
