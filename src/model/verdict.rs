@@ -27,6 +27,8 @@ pub struct Verdict {
     pub not_this: Vec<Sentence>,
     /// Who needed it after it was gone, or needs it now.
     pub used_by: Vec<Sentence>,
+    /// Who stood behind the pushes and the deletion.
+    pub behind: Vec<Sentence>,
     /// What the logs could not show.
     pub unknown: Vec<String>,
     pub advice: Vec<String>,

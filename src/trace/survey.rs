@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use foldhash::fast::RandomState;
-use memchr::memmem::Finder;
 
 use super::asked::Question;
-use super::fields::Escapes;
+use super::fields::Beginnings;
 use super::keep::{Kept, Overfull, Share};
 use super::near::Near;
 use super::{BEGAN_SECONDS_APART, SESSION_SECONDS_MAX, calls_as_begun, is_session, owner, seconds, short};
@@ -147,10 +146,7 @@ struct Surveyor<'a> {
     filter: &'a Filter,
     question: &'a Question,
     reader: SessionReader,
-    credentials: Finder<'static>,
-    sign_in: Finder<'static>,
-    build: Finder<'static>,
-    escapes: Escapes,
+    beginnings: Beginnings,
     edges: Vec<Edge>,
     asked: HashSet<Place, RandomState>,
     seen: Seen,
@@ -167,10 +163,7 @@ impl<'a> Surveyor<'a> {
             filter,
             question,
             reader: SessionReader::default(),
-            credentials: Finder::new(r#""credential"#),
-            sign_in: Finder::new("signin.amazonaws.com"),
-            build: Finder::new(r#"Build""#),
-            escapes: Escapes::new(),
+            beginnings: Beginnings::new(),
             edges: Vec::new(),
             asked: HashSet::default(),
             seen: Seen::default(),
@@ -181,10 +174,6 @@ impl<'a> Surveyor<'a> {
             share,
         }
     }
-
-    fn may_begin_a_session(&self, json: &str) -> bool {
-        [&self.credentials, &self.sign_in, &self.build].iter().any(|finder| finder.find(json.as_bytes()).is_some()) || self.escapes.are_in(json)
-    }
 }
 
 impl Collector for Surveyor<'_> {
@@ -193,7 +182,7 @@ impl Collector for Surveyor<'_> {
             return Ok(());
         }
         self.near.look(record.json);
-        if !self.question.may_be_in(record.json) && !self.may_begin_a_session(record.json) {
+        if !self.question.may_be_in(record.json) && !self.beginnings.may_be_in(record.json) {
             return Ok(());
         }
         let Self { filter, question, reader, edges, asked, seen, accounts, share, relevant, .. } = self;

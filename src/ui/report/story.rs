@@ -1,7 +1,7 @@
 //! What a finding's picture is drawn from: the lives of the images in it, the tag, and who asked and who held on, each as the
 //! logs have it.
 
-use crate::model::{LogText, TagTimeline, Timeline, Timestamp};
+use crate::model::{LogText, Sentence, TagTimeline, Timeline, Timestamp};
 
 /// Everything around one finding that has a place in time.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +30,8 @@ pub struct Story {
     pub policies: Vec<Timestamp>,
     /// Stretches in which the repository's key could not be used; without an end where none is in the logs.
     pub locked: Vec<(Timestamp, Option<Timestamp>)>,
+    /// Who stood behind the pushes and the deletion.
+    pub behind: Vec<Sentence>,
 }
 
 /// Somebody asked for the image, or a task could not start for want of it.
