@@ -462,7 +462,7 @@ fn beginnings(trace: &Value) -> Vec<Option<String>> {
 fn simulated_sessions_are_told_as_they_were() {
     let seeds: Vec<u64> = match std::env::var("SEED") {
         Ok(seed) => vec![seed.parse().expect("SEED is a number")],
-        Err(_) => (1..=6).collect(),
+        Err(_) => (1..=6).chain([148]).collect(),
     };
     for seed in seeds {
         let world = World::new(seed, 160);

@@ -218,7 +218,10 @@ fn is_wanted(wanted: &Wanted, question: &Question, record: &SessionRecord<'_>) -
     let (caller, called) = (&record.caller, record.event.time.seconds());
     let calls = || {
         let owners = [caller.principal_id, caller.arn].map(short);
-        caller.key.is_some_and(|key| wanted.has_key(short(Some(key))))
+        // Another account's trail does not say when the caller's session began, and its own trail does: both are needed.
+        let in_two_trails = record.event.shared_id.is_some() && owners.into_iter().any(|owner| wanted.has_owner(owner));
+        in_two_trails
+            || caller.key.is_some_and(|key| wanted.has_key(short(Some(key))))
             || owners.into_iter().any(|owner| wanted.has_session(owner, seconds(caller.created_at), called))
     };
     let begins = || {
