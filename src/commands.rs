@@ -36,6 +36,7 @@ mod shortage;
 mod snapshot;
 mod sources;
 mod timeline;
+mod trace;
 mod values;
 mod verify;
 mod whatif;
@@ -84,6 +85,7 @@ enum Command {
     Explain(explain::Args),
     Rescue(rescue::Args),
     Timeline(timeline::Args),
+    Trace(trace::Args),
     Forecast(forecast::Args),
     Whatif(whatif::Args),
     Report(report::Args),
@@ -109,6 +111,7 @@ impl Command {
             Self::Explain(args) => args.common.quiet(),
             Self::Rescue(args) => args.common.quiet(),
             Self::Timeline(args) => args.common.quiet(),
+            Self::Trace(args) => args.common.quiet(),
             Self::Forecast(args) => args.common.quiet(),
             Self::Whatif(args) => args.common.quiet(),
             Self::Report(args) => args.common.quiet(),
@@ -133,6 +136,7 @@ impl Command {
             Self::Explain(args) => args.common.jobs(),
             Self::Rescue(args) => args.common.jobs(),
             Self::Timeline(args) => args.common.jobs(),
+            Self::Trace(args) => args.common.jobs(),
             Self::Forecast(args) => args.common.jobs(),
             Self::Whatif(args) => args.common.jobs(),
             Self::Report(args) => args.common.jobs(),
@@ -156,6 +160,7 @@ impl Command {
             Self::Explain(args) => args.common.show.writes_to_stdout(),
             Self::Rescue(args) => args.common.show.writes_to_stdout(),
             Self::Timeline(args) => args.common.show.writes_to_stdout(),
+            Self::Trace(args) => args.common.show.writes_to_stdout(),
             Self::Forecast(args) => args.common.show.writes_to_stdout(),
             Self::Whatif(args) => args.common.show.writes_to_stdout(),
             Self::Report(args) => args.common.show.writes_to_stdout(),
@@ -178,6 +183,7 @@ impl Command {
             Self::Explain(args) => args.run(talk),
             Self::Rescue(args) => args.run(talk),
             Self::Timeline(args) => args.run(talk),
+            Self::Trace(args) => args.run(talk),
             Self::Forecast(args) => args.run(talk),
             Self::Whatif(args) => args.run(talk),
             Self::Report(args) => args.run(talk),

@@ -24,12 +24,14 @@ mod reference;
 mod repository;
 mod rescue;
 mod seen;
+mod session;
 mod snapshot;
 mod suggestion;
 mod tag;
 mod text;
 mod time;
 mod timeline;
+mod trace;
 mod verdict;
 mod verification;
 
@@ -56,12 +58,14 @@ pub use reference::ImageReference;
 pub use repository::{Repository, RepositoryRef, partition};
 pub use rescue::{Rescue, RescueFrom, RescueSource};
 pub use seen::Seen;
+pub use session::{Grant, Session, SessionRecord};
 pub use snapshot::{Contradiction, PlaceFrom, SnapshotRead, TimeFrom};
 pub use suggestion::{Effect, Suggestion};
 pub use tag::{TagEnd, TagSpan, TagTimeline};
 pub use text::LogText;
 pub use time::Timestamp;
 pub use timeline::{ImageState, Order, StepKind, Timeline, TimelineStep, UntaggedBy};
+pub use trace::{Asked, Issued, Joined, Origin, OriginKind, Trace, TraceCall, TraceGap, TraceGapKind, TraceSession};
 pub use verdict::{Basis, Cause, Exists, Gone, Moment, Sentence, Verdict};
 pub use verification::{
     Chain, ChainBegin, ChainGap, CheckedKind, CheckedObject, CoveredTime, GapCause, Sha256, SignaturesChecked, Standing, Standings, Verification,

@@ -24,6 +24,7 @@ mod parse;
 mod record;
 mod sagemaker;
 mod schedules;
+mod session;
 mod snapshot;
 
 use std::collections::HashSet;
@@ -34,6 +35,7 @@ use memchr::memmem::Finder;
 use crate::decode::RawRecord;
 use crate::model::{Action, Recognized, RepositoryRef};
 
+pub use session::{SessionReader, is_access_key};
 pub use snapshot::{Answer, Answers, Envelope, Place, Statement};
 
 use cut::Cutter;

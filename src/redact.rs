@@ -11,6 +11,7 @@ mod fields;
 mod learn;
 mod nouns;
 mod pseudonym;
+mod sessions;
 mod shape;
 mod text;
 

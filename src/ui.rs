@@ -33,6 +33,7 @@ mod tags;
 pub mod talk;
 pub mod timelines;
 mod timesketch;
+pub mod trace;
 pub mod verdict;
 pub mod verification;
 pub mod whatif;

@@ -12,6 +12,8 @@ pub enum Kind {
     Role,
     User,
     Session,
+    /// Access key ids.
+    Key,
     /// Services, clusters, functions, task definitions, keys, and everything else that somebody named.
     Name,
     Address,
@@ -33,6 +35,7 @@ impl Kind {
             Self::Role => "role",
             Self::User => "user",
             Self::Session => "session",
+            Self::Key => "key",
             Self::Name => "name",
             Self::Address => "address",
             Self::Source => "source",

@@ -20,6 +20,14 @@ pub fn write(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     page.blank()
 }
 
+/// The same of a run that looks for something else than images; `what` says of what the records are that it had a use for.
+pub fn write_of(page: &mut Page<'_>, coverage: &Coverage, what: &str) -> io::Result<()> {
+    write_summary_of(page, coverage, what)?;
+    write_failures(page, coverage)?;
+    write_notes(page, coverage)?;
+    page.blank()
+}
+
 /// The same without the objects that could not be read, for a page on which they stand at the end: there may be many.
 pub fn write_head(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     write_summary(page, coverage)?;
@@ -51,8 +59,12 @@ fn left_out(gap: &Gap) -> String {
 }
 
 fn write_summary(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
+    write_summary_of(page, coverage, IMAGES)
+}
+
+fn write_summary_of(page: &mut Page<'_>, coverage: &Coverage, what: &str) -> io::Result<()> {
     page.item(0, "Read", &objects(coverage))?;
-    page.item(0, "", &records(coverage))?;
+    page.item(0, "", &records_of(coverage, what))?;
     for line in [beside(coverage), repaired(coverage)].iter().flatten() {
         page.item(0, "", line)?;
     }
@@ -120,7 +132,13 @@ pub(super) fn objects(coverage: &Coverage) -> String {
 }
 
 pub(super) fn records(coverage: &Coverage) -> String {
-    let mut text = format!("{}, {} about images", counted(coverage.records, "record", "records"), count(coverage.records_relevant));
+    records_of(coverage, IMAGES)
+}
+
+const IMAGES: &str = "about images";
+
+fn records_of(coverage: &Coverage, what: &str) -> String {
+    let mut text = format!("{}, {} {what}", counted(coverage.records, "record", "records"), count(coverage.records_relevant));
     for (number, words) in [(coverage.records_duplicate, "delivered twice"), (coverage.records_failed, "not understood")] {
         if number > 0 {
             text.push_str(&format!(", {} {words}", count(number)));
