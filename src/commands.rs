@@ -13,8 +13,10 @@ mod detect;
 mod diff;
 mod ending;
 mod explain;
+mod fate;
 mod forecast;
 mod gather;
+mod image;
 #[cfg(feature = "sql")]
 mod ingest;
 mod interrupt;
@@ -83,6 +85,7 @@ enum Command {
     Diff(diff::Args),
     Explain(explain::Args),
     Rescue(rescue::Args),
+    Fate(fate::Args),
     Timeline(timeline::Args),
     Forecast(forecast::Args),
     Whatif(whatif::Args),
@@ -108,6 +111,7 @@ impl Command {
             Self::Diff(args) => args.show.quiet(),
             Self::Explain(args) => args.common.quiet(),
             Self::Rescue(args) => args.common.quiet(),
+            Self::Fate(args) => args.common.quiet(),
             Self::Timeline(args) => args.common.quiet(),
             Self::Forecast(args) => args.common.quiet(),
             Self::Whatif(args) => args.common.quiet(),
@@ -132,6 +136,7 @@ impl Command {
             Self::Detect(args) => args.common.jobs(),
             Self::Explain(args) => args.common.jobs(),
             Self::Rescue(args) => args.common.jobs(),
+            Self::Fate(args) => args.common.jobs(),
             Self::Timeline(args) => args.common.jobs(),
             Self::Forecast(args) => args.common.jobs(),
             Self::Whatif(args) => args.common.jobs(),
@@ -155,6 +160,7 @@ impl Command {
             Self::Diff(args) => args.show.writes_to_stdout(),
             Self::Explain(args) => args.common.show.writes_to_stdout(),
             Self::Rescue(args) => args.common.show.writes_to_stdout(),
+            Self::Fate(args) => args.common.show.writes_to_stdout(),
             Self::Timeline(args) => args.common.show.writes_to_stdout(),
             Self::Forecast(args) => args.common.show.writes_to_stdout(),
             Self::Whatif(args) => args.common.show.writes_to_stdout(),
@@ -177,6 +183,7 @@ impl Command {
             Self::Diff(args) => args.run(),
             Self::Explain(args) => args.run(talk),
             Self::Rescue(args) => args.run(talk),
+            Self::Fate(args) => args.run(talk),
             Self::Timeline(args) => args.run(talk),
             Self::Forecast(args) => args.run(talk),
             Self::Whatif(args) => args.run(talk),
