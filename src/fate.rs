@@ -11,7 +11,7 @@ mod story;
 
 use std::cell::OnceCell;
 
-use crate::explain::{Question, subject};
+use crate::explain::{About, Question, subject};
 use crate::model::{Digest, Fate, FatePlace, Finding, FirstEnd, LogText, Presence, Repository, Timestamp};
 use crate::timeline::{History, Prospects, RepositoryHistory, Upstream};
 use places::Spot;
@@ -32,7 +32,12 @@ impl<'h> Fates<'h> {
     /// What becomes of the image that the question is about; `None` where the evidence knows neither its digest nor its repository.
     pub fn of(&self, question: &Question) -> Option<Fate> {
         let (repository, digest) = subject(question, self.history)?;
-        Some(self.fate(LogText::from(question.to_text()), digest, &self.history.repository(repository)))
+        let mut fate = self.fate(LogText::from(question.to_text()), digest, &self.history.repository(repository));
+        // Who names a digest alone asks about no place more than about another.
+        if matches!(question.about, About::Digest(_) | About::Beginning) {
+            fate.places.iter_mut().for_each(|place| place.asked = false);
+        }
+        Some(fate)
     }
 
     /// The same of a finding; `None` where it is about a tag alone.

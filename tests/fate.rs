@@ -374,6 +374,25 @@ fn a_fate_is_told_without_names_where_that_is_asked() {
     }
 }
 
+/// The report has it below the finding, and the pages of other verbs point to it.
+#[test]
+fn the_report_and_other_answers_lead_to_it() {
+    let evidence = three_places().deploy(3, REPLICA, "web", "a").delete(5, SOURCE, "a");
+    let (page, code, said) = evidence.run("report", &[]);
+    assert_eq!(code, 0, "{said}");
+    assert!(page.contains("The same image in every registry") && page.contains("The image in 3 places over time"), "{page}");
+    let (found, _, _) = evidence.run("detect", &[]);
+    assert!(found.contains("replicated-deletion") && found.contains("tagfall fate "), "{found}");
+    let reference = format!("{ACCOUNT}.dkr.ecr.{FAR}.amazonaws.com/shop/api@{}", digest("a"));
+    let (verdict, _, _) = evidence.run("explain", &[&reference]);
+    assert!(verdict.contains("`tagfall fate "), "{verdict}");
+    let (rescue, _, _) = evidence.run("rescue", &[&reference]);
+    assert!(rescue.contains("`tagfall fate "), "{rescue}");
+    // An image of one place has no others to tell of.
+    let (alone, _, _) = Evidence::new().push(1, SOURCE, "a", "v1").deploy(2, SOURCE, "web", "a").delete(3, SOURCE, "a").run("report", &[]);
+    assert!(!alone.contains("The same image in every registry"));
+}
+
 #[test]
 fn it_is_the_same_whatever_order_events_come_in() {
     let mut evidence = three_places().deploy(3, REPLICA, "web", "a").delete(5, SOURCE, "a");

@@ -95,7 +95,7 @@ fn born(told: &FatePlace) -> Option<String> {
     let tag = born.tag.as_ref().map_or("its tag", LogText::raw);
     let taken = born.taken_by.map_or_else(String::new, |digest| format!(" {tag} was on {} here, and", digest.short()));
     Some(format!(
-        "Replication brought it without {tag}:{taken} tags cannot be moved here. A rule for untagged images takes it, whatever its source has."
+        "Replication brought it without {tag}:{taken} tags cannot be moved here. A rule for untagged images would take it, whatever its source has."
     ))
 }
 

@@ -67,7 +67,7 @@ fn in_words(place: &Repository) -> String {
 /// A lane for each place, under its number.
 fn draw_lives(page: &mut Page<'_>, fate: &Fate, lives: &[Option<Timeline>]) -> io::Result<()> {
     let named = fate.places.iter().zip(lives).enumerate().filter_map(|(at, (place, life))| {
-        let name = format!("{} {} {}", at + 1, place.role.word(), place.repository.region.raw());
+        let name = format!("{} {}", at + 1, place.repository.region.raw());
         Some((LogText::from(name), life.as_ref()?))
     });
     let named: Vec<(LogText, &Timeline)> = named.collect();
