@@ -23,14 +23,14 @@ pub use child::{broken, heading, tag_of};
 pub use loss::came_back;
 pub use moved_back::{MoveBack, advice as advice_on_moves, moved_on, moves_back};
 pub use never::{advice as advice_on_refused_push, only_refused, refusal, refused_pushes_of};
-pub use reasons::{Why, caller, why};
+pub use reasons::{Why, caller, listed, why};
 pub use refused::{
     Answered, Change, What as AccessChange, advice as advice_on_access, in_words as access_in_words, is_refused, is_set_up, reason as access_reason,
 };
 pub use same_tag::{push_index_again, rivals, takers};
 pub use story::{add_reasons, asked, deleted, evidence, place, restore, restore_under_way, rule_in_words, rule_of, span, tags_by_need, who};
 pub use tag_removed::{GOES_ALONG, advice as advice_on_removed_tag, source as source_of_removal};
-pub use untagged::reason as reason_without_tag;
+pub use untagged::{has_immutable_tags, reason as reason_without_tag, taken_tag};
 pub use usage::{Harm, usage_of_displaced, usage_of_living, usage_of_loss};
 
 use std::cell::OnceCell;

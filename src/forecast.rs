@@ -7,6 +7,8 @@ mod story;
 #[cfg(test)]
 mod tests;
 
+pub use story::{unknown, why};
+
 use rayon::prelude::*;
 
 use crate::detect::{Harm, evidence, usage_of_displaced, usage_of_living, usage_of_loss};
@@ -133,6 +135,21 @@ impl<'h> Forecasts<'h> {
         };
         repositories.filter_map(known).collect()
     }
+}
+
+/// What is in store for one image that is there, and the same in words: `is taken by rule 1 … within a day of …`.
+pub fn of_image(
+    history: &History,
+    repository: &RepositoryHistory,
+    image: &Image,
+    prospects: Option<&Prospects>,
+    as_of: Timestamp,
+) -> (Forecast, String) {
+    let at = repository.by_digest.get(&image.digest).copied().unwrap_or(usize::MAX);
+    let subject = Subject { history, as_of, repository, image, prospects, at };
+    let forecast = subject.forecast();
+    let words = story::will(&subject, forecast.outlook);
+    (forecast, words)
 }
 
 const DATED: u8 = 0;

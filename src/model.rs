@@ -10,6 +10,7 @@ mod coverage;
 mod digest;
 mod event;
 mod exported;
+mod fate;
 mod filter;
 mod finding;
 mod forecast;
@@ -36,14 +37,15 @@ mod verdict;
 mod verification;
 
 pub use action::{
-    Action, AlreadyExists, Deletion, ImageDescription, ImageId, ImageRun, LifecycleRule, ListedImage, Listing, ManifestKind, Mutability, PolicyRun,
-    Push, PushOrigin, Refusal, RegistryChange, ReplicationRule, RunFailure, StorageClass, TaskImage, Template,
+    Action, AlreadyExists, CacheRule, Deletion, ImageDescription, ImageId, ImageRun, LifecycleRule, ListedImage, Listing, ManifestKind, Mutability,
+    PolicyRun, Push, PushOrigin, Refusal, RegistryChange, ReplicationRule, RunFailure, StorageClass, TaskImage, Template,
 };
 pub use caller::{Caller, IamPrincipal};
 pub use coverage::{Coverage, Gap, ReadFailure, Repairs};
 pub use digest::Digest;
 pub use event::{Addendum, Event, EventRef, Recognized};
 pub use exported::Exported;
+pub use fate::{BornUntagged, Fate, FateEnd, FateEndKind, FateNext, FatePlace, FateRole, FirstEnd, GoesWith, Presence};
 pub use filter::Filter;
 pub use finding::{Deleted, Finding, FindingKind, KeptImage, LostImage, Severity, Usage};
 pub use forecast::{Forecast, KnownPolicy, LifecycleAction, Outcome, Outlook, RunKind, WhatIf, WhatIfTotals};

@@ -9,6 +9,7 @@ pub mod changes;
 mod columns;
 pub mod coverage;
 pub mod escape;
+pub mod fate;
 pub mod findings;
 pub mod forecast;
 mod format;

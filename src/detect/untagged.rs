@@ -5,7 +5,7 @@ use super::story::{add_reasons, deleted, evidence, lost, place, rule_in_words};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, child, id};
 use crate::model::{Finding, FindingKind, KeptImage, PushOrigin, UntaggedBy};
-use crate::timeline::{End, EventNo, Image, Loss, RepositoryHistory, Sym, TagSpan};
+use crate::timeline::{End, EventNo, History, Image, Loss, RepositoryHistory, Sym, TagSpan};
 
 /// An untagged rule took an image that somebody needed. What an index keeps is another matter: [`child::ChildLost`].
 pub struct ExpiredUntagged;
@@ -54,30 +54,34 @@ pub fn why<'h>(subject: Subject<'h>, loss: &Loss) -> Untagged<'h> {
     let Some(push) = push.filter(|_| loss.untagged_by == Some(UntaggedBy::PushedUntagged)).map(|step| step.event) else {
         return Untagged::NotKnown;
     };
-    let immutable = history.text(repository.mutability.setting).starts_with("IMMUTABLE");
-    if image.origin == PushOrigin::Replication && immutable {
-        return Untagged::ReplicaWithoutTag { push, taken: taken_tag(subject, image, push) };
+    if image.origin == PushOrigin::Replication && has_immutable_tags(history, repository) {
+        return Untagged::ReplicaWithoutTag { push, taken: taken_tag(history, repository, image, push) };
     }
     Untagged::ByDigest(push)
 }
 
+/// Whether some tags cannot be moved there.
+pub fn has_immutable_tags(history: &History, repository: &RepositoryHistory) -> bool {
+    let setting = history.text(repository.mutability.setting);
+    setting.starts_with("IMMUTABLE") || setting == "MUTABLE_WITH_EXCLUSION"
+}
+
 /// The tag that the image has where it comes from, and that another image has here: told by the tags of the same digest in
 /// other repositories of that name.
-fn taken_tag<'h>(subject: Subject<'h>, image: &Image, push: EventNo) -> Option<(Sym, &'h TagSpan)> {
-    let history = subject.history;
-    let name = history.repository(subject.repository).name;
-    let source = |other: &&RepositoryHistory| !std::ptr::eq(*other, subject.repository) && history.repository(other).name == name;
+pub fn taken_tag<'h>(history: &'h History, repository: &'h RepositoryHistory, image: &Image, push: EventNo) -> Option<(Sym, &'h TagSpan)> {
+    let name = history.repository(repository).name;
+    let source = |other: &&RepositoryHistory| !std::ptr::eq(*other, repository) && history.repository(other).name == name;
     let at = history.noted(push).time;
     let of_source = history.repositories().iter().filter(source).flat_map(|other| &other.tag_lives);
     let mut tags: Vec<Sym> =
         of_source.filter(|(_, life)| life.spans.iter().any(|span| span.digest == image.digest && span.from <= at)).map(|(tag, _)| *tag).collect();
     if tags.is_empty() {
         // Without the source's own logs: tags that were taken here when it came. One alone is what it must have been.
-        tags = subject.repository.tag_lives.iter().filter(|(_, life)| life.at(at).is_some()).map(|(tag, _)| *tag).collect();
+        tags = repository.tag_lives.iter().filter(|(_, life)| life.at(at).is_some()).map(|(tag, _)| *tag).collect();
         tags = if tags.len() == 1 { tags } else { Vec::new() };
     }
     tags.sort_unstable_by_key(|tag| history.text(*tag));
-    tags.into_iter().find_map(|tag| Some((tag, subject.repository.tag_lives.get(&tag)?.at(at).filter(|span| span.digest != image.digest)?)))
+    tags.into_iter().find_map(|tag| Some((tag, repository.tag_lives.get(&tag)?.at(at).filter(|span| span.digest != image.digest)?)))
 }
 
 /// "it never had a tag: …", for the sentence that says why a rule could take it, and the events that say so.

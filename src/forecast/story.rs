@@ -56,7 +56,7 @@ fn looks(subject: &Subject<'_>) -> String {
     }
 }
 
-fn will(subject: &Subject<'_>, outlook: Outlook) -> String {
+pub fn will(subject: &Subject<'_>, outlook: Outlook) -> String {
     let words = subject.rule().map(|rule| rule.in_words()).unwrap_or_default();
     let goes = if subject.rule().is_some_and(|rule| rule.action == LifecycleAction::Transition) { "is archived" } else { "is taken" };
     let eligible = subject.eligible_at().map(Timestamp::from_millis);

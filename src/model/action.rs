@@ -146,6 +146,21 @@ pub enum RegistryChange<'r> {
     Template(Template<'r>),
     /// `DeleteRepositoryCreationTemplate`, with the prefix.
     TemplateDeleted(Cow<'r, str>),
+    /// `CreatePullThroughCacheRule`, `UpdatePullThroughCacheRule`.
+    CacheRule(CacheRule<'r>),
+    /// `DeletePullThroughCacheRule`, with the prefix.
+    CacheRuleDeleted(Cow<'r, str>),
+}
+
+/// Which repositories are copies of another registry's, made when somebody pulls. What an update leaves out stays as it was.
+#[derive(Debug, Clone)]
+pub struct CacheRule<'r> {
+    /// Beginning of the repositories' names, up to a slash; `ROOT` for all that no other rule has.
+    pub prefix: Cow<'r, str>,
+    /// Host of the registry that is copied: `registry-1.docker.io`, `111122223333.dkr.ecr.us-east-1.amazonaws.com`.
+    pub upstream: Option<Cow<'r, str>>,
+    /// What stands there in the place of the prefix; `ROOT` for nothing.
+    pub upstream_prefix: Option<Cow<'r, str>>,
 }
 
 /// Where images are copied to.

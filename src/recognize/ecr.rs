@@ -43,6 +43,9 @@ pub(super) const EVENTS: &[&str] = &[
     "CreateRepositoryCreationTemplate",
     "UpdateRepositoryCreationTemplate",
     "DeleteRepositoryCreationTemplate",
+    "CreatePullThroughCacheRule",
+    "UpdatePullThroughCacheRule",
+    "DeletePullThroughCacheRule",
 ];
 
 /// What an ECR record means. An error is a change to a repository that the record does not name.

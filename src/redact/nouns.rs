@@ -5,8 +5,9 @@ use super::Redactor;
 use super::pseudonym::Kind;
 use super::shape::{is_event_name, is_region};
 use crate::model::{
-    Contradiction, Coverage, Deleted, EventRef, Finding, Forecast, Gap, Gone, KnownPolicy, LogText, Moment, ReadFailure, Reason, Repository,
-    Sentence, SnapshotRead, TagSpan, TagTimeline, Timeline, TimelineStep, Usage, Verdict, WhatIf,
+    BornUntagged, Contradiction, Coverage, Deleted, EventRef, Fate, FateEnd, FateNext, FatePlace, Finding, FirstEnd, Forecast, Gap, GoesWith, Gone,
+    KnownPolicy, LogText, Moment, ReadFailure, Reason, Repository, Sentence, SnapshotRead, TagSpan, TagTimeline, Timeline, TimelineStep, Usage,
+    Verdict, WhatIf,
 };
 
 /// Something that is shown, and may have names in it.
@@ -178,6 +179,56 @@ impl Redact for Forecast {
         why.redact(by);
         policy_event.redact(by);
         summary.redact(by);
+        evidence.redact(by);
+    }
+}
+
+impl Redact for Fate {
+    fn redact(&mut self, by: &Redactor) {
+        let Self { reference, digest: _, as_of: _, copies: _, last_copy, all_gone_by: _, places, unknown, advice } = self;
+        reference.redact(by);
+        last_copy.redact(by);
+        places.redact(by);
+        unknown.redact(by);
+        advice.redact(by);
+    }
+}
+
+impl Redact for FatePlace {
+    fn redact(&mut self, by: &Redactor) {
+        let Self { repository, role: _, role_logged: _, copy_of, upstream, asked: _, presence: _, state: _, tags, pushed_at: _, .. } = self;
+        let Self { untagged_at: _, arrival, born_untagged, end, next, goes_with, takes, first_end, needed: _, severity: _, .. } = self;
+        let Self { needed_by, why, story, evidence, .. } = self;
+        repository.redact(by);
+        copy_of.redact(by);
+        upstream.redact(by);
+        tags.iter_mut().for_each(|tag| *tag = by.tag(tag));
+        arrival.redact(by);
+        if let Some(BornUntagged { tag, taken_by: _, set_by }) = born_untagged {
+            tag.iter_mut().for_each(|tag| *tag = by.tag(tag));
+            set_by.redact(by);
+        }
+        if let Some(FateEnd { at: _, how: _, event, rule_priority: _, rule, with }) = end {
+            event.redact(by);
+            rule.iter_mut().for_each(|rule| by.rule(rule));
+            with.redact(by);
+        }
+        if let Some(FateNext { rule, policy_event, .. }) = next {
+            rule.iter_mut().for_each(|rule| by.rule(rule));
+            policy_event.redact(by);
+        }
+        for GoesWith { repository, set_by, eligible_at: _, expected_by: _, rule_priority: _, rule } in goes_with {
+            repository.redact(by);
+            set_by.redact(by);
+            rule.iter_mut().for_each(|rule| by.rule(rule));
+        }
+        takes.redact(by);
+        if let Some(FirstEnd { by: place, eligible_at: _, expected_by: _ }) = first_end {
+            place.redact(by);
+        }
+        needed_by.iter_mut().for_each(|name| *name = by.actor(name));
+        why.redact(by);
+        story.redact(by);
         evidence.redact(by);
     }
 }

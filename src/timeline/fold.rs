@@ -9,7 +9,7 @@ use super::fact::{
 };
 use super::keys::key_name;
 use super::names::{DigestNo, EventNo, Names, PolicyNo, RepositoryNo, Sym, Wording};
-use super::registry::{CopyRule, RegistryFact, TemplateFact};
+use super::registry::{CacheFact, CopyRule, RegistryFact, TemplateFact};
 use crate::decode::identity::{fingerprint, is_event_id};
 use crate::model::{
     self, Action, Caller, Event, Identity, ImageId, ImageReference, ImageRun, LifecycleAction, ManifestKind, PolicyRun, Recognized, RegistryChange,
@@ -269,6 +269,12 @@ impl Fold {
             RegistryChange::Replication(rules) => RegistryFact::Replication(rules.iter().map(|rule| self.copy_rule(rule)).collect()),
             RegistryChange::Template(template) => RegistryFact::Template(self.template(template)),
             RegistryChange::TemplateDeleted(prefix) => RegistryFact::TemplateDeleted { prefix: self.names.string(prefix) },
+            RegistryChange::CacheRule(rule) => RegistryFact::Cache(CacheFact {
+                prefix: self.names.string(&rule.prefix),
+                upstream: self.names.optional_string(rule.upstream.as_deref()),
+                upstream_prefix: self.names.optional_string(rule.upstream_prefix.as_deref()),
+            }),
+            RegistryChange::CacheRuleDeleted(prefix) => RegistryFact::CacheDeleted { prefix: self.names.string(prefix) },
         }
     }
 

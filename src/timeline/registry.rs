@@ -3,11 +3,15 @@
 //!
 //! Settings hold for one registry in one region. A log window is finite: what was set before it shows only when it changes.
 
+mod caches;
+
 use std::collections::BTreeMap;
 
 use super::fact::{Fact, Noted, What};
 use super::names::{EventNo, Map, Names, PolicyNo, RepositoryNo, Sym};
 use crate::model::{IamPrincipal, PushOrigin};
+use caches::Cache;
+pub use caches::CacheFact;
 
 /// One change, as the fold keeps it.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +20,8 @@ pub enum RegistryFact {
     Replication(Box<[CopyRule]>),
     Template(TemplateFact),
     TemplateDeleted { prefix: Sym },
+    Cache(CacheFact),
+    CacheDeleted { prefix: Sym },
 }
 
 /// A rule of a replication configuration.
@@ -40,6 +46,13 @@ pub struct TemplateFact {
     pub exclusions: Option<Box<[Sym]>>,
 }
 
+impl CopyRule {
+    /// Whether it is for a repository of that name.
+    fn is_for(&self, name: &str, names: &Names) -> bool {
+        self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| name.starts_with(names.text(*prefix)))
+    }
+}
+
 impl RegistryFact {
     /// What it takes, about, in bytes.
     pub(super) fn bytes(&self) -> usize {
@@ -52,7 +65,7 @@ impl RegistryFact {
                 let words = |words: &Option<Box<[Sym]>>| words.as_ref().map_or(0, |words| size_of_val(&**words));
                 words(&template.applied_for) + words(&template.exclusions)
             }
-            Self::Exclusion { .. } | Self::TemplateDeleted { .. } => 0,
+            Self::Exclusion { .. } | Self::TemplateDeleted { .. } | Self::Cache(_) | Self::CacheDeleted { .. } => 0,
         };
         size_of_val(self) + beside
     }
@@ -69,6 +82,7 @@ pub struct Registries {
     excluded_callers: Map<Sym, Vec<usize>>,
     replication: Map<Place, Vec<Configuration>>,
     templates: Map<Place, Vec<Template>>,
+    caches: Map<Place, Vec<Cache>>,
 }
 
 /// A replication configuration: since when, and the event that put it.
@@ -128,6 +142,10 @@ impl Registries {
                     registries.put_template(place, template, since(noted, is_first), fact.event);
                 }
                 RegistryFact::TemplateDeleted { prefix } => registries.end_template(place, *prefix, noted.time),
+                RegistryFact::Cache(rule) => registries.put_cache(place, *rule, noted, fact.event),
+                RegistryFact::CacheDeleted { prefix } => {
+                    registries.caches.entry(place).or_default().push((noted.time, fact.event, *prefix, None));
+                }
             }
         }
         registries.exclude(listed, events, names);
@@ -221,13 +239,7 @@ impl Registries {
             PushOrigin::Replication => "REPLICATION",
             PushOrigin::PullThroughCache => "PULL_THROUGH_CACHE",
         };
-        let length = |template: &Template| match names.text(template.prefix) {
-            "ROOT" => Some(0),
-            prefix => {
-                let rest = name.strip_prefix(prefix.trim_end_matches('/'))?;
-                rest.starts_with('/').then_some(prefix.trim_end_matches('/').len())
-            }
-        };
+        let length = |template: &Template| rest_below(names.text(template.prefix), name).map(|rest| name.len() - rest.len());
         let holds = |template: &&Template| {
             template.from <= at && at < template.until && template.applied_for.iter().any(|word| names.text(*word) == scenario)
         };
@@ -241,12 +253,28 @@ impl Registries {
         list.iter().rev().find(|(time, ..)| *time <= at).map(|(_, event, rules)| (*event, &**rules))
     }
 
+    /// Everywhere a repository is copied to at that time, whether deletions go along, and the event that set it up.
+    pub fn copies(&self, source: RepositoryNo, at: i64, names: &Names) -> Option<(EventNo, Vec<(Place, bool)>)> {
+        let own = place(source, names)?;
+        let (event, rules) = self.replication(own, at)?;
+        let name = names.text(names.repository_key(source)?.name);
+        let mut places: Vec<(Place, bool)> = Vec::new();
+        for rule in rules.iter().filter(|rule| rule.is_for(name, names)) {
+            for &(region, registry) in rule.destinations.iter().filter(|(region, registry)| (*registry, *region) != own) {
+                match places.iter_mut().find(|(place, _)| *place == (registry, region)) {
+                    Some((_, deletes)) => *deletes |= rule.deletes,
+                    None => places.push(((registry, region), rule.deletes)),
+                }
+            }
+        }
+        Some((event, places))
+    }
+
     /// Whether the copies of a repository lose what it loses at that time: where they are, and the event that set it up.
     pub fn deletes_copies(&self, source: RepositoryNo, at: i64, names: &Names) -> Option<(EventNo, Vec<Place>)> {
         let (event, rules) = self.replication(place(source, names)?, at)?;
         let name = names.text(names.repository_key(source)?.name);
-        let fits =
-            |rule: &&CopyRule| rule.deletes && (rule.prefixes.is_empty() || rule.prefixes.iter().any(|prefix| name.starts_with(names.text(*prefix))));
+        let fits = |rule: &&CopyRule| rule.deletes && rule.is_for(name, names);
         // A place is registry and region here, and a destination region and registry there.
         let places: Vec<Place> =
             rules.iter().filter(fits).flat_map(|rule| rule.destinations.iter().map(|(region, registry)| (*registry, *region))).collect();
@@ -257,8 +285,7 @@ impl Registries {
     pub fn deletions_reach(&self, copy: RepositoryNo, at: i64, names: &Names) -> Option<EventNo> {
         let (own, name) = (place(copy, names)?, names.text(names.repository_key(copy)?.name));
         let reaches = |rule: &CopyRule| {
-            let fits = rule.prefixes.is_empty() || rule.prefixes.iter().any(|prefix| name.starts_with(names.text(*prefix)));
-            rule.deletes && fits && rule.destinations.iter().any(|(region, registry)| (*registry, *region) == own)
+            rule.deletes && rule.is_for(name, names) && rule.destinations.iter().any(|(region, registry)| (*registry, *region) == own)
         };
         let of = |place: &Place| self.replication(*place, at).filter(|(_, rules)| rules.iter().any(reaches)).map(|(event, _)| (*place, event));
         // Of several sources any will do, and always the same.
@@ -270,6 +297,11 @@ impl Registries {
     pub fn deletes_any_copies(&self) -> bool {
         self.replication.values().flatten().any(|(.., rules)| rules.iter().any(|rule| rule.deletes))
     }
+}
+
+/// What is left of a repository's name behind a prefix, which ends at a slash; `ROOT` is the prefix of every name.
+fn rest_below<'n>(prefix: &str, name: &'n str) -> Option<&'n str> {
+    if prefix == "ROOT" { Some(name) } else { name.strip_prefix(prefix.trim_end_matches('/'))?.strip_prefix('/') }
 }
 
 /// Since when a setting holds. What a snapshot shows, and no log speaks of before, was set before the logs.
@@ -286,7 +318,8 @@ impl RegistryFact {
     pub(super) fn translate(&mut self, table: &super::names::Translation) {
         let string = |sym: &mut Sym| *sym = sym.translated(&table.strings);
         match self {
-            Self::Exclusion { principal: sym, .. } | Self::TemplateDeleted { prefix: sym } => string(sym),
+            Self::Exclusion { principal: sym, .. } | Self::TemplateDeleted { prefix: sym } | Self::CacheDeleted { prefix: sym } => string(sym),
+            Self::Cache(rule) => [&mut rule.prefix, &mut rule.upstream, &mut rule.upstream_prefix].into_iter().for_each(string),
             Self::Replication(rules) => {
                 for rule in rules {
                     rule.prefixes.iter_mut().for_each(string);

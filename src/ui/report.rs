@@ -3,6 +3,7 @@
 
 mod chart;
 mod choice;
+mod elsewhere;
 mod evidence;
 mod finding;
 mod guide;
@@ -26,6 +27,7 @@ use super::html::shown;
 use super::quantity::count;
 use crate::model::{Coverage, Finding, Severity};
 use choice::Numbers;
+pub use elsewhere::Elsewhere;
 pub use index::when;
 pub use next::{Next, ROWS_MAX as NEXT_MAX};
 pub use repositories::{PolicyKnown, RepositoryLine};
@@ -49,6 +51,8 @@ pub struct Report<'a> {
     pub repositories: &'a [RepositoryLine],
     /// What the picture of a finding is drawn from.
     pub story: &'a dyn Fn(&Finding) -> Story,
+    /// What becomes of its image in every registry, where it is in several.
+    pub elsewhere: &'a dyn Fn(&Finding) -> Option<Elsewhere>,
     /// With the one script that searches, sorts and copies.
     pub interactive: bool,
 }

@@ -9,7 +9,8 @@ use super::escape::Escape;
 use super::findings::event_text;
 use super::format::{Cell, Format, Look, Rows, no_such_form, write_document, write_line};
 use super::page::Page;
-use crate::model::{Coverage, Rescue, RescueSource};
+use crate::detect::advice::quoted;
+use crate::model::{Coverage, Rescue, RescueFrom, RescueSource};
 
 /// Writes where one image still is.
 pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, rescue: &Rescue) -> io::Result<()> {
@@ -41,6 +42,14 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, rescue: &Rescue) -> io::
     }
     for (number, source) in rescue.sources.iter().enumerate() {
         write_source(page, number + 1, source)?;
+    }
+    if rescue.sources.iter().any(|source| matches!(source.from, RescueFrom::Region | RescueFrom::Account | RescueFrom::Upstream)) {
+        page.blank()?;
+        let reference = quoted(rescue.reference.raw()).into_owned();
+        page.line(&format!(
+            "How long each copy stays, and whose deletions reach it: `tagfall fate {}`, with these sources.",
+            reference.for_terminal()
+        ))?;
     }
     write_texts(page, "What that repairs:", &rescue.repairs)?;
     write_texts(page, "What it does not repair:", &rescue.does_not_repair)?;

@@ -301,7 +301,8 @@ fn report_of(findings: &[Finding], hostile_world: bool) -> String {
     let next = Next { as_of, images: 1_001, needed: 1, unknown: 2, rows: vec![row] };
     let story = |_: &Finding| Story { life: Some(timeline.clone()), ..Story::default() };
     let (coverage, next) = (&coverage, Some(&next));
-    shown(|out| report::write(out, &Report { coverage, findings, next, repositories: &repositories, story: &story, interactive: false }))
+    let (story, elsewhere): (&dyn Fn(&Finding) -> Story, _) = (&story, &|_: &Finding| None);
+    shown(|out| report::write(out, &Report { coverage, findings, next, repositories: &repositories, story, elsewhere, interactive: false }))
 }
 
 /// So many findings, a day apart, of all severities in turn.

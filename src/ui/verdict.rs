@@ -55,11 +55,23 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, verdict: &Verdict) -> io
     write_sentences(page, "Not this:", &verdict.not_this)?;
     write_texts(page, "What the logs cannot show:", &verdict.unknown)?;
     write_texts(page, "What to do:", &verdict.advice)?;
+    let reference = quoted(verdict.reference.raw()).into_owned();
+    if is_about_a_copy(verdict.cause) {
+        let text = format!(
+            "Look what becomes of it in every registry: `tagfall fate {}`, with the logs or snapshots of all of them.",
+            reference.for_terminal()
+        );
+        page.point(0, "- ", &text)?;
+    }
     if verdict.gone.as_ref().is_none_or(|gone| gone.back_at.is_some()) {
         return Ok(());
     }
-    let reference = quoted(verdict.reference.raw()).into_owned();
     page.point(0, "- ", &format!("Look where the same digest still is: `tagfall rescue {}`, with these sources.", reference.for_terminal()))
+}
+
+/// The answer lies in how registries copy from each other.
+const fn is_about_a_copy(cause: Cause) -> bool {
+    matches!(cause, Cause::ReplicaMissing | Cause::ReplicatedDeletion | Cause::PullThroughCacheExpired)
 }
 
 /// The moment that the answer speaks of, and what was there then; nothing where that is the end of the logs.

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{Mutability, RegistryChange, ReplicationRule, Template};
+use crate::model::{CacheRule, Mutability, RegistryChange, ReplicationRule, Template};
 use crate::recognize::json::Json;
 use crate::recognize::record::Record;
 
@@ -19,6 +19,8 @@ pub(super) fn change<'r>(record: &Record<'r>) -> Option<RegistryChange<'r>> {
             let prefix = places(record).into_iter().find_map(|place| place.text("prefix"));
             prefix.map(|prefix| RegistryChange::TemplateDeleted(Cow::Borrowed(prefix)))
         }
+        "CreatePullThroughCacheRule" | "UpdatePullThroughCacheRule" => cache_rule(record).map(RegistryChange::CacheRule),
+        "DeletePullThroughCacheRule" => cache_rule(record).map(|rule| RegistryChange::CacheRuleDeleted(rule.prefix)),
         _ => None,
     }
 }
@@ -40,6 +42,11 @@ fn replication_rule(rule: Json<'_>) -> ReplicationRule<'_> {
         prefixes: rule.get("repositoryFilters").items().filter_map(|filter| filter.text("filter")).map(Cow::Borrowed).collect(),
         deletes: rule.get("deleteReplication").get("enabled").as_bool() == Some(true),
     }
+}
+
+fn cache_rule<'r>(record: &Record<'r>) -> Option<CacheRule<'r>> {
+    let text = |key: &str| [record.response, record.request].iter().find_map(|place| place.text(key)).map(Cow::Borrowed);
+    Some(CacheRule { prefix: text("ecrRepositoryPrefix")?, upstream: text("upstreamRegistryUrl"), upstream_prefix: text("upstreamRepositoryPrefix") })
 }
 
 fn destination(to: Json<'_>) -> Option<(Cow<'_, str>, Cow<'_, str>)> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{Answer, Place};
-use crate::model::{Action, Digest, ListedImage, Listing, Mutability, RegistryChange, ReplicationRule, Template};
+use crate::model::{Action, CacheRule, Digest, ListedImage, Listing, Mutability, RegistryChange, ReplicationRule, Template};
 use crate::recognize::image::digest;
 use crate::recognize::json::Json;
 use crate::recognize::manifest::Manifests;
@@ -164,6 +164,11 @@ fn registry(root: Json<'_>, answer: &mut Answer) -> bool {
         }
         return answer.is("ecr list-pull-time-update-exclusions");
     }
+    let caches = root.get("pullThroughCacheRules");
+    if caches.is_array() {
+        caches.items().for_each(|entry| cache_rule(entry, answer));
+        return answer.is("ecr describe-pull-through-cache-rules");
+    }
     let templates = root.get("repositoryCreationTemplates");
     if !templates.is_array() {
         return false;
@@ -185,6 +190,20 @@ fn registry(root: Json<'_>, answer: &mut Answer) -> bool {
         answer.say(own.clone(), Action::Registry(RegistryChange::Template(template)));
     }
     answer.is("ecr describe-repository-creation-templates")
+}
+
+/// Each names the registry that it is of.
+fn cache_rule(entry: Json<'_>, answer: &mut Answer) {
+    answer.entries += 1;
+    let text = |key: &str| entry.text(key).map(|text| Cow::Owned(text.to_owned()));
+    let Some(prefix) = text("ecrRepositoryPrefix") else {
+        answer.left_out += 1;
+        return;
+    };
+    answer.time(entry.get("createdAt"));
+    let rule = CacheRule { prefix, upstream: text("upstreamRegistryUrl"), upstream_prefix: text("upstreamRepositoryPrefix") };
+    let place = own(answer, entry.text("registryId"));
+    answer.say(place, Action::Registry(RegistryChange::CacheRule(rule)));
 }
 
 fn rule(rule: Json<'_>) -> ReplicationRule<'static> {

@@ -16,6 +16,7 @@ impl<'e> Replay<'e> {
         if let Some(manifest) = manifest {
             self.describe(at, manifest);
         }
+        let image = if origin == PushOrigin::Replication && self.keeps_tag_from(image) { Named { tag: Sym::NONE, ..image } } else { image };
         let from = if image.tag.is_some() { self.move_tag(event, image, at, order) } else { DigestNo::NONE };
         let kind = if origin == PushOrigin::Replication { StepKind::Replicate } else { StepKind::Push };
         self.state.images[at].step(event, kind, image.tag, from, order);
@@ -26,6 +27,12 @@ impl<'e> Replay<'e> {
             image.untagged_at = Some(now);
             image.untagged_by = Some(UntaggedBy::PushedUntagged);
         }
+    }
+
+    /// Replication moves no tag that cannot be moved: the image comes without it (ECR User Guide).
+    fn keeps_tag_from(&self, image: Named) -> bool {
+        let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder).and_then(|at| self.state.images.get(at));
+        image.tag.is_some() && holder.is_some_and(|holder| holder.digest != image.digest) && self.state.is_immutable(image.tag, self.names)
     }
 
     /// The image is there now: for the first time, again after it was gone, or as before.

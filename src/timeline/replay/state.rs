@@ -4,11 +4,12 @@ use std::sync::OnceLock;
 
 use super::WholeListing;
 use crate::model::{ImageState, Order};
+use crate::policy::fits;
 use crate::timeline::contradictions::Contradicts;
 use crate::timeline::fact::Mutability;
 use crate::timeline::image::Image;
 use crate::timeline::keys::KeyStep;
-use crate::timeline::names::{DigestNo, EventNo, Map, PolicyNo, RepositoryNo, Sym};
+use crate::timeline::names::{DigestNo, EventNo, Map, Names, PolicyNo, RepositoryNo, Sym};
 use crate::timeline::policy::{KnownFrom, PolicyChange, PolicyInForce};
 use crate::timeline::suppose::Foreseen;
 use crate::timeline::tags::TagLife;
@@ -168,6 +169,17 @@ impl RepositoryHistory {
 
     pub fn image(&self, digest: DigestNo) -> Option<&Image> {
         self.by_digest.get(&digest).map(|&index| &self.images[index])
+    }
+
+    /// Whether that tag cannot be moved, as the repository is set up; as far as the logs tell.
+    pub fn is_immutable(&self, tag: Sym, names: &Names) -> bool {
+        let is_exempt = self.mutability.exclusions.iter().any(|filter| fits(names.text(*filter), names.text(tag)));
+        match names.text(self.mutability.setting) {
+            "IMMUTABLE" => true,
+            "IMMUTABLE_WITH_EXCLUSION" => !is_exempt,
+            "MUTABLE_WITH_EXCLUSION" => is_exempt,
+            _ => false,
+        }
     }
 
     pub fn holder(&self, tag: Sym) -> Option<&Image> {

@@ -4,7 +4,7 @@ use std::io;
 
 use super::{Telling, event_text, headline, lost, order, subject, taken_by, write_names, write_principals};
 use crate::alerts::{News, id_of_loss};
-use crate::model::{Coverage, Deleted, EventRef, Finding, LogText, Severity, Usage, folded, needing_in_words};
+use crate::model::{Coverage, Deleted, EventRef, Finding, FindingKind, LogText, Severity, Usage, folded, needing_in_words};
 use crate::ui::coverage;
 use crate::ui::escape::Escape;
 use crate::ui::lanes::draw;
@@ -121,6 +121,9 @@ fn write_finding(page: &mut Page<'_>, finding: &Finding, telling: Telling<'_>, e
     write_usage(page, finding, telling.evidence)?;
     finding.advice.iter().try_for_each(|advice| page.item(2, "do", advice))?;
     if is_gone(finding) {
+        if finding.kind == FindingKind::ReplicatedDeletion {
+            page.item(2, "copies", &format!("tagfall fate {}, with these sources, tells what becomes of each", finding.id))?;
+        }
         page.item(2, "rescue", &format!("tagfall rescue {}, with these sources, tells where the same digest still is", finding.id))?;
     }
     if telling.evidence {

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::Report;
 use super::choice::Numbers;
+use super::elsewhere;
 use super::index::when;
 use super::picture::{self, Scene};
 use crate::model::{EventRef, Finding, LogText, TimelineStep, folded, needing_in_words};
@@ -38,6 +39,7 @@ pub fn page(finding: &Finding, report: &Report<'_>, numbers: &Numbers<'_>) -> Ma
                 @if finding.lost.gone_at.is_some() && finding.lost.digest.is_some() {
                     p { "Where the same digest still is: " code { "tagfall rescue " (finding.id) } ", with these sources" }
                 }
+                @if let Some(elsewhere) = (report.elsewhere)(finding) { (elsewhere::page(&elsewhere)) }
                 (evidence(&finding.evidence))
                 @if let Some(life) = &story.life { (steps(&life.steps)) }
             }

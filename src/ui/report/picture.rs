@@ -7,7 +7,7 @@ mod mini;
 mod moments;
 mod need;
 mod scene;
-mod svg;
+pub(super) mod svg;
 mod tall;
 mod wide;
 
