@@ -32,7 +32,8 @@ impl Detector for AskedBeforePushed {
         }
         for push in subject.image.steps[first..].iter().filter(|step| is_push(step) && step.tag.is_some()) {
             let Some(life) = subject.repository.tag_lives.get(&push.tag) else { continue };
-            if life.spans.first().is_some_and(|span| span.since == push.event) {
+            let is_first = life.spans.first().is_some_and(|span| span.since == push.event);
+            if is_first && !was_taken_before(subject, push) {
                 let failures = asked_by_tag(subject, push, life, &stops);
                 if !failures.is_empty() {
                     found.push(finding(subject, push.tag, push, failures));
@@ -112,6 +113,14 @@ fn asked_by_digest(subject: Subject<'_>, first: usize, stops: &Stops) -> Vec<Fai
     let until = if before.is_empty() { pushed } else { pushed + RETRIED_MILLIS };
     let tasks = tasks.iter().copied().filter(|stop| time(stop.event) <= until && soon(time(stop.event)));
     calls.chain(tasks).collect()
+}
+
+/// Whether a push was refused before because something had the tag: then it was there, on whatever image.
+fn was_taken_before(subject: Subject<'_>, push: &Step) -> bool {
+    let Subject { history, repository, .. } = subject;
+    let time = |event: EventNo| history.noted(event).time;
+    let refused = repository.refused_pushes.get(&push.tag).map(Vec::as_slice).unwrap_or_default();
+    refused.iter().any(|other| time(other.event) < time(push.event) && history.text(other.why).contains("TagAlreadyExists"))
 }
 
 fn asked_by_tag(subject: Subject<'_>, push: &Step, life: &TagLife, stops: &Stops) -> Vec<Failure> {

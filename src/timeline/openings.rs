@@ -39,9 +39,11 @@ pub(super) fn match_openings(state: &mut RepositoryHistory, begins: i64, events:
 
 /// Losses of an image from before the window that was expired untagged, without any reason known.
 fn orphaned(at: usize, image: &Image, state: &RepositoryHistory) -> Vec<(usize, usize)> {
+    // What a run could not take was held by an index, whether the logs have that or not, and is no orphan.
+    let held = |loss: &Loss| steps_of(image, loss).iter().any(|step| step.kind == StepKind::ExpireFailed);
     let unexplained = |loss: &Loss| {
         let untagged = loss.run.as_ref().is_some_and(|run| run.tags.is_empty());
-        loss.end == End::Expired && loss.open_start && loss.displaced.is_none() && loss.untagged_by.is_none() && untagged
+        loss.end == End::Expired && loss.open_start && loss.displaced.is_none() && loss.untagged_by.is_none() && untagged && !held(loss)
     };
     if state.parents.contains_key(&image.digest) {
         return Vec::new();
@@ -77,7 +79,7 @@ fn steps_of<'i>(image: &'i Image, loss: &Loss) -> &'i [Step] {
 
 /// When a run first saw the image without a tag: what came after that did not take its last one.
 fn seen_untagged(loss: &Loss, life: &[Step], events: &[Noted]) -> i64 {
-    let bare = |step: &&Step| matches!(step.kind, StepKind::ExpireFailed | StepKind::Archive) && step.tag.is_none();
+    let bare = |step: &&Step| step.kind == StepKind::Archive && step.tag.is_none();
     let first = life.iter().find(bare).map_or(loss.at, |step| events[step.event.index()].time);
     first.min(loss.at)
 }

@@ -15,8 +15,8 @@ impl Replay<'_> {
         let from = if since.is_none() && is_first { i64::MIN } else { now };
         life.begin(TagSpan::new(digest, since, from, pushed_at, order));
         if from == i64::MIN {
-            // What asked for it until now was answered, for all the logs say.
-            life.asks.retain(|ask| ask.in_vain);
+            // What asked for it until now was answered, for all the logs say, where no call or task says otherwise.
+            life.asks.retain(|ask| ask.in_vain && ask.kind != AskKind::Pull);
         }
     }
 

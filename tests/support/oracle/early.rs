@@ -78,6 +78,10 @@ fn early_digest(repo: &Repo, repository: &Repository, digest: &str, image: &Imag
 /// The first time that anything had the tag, by a push.
 fn early_tag(repo: &Repo, repository: &Repository, tag: &str) -> Option<Finding> {
     let turn = repository.turns.get(tag)?.first().filter(|turn| turn.how == "pushed")?;
+    // Something had it before.
+    if repository.taken.get(tag).is_some_and(|taken| *taken < turn.time) {
+        return None;
+    }
     let digest = turn.digest.as_ref()?;
     let asks = repository.tag_asks.get(tag).map(Vec::as_slice).unwrap_or_default();
     let late_stops =
@@ -118,7 +122,7 @@ fn never_digest(repo: &Repo, repository: &Repository, digest: &str, image: &Imag
 /// Whether anything had the tag, for all that the logs say.
 fn was_had(repository: &Repository, tag: &str) -> bool {
     let by = |life: &super::fold::Life| life.ever_tags.contains(tag);
-    repository.turns.contains_key(tag) || repository.taken.contains(tag) || repository.images.values().any(|image| image.lives.iter().any(by))
+    repository.turns.contains_key(tag) || repository.taken.contains_key(tag) || repository.images.values().any(|image| image.lives.iter().any(by))
 }
 
 fn never_tag(repo: &Repo, repository: &Repository, tag: &str, asks: &[Asked]) -> Option<Finding> {
@@ -137,7 +141,7 @@ fn unknown_tag(repo: &Repo, repository: &Repository, tag: &str, asks: &[Asked]) 
         let refused = repository.refused_pushes.get(tag).is_some_and(|list| list.iter().any(|(cause, ..)| cause.time <= time));
         let last = |times: &[u64]| times.iter().copied().filter(|event| *event <= time).max();
         let ended = last(&repository.deletions).is_some_and(|deleted| last(&repository.creations).is_none_or(|created| created < deleted));
-        (!refused || repository.taken.contains(tag)) && !ended && !repository.turns.contains_key(tag)
+        (!refused || repository.taken.contains_key(tag)) && !ended && !repository.turns.contains_key(tag)
     });
     finding("unexplained", repo, "", tag, open.map(|asked| (asked.cause.clone(), true, None)).collect())
 }

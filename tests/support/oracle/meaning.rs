@@ -125,7 +125,8 @@ pub enum Act {
     },
     Preview {
         repo: Repo,
-        digests: Vec<String>,
+        /// Digests, and when each was pushed.
+        images: Vec<(String, Option<u64>)>,
     },
     DeleteRepository {
         repo: Repo,
@@ -336,7 +337,10 @@ fn ecr(value: &Value, acts: &mut Vec<Act>) {
         "PolicyExecutionEvent" if !is_omitted(details) => {
             acts.push(Act::Run { repo, images: run_images(details), policy: details["lifecycleEventPolicy"].clone() });
         }
-        "DryRunEvent" => acts.push(Act::Preview { repo, digests: run_images(details).into_iter().map(|image| image.digest).collect() }),
+        "DryRunEvent" => {
+            let images = run_images(details).into_iter().map(|image| (image.digest, image.pushed_at)).collect();
+            acts.push(Act::Preview { repo, images });
+        }
         "DeleteRepository" => acts.push(Act::DeleteRepository { repo }),
         "CreateRepository" => acts.push(Act::CreateRepository { repo, on_push: value["userIdentity"]["invokedBy"] == "ecr.amazonaws.com" }),
         "PutLifecyclePolicy" => {
