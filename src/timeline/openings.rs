@@ -10,7 +10,7 @@ use super::fact::Noted;
 use super::image::{Displacement, End, Image, Loss, RunFacts, Step};
 use super::names::{EventNo, Names, PolicyNo, Sym};
 use super::replay::{Opening, RepositoryHistory};
-use super::tags::TagSpan;
+use super::tags::{AskKind, TagSpan};
 use crate::model::{Caller, Order, StepKind, TagEnd, UntaggedBy};
 use crate::policy::{Clock, Count};
 
@@ -32,7 +32,7 @@ pub(super) fn match_openings(state: &mut RepositoryHistory, begins: i64, events:
         if rivals == 1 {
             let opening = state.openings[opening];
             displace(&mut state.images[orphan.0], orphan.1, opening, events);
-            had_before(state, orphan.0, opening);
+            had_before(state, orphan.0, opening, events);
         }
     }
 }
@@ -138,15 +138,16 @@ fn named_under(life: &[Step]) -> Vec<Sym> {
 }
 
 /// The tag was on that image before the push that the logs have first.
-fn had_before(state: &mut RepositoryHistory, at: usize, opening: Opening) {
+fn had_before(state: &mut RepositoryHistory, at: usize, opening: Opening, events: &[Noted]) {
     let (digest, pushed_at) = (state.images[at].digest, state.images[at].pushed_at);
     let Some(life) = state.tag_lives.get_mut(&opening.tag) else { return };
     let Some(place) = life.spans.iter().position(|span| span.since == opening.event) else { return };
     let mut span = TagSpan::new(digest, EventNo::NONE, i64::MIN, pushed_at, opening.order.max(Order::Inferred));
     (span.until, span.end, span.ended_by, span.moved_to) = (opening.at, Some(TagEnd::Moved), opening.event, opening.digest);
     life.spans.insert(place, span);
-    // What asked for it until then was answered.
-    life.asks.retain(|ask| ask.in_vain);
+    // What asked for it until then was answered, from when the image came on.
+    let before = |event: EventNo| pushed_at.is_some_and(|pushed| events[event.index()].time < pushed);
+    life.asks.retain(|ask| ask.in_vain && (ask.kind != AskKind::Pull || before(ask.event)));
 }
 
 fn displace(image: &mut Image, loss: usize, opening: Opening, events: &[Noted]) {

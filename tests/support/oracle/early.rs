@@ -43,6 +43,11 @@ fn created(repository: &Repository, time: u64) -> bool {
     repository.creations.iter().any(|created| *created <= time)
 }
 
+/// The same, and every push since is known.
+fn all_known(repository: &Repository, time: u64) -> bool {
+    created(repository, time) && !repository.unknown_pushes.iter().any(|push| *push <= time)
+}
+
 fn finding(kind: &'static str, repo: &Repo, digest: &str, tag: &str, mut failures: Vec<(Cause, bool, Option<String>)>) -> Option<Finding> {
     failures.sort_by_key(|(cause, ..)| cause.time);
     let (first, ..) = failures.first()?;
@@ -60,7 +65,7 @@ fn early_digest(repo: &Repo, repository: &Repository, digest: &str, image: &Imag
         asked.by_digest
             && asked.cause.time < push.time
             && asked.needs
-            && (created(repository, asked.cause.time) || told(asked.cause.time))
+            && (all_known(repository, asked.cause.time) || told(asked.cause.time))
             && is_workload(asked.actor.as_ref())
             && other
     });
@@ -91,7 +96,7 @@ fn early_tag(repo: &Repo, repository: &Repository, tag: &str) -> Option<Finding>
     let told = |time: u64| stops.iter().any(|stop| within(*stop, time));
     let asks = asks.iter().filter(|asked| asked.cause.time <= turn.time).filter(|asked| {
         let other = caller(asked.actor.as_ref()) != caller(turn.actor.as_ref());
-        asked.is_task || ((created(repository, asked.cause.time) || told(asked.cause.time)) && is_workload(asked.actor.as_ref()) && other)
+        asked.is_task || ((all_known(repository, asked.cause.time) || told(asked.cause.time)) && is_workload(asked.actor.as_ref()) && other)
     });
     let late = repository.images[digest].failures.iter().filter(|failure| {
         let since = failure.cause.time.checked_sub(turn.time);
@@ -111,7 +116,7 @@ fn never_digest(repo: &Repo, repository: &Repository, digest: &str, image: &Imag
     let after = |time: u64| time > refused.time;
     let pulls = image.answered.iter().filter(|asked| {
         let other = caller(asked.actor.as_ref()) != caller(pusher.as_ref());
-        after(asked.cause.time) && asked.needs && created(repository, refused.time) && other
+        after(asked.cause.time) && asked.needs && all_known(repository, refused.time) && other
     });
     let tasks = image.failures.iter().filter(|failure| after(failure.cause.time) && !failure.refused);
     let failures =
@@ -129,7 +134,7 @@ fn never_tag(repo: &Repo, repository: &Repository, tag: &str, asks: &[Asked]) ->
     let (refused, digest, pusher) = repository.refused_pushes.get(tag).filter(|_| !was_had(repository, tag))?.first()?;
     let failures = asks.iter().filter(|asked| asked.cause.time >= refused.time).filter(|asked| {
         let other = caller(asked.actor.as_ref()) != caller(pusher.as_ref());
-        asked.is_task || (created(repository, asked.cause.time) && is_workload(asked.actor.as_ref()) && other)
+        asked.is_task || (all_known(repository, asked.cause.time) && is_workload(asked.actor.as_ref()) && other)
     });
     finding("never-pushed-here", repo, digest, tag, failures.map(|asked| (asked.cause.clone(), asked.is_task, asked.actor.clone())).collect())
 }

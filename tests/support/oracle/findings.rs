@@ -247,6 +247,9 @@ impl Case<'_> {
             (Some(gone), _) if gone.state == "expired" && !went_tagged(gone) && !self.living_indexes(gone.cause.time).is_empty() => {
                 self.child_lost(gone, &self.living_indexes(gone.cause.time), absence)
             }
+            (Some(gone), None) if gone.state == "deleted" && self.life.tags_at_end.is_empty() && !self.living_indexes(gone.cause.time).is_empty() => {
+                self.child_lost(gone, &self.living_indexes(gone.cause.time), absence)
+            }
             (Some(gone), _) => {
                 let rule = gone.run.as_ref().and_then(|run| run.rule_priority);
                 self.needed(gone_kind(gone)?, &gone.cause, rule, absence)

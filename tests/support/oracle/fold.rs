@@ -139,6 +139,8 @@ pub struct Repository {
     /// Tags that went with an image: its digest, and which of its lives that was.
     pub lost_tags: BTreeMap<String, (String, usize)>,
     pub turns: BTreeMap<String, Vec<Turn>>,
+    /// Pushes of which nothing but the repository is known.
+    pub unknown_pushes: Vec<u64>,
     /// When the repository was deleted, and created.
     pub deletions: Vec<u64>,
     pub creations: Vec<u64>,
@@ -215,6 +217,12 @@ impl Folded {
         match act {
             Act::Push { repo, tag: Some(tag), .. } => self.deployments.forget(repo, tag),
             Act::AlreadyThere { repo, digest, tag } if !known(repo, tag) => self.deployments.prove(repo, tag, digest),
+            Act::Delete { repo, images, listed, .. } => {
+                let gone = listed.iter().filter(|(digest, tag)| images.contains(digest) && !known(repo, tag));
+                for (digest, tag) in gone.collect::<Vec<_>>() {
+                    self.deployments.prove(repo, tag, digest);
+                }
+            }
             Act::Run { repo, images, .. } => {
                 let listed = images.iter().flat_map(|image| image.tag_list.iter().map(move |tag| (tag, &image.digest)));
                 for (tag, digest) in listed.filter(|(tag, _)| !known(repo, tag)).collect::<Vec<_>>() {
@@ -319,6 +327,7 @@ impl Folded {
                     self.repository(repo).images.entry(digest).or_default().refusals.push((cause, event.actor.clone()));
                 }
             }
+            Act::UnknownPush { repo } => self.repository(repo).unknown_pushes.push(event.time),
             Act::AccessChanged { repo } => self.repository(repo).access_changes.push(cause),
             Act::RoleChanged { role } => self.roles.entry(role.clone()).or_default().push(cause),
             Act::Replication { registry, rules } => self.replication.entry(registry.clone()).or_default().push((event.time, rules.clone())),
@@ -498,7 +507,8 @@ impl Repository {
     /// Proves an old holder where none was known; moves nothing.
     fn already_there(&mut self, digest: &str, tag: &str) {
         // What exists already is there, although nothing in the logs brought it back.
-        self.mention(digest);
+        let life = self.mention(digest);
+        life.known |= life.gone.is_none();
         if !self.tags.contains_key(tag) {
             self.tags.insert(tag.to_owned(), digest.to_owned());
             let life = self.open(digest);

@@ -128,6 +128,10 @@ pub enum Act {
         /// Digests, and when each was pushed.
         images: Vec<(String, Option<u64>)>,
     },
+    /// CloudTrail left out which image it was.
+    UnknownPush {
+        repo: Repo,
+    },
     DeleteRepository {
         repo: Repo,
     },
@@ -331,7 +335,7 @@ fn ecr(value: &Value, acts: &mut Vec<Act>) {
         return;
     }
     match value["eventName"].as_str().unwrap_or_default() {
-        "PutImage" | "ReplicateImage" => acts.extend(push(value, repo)),
+        "PutImage" | "ReplicateImage" => acts.push(push(value, repo.clone()).unwrap_or(Act::UnknownPush { repo })),
         "SetRepositoryPolicy" | "DeleteRepositoryPolicy" => acts.push(Act::AccessChanged { repo }),
         "BatchDeleteImage" => acts.push(delete(value, repo)),
         "PolicyExecutionEvent" if !is_omitted(details) => {

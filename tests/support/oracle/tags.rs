@@ -30,6 +30,10 @@ pub fn note(repository: &mut Repository, before: &BTreeMap<String, String>, even
     tags.dedup();
     let (untagged, listed): (Vec<(String, String)>, Vec<(String, String)>) = match &event.act {
         Act::Delete { tags, listed, .. } => (tags.clone(), listed.clone()),
+        Act::Run { images, .. } => {
+            let held = images.iter().flat_map(|image| image.tag_list.iter().map(|tag| (image.digest.clone(), tag.clone())));
+            (Vec::new(), held.collect())
+        }
         _ => Default::default(),
     };
     let pushed = matches!(&event.act, Act::Push { .. });
