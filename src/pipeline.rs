@@ -20,7 +20,7 @@ use crate::decode::seen::SeenEvents;
 use crate::decode::{Decoder, Document, Limits, Member, Next, ObjectReport, RawRecord, RecordSink, Rest, Room, Stored, Wanted};
 use crate::model::{Coverage, Filter, Identity, LogText, Recognized, RepositoryRef, Seen, Timestamp};
 use crate::recognize::{Answers, NAMES, Recognizer, SOURCES};
-use crate::source::{self, Delivery, Feed, Fetched, MemberIs, Origin, Shelf, Shelved};
+use crate::source::{Delivery, Feed, Fetched, MemberIs, Origin, Shelf, Shelved};
 use crate::timeline::{Fold, History, Materials, Supposed, Supposition};
 use kept::Kept;
 pub use kept::Overfull;
@@ -285,17 +285,14 @@ impl Worker<'_> {
             noted_bytes: 0,
         };
         // What is in a zip archive is told at its end, and in Parquet, too: they are read from any place of the file.
-        let mut file = delivery.rest.as_ref().filter(|_| stored.starts_with(b"PK") || stored.starts_with(b"PAR1")).and_then(source::Rest::file);
-        let rest = match (&mut file, &mut delivery.rest) {
-            (Some(file), _) => Some(Rest::File(file)),
-            (None, Some(rest)) => Some(Rest::Stream(rest)),
-            (None, None) => None,
-        };
+        let from_any_place = stored.starts_with(b"PK") || stored.starts_with(b"PAR1");
+        let rest = delivery.rest.as_mut().map(|rest| if from_any_place && rest.has_places() { Rest::Places(rest) } else { Rest::Stream(rest) });
         let report = self.decoder.object_of(Stored { bytes: stored, rest }, self.wanted, Limits::default(), &mut sink);
         let (records, bytes) = (report.records.saturating_sub(sink.noted), report.bytes_decompressed.saturating_sub(sink.noted_bytes));
         self.run.progress.decoded(records, bytes);
         if let Some(mut rest) = delivery.rest.take() {
-            delivery.size = file.and_then(|file| file.metadata().ok()).map_or(delivery.size + rest.bytes(), |metadata| metadata.len());
+            let read = delivery.size + rest.bytes();
+            delivery.size = if from_any_place { rest.length().unwrap_or(read) } else { read };
             if let Some(reason) = rest.take_failure() {
                 delivery.outcome = Fetched::Failed(reason);
             }

@@ -6,13 +6,15 @@ use super::story::{evidence, place, role, span, who};
 use super::unexplained::{BEFORE_PUSH_MILLIS, RETRIED_MILLIS, by, frame, shown};
 use super::{Detector, Subject, id, id_of};
 use crate::model::{Finding, FindingKind, LogText, LostImage, StepKind, Timestamp, Usage, is_workload, times};
-use crate::timeline::{AskKind, EventNo, History, Image, RepositoryHistory, Step, Sym, TagLife, UseKind};
+use crate::timeline::{AskKind, EventNo, History, Image, RepositoryHistory, Step, Sym, TagLife, TagSpan, UseKind};
 
 /// A deployment that did not wait for its push, or for replication.
 ///
 /// Whoever pushes looks whether an image is there before it pushes it, and pipelines ask until it is: pulls count only where a task
 /// or an instance made them, and where the repository was created in the logs, so that it cannot have been there before.
 pub struct AskedBeforePushed;
+
+const PUSH: &str = "PutImage";
 
 /// Something that failed: who by, and whether that is a task.
 #[derive(Clone, Copy)]
@@ -32,7 +34,7 @@ impl Detector for AskedBeforePushed {
         }
         for push in subject.image.steps[first..].iter().filter(|step| is_push(step) && step.tag.is_some()) {
             let Some(life) = subject.repository.tag_lives.get(&push.tag) else { continue };
-            if life.spans.first().is_some_and(|span| span.since == push.event) {
+            if is_first_of_tag(subject.history, push, life) && !was_taken_before(subject, push) {
                 let failures = asked_by_tag(subject, push, life, &stops);
                 if !failures.is_empty() {
                     found.push(finding(subject, push.tag, push, failures));
@@ -69,6 +71,12 @@ pub(super) fn was_created(history: &History, repository: &RepositoryHistory, at:
     repository.creations.iter().any(|event| history.noted(*event).time <= at)
 }
 
+/// The same, where all pushes since are known: CloudTrail left out the content of none.
+pub(super) fn is_known_since_created(history: &History, repository: &RepositoryHistory, at: i64) -> bool {
+    let unknown = |event: &EventNo| history.noted(*event).time <= at && history.text(history.noted(*event).name) == PUSH;
+    was_created(history, repository, at) && !repository.gaps.iter().any(unknown)
+}
+
 /// Whether `event` is a call of the role that made the call `other`.
 pub(super) fn is_same_role(history: &History, event: EventNo, other: EventNo) -> bool {
     let of = |event: EventNo| role(history.text(history.noted(event).actor));
@@ -102,7 +110,7 @@ fn asked_by_digest(subject: Subject<'_>, first: usize, stops: &Stops) -> Vec<Fai
     let calls = before.iter().filter(|step| match step.kind {
         StepKind::PullFailed => !step.denied && soon(time(step.event)) && !is_same_role(history, step.event, push),
         StepKind::Pull => {
-            let is_sure = was_created(history, repository, time(step.event)) || is_told(history, step.event, &tasks);
+            let is_sure = is_known_since_created(history, repository, time(step.event)) || is_told(history, step.event, &tasks);
             step.caller.needs() && is_sure && is_anothers_workload(history, step.event, push)
         }
         _ => false,
@@ -112,6 +120,23 @@ fn asked_by_digest(subject: Subject<'_>, first: usize, stops: &Stops) -> Vec<Fai
     let until = if before.is_empty() { pushed } else { pushed + RETRIED_MILLIS };
     let tasks = tasks.iter().copied().filter(|stop| time(stop.event) <= until && soon(time(stop.event)));
     calls.chain(tasks).collect()
+}
+
+/// Whether nothing had the tag before the second of the push: of an image that must have had it first, it is known when it came.
+fn is_first_of_tag(history: &History, push: &Step, life: &TagLife) -> bool {
+    let second = |millis: i64| millis.div_euclid(1000);
+    let came = second(history.noted(push.event).time);
+    let same_second = |span: &TagSpan| span.since.is_none() && span.pushed_at.is_some_and(|pushed| second(pushed) >= came);
+    let place = life.spans.iter().position(|span| span.since == push.event);
+    place.is_some_and(|place| life.spans.iter().take(place).all(same_second))
+}
+
+/// Whether a push was refused before because something had the tag: then it was there, on whatever image.
+fn was_taken_before(subject: Subject<'_>, push: &Step) -> bool {
+    let Subject { history, repository, .. } = subject;
+    let time = |event: EventNo| history.noted(event).time;
+    let refused = repository.refused_pushes.get(&push.tag).map(Vec::as_slice).unwrap_or_default();
+    refused.iter().any(|other| time(other.event) < time(push.event) && history.text(other.why).contains("TagAlreadyExists"))
 }
 
 fn asked_by_tag(subject: Subject<'_>, push: &Step, life: &TagLife, stops: &Stops) -> Vec<Failure> {

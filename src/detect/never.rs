@@ -1,6 +1,6 @@
 //! Something failed for want of an image whose every push was refused.
 
-use super::early::{is_anothers_workload, is_same_role, was_created};
+use super::early::{is_anothers_workload, is_known_since_created, is_same_role};
 use super::story::{evidence, place, usage_of_asks, who};
 use super::unexplained::{by, frame, references, shown};
 use super::{Detector, Subject, TagDetector, TagSubject, id, id_of};
@@ -72,7 +72,7 @@ impl Detector for NeverPushed {
         let Some(first) = image.steps.iter().position(|step| step.kind == StepKind::PushFailed).filter(|_| only_refused(image)) else { return };
         let refused = &image.steps[first];
         // A digest from before the logs can be refused under a second tag, and be there.
-        let is_sure = was_created(history, repository, history.noted(refused.event).time);
+        let is_sure = is_known_since_created(history, repository, history.noted(refused.event).time);
         let failed = |step: &&Step| match step.kind {
             StepKind::TaskStopped => step.missing,
             StepKind::PullFailed => step.missing && !is_same_role(history, step.event, refused.event),

@@ -16,6 +16,7 @@ mod list;
 mod pace;
 mod page;
 mod patience;
+mod pieces;
 pub(super) mod public_keys;
 mod roots;
 mod session;
@@ -75,6 +76,8 @@ struct Shared {
     wanted: AtomicBool,
     woken: Notify,
     ended: Notify,
+    /// Nothing more is fetched.
+    over: AtomicBool,
 }
 
 impl Shared {
@@ -94,6 +97,7 @@ impl Shared {
             wanted: AtomicBool::new(!options.many),
             woken: Notify::new(),
             ended: Notify::new(),
+            over: AtomicBool::new(false),
         }
     }
 
@@ -104,8 +108,14 @@ impl Shared {
     }
 
     fn end(&self) {
+        self.over.store(true, Ordering::Release);
         self.arrivals.close_now();
         self.ended.notify_one();
+    }
+
+    /// Whether it was ended before its time.
+    fn has_ended(&self) -> bool {
+        self.over.load(Ordering::Acquire)
     }
 
     /// Sources are read one after the other, and each has a whole budget: before its turn, a feed lists and fetches nothing.
@@ -278,7 +288,7 @@ pub(super) fn plan(spec: &str, address: Address, options: &Options, selection: S
 
 async fn count(shared: &Arc<Shared>, selection: Selection) -> Result<Plan, FatalError> {
     let mut plan = Plan::default();
-    plan.list_requests = list_each(shared, selection, |found| add_to(&mut plan, &found)).await?;
+    plan.list_requests = list_each(shared, selection, |found| add_to(&mut plan, &found, &shared.options)).await?;
     plan.pruned = lock(&shared.seen).pruned();
     Ok(plan)
 }
@@ -319,12 +329,12 @@ fn item(found: Found) -> Item {
     }
 }
 
-fn add_to(plan: &mut Plan, found: &Found) {
+fn add_to(plan: &mut Plan, found: &Found, options: &Options) {
     plan.objects += 1;
     match found {
         Found::Object { size, .. } => {
             plan.bytes += size;
-            plan.get_requests += 1;
+            plan.get_requests += dispatch::requests_for(*size, options);
         }
         Found::OtherKind { .. } => plan.objects_other_kind += 1,
         Found::Unlistable { .. } => plan.unlistable += 1,

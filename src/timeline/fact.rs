@@ -76,6 +76,8 @@ pub enum What {
     },
     Delete(Box<Deleted>),
     Run(Box<Run>),
+    /// A run that took nothing: what it says of the images that it would have taken.
+    Preview(Box<[Previewed]>),
     CreateRepository {
         mutability: Box<Mutability>,
         made_by_ecr: Option<PushOrigin>,
@@ -256,6 +258,14 @@ pub struct RunImage {
     /// It had no tag then.
     pub untagged: bool,
     pub tags: Box<[Sym]>,
+    /// Milliseconds since the epoch; `i64::MIN` if absent.
+    pub pushed_at: i64,
+}
+
+/// An image that a preview names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Previewed {
+    pub digest: DigestNo,
     /// Milliseconds since the epoch; `i64::MIN` if absent.
     pub pushed_at: i64,
 }
@@ -441,6 +451,7 @@ impl What {
             }
             Self::Delete(deleted) => size_of_val(&**deleted) + size_of_val(&*deleted.removed) + size_of_val(&*deleted.failed),
             Self::Run(run) => size_of_val(&**run) + images(&run.images) + images(&run.failures),
+            Self::Preview(images) => size_of_val(&**images),
             Self::CreateRepository { mutability: known, .. } | Self::SetMutability { mutability: known } => mutability(known),
             Self::Registry(change) => change.bytes(),
             Self::Define { images, .. } | Self::Deploy { images, .. } => references(images),
@@ -485,6 +496,7 @@ impl What {
                 run.policy = run.policy.translated(&table.policies);
                 run.images.iter_mut().chain(run.failures.iter_mut()).for_each(|image| image.translate(table));
             }
+            Self::Preview(images) => images.iter_mut().for_each(|image| image.digest = image.digest.translated(&table.digests)),
             Self::Listed(listing) => {
                 for image in &mut listing.images {
                     image.seen.translate(table);

@@ -4,8 +4,8 @@
 //! tag movements, lives) happens in [`Fold::finish`], over events sorted by time and `eventID`.
 
 use super::fact::{
-    CallKey, Deleted, EventId, Fact, KeyFact, ListedImage, Listing, Manifest, Mutability, Named, Need, Noted, PullOutcome, Reference, Run, RunImage,
-    StopReason, Task, What, layer_key,
+    CallKey, Deleted, EventId, Fact, KeyFact, ListedImage, Listing, Manifest, Mutability, Named, Need, Noted, Previewed, PullOutcome, Reference, Run,
+    RunImage, StopReason, Task, What, layer_key,
 };
 use super::keys::key_name;
 use super::names::{DigestNo, EventNo, Names, PolicyNo, RepositoryNo, Sym, Wording};
@@ -65,7 +65,6 @@ impl Fold {
                     keep(self, What::Pull { image, outcome, caller });
                 }
             }
-            Action::PolicyPreview(_) => {}
             Action::Needs(needs) => {
                 for need in needs {
                     let need = self.need(need, &recognized.event);
@@ -183,6 +182,7 @@ impl Fold {
                 What::Delete(Box::new(Deleted { removed: Box::default(), failed }))
             }
             Action::PolicyRun(run) => What::Run(Box::new(self.run(run))),
+            Action::PolicyPreview(preview) => What::Preview(self.previewed(preview)),
             Action::CreateRepository { mutability, made_by_ecr, key } => What::CreateRepository {
                 mutability: Box::new(mutability.as_ref().map(|mutability| self.mutability(mutability)).unwrap_or_default()),
                 made_by_ecr: *made_by_ecr,
@@ -238,7 +238,7 @@ impl Fold {
                     reason: stop_reason(reason_text),
                 }))
             }
-            Action::Pull { .. } | Action::PolicyPreview(_) | Action::Needs(_) => return None,
+            Action::Pull { .. } | Action::Needs(_) => return None,
         })
     }
 
@@ -304,6 +304,15 @@ impl Fold {
         let failures = run.failures.iter().map(|failure| self.run_image(&failure.image, &policy)).collect();
         let evaluated_before = run.evaluated_before.map_or(i64::MIN, crate::model::Timestamp::millis);
         Run { policy: number, images, failures, evaluated_before }
+    }
+
+    fn previewed(&mut self, preview: &PolicyRun<'_>) -> Box<[Previewed]> {
+        let images = preview.images.iter().chain(preview.failures.iter().map(|failure| &failure.image));
+        let known = |image: &ImageRun<'_>| Previewed {
+            digest: self.names.digest(image.digest),
+            pushed_at: image.pushed_at.map_or(i64::MIN, crate::model::Timestamp::millis),
+        };
+        images.map(known).collect()
     }
 
     fn run_image(&mut self, image: &ImageRun<'_>, policy: &Policy) -> RunImage {

@@ -10,7 +10,7 @@ use super::fact::Noted;
 use super::image::{Displacement, End, Image, Loss, RunFacts, Step};
 use super::names::{EventNo, Names, PolicyNo, Sym};
 use super::replay::{Opening, RepositoryHistory};
-use super::tags::TagSpan;
+use super::tags::{AskKind, TagSpan};
 use crate::model::{Caller, Order, StepKind, TagEnd, UntaggedBy};
 use crate::policy::{Clock, Count};
 
@@ -32,16 +32,18 @@ pub(super) fn match_openings(state: &mut RepositoryHistory, begins: i64, events:
         if rivals == 1 {
             let opening = state.openings[opening];
             displace(&mut state.images[orphan.0], orphan.1, opening, events);
-            had_before(state, orphan.0, opening);
+            had_before(state, orphan.0, opening, events);
         }
     }
 }
 
 /// Losses of an image from before the window that was expired untagged, without any reason known.
 fn orphaned(at: usize, image: &Image, state: &RepositoryHistory) -> Vec<(usize, usize)> {
+    // What a run could not take was held by an index, whether the logs have that or not, and is no orphan.
+    let held = |loss: &Loss| steps_of(image, loss).iter().any(|step| step.kind == StepKind::ExpireFailed);
     let unexplained = |loss: &Loss| {
         let untagged = loss.run.as_ref().is_some_and(|run| run.tags.is_empty());
-        loss.end == End::Expired && loss.open_start && loss.displaced.is_none() && loss.untagged_by.is_none() && untagged
+        loss.end == End::Expired && loss.open_start && loss.displaced.is_none() && loss.untagged_by.is_none() && untagged && !held(loss)
     };
     if state.parents.contains_key(&image.digest) {
         return Vec::new();
@@ -77,7 +79,7 @@ fn steps_of<'i>(image: &'i Image, loss: &Loss) -> &'i [Step] {
 
 /// When a run first saw the image without a tag: what came after that did not take its last one.
 fn seen_untagged(loss: &Loss, life: &[Step], events: &[Noted]) -> i64 {
-    let bare = |step: &&Step| matches!(step.kind, StepKind::ExpireFailed | StepKind::Archive) && step.tag.is_none();
+    let bare = |step: &&Step| step.kind == StepKind::Archive && step.tag.is_none();
     let first = life.iter().find(bare).map_or(loss.at, |step| events[step.event.index()].time);
     first.min(loss.at)
 }
@@ -136,15 +138,16 @@ fn named_under(life: &[Step]) -> Vec<Sym> {
 }
 
 /// The tag was on that image before the push that the logs have first.
-fn had_before(state: &mut RepositoryHistory, at: usize, opening: Opening) {
+fn had_before(state: &mut RepositoryHistory, at: usize, opening: Opening, events: &[Noted]) {
     let (digest, pushed_at) = (state.images[at].digest, state.images[at].pushed_at);
     let Some(life) = state.tag_lives.get_mut(&opening.tag) else { return };
     let Some(place) = life.spans.iter().position(|span| span.since == opening.event) else { return };
     let mut span = TagSpan::new(digest, EventNo::NONE, i64::MIN, pushed_at, opening.order.max(Order::Inferred));
     (span.until, span.end, span.ended_by, span.moved_to) = (opening.at, Some(TagEnd::Moved), opening.event, opening.digest);
     life.spans.insert(place, span);
-    // What asked for it until then was answered.
-    life.asks.retain(|ask| ask.in_vain);
+    // What asked for it until then was answered, from when the image came on.
+    let before = |event: EventNo| pushed_at.is_some_and(|pushed| events[event.index()].time < pushed);
+    life.asks.retain(|ask| ask.in_vain && (ask.kind != AskKind::Pull || before(ask.event)));
 }
 
 fn displace(image: &mut Image, loss: usize, opening: Opening, events: &[Noted]) {

@@ -145,6 +145,7 @@ impl<'e> Replay<'e> {
             }
             What::Delete(deleted) => self.delete(event, deleted, order),
             What::Run(run) => self.run(event, run, order),
+            What::Preview(images) => self.preview(images),
             What::CreateRepository { mutability, made_by_ecr, .. } => self.create_repository(event, mutability, *made_by_ecr),
             What::DeleteRepository => self.delete_repository(event, order),
             What::SetPolicy { policy } => self.set_policy(event, *policy),

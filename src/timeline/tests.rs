@@ -7,6 +7,7 @@ use crate::detect::{Settings, findings};
 use crate::model::{Action, Addendum, Filter, FindingKind, ImageId, ImageState, Order, Severity, StepKind, Timeline, UntaggedBy};
 use log::{Log, digest};
 
+mod evidence;
 pub mod log;
 mod needs;
 mod regressions;

@@ -94,7 +94,7 @@ impl Object<'_> {
             None if begun.is_none() || self.is_whole(&output) => self.begin(&output),
             range => self.go_on(&output, range.unwrap_or("a part that is not named"))?,
         }
-        if self.length.is_some_and(|length| length > session.shared.options.memory_bytes_max) {
+        if self.length.is_some_and(|length| length > session.shared.options.memory_bytes_max) && session.shared.options.part_bytes.is_none() {
             return Err(self.too_large());
         }
         if let Some(length) = self.length.filter(|length| *length > self.room) {
@@ -141,12 +141,12 @@ impl Object<'_> {
         let bytes_max = self.session.shared.options.memory_bytes_max;
         while let Some(piece) = body.next().await {
             let piece = piece.map_err(|error| Stop::Trouble(Trouble::of_body(&error)))?;
-            if (self.buffer.len() + piece.len()) as u64 > bytes_max {
+            if (self.buffer.len() + piece.len()) as u64 > bytes_max && self.session.shared.options.part_bytes.is_none() {
                 return Err(self.too_large());
             }
             // It does not say how long it is.
             if (self.buffer.len() + piece.len()) as u64 > self.room {
-                return Err(Stop::Larger((self.room + piece.len() as u64).saturating_mul(GROWTH).min(bytes_max)));
+                return Err(Stop::Larger((self.room + piece.len() as u64).saturating_mul(GROWTH).min(bytes_max.max(self.room + 1))));
             }
             self.buffer.extend_from_slice(&piece);
         }
@@ -226,7 +226,7 @@ fn length_of(output: &GetObjectOutput) -> Option<u64> {
 }
 
 /// What CloudTrail leaves in the metadata of a log digest file.
-fn signed(output: &GetObjectOutput) -> Option<Box<Signed>> {
+pub(super) fn signed(output: &GetObjectOutput) -> Option<Box<Signed>> {
     let metadata = output.metadata()?;
     let signature = metadata.get("signature")?.clone();
     Some(Box::new(Signed { signature, generated: metadata.get("backfill-generation-timestamp").cloned() }))

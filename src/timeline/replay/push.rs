@@ -54,6 +54,10 @@ impl<'e> Replay<'e> {
             if let Some(board) = &mut self.board {
                 board.restored(at, now);
             }
+        } else if image.state == ImageState::Unknown && image.losses.last().is_some_and(|loss| loss.until == i64::MAX) {
+            // It was in the archive when a call took a tag off it: it is out of it, or gone and here again.
+            image.back_from_archive(now);
+            image.pushed_at.get_or_insert(now);
         } else if image.state == ImageState::Unknown && image.pushed_at.is_none() {
             // It may have been there before, if something asked for it already; then this is the latest it can have come.
             image.pushed_at = Some(now);

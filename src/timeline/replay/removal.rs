@@ -14,6 +14,9 @@ impl Replay<'_> {
         for (image, _) in deleted.removed.iter().filter(|(image, _)| image.digest.is_some() && image.tag.is_some()) {
             self.correct_holder(*image, event);
         }
+        for (image, _) in deleted.removed.iter().filter(|(image, by_digest)| *by_digest && image.digest.is_some() && image.tag.is_some()) {
+            self.learn_tag(*image, event);
+        }
         let mut touched: Vec<usize> = Vec::new();
         for &(image, by_digest) in &deleted.removed {
             let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder);
@@ -51,6 +54,14 @@ impl Replay<'_> {
             self.touch(holder);
             self.state.tags.insert(image.tag, TagState { holder: None, last_holder: None });
             self.close_span(holder, image.tag, event, TagEnd::NotLogged, DigestNo::NONE);
+        }
+    }
+
+    /// An image that goes by its digest had the tags that the response lists, whatever gave them.
+    fn learn_tag(&mut self, image: Named, event: EventNo) {
+        let at = self.there(image.digest, event);
+        if !self.state.images[at].is_gone() && !self.state.images[at].has_tag(image.tag) {
+            self.give_tag(at, image.tag, EventNo::NONE, event, Order::Observed);
         }
     }
 

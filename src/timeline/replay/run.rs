@@ -2,8 +2,8 @@
 
 use super::{Replay, TagState};
 use crate::model::{ImageState, LifecycleAction, Order, StepKind, TagEnd};
-use crate::timeline::fact::{Run, RunImage};
-use crate::timeline::image::{End, Loss, RunFacts};
+use crate::timeline::fact::{Previewed, Run, RunImage};
+use crate::timeline::image::{End, Loss, RunFacts, Use};
 use crate::timeline::names::{DigestNo, EventNo, PolicyNo, Sym};
 use crate::timeline::policy::{KnownFrom, PolicyInForce};
 
@@ -39,6 +39,19 @@ impl Replay<'_> {
         for image in &run.failures {
             let at = self.known_from_run(event, image);
             self.state.images[at].step(event, StepKind::ExpireFailed, image.tags.first().copied().unwrap_or(Sym::NONE), DigestNo::NONE, order);
+        }
+    }
+
+    /// A preview changes nothing, and saw the repository itself: what it names was there, since when it says. In the order of its
+    /// second it may come before a push that it has seen, so that it says nothing of tags.
+    pub(super) fn preview(&mut self, images: &[Previewed]) {
+        for image in images {
+            let at = self.at(image.digest);
+            if self.state.images[at].is_alive() {
+                self.date_push(at, image.pushed_at);
+                let image = &mut self.state.images[at];
+                image.is_there |= image.state == ImageState::Unknown;
+            }
         }
     }
 
@@ -103,11 +116,32 @@ impl Replay<'_> {
         if image.steps.get(deletion).is_some_and(|step| step.kind == StepKind::Delete) {
             image.steps.remove(deletion);
         }
+        for &(tag, _) in &loss.tags {
+            self.give_back_asks(at, tag, deletion, loss.at);
+        }
+        let image = &mut self.state.images[at];
         image.tags.clear();
         image.tags_known = false;
         image.gone_at = None;
         image.state = ImageState::Unknown;
         image.is_there = true;
+    }
+
+    /// Whoever asked for the tag after the step `from` asked for a tag that nothing had, and not for the image.
+    fn give_back_asks(&mut self, at: usize, tag: Sym, from: usize, since: i64) {
+        if let Some(state) = self.state.tags.get_mut(&tag) {
+            state.last_holder = state.last_holder.filter(|holder| *holder != at);
+        }
+        let by_tag = |used: &Use| used.tag == tag && used.from >= since;
+        let image = &mut self.state.images[at];
+        let mut asked: Vec<EventNo> = image.uses.iter().filter(|used| by_tag(used)).map(|used| used.event).collect();
+        image.uses.retain(|used| !by_tag(used));
+        asked.extend(self.state.tag_lives.get(&tag).into_iter().flat_map(|life| &life.asks).map(|ask| ask.event));
+        let mut place = 0;
+        image.steps.retain(|step| {
+            place += 1;
+            place <= from || step.tag != tag || !asked.contains(&step.event)
+        });
     }
 
     /// Something that was not logged took the tags that the run does not list: where they are is not known.

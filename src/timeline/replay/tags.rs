@@ -5,6 +5,8 @@ use crate::model::{Order, TagEnd};
 use crate::timeline::names::{DigestNo, EventNo, Sym};
 use crate::timeline::tags::{Ask, AskKind, TagSpan};
 
+const PUSH: &str = "PutImage";
+
 impl Replay<'_> {
     /// The image at `at` has `tag`: since the event `since`, or, where that is none, since before `seen` showed it.
     pub(super) fn begin_span(&mut self, at: usize, tag: Sym, since: EventNo, seen: EventNo, order: Order) {
@@ -15,8 +17,8 @@ impl Replay<'_> {
         let from = if since.is_none() && is_first { i64::MIN } else { now };
         life.begin(TagSpan::new(digest, since, from, pushed_at, order));
         if from == i64::MIN {
-            // What asked for it until now was answered, for all the logs say.
-            life.asks.retain(|ask| ask.in_vain);
+            // What asked for it until now was answered, for all the logs say, where no call or task says otherwise.
+            life.asks.retain(|ask| ask.in_vain && ask.kind != AskKind::Pull);
         }
     }
 
@@ -56,7 +58,8 @@ impl Replay<'_> {
         // A push that was refused because the tag is taken shows that it is, on whatever image.
         let refused = state.refused_pushes.get(&tag).map(Vec::as_slice).unwrap_or_default();
         let is_taken = refused.iter().any(|push| self.names.text(push.why).contains("TagAlreadyExists"));
-        let never = last.is_none() && !is_taken && !state.creations.is_empty();
+        let left_out = |event: &EventNo| self.names.text(self.events[event.index()].name) == PUSH;
+        let never = last.is_none() && !is_taken && !state.creations.is_empty() && !state.gaps.iter().any(left_out);
         let sure = went.is_some() || matches!(kind, AskKind::Failed | AskKind::Stopped) || never;
         let in_vain = sure && kind != AskKind::StoppedOtherwise;
         life.ask(Ask { event, kind, by, in_vain });

@@ -139,6 +139,9 @@ impl Replay<'_> {
             }
             return;
         }
+        if mention.kind == MentionKind::Kept {
+            self.let_go(mention);
+        }
         if let Some(holder) = mention.of.some() {
             for at in self.held.get(&holder).map(|(_, held)| held.clone()).unwrap_or_default() {
                 self.note_use(at, mention, order);
@@ -174,6 +177,14 @@ impl Replay<'_> {
         };
         if let Some(at) = at {
             self.note_use(at, mention, order);
+        }
+    }
+
+    /// Who takes up an image keeps the one before no more, also where the logs do not tell which image the new one is.
+    fn let_go(&mut self, mention: &Mention) {
+        let held = self.held.entry(mention.by).or_insert((mention.event, Vec::new()));
+        if held.0 != mention.event {
+            *held = (mention.event, Vec::new());
         }
     }
 
@@ -215,15 +226,12 @@ impl Replay<'_> {
         }
         push_one(&mut image.uses, made_of(mention, use_kind, from));
         if use_kind == UseKind::Kept {
-            let (event, held) = self.held.entry(mention.by).or_insert((mention.event, Vec::new()));
             // A tag that is proven late may tell of a call that others have followed.
-            if self.events[event.index()].time > from {
-                return;
+            if let Some((event, held)) = self.held.get_mut(&mention.by)
+                && *event == mention.event
+            {
+                held.push(at);
             }
-            if *event != mention.event {
-                (*event, *held) = (mention.event, Vec::new());
-            }
-            held.push(at);
             return;
         }
         if use_kind == UseKind::DeployedByTag {
