@@ -1,8 +1,8 @@
-//! The nouns. This module imports nothing of ours: everything else speaks in these types.
+//! The nouns. This module imports nothing else of the crate; all other modules speak in these types.
 //!
-//! Two families live here. The *input* side ([`Event`], [`Action`]) is what one CloudTrail record means, borrowed from
-//! the buffer it was read from. The *output* side ([`Timeline`], [`Finding`], [`Coverage`] …) is what a user holds in
-//! hand: owned, serialisable, field names as promised.
+//! There are two families. The *input* types ([`Event`], [`Action`]) are what one CloudTrail record means,
+//! borrowed from the buffer that it was read from. The *output* types ([`Timeline`], [`Finding`],
+//! [`Coverage`] …) are what users get: owned, serialisable, with the field names that CONTRACT promises.
 
 mod action;
 mod caller;
