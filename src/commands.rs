@@ -14,8 +14,10 @@ mod detect;
 mod diff;
 mod ending;
 mod explain;
+mod fate;
 mod forecast;
 mod gather;
+mod image;
 #[cfg(feature = "sql")]
 mod ingest;
 mod interrupt;
@@ -85,6 +87,7 @@ enum Command {
     Diff(diff::Args),
     Explain(explain::Args),
     Rescue(rescue::Args),
+    Fate(fate::Args),
     Timeline(timeline::Args),
     Trace(trace::Args),
     Forecast(forecast::Args),
@@ -111,6 +114,7 @@ impl Command {
             Self::Diff(args) => args.show.quiet(),
             Self::Explain(args) => args.common.quiet(),
             Self::Rescue(args) => args.common.quiet(),
+            Self::Fate(args) => args.common.quiet(),
             Self::Timeline(args) => args.common.quiet(),
             Self::Trace(args) => args.common.quiet(),
             Self::Forecast(args) => args.common.quiet(),
@@ -136,6 +140,7 @@ impl Command {
             Self::Detect(args) => args.common.jobs(),
             Self::Explain(args) => args.common.jobs(),
             Self::Rescue(args) => args.common.jobs(),
+            Self::Fate(args) => args.common.jobs(),
             Self::Timeline(args) => args.common.jobs(),
             Self::Trace(args) => args.common.jobs(),
             Self::Forecast(args) => args.common.jobs(),
@@ -160,6 +165,7 @@ impl Command {
             Self::Diff(args) => args.show.writes_to_stdout(),
             Self::Explain(args) => args.common.show.writes_to_stdout(),
             Self::Rescue(args) => args.common.show.writes_to_stdout(),
+            Self::Fate(args) => args.common.show.writes_to_stdout(),
             Self::Timeline(args) => args.common.show.writes_to_stdout(),
             Self::Trace(args) => args.common.show.writes_to_stdout(),
             Self::Forecast(args) => args.common.show.writes_to_stdout(),
@@ -183,6 +189,7 @@ impl Command {
             Self::Diff(args) => args.run(),
             Self::Explain(args) => args.run(talk),
             Self::Rescue(args) => args.run(talk),
+            Self::Fate(args) => args.run(talk),
             Self::Timeline(args) => args.run(talk),
             Self::Trace(args) => args.run(talk),
             Self::Forecast(args) => args.run(talk),

@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["ui", "failure"],
     &["sql", "lake"],
     &["tables"],
-    &["rescue"],
+    &["rescue", "fate"],
     &["explain", "whatif", "alerts", "redact"],
     &["forecast"],
     &["detect", "integrity", "trace"],

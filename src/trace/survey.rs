@@ -29,6 +29,9 @@ pub(super) struct Edge {
     pub by_began: i64,
 }
 
+/// What a call that began a session takes: a list that grows stands there twice for a moment, and five orders are made of it.
+const EDGE_BYTES: usize = 2 * size_of::<Edge>() + 5 * (size_of::<(u64, i64, u32)>() + size_of::<u32>());
+
 /// A session by its key, or by its owner and the time in which it began, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Place {
@@ -218,8 +221,7 @@ impl Collector for Surveyor<'_> {
             // Who changes the role in the console is told by the ARN alone.
             let by_arn = grant.arn.as_deref().filter(|_| !in_session).map(|arn| Edge { owner: short(Some(arn)), ..edge });
             for edge in [Some(edge), by_arn].into_iter().flatten() {
-                // A list that grows stands there twice for a moment.
-                share.take(2 * size_of::<Edge>() + 8 * size_of::<u32>());
+                share.take(EDGE_BYTES);
                 edges.push(edge);
             }
         })

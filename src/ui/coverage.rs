@@ -1,4 +1,4 @@
-//! What was read, in a few lines: the first thing on every page.
+//! What was read, in a few lines at the top of every page.
 
 mod snapshots;
 
@@ -9,10 +9,10 @@ use super::page::Page;
 use super::quantity::{bytes, count, counted};
 use crate::model::{Coverage, Gap, ReadFailure};
 
-/// How many failures and gaps a page lists; the JSON document has them all.
+/// A page lists at most so many failures and gaps; the JSON document has them all.
 const LISTED_MAX: usize = 20;
 
-/// What was read, and what not.
+/// What was read and what was not.
 pub fn write(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     write_summary(page, coverage)?;
     write_failures(page, coverage)?;
@@ -35,7 +35,7 @@ pub fn write_head(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     page.blank()
 }
 
-/// The same as sentences, for other pages than a terminal's; without the objects that could not be read.
+/// The same as sentences, for pages other than a terminal's; without the objects that could not be read.
 pub fn lines(coverage: &Coverage) -> Vec<String> {
     let mut lines = vec![format!("{}; {}", objects(coverage), records(coverage))];
     lines.extend([beside(coverage), repaired(coverage)].into_iter().flatten());
@@ -89,7 +89,7 @@ pub fn write_failures(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()
     more(page, objects.len())
 }
 
-/// What holds for everything below: contents that are not in the logs, and what the logs cannot show.
+/// What limits everything below: content that is missing from the logs, and what the logs cannot show.
 fn write_notes(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     for gap in coverage.omitted.iter().take(LISTED_MAX) {
         page.item(0, "Left out", &left_out(gap))?;
@@ -147,7 +147,7 @@ fn records_of(coverage: &Coverage, what: &str) -> String {
     text
 }
 
-/// What stands beside the records; nothing where there is nothing.
+/// What was read beside records; `None` if there is nothing.
 pub(super) fn beside(coverage: &Coverage) -> Option<String> {
     let (events, lines) = (coverage.records_skipped, coverage.lines_skipped);
     let events = (events > 0).then(|| counted(events, "event of another kind", "events of another kind"));
@@ -156,7 +156,7 @@ pub(super) fn beside(coverage: &Coverage) -> Option<String> {
     (!parts.is_empty()).then(|| format!("beside them {}", parts.join(", ")))
 }
 
-/// What was repaired, by kind; nothing where nothing was.
+/// What was repaired, by kind; `None` if nothing was.
 pub(super) fn repaired(coverage: &Coverage) -> Option<String> {
     let repairs = &coverage.records_repaired;
     let words = |kind| match kind {
