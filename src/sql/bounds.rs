@@ -240,7 +240,7 @@ fn constant(expr: &Expr, now: Timestamp) -> Option<Constant> {
         return None;
     }
     let (catalog, ctes, row) = (Catalog::trial(), Ctes::default(), Relation::single_row());
-    let session = Session { catalog: &catalog, now: now.millis(), dry: false };
+    let session = Session { catalog: &catalog, now: now.millis(), shapes: None };
     let values = Scope::new(&session, &ctes, &row).eval(expr).ok()?;
     match values.kind {
         Kind::Varchar => Some(Constant { text: values.texts().ok()?.get(0).map(str::to_owned), millis: None }),
