@@ -36,7 +36,7 @@ pub struct Coverage {
     pub lines_skipped: u64,
     /// Records that another tool had written in another form, and how many of each; they are among `records`.
     pub records_repaired: Repairs,
-    /// Events whose `eventID` stands on another event, too.
+    /// Events whose `eventID` stands on another event, too. Of a lake: the sum over the runs and shards that have filled it.
     pub events_sharing_an_id: u64,
     pub first_event_time: Option<Timestamp>,
     pub last_event_time: Option<Timestamp>,

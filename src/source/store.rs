@@ -33,14 +33,22 @@ pub trait ObjectStore: Send + Sync + fmt::Debug {
     /// It may not be removed, or the service fails whatever is tried.
     fn delete(&self, key: &str) -> Result<(), StoreError>;
 
-    /// The keys that begin with `prefix`, in order.
+    /// What begins with `prefix`, in the order of the keys.
     ///
     /// # Errors
-    /// They may not be listed, or the service fails whatever is tried.
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError>;
+    /// It may not be listed, or the service fails whatever is tried.
+    fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError>;
 
     /// The whole address of a key: `s3://bucket/prefix/key`.
     fn address(&self, key: &str) -> String;
+}
+
+/// What a listing tells of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub key: String,
+    /// When it was written, by the service's clock, in milliseconds since the epoch; `None` where the service does not tell.
+    pub modified: Option<i64>,
 }
 
 /// What was read of an object.

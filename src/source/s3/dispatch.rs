@@ -101,7 +101,7 @@ impl Dispatch {
                 self.wait_for_a_lane(lanes).await?;
                 let permits = self.permits(capacity_for(size).max(OBJECT_BYTES_MIN)).await;
                 let dispatch = Arc::clone(self);
-                lanes.running.spawn(async move { dispatch.fetch(key, Version { size, etag }, origin, permits).await });
+                lanes.running.spawn(async move { dispatch.fetch(key, Version { size, etag, modified: None }, origin, permits).await });
             }
         }
         Ok(())

@@ -233,7 +233,7 @@ impl Lister {
         self.send(found).await
     }
 
-    fn object(&self, key: String, Version { size, etag }: Version) -> Option<Found> {
+    fn object(&self, key: String, Version { size, etag, .. }: Version) -> Option<Found> {
         // Names that begin with a point hide nothing here: a key below `./` or `.archive/` is as good as any.
         if !layout::is_evidence_in_bucket(&key) || self.is_under_work(&key) {
             // A marker of a folder, as the console makes it, is nothing that anybody would miss.
