@@ -124,9 +124,13 @@ fn a_service_that_gives_no_parts_is_told_and_one_that_stays_away_is_given_up() {
 #[test]
 fn a_run_that_is_stopped_does_not_wait_for_the_next_piece() {
     let (_, _memory, server) = world(5 * MIB);
-    let proxy = Proxy::start(server.address, |request: &Request<'_>| {
-        if request.head.contains("bytes=1048576-") { Fault::Delay(Duration::from_secs(30)) } else { Fault::None }
-    });
+    let proxy =
+        Proxy::start(
+            server.address,
+            |request: &Request<'_>| {
+                if request.head.contains("bytes=1048576-") { Fault::Delay(Duration::from_secs(30)) } else { Fault::None }
+            },
+        );
     let feed = open(&proxy.endpoint());
     let begun = Instant::now();
     let failure = std::thread::scope(|scope| {
