@@ -10,12 +10,12 @@ mod tests;
 use rayon::prelude::*;
 
 use crate::detect::{Harm, evidence, usage_of_displaced, usage_of_living, usage_of_loss};
-use crate::model::{Digest, Forecast, ImageState, KnownPolicy, LifecycleAction, LogText, Outlook, Severity, StepKind, Timestamp};
+use crate::model::{DAY_SECONDS, Digest, Forecast, ImageState, KnownPolicy, LifecycleAction, LogText, Outlook, Severity, StepKind, Timestamp};
 use crate::policy::Rule;
 use crate::timeline::{EventNo, History, Image, Prospect, Prospects, RepositoryHistory, Unclear};
 
 /// A run comes within so many seconds of the moment from which an image may be taken (ECR User Guide).
-const RUN_SECONDS: i64 = 86_400;
+const RUN_SECONDS: i64 = DAY_SECONDS;
 
 /// The forecast of a whole history; its elements are built one at a time, for there may be millions.
 pub struct Forecasts<'h> {

@@ -4,7 +4,7 @@ use super::story::{deleted, evidence, lost, place, rule_in_words};
 use super::untagged::was_untagged;
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
-use crate::model::{Finding, FindingKind, KeptImage, Severity, StepKind, plural};
+use crate::model::{Finding, FindingKind, KeptImage, MINUTE_MILLIS, Severity, StepKind, plural};
 use crate::timeline::{Displacement, End, EventNo, History, Image, Loss, RepositoryHistory, Sym, UseKind};
 
 /// ECR takes what an index lists only after the index; users tell of runs that did not.
@@ -39,7 +39,7 @@ pub fn is_told(history: &History, repository: &RepositoryHistory, image: &Image,
 }
 
 /// Events of one run follow each other within this time: an index that goes in the same run goes with its children.
-const SAME_RUN_MILLIS: i64 = 10 * 60_000;
+const SAME_RUN_MILLIS: i64 = 10 * MINUTE_MILLIS;
 
 /// Indexes that list the image, had a tag when it went, and stayed. One without a tag may have gone by the same rule, in an
 /// event that is not in the logs.

@@ -7,7 +7,7 @@ use super::early::was_created;
 use super::story::{evidence, place, role, who};
 use super::unexplained::{frame, references, shown};
 use super::{Detector, Subject, id};
-use crate::model::{Finding, FindingKind, IamPrincipal, LostImage, Severity, StepKind, Timestamp, Usage};
+use crate::model::{DAY_MILLIS, Finding, FindingKind, HOUR_MILLIS, IamPrincipal, LostImage, Severity, StepKind, Timestamp, Usage};
 use crate::timeline::{EventNo, History, Image, KeyStep, RepositoryHistory, Step};
 
 /// The repository's policy, what a role may do, or the policy and grants of its key took access from somebody.
@@ -17,9 +17,9 @@ use crate::timeline::{EventNo, History, Image, KeyStep, RepositoryHistory, Step}
 pub struct AccessRefused;
 
 /// A caller that never pulled before may have lost access by a change so long before its refusal.
-const SOON_MILLIS: i64 = 7 * 86_400_000;
+const SOON_MILLIS: i64 = 7 * DAY_MILLIS;
 /// Who may pull is set up when a repository is created: that takes nothing from anybody.
-const SET_UP_MILLIS: i64 = 3_600_000;
+const SET_UP_MILLIS: i64 = HOUR_MILLIS;
 
 /// What took access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,7 +8,10 @@ use super::never::{only_refused, refused_pushes_of};
 use super::refused::{Answered, is_refused, reason};
 use super::story::{asked, evidence, place};
 use super::{Detector, Subject, TagDetector, TagSubject, id, id_of};
-use crate::model::{Finding, FindingKind, KeptImage, LogText, LostImage, Order, Severity, StepKind, TagEnd, Timestamp, Usage, needing_in_words};
+use crate::model::{
+    Finding, FindingKind, HOUR_MILLIS, KeptImage, LogText, LostImage, MINUTE_MILLIS, Order, Severity, StepKind, TagEnd, Timestamp, Usage,
+    needing_in_words,
+};
 use crate::timeline::{Ask, AskKind, EventNo, History, Image, RepositoryHistory, Step, Sym, UseKind};
 
 /// A task's stop reason or a failed call that names an image by its digest, or by a tag that the image had.
@@ -17,9 +20,9 @@ pub struct Unexplained;
 pub struct UnexplainedTag;
 
 /// A task that stops tells of a pull up to so long before: it tries several times.
-pub(super) const RETRIED_MILLIS: i64 = 10 * 60_000;
+pub(super) const RETRIED_MILLIS: i64 = 10 * MINUTE_MILLIS;
 /// A digest that is asked for so long before its first push in the logs was somewhere already: who asked knew it.
-pub(super) const BEFORE_PUSH_MILLIS: i64 = 3_600_000;
+pub(super) const BEFORE_PUSH_MILLIS: i64 = HOUR_MILLIS;
 
 impl Detector for Unexplained {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {

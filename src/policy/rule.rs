@@ -3,9 +3,7 @@
 use serde_json::Value;
 
 use super::pattern;
-use crate::model::{LifecycleAction, StorageClass};
-
-pub const DAY_MILLIS: i64 = 86_400_000;
+use crate::model::{DAY_MILLIS, LifecycleAction, StorageClass};
 
 /// Whether a pull is recorded: at most once a day (ECR User Guide). Times are milliseconds; `last` was recorded before.
 pub fn records_pull(last: Option<i64>, pull: i64) -> bool {

@@ -1,14 +1,14 @@
 //! A lifecycle run: what it took, and what it says about the images that it saw.
 
 use super::{Replay, TagState};
-use crate::model::{ImageState, LifecycleAction, Order, StepKind, TagEnd};
+use crate::model::{HOUR_MILLIS, ImageState, LifecycleAction, Order, StepKind, TagEnd};
 use crate::timeline::fact::{Run, RunImage};
 use crate::timeline::image::{End, Loss, RunFacts};
 use crate::timeline::names::{DigestNo, EventNo, PolicyNo, Sym};
 use crate::timeline::policy::{KnownFrom, PolicyInForce};
 
 /// A run's event that comes later than this after a call is not of a run in whose midst the call was, in milliseconds.
-const SAME_RUN_MILLIS: i64 = 60 * 60_000;
+const SAME_RUN_MILLIS: i64 = HOUR_MILLIS;
 
 /// `pushedAt` has milliseconds, and is when the image was stored; `eventTime` is the second in which the request was done.
 const SAME_PUSH_MILLIS: i64 = 1_000;

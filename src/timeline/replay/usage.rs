@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Happening, Replay};
-use crate::model::{Caller, Digest, Order, StepKind};
+use crate::model::{Caller, Digest, HOUR_MILLIS, MINUTE_MILLIS, Order, StepKind};
 use crate::timeline::bytes::push_one;
 use crate::timeline::fact::{Fact, Named, PullOutcome, StopReason, What};
 use crate::timeline::image::{Step, Use, UseKind};
@@ -55,7 +55,7 @@ pub(super) struct Digests {
 }
 
 /// A first task that asks for the tag later than this after the deployment is not taken for its first, in milliseconds.
-const FIRST_TASK_MILLIS: i64 = 15 * 60_000;
+const FIRST_TASK_MILLIS: i64 = 15 * MINUTE_MILLIS;
 
 impl Replay<'_> {
     /// The image that a pull or a reference means: by digest, else by where its tag points.
@@ -116,7 +116,7 @@ impl Replay<'_> {
             let other = &self.events[step.event.index()];
             // A layer that is refused says more than a manifest that was not.
             let says_as_much = step.kind == StepKind::PullFailed || (step.kind == StepKind::Pull && !failed);
-            now - other.time <= 3_600_000 && other.actor == actor && says_as_much
+            now - other.time <= HOUR_MILLIS && other.actor == actor && says_as_much
         };
         if !self.state.images[at].steps.iter().rev().take(64).any(within) {
             let kind = if failed { StepKind::PullFailed } else { StepKind::Pull };

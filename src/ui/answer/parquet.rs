@@ -127,7 +127,15 @@ mod tests {
         let mut parts = Vec::new();
         let mut writer = Writer::new(&mut parts, all.schema()).unwrap();
         for start in [0, 10, 990] {
-            writer.write(&rows(start..match start { 0 => 10, 10 => 990, _ => 1_000 })).unwrap();
+            writer
+                .write(&rows(
+                    start..match start {
+                        0 => 10,
+                        10 => 990,
+                        _ => 1_000,
+                    },
+                ))
+                .unwrap();
         }
         writer.finish().unwrap();
         assert_eq!(read_metadata(&mut Cursor::new(&parts)).unwrap().row_groups.len(), 3);
