@@ -102,8 +102,9 @@ pub(super) fn show_date(days: i64) -> String {
 pub(super) fn show_span(millis: i64) -> String {
     let sign = if millis < 0 { "-" } else { "" };
     let left = millis.unsigned_abs();
-    let (days, rest) = (left / DAY_MILLIS, left % DAY_MILLIS);
-    format!("{sign}{days} {:02}:{:02}:{:02}.{:03}", rest / HOUR_MILLIS, rest / MINUTE_MILLIS % 60, rest / 1000 % 60, rest % 1000)
+    let [day, hour, minute] = [DAY_MILLIS, HOUR_MILLIS, MINUTE_MILLIS].map(i64::unsigned_abs);
+    let (days, rest) = (left / day, left % day);
+    format!("{sign}{days} {:02}:{:02}:{:02}.{:03}", rest / hour, rest / minute % 60, rest / 1000 % 60, rest % 1000)
 }
 
 /// Names that mean a moment without being called.

@@ -1,5 +1,6 @@
 //! The world as Parquet: tables that Athena, Spark and DuckDB export, and Security Lake's.
 
+use polars::SchemaExtPl as _;
 use polars::prelude::CompatLevel;
 use polars::prelude::{Column, DataFrame, IntoColumn, IntoSeries, NamedFrom, Series, StructChunked};
 use polars_arrow::datatypes::ArrowSchema;

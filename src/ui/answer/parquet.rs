@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use polars::SchemaExtPl as _;
 use polars::frame::chunk_df_for_writing;
 use polars::prelude::{CompatLevel, DataFrame, Schema};
 use polars_arrow::array::ArrayRef;
