@@ -1,8 +1,7 @@
 //! The world as Parquet: tables that Athena, Spark and DuckDB export, and Security Lake's.
 
-use polars::SchemaExtPl as _;
 use polars::prelude::CompatLevel;
-use polars::prelude::{Column, DataFrame, IntoColumn, IntoSeries, NamedFrom, Series, StructChunked};
+use polars::prelude::{Column, CompatLevel, DataFrame, IntoColumn, IntoSeries, NamedFrom, SchemaExt as _, Series, StructChunked};
 use polars_arrow::datatypes::ArrowSchema;
 use polars_parquet::write::{CompressionOptions, FileWriter, StatisticsOptions, Version, WriteOptions, get_dtype_encoding, row_group_iter};
 use serde_json::Value;
@@ -45,14 +44,14 @@ fn series(name: &str, values: &[Value]) -> Series {
 fn written(columns: Vec<Series>, compression: CompressionOptions, group: usize) -> Vec<u8> {
     let height = columns[0].len();
     let frame = DataFrame::new(height, columns.into_iter().map(IntoColumn::into_column).collect::<Vec<Column>>()).unwrap();
-    let fields = frame.schema().iter_fields().map(|field| field.dtype().to_arrow_field(field.name().clone(), CompatLevel::newest()));
-    let schema: ArrowSchema = fields.map(|field| (field.name.clone(), field)).collect();
+    let schema = frame.schema().to_arrow(CompatLevel::newest());
     let encodings: Vec<_> = schema.iter_values().map(|field| get_dtype_encoding(&field.dtype)).collect();
     let options = WriteOptions { statistics: StatisticsOptions::default(), version: Version::V1, compression, data_page_size: None };
     let mut out = Vec::new();
     let mut file = FileWriter::try_new(&mut out, schema, options).unwrap();
     for start in (0..height).step_by(group) {
-        let rows = frame.slice(start as i64, group).rechunk();
+        let mut rows = frame.slice(start as i64, group);
+        rows.rechunk_mut();
         for batch in rows.iter_chunks(CompatLevel::newest(), false) {
             let types = file.parquet_schema().fields().to_vec();
             file.write(batch.len() as u64, row_group_iter(batch, encodings.clone().into(), types, options)).unwrap();

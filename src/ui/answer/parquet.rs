@@ -2,11 +2,9 @@
 
 use std::io::Write;
 
-use polars::SchemaExtPl as _;
 use polars::frame::chunk_df_for_writing;
-use polars::prelude::{CompatLevel, DataFrame, Schema};
+use polars::prelude::{CompatLevel, DataFrame, Schema, SchemaExt as _};
 use polars_arrow::array::ArrayRef;
-use polars_arrow::datatypes::ArrowSchema;
 use polars_error::{PolarsError, PolarsResult};
 use polars_parquet::write::{
     CompressedPage, CompressionOptions, DynIter, DynStreamingIterator, Encoding, FileWriter, ParquetType, StatisticsOptions, Version, WriteOptions,
@@ -28,8 +26,7 @@ pub(super) struct Writer<W: Write> {
 impl<W: Write> Writer<W> {
     /// A file of these columns.
     pub(super) fn new(out: W, columns: &Schema) -> PolarsResult<Self> {
-        let fields = columns.iter_fields().map(|field| field.dtype().to_arrow_field(field.name().clone(), CompatLevel::newest()));
-        let schema: ArrowSchema = fields.map(|field| (field.name.clone(), field)).collect();
+        let schema = columns.to_arrow(CompatLevel::newest());
         let encodings = schema.iter_values().map(|field| get_dtype_encoding(&field.dtype)).collect();
         let options = WriteOptions {
             statistics: StatisticsOptions::default(),
