@@ -1,8 +1,6 @@
 //! The world as Parquet: tables that Athena, Spark and DuckDB export, and Security Lake's.
 
-use polars::prelude::CompatLevel;
 use polars::prelude::{Column, CompatLevel, DataFrame, IntoColumn, IntoSeries, NamedFrom, SchemaExt as _, Series, StructChunked};
-use polars_arrow::datatypes::ArrowSchema;
 use polars_parquet::write::{CompressionOptions, FileWriter, StatisticsOptions, Version, WriteOptions, get_dtype_encoding, row_group_iter};
 use serde_json::Value;
 
