@@ -54,10 +54,7 @@ pub(crate) use packing::unzipped;
 pub use room::Room;
 pub(crate) use unescape::unescape_string;
 
-use std::fs::File;
-#[cfg(feature = "sql")]
-use std::io::Seek;
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Seek};
 use std::sync::Arc;
 
 use crate::model::{Identity, Repairs, Timestamp};
@@ -181,8 +178,13 @@ pub enum Rest<'a> {
     /// From here on, and once.
     Stream(&'a mut dyn Read),
     /// The whole object, read as far as its first bytes go.
-    File(&'a mut File),
+    Places(&'a mut dyn Places),
 }
+
+/// What can be read from any place.
+pub trait Places: Read + Seek {}
+
+impl<P: Read + Seek> Places for P {}
 
 /// Objects that hold no events of the kind we read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -288,16 +290,16 @@ impl Decoder {
         if packing == Some(Packing::Parquet) {
             return match rest {
                 None => self.parquet(Cursor::new(bytes), ask),
-                Some(Rest::File(file)) => self.parquet(file, ask),
+                Some(Rest::Places(object)) => self.parquet(object, ask),
                 Some(Rest::Stream(rest)) => self.parquet_in_memory(Box::new(bytes.chain(rest)), ask),
             };
         }
         let reader: Box<dyn Read + '_> = match rest {
             None if is_zip => return self.zip(Cursor::new(bytes), ask),
-            Some(Rest::File(file)) if is_zip => return self.zip(file, ask),
+            Some(Rest::Places(object)) if is_zip => return self.zip(object, ask),
             None => Box::new(bytes),
             Some(Rest::Stream(rest)) => Box::new(bytes.chain(rest)),
-            Some(Rest::File(rest)) => Box::new(bytes.chain(rest)),
+            Some(Rest::Places(rest)) => Box::new(bytes.chain(rest)),
         };
         self.in_parts(reader, bytes.len() as u64, ask)
     }
@@ -367,7 +369,7 @@ impl Decoder {
         match reader.by_ref().take(limit + 1).read_to_end(&mut bytes) {
             Err(error) => archive::failed(error.to_string()),
             Ok(read) if read as u64 > limit => archive::failed(format!(
-                "Parquet from S3, a pipe or an archive that is larger than --max-memory allows ({limit} bytes): give more, or save it to a file and \
+                "Parquet from a pipe or an archive that is larger than --max-memory allows ({limit} bytes): give more, or save it to a file and \
                  name that"
             )),
             Ok(_) => self.parquet(Cursor::new(bytes), ask),

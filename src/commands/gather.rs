@@ -130,24 +130,29 @@ impl<'a> Run<'a> {
     }
 
     fn say_what_is_missing(&self, coverage: &Coverage) {
-        if coverage.is_complete() {
-            return;
+        say_what_is_missing(self.talk, &self.common.show, coverage);
+    }
+}
+
+/// Says on stderr that evidence could not be read.
+pub fn say_what_is_missing(talk: &Talk, show: &Show, coverage: &Coverage) {
+    if coverage.is_complete() {
+        return;
+    }
+    let mut text = if coverage.partial {
+        "the run ended before its time: this is a partial result".to_owned()
+    } else {
+        "some evidence could not be read".to_owned()
+    };
+    for (number, one, many) in [(coverage.objects_failed, "object", "objects"), (coverage.records_failed, "record", "records")] {
+        if number > 0 {
+            text.push_str(&format!(", {} failed", counted(number, one, many)));
         }
-        let mut text = if coverage.partial {
-            "the run ended before its time: this is a partial result".to_owned()
-        } else {
-            "some evidence could not be read".to_owned()
-        };
-        for (number, one, many) in [(coverage.objects_failed, "object", "objects"), (coverage.records_failed, "record", "records")] {
-            if number > 0 {
-                text.push_str(&format!(", {} failed", counted(number, one, many)));
-            }
-        }
-        self.talk.warn(&text);
-        // A page shows the failures itself.
-        if self.common.show.format != Format::Table || self.common.show.output.is_some() {
-            coverage.failures.iter().take(FAILURES_SAID_MAX).for_each(|failure| self.talk.warn(&describe(failure)));
-        }
+    }
+    talk.warn(&text);
+    // A page shows the failures itself.
+    if show.format != Format::Table || show.output.is_some() {
+        coverage.failures.iter().take(FAILURES_SAID_MAX).for_each(|failure| talk.warn(&describe(failure)));
     }
 }
 

@@ -14,7 +14,7 @@ mod portable;
 #[cfg(test)]
 mod tests;
 
-use portable::Portable;
+pub(super) use portable::Portable;
 
 /// Blocks that are read together.
 pub(super) const BATCH: usize = u64::BITS as usize;

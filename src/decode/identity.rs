@@ -65,7 +65,7 @@ fn mixed(one: u64, other: u64) -> u64 {
 pub fn is_event_id(id: &[u8]) -> bool {
     let Some(id) = id.first_chunk::<36>().filter(|_| id.len() == 36) else { return false };
     // Without a way out in the middle, so that the compiler can look at many bytes at once.
-    let digits = id.iter().fold(0, |digits, byte| digits + u32::from(byte.is_ascii_hexdigit()));
+    let digits = id.iter().fold(0, |digits, byte| digits + u8::from(byte.is_ascii_hexdigit()));
     let dashes = [8, 13, 18, 23].iter().all(|&at| id[at] == b'-');
     let [a, b, c, d, e, f, g, h, ..] = *id;
     let first = u64::from_be_bytes([a, b, c, d, e, f, g, h]);

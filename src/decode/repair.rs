@@ -19,6 +19,8 @@ pub(super) struct Repaired {
     pub json: String,
     /// What was done: 1 for each kind.
     pub repairs: Repairs,
+    /// It was a row of a table, by the names of its members: what the table had no column for is not in it.
+    pub by_columns: bool,
 }
 
 /// Repairs the record that is `json`; `None` if there is nothing to do.
@@ -32,6 +34,7 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
     // Of two members with one name the last one counts.
     let mut members: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
     let mut nested = Nested::default();
+    let mut by_columns = false;
     let mut walk = Members::of(text, skip_space(text, 0));
     while let Some(member) = walk.next()? {
         let end = skip_value(text, member.value)?;
@@ -48,6 +51,7 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
         let name = match (named(&read), respelled(&read)) {
             (None, Some(name)) => {
                 repairs.key = 1;
+                by_columns |= name == "eventName";
                 Cow::Borrowed(name)
             }
             _ => Cow::Borrowed(written),
@@ -61,6 +65,7 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
     }
     if nested.into_members(&mut members) {
         repairs.key = 1;
+        by_columns = true;
     }
     take_timestamp(&mut members, &mut repairs);
     if repairs == Repairs::default() {
@@ -73,7 +78,7 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
     }
     repairs.records = 1;
     let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
-    Ok(Some(Repaired { json: format!("{{{}}}", members.join(",")), repairs }))
+    Ok(Some(Repaired { json: format!("{{{}}}", members.join(",")), repairs, by_columns }))
 }
 
 /// Logstash takes the time of an event out of it, and writes it as a field of its own; Microsoft Sentinel calls it otherwise.

@@ -9,6 +9,7 @@ use crate::decode::fields::Fields;
 pub(super) struct Drift {
     /// The end of `requestParameters`, `responseElements`, `serviceEventDetails` and `resources` before a text.
     plural: Finder<'static>,
+    flattened: [Finder<'static>; 2],
     others: [Finder<'static>; 4],
 }
 
@@ -20,7 +21,7 @@ const OTHERS: [&[u8]; 4] = [b"\"errorCode\":\"", b"\"sharedEventID\":\"", b"\"us
 
 impl Default for Drift {
     fn default() -> Self {
-        Self { plural: Finder::new(b"s\":\""), others: OTHERS.map(Finder::new) }
+        Self { plural: Finder::new(b"s\":\""), flattened: FLATTENED.map(Finder::new), others: OTHERS.map(Finder::new) }
     }
 }
 
@@ -30,7 +31,7 @@ impl Drift {
         let Some(record) = text.get(piece.start..piece.end) else { return false };
         let named = |at: usize| record.get(..=at).is_some_and(|before| NAMES.iter().any(|name| before.ends_with(name)));
         let beginning = record.get(..record.len().min(BEGINNING_BYTES)).unwrap_or_default();
-        let flattened = FLATTENED.iter().any(|name| memchr::memmem::find(beginning, name).is_some());
+        let flattened = self.flattened.iter().any(|name| name.find(beginning).is_some());
         let suspected = flattened || self.plural.find_iter(record).any(named) || self.others.iter().any(|other| other.find(record).is_some());
         suspected && Fields::read(record, 0).is_ok_and(|(fields, _)| fields.has_drifted())
     }

@@ -2,8 +2,9 @@
 
 use super::INSIDE;
 use super::mark::Mark;
+use super::sources::Sources;
 use super::stretch::Block;
-use crate::decode::Wanted;
+use crate::decode::blocks::Classify;
 use crate::decode::identity::{is_event_id, written};
 use crate::decode::json::skip_space;
 use crate::model::{Identity, Timestamp};
@@ -38,7 +39,7 @@ impl Own<'_> {
 
     /// The record's fields, if they are all there, and written without escapes.
     #[inline(always)]
-    pub(super) fn usual(&self, wanted: Wanted<'_>, minute: &mut Minute) -> Option<Usual> {
+    pub(super) fn usual(&self, sources: &Sources<'_>, minute: &mut Minute, classify: &impl Classify) -> Option<Usual> {
         let [Some(time), Some(source), Some(name), Some(id), category, kind, _] = self.values else { return None };
         match (category, kind) {
             (Some(category), _) if !category.starts_with(b"Management\"") && !category.starts_with(b"Data\"") => return None,
@@ -46,40 +47,44 @@ impl Own<'_> {
             _ => {}
         }
         let (said, [b'"', ..]) = time.split_first_chunk::<20>()? else { return None };
-        let (time, of, id) = (minute.read(said)?, plain(source)?, uuid(id)?);
+        let (time, of, id) = (minute.read(said)?, plain(source, classify)?, uuid(id)?);
         // Sources of CloudTrail are names of hosts.
         if of.starts_with(b"aws:") {
             return None;
         }
-        let place = self.place(source, of, name)?;
-        Some(Usual { time, wanted: wanted.event(of, name), identity: written(id, Some(time), place, account(kind?)?) })
+        let place = self.place(source, of, name, classify)?;
+        let identity = written(id, Some(time), place, account(kind?, classify)?);
+        Some(Usual { time, wanted: sources.want(of, name), identity })
     }
 
     /// The text from the source to the region, if they and the name stand one behind the other, as CloudTrail writes them.
     /// `source` and `name` begin where the text does that they say.
     #[inline(always)]
-    fn place<'s>(&self, source: &'s [u8], of: &[u8], name: &[u8]) -> Option<&'s [u8]> {
-        let called = plain(name)?;
+    fn place<'s>(&self, source: &'s [u8], of: &[u8], name: &[u8], classify: &impl Classify) -> Option<&'s [u8]> {
+        let called = plain(name, classify)?;
         let start = self.record.len() - source.len();
-        let behind = of.len() + b"\",\"eventName\":\"".len();
+        let behind = of.len() + NAME.len();
         let region = behind + called.len() + REGION.len();
-        if self.record.len() - name.len() != start + behind || source.get(region - REGION.len()..region)? != REGION {
+        if self.record.len() - name.len() != start + behind || *source.get(region - REGION.len()..)?.first_chunk()? != REGION {
             return None;
         }
-        source.get(..region + plain(source.get(region..)?)?.len())
+        source.get(..region + plain(source.get(region..)?, classify)?.len())
     }
 }
 
-const REGION: &[u8] = b"\",\"awsRegion\":\"";
+const NAME: [u8; 15] = *b"\",\"eventName\":\"";
+const REGION: [u8; 15] = *b"\",\"awsRegion\":\"";
 
 /// The account, where it stands behind the type as CloudTrail writes it; `behind` begins with what the type says.
 #[inline(always)]
-fn account(behind: &[u8]) -> Option<&[u8]> {
-    const ACCOUNT: &[u8] = b"\"recipientAccountId\":\"";
-    const BETWEEN: [&[u8]; 3] = [b"\",\"managementEvent\":true,", b"\",\"managementEvent\":false,", b"\","];
-    let behind = behind.get(plain(behind)?.len()..)?;
-    let behind = BETWEEN.iter().find_map(|between| behind.strip_prefix(*between)?.strip_prefix(ACCOUNT))?;
-    let (account, [b'"', ..]) = behind.split_first_chunk::<12>()? else { return None };
+fn account<'t>(behind: &'t [u8], classify: &impl Classify) -> Option<&'t [u8]> {
+    const ACCOUNT: &[u8; 22] = b"\"recipientAccountId\":\"";
+    let behind = behind.get(plain(behind, classify)?.len()..)?.strip_prefix(b"\",")?;
+    let behind = match behind.strip_prefix(b"\"managementEvent\":") {
+        Some(management) => management.strip_prefix(b"true,").or_else(|| management.strip_prefix(b"false,"))?,
+        None => behind,
+    };
+    let (account, [b'"', ..]) = behind.strip_prefix(ACCOUNT)?.split_first_chunk::<12>()? else { return None };
     account.iter().all(u8::is_ascii_digit).then_some(account)
 }
 
@@ -138,14 +143,21 @@ fn uuid(text: &[u8]) -> Option<&[u8]> {
 
 /// What a string without escapes says, given the text from its beginning on.
 #[inline(always)]
-fn plain(text: &[u8]) -> Option<&[u8]> {
-    let end = memchr::memchr2(b'"', b'\\', text)?;
+fn plain<'t>(text: &'t [u8], classify: &impl Classify) -> Option<&'t [u8]> {
+    // Nearly all of them end within 64 bytes. No closure here: it would not be compiled for the vectors of `classify`.
+    let ends = match text.first_chunk() {
+        Some(block) => classify.equal_to(block, b'"') | classify.equal_to(block, b'\\'),
+        None => 0,
+    };
+    let end = if ends == 0 { memchr::memchr2(b'"', b'\\', text)? } else { ends.trailing_zeros() as usize };
     text.get(..end).filter(|_| text.get(end) == Some(&b'"'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::Wanted;
+    use crate::decode::blocks::Portable;
     use crate::decode::identity::Told;
 
     fn value<'t>(record: &'t [u8], key: &str) -> Option<&'t [u8]> {
@@ -155,7 +167,7 @@ mod tests {
 
     fn usual(record: &[u8]) -> Option<Usual> {
         let keys = ["eventTime", "eventSource", "eventName", "eventID", "eventCategory", "eventType", "eventVersion"];
-        Own { record, values: keys.map(|key| value(record, key)) }.usual(Wanted::All, &mut Minute::default())
+        Own { record, values: keys.map(|key| value(record, key)) }.usual(&Sources::of(Wanted::All), &mut Minute::default(), &Portable)
     }
 
     /// What CloudTrail writes, in its order: every such record must go the quick way.

@@ -1,5 +1,5 @@
-//! A bucket, or a part of it, as a place for objects: the calls of [`ObjectStore`], with the tries and the patience that reading
-//! an archive has. Callers wait; what is asynchronous stays here.
+//! A bucket, or a part of it, as an [`ObjectStore`], with the same retries and timeouts as reading an
+//! archive. Callers block; everything asynchronous stays in here.
 
 mod read;
 
@@ -28,13 +28,13 @@ use crate::source::layout::Selection;
 use crate::source::store::{Condition, Got, ObjectStore, Put, StoreError};
 use crate::source::{FatalError, FatalKind, OpenError, Options};
 
-/// The slowest that an object may go up: the answer to a PUT comes when all of it is there.
+/// The slowest upload that is waited for: a PUT is answered only when the whole object has arrived.
 const UPLOAD_BYTES_PER_SECOND: u64 = 64 << 10;
 
-/// The place, and what reaches it.
+/// The bucket, and what is needed to reach it.
 pub(in crate::source) struct Bucket {
     origin: String,
-    /// Before every key: empty, or with `/` at its end.
+    /// Prefix of all keys: empty, or ending in `/`.
     prefix: String,
     session: Arc<Session>,
     /// `Some` until dropped.
@@ -47,7 +47,7 @@ impl fmt::Debug for Bucket {
     }
 }
 
-/// What a call was for, where the right to it is missing.
+/// What a call did, for naming the permission that is missing.
 #[derive(Clone, Copy)]
 enum Right {
     Get,
@@ -141,7 +141,7 @@ impl Bucket {
     async fn copy_one(&self, from: &str, to: &str) -> Result<(), Defeat> {
         let mut request = self.session.tries();
         let bucket = self.session.bucket();
-        // Behind an access point, keys are called objects of it.
+        // For an access point's ARN, S3 wants `object/` before the key.
         let source = format!("{bucket}/{}{}", if bucket.starts_with("arn:") { "object/" } else { "" }, escaped(from));
         loop {
             let client = request.client();
@@ -183,7 +183,7 @@ impl Bucket {
             let page = match lister.page(prefix, &How::Keys { after: after.take(), splits: false }, None).await {
                 Ok(page) => page,
                 Err(Stop::Defeat(defeat) | Stop::Torn(_, defeat)) => return Err(defeat),
-                // It never sends anything.
+                // Does not occur: this call sends nothing.
                 Err(Stop::Unwanted) => return Ok(keys),
             };
             after = page.objects.last().map(|(key, _)| key.clone());
@@ -198,7 +198,7 @@ impl Bucket {
 /// What stands in a path as it is (RFC 3986): letters, digits, `-._~`, and what separates the parts.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// A key as part of a URL.
+/// A key, escaped as part of a URL.
 fn escaped(key: &str) -> String {
     utf8_percent_encode(key, PATH).to_string()
 }

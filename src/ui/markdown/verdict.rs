@@ -1,4 +1,4 @@
-//! A verdict as Markdown: the cause, a table of what is there, and the steps with their evidence.
+//! A verdict in Markdown: the cause, a table of what exists, and the steps with their evidence.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use crate::model::{Coverage, Sentence, Verdict};
 use crate::ui::escape::Escape;
 use crate::ui::verdict::{exists, moment};
 
-/// How many events stand under one sentence.
+/// At most so many events are listed under a sentence.
 const EVIDENCE_MAX: usize = 5;
 
 pub fn write(out: &mut dyn Write, coverage: &Coverage, verdict: &Verdict) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! Pseudonyms in what a report is made of beside findings.
+//! Redaction of the parts of a report other than findings.
 
 use super::next::Next;
 use super::repositories::{PolicyKnown, RepositoryLine};

@@ -1,0 +1,1 @@
+//! Sessions and who began them, from records written here.

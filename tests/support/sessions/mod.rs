@@ -1,0 +1,3 @@
+//! Sessions of an organisation: their records.
+
+pub mod record;
