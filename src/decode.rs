@@ -12,6 +12,8 @@
 mod archive;
 mod base64;
 mod blocks;
+#[cfg(test)]
+mod example;
 mod fields;
 mod foreign;
 #[cfg(feature = "sql")]

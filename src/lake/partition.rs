@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use crate::model::Timestamp;
+use crate::model::{DAY_SECONDS, Timestamp};
 
 /// What Hive calls the partition of rows without a value.
 pub(super) const NO_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -27,7 +28,7 @@ pub(super) struct Day(i64);
 
 impl Day {
     pub(super) const fn of(time: Timestamp) -> Self {
-        Self(time.seconds().div_euclid(86_400))
+        Self(time.seconds().div_euclid(DAY_SECONDS))
     }
 }
 
@@ -77,11 +78,8 @@ impl Partition {
 
 /// A value as part of a path, as Hive writes it: letters, digits, `-`, `_` and `.` as they are, `%XX` for the rest.
 fn escaped(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) { out.push(char::from(byte)) } else { out.push_str(&format!("%{byte:02X}")) }
-    }
-    out
+    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+    utf8_percent_encode(value, PLAIN).to_string()
 }
 
 #[cfg(test)]

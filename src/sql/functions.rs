@@ -6,6 +6,8 @@
 
 mod array;
 mod binary;
+#[cfg(test)]
+mod example;
 mod format;
 mod json;
 mod math;

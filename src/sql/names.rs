@@ -243,23 +243,6 @@ fn spellings(parts: &[Ident]) -> impl Iterator<Item = (Option<&str>, &str, usize
 
 /// ", did you mean …?" if one of `names` is close to `name`.
 pub(super) fn suggestion<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> String {
-    let close = names.map(|known| (distance(name, known), known)).filter(|(distance, _)| *distance <= 1 + name.len() / 4).min();
+    let close = names.map(|known| (strsim::levenshtein(name, known), known)).filter(|(distance, _)| *distance <= 1 + name.len() / 4).min();
     close.map(|(_, known)| format!("; did you mean {known}?")).unwrap_or_default()
-}
-
-/// Edit distance, for short names.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.chars().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, right) in b.iter().enumerate() {
-            let replace = row.get(j).copied().unwrap_or(usize::MAX) + usize::from(left != *right);
-            let insert = next.get(j).copied().unwrap_or(usize::MAX).saturating_add(1);
-            let delete = row.get(j + 1).copied().unwrap_or(usize::MAX).saturating_add(1);
-            next.push(replace.min(insert).min(delete));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(usize::MAX)
 }

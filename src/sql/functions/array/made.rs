@@ -160,9 +160,9 @@ pub(super) fn sequence(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 3)?;
     let kind = call.arg(0)?.kind.clone();
     let (from, to) = (call.arg(0)?.wholes()?, call.arg(1)?.wholes()?);
-    let default = if kind.is_time() && kind != Kind::Date { super::super::clock::DAY_MILLIS } else { 1 };
+    let default = if kind.is_time() && kind != Kind::Date { crate::model::DAY_MILLIS } else { 1 };
     let steps = if call.args.len() > 2 { Some(call.arg(2)?) } else { None };
-    let scale = if kind == Kind::Date { super::super::clock::DAY_MILLIS } else { 1 };
+    let scale = if kind == Kind::Date { crate::model::DAY_MILLIS } else { 1 };
     let end = &call.arg(1)?.kind;
     let is_kind = matches!(kind, Kind::Bigint | Kind::Unknown) || kind.is_time();
     let is_pair = *end == kind || *end == Kind::Unknown || kind == Kind::Unknown || (end.is_timestamp() && kind.is_timestamp());
