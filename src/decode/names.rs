@@ -1,17 +1,18 @@
-//! The names at the top of a record, what kind of value CloudTrail writes there, and the names that other tools make of them.
+//! The names at the top level of a record, what kind of value CloudTrail writes there, and the spellings
+//! that other tools use.
 
 use super::fields::Key;
 
-/// What CloudTrail writes under a name.
+/// The kind of value under a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Anything: it stays as it stands.
+    /// Anything; it is left as it is.
     Any,
     /// An object or a list.
     Json,
-    /// The same; a text that holds none cannot be understood.
+    /// The same; a string that does not contain JSON is an error.
     Payload,
-    /// A text which no word for "nothing" can be.
+    /// A string that cannot be a null word.
     Word,
     /// `true` or `false`.
     Flag,
@@ -20,7 +21,7 @@ pub(super) enum Kind {
     Time,
 }
 
-/// Names that CloudTrail writes at the top of a record.
+/// Names at the top level of CloudTrail's records.
 pub(super) fn named(name: &[u8]) -> Option<(Kind, Option<Key>)> {
     use Kind::{Account, Any, Flag, Json, Payload, Time, Word};
     Some(match name {
@@ -50,7 +51,7 @@ pub(super) fn named(name: &[u8]) -> Option<(Kind, Option<Key>)> {
     })
 }
 
-/// All of them.
+/// All of these names.
 const NAMES: [&str; 31] = [
     "eventVersion",
     "userIdentity",
@@ -85,7 +86,8 @@ const NAMES: [&str; 31] = [
     "eventContext",
 ];
 
-/// Names inside `userIdentity`, `resources`, `addendum` and `tlsDetails`; tables have them in lower case.
+/// Names inside of `userIdentity`, `resources`, `addendum` and `tlsDetails`, which tables have in lower
+/// case.
 const NESTED: [&str; 29] = [
     "principalId",
     "accountId",
@@ -118,7 +120,7 @@ const NESTED: [&str; 29] = [
     "reason",
 ];
 
-/// The name that CloudTrail has for what another tool calls `eventname`, `EventName`, `event_name` or `event-name`.
+/// CloudTrail's name for what other tools call `eventname`, `EventName`, `event_name` or `event-name`.
 pub(super) fn respelled(name: &[u8]) -> Option<&'static str> {
     match name {
         // Microsoft Sentinel's.
@@ -128,20 +130,20 @@ pub(super) fn respelled(name: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Members whose own members some tools write beside one another: `requestParameters.imageTag`, `userIdentity_arn`.
+/// Members that some tools flatten: `requestParameters.imageTag`, `userIdentity_arn`.
 const PARENTS: [&str; 8] =
     ["userIdentity", "requestParameters", "responseElements", "serviceEventDetails", "additionalEventData", "resources", "tlsDetails", "addendum"];
 
-/// Whether a name at the top is that of a member further inside: the names on the way to it, outermost first.
+/// If a top-level name is that of a flattened member: the names on the path to it, outermost first.
 pub(super) fn flattened(name: &[u8]) -> Option<Vec<String>> {
     let name = std::str::from_utf8(name).ok()?.trim_start_matches('_');
-    // Where both are used, an underscore belongs to a name.
+    // If both separators occur, the underscore is part of a name.
     let between = if name.contains('.') { '.' } else { '_' };
     let (outermost, _) = name.split_once(between)?;
     let outermost = outermost.split(['{', '[']).next()?;
     let parent = PARENTS.iter().find(|known| known.eq_ignore_ascii_case(&outermost.replace('_', "")))?;
     let parts = name.split(between).flat_map(|part| {
-        // A list, as Splunk writes it (`imageIds{}`), and as others do (`imageIds[0]`).
+        // A list, as Splunk (`imageIds{}`) or others (`imageIds[0]`) write it.
         let (name, place) = part.split_once(['{', '[']).unwrap_or((part, ""));
         let place = place.trim_end_matches(['}', ']']);
         [Some(name.to_owned()), (name.len() < part.len()).then(|| if place.is_empty() { "0".to_owned() } else { place.to_owned() })]
@@ -158,7 +160,7 @@ pub(super) fn respelled_inside(name: &[u8]) -> Option<&'static str> {
 }
 
 fn alike(known: &[&'static str], name: &[u8]) -> Option<&'static str> {
-    // What makes no difference between two spellings.
+    // Ignores differences that two spellings may have.
     let letters = |text: &'_ [u8]| text.iter().filter(|byte| !matches!(byte, b'_' | b'-' | b' ')).map(u8::to_ascii_lowercase).collect::<Vec<u8>>();
     if !(3..=40).contains(&name.len()) || !name.is_ascii() {
         return None;
@@ -167,7 +169,7 @@ fn alike(known: &[&'static str], name: &[u8]) -> Option<&'static str> {
     known.iter().copied().find(|known| known.len() == name.len() && known.as_bytes().eq_ignore_ascii_case(&name))
 }
 
-/// Words that tools write for what is not there.
+/// Words that tools write for absent values.
 pub(super) fn is_null_word(text: &[u8]) -> bool {
     const WORDS: [&[u8]; 12] = [b"", b"null", b"none", b"nil", b"nan", b"<na>", b"n/a", b"nat", b"(null)", b"undefined", b"-", b"\\N"];
     text.len() <= 9 && WORDS.iter().any(|word| word.eq_ignore_ascii_case(text.trim_ascii()))
