@@ -1,11 +1,12 @@
-//! New rows of one partition and the files that are there → files without second copies, sorted by time.
+//! Merges new rows of a partition with its existing files, without second copies and sorted by time.
 //!
-//! An event has one account, one region and one time (they are parts of its identity), so all copies of it meet in one
-//! partition: new rows are compared with those files whose times overlap theirs. No other state says what is in the lake, so none can
-//! disagree with it. Of two copies the one in the object (and place) that sorts first is kept, as the engine does;
-//! where that is the new one, the file with the other is written anew. So are small files, together with what is new.
+//! An event has one account, region and time (they are part of its identity), so all its copies are in one
+//! partition. New rows are compared with the files whose times overlap theirs. There is no other record of
+//! what the lake contains that could disagree with the files. Of two copies the one whose object (and
+//! index) sorts first is kept, as in the engine; if that is the new one, the file with the other copy is
+//! rewritten. Small files are rewritten together with the new rows.
 //!
-//! Memory: the new rows, and beside them one file of the lake at a time.
+//! Memory: the new rows, and one existing file at a time.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -26,15 +27,15 @@ use super::row::Head;
 use super::rows::{Piece, Rows};
 use super::write::write;
 
-/// Columns that tell which event a row is, and where it stood.
+/// Columns for an event's identity, and for where its record was.
 const IDENTITY: [&str; 10] =
     ["eventid", "eventtime", "eventsource", "eventname", "awsregion", "recipientaccountid", "object", "record", "extra", "original"];
 
-/// A file that is there.
+/// An existing file.
 #[derive(Debug, Clone)]
 pub(super) struct Present {
     pub entry: FileEntry,
-    /// It lies in the staging folder until the next commit.
+    /// It is in the staging folder until the next commit.
     pub staged: bool,
 }
 
@@ -52,23 +53,23 @@ impl Present {
     }
 }
 
-/// What became of new rows.
+/// The result of a merge.
 #[derive(Debug, Default)]
 pub(super) struct Merged {
     pub files: Vec<Present>,
-    /// Names of files that the new ones replace.
+    /// Names of files that the new files replace.
     pub replaced: Vec<String>,
-    /// Second copies that were left out.
+    /// Number of second copies that were left out.
     pub duplicates: u64,
-    /// Rows that are new in the lake.
+    /// Number of rows that are new in the lake.
     pub added: u64,
-    /// Files that are there and cannot be read.
+    /// Existing files that could not be read.
     pub damaged: Vec<Damage>,
-    /// Rows that could not be compared with such a file, and are not in the lake: how many of each object.
+    /// Rows that could not be compared because of such a file, and were not added: how many of each object.
     pub held_back: HashMap<String, u64>,
 }
 
-/// One partition's work.
+/// The merge of one partition.
 pub(super) struct Work<'w> {
     pub disk: &'w dyn Disk,
     pub partition: &'w Partition,
@@ -78,27 +79,27 @@ pub(super) struct Work<'w> {
     pub file_bytes: u64,
 }
 
-/// Where a new row stands to those that are there.
+/// How a new row relates to the existing ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     New,
-    /// The event is there, from another place.
+    /// The event exists, read from another place.
     Copy,
     /// The very same record: its object was read again.
     Again,
-    /// It is there from a place that sorts later, and takes that one's.
+    /// The event exists from a place that sorts later, and the new row replaces it.
     Moved,
 }
 
-/// Why new rows do not come in.
+/// Why new rows were not added.
 enum Stop {
-    /// A file that is there cannot be read: other partitions go on.
+    /// An existing file could not be read; other partitions are not affected.
     Damaged(Damage),
     Failed(LakeError),
 }
 
 impl Work<'_> {
-    /// `name` gives a new name for each file.
+    /// `name` returns a name for each new file.
     pub(super) fn run(mut self, mut name: impl FnMut() -> String) -> Result<Merged, LakeError> {
         let mut merged = Merged::default();
         let mut rows = Rows::of(std::mem::take(&mut self.fresh));
@@ -123,7 +124,7 @@ impl Work<'_> {
         Ok(merged)
     }
 
-    /// Adds the rows of small files, as far as there is room in a file.
+    /// Adds the rows of small files, as far as they fit into one file.
     fn join(&self, others: &[&Present], rows: &mut Rows, merged: &mut Merged) {
         let (mut room, mut joined) = (self.file_bytes.saturating_sub(rows.total()), false);
         for present in others.iter().filter(|present| present.entry.row_bytes < self.file_bytes / 2) {
@@ -169,7 +170,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Drops new rows that are there already, and writes those files anew whose rows have to make way. The other files.
+    /// Drops new rows that exist already, and rewrites files with rows that have to be replaced. Returns
+    /// the other files.
     fn compare(&self, rows: &mut Rows, merged: &mut Merged, name: &mut impl FnMut() -> String) -> Result<Vec<&Present>, Stop> {
         let Some((first, last)) = rows.times() else { return Ok(Vec::new()) };
         let (near, mut others): (Vec<&Present>, Vec<&Present>) =
@@ -179,7 +181,7 @@ impl Work<'_> {
             return Ok(others);
         };
         let mut found = vec![Found::New; rows.len()];
-        // Rows of other times than those files have cannot be among theirs.
+        // Rows outside of those files' times cannot be in them.
         let heads = rows.heads().enumerate().filter(|(_, head)| first <= head.time && head.time <= last);
         let places: Places<'_> = heads.map(|(row, head)| ((head.time, head.id), (row, head))).collect();
         for present in near {
