@@ -1,4 +1,4 @@
-//! Reads the few top-level fields of an object that tell what it is and when it happened; skips the rest.
+//! The few top-level fields of an object that tell what it is and when it happened; the rest is skipped over.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,8 +9,7 @@ use super::json::{Fault, Members, skip_value, unescape};
 use super::names::{Kind, flattened, is_null_word, named, respelled};
 use crate::model::{Exported, Identity, Timestamp};
 
-/// Top-level keys that matter here. If a key appears twice the last one counts, as with readers that build
-/// a map.
+/// Top-level keys that decide anything here. The last of two equal keys counts, as with every reader that builds a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Key {
     EventVersion,
@@ -22,34 +21,34 @@ pub(super) enum Key {
     EventType,
     AwsRegion,
     RecipientAccount,
-    /// In the output of `lookup-events`: the record itself, as a string.
+    /// lookup-events: the record itself, as a string.
     CloudTrailEvent,
     Detail,
     DetailType,
     /// EventBridge's `source`.
     Source,
-    /// In CloudWatch Logs: one log line.
+    /// CloudWatch Logs: one log line.
     Message,
-    /// Aggregated events write `eventId`, with a lower-case d.
+    /// Aggregated events write `eventId` with a small d.
     AggregateId,
     TimeWindow,
     Summary,
     DigestObject,
     DigestStart,
-    /// Time and id of EventBridge's own events.
+    /// EventBridge's time and id of a native event.
     Time,
     Id,
     Region,
     Account,
     LogFiles,
-    /// Logstash moves the event's time to a field of its own; Microsoft Sentinel uses another name for it.
+    /// Logstash moves the time of an event into a field of its own; Microsoft Sentinel has another name for it.
     Timestamp,
 }
 
 const KEYS: usize = Key::Timestamp as usize + 1;
 
 impl Key {
-    /// Keys that are not a record's own but those of a container.
+    /// Keys that are not a record's own.
     fn around(key: &[u8]) -> Option<Self> {
         Some(match key {
             b"CloudTrailEvent" => Self::CloudTrailEvent,
@@ -73,27 +72,27 @@ impl Key {
     }
 }
 
-/// What kind of object it is.
+/// What an object turns out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     Record,
     Other(OtherKind),
-    /// An element of the output of `lookup-events`.
+    /// An element of lookup-events.
     Lookup,
     /// An EventBridge envelope.
     Envelope,
     /// A log line of CloudWatch Logs.
     LogLine,
-    /// A notification that an AWS service sends to a queue or function; it looks like a record.
+    /// What a service of AWS tells a queue or a function; it looks like a record.
     Notification(&'static str),
     Foreign,
 }
 
-/// The positions of the fields in the text.
+/// Where the fields stand in the text.
 #[derive(Debug, Clone)]
 pub(super) struct Fields {
     spans: [(usize, usize); KEYS],
-    /// Some part of the record is not written as CloudTrail writes it.
+    /// Something of the record is not written as CloudTrail writes it.
     drifted: bool,
 }
 
@@ -114,7 +113,7 @@ impl Fields {
         Ok((fields, members.end()))
     }
 
-    /// Takes note of one member.
+    /// Takes in one member.
     pub(super) fn note(&mut self, text: &[u8], key: Range<usize>, value: Range<usize>) {
         let Some(raw) = text.get(key) else { return };
         let name = plain(raw);
@@ -138,17 +137,17 @@ impl Fields {
         }
     }
 
-    /// Whether the record has to be repaired to CloudTrail's own form.
+    /// Whether the record is to be brought into CloudTrail's own form.
     pub(super) fn has_drifted(&self) -> bool {
         self.drifted || (self.span(Key::EventTime).is_none() && self.span(Key::Timestamp).is_some())
     }
 
-    /// The key with the record's time: its own or Logstash's.
+    /// The time of a record, under its own name or under Logstash's.
     fn time_key(&self) -> Key {
         if self.span(Key::EventTime).is_some() { Key::EventTime } else { Key::Timestamp }
     }
 
-    /// The position of the value of `key`.
+    /// Where the value of `key` stands.
     pub(super) fn span(&self, key: Key) -> Option<Range<usize>> {
         self.spans.get(key as usize).filter(|&&(_, end)| end > 0).map(|&(start, end)| start..end)
     }
@@ -157,7 +156,7 @@ impl Fields {
         text.get(self.span(key)?)
     }
 
-    /// The content of a string; `None` if it is missing or not a string.
+    /// What a string says; `None` where it is missing or no string.
     pub(super) fn text<'t>(&self, text: &'t [u8], key: Key) -> Option<Cow<'t, [u8]>> {
         self.raw(text, key)?.strip_prefix(b"\"")?.strip_suffix(b"\"").map(plain)
     }
@@ -174,11 +173,10 @@ impl Fields {
         self.raw(text, key).is_some_and(|raw| raw.starts_with(b"\""))
     }
 
-    /// Decides what the object is: by the event category if there is one, then by whether it is a complete
-    /// record, then by other fields.
+    /// What this object is. A category decides where there is one; then what makes a record complete; then the rest.
     pub(super) fn shape(&self, text: &[u8]) -> Shape {
         let has = |key| self.span(key).is_some();
-        // Elements of `lookup-events` have the names of a record's fields in other case.
+        // An element of lookup-events has a record's names in other case.
         if self.drifted && self.is_string(text, Key::CloudTrailEvent) {
             return Shape::Lookup;
         }
@@ -219,12 +217,12 @@ impl Fields {
         }
     }
 
-    /// Whether it has a time and an event name, in a form that cannot be ordinary words.
+    /// Whether this says when something happened and what, in a form that can be told from a word.
     pub(super) fn has_place(&self, text: &[u8]) -> bool {
         self.check(text).is_ok()
     }
 
-    /// Checks that the record has a valid time, a source and a name. Returns its time, or what is wrong.
+    /// Checks that this is a record that can be placed: a time that is one, a source, a name. Its time, or what is wrong.
     pub(super) fn check(&self, text: &[u8]) -> Result<Timestamp, String> {
         let time = self.time(text)?;
         for (key, name) in [(Key::EventSource, "eventSource"), (Key::EventName, "eventName")] {
@@ -235,14 +233,14 @@ impl Fields {
         Ok(time)
     }
 
-    /// The time of one of EventBridge's own events, if it has one.
+    /// When a native EventBridge event happened, if it says so.
     pub(super) fn native_time(&self, text: &[u8]) -> Option<Timestamp> {
         let said = self.text(text, Key::Time).or_else(|| self.raw(text, Key::Time).map(Cow::Borrowed))?;
         let said = std::str::from_utf8(&said).ok()?;
         Timestamp::parse(said).or_else(|| said.parse().ok().and_then(Timestamp::from_epoch))
     }
 
-    /// Parses a time in any of the forms that exporters use.
+    /// A time in any of the forms that exporters have for it.
     fn time(&self, text: &[u8]) -> Result<Timestamp, String> {
         let Some(raw) = self.raw(text, self.time_key()) else { return Err("no eventTime".to_owned()) };
         exported(raw).map(|read| read.time).ok_or_else(|| {
@@ -255,12 +253,12 @@ impl Fields {
         })
     }
 
-    /// The identity of this record, whose text is at `span`.
+    /// What tells this record apart from others; `span` is where it stands.
     pub(super) fn identity(&self, text: &[u8], span: Range<usize>) -> Identity {
         self.identity_by(text, span, [Key::EventId, Key::EventSource, Key::EventName, Key::AwsRegion, Key::RecipientAccount], self.time(text).ok())
     }
 
-    /// The same for one of EventBridge's own events.
+    /// The same of a native EventBridge event.
     pub(super) fn native_identity(&self, text: &[u8], span: Range<usize>) -> Identity {
         self.identity_by(text, span, [Key::Id, Key::Source, Key::DetailType, Key::Region, Key::Account], self.native_time(text))
     }
@@ -272,7 +270,7 @@ impl Fields {
     }
 }
 
-/// What kind of notification it is, by its source; CloudTrail's sources are host names.
+/// What tells a queue or a function that something happened; sources of CloudTrail are names of hosts.
 fn notification(source: &[u8]) -> Option<&'static str> {
     Some(match source.strip_prefix(b"aws:")? {
         b"s3" => "an S3 event notification, not CloudTrail",
@@ -284,13 +282,13 @@ fn notification(source: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// Whether `raw` is not what CloudTrail writes as a value of this kind.
+/// Whether `raw` is not what CloudTrail writes where a value of this kind stands.
 pub(super) fn drifts(kind: Kind, raw: &[u8]) -> bool {
     let text = || raw.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
     match kind {
         Kind::Any => false,
         Kind::Json | Kind::Payload => raw.starts_with(b"\""),
-        // An empty string is not a null word.
+        // Empty text is no text to anybody.
         Kind::Word => text().is_some_and(|text| !text.is_empty() && is_null_word(text)),
         Kind::Flag => !matches!(raw, b"true" | b"false" | b"null" | b"\"true\"" | b"\"false\""),
         Kind::Account => raw != b"null" && text().is_none_or(|text| !text.is_empty() && is_null_word(text)),
@@ -301,7 +299,7 @@ pub(super) fn drifts(kind: Kind, raw: &[u8]) -> bool {
     }
 }
 
-/// Parses a time as exporters write it: a string, a number, or MongoDB's `{"$date": …}` around either.
+/// A time as exporters write it: a text, a number, or MongoDB's `{"$date": …}` around either.
 pub(super) fn exported(raw: &[u8]) -> Option<Exported> {
     if raw.first() == Some(&b'{') {
         let mut members = Members::of(raw, 0);
@@ -318,7 +316,7 @@ pub(super) fn exported(raw: &[u8]) -> Option<Exported> {
     std::str::from_utf8(&text).ok().and_then(Exported::read)
 }
 
-/// The content of a string, given the text between its quotes; half of a surrogate pair stays escaped.
+/// What a string says, given what stands between its quotes; half a surrogate pair stays as it is written.
 pub(super) fn plain(raw: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'\\', raw).is_none() {
         return Cow::Borrowed(raw);
@@ -330,7 +328,7 @@ pub(super) fn plain(raw: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// The beginning of a text, for an error message.
+/// The beginning of something that is shown in a reason.
 pub(super) fn excerpt(raw: &[u8]) -> String {
     const SHOWN: usize = 40;
     let text = String::from_utf8_lossy(raw.get(..SHOWN).unwrap_or(raw));

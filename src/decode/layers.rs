@@ -1,5 +1,5 @@
-//! Compressed and encoded text, as readers around one another: gzip, zstd, UTF-16. Each reads piece by
-//! piece, and says in words why it had to stop.
+//! What a text may be packed in, as readers one around another: gzip, zstd, UTF-16. Each reads what it is given piece by
+//! piece, and says in words where it had to stop.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
@@ -7,10 +7,10 @@ use flate2::bufread::GzDecoder;
 
 use super::inflate::{STEP_BYTES, is_gzip, stream_damage};
 
-/// So much of a text is examined to tell what it is.
+/// How much of a text is looked at to tell what it is.
 pub(super) const HEAD_BYTES: usize = 4096;
-/// Window size that a zstd frame may ask for, as a power of two: what every decoder should support, and
-/// `zstd` accepts without an option.
+/// A zstd frame may ask for a window of this size, as a power of two: what every reader should take, and what `zstd` itself
+/// takes without being told.
 const WINDOW_LOG_MIN: u32 = 23;
 const WINDOW_LOG_MAX: u32 = 27;
 
@@ -26,7 +26,7 @@ pub(super) fn head<'r>(mut reader: Box<dyn Read + 'r>) -> (Vec<u8>, Box<dyn Read
     (head, Box::new(again))
 }
 
-/// A reader that always fails.
+/// A reader that has failed already.
 pub(super) struct Failed(pub Option<io::Error>);
 
 impl Read for Failed {
@@ -39,7 +39,7 @@ fn buffered<'r>(reader: Box<dyn Read + 'r>) -> BufReader<Box<dyn Read + 'r>> {
     BufReader::with_capacity(128 << 10, reader)
 }
 
-/// Decompresses gzip with any number of members. Zeros after the last are padding, as tapes leave it.
+/// The text in gzip of any number of members. Zeros behind the last are padding, as tapes leave it.
 pub(super) struct Gunzipped<R: BufRead> {
     member: Option<GzDecoder<R>>,
     first: bool,
@@ -97,15 +97,14 @@ impl<R: BufRead> Read for Gunzipped<R> {
     }
 }
 
-/// Decompresses zstd with any number of frames.
+/// The text in zstd of any number of frames.
 struct Unzstd<'r> {
     frames: zstd::stream::read::Decoder<'static, BufReader<Box<dyn Read + 'r>>>,
     length: u64,
 }
 
 /// # Errors
-///
-/// The library cannot start.
+/// The library cannot begin.
 pub(super) fn unzstd<'r>(reader: Box<dyn Read + 'r>, bytes_max: u64) -> io::Result<Box<dyn Read + 'r>> {
     let mut frames = zstd::stream::read::Decoder::with_buffer(buffered(reader))?;
     frames.window_log_max(bytes_max.max(1).ilog2().clamp(WINDOW_LOG_MIN, WINDOW_LOG_MAX))?;
@@ -131,7 +130,7 @@ impl Read for Unzstd<'_> {
     }
 }
 
-/// Converts UTF-16 to UTF-8. Half of a surrogate pair becomes U+FFFD, as everywhere.
+/// UTF-16 as UTF-8. Half a pair becomes U+FFFD, as everywhere.
 struct Utf16<'r> {
     reader: BufReader<Box<dyn Read + 'r>>,
     big: bool,
@@ -141,7 +140,7 @@ struct Utf16<'r> {
     at: usize,
 }
 
-/// `big`: the higher byte comes first. The byte order mark that says so is not part of the text.
+/// `big`: the higher byte comes first. The mark at the beginning, which says so, is no part of the text.
 pub(super) fn utf16<'r>(mut reader: Box<dyn Read + 'r>, big: bool) -> Box<dyn Read + 'r> {
     if let Err(error) = reader.read_exact(&mut [0; 2]) {
         return Box::new(Failed(Some(error)));

@@ -1,18 +1,17 @@
-//! The names at the top level of a record, what kind of value CloudTrail writes there, and the spellings
-//! that other tools use.
+//! The names at the top of a record, what kind of value CloudTrail writes there, and the names that other tools make of them.
 
 use super::fields::Key;
 
-/// The kind of value under a name.
+/// What CloudTrail writes under a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Anything; it is left as it is.
+    /// Anything: it stays as it stands.
     Any,
     /// An object or a list.
     Json,
-    /// The same; a string that does not contain JSON is an error.
+    /// The same; a text that holds none cannot be understood.
     Payload,
-    /// A string that cannot be a null word.
+    /// A text which no word for "nothing" can be.
     Word,
     /// `true` or `false`.
     Flag,
@@ -21,7 +20,7 @@ pub(super) enum Kind {
     Time,
 }
 
-/// Names at the top level of CloudTrail's records.
+/// Names that CloudTrail writes at the top of a record.
 pub(super) fn named(name: &[u8]) -> Option<(Kind, Option<Key>)> {
     use Kind::{Account, Any, Flag, Json, Payload, Time, Word};
     Some(match name {
@@ -51,7 +50,7 @@ pub(super) fn named(name: &[u8]) -> Option<(Kind, Option<Key>)> {
     })
 }
 
-/// All of these names.
+/// All of them.
 const NAMES: [&str; 31] = [
     "eventVersion",
     "userIdentity",
@@ -86,8 +85,7 @@ const NAMES: [&str; 31] = [
     "eventContext",
 ];
 
-/// Names inside of `userIdentity`, `resources`, `addendum` and `tlsDetails`, which tables have in lower
-/// case.
+/// Names inside `userIdentity`, `resources`, `addendum` and `tlsDetails`; tables have them in lower case.
 const NESTED: [&str; 29] = [
     "principalId",
     "accountId",
@@ -120,7 +118,7 @@ const NESTED: [&str; 29] = [
     "reason",
 ];
 
-/// CloudTrail's name for what other tools call `eventname`, `EventName`, `event_name` or `event-name`.
+/// The name that CloudTrail has for what another tool calls `eventname`, `EventName`, `event_name` or `event-name`.
 pub(super) fn respelled(name: &[u8]) -> Option<&'static str> {
     match name {
         // Microsoft Sentinel's.
@@ -130,20 +128,20 @@ pub(super) fn respelled(name: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Members that some tools flatten: `requestParameters.imageTag`, `userIdentity_arn`.
+/// Members whose own members some tools write beside one another: `requestParameters.imageTag`, `userIdentity_arn`.
 const PARENTS: [&str; 8] =
     ["userIdentity", "requestParameters", "responseElements", "serviceEventDetails", "additionalEventData", "resources", "tlsDetails", "addendum"];
 
-/// If a top-level name is that of a flattened member: the names on the path to it, outermost first.
+/// Whether a name at the top is that of a member further inside: the names on the way to it, outermost first.
 pub(super) fn flattened(name: &[u8]) -> Option<Vec<String>> {
     let name = std::str::from_utf8(name).ok()?.trim_start_matches('_');
-    // If both separators occur, the underscore is part of a name.
+    // Where both are used, an underscore belongs to a name.
     let between = if name.contains('.') { '.' } else { '_' };
     let (outermost, _) = name.split_once(between)?;
     let outermost = outermost.split(['{', '[']).next()?;
     let parent = PARENTS.iter().find(|known| known.eq_ignore_ascii_case(&outermost.replace('_', "")))?;
     let parts = name.split(between).flat_map(|part| {
-        // A list, as Splunk (`imageIds{}`) or others (`imageIds[0]`) write it.
+        // A list, as Splunk writes it (`imageIds{}`), and as others do (`imageIds[0]`).
         let (name, place) = part.split_once(['{', '[']).unwrap_or((part, ""));
         let place = place.trim_end_matches(['}', ']']);
         [Some(name.to_owned()), (name.len() < part.len()).then(|| if place.is_empty() { "0".to_owned() } else { place.to_owned() })]
@@ -160,7 +158,7 @@ pub(super) fn respelled_inside(name: &[u8]) -> Option<&'static str> {
 }
 
 fn alike(known: &[&'static str], name: &[u8]) -> Option<&'static str> {
-    // Ignores differences that two spellings may have.
+    // What makes no difference between two spellings.
     let letters = |text: &'_ [u8]| text.iter().filter(|byte| !matches!(byte, b'_' | b'-' | b' ')).map(u8::to_ascii_lowercase).collect::<Vec<u8>>();
     if !(3..=40).contains(&name.len()) || !name.is_ascii() {
         return None;
@@ -169,7 +167,7 @@ fn alike(known: &[&'static str], name: &[u8]) -> Option<&'static str> {
     known.iter().copied().find(|known| known.len() == name.len() && known.as_bytes().eq_ignore_ascii_case(&name))
 }
 
-/// Words that tools write for absent values.
+/// Words that tools write for what is not there.
 pub(super) fn is_null_word(text: &[u8]) -> bool {
     const WORDS: [&[u8]; 12] = [b"", b"null", b"none", b"nil", b"nan", b"<na>", b"n/a", b"nat", b"(null)", b"undefined", b"-", b"\\N"];
     text.len() <= 9 && WORDS.iter().any(|word| word.eq_ignore_ascii_case(text.trim_ascii()))

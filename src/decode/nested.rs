@@ -1,4 +1,4 @@
-//! Restores objects that a tool has flattened (`requestParameters.imageTag`).
+//! Members that a tool has written beside one another (`requestParameters.imageTag`), put back into the objects that they are of.
 
 use std::borrow::Cow;
 
@@ -6,21 +6,21 @@ use serde_json::{Map, Value};
 
 use super::names::is_null_word;
 
-/// Limit for a list's length, as indexes may be any number.
+/// A list is no longer than this: its places are numbers that anybody may write.
 const PLACES_MAX: usize = 10_000;
-/// Limit for the nesting of objects.
+/// Objects in objects.
 const DEPTH_MAX: usize = 32;
 
-/// The objects that are being restored.
+/// The objects that are being put together.
 #[derive(Default)]
 pub(super) struct Nested(Map<String, Value>);
 
 impl Nested {
-    /// Adds the value `raw`, whose path is `names`, outermost first.
+    /// The value `raw`, whose name is made of `names`, outermost first.
     pub(super) fn put(&mut self, names: Vec<String>, raw: &str) {
         let Ok(value) = serde_json::from_str::<Value>(raw) else { return };
         let value = match value {
-            // Empty texts and null words are left out; numbers and objects have become strings in a table.
+            // Nothing, and the words for it; what was a number or an object is text in a table.
             Value::String(text) if text.is_empty() || is_null_word(text.as_bytes()) && text != "-" => return,
             Value::String(text) => said(&text).unwrap_or(Value::String(text)),
             Value::Null => return,
@@ -38,8 +38,7 @@ impl Nested {
         }
     }
 
-    /// Adds the objects to the record's members, unless those exist and have a value. Returns whether there
-    /// were any.
+    /// Puts the objects among the members of the record, unless these are there already and say something. Whether there were any.
     pub(super) fn into_members(self, members: &mut Vec<(Cow<'_, str>, Cow<'_, str>)>) -> bool {
         let any = !self.0.is_empty();
         for (name, value) in self.0 {
@@ -54,7 +53,7 @@ impl Nested {
     }
 }
 
-/// The member or list element `name` of an object that is being restored.
+/// The member or the place `name` of what is being put together.
 fn inside(place: &mut Value, name: String) -> Option<&mut Value> {
     let number = name.parse::<usize>().ok().filter(|&number| number < PLACES_MAX);
     if place.is_null() {
@@ -73,7 +72,7 @@ fn inside(place: &mut Value, name: String) -> Option<&mut Value> {
     }
 }
 
-/// The value that a string stands for, if it was not a string originally.
+/// What a text says that was no text before.
 fn said(text: &str) -> Option<Value> {
     match text {
         "true" | "True" | "TRUE" => Some(Value::Bool(true)),

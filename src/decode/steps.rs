@@ -1,55 +1,54 @@
-//! Steps through the documents of a text: past an element, into a list of records, out of it again.
+//! The way through the documents of a text, one step after another: past an element, into a list of records, out of it again.
 //!
-//! A step is the same whether the whole text is in memory or only part of it: what cannot be decided from
-//! that part waits for more. So the result does not depend on how the text is divided. One bad element of a
-//! list costs only itself.
+//! A step is the same whether the whole text is at hand or only a part of it: what cannot be told from that part waits for more.
+//! So a text says the same however it is cut. One bad element of a list costs only itself.
 
 use super::RecordSink;
 use super::fields::{Fields, excerpt, plain};
 use super::json::{Fault, Members, Strings, member, skip_brackets, skip_space, skip_space_and_marks, skip_value};
 use super::walk::{Walk, is_encoded, kind_of};
 
-/// The end of a broken element is searched for in so much text.
+/// Where a broken element ends is looked for in so much text.
 pub(super) const REACH_BYTES: usize = 1 << 20;
 
-/// Which elements a list may contain.
+/// Which elements a list may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Any kind of document.
+    /// Anything that may be a document of its own.
     Top,
-    /// In a top-level array: containers, but no further arrays.
+    /// Inside a top-level array: containers, but no further arrays.
     Listed,
-    /// In `Records`, `Events`, `logEvents`: events.
+    /// Inside `Records`, `Events`, `logEvents`: events.
     Contained,
 }
 
-/// What surrounds the next element.
+/// What stands around the next element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Around {
-    /// `due`: an element has ended; next is a comma or the end of the list.
+    /// `due`: an element ended; a comma or the list's end is next.
     List { place: Place, due: bool },
-    /// A document whose list of records has ended: its other members follow.
+    /// A document whose list of records has ended: its other members.
     Object,
 }
 
-/// The result of a step.
+/// How far a step went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     On(usize),
-    /// Nothing can be decided from this position on without more text.
+    /// From here on nothing can be told without more text.
     Wait(usize),
 }
 
-/// A part of a text; there may be more.
+/// A part of a text: all that is left of it, or there may be more.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part<'t> {
     pub text: &'t [u8],
-    /// Nothing follows this part.
+    /// Nothing follows.
     pub ended: bool,
 }
 
 impl Part<'_> {
-    /// Interprets a fault: if the text simply goes on in the next part, it is none.
+    /// What a fault means: where the text only goes on in the next part, it is none.
     fn or_wait(self, at: usize, fault: Fault) -> Result<Step, Fault> {
         if fault.is_cut() && !self.ended { Ok(Step::Wait(at)) } else { Err(fault) }
     }
@@ -61,7 +60,7 @@ impl Part<'_> {
 }
 
 impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
-    /// Reads the document at `at`; returns its end.
+    /// The document at `at`; its end.
     pub(super) fn document(&mut self, text: &[u8], at: usize) -> Result<usize, Fault> {
         let (mut around, mut at) = (Vec::new(), at);
         loop {
@@ -75,7 +74,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         }
     }
 
-    /// Makes one step from `at` on. A fault: the surrounding list or document cannot be read further.
+    /// One step from `at` on. A fault: what is around cannot be read on.
     pub(super) fn step(&mut self, around: &mut Vec<Around>, part: Part<'_>, at: usize) -> Result<Step, Fault> {
         match around.last().copied() {
             None => self.begin(around, part, at, Place::Top),
@@ -95,8 +94,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             }
             _ => match skip_value(text, at) {
                 Ok(end) if part.may_go_on(end) => return Ok(Step::Wait(at)),
-                // Words and numbers at the beginning: perhaps the text consists of lines that begin with a
-                // time.
+                // Words and numbers at the beginning: perhaps what stands there are lines, which begin with a time.
                 Ok(end) if place == Place::Top && !self.tally.is_recognised() && !is_encoded(text, at) && text.get(at) != Some(&b'[') => {
                     Err(Fault::expected_object(text, at, end))
                 }
@@ -110,7 +108,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         result.map(Step::On).or_else(|fault| part.or_wait(at, fault))
     }
 
-    /// An object: a container, whose list comes next, or an event.
+    /// An object: a container, whose list comes next, or an event itself.
     fn object(&mut self, around: &mut Vec<Around>, text: &[u8], at: usize, place: Place) -> Result<usize, Fault> {
         let mut fields = Fields::none();
         let mut members = Members::of(text, at);
@@ -128,8 +126,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         Ok(members.end())
     }
 
-    /// Something else in the place of an event: an event stored as a string, events in a nested list, or
-    /// nothing known.
+    /// Something else where an event should stand: an event that was made a string of, events in a list of their own, or none.
     fn no_object(&mut self, text: &[u8], at: usize, end: usize) {
         let value = text.get(at..end).unwrap_or_default();
         let is_wrapped = match value.first() {
@@ -165,7 +162,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
                 set_due(around, false);
                 Ok(Step::On(at + 1))
             }
-            // There is nothing between two commas. After the last element, a comma is only a habit.
+            // Nothing stands between two commas. Behind the last one of a list that is no more than a habit.
             Some(b',') => {
                 self.tally.fail(Fault::expected_value(at).into());
                 Ok(Step::On(at + 1))
@@ -189,7 +186,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         }
     }
 
-    /// Skips an element that is not JSON, if its brackets show where it ends and the list goes on after it.
+    /// Goes past an element that is no JSON if its brackets still say where it ends and the list goes on behind it.
     fn pass_broken(&mut self, part: Part<'_>, at: usize, fault: Fault) -> Result<Step, Fault> {
         if fault.is_cut() {
             return Err(fault);
@@ -204,7 +201,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         Ok(Step::On(end))
     }
 
-    /// After the list of records in a document.
+    /// Behind the list of records in a document.
     fn in_object(&mut self, around: &mut Vec<Around>, part: Part<'_>, at: usize) -> Result<Step, Fault> {
         let text = part.text;
         let at = skip_space(text, at);
@@ -231,8 +228,8 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     }
 }
 
-/// Whether the list really ends after `end`, or goes on with an object: a string that runs over a line end
-/// may have lost a quote, and then any bracket may be wrong.
+/// Whether the list really ends behind `end`, or goes on with an object: a string that runs over a line's end may as well
+/// be one that lost a quote, and then a bracket may be anything.
 fn goes_on(text: &[u8], end: usize) -> bool {
     let at = skip_space(text, end);
     let next = skip_space(text, at + 1);

@@ -1,8 +1,8 @@
-//! A text column → compressed Parquet pages.
+//! A leaf of a column: texts and what is NULL between them → the pages of a Parquet column, compressed.
 //!
-//! As long as texts repeat they are numbered: first comes a dictionary page, then one page of numbers.
-//! Otherwise pages contain the texts themselves; a page is compressed as soon as it is full, so that at
-//! most one uncompressed page is in memory.
+//! As long as texts repeat, they are numbered: a dictionary comes first and one page of numbers follows. Else they stand in pages
+//! as they are. Such a page is filled while the rows are near, and compressed when it is full, so that no more than one
+//! stands in memory uncompressed.
 
 use polars_error::PolarsResult;
 use polars_parquet::parquet::page::CompressedPage;
@@ -12,18 +12,17 @@ use super::dictionary::Dictionary;
 use super::packer::Packer;
 use super::pages::{FullPage, PAGE_BYTES, Page};
 
-/// A column of texts that is being written.
+/// Texts while they come in.
 pub(super) struct Leaf<'b> {
-    /// The page that is being filled.
+    /// The page that grows.
     page: Page<'b>,
     dictionary: Option<Box<Dictionary<'b>>>,
-    /// Completed pages.
+    /// Pages that are full.
     done: Vec<FullPage>,
 }
 
 impl<'b> Leaf<'b> {
-    /// `level`: the definition level of a text; that of NULL is one less. `repeats`: the texts are in
-    /// lists.
+    /// `level`: the definition level of a text that is there; that of a NULL is one less. `repeats`: lists cut it.
     pub(super) fn new(level: u8, repeats: bool) -> Self {
         Self { page: Page::new(level, repeats), dictionary: Some(Box::default()), done: Vec::new() }
     }
@@ -32,7 +31,7 @@ impl<'b> Leaf<'b> {
         self.nulls(repetition, self.page.level - 1, 1);
     }
 
-    /// Adds so many NULLs, or lists without elements.
+    /// As many NULLs, or lists without elements.
     pub(super) fn nulls(&mut self, repetition: u8, definition: u8, count: usize) {
         self.page.levels(repetition, definition, count);
         self.page.nulls += count;
@@ -46,7 +45,7 @@ impl<'b> Leaf<'b> {
     }
 
     fn plain(&mut self, text: &'b [u8], repetition: u8, packer: &mut Packer) -> PolarsResult<()> {
-        // A page may only end after a complete row.
+        // A page ends with a row.
         if repetition == 0 && self.page.bytes() >= PAGE_BYTES {
             self.done.push(self.page.close(packer)?);
         }
@@ -55,7 +54,7 @@ impl<'b> Leaf<'b> {
         Ok(())
     }
 
-    /// The texts do not repeat enough: those so far and all later ones are stored as they are.
+    /// The texts do not repeat: what has come stands as it is, and so will the rest.
     fn give_up(&mut self, packer: &mut Packer) -> PolarsResult<()> {
         let Some(dictionary) = self.dictionary.take().filter(|dictionary| !dictionary.keys.is_empty()) else { return Ok(()) };
         let page = Page::new(self.page.level, self.page.repeats);
@@ -70,7 +69,7 @@ impl<'b> Leaf<'b> {
         Ok(())
     }
 
-    /// Returns all pages. `kind` is the column's type in the file.
+    /// All pages. `kind` is the leaf's type in the file.
     pub(super) fn finish(mut self, kind: &PrimitiveType, packer: &mut Packer) -> PolarsResult<Vec<CompressedPage>> {
         let mut pages = Vec::new();
         match self.dictionary.take_if(|dictionary| dictionary.is_worth_it()) {

@@ -1,12 +1,11 @@
-//! Merges new rows of a partition with its existing files, without second copies and sorted by time.
+//! New rows of one partition and the files that are there → files without second copies, sorted by time.
 //!
-//! An event has one account, region and time (they are part of its identity), so all its copies are in one
-//! partition. New rows are compared with the files whose times overlap theirs. There is no other record of
-//! what the lake contains that could disagree with the files. Of two copies the one whose object (and
-//! index) sorts first is kept, as in the engine; if that is the new one, the file with the other copy is
-//! rewritten. Small files are rewritten together with the new rows.
+//! An event has one account, one region and one time (they are parts of its identity), so all copies of it meet in one
+//! partition: new rows are compared with those files whose times overlap theirs. No other state says what is in the lake, so none can
+//! disagree with it. Of two copies the one in the object (and place) that sorts first is kept, as the engine does;
+//! where that is the new one, the file with the other is written anew. So are small files, together with what is new.
 //!
-//! Memory: the new rows, and one existing file at a time.
+//! Memory: the new rows, and beside them one file of the lake at a time.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -27,15 +26,15 @@ use super::row::Head;
 use super::rows::{Piece, Rows};
 use super::write::write;
 
-/// Columns for an event's identity, and for where its record was.
+/// Columns that tell which event a row is, and where it stood.
 const IDENTITY: [&str; 10] =
     ["eventid", "eventtime", "eventsource", "eventname", "awsregion", "recipientaccountid", "object", "record", "extra", "original"];
 
-/// An existing file.
+/// A file that is there.
 #[derive(Debug, Clone)]
 pub(super) struct Present {
     pub entry: FileEntry,
-    /// It is in the staging folder until the next commit.
+    /// It lies in the staging folder until the next commit.
     pub staged: bool,
 }
 
@@ -53,23 +52,23 @@ impl Present {
     }
 }
 
-/// The result of a merge.
+/// What became of new rows.
 #[derive(Debug, Default)]
 pub(super) struct Merged {
     pub files: Vec<Present>,
-    /// Names of files that the new files replace.
+    /// Names of files that the new ones replace.
     pub replaced: Vec<String>,
-    /// Number of second copies that were left out.
+    /// Second copies that were left out.
     pub duplicates: u64,
-    /// Number of rows that are new in the lake.
+    /// Rows that are new in the lake.
     pub added: u64,
-    /// Existing files that could not be read.
+    /// Files that are there and cannot be read.
     pub damaged: Vec<Damage>,
-    /// Rows that could not be compared because of such a file, and were not added: how many of each object.
+    /// Rows that could not be compared with such a file, and are not in the lake: how many of each object.
     pub held_back: HashMap<String, u64>,
 }
 
-/// The merge of one partition.
+/// One partition's work.
 pub(super) struct Work<'w> {
     pub disk: &'w dyn Disk,
     pub partition: &'w Partition,
@@ -79,27 +78,27 @@ pub(super) struct Work<'w> {
     pub file_bytes: u64,
 }
 
-/// How a new row relates to the existing ones.
+/// Where a new row stands to those that are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     New,
-    /// The event exists, read from another place.
+    /// The event is there, from another place.
     Copy,
     /// The very same record: its object was read again.
     Again,
-    /// The event exists from a place that sorts later, and the new row replaces it.
+    /// It is there from a place that sorts later, and takes that one's.
     Moved,
 }
 
-/// Why new rows were not added.
+/// Why new rows do not come in.
 enum Stop {
-    /// An existing file could not be read; other partitions are not affected.
+    /// A file that is there cannot be read: other partitions go on.
     Damaged(Damage),
     Failed(LakeError),
 }
 
 impl Work<'_> {
-    /// `name` returns a name for each new file.
+    /// `name` gives a new name for each file.
     pub(super) fn run(mut self, mut name: impl FnMut() -> String) -> Result<Merged, LakeError> {
         let mut merged = Merged::default();
         let mut rows = Rows::of(std::mem::take(&mut self.fresh));
@@ -124,7 +123,7 @@ impl Work<'_> {
         Ok(merged)
     }
 
-    /// Adds the rows of small files, as far as they fit into one file.
+    /// Adds the rows of small files, as far as there is room in a file.
     fn join(&self, others: &[&Present], rows: &mut Rows, merged: &mut Merged) {
         let (mut room, mut joined) = (self.file_bytes.saturating_sub(rows.total()), false);
         for present in others.iter().filter(|present| present.entry.row_bytes < self.file_bytes / 2) {
@@ -170,8 +169,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Drops new rows that exist already, and rewrites files with rows that have to be replaced. Returns
-    /// the other files.
+    /// Drops new rows that are there already, and writes those files anew whose rows have to make way. The other files.
     fn compare(&self, rows: &mut Rows, merged: &mut Merged, name: &mut impl FnMut() -> String) -> Result<Vec<&Present>, Stop> {
         let Some((first, last)) = rows.times() else { return Ok(Vec::new()) };
         let (near, mut others): (Vec<&Present>, Vec<&Present>) =
@@ -181,7 +179,7 @@ impl Work<'_> {
             return Ok(others);
         };
         let mut found = vec![Found::New; rows.len()];
-        // Rows outside of those files' times cannot be in them.
+        // Rows of other times than those files have cannot be among theirs.
         let heads = rows.heads().enumerate().filter(|(_, head)| first <= head.time && head.time <= last);
         let places: Places<'_> = heads.map(|(row, head)| ((head.time, head.id), (row, head))).collect();
         for present in near {
