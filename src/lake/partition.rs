@@ -1,4 +1,4 @@
-//! Where a record belongs: account, region, and the day it happened.
+//! The partition of a record: account, region, and the day of the event.
 
 use std::path::PathBuf;
 
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{DAY_SECONDS, Timestamp};
 
-/// What Hive calls the partition of rows without a value.
+/// Hive's name for the partition of rows without a value.
 pub(super) const NO_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
-/// Longer values are hostile; they go where no value is.
+/// Longer values are hostile, and treated as missing.
 const VALUE_BYTES_MAX: usize = 64;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Partition {
-    /// EventBridge's own events stand apart.
+    /// EventBridge's own events are stored separately.
     pub native: bool,
     pub account: Option<String>,
     pub region: Option<String>,
@@ -22,7 +22,7 @@ pub(super) struct Partition {
     pub date: Option<String>,
 }
 
-/// A day, UTC, as a number.
+/// A day in UTC, as a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Day(i64);
 
@@ -32,7 +32,7 @@ impl Day {
     }
 }
 
-/// What a path can say.
+/// A value that can be used in a path.
 fn value(value: Option<&str>) -> Option<&str> {
     value.filter(|value| !value.is_empty() && value.len() <= VALUE_BYTES_MAX)
 }
@@ -43,19 +43,19 @@ impl Partition {
         Self { native, account: value(account).map(str::to_owned), region: value(region).map(str::to_owned), date }
     }
 
-    /// Whether records of this account and region belong here, on the right day.
+    /// Whether records of this account and region belong to it, if they are of its day.
     pub(super) fn is_of(&self, native: bool, account: Option<&str>, region: Option<&str>) -> bool {
         self.native == native && self.account.as_deref() == value(account) && self.region.as_deref() == value(region)
     }
 
-    /// The folder, relative to the lake.
+    /// Its folder, relative to the lake.
     pub(super) fn folder(&self) -> PathBuf {
         let level = |name: &str, value: &Option<String>| format!("{name}={}", value.as_deref().map_or_else(|| NO_VALUE.to_owned(), escaped));
         let root = if self.native { "_tagfall/native" } else { "" };
         PathBuf::from(root).join(level("account", &self.account)).join(level("region", &self.region)).join(level("date", &self.date))
     }
 
-    /// What a column of `cloudtrail_logs` that is made of the partition holds.
+    /// The value of a column of `cloudtrail_logs` that is made from the partition.
     pub(super) fn value(&self, column: &str) -> Option<String> {
         let date = self.date.as_deref();
         let part = match column {
@@ -70,13 +70,15 @@ impl Partition {
         part.map(str::to_owned)
     }
 
-    /// What its files' names end in: hive readers that look for `*.parquet` are to find events alone.
+    /// The extension of its files: Hive readers that look for `*.parquet` should only find CloudTrail
+    /// events.
     pub(super) const fn extension(&self) -> &'static str {
         if self.native { "rows" } else { "parquet" }
     }
 }
 
-/// A value as part of a path, as Hive writes it: letters, digits, `-`, `_` and `.` as they are, `%XX` for the rest.
+/// A value in a path as Hive writes it: letters, digits, `-`, `_` and `.` as they are, `%XX` for everything
+/// else.
 fn escaped(value: &str) -> String {
     const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
     utf8_percent_encode(value, PLAIN).to_string()
