@@ -37,7 +37,8 @@ pub struct Coverage {
     pub lines_skipped: u64,
     /// Records that another tool had rewritten, by kind of change; they are counted in `records`.
     pub records_repaired: Repairs,
-    /// Events whose `eventID` another event has, too.
+    /// Events whose `eventID` another event has, too. In a lake: the sum over the runs and shards that
+    /// filled it.
     pub events_sharing_an_id: u64,
     pub first_event_time: Option<Timestamp>,
     pub last_event_time: Option<Timestamp>,

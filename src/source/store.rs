@@ -37,15 +37,23 @@ pub trait ObjectStore: Send + Sync + fmt::Debug {
     /// It may not be deleted, or the service keeps failing.
     fn delete(&self, key: &str) -> Result<(), StoreError>;
 
-    /// The keys that begin with `prefix`, sorted.
+    /// The objects whose keys begin with `prefix`, sorted by key.
     ///
     /// # Errors
     ///
     /// They may not be listed, or the service keeps failing.
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError>;
+    fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError>;
 
     /// The full address of a key: `s3://bucket/prefix/key`.
     fn address(&self, key: &str) -> String;
+}
+
+/// What a listing tells of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub key: String,
+    /// When it was written, by the service's clock, in milliseconds since the epoch; `None` where the service does not tell.
+    pub modified: Option<i64>,
 }
 
 /// What was read of an object.

@@ -13,18 +13,20 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::address::Address;
 use super::connect::Connection;
 use super::list::{How, Lister, Stop};
+use super::page::Version;
 use super::session::{Defeat, Session};
 use super::trouble::{Trouble, TroubleKind};
 use super::{Shared, runtime};
 use crate::model::Filter;
 use crate::source::layout::Selection;
-use crate::source::store::{Condition, Got, ObjectStore, Put, StoreError};
+use crate::source::store::{Condition, Entry, Got, ObjectStore, Put, StoreError};
 use crate::source::{FatalError, FatalKind, OpenError, Options};
 
 /// The slowest upload that is waited for: a PUT is answered only when the whole object has arrived.
@@ -174,33 +176,33 @@ impl Bucket {
         }
     }
 
-    async fn list_all(&self, prefix: &str) -> Result<Vec<String>, Defeat> {
+    async fn list_all(&self, prefix: &str) -> Result<Vec<Entry>, Defeat> {
         let (pages, _nobody) = mpsc::channel(1);
         let lister = Lister::new(Arc::clone(&self.session), Selection::new(&Filter::default()), pages);
-        let (mut keys, mut after) = (Vec::new(), None);
+        let (mut entries, mut after) = (Vec::new(), None);
+        let entry = |(key, version): (String, Version)| Some(Entry { key: key.strip_prefix(&self.prefix)?.to_owned(), modified: version.modified });
         loop {
             let page = match lister.page(prefix, &How::Keys { after: after.take(), splits: false }, None).await {
                 Ok(page) => page,
                 Err(Stop::Defeat(defeat) | Stop::Torn(_, defeat)) => return Err(defeat),
                 // Does not occur: this call sends nothing.
-                Err(Stop::Unwanted) => return Ok(keys),
+                Err(Stop::Unwanted) => return Ok(entries),
             };
             after = page.objects.last().map(|(key, _)| key.clone());
-            keys.extend(page.objects.into_iter().filter_map(|(key, _)| key.strip_prefix(&self.prefix).map(str::to_owned)));
+            entries.extend(page.objects.into_iter().filter_map(entry));
             if page.token.is_none() || after.is_none() {
-                return Ok(keys);
+                return Ok(entries);
             }
         }
     }
 }
 
+/// What stands in a path as it is (RFC 3986): letters, digits, `-._~`, and what separates the parts.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
 /// A key, escaped as part of a URL.
 fn escaped(key: &str) -> String {
-    let mut text = String::with_capacity(key.len());
-    for byte in key.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) { text.push(char::from(byte)) } else { text.push_str(&format!("%{byte:02X}")) }
-    }
-    text
+    utf8_percent_encode(key, PATH).to_string()
 }
 
 fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
@@ -228,7 +230,7 @@ impl ObjectStore for Bucket {
         self.wait(Right::Delete, self.delete_one(&self.key(key)))
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
         self.wait(Right::List, self.list_all(&self.key(prefix)))
     }
 

@@ -127,7 +127,7 @@ impl Dispatch {
                 let bytes = if in_pieces { self.piece_bytes * PIECES_HELD } else { capacity_for(size).max(OBJECT_BYTES_MIN) };
                 let permits = self.permits(bytes).await;
                 let dispatch = Arc::clone(self);
-                lanes.running.spawn(async move { dispatch.fetch(key, Version { size, etag }, origin, permits).await });
+                lanes.running.spawn(async move { dispatch.fetch(key, Version { size, etag, modified: None }, origin, permits).await });
             }
         }
         Ok(())

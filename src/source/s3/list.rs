@@ -234,7 +234,7 @@ impl Lister {
         self.send(found).await
     }
 
-    fn object(&self, key: String, Version { size, etag }: Version) -> Option<Found> {
+    fn object(&self, key: String, Version { size, etag, .. }: Version) -> Option<Found> {
         // Names with a leading dot are not hidden here: keys below `./` or `.archive/` are as good as
         // others.
         if !layout::is_evidence_in_bucket(&key) || self.is_under_work(&key) {

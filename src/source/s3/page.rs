@@ -13,12 +13,15 @@ pub(super) struct Version {
     pub size: u64,
     /// Empty if the service gives none.
     pub etag: String,
+    /// In milliseconds since the epoch.
+    pub modified: Option<i64>,
 }
 
 impl Version {
     fn of(object: &aws_sdk_s3::types::Object) -> Self {
         let size = u64::try_from(object.size().unwrap_or(0)).unwrap_or(0);
-        Self { size, etag: object.e_tag().unwrap_or_default().trim_matches('"').to_owned() }
+        let modified = object.last_modified().and_then(|time| time.to_millis().ok());
+        Self { size, etag: object.e_tag().unwrap_or_default().trim_matches('"').to_owned(), modified }
     }
 }
 

@@ -39,7 +39,7 @@ impl Lister {
         let mut first = self.page(prefix, &How::Keys { after: None, splits: false }, Some(1)).await?;
         match first.objects.pop() {
             None => Ok(Vec::new()),
-            Some((key, Version { size, etag })) if key == prefix => {
+            Some((key, Version { size, etag, .. })) if key == prefix => {
                 self.send(vec![Found::Object { key, size, etag }]).await?;
                 Ok(Vec::new())
             }
