@@ -1,4 +1,4 @@
-//! The second reading: collects the records of the wanted sessions.
+//! The second reading: the records of the sessions that are wanted, and nothing else.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -16,7 +16,7 @@ use crate::model::{Coverage, EventRef, Filter, Grant, Identity, LogText, Seen, S
 use crate::pipeline::{self, Collector};
 use crate::recognize::{Answers, SessionReader};
 
-/// A caller, owned.
+/// A caller, kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Caller {
     pub kind: Option<LogText>,
@@ -35,7 +35,7 @@ pub(super) struct Caller {
     pub at_work: bool,
 }
 
-/// A session that a call began, owned.
+/// A session that a call began, kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Begun {
     pub key: Option<LogText>,
@@ -53,12 +53,12 @@ pub(super) struct Begun {
     pub switched_from: Option<LogText>,
 }
 
-/// A call, owned.
+/// A call, kept.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
     pub identity: Identity,
     pub shared_id: Option<LogText>,
-    /// It is an addendum to this event, and not a call of its own.
+    /// It corrects this event, and is no second call.
     pub corrects: Option<LogText>,
     pub event: EventRef,
     pub source: LogText,
@@ -67,36 +67,34 @@ pub(super) struct Call {
     pub error_code: Option<LogText>,
     pub read_only: Option<bool>,
     pub repository: Option<LogText>,
-    /// `None`: the caller was not a session but a service, a federated identity, or the session that begins
-    /// here.
+    /// `None`: no session called, but a service, somebody whom another provider vouches for, or the session that begins here.
     pub in_session: bool,
     pub caller: Caller,
     pub begun: Option<Box<Begun>>,
-    /// Its caller, or the session that it began, was asked for.
+    /// Its caller is asked for, or the session that it began.
     pub asks_caller: bool,
     pub asks_begun: bool,
 }
 
-/// The result of the second reading.
+/// What the second reading found.
 pub struct Collected {
     pub coverage: Coverage,
     pub seen: Seen,
     pub(super) calls: Vec<Call>,
-    /// Which calls that begin sessions exist, if everything was kept.
+    /// What calls that begin sessions there are, where everything was kept.
     known: Option<Known>,
 }
 
 impl Collected {
-    /// Reads what is wanted and what the filter admits.
+    /// Reads what is wanted, and the filter admits.
     ///
     /// # Errors
-    ///
-    /// It does not fit into `kept_bytes_max`.
+    /// It is more than `kept_bytes_max` has room for.
     pub fn read(run: pipeline::Run<'_>, filter: &Filter, question: &Question, wanted: &Wanted) -> Result<Self, Overfull> {
         Self::read_of(run, WantedRecords::All, filter, question, wanted)
     }
 
-    /// The same for some records only.
+    /// The same of some records alone.
     pub(super) fn read_of(
         run: pipeline::Run<'_>,
         records: WantedRecords<'_>,
@@ -116,21 +114,19 @@ impl Collected {
         kept.check()?;
         distinct(&mut calls);
         let mut coverage = coverage;
-        // Second copies are not needed, and a lake has none.
+        // Second copies are of no use, and a lake has none.
         coverage.records_relevant = calls.len() as u64;
         let known = (wanted.is_everything() || wanted.is_of_beginnings()).then(|| known(&coverage, filter, &calls));
         Ok(Self { coverage, seen, calls, known })
     }
 
-    /// What is known of all calls that begin sessions: from here if everything was kept, else from the
-    /// first reading.
+    /// What is known of all calls that begin sessions: here, where everything was kept, else from the first reading.
     pub fn known(&self, survey: Option<&Known>) -> Known {
         self.known.clone().or_else(|| survey.cloned()).unwrap_or_default()
     }
 }
 
-/// Drops second copies: keeps the one in the first object, and prefers a copy with the call's result to one
-/// without.
+/// Of second copies the first object stands, and one that says what came of the call before one that does not.
 fn distinct(calls: &mut Vec<Call>) {
     calls.sort_by(|a, b| {
         let place = |call: &Call| (call.identity, call.begun.is_none());
@@ -166,7 +162,7 @@ struct Gatherer<'a> {
     reader: SessionReader,
     key: Field,
     owners: [Field; 5],
-    /// Finds calls that identify a session by other fields.
+    /// Calls that tell of a session otherwise than by a name of these fields.
     others: [Finder<'static>; 2],
     beginnings: Beginnings,
     escapes: Escapes,
@@ -197,7 +193,7 @@ impl<'a> Gatherer<'a> {
         }
     }
 
-    /// Whether a record may be wanted, told without parsing it.
+    /// Whether a record may be one of those that are wanted, told without parsing it.
     fn may_be_wanted(&self, json: &str) -> bool {
         if self.wanted.is_of_beginnings() {
             return self.question.may_be_in(json) || self.beginnings.may_be_in(json);
@@ -210,8 +206,8 @@ impl<'a> Gatherer<'a> {
     }
 }
 
-/// Whether a record is wanted, because of its caller or of the session that it begins. All sessions of that
-/// session's owner are wanted, because a question without a key may mean any of them.
+/// Whether a record is wanted: its caller, or the session that it begins. Of the latter's owner all sessions are, for they may be the
+/// ones that somebody means who names no key.
 fn is_wanted(wanted: &Wanted, question: &Question, record: &SessionRecord<'_>) -> bool {
     if wanted.is_everything() {
         return true;
@@ -222,8 +218,7 @@ fn is_wanted(wanted: &Wanted, question: &Question, record: &SessionRecord<'_>) -
     let (caller, called) = (&record.caller, record.event.time.seconds());
     let calls = || {
         let owners = [caller.principal_id, caller.arn].map(short);
-        // Another account's trail does not say when the caller's session began, but its own trail does:
-        // both are needed.
+        // Another account's trail does not say when the caller's session began, and its own trail does: both are needed.
         let in_two_trails = record.event.shared_id.is_some() && owners.into_iter().any(|owner| wanted.has_owner(owner));
         in_two_trails
             || caller.key.is_some_and(|key| wanted.has_key(short(Some(key))))
@@ -261,7 +256,7 @@ impl Collector for Gatherer<'_> {
     }
 
     fn document(&mut self, _object: &str, _index: u64, json: &str, _modified: &dyn Fn() -> Option<Timestamp>) -> Document {
-        // Snapshots say nothing about sessions, and are not damage.
+        // Snapshots tell nothing of sessions, and are no damage.
         if self.answers.read(json).is_some() { Document::Taken } else { Document::Unknown }
     }
 
@@ -276,7 +271,7 @@ fn note(all: &mut BTreeSet<LogText>, name: &str) {
     }
 }
 
-/// Copies texts, each distinct text once.
+/// Makes kept texts of borrowed ones, each text once.
 struct Keeper<'t> {
     texts: &'t mut HashSet<LogText, RandomState>,
     bytes: usize,
