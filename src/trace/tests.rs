@@ -1,4 +1,4 @@
-//! What a question asks for, and what hangs together with it.
+//! What a question asks for, and what is connected with it.
 
 use super::asked::Question;
 use super::keep::{Kept, Share};
@@ -50,7 +50,7 @@ fn the_most_alike_names_are_told_whoever_met_them() {
     assert_eq!(one.best(), ["deployer/ci", "deployer/cx"].map(LogText::from));
 }
 
-/// What a record says of the session that it begins: key, owner, ARN, end, tags, subject.
+/// What a record says about the session that it begins: key, owner, ARN, expiry, tags, subject.
 fn begun(name: &str, caller: &str, request: &str, response: &str) -> Option<String> {
     let json = format!(
         r#"{{"eventTime":"2026-03-02T10:00:00Z","eventSource":"sts.amazonaws.com","eventName":"{name}","awsRegion":"eu-central-1",
