@@ -96,9 +96,14 @@ pub(super) fn written(name: &str) -> &str {
     name.split_once(MARK).map_or(name, |(written, _)| written)
 }
 
+/// Whether it is a name that the binder has given.
+pub(super) fn is_marked(name: &str) -> bool {
+    name.contains(MARK)
+}
+
 /// Whether it is known what a name means that begins so.
 pub(super) fn is_bound(first: &Ident) -> bool {
-    first.value.contains(MARK)
+    is_marked(&first.value)
 }
 
 /// A name as it stands in the query: a table that has been put in front of a column is left out.
@@ -213,8 +218,7 @@ pub(super) fn of_function(function: &Function) -> String {
 pub(super) fn find(relation: &Relation, parts: &[Ident]) -> Result<Option<(usize, usize)>> {
     for (qualifier, name, used) in spellings(parts) {
         let mut matches = relation.fields.iter().enumerate().filter(|(_, field)| {
-            field.name.eq_ignore_ascii_case(name)
-                && qualifier.is_none_or(|asked| field.qualifier.as_deref().is_some_and(|own| is_called(own, asked)))
+            field.name.eq_ignore_ascii_case(name) && qualifier.is_none_or(|asked| field.qualifier.as_deref().is_some_and(|own| is_called(own, asked)))
         });
         if let Some((index, _)) = matches.next() {
             if matches.next().is_some() {
