@@ -1,7 +1,7 @@
 //! Runs that are at one lake in a bucket at the same time: whoever comes second goes on on top of the other, and who reads slowly
 //! reads what it began with.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::place::{Place, said};
@@ -158,10 +158,12 @@ fn slow_reader(place: &Arc<Place>, keep: &'static str) -> (std::process::Output,
     let lake = format!("s3://trail/lakes/{keep}");
     place.ok(&["ingest", "incident", "--lake", &lake]);
     let before = place.stdout(&["timeline", &lake, "--format", "json"]);
-    let (others, done, address) = (Arc::clone(place), AtomicUsize::new(0), lake.clone());
+    let (others, copies, address) = (Arc::clone(place), Mutex::new(vec!["c", "d", "e"]), lake.clone());
     let proxy = Proxy::start(place.server.address, move |request: &Request<'_>| {
-        if request.method == "GET" && request.target.contains("/_tagfall/parts/") && done.fetch_add(1, Ordering::SeqCst) == 0 {
-            for copy in ["e", "d", "c"] {
+        if request.method == "GET" && request.target.contains("/_tagfall/parts/") {
+            // Whoever tries again meanwhile waits, too.
+            let mut copies = copies.lock().unwrap();
+            while let Some(copy) = copies.pop() {
                 // The same events in an object that sorts before: all parts are written anew.
                 let folder = format!("copy-{copy}");
                 others.world.copy(&others.world.path("incident"), &format!("{folder}/0{copy}"));
