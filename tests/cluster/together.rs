@@ -1,8 +1,8 @@
 //! Runs that are at one lake in a bucket at the same time: whoever comes second goes on on top of the other, and who reads slowly
 //! reads what it began with.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::place::{Place, said};
 use crate::s3::{Fault, Proxy, Request};
