@@ -3,6 +3,7 @@
 //! Only this layer reads the clock and the environment. A verb gives an `Ending` (what the exit code is made of) or a
 //! `Failure` (exit code 2). A new verb needs a file, a line in `Command` and a line in `Command::run`.
 
+mod behind;
 mod bounded;
 #[cfg(feature = "sql")]
 mod columns;

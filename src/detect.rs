@@ -5,6 +5,8 @@ pub mod advice;
 mod at_risk;
 mod child;
 mod early;
+#[cfg(test)]
+mod example;
 mod index_tag;
 mod loss;
 mod moved_back;
@@ -166,7 +168,9 @@ fn id(subject: Subject<'_>) -> String {
 fn id_of(history: &History, repository: &RepositoryHistory, what: &str) -> String {
     let repository = history.repository(repository);
     let text = format!("{}\n{}\n{}\n{what}", repository.registry_id.raw(), repository.region.raw(), repository.name.raw());
-    Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let mut digits = hex::encode(Sha256::digest(text.as_bytes()));
+    digits.truncate(16);
+    digits
 }
 
 /// An image that was lost more than once has one finding for each loss: the newest has the plain id,

@@ -13,13 +13,13 @@ pub use story::{unknown, why};
 use rayon::prelude::*;
 
 use crate::detect::{Harm, evidence, usage_of_displaced, usage_of_living, usage_of_loss};
-use crate::model::{Digest, Forecast, ImageState, KnownPolicy, LifecycleAction, LogText, Outlook, Severity, StepKind, Timestamp};
+use crate::model::{DAY_SECONDS, Digest, Forecast, ImageState, KnownPolicy, LifecycleAction, LogText, Outlook, Severity, StepKind, Timestamp};
 use crate::policy::Rule;
 use crate::timeline::{EventNo, History, Image, Prospect, Prospects, RepositoryHistory, Unclear};
 
 /// ECR runs policies within so many seconds of the moment at which an image becomes eligible (ECR User
 /// Guide).
-const RUN_SECONDS: i64 = 86_400;
+const RUN_SECONDS: i64 = DAY_SECONDS;
 
 /// The forecast of a whole history. Its elements are made one at a time, as there may be millions.
 pub struct Forecasts<'h> {

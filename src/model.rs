@@ -65,7 +65,7 @@ pub use snapshot::{Contradiction, PlaceFrom, SnapshotRead, TimeFrom};
 pub use suggestion::{Effect, Suggestion};
 pub use tag::{TagEnd, TagSpan, TagTimeline};
 pub use text::LogText;
-pub use time::Timestamp;
+pub use time::{DAY_MILLIS, DAY_SECONDS, HOUR_MILLIS, MINUTE_MILLIS, Timestamp};
 pub use timeline::{ImageState, Order, StepKind, Timeline, TimelineStep, UntaggedBy};
 pub use trace::{Asked, Issued, Joined, Origin, OriginKind, Trace, TraceCall, TraceGap, TraceGapKind, TraceSession};
 pub use verdict::{Basis, Cause, Exists, Gone, Moment, Sentence, Verdict};

@@ -25,7 +25,7 @@ pub use file::{Refused, from_file};
 pub use outlook::{Joined, Outlook, outlook};
 pub use pattern::fits;
 pub use ranks::{Ranks, Taken};
-pub use rule::{Clock, Count, DAY_MILLIS, Rule, Seen, Tags, Words, records_pull};
+pub use rule::{Clock, Count, Rule, Seen, Tags, Words, records_pull};
 
 /// The rules of one policy, by priority.
 #[derive(Debug, Clone, Default)]

@@ -12,6 +12,8 @@ mod codebuild;
 mod cut;
 mod ecr;
 mod ecs;
+#[cfg(test)]
+mod example;
 mod iam;
 mod identity;
 mod image;

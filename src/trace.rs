@@ -8,6 +8,7 @@
 //! said with each.
 
 mod asked;
+mod behind;
 mod chain;
 mod closure;
 mod collect;
@@ -23,6 +24,7 @@ mod survey;
 mod tests;
 
 pub use asked::Question;
+pub use behind::{behind, is_traceable, trace_of, window};
 pub use chain::View;
 pub use closure::Wanted;
 pub use collect::Collected;

@@ -47,11 +47,13 @@ pub struct Asked<'s> {
 /// A run between reading and reporting.
 pub struct Run<'a> {
     common: &'a Common,
-    talk: &'a Talk,
+    pub talk: &'a Talk,
     destination: Destination,
     started: Instant,
     /// Requests that were made again.
     retries: u64,
+    /// Turns true when the user interrupts the run.
+    pub cancelled: Arc<AtomicBool>,
     /// The reader of stdout closed it before everything was written.
     closed: Cell<bool>,
     /// Never freed: the process ends when it is reported, and to give back a million images one by one takes a while.
@@ -93,7 +95,7 @@ impl<'a> Run<'a> {
             evidence.coverage.redact(redactor);
         }
         let retries = feeds.iter().map(|feed| feed.listed().retries).sum();
-        Ok(Self { common, talk, destination, started, retries, closed: Cell::new(false), evidence: ManuallyDrop::new(evidence) })
+        Ok(Self { common, talk, destination, started, retries, cancelled, closed: Cell::new(false), evidence: ManuallyDrop::new(evidence) })
     }
 
     /// Writes the data; `None` when the reader of stdout closed it early.

@@ -5,7 +5,7 @@ use super::story::{deleted, evidence, lost, place, rule_in_words};
 use super::untagged::was_untagged;
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
-use crate::model::{Finding, FindingKind, KeptImage, Severity, StepKind, plural};
+use crate::model::{Finding, FindingKind, KeptImage, MINUTE_MILLIS, Severity, StepKind, plural};
 use crate::timeline::{Displacement, End, EventNo, History, Image, Loss, RepositoryHistory, Sym, UseKind};
 
 /// Reports images that were lost while an index that lists them stayed. ECR documents that it never expires
@@ -42,7 +42,7 @@ pub fn is_told(history: &History, repository: &RepositoryHistory, image: &Image,
 
 /// Events of one lifecycle run follow each other within this time: an index taken in the same run goes
 /// together with its images.
-const SAME_RUN_MILLIS: i64 = 10 * 60_000;
+const SAME_RUN_MILLIS: i64 = 10 * MINUTE_MILLIS;
 
 /// Indexes that list the image, had a tag when it went, and are still there. An index without a tag is left
 /// out: the same rule may have taken it, in an event that is not in the logs.

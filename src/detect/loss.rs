@@ -79,7 +79,7 @@ impl Detector for NotListed {
     }
 }
 
-fn report(subject: Subject<'_>, kind: FindingKind, is_kind: impl Fn(&Loss) -> bool, found: &mut Vec<Finding>) {
+pub(super) fn report(subject: Subject<'_>, kind: FindingKind, is_kind: impl Fn(&Loss) -> bool, found: &mut Vec<Finding>) {
     for loss in subject.image.losses.iter().filter(|loss| is_kind(loss)) {
         let harm = usage_of_loss(subject.history, subject.image, loss, subject.is_child());
         if let Some(severity) = harm.severity {

@@ -7,7 +7,7 @@ use super::early::was_created;
 use super::story::{evidence, place, role, who};
 use super::unexplained::{frame, references, shown};
 use super::{Detector, Subject, id};
-use crate::model::{Finding, FindingKind, IamPrincipal, LostImage, Severity, StepKind, Timestamp, Usage};
+use crate::model::{DAY_MILLIS, Finding, FindingKind, HOUR_MILLIS, IamPrincipal, LostImage, Severity, StepKind, Timestamp, Usage};
 use crate::timeline::{EventNo, History, Image, KeyStep, RepositoryHistory, Step};
 
 /// Reports pulls that fail since the repository's policy, a role's permissions, or the policy and grants of
@@ -19,9 +19,9 @@ use crate::timeline::{EventNo, History, Image, KeyStep, RepositoryHistory, Step}
 pub struct AccessRefused;
 
 /// A caller that never pulled before may have lost access by a change at most so long before its refusal.
-const SOON_MILLIS: i64 = 7 * 86_400_000;
+const SOON_MILLIS: i64 = 7 * DAY_MILLIS;
 /// Changes within this time after a repository's creation set it up; they take access from nobody.
-const SET_UP_MILLIS: i64 = 3_600_000;
+const SET_UP_MILLIS: i64 = HOUR_MILLIS;
 
 /// The kind of change that took access away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,7 +6,7 @@ use super::reasons::why;
 use super::story::{add_reasons, deleted, evidence, immutability, lost, order_of, place, role, rule_in_words, settled, span, who};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
-use crate::model::{Finding, FindingKind, KeptImage, Order, PushOrigin, Severity, plural};
+use crate::model::{DAY_MILLIS, Finding, FindingKind, KeptImage, Order, PushOrigin, Severity, plural};
 use crate::timeline::{DigestNo, Displacement, End, EventNo, History, Image, Loss, RepositoryHistory, TagSpan};
 
 /// Reports every image that was expired without a tag because another push had taken its last tag.
@@ -227,5 +227,5 @@ pub fn push_index_again(tag: &str) -> Vec<String> {
 
 /// Whether the image was gone within a day of losing its tag, as it was older than the rule asks already.
 fn no_grace(loss: &Loss) -> bool {
-    loss.untagged_at.is_some_and(|untagged| loss.at - untagged < 86_400_000)
+    loss.untagged_at.is_some_and(|untagged| loss.at - untagged < DAY_MILLIS)
 }

@@ -1,7 +1,7 @@
 //! Sentences of findings, and parts that all findings share.
 
 use super::reasons::{Why, caller};
-use crate::model::{Deleted, EventRef, LogText, LostImage, Order, Repository, StepKind, Timestamp, Usage, caller_in_words, plural};
+use crate::model::{DAY_SECONDS, Deleted, EventRef, LogText, LostImage, Order, Repository, StepKind, Timestamp, Usage, caller_in_words, plural};
 use crate::policy::{Rule, fits};
 use crate::timeline::{Ask, AskKind, EventNo, History, Image, Loss, RepositoryHistory, Step, Sym};
 
@@ -192,7 +192,7 @@ pub fn span(seconds: i64) -> String {
         ..120 => format!("{seconds} s"),
         120..7_200 => format!("{} min", seconds / 60),
         7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
+        _ => format!("{} d", seconds / DAY_SECONDS),
     }
 }
 

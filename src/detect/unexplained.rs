@@ -8,7 +8,10 @@ use super::never::{only_refused, refused_pushes_of};
 use super::refused::{Answered, is_refused, reason};
 use super::story::{asked, evidence, place};
 use super::{Detector, Subject, TagDetector, TagSubject, id, id_of};
-use crate::model::{Finding, FindingKind, KeptImage, LogText, LostImage, Order, Severity, StepKind, TagEnd, Timestamp, Usage, needing_in_words};
+use crate::model::{
+    Finding, FindingKind, HOUR_MILLIS, KeptImage, LogText, LostImage, MINUTE_MILLIS, Order, Severity, StepKind, TagEnd, Timestamp, Usage,
+    needing_in_words,
+};
 use crate::timeline::{Ask, AskKind, EventNo, History, Image, RepositoryHistory, Step, Sym, UseKind};
 
 /// Reports stopped tasks and failed calls that name an image by its digest, or by a tag that it had.
@@ -17,10 +20,10 @@ pub struct Unexplained;
 pub struct UnexplainedTag;
 
 /// A task may stop so long after the pull that failed, as it tries several times.
-pub(super) const RETRIED_MILLIS: i64 = 10 * 60_000;
+pub(super) const RETRIED_MILLIS: i64 = 10 * MINUTE_MILLIS;
 /// A digest that is asked for so long before its first push in the logs must have existed somewhere: how
 /// else would the caller know it.
-pub(super) const BEFORE_PUSH_MILLIS: i64 = 3_600_000;
+pub(super) const BEFORE_PUSH_MILLIS: i64 = HOUR_MILLIS;
 
 impl Detector for Unexplained {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {

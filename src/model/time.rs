@@ -5,6 +5,12 @@ use std::fmt;
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeZone, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub const MINUTE_MILLIS: i64 = 60_000;
+pub const HOUR_MILLIS: i64 = 60 * MINUTE_MILLIS;
+pub const DAY_MILLIS: i64 = 24 * HOUR_MILLIS;
+/// Of days in UTC, which have no leap seconds.
+pub const DAY_SECONDS: i64 = DAY_MILLIS / 1000;
+
 /// Milliseconds since 1970-01-01T00:00:00Z. CloudTrail's `eventTime` has a resolution of one second,
 /// `pushedAt` in a lifecycle event of a millisecond. Shown as RFC 3339 in UTC, with a fraction only where
 /// it is not zero.
@@ -80,7 +86,7 @@ fn parse_cloudtrail(text: &[u8]) -> Option<Timestamp> {
     if !(1..=12).contains(&month) || !(1..=28).contains(&day) || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
+    let seconds = days_from_civil(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second;
     Some(Timestamp(seconds * 1000))
 }
 

@@ -27,6 +27,8 @@ pub struct Verdict {
     pub not_this: Vec<Sentence>,
     /// What needed it after it was lost, or needs it now.
     pub used_by: Vec<Sentence>,
+    /// Who was behind the pushes and the deletion.
+    pub behind: Vec<Sentence>,
     /// What the logs cannot show.
     pub unknown: Vec<String>,
     pub advice: Vec<String>,

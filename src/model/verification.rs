@@ -218,23 +218,15 @@ pub struct Sha256(pub [u8; 32]);
 
 impl Sha256 {
     /// Of 64 hex digits; `None` for anything else.
-    pub fn parse(hex: &str) -> Option<Self> {
+    pub fn parse(digits: &str) -> Option<Self> {
         let mut bytes = [0; 32];
-        let pairs = hex.as_bytes().as_chunks::<2>().0;
-        if hex.len() != 64 {
-            return None;
-        }
-        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            *byte = digit(*high)? << 4 | digit(*low)?;
-        }
-        Some(Self(bytes))
+        hex::decode_to_slice(digits, &mut bytes).ok().map(|()| Self(bytes))
     }
 }
 
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(self.0))
     }
 }
 

@@ -3,9 +3,7 @@
 use serde_json::Value;
 
 use super::pattern;
-use crate::model::{LifecycleAction, StorageClass};
-
-pub const DAY_MILLIS: i64 = 86_400_000;
+use crate::model::{DAY_MILLIS, LifecycleAction, StorageClass};
 
 /// Whether ECR records a pull: at most one is recorded in 24 hours (ECR User Guide). `last` is the last
 /// recorded pull; times are milliseconds.

@@ -273,7 +273,8 @@ impl Redact for Sentence {
 
 impl Redact for Verdict {
     fn redact(&mut self, by: &Redactor) {
-        let Self { reference, repository, exists: _, moment, cause: _, gone, why, narrative, reasons, not_this, used_by, unknown, advice } = self;
+        let Self { reference, repository, exists: _, moment, cause: _, gone, why, narrative, reasons, not_this, used_by, behind, unknown, advice } =
+            self;
         let Moment { at: _, basis: _, event, tag_existed: _, digest_existed: _ } = moment;
         reference.redact(by);
         repository.redact(by);
@@ -286,6 +287,7 @@ impl Redact for Verdict {
         reasons.redact(by);
         not_this.redact(by);
         used_by.redact(by);
+        behind.redact(by);
         unknown.redact(by);
         advice.redact(by);
     }

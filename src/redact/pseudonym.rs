@@ -87,7 +87,7 @@ pub fn shuffled(name: &str) -> [u8; 32] {
 pub fn made(kind: Kind, name: &str, number: u64, key: Option<&Key>) -> String {
     let hash = key.map(|key| key.hash(&[kind.word().as_bytes(), b"\0", name.as_bytes()]));
     let hex = |length: usize| match &hash {
-        Some(hash) => hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(length).collect(),
+        Some(hash) => hex::encode(hash).chars().take(length).collect(),
         None => format!("{number:0length$x}"),
     };
     let short = || if hash.is_some() { hex(12) } else { number.to_string() };
@@ -124,10 +124,6 @@ fn ending(name: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
     /// Test cases 1, 2 and 6 of RFC 4231.
     #[test]
     fn the_hash_is_hmac() {
@@ -141,7 +137,7 @@ mod tests {
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
         ];
-        assert_eq!(said.map(|bytes| hex(&bytes)), expected);
+        assert_eq!(said.map(|bytes| hex::encode(&bytes)), expected);
     }
 
     #[test]

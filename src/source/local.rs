@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use percent_encoding::{AsciiSet, percent_encode};
+
 use super::folder::Folder;
 use super::layout::{Seen, Selection};
 use super::options::cannot_open;
@@ -317,14 +319,8 @@ fn address(path: &Path) -> String {
     if let Some(text) = path.to_str() {
         return text.to_owned();
     }
-    let mut address = String::from("bytes:");
-    for byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'%' | 0x80.. => address.push_str(&format!("%{byte:02X}")),
-            plain => address.push(char::from(*plain)),
-        }
-    }
-    address
+    const MARKED: &AsciiSet = &AsciiSet::EMPTY.add(b'%');
+    format!("bytes:{}", percent_encode(path.as_os_str().as_encoded_bytes(), MARKED))
 }
 
 /// When a file was last changed, in whole seconds, as copies and archives keep no fractions.

@@ -551,13 +551,8 @@ pub(super) fn id_text(id: EventId, names: &Names) -> String {
     match id {
         EventId::Other(sym) => names.text(sym).to_owned(),
         EventId::Uuid(bytes) => {
-            let mut text = String::with_capacity(36);
-            for (at, byte) in bytes.iter().enumerate() {
-                if matches!(at, 4 | 6 | 8 | 10) {
-                    text.push('-');
-                }
-                text.push_str(&format!("{byte:02x}"));
-            }
+            let mut text = hex::encode(bytes);
+            [8, 13, 18, 23].into_iter().for_each(|at| text.insert(at, '-'));
             text
         }
     }

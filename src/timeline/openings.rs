@@ -11,7 +11,7 @@ use super::image::{Displacement, End, Image, Loss, RunFacts, Step};
 use super::names::{EventNo, Names, PolicyNo, Sym};
 use super::replay::{Opening, RepositoryHistory};
 use super::tags::{AskKind, TagSpan};
-use crate::model::{Caller, Order, StepKind, TagEnd, UntaggedBy};
+use crate::model::{Caller, DAY_MILLIS, HOUR_MILLIS, MINUTE_MILLIS, Order, StepKind, TagEnd, UntaggedBy};
 use crate::policy::{Clock, Count};
 
 /// Adds a displacement to the images for which the logs leave only one possibility.
@@ -85,11 +85,10 @@ fn seen_untagged(loss: &Loss, life: &[Step], events: &[Noted]) -> i64 {
 }
 
 /// A push so soon after the image's own push is taken for the one that displaced it, in milliseconds.
-const SOON_MILLIS: i64 = 10 * 60_000;
-const DAY_MILLIS: i64 = 86_400_000;
+const SOON_MILLIS: i64 = 10 * MINUTE_MILLIS;
 /// A run comes within a day of the moment from which an image may be taken (ECR User Guide); one hour more
 /// allows for clocks.
-const RUN_MILLIS: i64 = DAY_MILLIS + 3_600_000;
+const RUN_MILLIS: i64 = DAY_MILLIS + HOUR_MILLIS;
 
 /// What came before a push, to decide whether an image still had a tag then.
 struct Past<'p> {

@@ -12,8 +12,7 @@ use super::names::{DigestNo, EventNo, Map, Names, RepositoryNo, Sym};
 use super::registry::Registries;
 use super::replay::{RepositoryHistory, TagState};
 use super::tags::{Ask, AskKind, TagLife};
-use crate::model::{ImageState, StepKind, TagEnd};
-use crate::policy::DAY_MILLIS;
+use crate::model::{DAY_MILLIS, ImageState, StepKind, TagEnd};
 
 /// What the end of an image is concluded from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,6 +15,8 @@ use super::survey::{Edge, Place, Survey};
 pub struct Wanted {
     /// Everything: the logs cannot be read a second time.
     all: bool,
+    /// Calls that begin sessions, all of them, and of the others only those that are asked for.
+    beginnings: bool,
     keys: HashSet<u64, RandomState>,
     /// By owner, the times in which their sessions began.
     owned: HashMap<u64, Vec<(i64, i64)>, RandomState>,
@@ -24,6 +26,11 @@ impl Wanted {
     /// All sessions there are.
     pub fn everything() -> Self {
         Self { all: true, ..Self::default() }
+    }
+
+    /// All calls that begin sessions, and of the others only those that are asked for.
+    pub fn beginnings() -> Self {
+        Self { beginnings: true, ..Self::default() }
     }
 
     /// What hangs together with what was asked for.
@@ -63,6 +70,10 @@ impl Wanted {
 
     pub(super) const fn is_everything(&self) -> bool {
         self.all
+    }
+
+    pub(super) const fn is_of_beginnings(&self) -> bool {
+        self.beginnings
     }
 
     pub(super) fn has_key(&self, key: u64) -> bool {

@@ -7,7 +7,7 @@ use memchr::memmem::Finder;
 
 use super::asked::Question;
 use super::closure::Wanted;
-use super::fields::{Escapes, Field};
+use super::fields::{Beginnings, Escapes, Field};
 use super::keep::{Kept, Overfull, Share};
 use super::survey::{Known, admits, begin, keys};
 use super::{calls_as_begun, is_session, owner, seconds, short};
@@ -91,9 +91,20 @@ impl Collected {
     /// # Errors
     /// It is more than `kept_bytes_max` has room for.
     pub fn read(run: pipeline::Run<'_>, filter: &Filter, question: &Question, wanted: &Wanted) -> Result<Self, Overfull> {
+        Self::read_of(run, WantedRecords::All, filter, question, wanted)
+    }
+
+    /// The same of some records alone.
+    pub(super) fn read_of(
+        run: pipeline::Run<'_>,
+        records: WantedRecords<'_>,
+        filter: &Filter,
+        question: &Question,
+        wanted: &Wanted,
+    ) -> Result<Self, Overfull> {
         let kept = Kept::new(run.budget.kept_bytes_max);
         let make = || Gatherer::new(filter, question, wanted, Share::new(&kept));
-        let (coverage, gatherers) = pipeline::scan(run, WantedRecords::All, make);
+        let (coverage, gatherers) = pipeline::scan(run, records, make);
         let (mut calls, mut seen) = (Vec::new(), Seen::default());
         for gatherer in gatherers {
             let Gatherer { calls: more, seen: others, .. } = gatherer;
@@ -105,7 +116,7 @@ impl Collected {
         let mut coverage = coverage;
         // Second copies are of no use, and a lake has none.
         coverage.records_relevant = calls.len() as u64;
-        let known = wanted.is_everything().then(|| known(&coverage, filter, &calls));
+        let known = (wanted.is_everything() || wanted.is_of_beginnings()).then(|| known(&coverage, filter, &calls));
         Ok(Self { coverage, seen, calls, known })
     }
 
@@ -153,6 +164,7 @@ struct Gatherer<'a> {
     owners: [Field; 5],
     /// Calls that tell of a session otherwise than by a name of these fields.
     others: [Finder<'static>; 2],
+    beginnings: Beginnings,
     escapes: Escapes,
     texts: HashSet<LogText, RandomState>,
     calls: Vec<Call>,
@@ -171,6 +183,7 @@ impl<'a> Gatherer<'a> {
             key: Field::new(r#""accessKeyId""#),
             owners: [r#""principalId""#, r#""assumedRoleId""#, r#""federatedUserId""#, r#""arn""#, r#""SwitchFrom""#].map(Field::new),
             others: ["AssumeRoot", r#"Build""#].map(Finder::new),
+            beginnings: Beginnings::new(),
             escapes: Escapes::new(),
             texts: HashSet::default(),
             calls: Vec::new(),
@@ -182,6 +195,9 @@ impl<'a> Gatherer<'a> {
 
     /// Whether a record may be one of those that are wanted, told without parsing it.
     fn may_be_wanted(&self, json: &str) -> bool {
+        if self.wanted.is_of_beginnings() {
+            return self.question.may_be_in(json) || self.beginnings.may_be_in(json);
+        }
         self.wanted.is_everything()
             || self.key.values(json).any(|key| self.wanted.has_key(short(Some(key))))
             || self.owners.iter().any(|field| field.values(json).any(|owner| self.wanted.has_owner(short(Some(owner)))))
@@ -192,14 +208,20 @@ impl<'a> Gatherer<'a> {
 
 /// Whether a record is wanted: its caller, or the session that it begins. Of the latter's owner all sessions are, for they may be the
 /// ones that somebody means who names no key.
-fn is_wanted(wanted: &Wanted, record: &SessionRecord<'_>) -> bool {
+fn is_wanted(wanted: &Wanted, question: &Question, record: &SessionRecord<'_>) -> bool {
     if wanted.is_everything() {
         return true;
+    }
+    if wanted.is_of_beginnings() {
+        return record.grant.is_some() || question.is_caller(record);
     }
     let (caller, called) = (&record.caller, record.event.time.seconds());
     let calls = || {
         let owners = [caller.principal_id, caller.arn].map(short);
-        caller.key.is_some_and(|key| wanted.has_key(short(Some(key))))
+        // Another account's trail does not say when the caller's session began, and its own trail does: both are needed.
+        let in_two_trails = record.event.shared_id.is_some() && owners.into_iter().any(|owner| wanted.has_owner(owner));
+        in_two_trails
+            || caller.key.is_some_and(|key| wanted.has_key(short(Some(key))))
             || owners.into_iter().any(|owner| wanted.has_session(owner, seconds(caller.created_at), called))
     };
     let begins = || {
@@ -220,7 +242,7 @@ impl Collector for Gatherer<'_> {
         reader.read(raw.json, |record| {
             note(&mut seen.accounts, &record.event.recipient_account);
             note(&mut seen.regions, &record.event.region);
-            if !admits(filter, &record) || !is_wanted(wanted, &record) {
+            if !admits(filter, &record) || !is_wanted(wanted, question, &record) {
                 return;
             }
             let mut keep = Keeper { texts, bytes: 2 * size_of::<Call>() };

@@ -35,3 +35,20 @@ impl Escapes {
         self.0.find(text.as_bytes()).is_some()
     }
 }
+
+/// Finds calls that may begin a session.
+pub(super) struct Beginnings {
+    /// Of credentials that are returned, of sign-ins to the console, and of builds that are started.
+    marks: [Finder<'static>; 3],
+    escapes: Escapes,
+}
+
+impl Beginnings {
+    pub(super) fn new() -> Self {
+        Self { marks: [r#""credential"#, "signin.amazonaws.com", r#"Build""#].map(Finder::new), escapes: Escapes::new() }
+    }
+
+    pub(super) fn may_be_in(&self, text: &str) -> bool {
+        self.marks.iter().any(|mark| mark.find(text.as_bytes()).is_some()) || self.escapes.are_in(text)
+    }
+}

@@ -1,5 +1,7 @@
 //! What the logs do not show of a session, or contradict: said with it, and never filled by a guess.
 
+use std::collections::BTreeSet;
+
 use super::chain::Answer;
 use super::collect::Caller;
 use super::nodes::{Doubt, Node};
@@ -47,6 +49,9 @@ fn is_temporary(answer: &Answer<'_>, node: &Node) -> bool {
 }
 
 fn not_logged(answer: &Answer<'_>, node: &Node) -> String {
+    if let Some(services) = in_its_name(answer, node) {
+        return format!("{services} called in its name alone: the keys that services make for that are in no log");
+    }
     let lead = "the call that began it is not in these logs";
     let (began, begin) = (answer.began(node), answer.known.begin);
     if let (Some(began), Some(begin)) = (began, begin)
@@ -61,6 +66,13 @@ fn not_logged(answer: &Answer<'_>, node: &Node) -> String {
         ),
         _ => format!("{lead}: it may be in the trail of another account, or in us-east-1, where the global endpoint of STS logs"),
     }
+}
+
+/// Services, where nobody else called in a session.
+fn in_its_name(answer: &Answer<'_>, node: &Node) -> Option<String> {
+    let all: Option<BTreeSet<&str>> = answer.caller(node).map(|caller| caller.invoked_by.as_ref().map(LogText::raw)).collect();
+    let all: Vec<&str> = all?.into_iter().collect();
+    (!all.is_empty()).then(|| all.join(" and "))
 }
 
 fn other_keys(answer: &Answer<'_>, node: &Node) -> Option<String> {

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use foldhash::fast::RandomState;
-use memchr::memmem::Finder;
 
 use super::asked::Question;
-use super::fields::Escapes;
+use super::fields::Beginnings;
 use super::keep::{Kept, Overfull, Share};
 use super::near::Near;
 use super::{BEGAN_SECONDS_APART, SESSION_SECONDS_MAX, calls_as_begun, is_session, owner, seconds, short};
@@ -29,6 +28,9 @@ pub(super) struct Edge {
     /// When that one began; `i64::MIN` where its record does not say so.
     pub by_began: i64,
 }
+
+/// What a call that began a session takes: a list that grows stands there twice for a moment, and five orders are made of it.
+const EDGE_BYTES: usize = 2 * size_of::<Edge>() + 5 * (size_of::<(u64, i64, u32)>() + size_of::<u32>());
 
 /// A session by its key, or by its owner and the time in which it began, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -147,10 +149,7 @@ struct Surveyor<'a> {
     filter: &'a Filter,
     question: &'a Question,
     reader: SessionReader,
-    credentials: Finder<'static>,
-    sign_in: Finder<'static>,
-    build: Finder<'static>,
-    escapes: Escapes,
+    beginnings: Beginnings,
     edges: Vec<Edge>,
     asked: HashSet<Place, RandomState>,
     seen: Seen,
@@ -167,10 +166,7 @@ impl<'a> Surveyor<'a> {
             filter,
             question,
             reader: SessionReader::default(),
-            credentials: Finder::new(r#""credential"#),
-            sign_in: Finder::new("signin.amazonaws.com"),
-            build: Finder::new(r#"Build""#),
-            escapes: Escapes::new(),
+            beginnings: Beginnings::new(),
             edges: Vec::new(),
             asked: HashSet::default(),
             seen: Seen::default(),
@@ -181,10 +177,6 @@ impl<'a> Surveyor<'a> {
             share,
         }
     }
-
-    fn may_begin_a_session(&self, json: &str) -> bool {
-        [&self.credentials, &self.sign_in, &self.build].iter().any(|finder| finder.find(json.as_bytes()).is_some()) || self.escapes.are_in(json)
-    }
 }
 
 impl Collector for Surveyor<'_> {
@@ -193,7 +185,7 @@ impl Collector for Surveyor<'_> {
             return Ok(());
         }
         self.near.look(record.json);
-        if !self.question.may_be_in(record.json) && !self.may_begin_a_session(record.json) {
+        if !self.question.may_be_in(record.json) && !self.beginnings.may_be_in(record.json) {
             return Ok(());
         }
         let Self { filter, question, reader, edges, asked, seen, accounts, share, relevant, .. } = self;
@@ -229,8 +221,7 @@ impl Collector for Surveyor<'_> {
             // Who changes the role in the console is told by the ARN alone.
             let by_arn = grant.arn.as_deref().filter(|_| !in_session).map(|arn| Edge { owner: short(Some(arn)), ..edge });
             for edge in [Some(edge), by_arn].into_iter().flatten() {
-                // A list that grows stands there twice for a moment.
-                share.take(2 * size_of::<Edge>() + 8 * size_of::<u32>());
+                share.take(EDGE_BYTES);
                 edges.push(edge);
             }
         })

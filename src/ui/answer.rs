@@ -1,10 +1,10 @@
 //! The output of `query`: rows with any columns.
 
+mod parquet;
 pub mod parts;
 
 use std::io::{self, Write};
 
-use polars_io::parquet::write::{ParquetCompression, ParquetWriter};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -96,10 +96,10 @@ fn is_ours(kind: &Kind) -> bool {
 }
 
 fn write_parquet(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
-    let mut frame = answer.frame().map_err(io::Error::other)?;
+    let frame = answer.frame().map_err(io::Error::other)?;
     let mut out = Remembering { out, failed: None };
-    let written = ParquetWriter::new(&mut out).with_compression(ParquetCompression::Zstd(None)).finish(&mut frame);
-    written.map(|_| ()).map_err(|error| out.failed.take().unwrap_or_else(|| io::Error::other(error)))
+    let written = parquet::Writer::new(&mut out, &frame.schema().clone()).and_then(|writer| writer.whole(frame));
+    written.map_err(|error| out.failed.take().unwrap_or_else(|| io::Error::other(error)))
 }
 
 /// Remembers why writing failed: the Parquet writer turns the error into text, but a full disk has to be
@@ -264,11 +264,12 @@ mod tests {
         let look = Look { format: Format::Parquet, columns: None };
         let answer = answer("SELECT timestamp '2026-03-02 10:00:00' AS t, date '2026-03-02' AS d, ARRAY['a'] AS a, 'x' AS s, 'y' AS s");
         write(&mut out, look, &Coverage::default(), &answer, 9).unwrap();
-        use polars_io::SerReader as _;
-        let frame = polars_io::parquet::read::ParquetReader::new(std::io::Cursor::new(out)).finish().unwrap();
-        assert_eq!(frame.height(), 1);
-        let names: Vec<_> = frame.get_column_names().iter().map(|name| name.to_string()).collect();
-        assert_eq!(names, ["t", "d", "a", "s", "s_2"]);
-        assert_eq!(frame.column("t").unwrap().dtype().to_string(), "datetime[ms]");
+        use polars_arrow::datatypes::{ArrowDataType, TimeUnit};
+        let metadata = polars_parquet::read::read_metadata(&mut std::io::Cursor::new(out)).unwrap();
+        assert_eq!(metadata.num_rows, 1);
+        let columns = polars_parquet::read::infer_schema(&metadata).unwrap();
+        assert_eq!(columns.iter_names().map(|name| name.as_str()).collect::<Vec<_>>(), ["t", "d", "a", "s", "s_2"]);
+        assert_eq!(columns.get("t").unwrap().dtype, ArrowDataType::Timestamp(TimeUnit::Millisecond, None));
+        assert_eq!(columns.get("d").unwrap().dtype, ArrowDataType::Date32);
     }
 }

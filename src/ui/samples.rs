@@ -170,6 +170,7 @@ pub fn verdict() -> Verdict {
         ],
         not_this: vec![sentence("Not deleted by a call: there is no BatchDeleteImage of it.", Vec::new())],
         used_by: Vec::new(),
+        behind: Vec::new(),
         unknown: vec!["Whether a node still has it in its cache.".into()],
         advice: vec!["Deploy the digest that v7 points to.".into()],
     }

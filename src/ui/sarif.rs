@@ -4,6 +4,7 @@
 use std::cell::Cell as Slot;
 use std::io::{self, Write};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::coverage::describe;
@@ -142,17 +143,13 @@ fn plain(text: &str) -> String {
     written
 }
 
+/// What stands in a path as it is (RFC 3986): letters, digits, `-._~`, and what separates the parts.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
 /// A key or path as a URI reference.
 fn uri(object: &str) -> String {
     let (scheme, path) = object.strip_prefix("s3://").map_or(("", object), |path| ("s3://", path));
-    let mut written = scheme.to_owned();
-    for byte in path.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => written.push(char::from(byte)),
-            _ => written.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    written
+    format!("{scheme}{}", utf8_percent_encode(path, PATH))
 }
 
 /// `same-tag-race` → `SameTagRace`.

@@ -52,6 +52,7 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, verdict: &Verdict) -> io
         write_sentence(page, &format!("{}. ", number + 1), sentence)?;
     }
     write_sentences(page, "Who needs it:", &verdict.used_by)?;
+    write_sentences(page, "Who stood behind it:", &verdict.behind)?;
     write_sentences(page, "Not this:", &verdict.not_this)?;
     write_texts(page, "What the logs cannot show:", &verdict.unknown)?;
     write_texts(page, "What to do:", &verdict.advice)?;

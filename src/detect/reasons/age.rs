@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::{Subject, Told, caller, principal};
 use crate::detect::advice::Shell;
 use crate::detect::story::span;
-use crate::model::{Caller, ReasonKind, StepKind, Timestamp, plural};
-use crate::policy::{Clock, Count, DAY_MILLIS, records_pull};
+use crate::model::{Caller, DAY_MILLIS, ReasonKind, StepKind, Timestamp, plural};
+use crate::policy::{Clock, Count, records_pull};
 use crate::timeline::{EventNo, Step};
 
 /// A tag that was put on more than this after the push, in milliseconds, came with another push of the same

@@ -9,15 +9,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{Happening, Replay};
-use crate::model::{Digest, ImageState, LifecycleAction, Order, StepKind, StorageClass};
-use crate::policy::{DAY_MILLIS, Ranks, Seen, Taken, records_pull};
+use crate::model::{DAY_MILLIS, Digest, ImageState, LifecycleAction, MINUTE_MILLIS, Order, StepKind, StorageClass};
+use crate::policy::{Ranks, Seen, Taken, records_pull};
 use crate::timeline::fact::{Fact, Noted, Run, What};
 use crate::timeline::image::{End, RunFacts};
 use crate::timeline::names::{DigestNo, EventNo, Map, PolicyNo, Sym};
 use crate::timeline::suppose::{Foreseen, Supposed, Supposition};
 
 /// Events of one run follow each other within this time.
-const PARTS_MILLIS: i64 = 10 * 60_000;
+const PARTS_MILLIS: i64 = 10 * MINUTE_MILLIS;
 /// ECR runs policies every day. If the logs have no run for longer than this, there was none with anything
 /// to log, and one run a day is simulated instead.
 const SILENCE_MILLIS: i64 = 2 * DAY_MILLIS;

@@ -1,7 +1,7 @@
 //! A lifecycle run: what it took, and what it says about the images that it saw.
 
 use super::{Replay, TagState};
-use crate::model::{ImageState, LifecycleAction, Order, StepKind, TagEnd};
+use crate::model::{HOUR_MILLIS, ImageState, LifecycleAction, Order, StepKind, TagEnd};
 use crate::timeline::fact::{Previewed, Run, RunImage};
 use crate::timeline::image::{End, Loss, RunFacts, Use};
 use crate::timeline::names::{DigestNo, EventNo, PolicyNo, Sym};
@@ -9,7 +9,7 @@ use crate::timeline::policy::{KnownFrom, PolicyInForce};
 
 /// If a run's event comes more than this after a call, in milliseconds, the call was not made while the run
 /// was under way.
-const SAME_RUN_MILLIS: i64 = 60 * 60_000;
+const SAME_RUN_MILLIS: i64 = HOUR_MILLIS;
 
 /// `pushedAt` is when the image was stored, in milliseconds; `eventTime` is the second in which the request
 /// ended.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Happening, Replay};
-use crate::model::{Caller, Digest, Order, StepKind};
+use crate::model::{Caller, Digest, HOUR_MILLIS, MINUTE_MILLIS, Order, StepKind};
 use crate::timeline::bytes::push_one;
 use crate::timeline::fact::{Fact, Named, PullOutcome, StopReason, What};
 use crate::timeline::image::{Step, Use, UseKind};
@@ -58,7 +58,7 @@ pub(super) struct Digests {
 
 /// A task that resolves the tag later than this after the deployment is not taken for its first, in
 /// milliseconds.
-const FIRST_TASK_MILLIS: i64 = 15 * 60_000;
+const FIRST_TASK_MILLIS: i64 = 15 * MINUTE_MILLIS;
 
 impl Replay<'_> {
     /// The image that a pull or reference means: by its digest, else by where its tag points.
@@ -119,7 +119,7 @@ impl Replay<'_> {
             let other = &self.events[step.event.index()];
             // A refused layer says more than a manifest that was served.
             let says_as_much = step.kind == StepKind::PullFailed || (step.kind == StepKind::Pull && !failed);
-            now - other.time <= 3_600_000 && other.actor == actor && says_as_much
+            now - other.time <= HOUR_MILLIS && other.actor == actor && says_as_much
         };
         if !self.state.images[at].steps.iter().rev().take(64).any(within) {
             let kind = if failed { StepKind::PullFailed } else { StepKind::Pull };

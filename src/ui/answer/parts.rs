@@ -4,9 +4,7 @@ use std::cell::Cell;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use polars_io::parquet::write::{ParquetCompression, ParquetWriter};
-
-use super::{cells_of, csv_rows, write_csv, write_lines, write_shown};
+use super::{cells_of, csv_rows, parquet, write_csv, write_lines, write_shown};
 use crate::lake::LakeFeed;
 use crate::sql::{Answer, Export, Interrupted, Ordered, SqlError};
 use crate::ui::format::{Format, Look, Rows};
@@ -54,11 +52,9 @@ impl Parts<'_> {
             Format::Ndjson => self.each(|part| text(part, write_lines), |text| out.write_all(&text)),
             Format::Parquet => {
                 let frame = columns.frame().map_err(io::Error::other)?;
-                let writer =
-                    ParquetWriter::new(out).with_compression(ParquetCompression::Zstd(None)).batched(frame.schema()).map_err(io::Error::other);
-                let mut writer = writer?;
+                let mut writer = parquet::Writer::new(out, frame.schema()).map_err(io::Error::other)?;
                 let frame = |part: &Answer| part.frame().map_err(io::Error::other);
-                let rows = self.each(frame, |frame| writer.write_batch(&frame).map_err(io::Error::other))?;
+                let rows = self.each(frame, |frame| writer.write(&frame).map_err(io::Error::other))?;
                 writer.finish().map_err(io::Error::other)?;
                 Ok(rows)
             }

@@ -2,10 +2,9 @@
 
 use maud::{Markup, html};
 
-use crate::model::{Finding, Severity, Timestamp};
+use crate::model::{DAY_MILLIS, DAY_SECONDS, Finding, Severity, Timestamp};
 use crate::ui::quantity::counted;
 
-const DAY: i64 = 86_400;
 /// Possible widths of a bar, in days, so that a chart has some dozens of bars at most.
 const WIDTHS: [(i64, &str); 4] = [(1, "day"), (7, "7 days"), (30, "30 days"), (365, "365 days")];
 const BARS_MAX: i64 = 60;
@@ -21,7 +20,7 @@ fn when(finding: &Finding) -> Option<Timestamp> {
 /// The chart; empty if fewer than two losses have a time.
 pub fn page(findings: &[Finding]) -> Markup {
     let days: Vec<(i64, Severity)> =
-        findings.iter().filter_map(|finding| Some((when(finding)?.seconds().div_euclid(DAY), finding.severity))).collect();
+        findings.iter().filter_map(|finding| Some((when(finding)?.seconds().div_euclid(DAY_SECONDS), finding.severity))).collect();
     let (Some(first), Some(last)) = (days.iter().map(|(day, _)| *day).min(), days.iter().map(|(day, _)| *day).max()) else { return html! {} };
     if days.len() < 2 {
         return html! {};
@@ -74,7 +73,7 @@ fn bar(title: &str, (x, width): (i64, i64), bar: &Bar, highest: u64) -> Markup {
 }
 
 fn day_text(day: i64) -> String {
-    let mut text = Timestamp::from_millis(day.saturating_mul(DAY * 1000)).to_string();
+    let mut text = Timestamp::from_millis(day.saturating_mul(DAY_MILLIS)).to_string();
     text.truncate("2026-03-02".len());
     text
 }

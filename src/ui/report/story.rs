@@ -1,7 +1,7 @@
 //! What a finding's picture is drawn from: the lives of its images, the tag, the requests and the holders,
 //! as the logs have them.
 
-use crate::model::{LogText, TagTimeline, Timeline, Timestamp};
+use crate::model::{LogText, Sentence, TagTimeline, Timeline, Timestamp};
 
 /// Everything around a finding that has a time.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +31,8 @@ pub struct Story {
     pub policies: Vec<Timestamp>,
     /// Times in which the repository's key could not be used; without an end if the logs have none.
     pub locked: Vec<(Timestamp, Option<Timestamp>)>,
+    /// Who stood behind the pushes and the deletion.
+    pub behind: Vec<Sentence>,
 }
 
 /// A request for the image, or a task that could not start because it was missing.
