@@ -125,6 +125,28 @@ fn a_run_that_is_overtaken_by_one_that_keeps_other_services_is_refused() {
 }
 
 #[test]
+fn a_repair_that_is_overtaken_is_refused_and_made_again() {
+    let place = Arc::new(Place::new());
+    place.ok(&["ingest", "incident", "--lake", LAKE]);
+    place.ok(&["ingest", "incident", "--lake", "one"]);
+    let key = place.keys("/_tagfall/parts/").remove(0);
+    let mut bytes = place.bucket.get(&key).unwrap();
+    let at = bytes.len() / 3;
+    bytes[at] ^= 4;
+    place.bucket.put(&key, bytes);
+    object(&place, "mine/m.json", &[event(1, 20)]);
+    let proxy = before_its_commit(&place, 1, |place, _| drop(place.ok(&["ingest", "mine", "--lake", LAKE])));
+    let output = place.run_at(&proxy.endpoint(), &["lake", "repair", LAKE, "incident"]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("another run has committed") && said(&output).contains("run it again"), "{}", said(&output));
+    assert_eq!(place.run(&["lake", "check", LAKE]).status.code(), Some(3), "it is damaged still");
+    place.ok(&["lake", "repair", LAKE, "incident"]);
+    assert_eq!(place.run(&["lake", "check", LAKE]).status.code(), Some(0));
+    place.ok(&["ingest", "mine", "--lake", "one"]);
+    place.compare("one", LAKE);
+}
+
+#[test]
 fn a_plan_is_published_on_top_of_another_run_and_once_by_two_drivers() {
     let place = Arc::new(Place::with_a_damaged_object());
     object(&place, "mine/m.json", &[event(1, 2), event(2, 2)]);
