@@ -90,6 +90,11 @@ pub trait Collector: Send {
         }
     }
 
+    /// Whether it has a use for documents that are no events.
+    fn keeps_documents(&self) -> bool {
+        false
+    }
+
     /// Nothing more is needed (a `LIMIT` is reached): the worker stops at the next object.
     fn is_full(&self) -> bool {
         false
@@ -202,6 +207,9 @@ fn empty<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, shelf: &dyn Shelf, tall
         Wanted::All => None,
         Wanted::Sources(sources) | Wanted::Named { sources, .. } => Some(sources),
     };
+    if collector.keeps_documents() {
+        shelf.documents(&mut |object, index, json, modified| drop(collector.document(object, index, json, &|| modified)));
+    }
     let mut more = true;
     while more && !run.cancelled.load(Ordering::Relaxed) && !collector.is_full() {
         if let Some(goes_on) = collector.portion(shelf, sources) {
@@ -442,6 +450,10 @@ impl Collector for StepCollector<'_> {
         let Some(answer) = self.answers.read(json) else { return Document::Unknown };
         self.met.push(Met::new(object, index, json, modified(), answer));
         Document::Taken
+    }
+
+    fn keeps_documents(&self) -> bool {
+        true
     }
 
     fn relevant(&self) -> u64 {

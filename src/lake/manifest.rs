@@ -38,6 +38,9 @@ pub(super) struct Manifest {
     /// Whether an event with `readOnly: true` is among the events.
     #[serde(default)]
     pub read_only: bool,
+    /// Whether snapshots were kept with some object: without, nobody has to look for them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answers: bool,
     pub files: Vec<FileEntry>,
     /// The objects' segments, oldest first.
     pub segments: Vec<Segment>,

@@ -51,6 +51,8 @@ words! {
         Document = "document",
         /// The names of the file and of its folders.
         Name = "name",
+        /// `--snapshot-account`, `--snapshot-region`.
+        Option = "option",
         /// All other evidence knows a repository of this name in one place only.
         Evidence = "evidence",
         Nothing = "nothing",

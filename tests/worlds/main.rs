@@ -7,6 +7,7 @@ mod sim;
 
 mod against_the_oracle;
 mod against_the_truth;
+mod fates;
 mod nights;
 mod parity;
 mod policies;
