@@ -128,20 +128,20 @@ pub fn read(run: Run<'_>, filter: &Filter) -> Result<Evidence, Overfull> {
 /// The same, and plays the events once more under a supposition.
 pub fn read_supposing(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>) -> Result<Evidence, Overfull> {
     let replays = if matches!(supposition, Some(Supposition::Instead(_))) { 2 } else { 1 };
-    Ok(Evidence { materials: None, ..gather_evidence(run, filter, supposition, replays)? })
+    Ok(Evidence { materials: None, ..gather_evidence(run, filter, supposition, replays, false)? })
 }
 
 /// The same, and keeps what the history was made from: that takes as much room again.
 pub fn read_keeping(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>) -> Result<Evidence, Overfull> {
-    gather_evidence(run, filter, supposition, 2)
+    gather_evidence(run, filter, supposition, 2, true)
 }
 
-/// `replays`: how often the events are played at the end.
-fn gather_evidence(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>, replays: u64) -> Result<Evidence, Overfull> {
+/// `replays`: how often the events are played at the end; `sizes`: whether those of layers are kept.
+fn gather_evidence(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>, replays: u64, sizes: bool) -> Result<Evidence, Overfull> {
     let kept = Kept::new(run.budget.kept_bytes_max, replays);
     let make = || StepCollector {
         recognizer: Recognizer::default(),
-        fold: Fold::default(),
+        fold: Fold::keeping(sizes),
         filter,
         answers: Answers::default(),
         met: Vec::new(),

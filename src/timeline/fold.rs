@@ -37,9 +37,22 @@ pub struct Fold {
     pub(super) read_only_passed_over: u64,
     /// Events that have a copy which says nothing, and where that stands.
     pub(super) silent: Vec<(Identity, Sym, u32)>,
+    /// Somebody asks for the sizes of layers.
+    keeps_sizes: bool,
 }
 
 impl Fold {
+    /// One that keeps the sizes of layers, too, where that is asked for.
+    pub fn keeping(sizes: bool) -> Self {
+        Self { keeps_sizes: sizes, ..Self::default() }
+    }
+
+    /// What it holds; what it keeps stays the same.
+    pub fn take(&mut self) -> Self {
+        let empty = Self::keeping(self.keeps_sizes);
+        std::mem::replace(self, empty)
+    }
+
     /// Notes a copy of an event that says nothing: where it comes first, it stands, and the others are none.
     pub fn absorb_nothing(&mut self, identity: Identity, object: &str, record: u64) {
         let object = self.names.string(object);
@@ -97,6 +110,7 @@ impl Fold {
         if self.events.is_empty() {
             std::mem::swap(self, &mut other);
         }
+        self.keeps_sizes |= other.keeps_sizes;
         let table = self.names.absorb(other.names);
         self.passed_over.extend(other.passed_over.iter().map(|repository| repository.translated(&table.repositories)));
         self.pushes_passed_over += other.pushes_passed_over;
@@ -249,7 +263,8 @@ impl Fold {
             children: manifest.children.iter().map(|child| self.names.digest(*child)).collect(),
             subject: self.names.optional_digest(manifest.subject),
             platforms: manifest.platforms.iter().map(|platform| self.names.optional_string(platform.as_deref())).collect(),
-            layers: manifest.layers.iter().map(layer_key).collect(),
+            layers: manifest.layers.iter().map(|layer| layer_key(&layer.digest)).collect(),
+            sizes: manifest.layers.iter().filter(|_| self.keeps_sizes).map(|layer| layer.size.unwrap_or(0)).collect(),
         }
     }
 

@@ -4,6 +4,8 @@
 //! How either is logged is not documented, so no event of their own is waited for. What shows the image to be there later
 //! (a push, a tag, a run that speaks of it) shows that it did not go; a pull shows nothing.
 
+mod listed;
+
 use super::bytes::push_one;
 use super::fact::Noted;
 use super::image::{End, Image, Loss, Step};
@@ -35,11 +37,13 @@ pub(super) fn presume(repositories: &mut [RepositoryHistory], registries: &Regis
         for (repository, at, loss) in copies(repositories, registries, events, names) {
             end(&mut repositories[repository], at, loss, events);
         }
+        listed::explain_copies(repositories, registries, events, names);
     }
-    for repository in repositories.iter_mut().filter(|repository| !repository.artifacts.is_empty()) {
+    for (number, repository) in repositories.iter_mut().enumerate().filter(|(_, repository)| !repository.artifacts.is_empty()) {
         for _ in 0..NESTED_MAX {
+            let explained = listed::explain_artifacts(repository, number, events);
             let ends = artifacts(repository, events);
-            if ends.is_empty() {
+            if ends.is_empty() && !explained {
                 break;
             }
             ends.into_iter().for_each(|(at, loss)| end(repository, at, loss, events));
