@@ -55,6 +55,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("help-man", &["man", "--help"]),
     ("help-report", &["report", "--help"]),
     ("help-rescue", &["rescue", "--help"]),
+    ("help-fate", &["fate", "--help"]),
     ("help-snapshot", &["snapshot", "--help"]),
     ("usage-snapshot-without-script", &["snapshot"]),
     ("version", &["--version"]),

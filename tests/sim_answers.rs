@@ -8,42 +8,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use sim::registry::Repo;
 use sim::truth::Truth;
 use sim::{Archive, World};
-
-/// So long after the last event the registry is asked.
-const LATER_SECONDS: u64 = 60;
-
-/// `describe-images` of every repository that there is at the end, in the envelope of the script.
-fn ask(world: &World, folder: &Path) {
-    answer(world.repos.iter().map(|repo| (world.end + LATER_SECONDS, repo)), folder);
-}
-
-/// The same at some moment in the midst of it all.
-fn ask_in_the_midst(world: &World, folder: &Path) {
-    answer(world.asked.values().map(|(at, repo)| (*at, repo)), folder);
-}
-
-fn answer<'w>(asked: impl Iterator<Item = (u64, &'w Repo)>, folder: &Path) {
-    for (number, (at, repo)) in asked.enumerate().filter(|(_, (_, repo))| repo.exists) {
-        let images: Vec<Value> = repo
-            .lives
-            .iter()
-            .filter_map(|(digest, lives)| Some((digest, lives.last().filter(|life| life.gone.is_none())?)))
-            .map(|(digest, life)| {
-                json!({"registryId": repo.id.registry, "repositoryName": repo.id.name, "imageDigest": digest,
-                    "imageTags": life.tags.keys().collect::<Vec<_>>(), "imagePushedAt": sim::clock::rfc3339(life.start),
-                    "imageStatus": if life.archived { "ARCHIVED" } else { "ACTIVE" }})
-            })
-            .collect();
-        let head = json!({"call": "ecr describe-images", "account": repo.id.registry, "region": repo.id.region, "repository": repo.id.name,
-            "at": sim::clock::rfc3339(at), "whole": true, "archived": true});
-        let document = json!({"tagfall": head, "answer": {"imageDetails": images}});
-        fs::write(folder.join(format!("answer-{number}.json")), document.to_string()).expect("written");
-    }
-}
 
 fn run(verb: &str, folder: &Path) -> Value {
     run_with(&[verb], folder)
@@ -95,7 +63,7 @@ fn what_is_there_at_the_end_is_what_the_registry_has() {
             if logs {
                 Archive::deliver(&world, seed.is_multiple_of(2)).write(folder.path()).expect("an archive on disk");
             }
-            ask(&world, folder.path());
+            sim::answers::at_the_end(&world, folder.path());
             let shown = shown(&run("timeline", folder.path()));
             for (image, (state, tags)) in &truth {
                 let found = shown.get(image);
@@ -128,7 +96,7 @@ fn whole_logs_and_the_registry_agree() {
         let world = World::generate(seed);
         let folder = tempfile::tempdir().expect("a folder");
         Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
-        ask(&world, folder.path());
+        sim::answers::at_the_end(&world, folder.path());
         let document = run("detect", folder.path());
         let certain: BTreeSet<&str> = world.repos.iter().filter(|repo| repo.certain).map(|repo| repo.id.name.as_str()).collect();
         for found in document["coverage"]["contradictions"].as_array().into_iter().flatten() {
@@ -149,7 +117,7 @@ fn a_snapshot_and_the_logs_since_know_what_is_there() {
         let (truth, uncertain) = (there(&world), Truth::of(&world).uncertain);
         let folder = tempfile::tempdir().expect("a folder");
         Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
-        ask_in_the_midst(&world, folder.path());
+        sim::answers::in_the_midst(&world, folder.path());
         let since = sim::clock::rfc3339(world.asked_at);
         let shown = shown(&run_with(&["timeline", "--since", &since], folder.path()));
         let certain: BTreeMap<String, &Repo> = world
@@ -199,7 +167,7 @@ fn a_place_that_rescue_names_has_the_image() {
         let world = World::generate(seed);
         let folder = tempfile::tempdir().expect("a folder");
         Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
-        ask(&world, folder.path());
+        sim::answers::at_the_end(&world, folder.path());
         let truth = there(&world);
         let detected = run("detect", folder.path());
         for finding in detected["findings"].as_array().into_iter().flatten().filter(|finding| !finding["lost"]["digest"].is_null()).take(6) {
