@@ -1,7 +1,8 @@
 //! Steps → the life of each image.
 //!
-//! [`Fold`]s collect, one per worker, and are merged in any order. [`Fold::finish`] drops second copies, sorts by time and
-//! `eventID`, and replays each repository by itself, in parallel: [`History`].
+//! A [`Fold`] collects steps; each worker has one, and they are merged in any order. [`Fold::finish`] drops
+//! second copies, sorts by time and `eventID`, and replays each repository on its own, in parallel. The
+//! result is a [`History`].
 
 mod bytes;
 mod calls;

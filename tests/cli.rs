@@ -56,6 +56,8 @@ const CASES: &[(&str, &[&str])] = &[
     ("help-report", &["report", "--help"]),
     ("help-rescue", &["rescue", "--help"]),
     ("help-fate", &["fate", "--help"]),
+    ("help-trace", &["trace", "--help"]),
+    ("usage-trace-without-a-source", &["trace", "ASIAEXAMPLEEXAMPLE22"]),
     ("help-snapshot", &["snapshot", "--help"]),
     ("usage-snapshot-without-script", &["snapshot"]),
     ("version", &["--version"]),

@@ -13,7 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["rescue", "fate"],
     &["explain", "whatif", "alerts", "redact"],
     &["forecast"],
-    &["detect", "integrity"],
+    &["detect", "integrity", "trace"],
     &["pipeline"],
     &["timeline", "recognize"],
     &["policy"],

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
+use super::behind::{self, Behind};
 use super::gather::{Asked, Run};
 use super::options::Common;
 use super::redaction::{Redaction, Shown, redacted};
@@ -16,7 +17,7 @@ use crate::forecast::Forecasts;
 use crate::model::{Fate, FateRole, Finding, ImageState, Repository, Severity, Timestamp};
 use crate::timeline::{History, KnownFrom, RepositoryHistory};
 use crate::ui::quantity::counted;
-use crate::ui::report::{Elsewhere, NEXT_MAX, Next, PolicyKnown, Report, RepositoryLine, write};
+use crate::ui::report::{Elsewhere, NEXT_MAX, Next, PolicyKnown, Report, RepositoryLine, Story, write};
 use crate::ui::talk::Talk;
 use crate::{detect, ui};
 
@@ -40,6 +41,9 @@ pub struct Args {
     #[command(flatten)]
     redaction: Redaction,
 
+    #[command(flatten)]
+    behind: Behind,
+
     /// Add one script that searches, sorts, zooms and copies: named by its hash, and the only thing that may run
     #[arg(long, help_heading = "Output")]
     pub interactive: bool,
@@ -53,12 +57,16 @@ impl Args {
         let run = Run::gather_for(&self.common, talk, Asked { redactor, ..Asked::default() })?;
         let history = &run.evidence.history;
         let findings = detect::findings(history, self.common.settings());
+        let behind = self.behind.told(&self.common, &run, redactor, findings.iter().flat_map(behind::calls))?;
         let shown = Shown::of(&findings, redactor);
         let repositories = redacted(repositories(history, &findings), redactor);
         let fates = run.evidence.end.map(|end| Fates::new(history, end));
         let next = redacted(run.evidence.end.map(|end| next(history, end)), redactor);
         run.write(|out, _, coverage| {
-            let story = |finding: &Finding| shown.redacted(story::story(history, shown.real(finding)));
+            let story = |finding: &Finding| {
+                let real = shown.real(finding);
+                shown.redacted(Story { behind: behind.of(behind::calls(real)), ..story::story(history, real) })
+            };
             let elsewhere = |finding: &Finding| elsewhere(fates.as_ref()?, history, shown.real(finding)).map(|found| shown.redacted(found));
             let (next, interactive) = (next.as_ref(), self.interactive);
             let findings = shown.findings();

@@ -1,5 +1,5 @@
-//! Pseudonyms in everything that is shown. Each noun is taken apart whole, so that a new field does not compile until it is said what
-//! becomes of it.
+//! Redaction of every type that is shown. Each one is destructured completely, so that a new field does not
+//! compile until it is decided what becomes of it.
 
 use super::Redactor;
 use super::pseudonym::Kind;
@@ -10,7 +10,7 @@ use crate::model::{
     Verdict, WhatIf,
 };
 
-/// Something that is shown, and may have names in it.
+/// Something that is shown and may contain names.
 pub trait Redact {
     fn redact(&mut self, by: &Redactor);
 
@@ -35,14 +35,14 @@ impl<T: Redact> Redact for Option<T> {
     }
 }
 
-/// Sentences of ours.
+/// Sentences of this program.
 impl Redact for String {
     fn redact(&mut self, by: &Redactor) {
         *self = by.text(self);
     }
 }
 
-/// A text from a log of which nothing more is known.
+/// A text from a log whose kind is not known.
 impl Redact for LogText {
     fn redact(&mut self, by: &Redactor) {
         *self = by.text(self.raw()).into();
@@ -115,7 +115,7 @@ impl Redact for Usage {
         let Self { pulls_before: _, pulls_while_untagged: _, pulls_after_gone: _, last_pull, scanner_pulls: _, principals, references } = self;
         last_pull.redact(by);
         principals.iter_mut().chain(references).for_each(|name| *name = by.actor(name));
-        // In an order that does not tell the real one.
+        // Sorted again, so that their order does not reveal the real names.
         principals.sort();
     }
 }
@@ -273,7 +273,8 @@ impl Redact for Sentence {
 
 impl Redact for Verdict {
     fn redact(&mut self, by: &Redactor) {
-        let Self { reference, repository, exists: _, moment, cause: _, gone, why, narrative, reasons, not_this, used_by, unknown, advice } = self;
+        let Self { reference, repository, exists: _, moment, cause: _, gone, why, narrative, reasons, not_this, used_by, behind, unknown, advice } =
+            self;
         let Moment { at: _, basis: _, event, tag_existed: _, digest_existed: _ } = moment;
         reference.redact(by);
         repository.redact(by);
@@ -286,6 +287,7 @@ impl Redact for Verdict {
         reasons.redact(by);
         not_this.redact(by);
         used_by.redact(by);
+        behind.redact(by);
         unknown.redact(by);
         advice.redact(by);
     }
@@ -303,7 +305,7 @@ impl Redact for SnapshotRead {
 impl Redact for Contradiction {
     fn redact(&mut self, by: &Redactor) {
         let Self { repository, digest: _, tag, logged, shown, text } = self;
-        // The sentence names the file: it is learned as that before it is looked for.
+        // The sentence names the file, so the file is learned before the sentence is redacted.
         shown.redact(by);
         logged.redact(by);
         repository.redact(by);
@@ -314,7 +316,7 @@ impl Redact for Contradiction {
 
 impl Redact for Coverage {
     fn redact(&mut self, by: &Redactor) {
-        // The rest are numbers and times.
+        // The other fields are numbers and times.
         let Self { failures, omitted, warnings, snapshots, contradictions, .. } = self;
         snapshots.redact(by);
         contradictions.redact(by);

@@ -1,7 +1,8 @@
-//! What is set for whole registries, over time: whose pulls do not count, where images are copied to, and what ECR gives to
-//! the repositories that it makes itself.
+//! Settings of whole registries, over time: whose pulls are not recorded, where images are replicated to,
+//! and the templates for repositories that ECR creates itself.
 //!
-//! Settings hold for one registry in one region. A log window is finite: what was set before it shows only when it changes.
+//! A setting holds for one registry in one region. The logs are finite: what was set before them shows only
+//! when it changes.
 
 mod caches;
 
@@ -13,7 +14,7 @@ use crate::model::{IamPrincipal, PushOrigin};
 use caches::Cache;
 pub use caches::CacheFact;
 
-/// One change, as the fold keeps it.
+/// A change of a setting, as the fold keeps it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RegistryFact {
     Exclusion { principal: Sym, excluded: bool },
@@ -27,20 +28,21 @@ pub enum RegistryFact {
 /// A rule of a replication configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CopyRule {
-    /// Region and registry.
+    /// Region and registry of each destination.
     pub destinations: Box<[(Sym, Sym)]>,
-    /// With none, the rule is for all repositories.
+    /// Repository name prefixes; the rule is for all repositories if there are none.
     pub prefixes: Box<[Sym]>,
     pub deletes: bool,
 }
 
-/// A repository creation template, or a change of one: what is `None` stays as it was, unless the template is whole.
+/// A repository creation template, or a change of one. Fields that are `None` are not changed, unless the
+/// template is whole.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TemplateFact {
     pub prefix: Sym,
     pub whole: bool,
     pub applied_for: Option<Box<[Sym]>>,
-    /// [`PolicyNo::NONE`] for a template that brings no policy.
+    /// [`PolicyNo::NONE`] for a template without a lifecycle policy.
     pub policy: Option<PolicyNo>,
     pub mutability: Option<Sym>,
     pub exclusions: Option<Box<[Sym]>>,
@@ -54,7 +56,7 @@ impl CopyRule {
 }
 
 impl RegistryFact {
-    /// What it takes, about, in bytes.
+    /// Bytes of memory that it takes, about.
     pub(super) fn bytes(&self) -> usize {
         let beside = match self {
             Self::Replication(rules) => {
@@ -74,40 +76,43 @@ impl RegistryFact {
 /// A registry in a region.
 type Place = (Sym, Sym);
 
-/// All of them, in order of time.
+/// All settings, in order of time.
 #[derive(Debug, Default)]
 pub struct Registries {
     exclusions: Vec<Exclusion>,
-    /// Callers whose principal is on a list at some time, each with the exclusions that speak of it.
+    /// Callers whose principal is on an exclusion list at some time, each with the indexes of those
+    /// exclusions.
     excluded_callers: Map<Sym, Vec<usize>>,
     replication: Map<Place, Vec<Configuration>>,
     templates: Map<Place, Vec<Template>>,
     caches: Map<Place, Vec<Cache>>,
 }
 
-/// A replication configuration: since when, and the event that put it.
+/// A replication configuration: its time, the event that put it, and its rules.
 type Configuration = (i64, EventNo, Box<[CopyRule]>);
 
-/// When each principal was put on the list of a registry, and taken off, with the words for it.
+/// When each principal was put on the exclusion list of a registry or taken off it, with the event and the
+/// ARN.
 type Listed<'n> = BTreeMap<(Place, IamPrincipal<'n>), Vec<(i64, (EventNo, Sym), bool)>>;
 
-/// A principal on the list, from when until when (exclusive), in milliseconds.
+/// A principal on the exclusion list, from when until when (exclusive), in milliseconds.
 #[derive(Debug)]
 struct Exclusion {
     place: Place,
     from: i64,
     until: i64,
-    /// The event that put it there; where that lies before the logs, the one that took it off. With the ARN that it names.
+    /// The event that put it there (or took it off, where it was put there before the logs), and the ARN in
+    /// that event.
     listed: (EventNo, Sym),
 }
 
-/// A template as it was for a time.
+/// A template as it was for some time.
 #[derive(Debug, PartialEq)]
 pub struct Template {
     prefix: Sym,
     from: i64,
     until: i64,
-    /// The event that made it what it is.
+    /// The event that gave it this form.
     pub event: EventNo,
     applied_for: Box<[Sym]>,
     pub policy: PolicyNo,
@@ -116,7 +121,7 @@ pub struct Template {
 }
 
 impl Registries {
-    /// Reads `facts`, sorted by time.
+    /// Collects settings from `facts`, which are sorted by time.
     pub fn of(facts: &[Fact], events: &[Noted], names: &Names) -> Self {
         let mut registries = Self::default();
         let mut listed = Listed::new();
@@ -200,7 +205,7 @@ impl Registries {
         list.push(template);
     }
 
-    /// Whether this is the template that holds already.
+    /// Whether this is the template that is in force already.
     fn has_template(&self, place: Place, fact: &TemplateFact) -> bool {
         let same = |known: &&Template| {
             let lists = [(&known.applied_for, &fact.applied_for), (&known.exclusions, &fact.exclusions)];
@@ -215,7 +220,7 @@ impl Registries {
         self.end_template_at(place, prefix, now);
     }
 
-    /// Ends the template that holds, and says which that was.
+    /// Ends the template in force, and returns its index.
     fn end_template_at(&mut self, place: Place, prefix: Sym, now: i64) -> Option<usize> {
         let list = self.templates.entry(place).or_default();
         let index = list.iter().rposition(|template| template.prefix == prefix && template.until == i64::MAX)?;
@@ -223,7 +228,8 @@ impl Registries {
         Some(index)
     }
 
-    /// Why a pull by `caller` did not count in that repository: the event that put its principal on the list, and the ARN there.
+    /// Why a pull by `caller` was not recorded in that repository: the event that put its principal on the
+    /// list, and the ARN there.
     pub fn exclusion(&self, repository: RepositoryNo, caller: Sym, at: i64, names: &Names) -> Option<(EventNo, Sym)> {
         let known = self.excluded_callers.get(&caller)?;
         let place = place(repository, names)?;
@@ -231,7 +237,8 @@ impl Registries {
         known.iter().filter_map(|index| self.exclusions.get(*index)).find(holds).map(|exclusion| exclusion.listed)
     }
 
-    /// The template for a repository that ECR makes at that time: the one with the longest prefix that fits.
+    /// The template for a repository that ECR creates at that time: the one with the longest matching
+    /// prefix.
     pub fn template(&self, repository: RepositoryNo, made: PushOrigin, at: i64, names: &Names) -> Option<&Template> {
         let name = names.text(names.repository_key(repository)?.name);
         let scenario = match made {
@@ -281,19 +288,20 @@ impl Registries {
         (!places.is_empty()).then_some((event, places))
     }
 
-    /// The event that set up that deletions elsewhere reach this repository, if they do at that time.
+    /// The event that set up that deletions elsewhere are replicated to this repository, if they are at
+    /// that time.
     pub fn deletions_reach(&self, copy: RepositoryNo, at: i64, names: &Names) -> Option<EventNo> {
         let (own, name) = (place(copy, names)?, names.text(names.repository_key(copy)?.name));
         let reaches = |rule: &CopyRule| {
             rule.deletes && rule.is_for(name, names) && rule.destinations.iter().any(|(region, registry)| (*registry, *region) == own)
         };
         let of = |place: &Place| self.replication(*place, at).filter(|(_, rules)| rules.iter().any(reaches)).map(|(event, _)| (*place, event));
-        // Of several sources any will do, and always the same.
+        // If there are several sources any will do, as long as it is always the same one.
         let sources = self.replication.keys().filter_map(of);
         sources.min_by_key(|((registry, region), _)| (names.text(*registry), names.text(*region))).map(|(_, event)| event)
     }
 
-    /// Whether any rule, at any time, replicates deletions.
+    /// Whether any replication rule ever replicates deletions.
     pub fn deletes_any_copies(&self) -> bool {
         self.replication.values().flatten().any(|(.., rules)| rules.iter().any(|rule| rule.deletes))
     }
@@ -309,7 +317,7 @@ fn since(noted: &Noted, is_first: bool) -> i64 {
     if noted.snapshot && is_first { i64::MIN } else { noted.time }
 }
 
-/// Registry and region.
+/// Registry and region of a repository.
 fn place(repository: RepositoryNo, names: &Names) -> Option<Place> {
     names.repository_key(repository).map(|key| (key.registry_id, key.region))
 }

@@ -1,4 +1,4 @@
-//! What `rescue` shows.
+//! The output of `rescue`.
 
 use std::io::{self, Write};
 
@@ -12,7 +12,7 @@ use super::page::Page;
 use crate::detect::advice::quoted;
 use crate::model::{Coverage, Rescue, RescueFrom, RescueSource};
 
-/// Writes where one image still is.
+/// Writes where one image still exists.
 pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, rescue: &Rescue) -> io::Result<()> {
     match look.format {
         Format::Table => write_page(&mut Page::new(out, look.columns), coverage, rescue),
@@ -70,7 +70,7 @@ fn write_source(page: &mut Page<'_>, number: usize, source: &RescueSource) -> io
     let seen = source.seen_at.map(|at| format!(" (last seen {at})")).unwrap_or_default();
     page.point(0, &format!("{number}. "), &format!("{}: {}{seen}", source.from.word(), source.place.for_terminal()))?;
     source.evidence.iter().try_for_each(|event| page.point(3, "| ", &event_text(event)))?;
-    // A command is one line, however long: what is broken cannot be pasted.
+    // A command is one line, however long, because a broken line cannot be pasted.
     source.commands.iter().try_for_each(|command| page.line(&format!("   $ {}", command.for_terminal())))?;
     source.needs.iter().try_for_each(|need| page.item(3, "needs", &need.for_terminal()))
 }

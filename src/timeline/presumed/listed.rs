@@ -2,8 +2,8 @@
 //! are replicated, and an artifact with the image that it is about.
 
 use super::{Because, places, recount};
-use crate::model::{Order, StepKind};
-use crate::policy::DAY_MILLIS;
+use crate::model::{DAY_MILLIS, Order, StepKind};
+
 use crate::timeline::contradictions::Disagreement;
 use crate::timeline::fact::Noted;
 use crate::timeline::image::{End, Image, Loss};
