@@ -33,7 +33,7 @@ fn evidence() -> World {
 fn told(world: &World, source: &str) -> Vec<Value> {
     let verbs = [&["detect"][..], &["timeline"], &["forecast"], &["whatif"], &["explain", "shop/api:v1"]];
     let told = verbs.iter().map(|verb| {
-        let mut document = json(world, &[verb, &[source]].concat());
+        let mut document = json(world, &[*verb, &[source]].concat());
         document["coverage"].as_object_mut().unwrap().remove("records_relevant");
         document
     });
