@@ -252,8 +252,9 @@ fn text(summary: &Summary) -> String {
     } else {
         String::new()
     };
+    let kept = if summary.snapshots > 0 { format!(" and {}", counted(summary.snapshots, "snapshot", "snapshots")) } else { String::new() };
     format!(
-        "read {} ({} known), added {}{copies}, wrote {} ({}); the lake has {} in {}",
+        "read {} ({} known), added {}{kept}{copies}, wrote {} ({}); the lake has {} in {}",
         counted(summary.objects_read, "object", "objects"),
         count(summary.objects_known),
         counted(summary.events_added, "event", "events"),

@@ -75,6 +75,14 @@ struct Narrow {
     /// Only repositories whose name matches; `*` also crosses `/` (repeatable)
     #[arg(long, value_name = "GLOB", value_delimiter = ',', value_parser = values::repository)]
     repository: Vec<WildMatch>,
+
+    /// Account of snapshots that do not tell it (ARNs, URIs, their envelope, names of folders)
+    #[arg(long, value_name = "ID", value_parser = values::account)]
+    snapshot_account: Option<String>,
+
+    /// Region of snapshots that do not tell it
+    #[arg(long, value_name = "REGION", value_parser = values::region)]
+    snapshot_region: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -275,7 +283,9 @@ impl Common {
 
     /// The filter, with relative times resolved by the clock.
     pub fn filter(&self) -> Result<Filter, Failure> {
-        self.narrow.window.filter(&self.narrow.repository)
+        let filter = self.narrow.window.filter(&self.narrow.repository)?;
+        let (snapshot_account, snapshot_region) = (self.narrow.snapshot_account.clone(), self.narrow.snapshot_region.clone());
+        Ok(Filter { snapshot_account, snapshot_region, ..filter })
     }
 
     /// The globs of `--repository`.
@@ -346,7 +356,14 @@ impl Window {
                 Failure::new("no time lies between --since and --until").because(format!("the first begins at {since}, the second ends at {until}"));
             return Err(failure.advise("swap them, or leave one out"));
         }
-        Ok(Filter { since, until, accounts: self.account.clone(), regions: self.region.clone(), repositories: repositories.to_vec() })
+        Ok(Filter {
+            since,
+            until,
+            accounts: self.account.clone(),
+            regions: self.region.clone(),
+            repositories: repositories.to_vec(),
+            ..Filter::default()
+        })
     }
 }
 

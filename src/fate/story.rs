@@ -93,7 +93,9 @@ fn tags(tags: &[LogText]) -> String {
 fn born(told: &FatePlace) -> Option<String> {
     let born = told.born_untagged.as_ref()?;
     let tag = born.tag.as_ref().map_or("its tag", LogText::raw);
-    let taken = born.taken_by.map_or_else(String::new, |digest| format!(" {tag} was on {} here, and", digest.short()));
+    let taken = born
+        .taken_by
+        .map_or_else(|| " another image must have had it here, and".to_owned(), |digest| format!(" {tag} was on {} here, and", digest.short()));
     Some(format!(
         "Replication brought it without {tag}:{taken} tags cannot be moved here. A rule for untagged images would take it, whatever its source has."
     ))

@@ -62,7 +62,7 @@ impl Scan {
             until: earlier(filter.until, self.until),
             accounts: both(&filter.accounts, self.accounts.as_deref()),
             regions: both(&filter.regions, self.regions.as_deref()),
-            repositories: filter.repositories.clone(),
+            ..filter.clone()
         }
     }
 
