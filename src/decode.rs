@@ -33,6 +33,7 @@ mod parquet;
 mod reader;
 mod repair;
 mod room;
+mod rows;
 mod search;
 mod steps;
 mod stream;

@@ -137,7 +137,9 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             Some(b'"' | b'[') => self.anywhere(text, at..end),
             _ => false,
         };
-        if !is_wrapped {
+        if is_time_beside(text, at, end) {
+            self.tally.pass_line();
+        } else if !is_wrapped {
             self.tally.fail_foreign(format!("{} where an event should stand: {}", kind_of(value), excerpt(value)));
         }
     }
@@ -226,6 +228,16 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             Some(_) => Err(Fault::expected_brace(at)),
         }
     }
+}
+
+/// Whether a number is the first of a list, and an object comes next: the time that Fluent Bit writes beside an event.
+fn is_time_beside(text: &[u8], at: usize, end: usize) -> bool {
+    let before = text.get(..at).unwrap_or_default().trim_ascii_end();
+    let comma = skip_space(text, end);
+    text.get(at).is_some_and(u8::is_ascii_digit)
+        && before.ends_with(b"[")
+        && text.get(comma) == Some(&b',')
+        && text.get(skip_space(text, comma + 1)) == Some(&b'{')
 }
 
 /// Whether the list really ends behind `end`, or goes on with an object: a string that runs over a line's end may as well

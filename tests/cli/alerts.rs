@@ -197,7 +197,11 @@ fn a_comparison_counts_what_the_results_hold() {
         let findings = json(&world, name)["findings"].as_array().unwrap().clone();
         findings.iter().map(|finding| finding["id"].as_str().unwrap().to_owned()).collect::<std::collections::BTreeSet<String>>()
     };
-    std::fs::write(world.path("nothing"), json(&world, "all").to_string().replace(&serde_json::to_string(&json(&world, "all")["findings"]).unwrap(), "[]")).unwrap();
+    std::fs::write(
+        world.path("nothing"),
+        json(&world, "all").to_string().replace(&serde_json::to_string(&json(&world, "all")["findings"]).unwrap(), "[]"),
+    )
+    .unwrap();
     for (old, new) in [("all", "all"), ("early", "all"), ("all", "early"), ("nothing", "all"), ("all", "nothing")] {
         let said: Value = serde_json::from_slice(&world.run(&["diff", old, new, "--format", "json"]).stdout).unwrap();
         let count = |name: &str| said[name].as_array().map_or_else(|| said[name].as_u64().unwrap(), |list| list.len() as u64);
@@ -208,7 +212,8 @@ fn a_comparison_counts_what_the_results_hold() {
         assert_eq!(count("worse") + count("better") + count("same"), both, "{old} {new}: {said}");
         let told = ["new", "worse", "better", "gone"].map(count).iter().sum::<u64>();
         let page = String::from_utf8(world.run(&["diff", old, new]).stdout).unwrap();
-        let last = format!("{} new, {} worse, {} better, {} gone, {} the same", count("new"), count("worse"), count("better"), count("gone"), count("same"));
+        let last =
+            format!("{} new, {} worse, {} better, {} gone, {} the same", count("new"), count("worse"), count("better"), count("gone"), count("same"));
         assert_eq!(page.lines().last(), Some(last.as_str()));
         for format in ["csv", "ndjson"] {
             let text = String::from_utf8(world.run(&["diff", old, new, "--format", format]).stdout).unwrap();

@@ -91,7 +91,10 @@ impl Piece<'_> {
                 Err(refused) => return Err(refused),
             };
             if trouble.kind == TroubleKind::Passing(Cause::Changed) && self.version.is_some() {
-                return Err(Stop::Refused(format!("it was replaced while it was read: what came before that is of the earlier version ({})", trouble.detail)));
+                return Err(Stop::Refused(format!(
+                    "it was replaced while it was read: what came before that is of the earlier version ({})",
+                    trouble.detail
+                )));
             }
             if self.bytes.len() - before >= PROGRESS_BYTES_MIN {
                 request.progressed();
@@ -128,11 +131,15 @@ impl Piece<'_> {
         let given = output.content_range().unwrap_or_default();
         let parts = given.strip_prefix("bytes ").and_then(|given| given.split_once('/'));
         let Some((range, size)) = parts.and_then(|(range, size)| Some((range, size.parse::<u64>().ok()?))) else {
-            return Err(Stop::Refused("larger than fits into memory as a whole, and the service gives no parts of it: copy it to a disk and name that".to_owned()));
+            return Err(Stop::Refused(
+                "larger than fits into memory as a whole, and the service gives no parts of it: copy it to a disk and name that".to_owned(),
+            ));
         };
         let e_tag = output.e_tag().filter(|e_tag| !e_tag.starts_with("W/"));
         let Some(e_tag) = e_tag else {
-            return Err(Stop::Refused("larger than fits into memory as a whole, and without an ETag nothing tells whether its parts are of one version".to_owned()));
+            return Err(Stop::Refused(
+                "larger than fits into memory as a whole, and without an ETag nothing tells whether its parts are of one version".to_owned(),
+            ));
         };
         let is_other = self.version.as_ref().is_some_and(|(known, length)| known != e_tag || *length != size);
         if is_other {
@@ -141,7 +148,10 @@ impl Piece<'_> {
         // The first range may be longer than the object.
         self.range.end = self.range.end.min(size);
         if range != format!("{begin}-{}", self.range.end.saturating_sub(1)) {
-            return Err(passing(Trouble::passing(Cause::Garbled, format!("asked for bytes {begin}-{}, given {given}", self.range.end.saturating_sub(1)))));
+            return Err(passing(Trouble::passing(
+                Cause::Garbled,
+                format!("asked for bytes {begin}-{}, given {given}", self.range.end.saturating_sub(1)),
+            )));
         }
         if self.version.is_none() {
             self.signed = signed(output);
