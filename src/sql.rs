@@ -22,6 +22,7 @@ mod aggregate;
 mod alike;
 mod answer;
 mod arithmetic;
+mod bind;
 mod blind;
 mod bounds;
 mod cast;

@@ -1,11 +1,11 @@
-//! What follows the first bytes of an object that is too large to be held as a whole.
+//! The rest of an object that is too large to be held in memory as a whole.
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// The rest of an object, to be read once. How far it was read, and what went wrong, is kept here: who reads it sees no more
-/// than an error among others.
+/// A reader of what follows the first bytes; it can be read once. It keeps track of how far it was read and
+/// what went wrong, because its users see only a generic error.
 pub struct Rest {
     from: From,
     bytes: u64,
@@ -25,7 +25,7 @@ trait Place: Read + Seek + Send {}
 impl<P: Read + Seek + Send> Place for P {}
 
 impl Rest {
-    /// From where the file was read up to. A pipe that has a name is a stream.
+    /// From the position up to which the file was read. A named pipe is read as a stream.
     pub fn of_file(file: File) -> Self {
         let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
         let from = if is_file { From::File(file) } else { From::Stream(Box::new(file)) };
@@ -60,7 +60,7 @@ impl Rest {
         self.bytes
     }
 
-    /// Why reading ended before the object did.
+    /// Takes the reason why reading ended early.
     pub fn take_failure(&mut self) -> Option<String> {
         self.failed.take()
     }

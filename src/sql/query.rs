@@ -1,28 +1,32 @@
 //! A query from its text to its answer.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use sqlparser::ast;
 
 use super::answer::Answer;
+use super::bind::Bound;
 use super::collect::{Gathered, Worked};
 use super::error::{Result, SqlError};
 use super::eval::Scope;
 use super::flow::{Flow, Flowed};
 use super::memory::Limits;
 use super::relation::{Field, PLACE, Relation};
-use super::scan::{self, Filters, Scan};
+use super::scan::{Filters, Scan};
 use super::tally::Counted;
 use super::tally::plan::Plan;
-use super::{blind, data_store, dialect, names, panics, params, place, select, walk, window};
+use super::{blind, data_store, dialect, names, panics, params, place, scan, select, walk, window};
 use crate::model::Timestamp;
 use crate::tables::{self, Kind, Rows, Table, cloudtrail};
 
 /// A query that has been read and checked.
 #[derive(Debug, Clone)]
 pub struct Query {
+    /// Its names are bound.
     tree: ast::Query,
+    params: Vec<(String, String)>,
     now: Timestamp,
     scan: Scan,
     /// The table is that of an event data store.
@@ -176,13 +180,35 @@ pub(super) struct Session<'a> {
     pub catalog: &'a Catalog,
     /// `current_timestamp`, milliseconds.
     pub now: i64,
-    /// Over tables without rows, where values are nobody's: what cannot be worked with is NULL.
-    pub dry: bool,
+    /// While names are bound, and expressions over no rows are asked for their types alone: the columns of the subqueries in them.
+    pub shapes: Option<&'a Shapes>,
+}
+
+/// The columns of the subqueries that have been bound, without rows.
+#[derive(Debug, Default)]
+pub(super) struct Shapes(RefCell<Vec<(ast::Query, Relation)>>);
+
+impl Shapes {
+    pub fn add(&self, query: ast::Query, columns: Relation) {
+        self.0.borrow_mut().push((query, columns));
+    }
+
+    /// Bound queries that are equal have equal columns: every table in them has a name that nothing else has.
+    pub fn of(&self, query: &ast::Query) -> Result<Relation> {
+        let shapes = self.0.borrow();
+        let found = shapes.iter().find(|(known, _)| known == query).map(|(_, columns)| columns.clone());
+        found.ok_or_else(|| SqlError::new("a subquery cannot stand here").at(query))
+    }
 }
 
 impl Session<'_> {
     pub fn limits(&self) -> &Limits {
         &self.catalog.limits
+    }
+
+    /// Nothing but types is asked for.
+    pub fn is_typing(&self) -> bool {
+        self.shapes.is_some()
     }
 }
 
@@ -225,21 +251,13 @@ impl Query {
         names::lower(&mut tree);
         window::named::write_out(&mut tree);
         params::set(&mut tree, params)?;
-        let tables = scan::tables(&tree);
+        let (tables, params) = (scan::tables(&tree), params::list(&tree));
         let (lake, blind) = (data_store::is_meant(&tree), blind::is_blind(&tree));
-        let mut query = Self { tree, now, scan: Scan::default(), lake, filters: None, tables, blind, plan: None, flow: None };
-        // The dry run finds every mistake that does not depend on values.
-        let mut empty = Catalog::trial();
-        for table in tables::ALL {
-            empty.insert(table, &table.empty());
-        }
-        query.dry_run(&empty)?;
-        (query.scan, query.filters) = scan::scan(&query.tree, now);
-        if blind && !lake {
-            query.plan = Plan::of(&query.tree, &empty, query.scan.columns.as_deref(), now);
-        }
-        query.flow = Flow::of(&query.tree, &empty, now, &query.scan, &query.filters);
-        Ok(query)
+        let bound = Bound::of(tree, now)?;
+        let (scan, filters) = scan::scan(bound.tree(), now);
+        let plan = if blind && !lake { Plan::of(&bound, scan.columns.as_deref()) } else { None };
+        let flow = Flow::of(&bound, &scan, &filters);
+        Ok(Self { tree: bound.into_tree(), params, now, scan, lake, filters, tables, blind, plan, flow })
     }
 
     /// How a lake is gone through for it; not where a few rows of it are enough.
@@ -268,7 +286,7 @@ impl Query {
 
     /// Names and values of its parameters.
     pub fn params(&self) -> Vec<(String, String)> {
-        params::list(&self.tree)
+        self.params.clone()
     }
 
     /// The tables that the query names.
@@ -300,7 +318,7 @@ impl Query {
         let relation = Relation::of_table(&tables::cloudtrail::TABLE, &rows);
         let relation = if self.lake { data_store::typed(relation)? } else { relation };
         let catalog = Catalog::default();
-        let session = Session { catalog: &catalog, now: self.now.millis(), dry: false };
+        let session = Session { catalog: &catalog, now: self.now.millis(), shapes: None };
         let ctes = Ctes::default();
         let mut keep = vec![false; relation.height];
         for (qualifiers, conditions) in filters {
@@ -314,27 +332,12 @@ impl Query {
         Ok(Rows { columns, height })
     }
 
-    /// Finds mistakes without values. A value is at fault even so where a count of nothing divides; the rest of the query is
-    /// looked at as if it were not.
-    fn dry_run(&self, empty: &Catalog) -> Result<()> {
-        let run = |dry| {
-            let session = Session { catalog: empty, now: self.now.millis(), dry };
-            select::query(&session, &Ctes::default(), None, &self.tree).map(|_| ())
-        };
-        match run(false) {
-            // How much it may take is known when it runs.
-            Err(error) if error.of_memory => Ok(()),
-            Err(error) if error.by_value => run(true).or_else(|error| if error.by_value || error.of_memory { Ok(()) } else { Err(error) }),
-            result => result,
-        }
-    }
-
     /// Answers the query over `catalog`.
     ///
     /// # Errors
     /// A value cannot be worked with (a cast that fails, a division by zero), or a table is missing.
     pub fn run(&self, catalog: &Catalog) -> std::result::Result<Answer, SqlError> {
-        let session = Session { catalog, now: self.now.millis(), dry: false };
+        let session = Session { catalog, now: self.now.millis(), shapes: None };
         if let Some(rows) = &catalog.flowed {
             return Answer::new(select::cut(&session, &self.tree, rows.clone())?);
         }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::divide::Mention;
 use super::flow::Said;
+use super::names;
 use super::query::Query;
 
 impl Query {
@@ -50,7 +51,7 @@ fn by(mentions: &[Mention]) -> String {
     let mut text = String::new();
     for mention in mentions {
         let keys: Vec<String> = mention.keys.iter().map(ToString::to_string).collect();
-        let _ = write!(text, "{}{} by {}", if text.is_empty() { "" } else { "; " }, mention.alias, keys.join(", "));
+        let _ = write!(text, "{}{} by {}", if text.is_empty() { "" } else { "; " }, names::written(&mention.alias), keys.join(", "));
     }
     text
 }

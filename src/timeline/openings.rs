@@ -1,20 +1,20 @@
-//! The log window is finite: an image displaced inside it may have been pushed before it.
+//! Finds the push that displaced an image which had been pushed before the logs begin.
 //!
-//! An expiry lists it as untagged, and nothing tells what took its tag: only that some tag was pushed in the window whose
-//! holder before is not in the logs. A push displaces at most one image. So where exactly one such push fits one such
-//! image, and the other way round, that push took its tag. Where several fit, or where the image may have lost its tag before
-//! the logs begin, nothing is said. Of several pushes in one second whose order nothing tells, any may have taken it: that is
-//! `ambiguous`.
+//! The expiry of such an image lists it as untagged, and no event tells which push took its tag. There are
+//! only pushes of tags whose previous holder is not in the logs ("openings"). A push displaces at most one
+//! image. So if exactly one opening fits one such image, and the other way round, that push took its tag.
+//! If several fit, or if the image may have lost its tag before the logs begin, nothing is concluded. Of
+//! several pushes in one second whose order is unknown, any may have taken the tag: that is `ambiguous`.
 
 use super::fact::Noted;
 use super::image::{Displacement, End, Image, Loss, RunFacts, Step};
 use super::names::{EventNo, Names, PolicyNo, Sym};
 use super::replay::{Opening, RepositoryHistory};
 use super::tags::{AskKind, TagSpan};
-use crate::model::{Caller, Order, StepKind, TagEnd, UntaggedBy};
+use crate::model::{Caller, DAY_MILLIS, HOUR_MILLIS, MINUTE_MILLIS, Order, StepKind, TagEnd, UntaggedBy};
 use crate::policy::{Clock, Count};
 
-/// Gives a displacement to the images for which the logs leave a single possibility.
+/// Adds a displacement to the images for which the logs leave only one possibility.
 ///
 /// `begins`: when the logs of the repository begin, in milliseconds.
 pub(super) fn match_openings(state: &mut RepositoryHistory, begins: i64, events: &[Noted], strings: &Names) {
@@ -37,7 +37,7 @@ pub(super) fn match_openings(state: &mut RepositoryHistory, begins: i64, events:
     }
 }
 
-/// Losses of an image from before the window that was expired untagged, without any reason known.
+/// Losses of an image from before the logs that was expired without a tag for no known reason.
 fn orphaned(at: usize, image: &Image, state: &RepositoryHistory) -> Vec<(usize, usize)> {
     // What a run could not take was held by an index, whether the logs have that or not, and is no orphan.
     let held = |loss: &Loss| steps_of(image, loss).iter().any(|step| step.kind == StepKind::ExpireFailed);
@@ -55,7 +55,7 @@ fn fitting_openings(image: &Image, loss: &Loss, state: &RepositoryHistory, begin
     let life = steps_of(image, loss);
     let named = named_under(life);
     let time = |step: &Step| events[step.event.index()].time;
-    // Before an image was brought back from the archive no rule saw it, with or without a tag.
+    // While the image was archived no rule looked at it, tagged or not.
     let restored = life.iter().filter(|step| step.kind == StepKind::Restore).map(time).max().unwrap_or(i64::MIN);
     let age = loss.run.as_ref().and_then(|run| age_in_days(run, strings)).map(|days| days.saturating_mul(DAY_MILLIS));
     let past = Past { runs: &state.runs, begins, events, restored, age, had_a_name: !named.is_empty() };
@@ -64,52 +64,53 @@ fn fitting_openings(image: &Image, loss: &Loss, state: &RepositoryHistory, begin
         opening.at <= untagged
             && loss.pushed_at.is_none_or(|pushed| pushed <= opening.at)
             && opening.digest != image.digest
-            // A name tells which tag it had, and not until when.
+            // A reference by name tells which tag it had, but not until when.
             && (named.is_empty() || named.contains(&opening.tag))
             && had_a_tag(loss, opening.at, &past)
     };
     state.openings.iter().enumerate().filter(|(_, opening)| fits(opening)).map(|(index, _)| index).collect()
 }
 
-/// The life that the loss ended, and what was asked for it afterwards, until it came back.
+/// The steps of the life that ended with the loss, and the requests for the image until it came back.
 fn steps_of<'i>(image: &'i Image, loss: &Loss) -> &'i [Step] {
     let end = (loss.next_life_step as usize).min(image.steps.len());
     image.steps.get(loss.first_step as usize..end).unwrap_or_default()
 }
 
-/// When a run first saw the image without a tag: what came after that did not take its last one.
+/// When a run first saw the image without a tag: pushes after that did not take its last one.
 fn seen_untagged(loss: &Loss, life: &[Step], events: &[Noted]) -> i64 {
     let bare = |step: &&Step| step.kind == StepKind::Archive && step.tag.is_none();
     let first = life.iter().find(bare).map_or(loss.at, |step| events[step.event.index()].time);
     first.min(loss.at)
 }
 
-/// A push that comes so soon after the image's own is taken for the one that displaced it, in milliseconds.
-const SOON_MILLIS: i64 = 10 * 60_000;
-const DAY_MILLIS: i64 = 86_400_000;
-/// A run comes within a day of the moment from which an image may be taken (ECR User Guide); an hour more, for clocks.
-const RUN_MILLIS: i64 = DAY_MILLIS + 3_600_000;
+/// A push so soon after the image's own push is taken for the one that displaced it, in milliseconds.
+const SOON_MILLIS: i64 = 10 * MINUTE_MILLIS;
+/// A run comes within a day of the moment from which an image may be taken (ECR User Guide); one hour more
+/// allows for clocks.
+const RUN_MILLIS: i64 = DAY_MILLIS + HOUR_MILLIS;
 
-/// What went before a push, for telling whether an image still had a tag then.
+/// What came before a push, to decide whether an image still had a tag then.
 struct Past<'p> {
     runs: &'p [(EventNo, PolicyNo)],
     events: &'p [Noted],
     /// When the logs of the repository begin.
     begins: i64,
-    /// When the image last came out of the archive.
+    /// When the image was last restored from the archive.
     restored: i64,
-    /// The age since the push at which the rule that took it takes images, if it goes by that.
+    /// The age at which the rule that took the image takes images, if it goes by the age since the push.
     age: Option<i64>,
-    /// It was deployed under a tag: it is no child, which an index from before the logs may have held until it went itself.
+    /// It was deployed under a tag, so it is not merely an image of an index from before the logs.
     had_a_name: bool,
 }
 
-/// Whether the image must have had a tag until `at`: it may as well have lost it before the logs begin. It had one
-/// - if it was pushed only just before;
-/// - if a run under the very rules that took it later left it alone before `at`, although it was old enough: then it was
-///   not untagged at that time;
-/// - if it had one once and was old enough long before it was taken: then it lost its tag in the day before that, all of
-///   which is in the logs.
+/// Whether the image must have had a tag until `at`, so that it cannot have lost it before the logs begin.
+/// That is so
+/// - if it was pushed just before;
+/// - if an earlier run with the same rules did not take it although it was old enough: then it had a tag at
+///   that time;
+/// - if it had a tag at some time, and was old enough long before it was taken: then it lost its tag within
+///   the last day, which is in the logs.
 fn had_a_tag(loss: &Loss, at: i64, past: &Past<'_>) -> bool {
     let (Some(pushed), Some(run)) = (loss.pushed_at, &loss.run) else { return false };
     let left_alone = |old_enough: i64| {
@@ -125,13 +126,13 @@ fn had_a_tag(loss: &Loss, at: i64, past: &Past<'_>) -> bool {
     at - pushed <= SOON_MILLIS || past.age.is_some_and(shown_by_age)
 }
 
-/// The age at which the rule takes images, if it goes by the age since the push.
+/// The age at which the rule takes images, in days, if it goes by the age since the push.
 fn age_in_days(run: &RunFacts, strings: &Names) -> Option<i64> {
     let rule = strings.policy_of(run.policy).rule(run.rule_priority)?;
     if let Count::Since(Clock::Pushed, days) = rule.count { Some(days) } else { None }
 }
 
-/// Tags under which tasks named this very digest (`repo:tag@sha256:…`).
+/// Tags under which tasks named this digest (`repo:tag@sha256:…`).
 fn named_under(life: &[Step]) -> Vec<Sym> {
     let names = |step: &&Step| matches!(step.kind, StepKind::Referenced | StepKind::TaskStopped) && step.tag.is_some();
     life.iter().filter(names).map(|step| step.tag).collect()

@@ -97,15 +97,14 @@ fn the_same_evidence_gives_the_same_bytes() {
 #[cfg(feature = "sql")]
 #[test]
 fn parquet_has_a_row_for_each_object() {
-    use polars_io::SerReader;
     let world = world();
     let rows = world.run(&["verify", "altered", "--format", "ndjson"]).stdout.split(|byte| *byte == b'\n').count() - 1;
     assert_eq!(world.code(&["verify", "altered", "--format", "parquet", "-o", "a.parquet"]), Some(1));
-    let frame = polars_io::parquet::read::ParquetReader::new(fs::File::open(world.path("a.parquet")).unwrap()).finish().unwrap();
-    assert_eq!((frame.height(), frame.width()), (rows, 8));
+    let metadata = polars_parquet::read::read_metadata(&mut fs::File::open(world.path("a.parquet")).unwrap()).unwrap();
+    let names: Vec<&str> = metadata.schema_descr.fields().iter().map(|field| field.name()).collect();
+    assert_eq!((metadata.num_rows, names.len()), (rows, 8));
     let csv = world.run(&["verify", "altered", "--format", "csv"]).stdout;
     let heading = String::from_utf8(csv).unwrap().lines().next().unwrap().to_owned();
-    let names: Vec<String> = frame.get_column_names().iter().map(ToString::to_string).collect();
     assert_eq!(heading.split(',').collect::<Vec<_>>(), names);
 }
 

@@ -19,18 +19,18 @@ use super::trouble::TroubleKind;
 use crate::source::local::too_large;
 use crate::source::{Delivery, FatalError, FatalKind, Fetched, Options, Origin, Rest};
 
-/// Objects in flight and arrived, together, at most.
+/// Objects in flight and arrived together, at most.
 const PARCELS_MAX: usize = 1024;
 
-/// What a request and its answer take beside the body, about: the least that an object costs.
+/// Memory of a request and its answer apart from the body, about: the minimum cost of an object.
 const OBJECT_BYTES_MIN: u64 = 16 << 10;
 
-/// The budget's unit: permits are 32 bits wide.
+/// The unit of the budget, because semaphore permits have 32 bits.
 const UNIT_BYTES: u64 = 1024;
 
-/// So many refusals without one success are no matter of single objects.
+/// So many refusals without a success are not about single objects.
 const DENIALS_MAX: u64 = 32;
-/// So many objects given up in a row, and nothing had in between: the service is down.
+/// If so many objects in a row are given up, with no success in between, the service is down.
 const DEFEATS_IN_ROW_MAX: u64 = 16;
 
 /// An object that takes more than this part of what is in flight comes in pieces.
@@ -39,7 +39,7 @@ const WHOLE_PART: u64 = 4;
 /// A body of this size is as much work as a request.
 const BYTES_PER_WORK: f64 = 65_536.0;
 
-/// How fetching went so far.
+/// Counts of fetches so far.
 #[derive(Default)]
 struct Tally {
     fetched: AtomicU64,
@@ -76,7 +76,7 @@ struct Dispatch {
     parcels: Arc<Semaphore>,
 }
 
-/// Fetches what `pages` bring. `Err` when there is no sense in going on.
+/// Fetches the objects in `pages`. An error if there is no point in going on.
 pub(super) async fn run(session: Arc<Session>, mut pages: mpsc::Receiver<Vec<Found>>) -> Result<(), FatalError> {
     let dispatch = Arc::new(Dispatch::new(session));
     let mut lanes = Lanes { running: JoinSet::new(), gauge: Gauge::new() };
@@ -127,7 +127,7 @@ impl Dispatch {
                 let bytes = if in_pieces { self.piece_bytes * PIECES_HELD } else { capacity_for(size).max(OBJECT_BYTES_MIN) };
                 let permits = self.permits(bytes).await;
                 let dispatch = Arc::clone(self);
-                lanes.running.spawn(async move { dispatch.fetch(key, Version { size, etag }, origin, permits).await });
+                lanes.running.spawn(async move { dispatch.fetch(key, Version { size, etag, modified: None }, origin, permits).await });
             }
         }
         Ok(())
@@ -162,7 +162,7 @@ impl Dispatch {
         result.map_err(|error| self.session.fatal(FatalKind::Local, error.to_string()))?
     }
 
-    /// Waits for room. An object larger than the whole budget goes alone.
+    /// Waits for budget. An object larger than the whole budget is fetched alone.
     async fn permits(&self, bytes: u64) -> Vec<OwnedSemaphorePermit> {
         let units = bytes.div_ceil(UNIT_BYTES).clamp(1, self.budget_units) as u32;
         let room = Arc::clone(&self.budget).acquire_many_owned(units).await;
@@ -198,8 +198,9 @@ impl Dispatch {
                     return self.fetch_first(key, origin, permits).await;
                 }
                 Fetch::Larger(larger) => {
-                    // Nothing is held while it waits for more room: others that wait get theirs. Twice as much at least, so that
-                    // an object that is larger at each look comes to an end.
+                    // Nothing is held while waiting for a larger budget, so that others can proceed. Asks
+                    // for at least twice as much, so that an object that turns out larger each time comes
+                    // to an end.
                     bytes = Vec::new();
                     drop(permits);
                     size = larger.max(size.saturating_mul(2));
@@ -291,7 +292,7 @@ impl Dispatch {
         Ok(())
     }
 
-    /// At the end: few objects, and every one of them refused.
+    /// At the end: few objects, and every one refused.
     fn verdict_of_all(&self) -> Result<(), FatalError> {
         if self.tally.fetched.load(Ordering::Relaxed) > 0 {
             return Ok(());
@@ -319,7 +320,7 @@ impl Tally {
     }
 }
 
-/// Cuts time into windows for [`Pace`].
+/// Divides time into windows for [`Pace`].
 struct Gauge {
     pace: Pace,
     since: Instant,

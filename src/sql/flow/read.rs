@@ -279,7 +279,7 @@ fn conditions(flow: &Flow, rows: &Rows, keep: &mut [bool]) -> Result<()> {
     let relation = Relation::of_table(&TABLE, rows);
     let relation = if flow.is_store { data_store::typed(relation)? } else { relation };
     let catalog = Catalog::default();
-    let (session, ctes) = (Session { catalog: &catalog, now: flow.now.millis(), dry: false }, Ctes::default());
+    let (session, ctes) = (Session { catalog: &catalog, now: flow.now.millis(), shapes: None }, Ctes::default());
     let mut meets = vec![false; rows.height];
     for (alias, conditions) in filters {
         let relation = relation.clone().renamed(alias, &[]);
@@ -309,7 +309,7 @@ fn best(flow: &Flow, rows: &Rows, keep: &mut [bool]) -> Result<()> {
     }
     let relation = Relation::of_table(&TABLE, rows).renamed(&sorted.alias, &[]).take(&kept)?;
     let catalog = Catalog::default();
-    let (session, ctes) = (Session { catalog: &catalog, now: flow.now.millis(), dry: false }, Ctes::default());
+    let (session, ctes) = (Session { catalog: &catalog, now: flow.now.millis(), shapes: None }, Ctes::default());
     let scope = Scope::new(&session, &ctes, &relation);
     let mut keys = sorted.keys.iter().map(|(key, options)| Ok((scope.column(key)?, *options))).collect::<Result<Vec<_>>>()?;
     let column = |name: &str| relation.fields.iter().position(|field| field.name == name).map(|at| relation.values(at)).transpose();
