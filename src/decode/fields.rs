@@ -287,8 +287,7 @@ pub(super) fn drifts(kind: Kind, raw: &[u8]) -> bool {
     let text = || raw.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
     match kind {
         Kind::Any => false,
-        Kind::Json => raw.starts_with(b"\""),
-        Kind::Payload => matches!(raw, [b'"' | b'[', ..]),
+        Kind::Json | Kind::Payload => raw.starts_with(b"\""),
         Kind::Name => text().is_some_and(|text| text.trim_ascii().len() < text.len()),
         // Empty text is no text to anybody.
         Kind::Word => text().is_some_and(|text| !text.is_empty() && is_null_word(text)),

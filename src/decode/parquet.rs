@@ -72,6 +72,8 @@ struct Made<'r, R> {
     columns: Vec<Values>,
     row: usize,
     rows: usize,
+    /// Why there are no more rows, to be told when all before that were given.
+    broken: Option<String>,
     out: Vec<u8>,
     at: usize,
 }
@@ -109,6 +111,7 @@ pub(super) fn records<'r>(mut source: impl Read + Seek + 'r, room: &'r Room) -> 
         columns: Vec::new(),
         row: 0,
         rows: 0,
+        broken: None,
         out: Vec::new(),
         at: 0,
     };
@@ -241,8 +244,17 @@ impl<'r, R: Read + Seek> Made<'r, R> {
         self.out.clear();
         self.at = 0;
         while self.out.len() < STEP_BYTES {
-            if self.row >= self.rows && !self.next_rows()? {
-                break;
+            if self.row >= self.rows {
+                match self.broken.take().map_or_else(|| self.next_rows(), Err) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    // What came before is given first.
+                    Err(reason) if !self.out.is_empty() => {
+                        self.broken = Some(reason);
+                        break;
+                    }
+                    Err(reason) => return Err(reason),
+                }
             }
             let row_bytes_max = usize::try_from(self.room.record_bytes()).unwrap_or(usize::MAX);
             let before = self.out.len();

@@ -113,10 +113,6 @@ fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Res
             repairs.value = 1;
             Cow::Owned(serde_json::Value::from(said.trim_ascii()).to_string())
         }
-        (Kind::Payload, None) if raw.starts_with('[') => {
-            repairs.value = 1;
-            Cow::Owned(of_list(raw).ok_or_else(|| format!("{name} is a list, and no object: {}", excerpt(raw.as_bytes())))?)
-        }
         (Kind::Word | Kind::Code | Kind::Account | Kind::Flag, Some(said)) if is_null_word(said.as_bytes()) && !said.is_empty() => {
             repairs.null_word = 1;
             Cow::Borrowed("null")
@@ -151,27 +147,6 @@ fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Res
         (Kind::Time, _) => time(raw, repairs),
         (Kind::Word | Kind::Code | Kind::Name | Kind::Account, _) | (Kind::Json | Kind::Payload, None) => Cow::Borrowed(raw),
     })
-}
-
-/// The object that a list holds, or that its elements are the members of: `[{…}]`, `[{"key":…,"value":…}]`, `[["key",…]]`.
-fn of_list(raw: &str) -> Option<String> {
-    let elements: Vec<serde_json::Value> = serde_json::from_str(raw).ok()?;
-    let pair = |element: &serde_json::Value| match element {
-        serde_json::Value::Array(pair) if pair.len() == 2 => Some((pair.first()?.as_str()?.to_owned(), pair.get(1)?.clone())),
-        serde_json::Value::Object(pair) if pair.len() == 2 => {
-            let name = ["key", "Key", "name", "Name"].iter().find_map(|name| pair.get(*name)?.as_str())?;
-            Some((name.to_owned(), ["value", "Value"].iter().find_map(|value| pair.get(*value))?.clone()))
-        }
-        _ => None,
-    };
-    match elements.as_slice() {
-        [] | [serde_json::Value::Null] => Some("null".to_owned()),
-        all if all.iter().all(|element| pair(element).is_some()) => {
-            Some(serde_json::Value::Object(all.iter().filter_map(pair).collect()).to_string())
-        }
-        [one @ serde_json::Value::Object(_)] => Some(one.to_string()),
-        _ => None,
-    }
 }
 
 fn time<'r>(raw: &'r str, repairs: &mut Repairs) -> Cow<'r, str> {

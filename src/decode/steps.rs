@@ -230,14 +230,18 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     }
 }
 
-/// Whether a number is the first of a list, and an object comes next: the time that Fluent Bit writes beside an event.
+/// Whether a time in seconds is the first of a list of two, and an object comes next: the time that Fluent Bit writes beside an event.
 fn is_time_beside(text: &[u8], at: usize, end: usize) -> bool {
-    let before = text.get(..at).unwrap_or_default().trim_ascii_end();
-    let comma = skip_space(text, end);
-    text.get(at).is_some_and(u8::is_ascii_digit)
-        && before.ends_with(b"[")
-        && text.get(comma) == Some(&b',')
-        && text.get(skip_space(text, comma + 1)) == Some(&b'{')
+    const SECONDS_MIN: f64 = 1e9;
+    let seconds = text.get(at..end).and_then(|number| std::str::from_utf8(number).ok()?.parse::<f64>().ok());
+    let around = text.get(..at).unwrap_or_default().trim_ascii_end().strip_suffix(b"[").map(<[u8]>::trim_ascii_end);
+    let object = skip_space(text, skip_space(text, end) + 1);
+    seconds.is_some_and(|seconds| seconds >= SECONDS_MIN)
+        // The list of a container is a member of it.
+        && around.is_some_and(|around| !around.ends_with(b":"))
+        && text.get(skip_space(text, end)) == Some(&b',')
+        && text.get(object) == Some(&b'{')
+        && skip_value(text, object).is_ok_and(|end| text.get(skip_space(text, end)) == Some(&b']'))
 }
 
 /// Whether the list really ends behind `end`, or goes on with an object: a string that runs over a line's end may as well

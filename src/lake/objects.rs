@@ -52,12 +52,20 @@ pub(super) struct ObjectState {
     pub lines_skipped: u64,
     #[serde(default)]
     pub repaired: Repairs,
+    /// It was in another schema, which may lack parts of a record.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub lossy: bool,
     /// Records that could not be understood: index and reason.
     pub failed: Vec<(u64, String)>,
     /// How many there are, listed or not.
     pub failed_total: u64,
     pub first: Option<i64>,
     pub last: Option<i64>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 impl ObjectState {

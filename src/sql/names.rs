@@ -213,8 +213,7 @@ pub(super) fn of_function(function: &Function) -> String {
 pub(super) fn find(relation: &Relation, parts: &[Ident]) -> Result<Option<(usize, usize)>> {
     for (qualifier, name, used) in spellings(parts) {
         let mut matches = relation.fields.iter().enumerate().filter(|(_, field)| {
-            field.name.eq_ignore_ascii_case(name)
-                && qualifier.is_none_or(|asked| field.qualifier.as_deref().is_some_and(|own| is_called(own, asked)))
+            field.name.eq_ignore_ascii_case(name) && qualifier.is_none_or(|asked| field.qualifier.as_deref().is_some_and(|own| is_called(own, asked)))
         });
         if let Some((index, _)) = matches.next() {
             if matches.next().is_some() {

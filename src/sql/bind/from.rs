@@ -62,7 +62,8 @@ impl Binder {
         let right = self.factor(like, &mut join.relation)?;
         let both = left.clone().beside(right.clone());
         if matches!(constraint, JoinConstraint::Natural) {
-            *constraint = JoinConstraint::Using(shared(&left, &right).into_iter().map(|name| ObjectName(vec![ObjectNamePart::Identifier(name)])).collect());
+            *constraint =
+                JoinConstraint::Using(shared(&left, &right).into_iter().map(|name| ObjectName(vec![ObjectNamePart::Identifier(name)])).collect());
         }
         match constraint {
             JoinConstraint::On(on) => self.condition(&Scope { relation: &both, ..*like }, on)?,

@@ -8,7 +8,7 @@ use sqlparser::tokenizer::Span;
 use super::Binder;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::eval::{Scope, Via};
-use crate::sql::names::{named, dotted, is_bound, of_function, suggestion};
+use crate::sql::names::{dotted, is_bound, named, of_function, suggestion};
 use crate::sql::relation::Field;
 use crate::sql::{aggregate, clock, functions, names, window};
 
@@ -17,7 +17,10 @@ use crate::sql::{aggregate, clock, functions, names, window};
 pub(super) enum Clause<'c> {
     Rows,
     /// What an alias of the SELECT list stands for, where no key of GROUP BY has its name.
-    Having { aliases: &'c [(String, Expr)], keys: &'c [Expr] },
+    Having {
+        aliases: &'c [(String, Expr)],
+        keys: &'c [Expr],
+    },
     /// A column of the SELECT list, by its name there.
     Order(&'c [Field]),
 }

@@ -1,8 +1,6 @@
 //! A SELECT, clause by clause, in the order in which its rows are made.
 
-use sqlparser::ast::{
-    Expr, GroupByExpr, GroupByWithModifier, Ident, OrderBy, Select, SelectItem, SelectItemQualifiedWildcardKind, Value,
-};
+use sqlparser::ast::{Expr, GroupByExpr, GroupByWithModifier, Ident, OrderBy, Select, SelectItem, SelectItemQualifiedWildcardKind, Value};
 
 use super::Binder;
 use super::resolve::Clause;

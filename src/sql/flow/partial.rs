@@ -12,13 +12,13 @@ use crate::sql::error::Result;
 use crate::sql::eval::Scope;
 use crate::sql::group::key_column;
 use crate::sql::memory::Limits;
+use crate::sql::names;
 use crate::sql::place::{NTH, is_place};
 use crate::sql::relation::{Field, Groups, Relation};
 use crate::sql::select;
 use crate::sql::tally::Counted;
 use crate::sql::tally::plan::argument;
 use crate::sql::values::{Cell, Values};
-use crate::sql::names;
 use crate::tables::Kind;
 
 /// A `GROUP BY` whose aggregates can be put together from those of pieces.

@@ -67,7 +67,13 @@ impl Plan {
         bound.typed(&relation, |scope| Self::over(scope, query, select, columns, (alias.name.value.clone(), bound.now())))
     }
 
-    fn over(scope: &Scope<'_>, query: &ast::Query, select: &ast::Select, columns: Option<&[String]>, (alias, now): (String, Timestamp)) -> Option<Self> {
+    fn over(
+        scope: &Scope<'_>,
+        query: &ast::Query,
+        select: &ast::Select,
+        columns: Option<&[String]>,
+        (alias, now): (String, Timestamp),
+    ) -> Option<Self> {
         let (grouping, calls) = select::grouping(select, query.order_by.as_ref()).ok()?;
         if !calls.groupings.is_empty() {
             return None;
