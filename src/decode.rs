@@ -37,6 +37,7 @@ mod parquet;
 mod reader;
 mod repair;
 mod room;
+mod rows;
 mod search;
 mod steps;
 mod stream;

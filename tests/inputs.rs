@@ -668,3 +668,195 @@ fn a_doubled_comma_costs_no_record() {
     assert_eq!((code, document["coverage"]["records"].as_u64(), document["coverage"]["records_failed"].as_u64()), (3, Some(11), Some(5)));
     assert_eq!(findings(&document), ["same-tag-race critical"]);
 }
+
+/// Records as a service gives a table: rows under a row of headings (Athena), cells that are objects (CloudTrail Lake, Insights).
+#[test]
+fn answers_in_rows() {
+    let records = incident();
+    let columns = [
+        "eventTime",
+        "eventSource",
+        "eventName",
+        "eventID",
+        "awsRegion",
+        "recipientAccountId",
+        "userIdentity",
+        "requestParameters",
+        "responseElements",
+        "serviceEventDetails",
+        "readOnly",
+    ];
+    let cell = |record: &Value, name: &str| match &record[name] {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    };
+    let var = |text: Option<String>| text.map_or_else(|| json!({}), |text| json!({"VarCharValue": text}));
+    let heading = json!({"Data": columns.map(|name| var(Some(name.to_lowercase())))});
+    let rows = records.iter().map(|record| json!({"Data": columns.map(|name| var(cell(record, name)))}));
+    let rows: Vec<Value> = std::iter::once(heading).chain(rows).collect();
+    let athena = json!({"UpdateCount": 0, "ResultSet": {"Rows": rows, "ResultSetMetadata": {"ColumnInfo": []}}});
+    let of = |record: &Value, make: &dyn Fn(&str, String) -> Value| {
+        columns.iter().filter_map(|name| Some(make(name, cell(record, name)?))).collect::<Vec<Value>>()
+    };
+    let lake: Vec<Vec<Value>> = records.iter().map(|record| of(record, &|name, text| json!({name: text}))).collect();
+    let lake = json!({"QueryStatus": "FINISHED", "QueryStatistics": {"ResultsCount": 7}, "QueryResultRows": lake});
+    let insights: Vec<Vec<Value>> = records.iter().map(|record| of(record, &|name, text| json!({"field": name, "value": text}))).collect();
+    let insights = json!({"results": insights, "status": "Complete"});
+    for (name, answer) in [("athena.json", athena), ("lake.json", lake), ("insights.json", insights)] {
+        let coverage = Case::holding(&[(name, answer.to_string().into_bytes())]).shows_the_incident(records.len() as u64);
+        assert!(coverage["warnings"].to_string().contains("another schema"), "{name}: {coverage}");
+    }
+}
+
+/// Every member of a record in a column of its own, as Splunk extracts them: what several elements of a list have is several values
+/// of one column. They were put into the first element, and so no lifecycle run said anything.
+#[test]
+fn members_of_elements_in_one_column() {
+    fn put(name: String, value: &Value, all: &mut std::collections::BTreeMap<String, Vec<String>>) {
+        match value {
+            Value::Object(members) => {
+                members.iter().for_each(|(key, value)| put(if name.is_empty() { key.clone() } else { format!("{name}.{key}") }, value, all))
+            }
+            Value::Array(elements) => elements.iter().for_each(|element| put(format!("{name}{{}}"), element, all)),
+            Value::Null => {}
+            Value::String(text) => all.entry(name).or_default().push(text.clone()),
+            other => all.entry(name).or_default().push(other.to_string()),
+        }
+    }
+    let mut records = incident();
+    // A run that takes two images, as most do.
+    let run = records.iter_mut().find(|record| record["eventName"] == "PolicyExecutionEvent").expect("a run");
+    let actions = run["serviceEventDetails"]["lifecycleEventImageActions"].as_array_mut().expect("actions");
+    let mut other = actions[0].clone();
+    other["lifecycleEventImage"]["digest"] = json!(format!("sha256:{}", "7".repeat(64)));
+    actions.push(other);
+    let flat: Vec<std::collections::BTreeMap<String, Vec<String>>> = records
+        .iter()
+        .map(|record| {
+            let mut all = std::collections::BTreeMap::new();
+            put(String::new(), record, &mut all);
+            all
+        })
+        .collect();
+    let line = |row: &std::collections::BTreeMap<String, Vec<String>>| {
+        let members = row.iter().map(|(name, values)| (name.clone(), if values.len() == 1 { json!(values[0]) } else { json!(values) }));
+        json!({"preview": false, "result": members.collect::<serde_json::Map<String, Value>>()}).to_string() + "\n"
+    };
+    let lines: String = flat.iter().map(line).collect();
+    let mut columns: Vec<&String> = flat.iter().flat_map(|row| row.keys()).collect();
+    columns.sort();
+    columns.dedup();
+    // Of fields that nobody asks for there may be hundreds.
+    let others: Vec<String> = (0..400).map(|number| format!("additionalEventData.field_{number}")).collect();
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.write_record(columns.iter().copied().chain(&others)).unwrap();
+    for row in &flat {
+        csv.write_record(
+            columns
+                .iter()
+                .map(|name| row.get(*name).map_or_else(String::new, |values| values.join("\n")))
+                .chain(others.iter().map(|_| String::new())),
+        )
+        .unwrap();
+    }
+    for (name, bytes) in [("splunk.json", lines.into_bytes()), ("splunk.csv", csv.into_inner().unwrap())] {
+        let coverage = Case::holding(&[(name, bytes)]).shows_the_incident(records.len() as u64);
+        assert!(coverage["warnings"].to_string().contains("another schema"), "{name}: {coverage}");
+    }
+}
+
+/// A table's columns as members of JSON lines, in lower case or flattened, lose what the same columns lose in CSV and Parquet.
+#[test]
+fn columns_as_json_lines_may_have_lost_something() {
+    let records = incident();
+    let lower = |record: &Value| {
+        let members = record.as_object().unwrap().iter();
+        let text = |value: &Value| if value.is_object() || value.is_array() { json!(value.to_string()) } else { value.clone() };
+        Value::Object(members.map(|(name, value)| (name.to_lowercase(), text(value))).collect()).to_string() + "\n"
+    };
+    let flat = |record: &Value| {
+        let mut members = record.as_object().unwrap().clone();
+        if let Some(Value::Object(inner)) = members.remove("requestParameters") {
+            members.extend(inner.into_iter().map(|(name, value)| (format!("requestParameters.{name}"), value)));
+        }
+        Value::Object(members).to_string() + "\n"
+    };
+    let lossy = |bytes: Vec<u8>| {
+        let coverage = Case::holding(&[("a.json", bytes)]).shows_the_incident(records.len() as u64);
+        coverage["warnings"].to_string().contains("another schema")
+    };
+    assert!(lossy(records.iter().map(lower).collect::<String>().into_bytes()));
+    assert!(lossy(records.iter().map(flat).collect::<String>().into_bytes()));
+    // Whose payloads alone are text lost nothing by that.
+    let as_text = |record: &Value| {
+        let mut record = record.clone();
+        record["requestParameters"] = json!(record["requestParameters"].to_string());
+        record.to_string() + "\n"
+    };
+    assert!(!lossy(records.iter().map(as_text).collect::<String>().into_bytes()));
+    assert!(!lossy(lines(&records)));
+}
+
+/// The time that Fluent Bit writes beside each event was counted as a record that failed.
+#[test]
+fn a_time_beside_an_event_is_no_record() {
+    let records = incident();
+    let pairs: String = records.iter().map(|record| json!([1_772_446_444.25, record]).to_string() + "\n").collect();
+    let coverage = Case::holding(&[("a.json", pairs.into_bytes())]).shows_the_incident(records.len() as u64);
+    assert_eq!(coverage["lines_skipped"], records.len());
+    let (said, code) = Case::holding(&[("a.json", json!([7, 8, records[0]]).to_string().into_bytes())]).detected();
+    assert_eq!((said["coverage"]["records_failed"].as_u64(), code), (Some(2), 3), "numbers that stand there for no reason");
+}
+
+/// `unmapped` as a map of text, as text, and as the pairs that a table's map is written as.
+#[test]
+fn ocsf_with_what_it_has_no_place_for_in_every_form() {
+    let records = incident();
+    let event = |record: &Value, unmapped: Value| {
+        let text = |value: &Value| if value.is_null() { Value::Null } else { json!(value.to_string()) };
+        json!({
+            "metadata": {"product": {"name": "CloudTrail", "version": record["eventVersion"]}, "uid": record["eventID"], "event_code": record["eventType"]},
+            "time_dt": record["eventTime"], "class_uid": 6003, "cloud": {"region": record["awsRegion"]},
+            "api": {"operation": record["eventName"], "service": {"name": record["eventSource"]},
+                    "request": {"data": text(&record["requestParameters"])}, "response": {"data": text(&record["responseElements"]), "error": record["errorCode"]}},
+            "actor": {"user": {"uid": record["userIdentity"]["arn"], "type": record["userIdentity"]["type"]}},
+            "unmapped": unmapped,
+        })
+        .to_string()
+            + "\n"
+    };
+    let left_over = |record: &Value| {
+        let names = ["recipientAccountId", "readOnly", "serviceEventDetails", "resources"];
+        let texts = names.iter().filter(|name| !record[**name].is_null()).map(|name| {
+            let text = record[*name].as_str().map_or_else(|| record[*name].to_string(), str::to_owned);
+            ((*name).to_owned(), json!(text))
+        });
+        texts.collect::<serde_json::Map<String, Value>>()
+    };
+    type Form = fn(serde_json::Map<String, Value>) -> Value;
+    let forms: [(&str, Form); 4] = [
+        ("a map", Value::Object),
+        ("text", |members| json!(Value::Object(members).to_string())),
+        ("pairs", |members| Value::Array(members.into_iter().map(|(name, value)| json!([name, value])).collect())),
+        ("entries", |members| Value::Array(members.into_iter().map(|(name, value)| json!({"key": name, "value": value})).collect())),
+    ];
+    for (name, form) in forms {
+        let text: String = records.iter().map(|record| event(record, form(left_over(record)))).collect();
+        println!("{name}");
+        Case::holding(&[("a.json", text.into_bytes())]).shows_the_incident(records.len() as u64);
+    }
+}
+
+/// Words that Python and JavaScript write where JSON has none: the line fails, and is told what to do.
+#[test]
+fn words_that_are_no_json_are_named() {
+    let records = incident();
+    for (word, advice) in [("NaN", "write null"), ("None", "json.dumps"), ("undefined", "undefined is no JSON")] {
+        let text: String = records.iter().map(|record| record.to_string().replacen('{', &format!("{{\"errorMessage\":{word},"), 1) + "\n").collect();
+        let (said, code) = Case::holding(&[("a.json", [lines(&records), text.into_bytes()].concat())]).detected();
+        let coverage = &said["coverage"];
+        assert_eq!((coverage["records_failed"].as_u64(), code), (Some(records.len() as u64), 3), "{coverage}");
+        assert!(coverage["failures"][0]["reason"].as_str().unwrap().contains(advice), "{coverage}");
+    }
+}

@@ -100,6 +100,123 @@ fn bombs_of_parquet_are_refused_within_the_memory() {
     }
 }
 
+/// A footer that says otherwise than the pages: rows would be lost, or made up, and nobody told.
+#[cfg(feature = "sql")]
+#[test]
+fn parquet_that_lies_about_its_rows_is_damaged() {
+    use polars_parquet_format::FileMetaData;
+    use polars_parquet_format::thrift::protocol::{TCompactInputProtocol, TCompactOutputProtocol};
+
+    let whole = fs::read(input("parquet-of-others").join("pyarrow-groups-of-two.parquet")).unwrap();
+    let altered = |lie: &dyn Fn(&mut FileMetaData)| {
+        let end = whole.len() - 8;
+        let length = u32::from_le_bytes(whole[end..end + 4].try_into().unwrap()) as usize;
+        let mut footer = &whole[end - length..end];
+        let mut metadata = FileMetaData::read_from_in_protocol(&mut TCompactInputProtocol::new(&mut footer, usize::MAX)).unwrap();
+        lie(&mut metadata);
+        let mut written = Vec::new();
+        metadata.write_to_out_protocol(&mut TCompactOutputProtocol::new(&mut written)).unwrap();
+        let length = (written.len() as u32).to_le_bytes();
+        [
+            &whole[..whole.len() - 8 - usize::try_from(u32::from_le_bytes(whole[end..end + 4].try_into().unwrap())).unwrap()],
+            &written,
+            &length,
+            b"PAR1",
+        ]
+        .concat()
+    };
+    let detect = |bytes: Vec<u8>| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.parquet");
+        fs::write(&file, bytes).unwrap();
+        let (code, out, peak) = run(tagfall().arg("detect").arg(&file).args(["--max-memory", "64MiB", "--format", "json", "-q"]), None);
+        let document: Value = serde_json::from_slice(&out).unwrap();
+        assert!(peak.is_none_or(|peak| peak < 150), "{peak:?} MiB");
+        let reason = document["coverage"]["failures"][0]["reason"].as_str().unwrap_or_default().to_owned();
+        (code, document["coverage"]["records"].as_u64().unwrap(), reason)
+    };
+    let records = match detect(altered(&|_| {})) {
+        (0, records, reason) if reason.is_empty() => records,
+        other => panic!("a footer that was only written anew: {other:?}"),
+    };
+    let last = |metadata: &FileMetaData| metadata.row_groups.len() - 1;
+    type Lie<'l> = (&'l str, &'l dyn Fn(&mut FileMetaData), &'l str, bool);
+    // The last: whether what comes before is kept.
+    let lies: [Lie<'_>; 10] = [
+        ("more in all", &|metadata| metadata.num_rows += 1, "its row groups have", false),
+        ("fewer in all", &|metadata| metadata.num_rows -= 1, "its row groups have", false),
+        ("as many as there are numbers", &|metadata| metadata.num_rows = i64::MAX, "its row groups have", false),
+        ("less than none", &|metadata| metadata.num_rows = -1, "damaged Parquet", false),
+        (
+            "a row more in a group",
+            &|metadata| {
+                let last = last(metadata);
+                metadata.row_groups[last].num_rows += 1;
+                metadata.num_rows += 1;
+            },
+            "a column of it",
+            true,
+        ),
+        (
+            "a row less in a group",
+            &|metadata| {
+                let last = last(metadata);
+                metadata.row_groups[last].num_rows -= 1;
+                metadata.num_rows -= 1;
+            },
+            "a column of it",
+            true,
+        ),
+        (
+            "a thousand million rows",
+            &|metadata| {
+                metadata.row_groups[0].num_rows = 1 << 30;
+                metadata.num_rows = metadata.row_groups.iter().map(|group| group.num_rows).sum();
+            },
+            "no log is packed so well",
+            false,
+        ),
+        (
+            "a million rows and values",
+            &|metadata| {
+                let last = last(metadata);
+                let group = &mut metadata.row_groups[last];
+                metadata.num_rows += 1_000_000 - group.num_rows;
+                group.num_rows = 1_000_000;
+                group.columns.iter_mut().for_each(|column| column.meta_data.as_mut().unwrap().num_values = 1_000_000);
+            },
+            "damaged Parquet",
+            true,
+        ),
+        (
+            "a value less in every column",
+            &|metadata| {
+                let last = last(metadata);
+                let group = &mut metadata.row_groups[last];
+                group.num_rows -= 1;
+                metadata.num_rows -= 1;
+                group.columns.iter_mut().for_each(|column| column.meta_data.as_mut().unwrap().num_values -= 1);
+            },
+            "its pages have",
+            true,
+        ),
+        (
+            "less than no values",
+            &|metadata| {
+                let last = last(metadata);
+                metadata.row_groups[last].columns.iter_mut().for_each(|column| column.meta_data.as_mut().unwrap().num_values = -5);
+            },
+            "damaged Parquet",
+            true,
+        ),
+    ];
+    for (name, lie, expected, kept) in lies {
+        let (code, read, reason) = detect(altered(lie));
+        assert!(code == 3 && reason.contains(expected), "{name}: {code}, {reason}");
+        assert!(if kept { read > 0 && read < records } else { read == 0 }, "{name}: {read} of {records}");
+    }
+}
+
 /// Eight workers took eight times the memory.
 #[test]
 fn memory_does_not_grow_with_the_number_of_workers() {
@@ -285,4 +402,157 @@ fn csv_control_characters_come_back_as_they_were() {
     let row = rows.records().next().unwrap().unwrap();
     assert_eq!(&row[0], "first\nsecond\tthird");
     serde_json::from_str::<Value>(&row[1]).unwrap();
+}
+
+/// A text of ten gigabytes as a few megabytes: one piece of it, packed once, follows itself.
+mod bombs {
+    use std::io::Write;
+
+    use flate2::{Compress, Compression, Crc, FlushCompress};
+
+    const PIECE_BYTES: usize = 16 << 20;
+    const PIECES: u64 = 640;
+
+    /// What a text of ten gigabytes begins with, is made of, and ends in.
+    pub struct Text {
+        pub begin: Vec<u8>,
+        pub of: &'static [u8],
+        pub end: Vec<u8>,
+    }
+
+    impl Text {
+        pub fn new(begin: &str, of: &'static [u8], end: &str) -> Self {
+            Self { begin: begin.into(), of, end: end.into() }
+        }
+
+        fn piece(&self) -> Vec<u8> {
+            self.of.repeat(PIECE_BYTES / self.of.len())
+        }
+
+        pub fn bytes(&self) -> u64 {
+            self.begin.len() as u64 + PIECES * self.piece().len() as u64 + self.end.len() as u64
+        }
+
+        /// As a member of a tar archive, which is a text, too.
+        pub fn in_tar(&self) -> Self {
+            let mut header = tar::Header::new_gnu();
+            header.set_path("logs/a.json").unwrap();
+            header.set_size(self.bytes());
+            header.set_mode(0o644);
+            header.set_cksum();
+            let filled = vec![0; (512 - self.bytes() % 512) as usize % 512 + 1024];
+            Self { begin: [header.as_bytes().as_slice(), &self.begin].concat(), of: self.of, end: [self.end.clone(), filled].concat() }
+        }
+
+        /// The stream of DEFLATE, and the checksum of the text.
+        fn deflated(&self) -> (Vec<u8>, u32) {
+            let piece = self.piece();
+            let part = |bytes: &[u8], flush: FlushCompress| {
+                let mut out = Vec::with_capacity(bytes.len() / 100 + 4096);
+                Compress::new(Compression::best(), false).compress_vec(bytes, &mut out, flush).unwrap();
+                out
+            };
+            let middle = part(&piece, FlushCompress::Full);
+            let mut all = part(&self.begin, FlushCompress::Full);
+            (0..PIECES).for_each(|_| all.extend_from_slice(&middle));
+            all.extend(part(&self.end, FlushCompress::Finish));
+            let sum = |bytes: &[u8]| {
+                let mut crc = Crc::new();
+                crc.update(bytes);
+                crc
+            };
+            let (mut crc, of_piece) = (sum(&self.begin), sum(&piece));
+            (0..PIECES).for_each(|_| crc.combine(&of_piece));
+            crc.combine(&sum(&self.end));
+            (all, crc.sum())
+        }
+
+        pub fn gzip(&self) -> Vec<u8> {
+            let (stream, crc) = self.deflated();
+            [&b"\x1f\x8b\x08\0\0\0\0\0\0\xff"[..], &stream, &crc.to_le_bytes(), &(self.bytes() as u32).to_le_bytes()].concat()
+        }
+
+        pub fn zstd(&self) -> Vec<u8> {
+            let pack = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();
+            let middle = pack(&self.piece());
+            let mut all = pack(&self.begin);
+            (0..PIECES).for_each(|_| all.extend_from_slice(&middle));
+            all.extend(pack(&self.end));
+            all
+        }
+
+        /// One member of a zip archive, with sizes of 64 bits.
+        pub fn zip(&self) -> Vec<u8> {
+            let ((stream, crc), name, mut zip) = (self.deflated(), b"logs/a.json", Vec::new());
+            let sizes = [&[1, 0, 16, 0][..], &self.bytes().to_le_bytes(), &(stream.len() as u64).to_le_bytes()].concat();
+            // Version, flags, method, time, date, checksum, sizes (in the other field), lengths of name and field.
+            let common =
+                [&[45, 0, 0, 0, 8, 0, 0, 0, 0x21, 0][..], &crc.to_le_bytes(), &[0xff; 8], &[name.len() as u8, 0, sizes.len() as u8, 0]].concat();
+            zip.write_all(&[&b"PK\x03\x04"[..], &common, name, &sizes, &stream].concat()).unwrap();
+            let begin = zip.len() as u32;
+            zip.write_all(&[&b"PK\x01\x02\x2d\0"[..], &common, &[0; 14], name, &sizes].concat()).unwrap();
+            let length = zip.len() as u32 - begin;
+            zip.write_all(&[&b"PK\x05\x06\0\0\0\0\x01\0\x01\0"[..], &length.to_le_bytes(), &begin.to_le_bytes(), &[0, 0]].concat()).unwrap();
+            zip
+        }
+    }
+}
+
+/// How a bomb ends: exit code, the reasons that the coverage gives, and how long it took.
+fn ends(name: &str, bytes: &[u8]) -> (i32, String, std::time::Duration) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(name);
+    fs::write(&file, bytes).unwrap();
+    let begun = std::time::Instant::now();
+    let (code, out, peak) = run(tagfall().arg("detect").arg(&file).args(["--max-memory", "64MiB", "--format", "json", "-q"]), None);
+    let document: Value = serde_json::from_slice(&out).unwrap();
+    assert!(peak.is_none_or(|peak| peak < 150), "{name} took {peak:?} MiB");
+    (code, document["coverage"]["failures"].to_string(), begun.elapsed())
+}
+
+/// Ten gigabytes in every packing end as a failure with a reason: what is no JSON at its first bytes, a record without an end when
+/// it is larger than a record may be, an archive when its members are a thousand times as large as it is.
+#[test]
+fn ten_gigabytes_in_a_few_megabytes_end_with_a_clear_word() {
+    let zeros = bombs::Text::new("", b"\0", "");
+    let endless = bombs::Text::new("{\"Records\":[{\"eventName\":\"", b"a", "\"}]}");
+    let blanks = bombs::Text::new("{\"Records\":[", b" ", "]}");
+    let of_zeros = "nothing but zeros, not JSON";
+    let of_record = "one record, or what cannot be told from one, is larger than --max-memory allows";
+    for (name, bytes, reason) in [
+        ("zeros.json.gz", zeros.gzip(), of_zeros),
+        ("zeros.json.zst", zeros.zstd(), of_zeros),
+        ("zeros.zip", zeros.zip(), of_zeros),
+        ("zeros.tar.zst", zeros.in_tar().zstd(), of_zeros),
+        ("endless.json.gz", endless.gzip(), of_record),
+        ("endless.json.zst", endless.zstd(), of_record),
+        ("endless.zip", endless.zip(), of_record),
+        ("endless.tar.zst", endless.in_tar().zstd(), of_record),
+        ("blanks.tar.zst", blanks.in_tar().zstd(), "more than 1000 times as large as it is: unpack it first"),
+    ] {
+        assert!(bytes.len() < 20 << 20, "{name} has {} bytes", bytes.len());
+        let (code, reasons, _) = ends(name, &bytes);
+        assert!(code == 3 && reasons.contains(reason), "{name}: {code}, {reasons}");
+    }
+}
+
+/// The same where nothing is wrong with the text but its length, which is no fault: it is read to its end, in the time that this
+/// prints. `cargo test --release --test limits read_to_its_end -- --ignored --nocapture`
+#[test]
+#[ignore = "reads sixty gigabytes"]
+fn ten_gigabytes_of_nothing_are_read_to_its_end() {
+    let blanks = bombs::Text::new("{\"Records\":[", b" ", "]}");
+    let lines = bombs::Text::new("", b"{\"a\":1}\n", "");
+    for (name, bytes) in [
+        ("blanks.json.gz", blanks.gzip()),
+        ("blanks.json.zst", blanks.zstd()),
+        ("blanks.zip", blanks.zip()),
+        ("lines.json.gz", lines.gzip()),
+        ("lines.zip", lines.zip()),
+        ("lines.tar.gz", lines.in_tar().gzip()),
+    ] {
+        let (code, reasons, took) = ends(name, &bytes);
+        println!("{name}: {} MiB, exit code {code}, {took:?}, {reasons}", bytes.len() >> 20);
+        assert_eq!(code, if name.starts_with("blanks") { 0 } else { 3 }, "{name}: {reasons}");
+    }
 }

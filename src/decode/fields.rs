@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::OtherKind;
 use super::identity::Told;
 use super::json::{Fault, Members, skip_value, unescape};
-use super::names::{Kind, flattened, is_null_word, named, respelled};
+use super::names::{Kind, flattened, is_null_word, is_success_word, named, respelled};
 use crate::model::{Exported, Identity, Timestamp};
 
 /// Top-level keys that decide anything here. The last of two equal keys counts, as with every reader that builds a map.
@@ -288,8 +288,10 @@ pub(super) fn drifts(kind: Kind, raw: &[u8]) -> bool {
     match kind {
         Kind::Any => false,
         Kind::Json | Kind::Payload => raw.starts_with(b"\""),
+        Kind::Name => text().is_some_and(|text| text.trim_ascii().len() < text.len()),
         // Empty text is no text to anybody.
         Kind::Word => text().is_some_and(|text| !text.is_empty() && is_null_word(text)),
+        Kind::Code => text().is_some_and(|text| !text.is_empty() && (is_null_word(text) || is_success_word(text))),
         Kind::Flag => !matches!(raw, b"true" | b"false" | b"null" | b"\"true\"" | b"\"false\""),
         Kind::Account => raw != b"null" && text().is_none_or(|text| !text.is_empty() && is_null_word(text)),
         Kind::Time => {

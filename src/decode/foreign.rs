@@ -27,8 +27,16 @@ pub(super) fn refusal(text: &[u8]) -> Option<String> {
     }
     let head = text.get(..text.len().min(512)).unwrap_or(text);
     if memchr::memchr(0, head).is_some() {
-        let utf16 = head.len() > 3 && (head[0] == 0 && head[2] == 0 || head[1] == 0 && head[3] == 0);
-        return Some(if utf16 { "UTF-16 text: convert it to UTF-8 first" } else { "binary data, not JSON" }.to_owned());
+        let utf16 = matches!(head, [0, 1..=255, 0, 1..=255, ..] | [1..=255, 0, 1..=255, 0, ..]);
+        let utf32 = matches!(head, [0, 0, 0, 1..=255, 0, 0, 0, 1..=255, ..] | [1..=255, 0, 0, 0, 1..=255, 0, 0, 0, ..]);
+        let zeros = head.iter().all(|byte| *byte == 0);
+        let reason = match () {
+            () if utf16 => "UTF-16 text: convert it to UTF-8 first",
+            () if utf32 => "UTF-32 text: convert it to UTF-8 first (iconv -f UTF-32 -t UTF-8)",
+            () if zeros => "nothing but zeros, not JSON: a file that was never written, or a copy that went wrong",
+            () => "binary data, not JSON",
+        };
+        return Some(reason.to_owned());
     }
     csv(text)
 }

@@ -125,7 +125,20 @@ fn skip_scalar(text: &[u8], at: usize) -> Result<usize, Fault> {
         Some(b'f') => skip_literal(text, at, b"false"),
         Some(b'n') => skip_literal(text, at, b"null"),
         Some(b'-' | b'0'..=b'9') => skip_number(text, at),
-        _ => fault(text, at, "expected a value"),
+        _ => fault(text, at, no_value(text.get(at..).unwrap_or_default())),
+    }
+}
+
+/// What stands where a value should: words of other languages that write JSON almost.
+fn no_value(text: &[u8]) -> &'static str {
+    let begins = |words: &[&[u8]]| words.iter().any(|word| text.starts_with(word));
+    match () {
+        () if begins(&[b"NaN", b"Infinity"]) => {
+            "NaN and Infinity are no JSON (write null: df.to_json(), or json.dumps(…, allow_nan=False) to find them); expected a value"
+        }
+        () if begins(&[b"None", b"True", b"False"]) => "Python's None, True and False are no JSON (write with json.dumps); expected a value",
+        () if begins(&[b"undefined"]) => "undefined is no JSON; expected a value",
+        () => "expected a value",
     }
 }
 

@@ -8,7 +8,7 @@ use flate2::bufread::GzDecoder;
 use super::inflate::{STEP_BYTES, is_gzip, stream_damage};
 
 /// How much of a text is looked at to tell what it is.
-pub(super) const HEAD_BYTES: usize = 4096;
+pub(super) const HEAD_BYTES: usize = 32 << 10;
 /// A zstd frame may ask for a window of this size, as a power of two: what every reader should take, and what `zstd` itself
 /// takes without being told.
 const WINDOW_LOG_MIN: u32 = 23;

@@ -13,6 +13,10 @@ pub(super) enum Kind {
     Payload,
     /// A text which no word for "nothing" can be.
     Word,
+    /// The same; what says that all went well is no error.
+    Code,
+    /// A name without a space before or behind it.
+    Name,
     /// `true` or `false`.
     Flag,
     /// Twelve digits, as text.
@@ -22,17 +26,17 @@ pub(super) enum Kind {
 
 /// Names that CloudTrail writes at the top of a record.
 pub(super) fn named(name: &[u8]) -> Option<(Kind, Option<Key>)> {
-    use Kind::{Account, Any, Flag, Json, Payload, Time, Word};
+    use Kind::{Account, Any, Code, Flag, Json, Name, Payload, Time, Word};
     Some(match name {
         b"eventVersion" => (Any, Some(Key::EventVersion)),
         b"userIdentity" => (Json, None),
         b"eventTime" => (Time, Some(Key::EventTime)),
-        b"eventSource" => (Any, Some(Key::EventSource)),
-        b"eventName" => (Any, Some(Key::EventName)),
+        b"eventSource" => (Name, Some(Key::EventSource)),
+        b"eventName" => (Name, Some(Key::EventName)),
         b"awsRegion" => (Word, Some(Key::AwsRegion)),
         b"sourceIPAddress" | b"userAgent" | b"eventContext" => (Any, None),
-        b"errorCode"
-        | b"errorMessage"
+        b"errorCode" => (Code, None),
+        b"errorMessage"
         | b"requestID"
         | b"apiVersion"
         | b"sharedEventID"
@@ -132,6 +136,9 @@ pub(super) fn respelled(name: &[u8]) -> Option<&'static str> {
 const PARENTS: [&str; 8] =
     ["userIdentity", "requestParameters", "responseElements", "serviceEventDetails", "additionalEventData", "resources", "tlsDetails", "addendum"];
 
+/// In the names of a member: it is of each element of a list.
+pub(super) const ANY_PLACE: &str = "{}";
+
 /// Whether a name at the top is that of a member further inside: the names on the way to it, outermost first.
 pub(super) fn flattened(name: &[u8]) -> Option<Vec<String>> {
     let name = std::str::from_utf8(name).ok()?.trim_start_matches('_');
@@ -144,9 +151,8 @@ pub(super) fn flattened(name: &[u8]) -> Option<Vec<String>> {
         // A list, as Splunk writes it (`imageIds{}`), and as others do (`imageIds[0]`).
         let (name, place) = part.split_once(['{', '[']).unwrap_or((part, ""));
         let place = place.trim_end_matches(['}', ']']);
-        [Some(name.to_owned()), (name.len() < part.len()).then(|| if place.is_empty() { "0".to_owned() } else { place.to_owned() })]
-            .into_iter()
-            .flatten()
+        let place = (name.len() < part.len()).then(|| if place.is_empty() { ANY_PLACE.to_owned() } else { place.to_owned() });
+        [Some(name.to_owned()).filter(|name| !name.is_empty() || place.is_none()), place].into_iter().flatten()
     });
     let parts: Vec<String> = std::iter::once((*parent).to_owned()).chain(parts.skip(1)).collect();
     parts.iter().all(|part| !part.is_empty()).then_some(parts)
@@ -154,8 +160,108 @@ pub(super) fn flattened(name: &[u8]) -> Option<Vec<String>> {
 
 /// The same inside of objects.
 pub(super) fn respelled_inside(name: &[u8]) -> Option<&'static str> {
-    alike(&NESTED, name)
+    alike(&NESTED, name).or_else(|| alike(&OF_PAYLOADS, name))
 }
+
+/// Names of what requests, answers and details say of images and of those who run them.
+const OF_PAYLOADS: [&str; 96] = [
+    "repositoryName",
+    "registryId",
+    "repositoryUri",
+    "repositoryArn",
+    "repository",
+    "imageTag",
+    "imageDigest",
+    "imageId",
+    "imageIds",
+    "image",
+    "images",
+    "imageManifest",
+    "imageManifestMediaType",
+    "imageStatus",
+    "imageUri",
+    "imageTagMutability",
+    "imageTagMutabilityExclusionFilters",
+    "imageIdentifier",
+    "imageRepository",
+    "layerDigest",
+    "failures",
+    "failureCode",
+    "failureReason",
+    "lifecyclePolicyText",
+    "lifecycleEventPolicy",
+    "lifecycleEventRules",
+    "lifecycleEventImageActions",
+    "lifecycleEventImage",
+    "lifecycleEventFailureDetails",
+    "lifecycleEventSelection",
+    "lastEvaluatedAt",
+    "dryRun",
+    "rulePriority",
+    "tagStatus",
+    "tagList",
+    "tagPrefixList",
+    "tagPatternList",
+    "countType",
+    "countUnit",
+    "countNumber",
+    "pushedAt",
+    "action",
+    "description",
+    "storageClass",
+    "targetStorageClass",
+    "encryptionConfiguration",
+    "replicationConfiguration",
+    "rules",
+    "destinations",
+    "region",
+    "repositoryFilters",
+    "repositoryCreationTemplate",
+    "prefix",
+    "appliedFor",
+    "filter",
+    "result",
+    "status",
+    "lastStatus",
+    "stoppedReason",
+    "digest",
+    "taskDefinition",
+    "taskDefinitionArn",
+    "taskArn",
+    "containerDefinitions",
+    "containers",
+    "containerName",
+    "cluster",
+    "service",
+    "serviceName",
+    "serviceArn",
+    "group",
+    "family",
+    "revision",
+    "tasks",
+    "functionName",
+    "functionArn",
+    "resolvedImageUri",
+    "publish",
+    "qualifier",
+    "version",
+    "variant",
+    "project",
+    "projectName",
+    "environment",
+    "jobDefinition",
+    "jobDefinitionArn",
+    "jobDefinitionName",
+    "containerProperties",
+    "modelName",
+    "modelPackageArn",
+    "primaryContainer",
+    "productionVariants",
+    "endpointName",
+    "endpointConfigName",
+    "roleName",
+    "name",
+];
 
 fn alike(known: &[&'static str], name: &[u8]) -> Option<&'static str> {
     // What makes no difference between two spellings.
@@ -165,6 +271,11 @@ fn alike(known: &[&'static str], name: &[u8]) -> Option<&'static str> {
     }
     let name = letters(name);
     known.iter().copied().find(|known| known.len() == name.len() && known.as_bytes().eq_ignore_ascii_case(&name))
+}
+
+/// Words that tools write where there was no error.
+pub(super) fn is_success_word(text: &[u8]) -> bool {
+    [&b"success"[..], b"succeeded", b"ok", b"0", b"200", b"false"].iter().any(|word| word.eq_ignore_ascii_case(text.trim_ascii()))
 }
 
 /// Words that tools write for what is not there.
@@ -196,7 +307,8 @@ mod tests {
             ("requestParameters.imageTag", "requestParameters/imageTag"),
             ("_userIdentity_sessionContext_sessionIssuer_arn", "userIdentity/sessionContext/sessionIssuer/arn"),
             ("responseelements.image.imageid.imagedigest", "responseElements/image/imageid/imagedigest"),
-            ("requestParameters.imageIds{}.imageDigest", "requestParameters/imageIds/0/imageDigest"),
+            ("requestParameters.imageIds{}.imageDigest", "requestParameters/imageIds/{}/imageDigest"),
+            ("requestParameters.imageIds.{}.imageDigest", "requestParameters/imageIds/{}/imageDigest"),
             ("requestParameters.imageIds.1.imageDigest", "requestParameters/imageIds/1/imageDigest"),
             ("resources[0].ARN", "resources/0/ARN"),
             ("request_parameters.a_b", "requestParameters/a_b"),

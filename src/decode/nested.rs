@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::names::is_null_word;
+use super::names::{ANY_PLACE, is_null_word};
 
 /// A list is no longer than this: its places are numbers that anybody may write.
 const PLACES_MAX: usize = 10_000;
@@ -13,7 +13,11 @@ const DEPTH_MAX: usize = 32;
 
 /// The objects that are being put together.
 #[derive(Default)]
-pub(super) struct Nested(Map<String, Value>);
+pub(super) struct Nested {
+    members: Map<String, Value>,
+    /// Members of the elements of lists, each with the values that it has in them, in order.
+    of_elements: Vec<(Vec<String>, Vec<Value>)>,
+}
 
 impl Nested {
     /// The value `raw`, whose name is made of `names`, outermost first.
@@ -26,9 +30,16 @@ impl Nested {
             Value::Null => return,
             value => value,
         };
+        if names.iter().any(|name| name == ANY_PLACE) {
+            return self.of_elements.push((names, each(value)));
+        }
+        self.place(names, value);
+    }
+
+    fn place(&mut self, names: impl IntoIterator<Item = String>, value: Value) {
         let mut names = names.into_iter().take(DEPTH_MAX);
         let Some(first) = names.next() else { return };
-        let mut place = self.0.entry(first).or_insert(Value::Null);
+        let mut place = self.members.entry(first).or_insert(Value::Null);
         for name in names {
             let Some(inner) = inside(place, name) else { return };
             place = inner;
@@ -38,10 +49,36 @@ impl Nested {
         }
     }
 
+    /// Gives the elements of lists their members. Which element a value is of is told only where the member has one for each; of a
+    /// list inside of a list, where the outer one has one element. What cannot be told is left out.
+    fn place_elements(&mut self) {
+        let all = std::mem::take(&mut self.of_elements);
+        let lists = |names: &[String]| names.iter().filter(|name| *name == ANY_PLACE).count();
+        let outer = |names: &[String]| names.iter().take_while(|name| *name != ANY_PLACE).cloned().collect::<Vec<String>>();
+        let length = |list: &[String]| {
+            let of_it = all.iter().filter(|(names, _)| lists(names) == 1 && outer(names) == list);
+            of_it.map(|(_, values)| values.len()).max().unwrap_or(1)
+        };
+        for (names, values) in &all {
+            let elements = length(&outer(names));
+            let is_told = if lists(names) == 1 { values.len() == elements } else { elements == 1 };
+            for (place, value) in values.iter().enumerate().take(if is_told { PLACES_MAX } else { 0 }) {
+                let innermost = names.iter().rposition(|name| name == ANY_PLACE);
+                let placed = names.iter().enumerate().map(|(at, name)| match name == ANY_PLACE {
+                    true if Some(at) == innermost => place.to_string(),
+                    true => "0".to_owned(),
+                    false => name.clone(),
+                });
+                self.place(placed.collect::<Vec<_>>(), value.clone());
+            }
+        }
+    }
+
     /// Puts the objects among the members of the record, unless these are there already and say something. Whether there were any.
-    pub(super) fn into_members(self, members: &mut Vec<(Cow<'_, str>, Cow<'_, str>)>) -> bool {
-        let any = !self.0.is_empty();
-        for (name, value) in self.0 {
+    pub(super) fn into_members(mut self, members: &mut Vec<(Cow<'_, str>, Cow<'_, str>)>) -> bool {
+        self.place_elements();
+        let any = !self.members.is_empty();
+        for (name, value) in self.members {
             let json = Cow::Owned(value.to_string());
             match members.iter_mut().find(|(known, _)| *known == name) {
                 Some(known) if matches!(&*known.1, "null" | "{}" | "\"\"") => known.1 = json,
@@ -50,6 +87,15 @@ impl Nested {
             }
         }
         any
+    }
+}
+
+/// The values of a member of several elements: a list, or lines of a cell.
+fn each(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(values) => values,
+        Value::String(text) if text.contains('\n') => text.lines().map(|line| said(line).unwrap_or_else(|| line.into())).collect(),
+        one => vec![one],
     }
 }
 

@@ -39,16 +39,38 @@ pub(super) fn record(json: &[u8]) -> Option<String> {
     put("requestParameters", first(&["/api/request/data"]).map(parsed));
     put("responseElements", first(&["/api/response/data"]).map(parsed));
     put("userIdentity", identity(&event));
-    if let Some(Value::Object(unmapped)) = said("/unmapped") {
-        for (key, value) in unmapped.iter().filter(|(_, value)| !value.is_null()) {
-            unflatten(&mut record, key, parsed(value.clone()));
-        }
+    for (key, value) in said("/unmapped").map(pairs).unwrap_or_default() {
+        unflatten(&mut record, &key, parsed(value));
     }
     serde_json::to_string(&Value::Object(record)).ok()
 }
 
+/// What `unmapped` holds: an object, one as text, or, where a table has it as a map, pairs of names and values.
+fn pairs(unmapped: &Value) -> Vec<(String, Value)> {
+    let pair = |element: &Value| match element {
+        Value::Array(pair) => Some((pair.first()?.as_str()?.to_owned(), pair.get(1)?.clone())),
+        Value::Object(pair) => {
+            let name = ["key", "name"].iter().find_map(|name| pair.get(*name)?.as_str())?;
+            Some((name.to_owned(), pair.get("value")?.clone()))
+        }
+        _ => None,
+    };
+    let all: Vec<(String, Value)> = match unmapped {
+        Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        Value::Array(elements) => elements.iter().filter_map(pair).collect(),
+        Value::String(text) => match serde_json::from_str::<Value>(text) {
+            Ok(inner @ (Value::Object(_) | Value::Array(_))) => return pairs(&inner),
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    };
+    all.into_iter().filter(|(_, value)| !value.is_null()).collect()
+}
+
 fn identity(event: &Value) -> Option<Value> {
-    let user = event.pointer("/actor/user")?;
+    // Before version 1.0 it was called so.
+    let actor = event.get("actor").or_else(|| event.get("identity"))?;
+    let user = actor.get("user")?;
     let mut identity = Map::new();
     let members: [(&str, &[&str]); 6] = [
         ("type", &["/type"]),
@@ -63,10 +85,10 @@ fn identity(event: &Value) -> Option<Value> {
             identity.insert(key.to_owned(), value.clone());
         }
     }
-    if let Some(by) = event.pointer("/actor/invoked_by").filter(|value| !value.is_null()) {
+    if let Some(by) = actor.get("invoked_by").filter(|value| !value.is_null()) {
         identity.insert("invokedBy".to_owned(), by.clone());
     }
-    if let Some(issuer) = event.pointer("/actor/session/issuer").filter(|value| !value.is_null()) {
+    if let Some(issuer) = actor.pointer("/session/issuer").filter(|value| !value.is_null()) {
         identity.insert("sessionContext".to_owned(), serde_json::json!({ "sessionIssuer": { "arn": issuer } }));
     }
     (!identity.is_empty()).then_some(Value::Object(identity))

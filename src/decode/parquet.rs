@@ -72,6 +72,8 @@ struct Made<'r, R> {
     columns: Vec<Values>,
     row: usize,
     rows: usize,
+    /// Why there are no more rows, to be told when all before that were given.
+    broken: Option<String>,
     out: Vec<u8>,
     at: usize,
 }
@@ -86,6 +88,9 @@ pub(super) fn records<'r>(mut source: impl Read + Seek + 'r, room: &'r Room) -> 
     let metadata = guarded(|| read_metadata(&mut source)).ok_or_else(damaged)?.map_err(|error| format!("damaged Parquet: {error}"))?;
     let schema = guarded(|| types::schema(&metadata)).ok_or_else(damaged)?.map_err(|error| format!("damaged Parquet: {error}"))?;
     let rows = metadata.row_groups.iter().map(|group| group.num_rows() as u64).fold(0, u64::saturating_add);
+    if rows != metadata.num_rows as u64 {
+        return Err(format!("damaged Parquet: it says it has {} rows, and its row groups have {rows}", metadata.num_rows));
+    }
     if rows > stored.max(ROWS_SURE) {
         return Err(format!("Parquet that says it has {rows} rows in {stored} bytes: no log is packed so well"));
     }
@@ -106,6 +111,7 @@ pub(super) fn records<'r>(mut source: impl Read + Seek + 'r, room: &'r Room) -> 
         columns: Vec::new(),
         row: 0,
         rows: 0,
+        broken: None,
         out: Vec::new(),
         at: 0,
     };
@@ -191,8 +197,14 @@ impl<'r, R: Read + Seek> Made<'r, R> {
         let Some(group) = self.metadata.row_groups.get(self.group) else { return Ok(false) };
         self.height = group.num_rows();
         let chunks = self.fields.iter().filter_map(|field| group.columns_under_root_iter(&field.name)).flatten();
+        let rows = self.height as u64;
         let (mut bytes, mut text, mut leaves) = (0_u64, 0_u64, 0_u64);
         for chunk in chunks {
+            // In a list a row may have many values, or none; everywhere else it has one.
+            let values = u64::try_from(chunk.num_values()).map_err(|_| damaged())?;
+            if chunk.descriptor().descriptor.max_rep_level == 0 && values != rows {
+                return Err(format!("damaged Parquet: a row group says it has {rows} rows, and a column of it {values} values"));
+            }
             let range = chunk.byte_range();
             bytes = bytes.saturating_add(range.end.saturating_sub(range.start));
             text = text.saturating_add(u64::try_from(chunk.uncompressed_size()).unwrap_or(0));
@@ -221,6 +233,9 @@ impl<'r, R: Read + Seek> Made<'r, R> {
         }
         let rows = self.unpacked..self.height.min(self.unpacked + self.step);
         self.columns = self.stored.iter().map(|stored| unpack(&self.metadata, stored, rows.clone())).collect::<Result<_, _>>()?;
+        if self.columns.iter().any(|values| values.len().is_some_and(|length| length != rows.len())) {
+            return Err("damaged Parquet: a column has fewer rows than its row group says".to_owned());
+        }
         (self.row, self.rows, self.unpacked) = (0, rows.len(), rows.end);
         Ok(true)
     }
@@ -229,8 +244,17 @@ impl<'r, R: Read + Seek> Made<'r, R> {
         self.out.clear();
         self.at = 0;
         while self.out.len() < STEP_BYTES {
-            if self.row >= self.rows && !self.next_rows()? {
-                break;
+            if self.row >= self.rows {
+                match self.broken.take().map_or_else(|| self.next_rows(), Err) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    // What came before is given first.
+                    Err(reason) if !self.out.is_empty() => {
+                        self.broken = Some(reason);
+                        break;
+                    }
+                    Err(reason) => return Err(reason),
+                }
             }
             let row_bytes_max = usize::try_from(self.room.record_bytes()).unwrap_or(usize::MAX);
             let before = self.out.len();

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::fields::{excerpt, exported, plain};
 use super::json::{Members, skip_space, skip_value};
-use super::names::{Kind, flattened, is_null_word, named, respelled, respelled_inside};
+use super::names::{Kind, flattened, is_null_word, is_success_word, named, respelled, respelled_inside};
 use super::nested::Nested;
 use crate::model::Repairs;
 
@@ -105,7 +105,15 @@ fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Res
     let said = text.as_deref();
     Ok(match (kind, said) {
         (Kind::Any, _) => Cow::Borrowed(raw),
-        (Kind::Word | Kind::Account | Kind::Flag, Some(said)) if is_null_word(said.as_bytes()) && !said.is_empty() => {
+        (Kind::Code, Some(said)) if is_success_word(said.as_bytes()) => {
+            repairs.null_word = 1;
+            Cow::Borrowed("null")
+        }
+        (Kind::Name, Some(said)) if said.trim_ascii().len() < said.len() => {
+            repairs.value = 1;
+            Cow::Owned(serde_json::Value::from(said.trim_ascii()).to_string())
+        }
+        (Kind::Word | Kind::Code | Kind::Account | Kind::Flag, Some(said)) if is_null_word(said.as_bytes()) && !said.is_empty() => {
             repairs.null_word = 1;
             Cow::Borrowed("null")
         }
@@ -137,7 +145,7 @@ fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Res
             None => Cow::Borrowed(raw),
         },
         (Kind::Time, _) => time(raw, repairs),
-        (Kind::Word | Kind::Account, _) | (Kind::Json | Kind::Payload, None) => Cow::Borrowed(raw),
+        (Kind::Word | Kind::Code | Kind::Name | Kind::Account, _) | (Kind::Json | Kind::Payload, None) => Cow::Borrowed(raw),
     })
 }
 

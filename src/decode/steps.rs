@@ -137,7 +137,9 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             Some(b'"' | b'[') => self.anywhere(text, at..end),
             _ => false,
         };
-        if !is_wrapped {
+        if is_time_beside(text, at, end) {
+            self.tally.pass_line();
+        } else if !is_wrapped {
             self.tally.fail_foreign(format!("{} where an event should stand: {}", kind_of(value), excerpt(value)));
         }
     }
@@ -226,6 +228,20 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             Some(_) => Err(Fault::expected_brace(at)),
         }
     }
+}
+
+/// Whether a time in seconds is the first of a list of two, and an object comes next: the time that Fluent Bit writes beside an event.
+fn is_time_beside(text: &[u8], at: usize, end: usize) -> bool {
+    const SECONDS_MIN: f64 = 1e9;
+    let seconds = text.get(at..end).and_then(|number| std::str::from_utf8(number).ok()?.parse::<f64>().ok());
+    let around = text.get(..at).unwrap_or_default().trim_ascii_end().strip_suffix(b"[").map(<[u8]>::trim_ascii_end);
+    let object = skip_space(text, skip_space(text, end) + 1);
+    seconds.is_some_and(|seconds| seconds >= SECONDS_MIN)
+        // The list of a container is a member of it.
+        && around.is_some_and(|around| !around.ends_with(b":"))
+        && text.get(skip_space(text, end)) == Some(&b',')
+        && text.get(object) == Some(&b'{')
+        && skip_value(text, object).is_ok_and(|end| text.get(skip_space(text, end)) == Some(&b']'))
 }
 
 /// Whether the list really ends behind `end`, or goes on with an object: a string that runs over a line's end may as well

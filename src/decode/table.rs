@@ -12,8 +12,10 @@ use super::foreign;
 use super::json::{skip_space, skip_value};
 use super::names::flattened;
 
-/// Longest heading that is believed, in bytes.
-const HEADING_BYTES_MAX: usize = 4_000;
+/// Longest heading that is believed, in bytes: some exporters give every member of a record a column.
+const HEADING_BYTES_MAX: usize = 30_000;
+/// A row without a heading begins within so many bytes.
+const ROW_BYTES_MAX: usize = 4_000;
 /// Rows are made so many bytes of text at a time, about.
 const STEP_BYTES: usize = 64 << 10;
 
@@ -173,7 +175,7 @@ pub(super) fn is_table(head: &[u8]) -> bool {
 
 /// Whether a table without a heading begins here: a whole record in quotes, perhaps behind some other cells.
 fn is_row(text: &[u8]) -> bool {
-    let near = text.get(..text.len().min(HEADING_BYTES_MAX)).unwrap_or(text);
+    let near = text.get(..text.len().min(ROW_BYTES_MAX)).unwrap_or(text);
     let Some(at) = memchr::memmem::find(near, b"\"{\"\"") else { return false };
     let (before, cell) = near.split_at(at);
     // In the first row, and the cells before it are plain.

@@ -12,6 +12,7 @@ use super::fields::{Fields, Shape, excerpt, plain};
 use super::json::{Elements, Members, skip_between, skip_space, skip_value};
 use super::lines::json_start;
 use super::ocsf;
+use super::rows;
 use super::walk::Walk;
 
 /// Members that events are wrapped in, and who does it.
@@ -57,6 +58,15 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
                 true
             });
         }
+        if let Some(lines) = rows::of_athena(text.get(span.clone()).unwrap_or_default()) {
+            self.tally.lossy();
+            let mut at = skip_between(&lines, 0);
+            while at < lines.len() {
+                let Ok(end) = self.document(&lines, at) else { break };
+                at = skip_between(&lines, end);
+            }
+            return true;
+        }
         wrapped(text, span.start).is_some_and(|value| self.value(text, value)) || self.anywhere(text, span)
     }
 
@@ -85,12 +95,19 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         while let Ok(Some(at)) = elements.next() {
             let Ok(end) = skip_value(text, at) else { break };
             any |= match text.get(at) {
-                Some(b'[') => message_field(text, at).is_some_and(|field| self.value(text, field)),
+                Some(b'[') => message_field(text, at).is_some_and(|field| self.value(text, field)) || self.row(text, at),
                 _ => self.value(text, at..end),
             };
             elements.go_on(end);
         }
         any
+    }
+
+    /// A row whose cells stand in objects of their own.
+    fn row(&mut self, text: &[u8], at: usize) -> bool {
+        let Some(row) = rows::merged(text, at) else { return false };
+        self.tally.lossy();
+        self.document(row.as_bytes(), 0).is_ok()
     }
 
     /// Looks for events in the object or list at `span`, whatever its members are called. What else stands in a list beside events
@@ -122,6 +139,9 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     }
 
     fn any_element(&mut self, text: &[u8], at: usize) -> bool {
+        if self.row(text, at) {
+            return true;
+        }
         let mut elements = Elements::of(text, at);
         let (mut found, mut others) = (false, 0_u64);
         while let Ok(Some(at)) = elements.next() {

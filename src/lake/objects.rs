@@ -52,6 +52,9 @@ pub(super) struct ObjectState {
     pub lines_skipped: u64,
     #[serde(default)]
     pub repaired: Repairs,
+    /// It was in another schema, which may lack parts of a record.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub lossy: bool,
     /// Records that could not be understood: index and reason.
     pub failed: Vec<(u64, String)>,
     /// How many there are, listed or not.
@@ -73,6 +76,11 @@ pub(super) struct KeptAnswer {
     /// When the object was last changed, in milliseconds.
     pub modified: Option<i64>,
     pub json: String,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 impl ObjectState {

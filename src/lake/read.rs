@@ -356,6 +356,7 @@ fn add(coverage: &mut Coverage, object: ObjectState) {
     coverage.records_skipped += object.records_skipped;
     coverage.lines_skipped += object.lines_skipped;
     coverage.records_repaired.add(&object.repaired);
+    coverage.objects_lossy += u64::from(object.lossy);
     coverage.first_event_time = coverage.first_event_time.into_iter().chain(object.first.map(Timestamp::from_millis)).min();
     coverage.last_event_time = coverage.last_event_time.max(object.last.map(Timestamp::from_millis));
     let failure = |record, reason| ReadFailure { object: object.object.as_str().into(), record, reason };

@@ -37,6 +37,9 @@ pub struct Coverage {
     pub lines_skipped: u64,
     /// Records that another tool had rewritten, by kind of change; they are counted in `records`.
     pub records_repaired: Repairs,
+    /// Objects in another schema, which may lack parts of a record. A warning tells people of them.
+    #[serde(skip)]
+    pub objects_lossy: u64,
     /// Events whose `eventID` another event has, too. In a lake: the sum over the runs and shards that
     /// filled it.
     pub events_sharing_an_id: u64,

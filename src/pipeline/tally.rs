@@ -15,8 +15,6 @@ pub struct Tally {
     coverage: Coverage,
     /// Failed records that the report of their object only counts.
     failures_unlisted: u64,
-    /// Objects in a format that may lack parts of a record.
-    lossy: u64,
     /// Whether any record was that of a read-only event.
     pub read_only: bool,
 }
@@ -48,7 +46,7 @@ impl Tally {
             coverage.lines_skipped += report.lines_skipped;
             coverage.records_repaired.add(&report.repaired);
             self.failures_unlisted += report.failed_total - report.failed.len() as u64;
-            self.lossy += u64::from(report.lossy);
+            coverage.objects_lossy += u64::from(report.lossy);
             coverage.widen(report.first_event_time);
             coverage.widen(report.last_event_time);
             for (record, reason) in report.failed {
@@ -103,6 +101,7 @@ impl Coverage {
         self.records_skipped += other.records_skipped;
         self.lines_skipped += other.lines_skipped;
         self.records_repaired.add(&other.records_repaired);
+        self.objects_lossy += other.objects_lossy;
         self.events_sharing_an_id += other.events_sharing_an_id;
         self.widen(other.first_event_time);
         self.widen(other.last_event_time);
@@ -150,10 +149,9 @@ impl Coverage {
 /// was read-only.
 pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenEvents, partial: bool) -> (Coverage, bool) {
     let mut coverage = Coverage { partial, records_relevant: relevant, ..Coverage::default() };
-    let (mut left_out, mut lossy, mut read_only) = (0, 0, false);
+    let (mut left_out, mut read_only) = (0, false);
     for tally in tallies {
         left_out += tally.failures_unlisted;
-        lossy += tally.lossy;
         read_only |= tally.read_only;
         coverage.merge(tally.coverage);
     }
@@ -165,6 +163,7 @@ pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenEvents, partial: 
                 .to_owned(),
         ),
     }
+    let lossy = coverage.objects_lossy;
     if lossy > 0 {
         coverage.warnings.push(format!(
             "{} records in another schema (OCSF, a table with CloudTrail's columns): what it has no place for is lost, and how much that is cannot be told.",

@@ -100,7 +100,8 @@ fn changes_images(action: &Action<'_>) -> bool {
 fn pull<'r>(record: &Record<'r>) -> Option<Action<'r>> {
     let images = image::image_ids(record.request.get("imageIds"));
     let failed = record.failed();
-    if record.request_left_out && !failed {
+    // A pull that names nothing is one of which somebody has taken the request away.
+    if !failed && (record.request_left_out || !record.request.is_object()) {
         return Some(Action::Omitted);
     }
     (failed || !images.is_empty()).then_some(Action::Pull { images, failed })

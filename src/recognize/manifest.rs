@@ -37,6 +37,11 @@ impl<'r> Manifests<'r> {
         Some(self.cut_out.filter(|_| said == STAND_IN).unwrap_or(said))
     }
 
+    /// Whether a text is a manifest, and not a part of one.
+    pub(super) fn is_whole(&mut self, manifest: &str) -> bool {
+        plain::read(manifest).is_some() || read_by_tape(manifest, self.parser).is_some()
+    }
+
     /// Describes the image of `manifest`. `stated` is the media type in the call itself, which takes
     /// precedence. `None` if there is neither a readable manifest nor a media type.
     pub(super) fn describe(&mut self, manifest: Option<&str>, stated: Option<&'r str>) -> Option<ImageDescription<'r>> {

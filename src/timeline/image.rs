@@ -242,6 +242,13 @@ impl Image {
         matches!(self.state, ImageState::Expired | ImageState::Deleted | ImageState::RepositoryDeleted | ImageState::Gone)
     }
 
+    /// It was in the archive when a call removed a tag from it, and its other tags are not known: it is
+    /// there still, or gone.
+    pub fn may_be_in_archive(&self) -> bool {
+        let in_archive = |loss: &Loss| loss.end == End::Archived && loss.until == i64::MAX;
+        self.state == ImageState::Unknown && self.losses.last().is_some_and(in_archive)
+    }
+
     /// Whether a run tried to take it and could not. If the logs have no index that lists it, an index from
     /// before the logs does.
     pub fn was_refused(&self) -> bool {

@@ -57,6 +57,7 @@ pub fn coverage() -> Coverage {
         lines_skipped: 4,
         records_repaired: Repairs { records: 5, json_text: 3, null_word: 2, ..Repairs::default() },
         events_sharing_an_id: 0,
+        objects_lossy: 0,
         first_event_time: Some(time("2026-03-01T00:00:01Z")),
         last_event_time: Some(time("2026-03-09T23:59:58Z")),
         partial: false,

@@ -73,8 +73,9 @@ fn a_piece_that_breaks_off_goes_on_where_it_broke() {
     ] {
         let seen = Mutex::new(std::collections::HashSet::new());
         let decide = move |request: &Request<'_>| {
-            let range = request.head.lines().find(|line| line.to_ascii_lowercase().starts_with("range:")).unwrap_or_default().to_owned();
-            let is_first = !request.is_list() && !range.is_empty() && seen.lock().unwrap().insert(range);
+            let range = request.head.lines().find(|line| line.to_ascii_lowercase().starts_with("range:")).unwrap_or_default();
+            // Where a piece ends stays the same, wherever the next try begins.
+            let is_first = !range.is_empty() && seen.lock().unwrap().insert(range.rsplit('-').next().unwrap_or_default().to_owned());
             if is_first { fault.clone() } else { Fault::None }
         };
         let proxy = Proxy::start(server.address, decide);

@@ -54,5 +54,8 @@ pub(super) fn fit(bytes: &[u8], chunk: &ColumnChunkMetadata, room: &Room) -> Res
         }
         rest = usize::try_from(stored).ok().and_then(|stored| rest.get(stored..)).ok_or_else(damaged)?;
     }
+    if i64::try_from(values).ok() != Some(chunk.num_values()) {
+        return Err(format!("damaged Parquet: a column says it has {} values, and its pages have {values}", chunk.num_values()));
+    }
     Ok(())
 }

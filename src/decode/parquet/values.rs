@@ -55,6 +55,21 @@ impl Values {
         }
     }
 
+    /// How many rows there are; `None` where nothing is made of them.
+    pub(super) fn len(&self) -> Option<usize> {
+        Some(match self {
+            Self::Text(array) => array.len(),
+            Self::Bytes(array) => array.len(),
+            Self::Flags(array) => array.len(),
+            Self::Integers(values) => values.len(),
+            Self::Floats(values) => values.len(),
+            Self::Times(values) => values.len(),
+            Self::List { of_row, .. } | Self::Map { of_row, .. } => of_row.len(),
+            Self::Object { members, .. } => return members.iter().find_map(|(_, values)| values.len()),
+            Self::Nothing => return None,
+        })
+    }
+
     fn from(array: &dyn Array, depth: u8) -> Self {
         if depth >= DEPTH_MAX {
             return Self::Nothing;

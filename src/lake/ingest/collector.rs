@@ -179,6 +179,7 @@ fn object_state(delivery: &Delivery, report: Option<&ObjectReport>) -> ObjectSta
         records_skipped: report.map_or(0, |report| report.records_skipped),
         lines_skipped: report.map_or(0, |report| report.lines_skipped),
         repaired: report.map_or_else(Repairs::default, |report| report.repaired),
+        lossy: report.is_some_and(|report| report.lossy),
         failed: report.map_or_else(Vec::new, |report| report.failed.clone()),
         failed_total: report.map_or(0, |report| report.failed_total),
         first: report.and_then(|report| millis(report.first_event_time)),

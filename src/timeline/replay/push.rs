@@ -59,7 +59,7 @@ impl<'e> Replay<'e> {
             if let Some(board) = &mut self.board {
                 board.restored(at, now);
             }
-        } else if image.state == ImageState::Unknown && image.losses.last().is_some_and(|loss| loss.until == i64::MAX) {
+        } else if image.may_be_in_archive() {
             // It was in the archive when a call took a tag off it: it is out of it, or gone and here again.
             image.back_from_archive(now);
             image.pushed_at.get_or_insert(now);

@@ -245,7 +245,7 @@ impl Replay<'_> {
         let now = self.time(event);
         let image = &mut self.state.images[at];
         image.step(event, StepKind::Restore, Sym::NONE, DigestNo::NONE, order);
-        if image.state == ImageState::Archived {
+        if image.state == ImageState::Archived || image.may_be_in_archive() {
             image.back_from_archive(now);
             if let Some(board) = &mut self.board {
                 board.restored(at, now);

@@ -186,11 +186,13 @@ impl Replay<'_> {
         for archived in image.losses.iter_mut().filter(|loss| loss.first_step == life && loss.pushed_at.is_none()) {
             archived.pushed_at = Some(pushed_at);
         }
+        let ended_before = image.losses.iter().filter(|loss| loss.first_step != life).map(|loss| loss.at).max();
         match image.pushed_at {
             None => image.pushed_at = Some(pushed_at),
-            Some(known) if known - pushed_at >= SAME_PUSH_MILLIS && image.lives == 1 => {
+            Some(known) if known - pushed_at >= SAME_PUSH_MILLIS && ended_before.is_none_or(|ended| ended < pushed_at) => {
                 image.pushed_at = Some(pushed_at);
-                image.open_start = true;
+                // How a later life began does not open the beginning of the first.
+                image.open_start |= image.lives == 1;
                 image.tags_known = false;
             }
             Some(_) => {}

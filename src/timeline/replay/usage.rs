@@ -252,10 +252,12 @@ impl Replay<'_> {
             return;
         }
         let image = &mut self.state.images[at];
-        for (tag, _) in &image.tags {
+        for (tag, given) in &image.tags {
+            // An image that had another tag before was not meant by it.
+            let given = given.some().map_or(i64::MIN, |event| self.events[event.index()].time);
             let asking = self.asking.get(tag).map(Vec::as_slice).unwrap_or_default();
             for mention in asking.iter().filter(|mention| mention.until > now) {
-                let from = self.events[mention.event.index()].time;
+                let from = self.events[mention.event.index()].time.max(given);
                 let kind = if mention.kind == MentionKind::Offered { UseKind::Offered } else { UseKind::Asked };
                 let again = |known: &Use| known.event == mention.event && known.by == mention.by && known.kind == kind;
                 if image.losses.is_empty() || !image.uses.iter().any(again) {

@@ -126,3 +126,69 @@ fn what_a_preview_names_was_there_and_since_when_it_says() {
     log.add("DryRunEvent", preview.action);
     assert_eq!(log.image(1).state, ImageState::Deleted, "what is gone does not come back by it");
 }
+
+/// A run says when the image was pushed; where it had been gone before, the first push in the logs of its second life may be a retag.
+#[test]
+fn a_later_life_began_when_a_run_says_so() {
+    let mut log = Log::default();
+    log.push(1, "v1").at(60).delete((None, Some("v1")), &[(1, Some("v1"))]).at(2 * DAY).push(1, "v2").at(3 * DAY).run(
+        1,
+        &["v2"],
+        "expire",
+        Some(DAY),
+    );
+    let image = log.image(1);
+    assert_eq!((image.lives, image.open_start), (2, false));
+    assert_eq!(image.pushed_at, Some(Timestamp::from_millis((START + DAY) * 1000)));
+}
+
+/// A call took a tag off it in the archive, where its other tags are not known: a restore or a push ends the stay all the same.
+#[test]
+fn what_comes_out_of_the_archive_is_missed_no_more() {
+    let story = |back: fn(&mut Log)| {
+        let mut log = Log::default();
+        log.pull(Some(1), None).at(100).run(1, &["v1"], "transition", None);
+        let Action::PolicyRun(run) = &mut log.events[1].action else { panic!("a run") };
+        // It says nothing of its tags.
+        (run.images[0].has_tag_list, run.images[0].tag_status) = (false, None);
+        run.images[0].tags.clear();
+        run.rules[0].tag_status = Some("Any".into());
+        log.at(200).pull(Some(1), None).at(300).delete((None, Some("v2")), &[(1, Some("v2"))]).at(400);
+        back(&mut log);
+        log.at(900).pull(Some(1), None);
+        let found = log.findings();
+        found.iter().find(|finding| finding.kind == FindingKind::Archived).map(|finding| finding.usage.pulls_after_gone)
+    };
+    assert_eq!(story(|log| _ = log.add("ImageActivationEvent", Action::Restored { digest: super::log::digest(1) })), Some(1));
+    assert_eq!(story(|log| _ = log.push(1, "v3")), Some(1));
+}
+
+/// Somebody follows a tag that the image was given in its second life: the first one, under another tag, nobody needed.
+#[test]
+fn who_follows_a_tag_needs_no_life_that_did_not_have_it() {
+    let mut log = Log::default();
+    log.push(1, "v1").at(9_000).push(2, "v1").at(2 * DAY).expire(1, &[]).at(2 * DAY + 60);
+    need(&mut log, NeedKind::Asks, Some("latest"), None);
+    log.at(2 * DAY + 900).push(1, "latest").at(3 * DAY).delete((Some(1), None), &[(1, Some("latest"))]);
+    let found = log.findings();
+    let severity = |kind| found.iter().find(|finding| finding.kind == kind).map(|finding| finding.severity);
+    assert_eq!(severity(FindingKind::SameTagOverwrite), Some(Severity::Low), "{found:?}");
+    assert_eq!(severity(FindingKind::DeletedByCall), Some(Severity::High));
+}
+
+/// CloudTrail left out the content of a push: it may have been that of the tag which somebody asks for next.
+#[test]
+fn nothing_is_asked_for_too_early_after_a_push_of_which_nothing_is_known() {
+    let story = |unknown: bool| {
+        let mut log = Log::default();
+        log.add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr: None, key: None });
+        if unknown {
+            log.add("PutImage", Action::Omitted);
+        }
+        instance_pulls(&mut log, "v1");
+        log.at(DAY).push(2, "v1");
+        found(&log)
+    };
+    assert_eq!(story(false), [FindingKind::AskedBeforePushed]);
+    assert_eq!(story(true), []);
+}

@@ -603,8 +603,9 @@ impl Repository {
     fn run(&mut self, image: &RunImage, cause: &Cause) {
         // It had a tag more than the logs know, and did not go with the last of those.
         let life = self.mention(&image.digest);
-        let ended = life.gone.as_ref().map(|gone| gone.cause.time).filter(|_| life.by_last_tag && image.pushed_at == life.pushed_at);
-        if let Some(ended) = ended.filter(|ended| cause.time > ended + 3600) {
+        let ended = life.gone.as_ref().map(|gone| gone.cause.time).filter(|_| life.by_last_tag);
+        let came_later = |ended: u64| image.pushed_at.is_some_and(|pushed| pushed > ended);
+        if let Some(ended) = ended.filter(|ended| cause.time > ended + 3600 && !came_later(*ended)) {
             self.lived_on(&image.digest, ended);
         }
         self.correct(image);
@@ -633,6 +634,10 @@ impl Repository {
     /// It did not end then: who asked for the tag since asked for what nothing had, and not for this image.
     fn lived_on(&mut self, digest: &str, ended: u64) {
         self.lost_tags.retain(|_, (lost, _)| lost != digest);
+        let turns = self.turns.values_mut().flatten();
+        for turn in turns.filter(|turn| turn.time == ended && turn.digest.is_none() && turn.was_on.as_deref() == Some(digest)) {
+            turn.how = "removed";
+        }
         let Some(image) = self.images.get_mut(digest) else { return };
         let by_tag = |failure: &Failure| !failure.by_digest && failure.cause.time > ended;
         let told: Vec<u64> = image.failures.iter().filter(|failure| by_tag(failure)).map(|failure| failure.cause.time).collect();
