@@ -67,6 +67,8 @@ impl Ingest {
                 // Standard input is another object every time.
                 object.address = Some(format!("-#{}.{}", state.manifest.generation + 1, state.objects.len()));
             }
+            state.since_commit += object.answers.iter().map(|answer| answer.json.len() as u64).sum::<u64>();
+            state.summary.snapshots += object.answers.len() as u64;
             state.unread_before.remove(&object.key());
             state.summary.objects_read += u64::from(object.ending != Ending::Skipped);
             if object.ending == Ending::Failed && object.stamp.is_none() {
