@@ -105,8 +105,17 @@ impl Ingest {
         let whole = u64::MAX / 4;
         let limits = Limits { file_bytes: whole, commit_bytes: u64::MAX, commit_objects: usize::MAX, ..limits };
         let mut ingest = Self::open_at(&at, Some(select), limits)?;
+        if ingest.has_commits() {
+            // A copy of this very step has staged it since the look above.
+            return Ok(None);
+        }
         ingest.known = Arc::new(known);
         Ok(Some((ingest, attempt)))
+    }
+
+    /// Whether something is there already.
+    fn has_commits(&self) -> bool {
+        self.lock_state().manifest.generation > 0
     }
 
     /// Ends a shard that was read.

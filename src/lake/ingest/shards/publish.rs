@@ -117,6 +117,9 @@ pub fn merge_days(lake: &Place, plan: Option<&str>, days: &Days, limits: Limits)
     let (attempt, at) = Attempt::new(lake, &path)?;
     let limits = Limits { commit_bytes: u64::MAX, commit_objects: usize::MAX, ..limits };
     let ingest = Ingest::open_at(&at, Some(&select), limits)?;
+    if ingest.has_commits() {
+        return Ok((count, Summary::default()));
+    }
     for partition in &shared {
         for shard in &shards {
             ingest.take_rows(&*shard.disk, shard.manifest.files.iter().filter(|file| file.partition == *partition))?;
