@@ -7,7 +7,7 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Query, Visit, Visitor};
+use sqlparser::ast::{Expr, Query, Value, Visit, Visitor};
 
 use super::error::Result;
 use super::eval::Scope;
@@ -107,6 +107,8 @@ pub(super) fn also_needed(query: &Query) -> Option<&'static str> {
     struct Parts {
         day: bool,
         others: bool,
+        /// A date stands in the query that has year and month itself.
+        date: bool,
     }
     impl Visitor for Parts {
         type Break = ();
@@ -115,6 +117,11 @@ pub(super) fn also_needed(query: &Query) -> Option<&'static str> {
             let name = match expr {
                 Expr::Identifier(ident) => ident.value.to_lowercase(),
                 Expr::CompoundIdentifier(parts) => parts.last().map(|ident| ident.value.to_lowercase()).unwrap_or_default(),
+                Expr::Value(value) => {
+                    let is_whole = |text: &str| Spelling::of(text).is_some_and(|spelling| spelling != Spelling::Day);
+                    self.date |= matches!(&value.value, Value::SingleQuotedString(text) if is_whole(text));
+                    String::new()
+                }
                 _ => String::new(),
             };
             self.day |= name == "day";
@@ -124,7 +131,7 @@ pub(super) fn also_needed(query: &Query) -> Option<&'static str> {
     }
     let mut parts = Parts::default();
     let _ = query.visit(&mut parts);
-    (parts.day && !parts.others).then_some(WHOLE)
+    (parts.day && (parts.date || !parts.others)).then_some(WHOLE)
 }
 
 #[cfg(test)]

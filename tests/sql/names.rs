@@ -106,3 +106,10 @@ fn the_condition_of_an_unnest_is_not_passed_over() {
     let left = refused("SELECT 1 FROM events LEFT JOIN UNNEST(resources) AS t(r) ON r.type = 'x'");
     assert!(left.contains("ON true"), "{left}");
 }
+
+#[test]
+fn a_day_that_is_a_whole_date_beside_a_month() {
+    // The day alone does not say which date it is: the column that does is needed, too.
+    let both = "SELECT count(*) > 0 FROM events WHERE day = '2026-03-02' AND month = '03' AND day = '02'";
+    assert_eq!(ask(both), ask("SELECT count(*) > 0 FROM events WHERE \"timestamp\" = '2026/03/02'"));
+}
