@@ -75,6 +75,7 @@ mod values;
 mod walk;
 mod way;
 mod window;
+mod within;
 mod zone;
 
 pub use answer::Answer;

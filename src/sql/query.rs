@@ -15,7 +15,8 @@ use super::relation::{Field, PLACE, Relation};
 use super::scan::{self, Filters, Scan};
 use super::tally::Counted;
 use super::tally::plan::Plan;
-use super::{blind, data_store, dialect, names, panics, params, place, select, walk, window};
+use super::within::{self, Outer};
+use super::{blind, data_store, dialect, flow, names, panics, params, place, select, walk, window};
 use crate::model::Timestamp;
 use crate::tables::{self, Kind, Rows, Table, cloudtrail};
 
@@ -36,6 +37,8 @@ pub struct Query {
     plan: Option<Plan>,
     /// How it is worked out piece by piece, if it can be.
     flow: Option<Flow>,
+    /// What is asked of its rows, if the user's query is about those.
+    outer: Option<Outer>,
 }
 
 /// The tables that a query runs over, by name.
@@ -48,6 +51,8 @@ pub struct Catalog {
     counted: Option<Counted>,
     /// What stands in the place of all rows but the answer's, where a query has been worked out in pieces.
     flowed: Option<Relation>,
+    /// The rows of the answer, where they have been on disk.
+    finished: Option<Relation>,
     limits: Limits,
 }
 
@@ -133,10 +138,13 @@ impl Catalog {
                 self.flowed = Some(rows);
                 Ok(())
             }
+            Gathered::Ordered(ordered) => {
+                self.finished = Some(ordered.whole(&self.limits)?.into_rows());
+                Ok(())
+            }
             Gathered::Flowed(Worked(Flowed::Ordered(_)))
             | Gathered::Surveyed(_)
             | Gathered::Doubtful(_)
-            | Gathered::Ordered(_)
             | Gathered::GivenUp => Err(SqlError::new("the rows have not been read")),
         }
     }
@@ -164,7 +172,7 @@ impl Catalog {
                 *relation = Arc::new(relation.take(&order)?);
             }
         }
-        Ok(Self { tables, unordered: false, counted: None, flowed: None, limits: self.limits.clone() })
+        Ok(Self { tables, unordered: false, counted: None, flowed: None, finished: None, limits: self.limits.clone() })
     }
 }
 
@@ -227,7 +235,7 @@ impl Query {
         params::set(&mut tree, params)?;
         let tables = scan::tables(&tree);
         let (lake, blind) = (data_store::is_meant(&tree), blind::is_blind(&tree));
-        let mut query = Self { tree, now, scan: Scan::default(), lake, filters: None, tables, blind, plan: None, flow: None };
+        let mut query = Self { tree, now, scan: Scan::default(), lake, filters: None, tables, blind, plan: None, flow: None, outer: None };
         // The dry run finds every mistake that does not depend on values.
         let mut empty = Catalog::trial();
         for table in tables::ALL {
@@ -235,11 +243,45 @@ impl Query {
         }
         query.dry_run(&empty)?;
         (query.scan, query.filters) = scan::scan(&query.tree, now);
-        if blind && !lake {
-            query.plan = Plan::of(&query.tree, &empty, query.scan.columns.as_deref(), now);
+        query.find_way(&empty);
+        if query.plan.is_none() && query.flow.is_none() {
+            query.split(&empty);
         }
-        query.flow = Flow::of(&query.tree, &empty, now, &query.scan, &query.filters);
         Ok(query)
+    }
+
+    /// Finds out how what is read is worked out.
+    fn find_way(&mut self, empty: &Catalog) {
+        if self.blind && !self.lake {
+            self.plan = Plan::of(&self.tree, empty, self.scan.columns.as_deref(), self.now);
+            if let Some(plan) = &mut self.plan {
+                plan.sought = flow::sought(&self.filters);
+            }
+        }
+        self.flow = Flow::of(&self.tree, empty, self.now, &self.scan, &self.filters);
+    }
+
+    /// Where all rows would have to be there at once, works out what a table inside of the query makes of them first. What is read is
+    /// what the whole query needs.
+    fn split(&mut self, empty: &Catalog) {
+        let mut alone = None;
+        let is_good = |tree: &ast::Query| {
+            let blind = blind::is_blind(tree);
+            let mut query = Self { tree: tree.clone(), blind, plan: None, flow: None, outer: None, ..self.clone() };
+            query.find_way(empty);
+            let is_small = query.plan.is_some() || query.flow.as_ref().is_some_and(Flow::is_small);
+            let is_good = is_small && scan::scan(tree, self.now).0.limit.is_none();
+            alone = is_good.then_some(query);
+            is_good
+        };
+        if let (Some((_, outer)), Some(query)) = (within::split(&self.tree, is_good), alone) {
+            *self = Self { outer: Some(outer), tables: std::mem::take(&mut self.tables), ..query };
+        }
+    }
+
+    /// Whether its rows are what the user asked for, and may be shown as they come.
+    pub fn is_whole(&self) -> bool {
+        self.outer.is_none()
     }
 
     /// How a lake is gone through for it; not where a few rows of it are enough.
@@ -296,6 +338,15 @@ impl Query {
         }
     }
 
+    /// The same for events of which there are no second copies: of those that are numbered, the first ones are enough.
+    pub(super) fn keep_distinct(&self, rows: Rows) -> std::result::Result<Rows, SqlError> {
+        let kept = self.keep(rows)?;
+        match self.flow.as_ref().and_then(Flow::ranked) {
+            Some(ranked) => panics::caught(|| ranked.keep(kept, self.now)),
+            None => Ok(kept),
+        }
+    }
+
     fn kept(&self, filters: &[(String, Vec<ast::Expr>)], rows: Rows) -> Result<Rows> {
         let relation = Relation::of_table(&tables::cloudtrail::TABLE, &rows);
         let relation = if self.lake { data_store::typed(relation)? } else { relation };
@@ -334,14 +385,27 @@ impl Query {
     /// # Errors
     /// A value cannot be worked with (a cast that fails, a division by zero), or a table is missing.
     pub fn run(&self, catalog: &Catalog) -> std::result::Result<Answer, SqlError> {
+        let rows = self.rows(catalog)?;
+        let Some(outer) = &self.outer else { return Answer::new(rows) };
+        let apart = Catalog { counted: None, flowed: None, finished: None, unordered: false, tables: catalog.tables.clone(), limits: catalog.limits.clone() };
+        let session = Session { catalog: &apart, now: self.now.millis(), dry: false };
+        let rows = panics::caught(|| select::query(&session, &Outer::tables(rows), None, &outer.tree))?;
+        Answer::new(rows.seen())
+    }
+
+    /// The rows of the query that goes over the events.
+    fn rows(&self, catalog: &Catalog) -> Result<Relation> {
+        if let Some(rows) = &catalog.finished {
+            return Ok(rows.clone());
+        }
         let session = Session { catalog, now: self.now.millis(), dry: false };
         if let Some(rows) = &catalog.flowed {
-            return Answer::new(select::cut(&session, &self.tree, rows.clone())?);
+            return select::cut(&session, &self.tree, rows.clone());
         }
         match panics::caught(|| select::query(&session, &Ctes::default(), None, &self.tree)) {
             // Which of several values an error names must not depend on chance.
-            Err(_) if catalog.unordered => self.run(&catalog.ordered()?),
-            relation => Answer::new(relation?.seen()),
+            Err(_) if catalog.unordered => self.rows(&catalog.ordered()?),
+            relation => Ok(relation?.seen()),
         }
     }
 }
